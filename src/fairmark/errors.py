@@ -1,0 +1,62 @@
+"""Every error that fairmark raises on purpose.
+
+One class per different thing that a caller would do about it::
+
+    FairmarkError
+    ├── InputError          mend the data, and run again
+    │   └── ParamsError     mend params.yaml, and run again
+    ├── StateError          mend the working folder (commit, pull, free the disk), and run again
+    ├── RefusedError        the verdict is not `pass`: read it, change the model or the policy
+    ├── UsageError          you called fairmark wrongly
+    └── VerificationError   this is not what was released: trust nothing of it
+
+Every message reads ``where: what must hold, got what was found``.
+"""
+
+from collections.abc import Sequence
+
+
+class FairmarkError(Exception):
+    """An error that a user can act on; its text is all that is shown.
+
+    Parameters
+    ----------
+    faults
+        One line each, `where: what must hold, got what was found`.
+    """
+
+    exit_code = 1
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults: Sequence[str] = faults
+
+
+class InputError(FairmarkError):
+    """The data does not hold what params.yaml says of it."""
+
+
+class ParamsError(InputError):
+    """params.yaml (or a params file made by a stage) does not hold what its sections demand."""
+
+
+class StateError(FairmarkError):
+    """The repository, the cache or the disk is not in a state that allows this."""
+
+
+class RefusedError(FairmarkError):
+    """The verdict does not let this model out."""
+
+    exit_code = 3
+
+
+class UsageError(FairmarkError):
+    """The call itself is wrong."""
+
+    exit_code = 2
+
+
+class VerificationError(FairmarkError):
+    """A release is not what its statement says."""
+
+    exit_code = 4

@@ -1,0 +1,1 @@
+"""Importance, dependence, and single decisions."""

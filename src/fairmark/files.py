@@ -1,0 +1,130 @@
+"""Read and write the small files that stages exchange, the same bytes every time."""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairmark.errors import InputError, StateError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SIGNIFICANT_DIGITS = 10
+"""Written digits of a float in JSON: enough for a reader, few enough to hide the last-bit noise of a CPU."""
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` that takes its place when the block ends well, and is gone otherwise.
+
+    Raises
+    ------
+    StateError
+        When the disk is full or the folder can't be written; what stood at `path` is untouched.
+    """
+    draft: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        draft = Path(name)
+        draft.chmod(0o644)
+        yield draft
+        draft.replace(path)
+    except OSError as error:
+        raise StateError(f"{path}: must be writable, got {error.strerror or error}") from error
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
+
+
+def steady(value: Any) -> Any:
+    """Return `value` with every float rounded to `SIGNIFICANT_DIGITS`, ready for JSON.
+
+    Raises
+    ------
+    ValueError
+        On a float that is not finite: write None and say why beside it instead.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"measurement: must be finite, got {value}")
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+    if isinstance(value, dict):
+        return {str(key): steady(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [steady(item) for item in value]
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` in UTF-8 with line feeds, whole or not at all."""
+    with written_whole(path) as draft:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON with sorted keys, two spaces and a last line feed.
+
+    Floats are rounded by `steady`; numpy scalars must be turned into Python's own first.
+    """
+    text = json.dumps(steady(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Return the value of a JSON file.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: must exist, got no such file") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: must be JSON, got {error}") from error
+
+
+def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
+    """Write `frame` as Parquet without an index, compressed with zstd."""
+    with written_whole(path) as draft:
+        frame.to_parquet(draft, engine="pyarrow", index=False, compression="zstd")
+
+
+def read_parquet(path: Path) -> "pd.DataFrame":
+    """Return the table of a Parquet file.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or is not Parquet.
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path, engine="pyarrow")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: must exist, got no such file") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: must be Parquet, got {error}") from error
+
+
+def write_csv(path: Path, frame: "pd.DataFrame") -> None:
+    """Write `frame` as CSV without an index, floats to `SIGNIFICANT_DIGITS`."""
+    with written_whole(path) as draft:
+        frame.to_csv(draft, index=False, float_format=f"%.{SIGNIFICANT_DIGITS}g", lineterminator="\n")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 lower-case hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

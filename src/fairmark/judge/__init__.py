@@ -1,0 +1,1 @@
+"""Metrics, intervals, fairness, and the verdict."""

@@ -1,0 +1,1 @@
+"""Candidates, mitigation, search, and the model file format."""

@@ -1,0 +1,1 @@
+"""Trace, statement, bill of materials, registry, verification."""
