@@ -419,6 +419,8 @@ class Policy(Section):
     goal: Text
     price: Text
     level: Annotated[float, Field(gt=0, lt=0.5)]
+    correction: Literal["bonferroni", "intersection-union"]
+    """How many comparisons share `level`; `judge.verdict` says what each of the two guarantees."""
     min_group_rows: Count
     limits: Annotated[list[Limit], Field(min_length=1)]
     waivers: list[Waiver]
