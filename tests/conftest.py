@@ -1,0 +1,26 @@
+"""Settings of every test run: one thread, no telemetry, quick tests first."""
+
+import os
+
+# Before any numeric library is imported: threads change how long a test takes, never its result.
+os.environ.update(
+    OMP_NUM_THREADS="1",
+    OPENBLAS_NUM_THREADS="1",
+    DVC_NO_ANALYTICS="1",
+    DO_NOT_TRACK="1",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    MPLBACKEND="Agg",
+)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the quick tests first, then the slow ones, then those that start servers."""
+
+    def cost(item: pytest.Item) -> int:
+        marks = {mark.name for mark in item.iter_markers()}
+        return 2 if "server" in marks else 1 if marks & {"slow", "browser", "proof"} else 0
+
+    items.sort(key=cost)

@@ -1,0 +1,156 @@
+"""The shape of the project holds: one word in five places, deps equal to imports, declared paths alone."""
+
+import ast
+import inspect
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+import yaml
+
+from fairmark import params
+from fairmark.params import Chosen, Section
+
+ROOT = Path(__file__).parents[1]
+SRC = ROOT / "src"
+PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = list(PIPELINE)
+
+
+def modules_of(tree: ast.Module) -> set[str]:
+    """Every fairmark module that a module may import at run time, inside functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.startswith("fairmark.")}
+
+
+def file_of(module: str) -> Path | None:
+    path = SRC / Path(*module.split(".")).with_suffix(".py")
+    return path if path.is_file() else None
+
+
+def closure(stage: str) -> set[str]:
+    """The source files that a stage is made of, and the data files of the packages among them."""
+    seen: set[Path] = set()
+    todo = [SRC / "fairmark" / "stages" / f"{stage}.py"]
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            todo += [f for m in modules_of(ast.parse(path.read_text())) if (f := file_of(m))]
+    templates = {t for p in seen for t in [p.parent / "templates"] if t.is_dir()}
+    return {str(p.relative_to(ROOT)) for p in seen | templates}
+
+
+def declared(stage: str, key: str) -> list[str]:
+    return [next(iter(d)) if isinstance(d, dict) else d for d in PIPELINE[stage].get(key, [])]
+
+
+def function(stage: str) -> Any:
+    return getattr(import_module(f"fairmark.stages.{stage}"), stage)
+
+
+def test_the_stages_stand_in_the_order_of_the_way_of_the_data() -> None:
+    assert STAGES == ["prepare", "audit", "split", "tune", "train", "evaluate", "explain", "document"]
+
+
+def test_every_stage_module_is_a_stage_of_the_pipeline() -> None:
+    modules = {p.stem for p in (SRC / "fairmark" / "stages").glob("*.py")} - {"__init__"}
+
+    assert modules == set(STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_one_word_stands_in_five_places(stage: str) -> None:
+    section = yaml.safe_load((ROOT / "params.yaml").read_text())[stage]
+    kind = params.Params.model_fields[stage].annotation
+
+    assert kind is getattr(params, stage.capitalize())
+    assert function(stage).__name__ == stage
+    assert f"python -m fairmark.stages.{stage} " in PIPELINE[stage]["cmd"]
+    assert set(section) == set(kind.model_fields)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_equal_the_import_closure(stage: str) -> None:
+    listed = {dep for dep in declared(stage, "deps") if dep.startswith("src/")}
+
+    assert listed == closure(stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_command_names_its_declared_paths_and_no_other(stage: str) -> None:
+    words = shlex.split(PIPELINE[stage]["cmd"].split("python -m ")[1])[1:]
+    inputs = [d for d in declared(stage, "deps") if not d.startswith("src/")]
+    params_files = [d for d in declared(stage, "params") if "/" in d]
+    outputs = [p for key in ("outs", "metrics", "plots") for p in declared(stage, key)]
+
+    assert words[0] == "params.yaml"
+    assert sorted(words[1:]) == sorted(inputs + params_files + outputs)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_command_gives_a_path_for_each_argument(stage: str) -> None:
+    words = shlex.split(PIPELINE[stage]["cmd"].split("python -m ")[1])[2:]
+    hints = get_type_hints(function(stage))
+    names = [n for n in inspect.signature(function(stage)).parameters if hints[n] is Path]
+
+    assert len(words) == len(names)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_declares_the_sections_that_it_takes(stage: str) -> None:
+    hints = get_type_hints(function(stage))
+    kinds = [k for k in hints.values() if inspect.isclass(k) and issubclass(k, Section)]
+    names = {n for n, f in params.Params.model_fields.items() if f.annotation in kinds}
+    listed = {d for d in declared(stage, "params") if "/" not in d}
+
+    assert listed == names
+    assert (Chosen in kinds) == any("tuned.yaml" in d for d in declared(stage, "params"))
+
+
+def sections(kind: type[Section]) -> set[type[Section]]:
+    found = {kind}
+    for name in vars(params).values():
+        if inspect.isclass(name) and issubclass(name, Section):
+            found.add(name)
+    return found
+
+
+@pytest.mark.parametrize("kind", sorted(sections(params.Params), key=lambda k: k.__name__))
+def test_params_are_strict_frozen_and_without_defaults(kind: type[Section]) -> None:
+    assert kind.model_config["strict"]
+    assert kind.model_config["frozen"]
+    assert kind.model_config["extra"] == "forbid"
+    assert all(field.is_required() for field in kind.model_fields.values())
+
+
+def test_package_files_hold_a_docstring_only() -> None:
+    for path in SRC.rglob("__init__.py"):
+        body = ast.parse(path.read_text()).body
+
+        assert [type(node) for node in body] == [ast.Expr], path
+
+
+def test_the_package_knows_no_data_set() -> None:
+    columns = yaml.safe_load((ROOT / "params.yaml").read_text())["prepare"]["format"]["header"]
+    telling = [c for c in columns if c not in {"age", "race", "sex", "education", "income"}]
+    words = re.compile(r"\badult\b|" + "|".join(rf"\b{re.escape(c)}\b" for c in telling), re.IGNORECASE)
+
+    for path in [*SRC.rglob("*.py"), *SRC.rglob("*.j2")]:
+        assert not words.search(path.read_text()), path
+
+
+def test_no_file_names_a_registry_host() -> None:
+    for path in [ROOT / "Makefile", ROOT / "pyproject.toml", *ROOT.glob("requirements*.lock")]:
+        assert not re.search(r"index-url|find-links [^-]|https?://", path.read_text()), path
