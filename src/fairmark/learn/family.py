@@ -1,0 +1,60 @@
+"""The families of models, and what each of them must offer; a new one takes a seat in `FAMILIES`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fairmark.learn import boosted, logistic
+from fairmark.learn.encode import Column, Floats
+from fairmark.learn.sample import Sample
+from fairmark.params import Train
+
+Settings = Mapping[str, float | int | str | bool]
+
+
+class Scorer(Protocol):
+    """A fitted model of some family, from the encoded matrix to raw log-odds."""
+
+    @property
+    def rounds(self) -> int | None:
+        """How many rounds were kept, or None for a family without rounds."""
+
+    def raw(self, matrix: Floats) -> Floats:
+        """Return the raw log-odds of rows [n, p], [n]."""
+
+    def contributions(self, matrix: Floats) -> Floats:
+        """Return exact Shapley values of the raw log-odds, [n, p + 1]; the last column is the base value."""
+
+    def dumps(self) -> str:
+        """Return the model as text that cannot run code; law: the family's `load` of it scores the same."""
+
+
+class Fit(Protocol):
+    """Learn a scorer from train rows, stopping by validation rows where the family has rounds."""
+
+    def __call__(
+        self, train: Sample, valid: Sample, columns: Sequence[Column], settings: Settings, base: Train
+    ) -> Scorer:
+        """Return the fitted scorer."""
+
+
+class Load(Protocol):
+    """Read a scorer from the text of its file, or raise InputError."""
+
+    def __call__(self, text: str, columns: Sequence[Column]) -> Scorer:
+        """Return the scorer of `text`."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one family is learnt, which file holds it, and how that file is read."""
+
+    file: str
+    fit: Fit
+    load: Load
+
+
+FAMILIES: Mapping[str, Family] = {
+    "boosted": Family("booster.txt", boosted.fit, boosted.load),
+    "logistic": Family("logistic.json", logistic.fit, logistic.load),
+}

@@ -1,0 +1,204 @@
+"""Logistic regression by scikit-learn, written as a scorecard that a person can read and add up."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from fairmark.errors import InputError
+from fairmark.files import steady
+from fairmark.learn.encode import Column, Floats
+from fairmark.learn.sample import Sample
+from fairmark.params import Section, Train, typed
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+
+class Line(Section):
+    """Points of a numeric feature: `coef * (x - mean) / scale`.
+
+    A missing x counts as `impute`, and gets `missing_coef` on top.
+    """
+
+    type: Literal["line"]
+    name: str
+    impute: float
+    mean: float
+    scale: Annotated[float, Field(gt=0)]
+    coef: float
+    missing_coef: float
+    average: float
+    """Mean points over train rows."""
+
+    def points(self, values: Floats) -> Floats:
+        """Return the points of each value, [n]."""
+        absent = np.isnan(values)
+        standard = (np.where(absent, self.impute, values) - self.mean) / self.scale
+        return self.coef * standard + self.missing_coef * absent
+
+
+class Steps(Section):
+    """Points of a categorical feature: one entry for each category in the order of its codes."""
+
+    type: Literal["steps"]
+    name: str
+    categories: list[str]
+    each: list[float]
+    missing: float
+    average: float
+    """Mean points over train rows."""
+
+    def points(self, values: Floats) -> Floats:
+        """Return the points of each code, [n]."""
+        table = np.array([*self.each, self.missing])
+        return table[np.where(np.isnan(values), len(self.each), values).astype(np.intp)]
+
+
+class Scorecard(Section):
+    """The raw log-odds: an intercept, and the points of each feature on top."""
+
+    intercept: float
+    features: list[Annotated[Line | Steps, Field(discriminator="type")]]
+
+    @property
+    def rounds(self) -> None:
+        """None: this family has no rounds."""
+        return
+
+    def raw(self, matrix: Floats) -> Floats:
+        """Return the raw log-odds of rows [n, p], [n]."""
+        return np.asarray(self._points(matrix).sum(axis=1) + self.intercept)
+
+    def contributions(self, matrix: Floats) -> Floats:
+        """Return exact Shapley values of the raw log-odds, [n, p + 1].
+
+        The model is a sum, so a feature's value is its points minus its mean points over train rows.
+        """
+        means = np.array([feature.average for feature in self.features])
+        base = np.full((len(matrix), 1), self.intercept + means.sum())
+        return np.hstack([self._points(matrix) - means, base])
+
+    def dumps(self) -> str:
+        """Return the scorecard as JSON."""
+        return json.dumps(self.model_dump(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def _points(self, matrix: Floats) -> Floats:
+        points = np.empty(matrix.shape)
+        for place, feature in enumerate(self.features):
+            points[:, place] = feature.points(matrix[:, place])
+        return points
+
+
+def fit(
+    train: Sample,
+    valid: Sample,  # noqa: ARG001 - this family has no rounds to stop
+    columns: Sequence[Column],
+    settings: Mapping[str, float | int | str | bool],
+    base: Train,
+) -> Scorecard:
+    """Learn a scorecard from train rows; `settings["c"]` is scikit-learn's `C`."""
+    pipeline = fit_pipeline(train, columns, settings, base)
+    return _collapsed(pipeline, train, columns)
+
+
+def fit_pipeline(
+    train: Sample, columns: Sequence[Column], settings: Mapping[str, Any], base: Train
+) -> "Pipeline":
+    """Return the fitted scikit-learn pipeline that the scorecard says over again in plain numbers."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import MissingIndicator, SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline, make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    lines, steps = _places(columns)
+    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    ways = [
+        ("numbers", numbers, lines),
+        ("missing", MissingIndicator(features="all", error_on_new=False), lines),
+        ("steps", OneHotEncoder(handle_unknown="ignore", sparse_output=False), steps),
+    ]
+    pipeline = Pipeline(
+        [
+            ("columns", ColumnTransformer([way for way in ways if way[2]])),
+            ("model", LogisticRegression(C=float(settings["c"]), max_iter=5000, random_state=base.seed)),
+        ]
+    )
+    return pipeline.fit(train.matrix, train.label, model__sample_weight=train.weight)
+
+
+def load(text: str, columns: Sequence[Column]) -> Scorecard:
+    """Return the scorecard that `dumps` wrote down.
+
+    Raises
+    ------
+    InputError
+        When the text is no scorecard of these columns.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"logistic.json: must be JSON, got {error}") from error
+    card = typed(Scorecard, value, "logistic.json")
+    wanted = [
+        (column.name, column.categories if column.kind == "categorical" else None) for column in columns
+    ]
+    got = [(line.name, line.categories if isinstance(line, Steps) else None) for line in card.features]
+    if wanted != got or any(len(f.each) != len(f.categories) for f in card.features if isinstance(f, Steps)):
+        raise InputError("logistic.json: must have points for the features of encoder.json, got other ones")
+    return card
+
+
+def _places(columns: Sequence[Column]) -> tuple[list[int], list[int]]:
+    steps = [place for place, column in enumerate(columns) if column.kind == "categorical"]
+    return [place for place in range(len(columns)) if place not in steps], steps
+
+
+def _collapsed(pipeline: "Pipeline", train: Sample, columns: Sequence[Column]) -> Scorecard:
+    lines, steps = _places(columns)
+    model, ways = pipeline["model"], pipeline["columns"].named_transformers_
+    coefs = np.split(model.coef_[0], [len(lines), 2 * len(lines)])
+    entries: dict[int, Line | Steps] = {}
+    for k, place in enumerate(lines):
+        imputer, scaler = ways["numbers"][0], ways["numbers"][1]
+        entries[place] = Line(
+            **steady(
+                {
+                    "type": "line",
+                    "name": columns[place].name,
+                    "impute": float(imputer.statistics_[k]),
+                    "mean": float(scaler.mean_[k]),
+                    "scale": float(scaler.scale_[k]),
+                    "coef": float(coefs[0][k]),
+                    "missing_coef": float(coefs[1][k]),
+                    "average": 0.0,
+                }
+            )
+        )
+    left = coefs[2]
+    for k, place in enumerate(steps):
+        known = ways["steps"].categories_[k]
+        entries[place] = _steps(columns[place], known, left[: len(known)])
+        left = left[len(known) :]
+    features = [
+        entries[place].model_copy(
+            update={"average": steady(float(entries[place].points(train.matrix[:, place]).mean()))}
+        )
+        for place in range(len(columns))
+    ]
+    return Scorecard(intercept=steady(float(model.intercept_[0])), features=features)
+
+
+def _steps(column: Column, known: Floats, coefs: Floats) -> Steps:
+    names = column.categories or []
+    each = [0.0] * len(names)
+    missing = 0.0
+    for code, coef in zip(known, coefs, strict=True):
+        if np.isnan(code):
+            missing = steady(float(coef))
+        else:
+            each[int(code)] = steady(float(coef))
+    return Steps(type="steps", name=column.name, categories=names, each=each, missing=missing, average=0.0)
