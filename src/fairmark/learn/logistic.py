@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import Field
 
 from fairmark.errors import InputError
-from fairmark.files import steady
 from fairmark.learn.encode import Column, Floats
 from fairmark.learn.sample import Sample
 from fairmark.params import Section, Train, typed
@@ -160,45 +159,54 @@ def _places(columns: Sequence[Column]) -> tuple[list[int], list[int]]:
 def _collapsed(pipeline: "Pipeline", train: Sample, columns: Sequence[Column]) -> Scorecard:
     lines, steps = _places(columns)
     model, ways = pipeline["model"], pipeline["columns"].named_transformers_
-    coefs = np.split(model.coef_[0], [len(lines), 2 * len(lines)])
+    coefs, missing, left = np.split(model.coef_[0], [len(lines), 2 * len(lines)])
     entries: dict[int, Line | Steps] = {}
     for k, place in enumerate(lines):
-        imputer, scaler = ways["numbers"][0], ways["numbers"][1]
-        entries[place] = Line(
-            **steady(
-                {
-                    "type": "line",
-                    "name": columns[place].name,
-                    "impute": float(imputer.statistics_[k]),
-                    "mean": float(scaler.mean_[k]),
-                    "scale": float(scaler.scale_[k]),
-                    "coef": float(coefs[0][k]),
-                    "missing_coef": float(coefs[1][k]),
-                    "average": 0.0,
-                }
-            )
-        )
-    left = coefs[2]
+        imputer, scaler = ways["numbers"]
+        facts = (imputer.statistics_[k], scaler.mean_[k], scaler.scale_[k], coefs[k], missing[k])
+        entries[place] = _line(columns[place].name, *facts)
     for k, place in enumerate(steps):
         known = ways["steps"].categories_[k]
         entries[place] = _steps(columns[place], known, left[: len(known)])
         left = left[len(known) :]
-    features = [
-        entries[place].model_copy(
-            update={"average": steady(float(entries[place].points(train.matrix[:, place]).mean()))}
-        )
-        for place in range(len(columns))
-    ]
-    return Scorecard(intercept=steady(float(model.intercept_[0])), features=features)
+    for place, entry in entries.items():
+        average = _short(entry.points(train.matrix[:, place]).mean())
+        entries[place] = entry.model_copy(update={"average": average})
+    return Scorecard(
+        intercept=_short(model.intercept_[0]), features=[entries[place] for place in range(len(columns))]
+    )
+
+
+def _line(name: str, *facts: float) -> Line:
+    impute, mean, scale, coef, missing = map(_short, facts)
+    return Line(
+        type="line",
+        name=name,
+        impute=impute,
+        mean=mean,
+        scale=scale,
+        coef=coef,
+        missing_coef=missing,
+        average=0.0,
+    )
 
 
 def _steps(column: Column, known: Floats, coefs: Floats) -> Steps:
     names = column.categories or []
-    each = [0.0] * len(names)
-    missing = 0.0
-    for code, coef in zip(known, coefs, strict=True):
-        if np.isnan(code):
-            missing = steady(float(coef))
-        else:
-            each[int(code)] = steady(float(coef))
-    return Steps(type="steps", name=column.name, categories=names, each=each, missing=missing, average=0.0)
+    points = {
+        "missing" if np.isnan(code) else int(code): _short(coef)
+        for code, coef in zip(known, coefs, strict=True)
+    }
+    return Steps(
+        type="steps",
+        name=column.name,
+        categories=names,
+        each=[points.get(code, 0.0) for code in range(len(names))],
+        missing=points.get("missing", 0.0),
+        average=0.0,
+    )
+
+
+def _short(value: float) -> float:
+    # Twelve digits keep the pipeline's scores to 1e-9, and leave out the last-bit noise of a sum.
+    return float(f"{value:.12g}")
