@@ -1,0 +1,127 @@
+"""How the score changes with one feature, and where the data is."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fairmark.explain.values import plain
+
+Floats = NDArray[np.float64]
+Score = Callable[[pd.DataFrame], Floats]
+
+LINES = 20
+"""Rows of the background that are drawn as lines of their own."""
+
+
+def dependence(
+    score: Score, background: pd.DataFrame, data: pd.DataFrame, feature: Mapping[str, Any], points: int
+) -> dict[str, Any]:
+    """Return the partial dependence of the score on one feature, single lines, and the density of the data.
+
+    Partial dependence: Friedman (2001), "Greedy function approximation", section 8.2: the mean score when
+    the feature is set to a value in every row. Single lines (ICE): Goldstein et al. (2015), "Peeking
+    inside the black box". Where density is low, the curve is a guess of the model.
+
+    Parameters
+    ----------
+    score
+        Turns rows into scores in 0..1.
+    background
+        Rows whose feature is overwritten, [b]; their `_weight` weighs the mean.
+    data
+        Rows that show where the data is, [n]; the grid is taken from their quantiles or their names.
+    feature
+        Its description in schema.json.
+    points
+        Most points of the grid, and bins of the histogram.
+
+    Returns
+    -------
+    dict
+        `kind`; `grid` of values; `mean` score at each; `ice`, one line of scores per row; `density`, shares
+        of the known values: in the bins between `edges` for numbers and days (edges in days since
+        1970-01-01), of the grid's own values for names; `missing`, null or the share of missing values and
+        the mean score there; `unshown`, how many names did not fit the grid.
+    """
+    column = data[feature["name"]]
+    grid, unshown = _grid(column, feature, points)
+    edges, density = _density(column, feature["kind"], grid, points)
+    lines = _lines(score, background, feature["name"], grid)  # [grid, b]
+    weight = background["_weight"].to_numpy(dtype=np.float64)
+    known = [plain(value, feature["kind"]) for value in grid]
+    gap = None
+    if column.isna().any():
+        there = _lines(score, background, feature["name"], [None])
+        gap = {"share": float(column.isna().mean()), "mean": float(np.average(there[0], weights=weight))}
+    return {
+        "kind": feature["kind"],
+        "grid": known,
+        "mean": [float(np.average(line, weights=weight)) for line in lines],
+        "ice": lines[:, :LINES].T.tolist(),
+        "edges": edges,
+        "density": density,
+        "missing": gap,
+        "unshown": unshown,
+    }
+
+
+def _grid(column: "pd.Series[Any]", feature: Mapping[str, Any], points: int) -> tuple[list[Any], int]:
+    """Return the values to set, at most `points`, and how many names were left out."""
+    known = column.dropna()
+    match feature["kind"]:
+        case "numeric" | "date":
+            return _quantiles(known, points), 0
+        case "boolean":
+            return [value for value in (False, True) if (known == value).any()], 0
+        case "ordinal":
+            found = set(known)
+            names = [name for name in feature["categories"] if name in found]
+        case _:
+            counts = known.value_counts()
+            names = sorted(counts.index, key=lambda name: (-counts[name], name))
+    return names[:points], len(names[points:])
+
+
+def _quantiles(known: "pd.Series[Any]", points: int) -> list[Any]:
+    """Return rising values of the data at even steps of its ranks.
+
+    A column that is mostly one value (capital gains: 0) has few distinct quantiles; the places left over
+    go to even steps among its distinct values, so that its tail is seen.
+    """
+    if known.empty:
+        return []
+    steps = known.quantile(np.linspace(0, 1, points), interpolation="nearest").drop_duplicates()
+    distinct = known.drop_duplicates().sort_values()
+    left = min(points - len(steps), len(distinct))
+    if left > 1:
+        extra = distinct.quantile(np.linspace(0, 1, left), interpolation="nearest")
+        steps = pd.concat([steps, extra]).drop_duplicates()
+    return list(steps.sort_values())
+
+
+def _density(
+    column: "pd.Series[Any]", kind: str, grid: list[Any], points: int
+) -> tuple[list[Any] | None, list[float]]:
+    """Return the edges (null for names) and the shares of the known values."""
+    known = column.dropna()
+    if kind not in {"numeric", "date"}:
+        return None, [float((known == value).mean()) for value in grid]
+    if known.empty:
+        return [], []
+    numbers = (known - pd.Timestamp(0)) / pd.Timedelta(days=1) if kind == "date" else known
+    counts, edges = np.histogram(numbers.to_numpy(dtype=np.float64), bins=points)
+    return edges.tolist(), (counts / counts.sum()).tolist()
+
+
+def _lines(score: Score, background: pd.DataFrame, name: str, grid: list[Any]) -> Floats:
+    """Return the score of every background row with the feature set to each value, [grid, b]."""
+    if not grid:
+        return np.empty((0, len(background)))
+    rows = len(background)
+    wide = pd.concat([background] * len(grid), ignore_index=True)
+    filled = [value for value in grid for _ in range(rows)]
+    wide[name] = pd.Series(filled, dtype=background[name].dtype)
+    return score(wide).reshape(len(grid), rows)

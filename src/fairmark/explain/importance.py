@@ -1,0 +1,130 @@
+"""Which features move the score: over everybody, and within each group."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fairmark.errors import InputError, StateError
+
+Floats = NDArray[np.float64]
+
+TOLERANCE = 1e-6
+"""Largest allowed gap, in log-odds, between a row's margin and the sum of its contributions."""
+
+
+def drawn(rows: int, size: int, seed: int) -> NDArray[np.int64]:
+    """Return rising positions of `size` of `rows` rows, drawn without replacement, or all when fewer.
+
+    Raises
+    ------
+    InputError
+        When there are no rows.
+    """
+    if rows == 0:
+        raise InputError("explain: must have test rows to explain, got none")
+    if size >= rows:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng([seed, rows]).choice(rows, size, replace=False))
+
+
+def additivity(contributions: Floats, margin: Floats) -> float:
+    """Return the largest gap between a margin and the sum of its contributions, in log-odds; 0 is exact.
+
+    Local accuracy: Lundberg and Lee (2017), "A unified approach to interpreting model predictions",
+    property 1.
+
+    Parameters
+    ----------
+    contributions
+        Shapley values with the base value in the last column, [n, p + 1].
+    margin
+        Log-odds of the same rows, [n].
+
+    Raises
+    ------
+    StateError
+        When the gap is above `TOLERANCE`: these numbers would explain another model.
+    """
+    gap = float(np.max(np.abs(contributions.sum(axis=1) - margin)))
+    if not gap <= TOLERANCE:
+        raise StateError(
+            f"model: contributions must add up to the margin within {TOLERANCE:g}, got a gap of {gap:g}"
+        )
+    return gap
+
+
+def importance(values: Floats, features: Sequence[str], weight: Floats) -> list[dict[str, Any]]:
+    """Return each feature's mean absolute Shapley value, largest first, ties by name.
+
+    Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for
+    trees", section "SHAP summary plots".
+
+    Parameters
+    ----------
+    values
+        Shapley values in log-odds without the base value, [n, p].
+    features
+        Their names, [p].
+    weight
+        Row weights, [n]; their sum must be above 0.
+
+    Returns
+    -------
+    list
+        `{"feature", "mean_abs_shap"}`; 0 or more, 0 when the feature never moves the score.
+    """
+    means = np.average(np.abs(values), axis=0, weights=weight)
+    pairs = sorted(zip(features, means.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
+    return [{"feature": name, "mean_abs_shap": mean} for name, mean in pairs]
+
+
+def by_group(
+    values: Floats,
+    features: Sequence[str],
+    weight: Floats,
+    groups: pd.DataFrame,
+    known: Mapping[str, Sequence[str]],
+) -> dict[str, dict[str, Any]]:
+    """Return what moves the score within every group of every protected attribute.
+
+    The mean margins of two groups differ by exactly the sum of the differences of their `mean_shap`, so
+    these say which features carry a gap between groups.
+
+    Parameters
+    ----------
+    values, features, weight
+        As in `importance`.
+    groups
+        One column of group names per attribute, [n].
+    known
+        The groups of each attribute; each is returned even when the sample holds no row of it.
+
+    Returns
+    -------
+    dict
+        attribute -> group -> `{"rows", "mean_abs_shap": {feature: value}, "mean_shap": {feature: value}}`,
+        in log-odds; the means are null for a group without rows.
+    """
+    return {
+        attribute: {group: _group(values, features, weight, groups[attribute] == group) for group in names}
+        for attribute, names in known.items()
+    }
+
+
+def _group(
+    values: Floats, features: Sequence[str], weight: Floats, member: "pd.Series[bool]"
+) -> dict[str, Any]:
+    inside = member.to_numpy(dtype=bool)
+    if weight[inside].sum() <= 0:
+        return {"rows": int(inside.sum()), "mean_abs_shap": None, "mean_shap": None}
+    part = values[inside]  # [rows of the group, p]
+    absolute = np.average(np.abs(part), axis=0, weights=weight[inside]).tolist()
+    signed = np.average(part, axis=0, weights=weight[inside]).tolist()
+    return {
+        "rows": len(part),
+        "mean_abs_shap": dict(zip(features, absolute, strict=True)),
+        "mean_shap": dict(zip(features, signed, strict=True)),
+    }

@@ -1,0 +1,79 @@
+"""Say what moves the score: for everybody, for each group, along each feature, and in a few decisions.
+
+Reads the test part of the table and the evidence (prepare, split) and the model folder (train). Writes
+importance.csv (`feature,mean_abs_shap`, falling) and explanations.json: importance over a seeded sample of
+test rows, the same by group, dependence for the first features, single decisions with reasons in words, and
+`additivity`, the largest gap between a margin and the sum of its contributions. No row id is written: row
+numbers count within the sample. Read by document.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fairmark.entry import run
+from fairmark.explain.decisions import decisions
+from fairmark.explain.dependence import dependence
+from fairmark.explain.importance import additivity, by_group, drawn, importance
+from fairmark.files import write_csv, write_json
+from fairmark.learn.model import Model
+from fairmark.learn.parts import read_parts
+from fairmark.params import Explain
+
+
+def explain(
+    table: Path,
+    evidence: Path,
+    schema: Path,
+    rows: Path,
+    model: Path,
+    ranking: Path,
+    explanations: Path,
+    params: Explain,
+) -> None:
+    """Explain a seeded sample of test rows."""
+    parts = read_parts(table, evidence, schema, rows)
+    scorer = Model.load(model)
+    frame, groups = parts.part("test")
+    chosen = drawn(len(frame), params.sample, params.seed)
+    frame, groups = frame.iloc[chosen], groups.iloc[chosen]
+
+    contributions = scorer.contributions(frame)  # [n, p + 1]
+    gap = additivity(contributions, scorer.margin(frame))
+    values = contributions[:, :-1]  # [n, p]
+    weight = frame["_weight"].to_numpy(dtype=np.float64)
+    ranked = importance(values, scorer.features, weight)
+
+    described = {feature["name"]: feature for feature in parts.schema["features"]}
+    background = frame.iloc[drawn(len(frame), params.background, params.seed)]
+    known = {name: attribute["groups"] for name, attribute in parts.schema["attributes"].items()}
+    result = {
+        "rows": len(frame),
+        "background": len(background),
+        "base": float(contributions[0, -1]),
+        "additivity": gap,
+        "importance": ranked,
+        "by_group": by_group(values, scorer.features, weight, groups, known),
+        "dependence": {
+            each["feature"]: dependence(
+                scorer.score, background, frame, described[each["feature"]], params.grid
+            )
+            for each in ranked[: params.top]
+        },
+        "decisions": decisions(
+            frame,
+            [described[name] for name in scorer.features],
+            contributions,
+            scorer.score(frame),
+            scorer.decide(frame),
+            params.decisions,
+        ),
+    }
+    write_csv(ranking, pd.DataFrame(ranked))
+    write_json(explanations, result)
+
+
+if __name__ == "__main__":
+    run(explain, sys.argv)

@@ -1,0 +1,147 @@
+"""Importance says which features move the score, and its numbers are those of the shap library."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from fairmark.errors import InputError, StateError
+from fairmark.explain.importance import additivity, by_group, drawn, importance
+from fairmark.learn import boosted, logistic
+from fairmark.learn.encode import Encoder
+from fairmark.learn.model import Calibration, Model
+from fairmark.learn.sample import Sample
+from fairmark.params import Chosen, Threshold, Train
+
+Floats = NDArray[np.float64]
+
+VALUES = np.array([[1.0, -2.0], [3.0, 0.0], [-2.0, 1.0]])  # [3 rows, 2 features]
+ONES = np.ones(3)
+GROUPS = pd.DataFrame({"team": ["red", "blue", "red"]})
+KNOWN = {"team": ["blue", "green", "red"]}
+
+
+def test_importance_by_hand_is_the_mean_size_of_the_moves_with_the_largest_first() -> None:
+    assert importance(VALUES, ["a", "b"], ONES) == [
+        {"feature": "a", "mean_abs_shap": 2.0},
+        {"feature": "b", "mean_abs_shap": 1.0},
+    ]
+
+
+def test_features_of_the_same_importance_stand_by_name() -> None:
+    ranked = importance(np.array([[1.0, -1.0, 1.0]]), ["c", "a", "b"], np.ones(1))
+
+    assert [each["feature"] for each in ranked] == ["a", "b", "c"]
+
+
+def test_a_row_of_weight_three_counts_as_three_rows() -> None:
+    weighed = importance(VALUES, ["a", "b"], np.array([3.0, 1.0, 1.0]))
+    repeated = importance(VALUES[[0, 0, 0, 1, 2]], ["a", "b"], np.ones(5))
+
+    assert weighed == repeated
+
+
+def test_groups_by_hand_keep_the_sign_of_their_moves() -> None:
+    red = by_group(VALUES, ["a", "b"], ONES, GROUPS, KNOWN)["team"]["red"]
+
+    assert red == {"rows": 2, "mean_abs_shap": {"a": 1.5, "b": 1.5}, "mean_shap": {"a": -0.5, "b": -0.5}}
+
+
+def test_a_group_without_rows_is_named_and_has_no_means() -> None:
+    green = by_group(VALUES, ["a", "b"], ONES, GROUPS, KNOWN)["team"]["green"]
+
+    assert green == {"rows": 0, "mean_abs_shap": None, "mean_shap": None}
+
+
+def test_the_features_carry_the_whole_gap_between_two_groups() -> None:
+    rng = np.random.default_rng(0)
+    values, team = rng.normal(size=(50, 4)), pd.DataFrame({"team": np.repeat(["x", "y"], 25)})
+    margin = values.sum(axis=1) + 0.3
+
+    means = by_group(values, list("abcd"), np.ones(50), team, {"team": ["x", "y"]})["team"]
+
+    carried = sum(means["x"]["mean_shap"][name] - means["y"]["mean_shap"][name] for name in "abcd")
+    assert carried == pytest.approx(margin[:25].mean() - margin[25:].mean())
+
+
+def test_a_sample_is_drawn_once_each_in_order_and_again_the_same() -> None:
+    rows = drawn(100, 30, 7)
+
+    assert len(set(rows.tolist())) == 30
+    assert rows.tolist() == sorted(drawn(100, 30, 7).tolist())
+
+
+def test_a_sample_larger_than_the_rows_is_all_of_them() -> None:
+    assert drawn(3, 30, 7).tolist() == [0, 1, 2]
+
+
+def test_no_rows_are_refused() -> None:
+    with pytest.raises(InputError, match="must have test rows to explain, got none"):
+        drawn(0, 30, 7)
+
+
+@pytest.mark.parametrize("margin", [[0.0, 3.0], [0.0, np.nan]])
+def test_contributions_of_another_model_are_refused(margin: list[float]) -> None:
+    with pytest.raises(StateError, match="must add up to the margin"):
+        additivity(np.array([[1.0, -1.0], [1.0, 1.0]]), np.array(margin))
+
+
+# ------------------------------------------------------------------ against the shap library
+
+TRAIN = Train(seed=1, max_categories=9, max_rounds=20, patience=20, threshold=Threshold(maximise="accuracy"))
+CHOSEN: dict[str, Any] = {"balance": "none", "reweighing": False, "mitigation": []}
+
+
+def _rows() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"age": rng.normal(40, 9, 400), "hours": rng.integers(1, 60, 400).astype(float)})
+    frame["job"] = rng.choice(["a", "b", "c"], 400)
+    frame["_label"] = (frame["age"] / 9 + (frame["job"] == "b") + rng.normal(size=400) > 5).astype("int8")
+    return frame
+
+
+def _encoded(names: list[str]) -> tuple[pd.DataFrame, Encoder, Sample]:
+    frame = _rows()
+    kinds = {"age": "numeric", "hours": "numeric", "job": "categorical"}
+    features = [{"name": name, "kind": kinds[name], "categories": None} for name in names]
+    encoder = Encoder.fit(frame, features, 9)
+    return frame, encoder, Sample(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # shap's own
+def test_boosted_trees_have_the_values_of_shaps_tree_explainer() -> None:
+    import lightgbm as lgb
+    import shap
+
+    frame, encoder, sample = _encoded(["age", "hours", "job"])
+    scorer = boosted.fit(sample, sample, encoder.columns, {"num_leaves": 7, "min_child_samples": 5}, TRAIN)
+    chosen = Chosen(family="boosted", settings={}, **CHOSEN)
+    model = Model(encoder, scorer, Calibration(a=1.5, b=-0.2), 0.5, 1, chosen)
+
+    mine = model.contributions(frame)
+
+    oracle = shap.TreeExplainer(lgb.Booster(model_str=scorer.text)).shap_values(sample.matrix)
+    np.testing.assert_allclose(mine[:, :-1], 1.5 * oracle, atol=1e-9)
+    assert additivity(mine, model.margin(frame)) < 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # shap's own
+def test_a_scorecard_has_the_values_of_shaps_linear_explainer() -> None:
+    import shap
+
+    frame, encoder, sample = _encoded(["age", "hours"])
+    scorer = logistic.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
+    chosen = Chosen(family="logistic", settings={}, **CHOSEN)
+    model = Model(encoder, scorer, Calibration(a=2.0, b=0.1), 0.5, 1, chosen)
+    slopes = [line.coef / line.scale for line in scorer.features if isinstance(line, logistic.Line)]
+
+    mine = model.contributions(frame)
+
+    everybody = shap.maskers.Independent(sample.matrix, max_samples=len(sample.matrix))
+    oracle = shap.LinearExplainer((np.array(slopes), scorer.intercept), everybody).shap_values(sample.matrix)
+    np.testing.assert_allclose(mine[:, :-1], 2.0 * oracle, atol=1e-8)
+    assert additivity(mine, model.margin(frame)) < 1e-9

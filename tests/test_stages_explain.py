@@ -1,0 +1,115 @@
+"""The stage explains a sample of test rows, writes no row id, and writes the same bytes twice."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairmark.errors import InputError
+from fairmark.files import write_json, write_parquet
+from fairmark.learn import logistic
+from fairmark.learn.encode import Encoder
+from fairmark.learn.model import Calibration, Model
+from fairmark.learn.sample import Sample
+from fairmark.params import Chosen, Explain, Threshold, Train
+from fairmark.stages.explain import explain
+
+ODD = 'job "title" [ü, {x}]'
+PARAMS = Explain(seed=4, sample=40, background=20, top=2, decisions=4, grid=5)
+CHOSEN = Chosen(family="logistic", settings={"c": 1.0}, balance="none", reweighing=False, mitigation=[])
+TRAIN = Train(seed=1, max_categories=9, max_rounds=1, patience=1, threshold=Threshold(maximise="accuracy"))
+FEATURES: list[dict[str, Any]] = [
+    {"name": "age", "kind": "numeric", "categories": None, "missing": 0.1},
+    {"name": ODD, "kind": "categorical", "categories": ["a", "b"], "missing": 0.0},
+    {"name": "own", "kind": "boolean", "categories": None, "missing": 0.0},
+    {"name": "since", "kind": "date", "categories": None, "missing": 0.0},
+]
+
+
+def _table(rows: int) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    age = np.where(rng.random(rows) < 0.1, np.nan, rng.integers(18, 80, rows))
+    return pd.DataFrame(
+        {
+            "_row_id": [f"secret-{row}" for row in range(rows)],
+            "_label": (np.nan_to_num(age, nan=40) + rng.normal(0, 9, rows) > 45).astype("int8"),
+            "_source": "main",
+            "_weight": 1.0,
+            "age": age,
+            ODD: pd.Series(rng.choice(["a", "b"], rows), dtype="str"),
+            "own": pd.array(rng.random(rows) < 0.5, dtype="boolean"),
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, rows), unit="D"),
+        }
+    ).astype({"since": "datetime64[us]"})
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    """Return the stage's paths, inputs written, outputs not."""
+    names = [
+        "table.parquet",
+        "evidence.parquet",
+        "schema.json",
+        "rows.parquet",
+        "model",
+        "ranking.csv",
+        "out.json",
+    ]
+    table, evidence, schema, rows, model, ranking, out = (tmp_path / name for name in names)
+    frame = _table(120)
+    write_parquet(table, frame)
+    teams = pd.Series(["red", "blue"] * 60, dtype="str")
+    write_parquet(evidence, frame[["_row_id", "_label"]].assign(team=teams))
+    attributes = {"team": {"by": "column", "columns": ["team"], "groups": ["blue", "green", "red"]}}
+    write_json(schema, {"attributes": attributes, "features": FEATURES, "withheld": []})
+    write_parquet(rows, frame[["_row_id"]].assign(part=["train", "valid", "test"] * 40))
+    encoder = Encoder.fit(frame, FEATURES, 9)
+    sample = Sample(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
+    scorer = logistic.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
+    Model(encoder, scorer, Calibration(a=1.0, b=0.0), 0.5, 1, CHOSEN).save(model)
+    return [table, evidence, schema, rows, model, ranking, out]
+
+
+def test_the_explanations_speak_of_every_feature_and_group(paths: list[Path]) -> None:
+    explain(*paths, params=PARAMS)
+
+    found = json.loads(paths[-1].read_text())
+    assert {each["feature"] for each in found["importance"]} == {"age", ODD, "own", "since"}
+    assert found["by_group"]["team"]["green"]["rows"] == 0
+    assert list(found["dependence"]) == sorted(each["feature"] for each in found["importance"][:2])
+    assert found["additivity"] < 1e-6
+
+
+def test_the_ranking_is_the_importance_that_dvc_plots(paths: list[Path]) -> None:
+    explain(*paths, params=PARAMS)
+
+    ranking = pd.read_csv(paths[-2])
+    assert list(ranking.columns) == ["feature", "mean_abs_shap"]
+    assert ranking["mean_abs_shap"].is_monotonic_decreasing
+
+
+def test_no_row_id_is_written(paths: list[Path]) -> None:
+    explain(*paths, params=PARAMS)
+
+    assert "secret" not in paths[-1].read_text() + paths[-2].read_text()
+
+
+def test_explaining_twice_gives_the_same_bytes(paths: list[Path]) -> None:
+    explain(*paths, params=PARAMS)
+    first = [path.read_bytes() for path in paths[-2:]]
+    explain(*paths, params=PARAMS)
+
+    assert [path.read_bytes() for path in paths[-2:]] == first
+
+
+def test_a_model_that_is_no_model_is_refused_and_nothing_is_written(paths: list[Path]) -> None:
+    (paths[4] / "model.json").write_text("{}")
+
+    with pytest.raises(InputError, match=r"model\.json"):
+        explain(*paths, params=PARAMS)
+
+    assert not paths[-1].exists()
+    assert not paths[-2].exists()
