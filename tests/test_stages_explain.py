@@ -47,69 +47,65 @@ def _table(rows: int) -> pd.DataFrame:
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> list[Path]:
+def paths(tmp_path: Path) -> dict[str, Path]:
     """Return the stage's paths, inputs written, outputs not."""
-    names = [
-        "table.parquet",
-        "evidence.parquet",
-        "schema.json",
-        "rows.parquet",
-        "model",
-        "ranking.csv",
-        "out.json",
-    ]
-    table, evidence, schema, rows, model, ranking, out = (tmp_path / name for name in names)
+    names = ("table", "evidence", "schema", "rows", "model", "ranking", "explanations")
+    made = {name: tmp_path / name for name in names}
     frame = _table(120)
-    write_parquet(table, frame)
+    write_parquet(made["table"], frame)
     teams = pd.Series(["red", "blue"] * 60, dtype="str")
-    write_parquet(evidence, frame[["_row_id", "_label"]].assign(team=teams))
+    write_parquet(made["evidence"], frame[["_row_id", "_label"]].assign(team=teams))
     attributes = {"team": {"by": "column", "columns": ["team"], "groups": ["blue", "green", "red"]}}
-    write_json(schema, {"attributes": attributes, "features": FEATURES, "withheld": []})
-    write_parquet(rows, frame[["_row_id"]].assign(part=["train", "valid", "test"] * 40))
+    write_json(made["schema"], {"attributes": attributes, "features": FEATURES, "withheld": []})
+    write_parquet(made["rows"], frame[["_row_id"]].assign(part=["train", "valid", "test"] * 40))
     encoder = Encoder.fit(frame, FEATURES, 9)
     sample = Sample(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
     scorer = logistic.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
-    Model(encoder, scorer, Calibration(a=1.0, b=0.0), 0.5, 1, CHOSEN).save(model)
-    return [table, evidence, schema, rows, model, ranking, out]
+    Model(encoder, scorer, Calibration(a=1.0, b=0.0), 0.5, 1, CHOSEN).save(made["model"])
+    return made
 
 
-def test_the_explanations_speak_of_every_feature_and_group(paths: list[Path]) -> None:
-    explain(*paths, params=PARAMS)
+def _outputs(paths: dict[str, Path]) -> list[Path]:
+    return [paths["ranking"], paths["explanations"]]
 
-    found = json.loads(paths[-1].read_text())
+
+def test_the_explanations_speak_of_every_feature_and_group(paths: dict[str, Path]) -> None:
+    explain(**paths, params=PARAMS)
+
+    found = json.loads(paths["explanations"].read_text())
     assert {each["feature"] for each in found["importance"]} == {"age", ODD, "own", "since"}
     assert found["by_group"]["team"]["green"]["rows"] == 0
     assert list(found["dependence"]) == sorted(each["feature"] for each in found["importance"][:2])
     assert found["additivity"] < 1e-6
 
 
-def test_the_ranking_is_the_importance_that_dvc_plots(paths: list[Path]) -> None:
-    explain(*paths, params=PARAMS)
+def test_the_ranking_is_the_importance_that_dvc_plots(paths: dict[str, Path]) -> None:
+    explain(**paths, params=PARAMS)
 
-    ranking = pd.read_csv(paths[-2])
+    ranking = pd.read_csv(paths["ranking"])
     assert list(ranking.columns) == ["feature", "mean_abs_shap"]
     assert ranking["mean_abs_shap"].is_monotonic_decreasing
 
 
-def test_no_row_id_is_written(paths: list[Path]) -> None:
-    explain(*paths, params=PARAMS)
+def test_no_row_id_is_written(paths: dict[str, Path]) -> None:
+    explain(**paths, params=PARAMS)
 
-    assert "secret" not in paths[-1].read_text() + paths[-2].read_text()
-
-
-def test_explaining_twice_gives_the_same_bytes(paths: list[Path]) -> None:
-    explain(*paths, params=PARAMS)
-    first = [path.read_bytes() for path in paths[-2:]]
-    explain(*paths, params=PARAMS)
-
-    assert [path.read_bytes() for path in paths[-2:]] == first
+    assert "secret" not in paths["explanations"].read_text() + paths["ranking"].read_text()
 
 
-def test_a_model_that_is_no_model_is_refused_and_nothing_is_written(paths: list[Path]) -> None:
-    (paths[4] / "model.json").write_text("{}")
+def test_explaining_twice_gives_the_same_bytes(paths: dict[str, Path]) -> None:
+    explain(**paths, params=PARAMS)
+    first = [path.read_bytes() for path in _outputs(paths)]
+    explain(**paths, params=PARAMS)
+
+    assert [path.read_bytes() for path in _outputs(paths)] == first
+
+
+def test_a_model_that_is_no_model_is_refused_and_nothing_is_written(paths: dict[str, Path]) -> None:
+    (paths["model"] / "model.json").write_text("{}")
 
     with pytest.raises(InputError, match=r"model\.json"):
-        explain(*paths, params=PARAMS)
+        explain(**paths, params=PARAMS)
 
-    assert not paths[-1].exists()
-    assert not paths[-2].exists()
+    assert not paths["explanations"].exists()
+    assert not paths["ranking"].exists()
