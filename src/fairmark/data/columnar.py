@@ -1,0 +1,51 @@
+"""Turn the typed columns of a Parquet file into the texts that a CSV file would hold."""
+
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fairmark.data.faults import Faults
+
+WHOLE_LIMIT = 1e15
+"""Whole numbers below this are exact in float64 and written without a point, as integers are."""
+
+
+def texts_of(
+    table: pa.Table, names: list[str], faults: Faults
+) -> tuple[dict[str, pa.ChunkedArray], dict[str, Literal["boolean", "date"]]]:
+    """Return each column as texts (null = missing; NaN too), and the columns typed boolean or date.
+
+    Integers that a writer turned into floats, as pandas does beside nulls, read as integers again. Times with
+    a zone are moved to UTC. Columns of lists, structs or bytes are faults, and left out.
+    """
+    texts: dict[str, pa.ChunkedArray] = {}
+    types: dict[str, Literal["boolean", "date"]] = {}
+    for name, raw in zip(names, table.columns, strict=True):
+        column = raw.cast(raw.type.value_type) if pa.types.is_dictionary(raw.type) else raw
+        kind = column.type
+        if pa.types.is_floating(kind):
+            texts[name] = _floats(column.cast(pa.float64()))
+        elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+            types[name] = "date"
+            texts[name] = _moments(column)
+        elif pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            faults.add(f"column {name}: must hold single values, got {kind}")
+        else:
+            if pa.types.is_boolean(kind):
+                types[name] = "boolean"
+            texts[name] = column.cast(pa.string())
+    return texts, types
+
+
+def _floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    given = pc.if_else(pc.is_nan(column), None, column)
+    whole = pc.and_(pc.equal(pc.floor(given), given), pc.less(pc.abs(given), WHOLE_LIMIT))
+    integers = pc.if_else(whole, given, None).cast(pa.int64()).cast(pa.string())
+    return pc.coalesce(integers, given.cast(pa.string()))
+
+
+def _moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    # Microseconds hold every day from year 1 to 9999; finer digits are cut.
+    moments = pc.cast(column, pa.timestamp("us", getattr(column.type, "tz", None)), safe=False)
+    return moments.cast(pa.timestamp("us")).cast(pa.string())
