@@ -1,0 +1,36 @@
+"""Stage 3: which rows are for training, validation and test.
+
+Reads `table`, `evidence` and `schema` of `prepare`. Writes `rows` (Parquet: `_row_id` and `part`, in the order
+of the table) and `summary` (JSON: rows, label rate and groups of each part). Read by `tune`, `train`,
+`evaluate` and `explain`.
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from fairmark.data import split as parts
+from fairmark.entry import run
+from fairmark.files import read_json, read_parquet, write_json, write_parquet
+from fairmark.params import Split
+
+
+def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, params: Split) -> None:
+    """Write the part of each row.
+
+    Raises
+    ------
+    InputError
+        When a part holds no rows or one class, or the test part no row of a group.
+    """
+    frame, groups = read_parquet(table), read_parquet(evidence)
+    described = read_json(schema)
+    part = parts.parted(frame, groups, described, params)
+    found = parts.summary(frame, groups, described, part, params.order)
+    write_parquet(rows, pd.DataFrame({"_row_id": frame["_row_id"], "part": part}))
+    write_json(summary, found)
+
+
+if __name__ == "__main__":
+    run(split, sys.argv)
