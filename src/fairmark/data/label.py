@@ -13,7 +13,7 @@ FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 
 
 def stripped(texts: "pd.Series[str]", strip: str) -> "pd.Series[str]":
-    """Return label texts without the characters of `strip` at their end; what ends empty is missing."""
+    """Return label texts without the characters of `strip` at the end; what ends empty is missing."""
     if not strip:
         return texts
     bare = texts.str.rstrip(strip).str.strip()
@@ -30,8 +30,8 @@ def said(value: bool | float | str) -> str:
 def matches(text: str, value: bool | float | str) -> bool:
     """Return whether a label's text stands for a value of params.yaml.
 
-    A boolean is met by its usual spellings, because YAML reads `yes` and `true` as the same value; a number by
-    any spelling of that number; a text by itself alone.
+    A boolean is met by its usual spellings, because YAML reads `yes` and `true` as the same value; a number
+    by any spelling of that number; a text by itself alone.
     """
     if isinstance(value, bool):
         return text.lower() in (TRUE if value else FALSE)
@@ -49,8 +49,8 @@ def labels(
     other: str | None,
     numbers: npt.NDArray[np.int64],
     faults: Faults,
-) -> tuple[npt.NDArray[np.int8], str]:
-    """Return [n] labels (1 = positive, 0 = negative), and the text of the negative value.
+) -> tuple[npt.NDArray[np.int8], tuple[str, str]]:
+    """Return [n] labels (1 = positive, 0 = negative), and the texts of the positive and the negative value.
 
     Parameters
     ----------
@@ -71,7 +71,8 @@ def labels(
     label = texts.isin(list(positive)).to_numpy(bool)
     if different and not (positive and negative):
         faults.add(f"{where} the label must hold both classes, got only {shown(different)}")
-    return label.astype(np.int8), words
+    shown_positive = positive.pop() if len(positive) == 1 else said(target.positive)
+    return label.astype(np.int8), (shown_positive, words)
 
 
 def _bare(value: bool | float | str, strip: str) -> bool | float | str:

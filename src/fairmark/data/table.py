@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data import identity, label, schema
+from fairmark.data import identity, schema
 from fairmark.data.evidence import groups
 from fairmark.data.faults import shown, stop
 from fairmark.data.kinds import Kind, Typed, kind_of, typed
@@ -53,12 +53,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Side:
-    """One raw file, read: [n] labels (1 = positive), the negative text, [n] digest of each row."""
+    """One raw file, read: [n] labels (1 = positive), the two label texts, [n] digest of each row."""
 
     raw: Raw
     columns: dict[str, Typed]
     labels: npt.NDArray[np.int8]
-    negative: str
+    meaning: tuple[str, str]
     content: npt.NDArray[np.str_]
 
 
@@ -152,13 +152,13 @@ def _side(raw: Raw, rows: Rows, plan: Plan, params: Prepare, main: Side | None) 
     if params.row_id is not None and params.row_id in texts:
         taken = main.raw.texts[params.row_id] if main and params.row_id in main.raw.texts else None
         identity.note_ids(params.row_id, texts[params.row_id], raw.numbers, taken, raw.faults)
-    found, negative = np.zeros(len(texts), np.int8), ""
+    found, meaning = np.zeros(len(texts), np.int8), ("", "")
     if target.column in texts:
         texts = texts.assign(**{target.column: stripped(texts[target.column], target.strip)})
-        other = main.negative if main else None
-        found, negative = labels(texts[target.column], target, other, raw.numbers, raw.faults)
+        other = main.meaning[1] if main else None
+        found, meaning = labels(texts[target.column], target, other, raw.numbers, raw.faults)
     content = identity.contents(texts.drop(columns=[params.row_id or ""], errors="ignore"))
-    return Side(raw, columns, found, negative, content)
+    return Side(raw, columns, found, meaning, content)
 
 
 # ------------------------------------------------------------------ from files to tables
@@ -204,7 +204,7 @@ def _marks(params: Prepare, columns: "dict[str, pd.Series[Any]]", sides: dict[st
 
 def _described(params: Prepare, plan: Plan, sides: dict[str, Side], found: pd.DataFrame) -> dict[str, Any]:
     main = sides["main"]
-    positive = label.said(params.target.positive)
+    positive, negative = main.meaning
     return {
         "attributes": {
             name: {
@@ -215,7 +215,7 @@ def _described(params: Prepare, plan: Plan, sides: dict[str, Side], found: pd.Da
             for name, attribute in params.protected.items()
         },
         "features": [_descriptor(name, plan, main) for name in plan.roles.features],
-        "label": {"column": params.target.column, "positive": positive, "negative": main.negative},
+        "label": {"column": params.target.column, "positive": positive, "negative": negative},
         "row_id": params.row_id,
         "timed": params.time is not None,
         "weighted": params.weight is not None,

@@ -1,7 +1,7 @@
 """Stage 3: which rows are for training, validation and test.
 
-Reads `table`, `evidence` and `schema` of `prepare`. Writes `rows` (Parquet: `_row_id` and `part`, in the order
-of the table) and `summary` (JSON: rows, label rate and groups of each part). Read by `tune`, `train`,
+Reads `table`, `evidence` and `schema` of `prepare`. Writes `rows` (Parquet: `_row_id` and `part`, ordered
+as the table) and `summary` (JSON: rows, label rate and groups of each part). Read by `tune`, `train`,
 `evaluate` and `explain`.
 """
 
