@@ -67,15 +67,15 @@ def test_a_decision_by_hand() -> None:
 
 def test_a_no_is_explained_by_what_lowered_it_most() -> None:
     assert _made()[1]["reasons"] == [
-        {"feature": "age", "text": "age is 25: lowers the score most"},
-        {"feature": "own", "text": "own is yes: lowers the score second most"},
+        {"feature": "age", "value": "25", "effect": "lowers the score most"},
+        {"feature": "own", "value": "yes", "effect": "lowers the score second most"},
     ]
 
 
 def test_a_yes_is_explained_by_what_raised_it_most() -> None:
-    assert [reason["text"] for reason in _made()[0]["reasons"]] == [
-        "age is 60.5: raises the score most",
-        "own is no: raises the score second most",
+    assert [(reason["feature"], reason["effect"]) for reason in _made()[0]["reasons"]] == [
+        ("age", "raises the score most"),
+        ("own", "raises the score second most"),
     ]
 
 

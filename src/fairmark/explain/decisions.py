@@ -113,16 +113,14 @@ def reasons(moves: Sequence[Mapping[str, Any]], decision: int) -> list[dict[str,
     Returns
     -------
     list
-        `{"feature", "text"}`; none when no feature moved the score in the direction of the decision.
+        `{"feature", "value", "effect"}`, to be read as "feature is value: effect"; none when no feature moved
+        the score in the direction of the decision.
     """
     sign = 1 if decision == 1 else -1
     verb = "raises" if decision == 1 else "lowers"
     towards = [move for move in moves if sign * move["shap"] > 0]
     towards.sort(key=lambda move: (-abs(move["shap"]), move["feature"]))
     return [
-        {
-            "feature": move["feature"],
-            "text": f"{move['feature']} is {spoken(move['value'])}: {verb} the score {rank}",
-        }
+        {"feature": move["feature"], "value": spoken(move["value"]), "effect": f"{verb} the score {rank}"}
         for move, rank in zip(towards, RANKS[:MOST_REASONS], strict=False)
     ]
