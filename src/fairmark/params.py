@@ -352,6 +352,39 @@ class Chosen(Section):
 # ------------------------------------------------------------------ evaluate, explain, document
 
 
+SomeShare = Annotated[float, Field(gt=0, le=1)]
+Shares = Annotated[list[SomeShare], Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Checks(Section):
+    """What is refitted, stressed, sliced and handed over, as evidence beside the measurements."""
+
+    seed: Seed
+    sizes: Shares
+    """Shares of the train rows that the learning curve is learnt from."""
+    history: Shares
+    """Shares of the train rows, the latest ones, where a time column exists."""
+    plain: dict[Literal["logistic", "boosted"], dict[Text, float | int | str | bool]]
+    """Settings of the families that were not chosen."""
+    repeats: Annotated[int, Field(ge=2)]
+    """How often each feature is shuffled."""
+    bins: Annotated[int, Field(ge=2)]
+    """How many bins of about equal size a number is cut into."""
+    min_slice_rows: Count
+    worst: Count
+    """How many slices are shown."""
+    missing_shares: Shares
+    shift: Positive
+    """How far numbers are shifted, in standard deviations of the train rows."""
+    nudges: Annotated[list[Positive], Field(min_length=1)]
+    """Changes of one number that are tried for the smallest one that turns a decision, in the same unit."""
+    bands: Shares
+    """Shares of rows that the model decides itself."""
+    sample: Count
+    """Test rows that are nudged, and explained for the concentration of importance."""
+
+
 class Evaluate(Section):
     """How test rows are measured."""
 
@@ -360,6 +393,7 @@ class Evaluate(Section):
     replicates: Annotated[int, Field(ge=100)]
     calibration_bins: Annotated[int, Field(ge=2)]
     curve_points: Annotated[int, Field(ge=10)]
+    checks: Checks
 
 
 class Explain(Section):
