@@ -46,7 +46,8 @@ format: $(READY)
 prove: $(READY)
 	@$(BIN)/python -m pytest -m proof -s
 
-bench: $(READY)
+bench: export FAIRMARK_BENCH_PYTHON := $(CURDIR)/.venv-bench/bin/python
+bench: $(READY) .venv-bench/.ready
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 .venv-tools/bin/uv: requirements-uv.lock
@@ -61,6 +62,12 @@ bench: $(READY)
 	@$(UV) pip install --python .venv-tools/bin/python --require-hashes -r requirements-tools.lock
 	@touch $@
 
+.venv-bench/.ready: requirements-bench.lock .venv-tools/bin/uv
+	@echo "setting up: the peers that bench/ measures us against"
+	@$(UV) venv --clear --python $(PYTHON) .venv-bench
+	@$(UV) pip sync --python .venv-bench/bin/python --require-hashes --compile-bytecode requirements-bench.lock
+	@touch $@
+
 .venv/.ready: requirements.lock requirements-dev.lock pyproject.toml .venv-tools/bin/uv
 	@echo "setting up: the locked environment (about half a minute)"
 	@$(UV) venv --clear --python $(PYTHON) .venv
@@ -72,9 +79,10 @@ LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --n
 lock: .venv-tools/bin/uv
 	@$(LOCK) pyproject.toml -o requirements.lock >/dev/null
 	@$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock >/dev/null
+	@$(LOCK) --group bench -c requirements.lock -o requirements-bench.lock >/dev/null
 	@$(LOCK) --group tools -o requirements-tools.lock >/dev/null
 	@$(LOCK) --group uv -o requirements-uv.lock >/dev/null
 
 clean:
-	@rm -rf .venv .venv-tools .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlruns
+	@rm -rf .venv .venv-tools .venv-bench bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlruns
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
