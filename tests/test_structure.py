@@ -127,7 +127,7 @@ def sections(kind: type[Section]) -> set[type[Section]]:
     return found
 
 
-@pytest.mark.parametrize("kind", sorted(sections(params.Params), key=lambda k: k.__name__))
+@pytest.mark.parametrize("kind", sorted(sections(params.Params), key=str))
 def test_params_are_strict_frozen_and_without_defaults(kind: type[Section]) -> None:
     assert kind.model_config["strict"]
     assert kind.model_config["frozen"]
