@@ -347,6 +347,8 @@ class Chosen(Section):
     balance: Literal["none", "weights", "down", "up"]
     reweighing: bool
     mitigation: list[Step]
+    margin: Annotated[float, Field(ge=0)] | None
+    """How far inside the policy's limits on groups the threshold keeps validation rows; null looks at quality alone."""
 
 
 # ------------------------------------------------------------------ evaluate, explain, document
