@@ -1,0 +1,156 @@
+"""Read files that a stranger may have written: plain values only, within bounds, nothing executed."""
+
+import json
+import math
+import stat
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fairmark.errors import InputError
+
+LIMIT_BYTES = 32 * 2**20
+"""No text of a release is near this; a larger one is not read into memory."""
+
+LIMIT_DEPTH = 64
+LIMIT_NODES = 1_000_000
+
+
+def foreign_bytes(path: Path) -> bytes:
+    """Return the bytes of a regular file of at most `LIMIT_BYTES`.
+
+    Raises
+    ------
+    InputError
+        When it is missing, too large, or anything but a regular file (a link, a pipe, a device).
+    """
+    try:
+        seen = path.lstat()
+        if not stat.S_ISREG(seen.st_mode):
+            raise InputError(f"{path.name}: must be a regular file, got something else")
+        if seen.st_size > LIMIT_BYTES:
+            raise InputError(f"{path.name}: must have at most {LIMIT_BYTES} bytes, got {seen.st_size}")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{path.name}: must exist, got no such file") from error
+
+
+def foreign_text(path: Path) -> str:
+    """Return the text of a regular UTF-8 file of at most `LIMIT_BYTES`.
+
+    Raises
+    ------
+    InputError
+        As `foreign_bytes`, and when the bytes are not UTF-8.
+    """
+    try:
+        return foreign_bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name}: must be UTF-8, got {error.reason} at byte {error.start}") from error
+
+
+def foreign_json(path: Path) -> Any:
+    """Return the value of a JSON file (RFC 8259) that says one thing to every reader.
+
+    Raises
+    ------
+    InputError
+        When it is not JSON, gives a key twice, holds a number that is not finite, or is nested too deeply.
+    """
+    text = foreign_text(path)
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_once, parse_constant=_refuse_constant, parse_float=_finite
+        )
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path.name}: must be strict JSON, got {str(error)[:200]}") from error
+    if not _shallow(value):
+        raise InputError(f"{path.name}: must be nested at most {LIMIT_DEPTH} deep, got more")
+    return value
+
+
+def foreign_yaml(path: Path) -> Any:
+    """Return the value of a YAML file as JSON would hold it: dates become texts.
+
+    Raises
+    ------
+    InputError
+        When it is not YAML, has tags of its own, aliases or a key given twice, or is nested too deeply.
+    """
+    text = foreign_text(path)
+    try:
+        _refuse_tricks(text)
+        return _plain(yaml.load(text, Loader=_Loader))  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        fault = " ".join(str(error).split())
+        raise InputError(f"{path.name}: must be plain YAML, got {fault[:200]}") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key given twice")
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"the number {name}")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:20]}")
+    return number
+
+
+def _shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(LIMIT_DEPTH):
+        level = [
+            item
+            for node in level
+            if isinstance(node, dict | list)
+            for item in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return True
+    return False
+
+
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+# libyaml's loader where there is one: ten times faster than the one in Python.
+class _Loader(_Safe):  # type: ignore[misc]
+    """A safe loader that refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if len(set(keys)) != len(keys):
+            raise ValueError("a key given twice")
+        value: dict[Any, Any] = super().construct_mapping(node, deep)
+        return value
+
+
+def _refuse_tricks(text: str) -> None:
+    # Event by event, because libyaml's composer overflows the C stack on deep nesting and ends the process.
+    depth = aliases = 0
+    for count, event in enumerate(yaml.parse(text, Loader=_Safe)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        aliases += isinstance(event, yaml.AliasEvent)
+        if aliases or depth > LIMIT_DEPTH or count > LIMIT_NODES:
+            raise ValueError("an alias" if aliases else "too many values or levels")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"the number {value}")
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
