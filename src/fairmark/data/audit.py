@@ -1,0 +1,175 @@
+"""Who is in the data, which columns stand for a protected attribute, and which know the label too well."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairmark.data.association import Ints, Power, folds, levels, power
+from fairmark.data.personal import personal
+from fairmark.data.roles import WITHHELD
+from fairmark.params import Audit
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One feature or withheld column: its cells [n], its kind, and its level [n] (`levels`)."""
+
+    cells: "pd.Series[Any]"
+    kind: str
+    level: Ints
+    withheld: bool
+
+
+def audited(
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], params: Audit
+) -> dict[str, Any]:
+    """Return the audit of a table: rows by group, associations, proxies, leakage suspects, personal data."""
+    columns = _columns(table, evidence, schema)
+    fold = folds(len(table), params.folds, params.seed)
+    found = {
+        name: _associations(columns, fold, evidence[name], said, params.min_group_rows)
+        for name, said in schema["attributes"].items()
+    }
+    label = evidence["_label"].map({0: "negative", 1: "positive"})
+    known = _powers(columns, fold, label, least=1, skipped=())
+    return {
+        "rows": len(table),
+        "label_rate": float(table["_label"].mean()),
+        "class_balance": _balance(table),
+        "groups": {name: _groups(table, evidence, schema, name, params) for name in schema["attributes"]},
+        "associations": {name: {c: p.auc for c, p in one.items()} for name, one in found.items()},
+        "proxies": [
+            row
+            for name, powers in found.items()
+            for row in _proxies(name, powers, columns, params.proxy_auc, schema["attributes"][name]["by"])
+        ],
+        "label_power": {name: one.auc for name, one in known.items()},
+        "leakage": [
+            {"column": name, "auc": one.auc, "withheld": columns[name].withheld}
+            for name, one in _strongest(known)
+            if one.auc >= params.leakage_auc
+        ],
+        "personal": _personal(table, columns, schema, params.personal_share),
+    }
+
+
+def _columns(table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any]) -> dict[str, _Column]:
+    seen = [(table[said["name"]], said, False) for said in schema["features"]]
+    seen += [(evidence[WITHHELD + said["name"]], said, True) for said in schema["withheld"]]
+    return {
+        said["name"]: _Column(cells, said["kind"], levels(cells, said["kind"]), withheld)
+        for cells, said, withheld in seen
+    }
+
+
+# ------------------------------------------------------------------ who is in it
+
+
+def _balance(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the rows of each class, and those of the smaller over those of the larger (1 = balanced)."""
+    positives = int(table["_label"].sum())
+    negatives = len(table) - positives
+    return {
+        "positive": positives,
+        "negative": negatives,
+        "ratio": min(positives, negatives) / max(positives, negatives),
+        "weighted_label_rate": float(np.average(table["_label"], weights=table["_weight"])),
+    }
+
+
+def _groups(
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], name: str, params: Audit
+) -> dict[str, Any]:
+    """Return rows, share, label rate and share of missing feature cells of each group of an attribute."""
+    features = [said["name"] for said in schema["features"]]
+    holes = table[features].isna().mean(axis=1).groupby(evidence[name]).mean()
+    labels = table["_label"].groupby(evidence[name]).agg(["size", "mean"])
+    return {
+        group: {
+            "rows": int(labels.loc[group, "size"]),
+            "share": float(labels.loc[group, "size"] / len(table)),
+            "label_rate": float(labels.loc[group, "mean"]),
+            "missing": float(holes[group]),
+            "small": bool(labels.loc[group, "size"] < params.min_group_rows),
+        }
+        for group in schema["attributes"][name]["groups"]
+    }
+
+
+# ------------------------------------------------------------------ what gives what away
+
+
+def _associations(
+    columns: dict[str, _Column], fold: Ints, groups: "pd.Series[str]", said: dict[str, Any], least: int
+) -> dict[str, Power]:
+    """Return what each column gives away of an attribute, save the columns that the attribute comes from."""
+    return _powers(columns, fold, groups, least, skipped=tuple(said["columns"]))
+
+
+def _powers(
+    columns: dict[str, _Column], fold: Ints, groups: "pd.Series[str]", least: int, skipped: tuple[str, ...]
+) -> dict[str, Power]:
+    """Return the power of each column over the groups of at least `least` rows, or over all if none is."""
+    codes, names = pd.factorize(groups, sort=True)
+    group = codes.astype(np.int64)
+    rows = np.bincount(group, minlength=len(names))
+    counted = [k for k in range(len(names)) if rows[k] >= least]
+    if not counted:
+        counted = list(range(len(names)))
+    listed = [str(name) for name in names]
+    return {
+        name: found
+        for name, column in columns.items()
+        if name not in skipped and (found := power(column.level, fold, group, listed, counted)) is not None
+    }
+
+
+def _strongest(found: dict[str, Power]) -> list[tuple[str, Power]]:
+    return sorted(found.items(), key=lambda pair: (-pair[1].auc, pair[0]))
+
+
+def _proxies(
+    attribute: str, powers: dict[str, Power], columns: dict[str, _Column], least: float, by: str
+) -> list[dict[str, Any]]:
+    """Return the columns that stand for an attribute, strongest first, with the group that each tells best.
+
+    A column stands out by its AUC over all groups, or by that of a single group: a country of birth says
+    little of most people and much of some. Crossed attributes repeat their parts, so there only the first
+    counts.
+    """
+    return [
+        {
+            "attribute": attribute,
+            "column": name,
+            "auc": one.auc,
+            "withheld": columns[name].withheld,
+            "group": one.group,
+            "group_auc": one.group_auc,
+        }
+        for name, one in _strongest(powers)
+        if one.auc >= least or (by != "cross" and one.group_auc >= least)
+    ]
+
+
+# ------------------------------------------------------------------ personal data
+
+
+def _personal(
+    table: pd.DataFrame, columns: dict[str, _Column], schema: dict[str, Any], least: float
+) -> list[dict[str, Any]]:
+    found = [
+        {"column": name, "kind": one.kind, "share": one.share}
+        for name, column in columns.items()
+        for one in personal(name, column.cells, column.kind, least)
+    ]
+    if schema["row_id"] is None:
+        return found
+    # A row id tells rows apart by its nature; what else it says is of interest.
+    own = personal(schema["row_id"], table["_row_id"], "categorical", least)
+    return found + [
+        {"column": schema["row_id"], "kind": one.kind, "share": one.share}
+        for one in own
+        if one.kind != "id-like"
+    ]

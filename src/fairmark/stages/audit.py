@@ -1,0 +1,28 @@
+"""Stage 2: who is in the data, which columns stand for a protected attribute, what is personal.
+
+Reads `table`, `evidence` and `schema` of `prepare`. Writes `report` (JSON), which `document` shows. It
+measures, and stops nothing.
+"""
+
+import sys
+from pathlib import Path
+
+from fairmark.data.audit import audited
+from fairmark.entry import run
+from fairmark.files import read_json, read_parquet, write_json
+from fairmark.params import Audit
+
+
+def audit(table: Path, evidence: Path, schema: Path, report: Path, params: Audit) -> None:
+    """Write the audit of the table.
+
+    Raises
+    ------
+    InputError
+        When a file of `prepare` is missing or damaged.
+    """
+    write_json(report, audited(read_parquet(table), read_parquet(evidence), read_json(schema), params))
+
+
+if __name__ == "__main__":
+    run(audit, sys.argv)
