@@ -33,7 +33,7 @@ class Kind:
     declared
         Whether params.yaml lists the categories; if not, they are those found in the main file.
     pair
-        The texts of a boolean's true and false, in lower case.
+        The texts of a boolean's true and false; case does not matter in the data.
     form
         A date's strptime format; None for ISO 8601.
     """
@@ -78,7 +78,7 @@ def kind_of(column: Column, texts: "pd.Series[str]", own: str | None, decimal: s
         case Numeric():
             return Kind("numeric")
         case Ordinal():
-            return Kind("ordinal", tuple(column.order), declared=True)
+            return Kind("ordinal", tuple(dict.fromkeys(column.order)), declared=True)
         case Boolean():
             return Kind("boolean", pair=_pair(column, own))
         case Date():
@@ -86,13 +86,13 @@ def kind_of(column: Column, texts: "pd.Series[str]", own: str | None, decimal: s
         case Categorical(values=None):
             return Kind("categorical", _found(texts))
         case Categorical(values=listed):
-            return Kind("categorical", tuple(sorted(listed or ())), declared=True)
+            return Kind("categorical", tuple(sorted(set(listed or ()))), declared=True)
         case Inferred():
             return _inferred(texts, own, decimal)
 
 
 def _pair(column: Boolean, own: str | None) -> tuple[str, str]:
-    return ("true", "false") if own == "boolean" else (column.true.lower(), column.false.lower())
+    return ("true", "false") if own == "boolean" else (column.true, column.false)
 
 
 def _found(texts: "pd.Series[str]") -> tuple[str, ...]:
@@ -172,5 +172,5 @@ def _moments(texts: "pd.Index[str]", form: str | None) -> pd.DatetimeIndex:
 
 
 def _booleans(texts: "pd.Index[str]", pair: tuple[str, str]) -> Any:
-    meaning: Mapping[str, bool] = {pair[0]: True, pair[1]: False}
+    meaning: Mapping[str, bool] = {pair[0].lower(): True, pair[1].lower(): False}
     return pd.array([*(meaning.get(text.lower()) for text in texts), None], dtype="boolean")

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.faults import Faults, shown
-from fairmark.data.kinds import Typed
+from fairmark.data.kinds import NUMBER, Typed
 from fairmark.params import Target
 
 TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
@@ -37,10 +37,7 @@ def matches(text: str, value: bool | float | str) -> bool:
         return text.lower() in (TRUE if value else FALSE)
     if isinstance(value, str):
         return text == value
-    try:
-        return float(text) == value
-    except ValueError:
-        return False
+    return bool(NUMBER.fullmatch(text)) and float(text) == value
 
 
 def labels(

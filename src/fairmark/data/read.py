@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -102,50 +102,52 @@ def _parquet(content: bytes, source: Source, form: Parquet, faults: Faults) -> R
 
 
 def _csv(content: bytes, source: Source, form: Csv, faults: Faults) -> Raw:
-    text = _decoded(content, form.encoding, faults)
-    if text is None:
+    encoding = _encoding(form.encoding)
+    if not _is_text(content, encoding, form.encoding, faults):
         return _nothing(faults)
-    records = _records(text, source.skip_rows, form.separator, faults)
+    records = _records(io.TextIOWrapper(io.BytesIO(content), encoding, newline=""), source, form, faults)
     header = form.header
     if header is None:
         _, header = next(records, (0, []))
-    names = _named([name.strip() for name in header], faults)
     if not header:
         faults.add("must begin with a line of column names, got none")
         return _nothing(faults)
-    return _table(records, names, form, faults)
+    return _table(records, _named([name.strip() for name in header], faults), form, faults)
 
 
-def _decoded(content: bytes, encoding: str, faults: Faults) -> str | None:
+def _encoding(name: str) -> str:
     # utf-8-sig reads UTF-8 with and without a byte order mark.
-    plain = encoding.lower().replace("_", "-") in {"utf-8", "utf8"}
+    return "utf-8-sig" if name.lower().replace("_", "-") in {"utf-8", "utf8"} else name
+
+
+def _is_text(content: bytes, encoding: str, shown: str, faults: Faults) -> bool:
     try:
-        text = content.decode("utf-8-sig" if plain else encoding)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        faults.rows([line], f"must be text in {encoding}, got byte 0x{content[error.start]:02x}")
-        return None
+        text = content.decode(encoding)
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        line = content.count(b"\n", 0, start) + 1
+        faults.rows([line], f"must be text in {shown}, got byte 0x{content[start]:02x}")
+        return False
     except LookupError:
-        faults.add(f"prepare.format.encoding must be a known encoding, got {encoding!r}")
-        return None
+        faults.add(f"prepare.format.encoding must be a known encoding, got {shown!r}")
+        return False
     if "\0" in text:
         faults.rows([text.count("\n", 0, text.index("\0")) + 1], "must be text, got a NUL character")
-        return None
-    return text
+        return False
+    return True
 
 
-def _records(text: str, skip: int, separator: str, faults: Faults) -> Iterator[tuple[int, list[str]]]:
+def _records(stream: TextIO, source: Source, form: Csv, faults: Faults) -> Iterator[tuple[int, list[str]]]:
     """Yield the first physical line and the cells of each record that is not blank."""
-    stream = io.StringIO(text, newline="")
-    for _ in range(skip):
+    for _ in range(source.skip_rows):
         stream.readline()
-    reader = csv.reader(stream, delimiter=separator, skipinitialspace=True, strict=True)
-    line = skip + 1
+    reader = csv.reader(stream, delimiter=form.separator, skipinitialspace=True, strict=True)
+    line = source.skip_rows + 1
     try:
         for cells in reader:
             if len(cells) > 1 or (cells and cells[0].strip()):
                 yield line, cells
-            line = skip + reader.line_num + 1
+            line = source.skip_rows + reader.line_num + 1
     except csv.Error as error:
         faults.rows([line], f"must be separated text from here on, got: {error}")
 

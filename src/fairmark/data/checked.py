@@ -1,0 +1,92 @@
+"""One raw file, every column of it read and checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fairmark.data import identity, schema
+from fairmark.data.faults import shown
+from fairmark.data.kinds import Typed, typed
+from fairmark.data.label import labels, note_weights, stripped
+from fairmark.data.plan import Plan
+from fairmark.data.read import Raw
+from fairmark.params import Prepare, Rows
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One raw file, read.
+
+    Parameters
+    ----------
+    raw
+        The file as texts, with its faults.
+    columns
+        Its features, withheld columns, time and weight, typed.
+    labels
+        [n] 1 = positive, 0 = negative.
+    meaning
+        The texts of the positive and of the negative label.
+    content
+        [n] digest of each row.
+    """
+
+    raw: Raw
+    columns: dict[str, Typed]
+    labels: npt.NDArray[np.int8]
+    meaning: tuple[str, str]
+    content: npt.NDArray[np.str_]
+
+
+def checked(raw: Raw, rows: Rows, plan: Plan, params: Prepare, main: Checked | None) -> Checked:
+    """Return a file with every column read; whatever is wrong with it is noted in `raw.faults`.
+
+    Parameters
+    ----------
+    rows
+        How many rows it may have.
+    main
+        The main file, when this is the test file.
+    """
+    texts, name = raw.texts, params.target.column
+    order = list((main.raw if main else raw).texts.columns)
+    if main and len(texts.columns):
+        _note_other_columns(raw, order, main.raw.faults.where)
+    columns = {
+        column: typed(texts[column], kind, plan.decimal)
+        for column, kind in plan.kinds.items()
+        if column in texts
+    }
+    _note_cells(raw, columns, rows, plan, params, main)
+    found, meaning = np.zeros(len(texts), np.int8), ("", "")
+    if name in texts:
+        texts = texts.assign(**{name: stripped(texts[name], params.target.strip)})
+        other = main.meaning[1] if main else None
+        found, meaning = labels(texts[name], params.target, other, raw.numbers, raw.faults)
+    told = [column for column in order if column in texts and column != params.row_id]
+    return Checked(raw, columns, found, meaning, identity.contents(texts[told]))
+
+
+def _note_cells(
+    raw: Raw, columns: dict[str, Typed], rows: Rows, plan: Plan, params: Prepare, main: Checked | None
+) -> None:
+    known = {name: (plan.said[name], plan.kinds[name], one) for name, one in columns.items()}
+    if len(raw.texts.columns):
+        schema.check(known, rows, raw.numbers, raw.refused, raw.faults)
+    if params.weight in columns:
+        note_weights(params.weight, columns[params.weight], raw.faults)
+    if params.row_id is not None and params.row_id in raw.texts:
+        taken: pd.Series[str] | None = main.raw.texts.get(params.row_id) if main else None
+        identity.note_ids(params.row_id, raw.texts[params.row_id], raw.numbers, taken, raw.faults)
+
+
+def _note_other_columns(raw: Raw, wanted: Sequence[str], where: str) -> None:
+    lacking = [name for name in wanted if name not in raw.texts]
+    extra = [name for name in raw.texts.columns if name not in wanted]
+    words = [f"none of {shown(lacking)}"] if lacking else []
+    words += [f"also {shown(extra)}"] if extra else []
+    if words:
+        raw.faults.add(f"must have the columns of {where}, got {' and '.join(words)}")

@@ -1,0 +1,101 @@
+"""What was read, in words and counts: the files schema.json and summary.json."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairmark.data.checked import Checked
+from fairmark.data.plan import Plan
+from fairmark.data.roles import sources
+from fairmark.files import sha256
+from fairmark.params import Prepare, Source
+
+
+def described(params: Prepare, plan: Plan, files: dict[str, Checked], found: pd.DataFrame) -> dict[str, Any]:
+    """Return what the columns, the label and the groups are: the content of schema.json.
+
+    Parameters
+    ----------
+    files
+        The raw files, `main` and where there is one `test`.
+    found
+        [n, attributes] group names.
+    """
+    main = files["main"]
+    positive, negative = main.meaning
+    return {
+        "attributes": {
+            name: {
+                "by": attribute.by,
+                "columns": sources(params, name),
+                "groups": sorted(str(group) for group in found[name].unique()),
+            }
+            for name, attribute in params.protected.items()
+        },
+        "features": [_descriptor(name, plan, main) for name in plan.roles.features],
+        "label": {"column": params.target.column, "positive": positive, "negative": negative},
+        "row_id": params.row_id,
+        "timed": params.time is not None,
+        "weighted": params.weight is not None,
+        "test_file": params.files.test is not None,
+        "withheld": [
+            {**_descriptor(name, plan, main), "why": why} for name, why in plan.roles.withheld.items()
+        ],
+    }
+
+
+def _descriptor(name: str, plan: Plan, main: Checked) -> dict[str, Any]:
+    kind = plan.kinds[name]
+    return {
+        "name": name,
+        "kind": kind.name,
+        "categories": None if kind.categories is None else list(kind.categories),
+        "missing": float(main.columns[name].cells.isna().mean()),
+    }
+
+
+def summary(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]) -> dict[str, Any]:
+    """Return what was read and how much of it is missing or repeated: the content of summary.json.
+
+    `duplicates` are rows whose content stands in an earlier row, row ids apart; `shared_rows` are the different
+    rows that stand in both files; `unseen` counts, per column, the rows of the test file whose category the
+    main file does not hold.
+    """
+    content = np.concatenate([one.content for one in files.values()])
+    main, test = params.files.main, params.files.test
+    return {
+        "files": {
+            "main": _file(folder, main, files["main"]),
+            "test": None if test is None else _file(folder, test, files["test"]),
+        },
+        "rows": len(content),
+        "duplicates": len(content) - len(set(content)),
+        "shared_rows": len(set.intersection(*(set(one.content) for one in files.values()))) if test else 0,
+        "positives": sum(int(one.labels.sum()) for one in files.values()),
+        "missing": {
+            name: sum(int(one.columns[name].cells.isna().sum()) for one in files.values()) / len(content)
+            for name in (*plan.roles.features, *plan.roles.withheld)
+        },
+        "unseen": _unseen(plan, files["test"]) if test else {},
+        "dropped": list(params.drop),
+    }
+
+
+def _file(folder: Path, source: Source, one: Checked) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "rows": len(one.labels),
+        "duplicates": len(one.content) - len(set(one.content)),
+        "sha256": sha256(folder / source.name),
+    }
+
+
+def _unseen(plan: Plan, test: Checked) -> dict[str, int]:
+    counts = {
+        name: int((~one.texts.isin(list(kind.categories)) & one.texts.notna()).sum())
+        for name, one in test.columns.items()
+        if (kind := plan.kinds[name]).categories is not None and not kind.declared
+    }
+    return {name: count for name, count in counts.items() if count}
