@@ -3,6 +3,8 @@
 import json
 import math
 import stat
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ LIMIT_BYTES = 32 * 2**20
 """No text of a release is near this; a larger one is not read into memory."""
 
 LIMIT_DEPTH = 64
-LIMIT_NODES = 1_000_000
+LIMIT_NODES = 200_000
 
 
 def foreign_bytes(path: Path) -> bytes:
@@ -76,12 +78,13 @@ def foreign_yaml(path: Path) -> Any:
     Raises
     ------
     InputError
-        When it is not YAML, has tags of its own, aliases or a key given twice, or is nested too deeply.
+        When it is not YAML, has tags of its own or a key given twice, is nested too deeply, or grows too
+        large when its aliases are filled in.
     """
     text = foreign_text(path)
     try:
         _refuse_tricks(text)
-        return _plain(yaml.load(text, Loader=_Loader))  # noqa: S506 - a SafeLoader
+        return _plain(yaml.load(text, Loader=_Loader), count())  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         fault = " ".join(str(error).split())
         raise InputError(f"{path.name}: must be plain YAML, got {fault[:200]}") from error
@@ -136,19 +139,20 @@ class _Loader(_Safe):  # type: ignore[misc]
 
 def _refuse_tricks(text: str) -> None:
     # Event by event, because libyaml's composer overflows the C stack on deep nesting and ends the process.
-    depth = aliases = 0
-    for count, event in enumerate(yaml.parse(text, Loader=_Safe)):
+    depth = 0
+    for event in yaml.parse(text, Loader=_Safe):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        aliases += isinstance(event, yaml.AliasEvent)
-        if aliases or depth > LIMIT_DEPTH or count > LIMIT_NODES:
-            raise ValueError("an alias" if aliases else "too many values or levels")
+        if depth > LIMIT_DEPTH:
+            raise ValueError(f"more than {LIMIT_DEPTH} levels")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, visits: Iterator[int]) -> Any:
+    if next(visits) > LIMIT_NODES:
+        raise ValueError(f"more than {LIMIT_NODES} values")
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, visits) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item, visits) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"the number {value}")
     if value is None or isinstance(value, bool | int | float | str):

@@ -68,17 +68,10 @@ def check_workspace(root: Path) -> None:
         With one line for each output that is missing or changed, and each stage that was not run again
         after what it depends on changed.
     """
-    faults = []
-    outputs = {**stage_outputs(root), **data_outputs(root)}
-    for path, named in outputs.items():
-        fault = _changed(root / path, named["md5"])
-        if fault:
-            faults.append(f"{path}: must have the bytes of MD5 {named['md5']} that DVC recorded, got {fault}")
-    for name, stage in read_lock(root / "dvc.lock").items():
-        for path, named in _entries(stage.get("deps"), "dvc.lock").items():
-            fault = _stale(root, outputs, path, named["md5"])
-            if fault:
-                faults.append(f"{path}: must be what stage {name} read, got {fault} (run dvc repro)")
+    try:
+        faults = _faults(root)
+    except OSError as error:
+        raise StateError(f"{error.filename}: must be readable, got {error.strerror}") from error
     if faults:
         raise StateError(*faults)
 
@@ -115,6 +108,21 @@ def files_of(root: Path, path: str) -> list[str]:
     """Return the files of the output `path` relative to `root`: itself, or all within a folder."""
     place = root / path
     return [f"{path}/{name}" for name in names(place)] if place.is_dir() else [path]
+
+
+def _faults(root: Path) -> list[str]:
+    faults = []
+    outputs = {**stage_outputs(root), **data_outputs(root)}
+    for path, named in outputs.items():
+        fault = _changed(root / path, named["md5"])
+        if fault:
+            faults.append(f"{path}: must have the bytes of MD5 {named['md5']} that DVC recorded, got {fault}")
+    for name, stage in read_lock(root / "dvc.lock").items():
+        for path, named in _entries(stage.get("deps"), "dvc.lock").items():
+            fault = _stale(root, outputs, path, named["md5"])
+            if fault:
+                faults.append(f"{path}: must be what stage {name} read, got {fault} (run dvc repro)")
+    return faults
 
 
 def _changed(place: Path, md5: str) -> str | None:
