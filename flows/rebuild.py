@@ -1,0 +1,119 @@
+"""The flow `rebuild`: proof that the last release can still be made again from its commit alone.
+
+Clones the commit that the highest release tag names into an empty folder, pulls the data, runs every
+stage by force, and compares each hash of the new dvc.lock with that of the release. Ends non-zero on any
+difference. It touches nothing of the folder that it runs from.
+"""
+
+import surroundings
+
+# isort: split
+# Prefect reads its settings when it is imported: the line above has set them.
+import tempfile
+from pathlib import Path
+
+import child
+import pipeline
+import plan
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact
+from progress import Progress, say
+from retrain import PATIENT
+from surroundings import LOG, ROOT
+
+from fairmark.errors import StateError, VerificationError
+from fairmark.params import read_params
+from fairmark.release.hashes import check_workspace, stage_outputs
+
+
+@task(**PATIENT, task_run_name="clone")
+def clone(tag: str, target: Path) -> None:
+    """Check the commit of `tag` out into a folder of its own, and pull its data there."""
+    for words in (
+        ["clone", "--quiet", "--no-checkout", str(ROOT), str(target)],
+        ["checkout", "--quiet", f"refs/tags/{tag}"],
+    ):
+        ended = child.run(["git", *words], target if target.exists() else ROOT)
+        if ended.code:
+            raise StateError(f"git {words[0]}: must end well, got", *ended.lines[-3:])
+
+
+@task(**PATIENT, task_run_name="data")
+def data(target: Path) -> None:
+    """Pull the raw data of the clone from its remote."""
+    pipeline.pull(target)
+
+
+@task(**PATIENT, task_run_name="{stage}")
+def remake(stage: str, target: Path) -> str:
+    """Run one stage of the clone by force."""
+    return pipeline.reproduce(target, stage, say, force=True)
+
+
+def last(name: str) -> str:
+    """Return the tag of the highest release.
+
+    Raises
+    ------
+    StateError
+        When there is none.
+    """
+    ended = child.run(["git", "tag", "--list", f"{name}@v*"], ROOT)
+    tag = plan.latest(ended.lines, name) if not ended.code else None
+    if tag is None:
+        raise StateError(
+            f"git: must have a release to rebuild, got no tag {name}@v* (flows/release.py makes one)"
+        )
+    return tag
+
+
+def compare(tag: str, released: dict[str, str], target: Path) -> None:
+    """Do nothing when the clone made every output that the release states; show either in Prefect.
+
+    Raises
+    ------
+    VerificationError
+        With one line for each output that differs.
+    """
+    check_workspace(target)
+    found = plan.differences(released, addresses(target))
+    if (target / "requirements.lock").read_bytes() != (ROOT / "requirements.lock").read_bytes():
+        say("requirements.lock is not that of the release: what is installed may be another environment")
+    words = [f"- {line}" for line in found] or [
+        f"All {len(released)} outputs have the hashes that were released."
+    ]
+    create_markdown_artifact("\n".join([f"# Rebuild of {tag}", "", *words]), key="rebuild")
+    if found:
+        raise VerificationError(f"{tag}: must be made again as it was released, got", *found)
+
+
+def addresses(folder: Path) -> dict[str, str]:
+    """Return path -> MD5 of every output in the dvc.lock of `folder`."""
+    return {path: output["md5"] for path, output in stage_outputs(folder).items()}
+
+
+@flow(name="rebuild")
+def rebuild() -> None:
+    """Make the last release again in a clean clone, and compare every hash."""
+    name = read_params(ROOT / "params.yaml").project.name
+    tag = last(name)
+    LOG.info("rebuilding %s in a clean clone", tag)
+    with tempfile.TemporaryDirectory(prefix="fairmark-rebuild-") as folder:
+        target = Path(folder) / "clone"
+        clone(tag, target)
+        order = pipeline.stages(target)
+        progress = Progress(["data", *order, "compare"])
+        kept = ROOT / "releases" / tag.replace("@", "-")
+        released = addresses(kept if kept.is_dir() else target)
+        with progress.step("data"):
+            data(target)
+        for stage in order:
+            with progress.step(stage) as step:
+                step.note = remake(stage, target)
+        with progress.step("compare"):
+            compare(tag, released, target)
+        LOG.info("%s was made again: %d outputs, the same hashes, %s", tag, len(released), progress.total())
+
+
+if __name__ == "__main__":
+    surroundings.run(rebuild)

@@ -1,0 +1,247 @@
+"""The flow `release`: from a clean commit to a verified release, or to a plain refusal.
+
+Refuse a dirty tree, retrain, judge, gather (bill of materials and statement with it), tag, register,
+verify. What it decides stands in `plan`; what it does stands in `fairmark.release`.
+
+Killed anywhere, it leaves nothing that stands in the way of the next run: the folder takes its name when
+it is whole, the tag is set after it, the registry follows the tag, and each of them is made once only.
+"""
+
+import surroundings
+
+# isort: split
+# Prefect reads its settings when it is imported: the line above has set them.
+import argparse
+import datetime as dt
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import plan
+import retrain
+from prefect import flow, task
+from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from progress import Progress, say
+from surroundings import LOG, ROOT
+
+from fairmark.errors import StateError, VerificationError
+from fairmark.files import read_json, sha256
+from fairmark.params import Params, read_params
+from fairmark.release import trace
+from fairmark.release.hashes import check_workspace, folder_sha256
+from fairmark.release.statement import NAME as STATEMENT
+
+if TYPE_CHECKING:
+    from fairmark.judge.verdict import Verdict
+
+    from fairmark.release.trace import Trace
+
+MEASUREMENTS = Path("artifacts/evaluate/measurements.json")
+MODEL = Path("artifacts/train/model")
+REPORT = Path("artifacts/document/report.html")
+STATE = ROOT / ".fairmark"
+
+
+@task(cache_policy=NO_CACHE)
+def judge(params: Params) -> "Verdict":
+    """Judge what was measured by the policy, as of today, and show it in Prefect whatever it is."""
+    from fairmark.judge.verdict import judge as judged
+
+    measurements = read_json(ROOT / MEASUREMENTS)
+    if measurements["model"]["sha256"] != folder_sha256(ROOT / MODEL):
+        raise StateError(
+            f"{MEASUREMENTS}: must be of the model in {MODEL}, got those of another (run dvc repro)"
+        )
+    verdict = judged(measurements, params.policy, dt.datetime.now(tz=dt.UTC).date())
+    show(verdict, params.project.name)
+    return verdict
+
+
+def show(verdict: "Verdict", name: str) -> None:
+    """Put the verdict and a link to the report into Prefect."""
+    create_table_artifact(
+        plan.table(verdict), key=f"{name}-verdict", description=f"Verdict: {verdict.outcome}"
+    )
+    create_link_artifact((ROOT / REPORT).as_uri(), link_text="Report", key=f"{name}-report")
+
+
+@task(cache_policy=NO_CACHE)
+def assemble(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -> Path:
+    """Gather the release folder, with its bill of materials and its statement."""
+    from fairmark.release.assemble import assemble as gathered
+
+    folder = folder_of(params, goal.version)
+    if folder.exists():
+        set_aside(folder)
+    return gathered(ROOT, folder, goal.version, seen, params, verdict)
+
+
+def set_aside(folder: Path) -> None:
+    """Move away a folder that no tag names: a killed run left it, or it is not what the tag states."""
+    left = STATE / "left" / folder.name
+    shutil.rmtree(left, ignore_errors=True)
+    left.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(folder, left)
+    say(f"{folder.name}: no tag names what stood there; it is in {left.relative_to(ROOT)} now")
+
+
+@task(cache_policy=NO_CACHE)
+def tag(folder: Path, goal: plan.Goal, params: Params, verdict: "Verdict") -> str:
+    """Tag the commit with the release, now that its folder is whole."""
+    if goal.tagged:
+        return "stands already"
+    message = f"{params.project.title} {goal.version}: verdict {verdict.outcome}"
+    return trace.tag_release(ROOT, params.project.name, goal.version, message, sha256(folder / STATEMENT))
+
+
+@task(cache_policy=NO_CACHE)
+def register(folder: Path, seen: "Trace", params: Params, verdict: "Verdict") -> str:
+    """Put the release into MLflow's registry, unless it is there."""
+    from fairmark.release.register import register as registered
+
+    found = registered(folder, seen, params, verdict, os.environ.get("MLFLOW_TRACKING_URI"))
+    return f"{found.name} version {found.version}"
+
+
+@task(cache_policy=NO_CACHE)
+def verify(folder: Path) -> None:
+    """Check every claim of the release, offline, and say of each in one line whether it holds."""
+    from fairmark.release.verify import verify as verified
+
+    facts = verified(folder, ROOT)
+    for fact in facts:
+        say(fact.line())
+    wrong = [fact.line() for fact in facts if fact.asked and not fact.held]
+    if wrong:
+        raise VerificationError(f"{folder.name}: must be what its statement says, got", *wrong)
+
+
+def folder_of(params: Params, version: str) -> Path:
+    """Return the folder of a version."""
+    return ROOT / "releases" / f"{params.project.name}-{version}"
+
+
+def aim(asked: str | None, seen: "Trace", params: Params) -> plan.Goal:
+    """Return the version that the flow is after.
+
+    Raises
+    ------
+    StateError
+        When the version asked for is tagged already.
+    """
+    name = params.project.name
+    if asked is not None and trace.tagged(ROOT, f"{name}@{trace.check_version(asked)}"):
+        raise StateError(f"git tag {name}@{asked}: must be new, got one that exists (choose another version)")
+    return plan.goal(
+        asked,
+        seen.tags,
+        name,
+        lambda v: folder_of(params, v).exists(),
+        lambda: trace.next_version(ROOT, name),
+    )
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let one release run in this folder at a time; the lock dies with its process."""
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "release.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StateError(f"{ROOT}: must have one release at a time, got another that runs") from error
+        yield
+
+
+@flow(name="release")
+def release(version: str | None = None) -> None:
+    """Make a release of HEAD, or finish the one that HEAD carries already.
+
+    Parameters
+    ----------
+    version
+        Such as `v1.0.0`; by default the next minor version.
+    """
+    seen = trace.trace(ROOT)
+    trace.refuse_dirty(seen)
+    params = read_params(ROOT / "params.yaml")
+    with alone():
+        goal = aim(version, seen, params)
+        if goal.tagged and goal.present:
+            confirm(goal, seen, params)
+        else:
+            make(goal, seen, params)
+
+
+def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
+    """Check the release that HEAD carries, and register it if a killed run could not."""
+    folder, progress = folder_of(params, goal.version), Progress(["verify", "register"])
+    LOG.info("%s is released already: nothing has been committed since", folder.name)
+    with progress.step("verify"):
+        verify(folder)
+    # All that the registry takes of a verdict is its outcome, and that of a release stands in its folder.
+    verdict = cast("Verdict", SimpleNamespace(outcome=read_json(folder / "verdict.json")["outcome"]))
+    with progress.step("register") as step:
+        step.note = register(folder, seen, params, verdict)
+    summarise(progress, folder, seen, verdict.outcome)
+
+
+def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
+    """Retrain, judge, gather, tag, register, verify."""
+    progress = Progress([*retrain.steps(), "judge", "gather", "tag", "register", "verify"])
+    retrain.run_stages(progress)
+    plan.refuse_changed(trace.trace(ROOT).dirty)
+    with progress.step("judge"):
+        check_workspace(ROOT)
+        verdict = judge(params)
+    plan.refuse_unless_passed(verdict, REPORT)
+    with progress.step("gather"):
+        goal, folder = gather(goal, seen, params, verdict)
+    with progress.step("tag") as step:
+        step.note = tag(folder, goal, params, verdict)
+    with progress.step("register") as step:
+        step.note = register(folder, seen, params, verdict)
+    with progress.step("verify"):
+        verify(folder)
+    summarise(progress, folder, seen, verdict.outcome)
+
+
+def gather(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -> tuple[plan.Goal, Path]:
+    """Make the folder; if HEAD's tag states other bytes than can be made here, make the next version."""
+    folder = assemble(goal, seen, params, verdict)
+    name = f"{params.project.name}@{goal.version}"
+    if not goal.tagged or trace.tagged_statement(ROOT, name) == sha256(folder / STATEMENT):
+        return goal, folder
+    set_aside(folder)
+    goal = plan.Goal(trace.next_version(ROOT, params.project.name), tagged=False, present=False)
+    say(f"{name} states another environment or verdict than this one's: making {goal.version} instead")
+    return goal, assemble(goal, seen, params, verdict)
+
+
+def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str) -> None:
+    """Tell what was made, what was measured and how long it took."""
+    name, _, version = folder.name.rpartition("-")
+    lines = [
+        ("release", str(folder.relative_to(ROOT))),
+        ("tag", f"{name}@{version} on commit {seen.commit[:12]}"),
+        ("verdict", outcome),
+        *plan.figures(read_json(folder / "measurements.json")),
+        ("report", str((folder / "report.html").relative_to(ROOT))),
+        ("time", progress.split({"stages": retrain.steps()})),
+    ]
+    width = max(len(title) for title, _ in lines)
+    LOG.info("")
+    for title, text in lines:
+        LOG.info("%s  %s", title.ljust(width), text)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Make a release of HEAD.", allow_abbrev=False)
+    parser.add_argument("--version", help="such as v1.0.0; by default the next minor version")
+    surroundings.run(release, version=parser.parse_args().version)

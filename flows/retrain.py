@@ -1,0 +1,85 @@
+"""The flow `retrain`: every stage of dvc.yaml in order, one task each, reached only through `dvc repro`.
+
+Runs with no server (`python flows/retrain.py`) and as a deployment. It decides nothing: DVC says what is
+stale and makes it. Only what another try can mend is tried again: a lock that another process holds, a
+remote that did not answer.
+"""
+
+import surroundings
+
+# isort: split
+# Prefect reads its settings when it is imported: the line above has set them.
+from typing import Any
+
+import pipeline
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from progress import Progress, say
+from surroundings import LOG, ROOT
+
+WAIT_S = [5, 20, 60]
+"""Seconds before each further try."""
+
+
+def may_help(_task: object, _run: object, state: object) -> bool:
+    """Return whether another try can mend the failure in `state`; say so if it can."""
+    error = getattr(state, "data", None)
+    if not isinstance(error, pipeline.AgainError):
+        return False
+    for line in (*str(error).splitlines(), "trying again"):
+        say(line)
+    return True
+
+
+PATIENT: dict[str, Any] = {
+    "retries": len(WAIT_S),
+    "retry_delay_seconds": WAIT_S,
+    "retry_condition_fn": may_help,
+    "cache_policy": NO_CACHE,
+}
+"""A task that is tried again when, and only when, that may help."""
+
+
+@task(**PATIENT, task_run_name="data")
+def data(order: list[str]) -> list[str]:
+    """Pull the raw data unless it is all there, and return the stages that DVC has to be asked for."""
+    found = pipeline.status(ROOT)
+    if pipeline.DATA in found:
+        pipeline.pull(ROOT)
+        found = pipeline.status(ROOT)
+    return pipeline.stale(found, order)
+
+
+@task(**PATIENT, task_run_name="{stage}")
+def reproduce(stage: str, stale: bool) -> str:
+    """Bring one stage up to date; return what there is to note of it."""
+    if not stale:
+        return "up to date"
+    return pipeline.reproduce(ROOT, stage, say)
+
+
+def steps() -> list[str]:
+    """Return the names of the steps that `run_stages` goes through."""
+    return ["data", *pipeline.stages(ROOT)]
+
+
+def run_stages(progress: Progress) -> None:
+    """Bring every stage up to date, in order: the part that `retrain` and `release` share."""
+    order = pipeline.stages(ROOT)
+    with progress.step("data"):
+        stale = data(order)
+    for stage in order:
+        with progress.step(stage) as step:
+            step.note = reproduce(stage, stage in stale)
+
+
+@flow(name="retrain", log_prints=False)
+def retrain() -> None:
+    """Bring every stage up to date."""
+    progress = Progress(steps())
+    run_stages(progress)
+    LOG.info("every stage is up to date after %s", progress.total())
+
+
+if __name__ == "__main__":
+    surroundings.run(retrain)

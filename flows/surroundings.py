@@ -1,0 +1,129 @@
+"""Where a flow runs: its folder, its environment, its way out. Import this before Prefect.
+
+Prefect reads its settings when it is imported, so what it needs is set here, once, and only where
+the user has set nothing. Environment variables pick servers and folders, never a result.
+"""
+
+import logging
+import os
+import signal
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fairmark.errors import FairmarkError, StateError
+
+BEGAN = time.monotonic()
+"""When this process began, as near as can be told."""
+
+ROOT = Path(os.environ.get("FAIRMARK_HOME") or Path(__file__).parents[1]).resolve()
+"""The working copy that the flows work on: this one, or the one that FAIRMARK_HOME names."""
+
+LOG = logging.getLogger("fairmark")
+"""What a flow tells its user: printed, and sent to the Prefect server with the run."""
+
+SERVED = "PREFECT_API_URL" in os.environ
+"""True when a Prefect server is named; otherwise Prefect starts one for the length of the flow."""
+
+
+def _own_profile() -> bool:
+    return (Path.home() / ".prefect" / "profiles.toml").exists()
+
+
+def settings(served: bool, own_profile: bool) -> dict[str, str]:
+    """Return the Prefect settings that hold unless the user chose others.
+
+    Parameters
+    ----------
+    served
+        Whether a Prefect server is named; then its own settings are left alone.
+    own_profile
+        Whether the user keeps Prefect profiles; then they are used.
+    """
+    chosen = {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": LOG.name,
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    }
+    if not own_profile:
+        chosen["PREFECT_HOME"] = str(ROOT / ".prefect")
+    if not served:
+        # The default of 20 s is too short for a first start on a busy machine. On its way out the temporary
+        # server reports its own cancelled work as errors with tracebacks; nothing of the run is lost by them.
+        chosen |= {
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+            "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+            "PREFECT_LOGGING_LEVEL": "ERROR",
+        }
+    return chosen
+
+
+for _name, _value in settings(SERVED, _own_profile()).items():
+    os.environ.setdefault(_name, _value)
+
+
+class _Plain(logging.Filter):
+    """Take the traceback off an error that a user can act on: its text says it all."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, FairmarkError):
+            record.exc_info, record.msg, record.args = None, "%s", (error,)
+        return True
+
+
+class _NotOfRuns(logging.Filter):
+    """Keep Prefect's own words about runs off the terminal of a person who started the flow by hand."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
+
+
+for _name in ("prefect.flow_runs", "prefect.task_runs"):
+    logging.getLogger(_name).addFilter(_Plain())
+
+
+def run(flow: Any, **parameters: Any) -> None:
+    """Run `flow` from the command line; faults are printed plainly and become the exit code.
+
+    Raises
+    ------
+    SystemExit
+        With the error's own exit code, 130 on Ctrl-C, 143 on SIGTERM.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_NotOfRuns())
+    signal.signal(signal.SIGTERM, _leave)
+    # A heartbeat tells a server that a run is alive; without one it only costs a second at the end of a flow.
+    quiet = nullcontext() if SERVED else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    try:
+        with quiet:
+            flow(**parameters)
+    except FairmarkError as error:
+        _stop(flow.name, error)
+    except KeyboardInterrupt:
+        print(f"{flow.name} stopped by the keyboard", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if not _unreachable(error):
+            raise
+        where = os.environ.get("PREFECT_API_URL", "a temporary address")
+        _stop(flow.name, StateError(f"Prefect server: must answer at {where}, got {error}"))
+
+
+def _unreachable(error: BaseException) -> bool:
+    return type(error).__module__.startswith(("httpx", "httpcore")) or "Prefect API" in str(error)
+
+
+def _stop(name: str, error: FairmarkError) -> NoReturn:
+    print(f"{name} stopped:", *error.faults, sep="\n  ", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _leave(*_: object) -> NoReturn:
+    sys.exit(143)
