@@ -2,13 +2,17 @@
 
 import shutil
 import subprocess
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from release_folder import PARAMS, git, write_artifacts, write_lock
 
+from fairmark.errors import StateError
 from fairmark.files import write_text
+from fairmark.release import bill
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +39,25 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def working(template: Path, tmp_path: Path) -> Path:
     """Return a working folder of one's own."""
     return Path(shutil.copytree(template, tmp_path / "working"))
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """Return the Python of the tools environment, or skip where there is none."""
+    try:
+        return bill.tools(Path(__file__).resolve().parents[1])
+    except StateError as error:
+        pytest.skip(f"needs cyclonedx-py: {error}")
+
+
+@pytest.fixture(scope="session")
+def listed(tools: Path) -> dict[str, Any]:
+    """Return what cyclonedx-py says of the environment, asked once."""
+    return bill._environment(tools)
+
+
+@pytest.fixture
+def quick_bill(listed: dict[str, Any], tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every release of a test share one answer of cyclonedx-py."""
+    monkeypatch.setenv("FAIRMARK_CYCLONEDX", str(tools.with_name("cyclonedx-py")))
+    monkeypatch.setattr(bill, "_environment", lambda _: deepcopy(listed))
