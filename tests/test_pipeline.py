@@ -1,0 +1,49 @@
+"""A data set quite unlike the default one goes through every stage, by its params alone, twice the same."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from pipeline import contents, run_all
+from second import make_second
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("second")
+    make_second(folder)
+    run_all(folder)
+    return folder
+
+
+def test_another_data_set_goes_through_every_stage(second: Path) -> None:
+    page = (second / "artifacts" / "document" / "report.html").read_text()
+    metrics = json.loads((second / "artifacts" / "evaluate" / "metrics.json").read_text())
+
+    assert "<html" in page
+    assert metrics["roc_auc"] > 0.6
+
+
+def test_every_stage_twice_gives_the_same_bytes(second: Path, tmp_path: Path) -> None:
+    for part in ("data", "params.yaml"):
+        (shutil.copytree if (second / part).is_dir() else shutil.copy)(second / part, tmp_path / part)
+
+    run_all(tmp_path)
+
+    assert contents(tmp_path / "artifacts") == contents(second / "artifacts")
+
+
+def test_rows_in_another_order_keep_their_parts_and_their_verdict(second: Path, tmp_path: Path) -> None:
+    shutil.copytree(second / "data", tmp_path / "data")
+    shutil.copy(second / "params.yaml", tmp_path / "params.yaml")
+    raw = next((tmp_path / "data").glob("*.csv"))
+    head, *rows = raw.read_text().splitlines()
+    raw.write_text("\n".join([head, *reversed(rows)]) + "\n")
+
+    run_all(tmp_path)
+
+    summaries = [f / "artifacts" / "split" / "summary.json" for f in (second, tmp_path)]
+    assert summaries[0].read_bytes() == summaries[1].read_bytes()
