@@ -59,9 +59,9 @@ def _descriptor(name: str, plan: Plan, main: Checked) -> dict[str, Any]:
 def summary(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]) -> dict[str, Any]:
     """Return what was read and how much of it is missing or repeated: the content of summary.json.
 
-    `duplicates` are rows whose content stands in an earlier row, row ids apart; `shared_rows` are the different
-    rows that stand in both files; `unseen` counts, per column, the rows of the test file whose category the
-    main file does not hold.
+    `duplicates` are rows whose content stands in an earlier row, row ids apart; `shared_rows` are the
+    different rows that stand in both files; `unseen` counts, per column, the rows of the test file whose
+    category the main file does not hold.
     """
     content = np.concatenate([one.content for one in files.values()])
     main, test = params.files.main, params.files.test

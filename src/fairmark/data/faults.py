@@ -58,9 +58,9 @@ class Faults:
 
 
 def shown(values: Iterable[object]) -> str:
-    """Return up to `NAMED_VALUES` different values in quotes, and how many more there are."""
-    different = list(dict.fromkeys(str(value) for value in values))
-    listed = ", ".join(repr(value[:80]) for value in different[:NAMED_VALUES])
+    """Return up to `NAMED_VALUES` different values, texts in quotes, and how many more there are."""
+    different = list(dict.fromkeys(values))
+    listed = ", ".join(repr(value)[:80] for value in different[:NAMED_VALUES])
     rest = len(different) - NAMED_VALUES
     return listed + (f" and {rest:,} other values" if rest > 0 else "")
 

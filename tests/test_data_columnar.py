@@ -1,0 +1,142 @@
+"""A Parquet file says the same as the CSV file of the same table, and a damaged one is refused."""
+
+import datetime as dt
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tiny import faults, lines, made
+
+FORMAT = {"type": "parquet", "missing": ["?"]}
+
+
+def content(table: pd.DataFrame | pa.Table) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(table if isinstance(table, pa.Table) else pa.Table.from_pandas(table), stream)
+    return stream.getvalue()
+
+
+def people() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "age": [30.0, 41.0, 52.5],
+            "job": ["cook", "?", None],
+            "sex": pd.Categorical(["F", "M", "M"]),
+            "code": pd.array([1, None, 3], dtype="Int64"),
+            "owner": pd.array([True, None, False], dtype="boolean"),
+            "seen": pd.DatetimeIndex(["2020-01-31", pd.NaT, "9999-12-31"]).as_unit("us"),
+            "ok": ["yes", "no", "yes"],
+        }
+    )
+
+
+def test_the_columns_keep_their_types(tmp_path: Path) -> None:
+    table = made(tmp_path, content(people()), format=FORMAT).table
+
+    assert table.dtypes.astype(str).to_dict() == {
+        "_row_id": "str",
+        "_label": "int8",
+        "_source": "str",
+        "_weight": "float64",
+        "age": "float64",
+        "job": "str",
+        "code": "float64",
+        "owner": "boolean",
+        "seen": "datetime64[us]",
+    }
+    assert table["code"].fillna(-1).tolist() == [1, -1, 3]
+    assert table["owner"].fillna(False).tolist() == [True, False, False]
+    assert table["seen"][2] == pd.Timestamp("9999-12-31")
+    assert table["job"].isna().tolist() == [False, True, True]
+
+
+def test_csv_and_parquet_give_the_same_rows(tmp_path: Path) -> None:
+    text = lines(
+        "30,cook,F,1,true,2020-01-31 00:00:00.000000,yes",
+        "41,?,M,,,,no",
+        "52.5,,M,3,false,9999-12-31 00:00:00.000000,yes",
+        header="age,job,sex,code,owner,seen,ok",
+    )
+
+    ours = made(tmp_path, content(people()), format=FORMAT)
+
+    theirs = made(tmp_path, text)
+    pd.testing.assert_frame_equal(ours.table, theirs.table)
+    pd.testing.assert_frame_equal(ours.evidence, theirs.evidence)
+
+
+def test_numbers_come_back_exactly(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).normal(size=200) * 10.0 ** np.arange(-100, 100)
+    table = pd.DataFrame({"age": 20, "x": numbers, "sex": "F", "ok": ["yes", "no"] * 100})
+
+    assert made(tmp_path, content(table), format=FORMAT).table["x"].tolist() == numbers.tolist()
+
+
+def test_times_with_a_zone_are_moved_to_utc(tmp_path: Path) -> None:
+    late = pa.array(
+        [dt.datetime(2020, 2, 1, 4, 30, tzinfo=dt.UTC)] * 3, pa.timestamp("us", "America/New_York")
+    )
+    table = pa.Table.from_pandas(people()).set_column(5, "seen", late)
+
+    seen = made(tmp_path, content(table), format=FORMAT).table["seen"]
+
+    assert seen[0] == pd.Timestamp("2020-02-01 04:30")
+
+
+def test_rows_are_numbered_from_one(tmp_path: Path) -> None:
+    found = faults(tmp_path, content(people().assign(age=[30.0, 7.0, np.inf])), format=FORMAT)
+
+    assert found == [
+        "a.csv: row 3: column age: must be a finite number, got 'inf'",
+        "a.csv: row 2: column age: must be at least 16, got '7'",
+    ]
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.999])
+def test_a_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
+    whole = content(people())
+
+    found = faults(tmp_path, whole[: int(len(whole) * kept)] or b"PAR1", format=FORMAT)
+
+    assert len(found) == 1
+    assert found[0].startswith("a.csv: must be a whole Parquet file, got ")
+
+
+def test_text_in_place_of_parquet_is_refused(tmp_path: Path) -> None:
+    found = faults(tmp_path, lines("30,cook,F,yes"), format=FORMAT)
+
+    assert found[0].startswith("a.csv: must be a whole Parquet file, got ")
+
+
+def test_a_damaged_page_is_refused(tmp_path: Path) -> None:
+    whole = bytearray(content(pd.concat([people()] * 200)))
+    whole[200:260] = b"\xff" * 60
+
+    found = faults(tmp_path, bytes(whole), format=FORMAT)
+
+    assert found[0].startswith("a.csv: must be a whole Parquet file, got ")
+
+
+def test_lists_and_bytes_are_refused(tmp_path: Path) -> None:
+    table = pa.Table.from_pandas(people())
+    table = table.append_column("tags", pa.array([["a"], [], ["b"]]))
+    table = table.append_column("blob", pa.array([b"a", b"", b"b"]))
+
+    found = faults(tmp_path, content(table), format=FORMAT)
+
+    assert found[:2] == [
+        "a.csv: column tags: must hold single values, got list<element: string>",
+        "a.csv: column blob: must hold single values, got binary",
+    ]
+
+
+def test_a_column_without_any_value_is_refused(tmp_path: Path) -> None:
+    found = faults(tmp_path, content(people().assign(nothing=None)), format=FORMAT)
+
+    assert found == [
+        "a.csv: column nothing: must hold a value to show its kind, got none: name it in prepare.drop"
+    ]
