@@ -107,7 +107,7 @@ def _encoded(names: list[str]) -> tuple[pd.DataFrame, Encoder, Sample]:
     kinds = {"age": "numeric", "hours": "numeric", "job": "categorical"}
     features = [{"name": name, "kind": kinds[name], "categories": None} for name in names]
     encoder = Encoder.fit(frame, features, 9)
-    return frame, encoder, Sample(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
+    return frame, encoder, Sample.plain(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def paths(tmp_path: Path) -> dict[str, Path]:
     write_json(made["schema"], {"attributes": attributes, "features": FEATURES, "withheld": []})
     write_parquet(made["rows"], frame[["_row_id"]].assign(part=["train", "valid", "test"] * 40))
     encoder = Encoder.fit(frame, FEATURES, 9)
-    sample = Sample(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
+    sample = Sample.plain(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
     scorer = logistic.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
     Model(encoder, scorer, Calibration(a=1.0, b=0.0), 0.5, 1, CHOSEN).save(made["model"])
     return made
