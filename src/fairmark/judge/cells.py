@@ -1,0 +1,132 @@
+"""Confusion cells of every group: all that a rate, its bound and its resampling need, for any number of rows.
+
+A cell is indexed `[group, label, decision]`, so `[:, 1, 0]` are the false negatives.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+INDEX = {"tp": (1, 1), "fp": (0, 1), "fn": (1, 0), "tn": (0, 0)}
+"""Where each named cell stands: `(label, decision)`."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows, sums of weights and sums of squared weights by group, label and decision.
+
+    Parameters
+    ----------
+    count
+        Rows, whole numbers, shape `[groups, 2, 2]`.
+    weight
+        Sums of row weights, same shape; equal to `count` when every weight is 1.
+    square
+        Sums of squared row weights, same shape; what a bound needs to know how uneven the weights are.
+    """
+
+    count: NDArray[np.int64]
+    weight: Floats
+    square: Floats
+
+    @property
+    def weighted(self) -> bool:
+        """True unless every row weighs 1."""
+        return not (np.array_equal(self.count, self.weight) and np.array_equal(self.count, self.square))
+
+    def total(self) -> "Cells":
+        """Return the cells of all groups together, shape `[1, 2, 2]`."""
+        parts = (self.count, self.weight, self.square)
+        count, weight, square = (part.sum(axis=0, keepdims=True) for part in parts)
+        return Cells(count, weight, square)
+
+    def group(self, index: int) -> "Cells":
+        """Return the cells of one group, shape `[1, 2, 2]`."""
+        at = slice(index, index + 1)
+        return Cells(self.count[at], self.weight[at], self.square[at])
+
+    def to_json(self, index: int = 0) -> dict[str, Any]:
+        """Return one group's cells as `{"tp": rows, ...}`, with sums of weights where rows weigh."""
+        named: dict[str, Any] = {name: int(self.count[index][at]) for name, at in INDEX.items()}
+        if not self.weighted:
+            return named
+        for key, part in (("weighted", self.weight), ("squared", self.square)):
+            named[key] = {name: float(part[index][at]) for name, at in INDEX.items()}
+        return named | {"effective_rows": float(kish(self.weight[index], self.square[index]))}
+
+    @staticmethod
+    def from_json(named: Mapping[str, Any]) -> "Cells":
+        """Return the cells written by `to_json`, shape `[1, 2, 2]`.
+
+        Raises
+        ------
+        ValueError
+            When a cell is missing, is not a whole number >= 0, or weighs less than nothing.
+        """
+        count = _square(named, "cells")
+        if (count != np.floor(count)).any():
+            raise ValueError(f"cells: must be whole numbers, got {dict(named)}")
+        weight = _square(named["weighted"], "cells.weighted") if "weighted" in named else count
+        square = _square(named["squared"], "cells.squared") if "weighted" in named else count
+        if (weight * weight > square * count * (1 + 1e-6)).any():  # Cauchy and Schwarz
+            raise ValueError("cells.squared: must be sums of the squares of the weights, got sums too small")
+        return Cells(count.astype(np.int64), weight, square)
+
+
+def _square(named: Any, where: str) -> Floats:
+    if not isinstance(named, Mapping):
+        # One kind of error for everything that is wrong with a document.
+        raise ValueError(f"{where}: must be a mapping, got {type(named).__name__}")  # noqa: TRY004
+    table = np.zeros((1, 2, 2))
+    for name, at in INDEX.items():
+        value = named.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
+            raise ValueError(f"{where}.{name}: must be a number >= 0, got {value!r}")
+        table[0][at] = value
+    return table
+
+
+def kish(weight: ArrayLike, square: ArrayLike) -> float:
+    """Return the effective number of rows, (sum of w)^2 / sum of w^2; 0 without rows.
+
+    Equal weights give the number of rows, and uneven ones less (Kish 1965, section 11.2).
+    """
+    total, squares = float(np.sum(weight)), float(np.sum(square))
+    return total * total / squares if squares > 0 else 0.0
+
+
+def count_cells(
+    label: ArrayLike, decision: ArrayLike, code: ArrayLike, groups: int, weight: ArrayLike | None = None
+) -> Cells:
+    """Return the confusion cells of `groups` groups in one pass over the rows.
+
+    Parameters
+    ----------
+    label, decision
+        0 or 1 a row, shape `[rows]`.
+    code
+        The number of each row's group, 0 to `groups` - 1, shape `[rows]`.
+    weight
+        Row weights >= 0, shape `[rows]`; None when each row weighs 1.
+    """
+    place = np.asarray(code).astype(np.intp)
+    place *= 2
+    place += np.asarray(label) != 0
+    place *= 2
+    place += np.asarray(decision) != 0
+    shape = (groups, 2, 2)
+    count = np.bincount(place, minlength=groups * 4).reshape(shape).astype(np.int64)
+    if weight is None:
+        return Cells(count, count.astype(np.float64), count.astype(np.float64))
+    heavy = np.asarray(weight, dtype=np.float64)
+
+    def summed(weights: Floats) -> Floats:
+        sums = np.bincount(place, weights=weights, minlength=groups * 4)
+        return np.asarray(sums, dtype=np.float64).reshape(shape)
+
+    return Cells(count, summed(heavy), summed(heavy * heavy))

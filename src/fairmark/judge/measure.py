@@ -1,0 +1,231 @@
+"""The measurements document: what was found on the test rows, with what `judge` needs to bound it by itself.
+
+Bounds in it are two-sided at `confidence`, one by one, for the reader. The gate does not use them: it makes
+its own, one-sided, exact and simultaneous, from the cells and standard errors beside them (`verdict`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fairmark.errors import InputError
+from fairmark.judge import bootstrap, intervals, metrics, ranks
+from fairmark.judge.cells import Cells, Floats, count_cells, kish
+from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS, Disparity, apart, equalized_odds
+from fairmark.judge.metrics import COUNTED, RATES, SCORED, counted, f1_of, portion
+from fairmark.judge.score import miettinen_nurminen
+
+Entry = dict[str, Any]
+
+WORST_LOSS = {"brier": 1.0, "log_loss": float(-np.log(metrics.LEAST_SCORE))}
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some test rows and how to measure them."""
+
+    label: NDArray[np.int8]
+    score: Floats
+    weight: Floats
+    bins: int
+    tail: float
+    replicates: int
+    seed: int
+
+    def only(self, kept: NDArray[np.bool_]) -> "_Rows":
+        parts = (self.label[kept], self.score[kept], self.weight[kept])
+        return _Rows(*parts, self.bins, self.tail, self.replicates, self.seed)
+
+
+def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by name
+    label: NDArray[np.integer],
+    score: Floats,
+    decision: NDArray[np.integer],
+    weight: Floats | None,
+    groups: pd.DataFrame,
+    known: Mapping[str, Sequence[str]],
+    *,
+    confidence: float,
+    replicates: int,
+    seed: int,
+    bins: int,
+) -> dict[str, Any]:
+    """Return the parts "overall", "cells", "groups" and "disparities" of the measurements document.
+
+    Parameters
+    ----------
+    label, score, decision
+        0 or 1, 0..1, and 0 or 1, shape `[rows]`.
+    weight
+        Row weights > 0, shape `[rows]`, or None. With weights, rates are weighted and their bounds rest on
+        effective sizes (`metrics.portion`): close to their level, not exact.
+    groups
+        One text column for each protected attribute, rows as above.
+    known
+        Every group of every attribute; one without rows is measured as null, and says so.
+    replicates, seed
+        For the bootstrap standard errors of the disparities, and for the calibration error.
+
+    Raises
+    ------
+    InputError
+        When the rows are not as above, or hold a group that is not known.
+    """
+    heavy = np.ones(len(label)) if weight is None else np.asarray(weight, dtype=np.float64)
+    _check(label, score, decision, heavy)
+    rows = _Rows(label.astype(np.int8), score, heavy, bins, (1 - confidence) / 2, replicates, seed)
+    codes = {name: _codes(groups[name], names, name) for name, names in known.items()}
+    plain = bool((heavy == 1).all())
+    cells = {
+        name: count_cells(label, decision, code, len(known[name]), None if plain else heavy)
+        for name, code in codes.items()
+    }
+    whole = count_cells(label, decision, np.zeros(len(label)), 1, None if plain else heavy)
+    return {
+        "overall": _measures(whole, rows),
+        "cells": whole.to_json(),
+        "groups": {
+            name: {
+                group: _group(cells[name].group(k), rows.only(codes[name] == k))
+                for k, group in enumerate(names)
+            }
+            for name, names in known.items()
+        },
+        "disparities": {
+            name: _disparities(cells[name], list(names), rows, k)
+            for k, (name, names) in enumerate(known.items())
+        },
+    }
+
+
+def _check(label: Any, score: Floats, decision: Any, weight: Floats) -> None:
+    faults = []
+    shapes = {name: np.shape(v) for name, v in (("score", score), ("decision", decision), ("weight", weight))}
+    faults += [
+        f"{name}: must have the shape of the labels {np.shape(label)}, got {shape}"
+        for name, shape in shapes.items()
+        if shape != np.shape(label)
+    ]
+    if not np.size(label):
+        faults.append("rows: must be at least one, got none")
+    for name, values in (("label", label), ("decision", decision)):
+        if not np.isin(values, (0, 1)).all():
+            faults.append(f"{name}: must be 0 or 1, got {np.setdiff1d(values, (0, 1))[:3].tolist()}")
+    if not ((score >= 0) & (score <= 1)).all():
+        faults.append(f"score: must be in 0..1, got {np.sum(~((score >= 0) & (score <= 1)))} others")
+    if not (np.isfinite(weight) & (weight > 0)).all():
+        faults.append("weight: must be a number > 0, got another one")
+    if faults:
+        raise InputError(*faults)
+
+
+def _codes(column: pd.Series, known: Sequence[str], name: str) -> NDArray[np.intp]:
+    codes = pd.Categorical(column, categories=list(known)).codes.astype(np.intp)
+    if (codes < 0).any():
+        strangers = sorted(set(column[codes < 0].astype(str)))
+        raise InputError(f"evidence.{name}: must hold the groups {sorted(known)} alone, got {strangers[:5]}")
+    return codes
+
+
+def _group(cells: Cells, rows: _Rows) -> Entry:
+    named = cells.to_json()
+    return {
+        "rows": int(cells.count.sum()),
+        "positives": named["tp"] + named["fn"],
+        "cells": named,
+        "measures": _measures(cells, rows),
+    }
+
+
+def _measures(cells: Cells, rows: _Rows) -> dict[str, Entry]:
+    return {name: _counted(cells, name, rows.tail) for name in COUNTED} | {
+        name: _scored(rows, name) for name in SCORED
+    }
+
+
+def _entry(value: float, low: float, high: float, **more: Any) -> Entry:
+    return {"value": float(value), "low": float(low), "high": float(high)} | more
+
+
+def _nothing(why: str) -> Entry:
+    return {"value": None, "low": None, "high": None, "why": why}
+
+
+def _counted(cells: Cells, name: str, tail: float) -> Entry:
+    """Measure the decisions of one group: shares by Clopper-Pearson, the balance by score."""
+    value = float(counted(cells, name)[0])
+    if name == "balanced_accuracy":
+        (_, hits, rows), (_, hits2, rows2) = portion(cells, "recall"), portion(cells, "false_positive_rate")
+        if not (rows[0] > 0 and rows2[0] > 0):
+            return _nothing("no row has the " + ("negative label" if rows[0] > 0 else "positive label"))
+        low, high = miettinen_nurminen(hits[0], rows[0], hits2[0], rows2[0], tail)
+        return _entry(value, float(1 + low) / 2, float(1 + high) / 2)
+    part = "jaccard" if name == "f1" else name
+    _, hits, rows = portion(cells, part)
+    if not rows[0] > 0:
+        return _nothing(RATES[part].empty)
+    low, high = intervals.clopper_pearson(hits[0], rows[0], tail)
+    ends = (f1_of(low), f1_of(high)) if name == "f1" else (low, high)
+    return _entry(value, float(ends[0]), float(ends[1]))
+
+
+def _scored(rows: _Rows, name: str) -> Entry:
+    """Measure the scores of some rows."""
+    if not len(rows.label):
+        return _nothing("no rows")
+    if name == "calibration_error":
+        return _calibration(rows)
+    if name in WORST_LOSS:
+        loss = metrics.row_losses(rows.label, rows.score, name)
+        found = metrics.mean_loss(loss, rows.weight)
+        return _estimate(found, intervals.log_student(*found.numbers, rows.tail, WORST_LOSS[name]))
+    area = (ranks.pr_auc if name == "pr_auc" else ranks.roc_auc)(rows.label, rows.score, rows.weight)
+    if area is None or rows.label.min() == rows.label.max():
+        return _nothing(f"no row has the {'negative' if rows.label[0] else 'positive'} label")
+    if name == "pr_auc":
+        return _estimate(area, intervals.logit_student(*area.numbers, rows.tail))
+    smaller = min(kish(w, w * w) for w in (rows.weight[rows.label == k] for k in (0, 1)))
+    return _estimate(area, intervals.auc(*area.numbers, smaller, rows.tail)) | {"smaller": smaller}
+
+
+def _estimate(found: metrics.Estimate, bounds: tuple[float, float]) -> Entry:
+    return _entry(found.value, *bounds, se=found.se, df=found.df)
+
+
+def _calibration(rows: _Rows) -> Entry:
+    found = metrics.bin_scores(rows.label, rows.score, rows.weight, rows.bins)
+    gaps, spreads = found.gaps(), found.spreads()
+    reach = metrics.reach(spreads, rows.tail, rows.replicates, rows.seed)
+    value = found.error()
+    return _entry(
+        value, max(0.0, value - reach), min(1.0, value + reach), gaps=gaps.tolist(), spreads=spreads.tolist()
+    )
+
+
+def _disparities(cells: Cells, names: list[str], rows: _Rows, stream: int) -> dict[str, Entry]:
+    """Measure how far the groups of one attribute are apart; `se` is the bootstrap standard error."""
+    drawn = bootstrap.draw(cells, rows.replicates, np.random.default_rng([rows.seed, stream]))
+    resampled = {name: bootstrap.rates(drawn, name) for name in COMPARED}
+    found: dict[str, Entry] = {}
+    for name in COMPARED:
+        both = apart(cells, name, rows.tail)
+        for k, kind in enumerate(("ratio", "difference")):
+            one = both if isinstance(both, str) else both[k]
+            found[f"{name}_{kind}"] = _apart(one, names, getattr(bootstrap, kind)(resampled[name]))
+    odds = ("true_positive_rate", "false_positive_rate")
+    worse = equalized_odds([apart(cells, name, rows.tail, claims=2) for name in odds])
+    gaps = np.fmax(*(bootstrap.difference(resampled[name]) for name in odds))
+    return found | {EQUALIZED_ODDS: _apart(worse, names, gaps)}
+
+
+def _apart(found: Disparity | str, names: list[str], resampled: Floats) -> Entry:
+    if isinstance(found, str):
+        return _nothing(found) | {"lowest": None, "highest": None}
+    if np.isnan(found.value):
+        return _nothing("the rate is 0 in every group") | {"lowest": None, "highest": None}
+    ends = {"lowest": names[found.lowest], "highest": names[found.highest]}
+    return _entry(found.value, found.low, found.high, se=bootstrap.spread(resampled)) | ends
