@@ -1,7 +1,7 @@
 """Boosted trees by LightGBM, written as its own text, which holds numbers and nothing that runs."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ import numpy as np
 
 from fairmark.errors import InputError
 from fairmark.learn.encode import Column, Floats
+from fairmark.learn.lagrangian import Lagrangian, even_odds
 from fairmark.learn.sample import Sample
 from fairmark.params import Train
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 FIXED = {
     "objective": "binary",
-    "boost_from_average": True,
+    "metric": "binary_logloss",
     "deterministic": True,
     "force_row_wise": True,
     "num_threads": 1,
@@ -82,25 +83,78 @@ def fit(
     settings: Mapping[str, float | int | str | bool],
     base: Train,
 ) -> Boosted:
-    """Learn boosted trees until validation log loss has not fallen for `base.patience` rounds.
+    """Learn boosted trees until the loss of validation rows has not fallen for `base.patience` rounds.
 
-    `settings` are LightGBM's own parameters, by its scikit-learn names or its native ones.
+    The loss is log loss, or its Lagrangian where rows have a cost. `settings` are LightGBM's own parameters,
+    by its scikit-learn names or its native ones.
+
+    Raises
+    ------
+    InputError
+        When LightGBM refuses a setting.
     """
     import lightgbm as lgb
 
-    own: dict[str, Any] = {**settings, **FIXED, "metric": "binary_logloss", "seed": base.seed}
-    coded = [place for place, column in enumerate(columns) if column.kind == "categorical"]
-    options = {"categorical_feature": coded, "free_raw_data": False, "params": own}
-    rows = lgb.Dataset(train.matrix, train.label, weight=train.weight, **options)
-    watched = lgb.Dataset(valid.matrix, valid.label, weight=valid.weight, reference=rows, **options)
-    booster = lgb.train(
-        own,
-        rows,
-        num_boost_round=base.max_rounds,
-        valid_sets=[watched],
-        callbacks=[lgb.early_stopping(base.patience, verbose=False)],
-    )
+    own: dict[str, Any] = {**settings, **FIXED, "seed": base.seed}
+    start, evaluate = 0.0, None
+    if train.mitigated:
+        start = even_odds(train)
+        centre = 0.0 if base.threshold.maximise == "accuracy" else start
+        own, evaluate = own | _objective(train, centre), _metric(valid, centre)
+    try:
+        booster = lgb.train(
+            own,
+            rows := _dataset(train, columns, own, start),
+            num_boost_round=base.max_rounds,
+            valid_sets=[_dataset(valid, columns, own, start, rows)],
+            feval=evaluate,
+            callbacks=[lgb.early_stopping(base.patience, verbose=False)],
+        )
+    except lgb.basic.LightGBMError as error:
+        raise InputError(f"tune.families.boosted: must be settings of LightGBM, got {error}") from error
+    _shift(booster, start)
     return Boosted(_steady_text(booster.model_to_string(num_iteration=booster.best_iteration)))
+
+
+def _dataset(
+    rows: Sample, columns: Sequence[Column], own: dict[str, Any], start: float, like: Any = None
+) -> "lgb.Dataset":
+    import lightgbm as lgb
+
+    return lgb.Dataset(
+        rows.matrix,
+        rows.label,
+        weight=rows.weight,
+        init_score=np.full(len(rows.label), start) if start else None,
+        categorical_feature=[place for place, column in enumerate(columns) if column.kind == "categorical"],
+        params={key: value for key, value in own.items() if not callable(value)},
+        reference=like,
+    )
+
+
+def _objective(train: Sample, centre: float) -> dict[str, Any]:
+    loss = Lagrangian(train, centre)
+
+    def gradient(log_odds: Floats, _: "lgb.Dataset") -> tuple[Floats, Floats]:
+        return loss.gradient(log_odds)
+
+    return {"objective": gradient, "metric": "None"}
+
+
+def _metric(valid: Sample, centre: float) -> Callable[[Floats, "lgb.Dataset"], tuple[str, float, bool]]:
+    loss = Lagrangian(valid, centre)
+
+    def metric(log_odds: Floats, _: "lgb.Dataset") -> tuple[str, float, bool]:
+        return "lagrangian", loss.loss(log_odds), False
+
+    return metric
+
+
+def _shift(booster: "lgb.Booster", start: float) -> None:
+    # As LightGBM itself does with the average: where the trees start from is added to the first tree.
+    if start and booster.num_trees():
+        for leaf in range(booster.dump_model(num_iteration=1)["tree_info"][0]["num_leaves"]):
+            booster.set_leaf_output(0, leaf, booster.get_leaf_output(0, leaf) + start)
 
 
 def load(text: str, columns: Sequence[Column]) -> Boosted:

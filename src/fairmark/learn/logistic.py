@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from fairmark.errors import InputError
 from fairmark.learn.encode import Column, Floats
+from fairmark.learn.mitigation import relabel
 from fairmark.learn.sample import Sample
 from fairmark.params import Section, Train, typed
 
@@ -98,9 +100,20 @@ def fit(
     settings: Mapping[str, float | int | str | bool],
     base: Train,
 ) -> Scorecard:
-    """Learn a scorecard from train rows; `settings["c"]` is scikit-learn's `C`."""
-    pipeline = fit_pipeline(train, columns, settings, base)
-    return _collapsed(pipeline, train, columns)
+    """Learn a scorecard from train rows, relabelled where they have a cost.
+
+    `settings["c"]` is scikit-learn's `C`, the inverse of the strength of L2.
+
+    Raises
+    ------
+    InputError
+        When relabelling leaves one label only.
+    """
+    label, weight = relabel(train.label, train.weight, train.cost)
+    if len(np.unique(label[weight > 0])) < 2:
+        raise InputError("chosen.mitigation: must leave rows of both labels, got rows of one")
+    rows = replace(train, label=label, weight=weight)
+    return _collapsed(fit_pipeline(rows, columns, settings, base), rows, columns)
 
 
 def fit_pipeline(

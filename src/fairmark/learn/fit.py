@@ -1,0 +1,123 @@
+"""Fit one model from what was chosen: the one way to make a model, in the search and in training."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from fairmark.errors import InputError
+from fairmark.learn.balance import balanced
+from fairmark.learn.calibrate import platt
+from fairmark.learn.encode import Encoder, Floats
+from fairmark.learn.family import FAMILIES
+from fairmark.learn.limits import Limits, Rows
+from fairmark.learn.mitigation import costs, factors, joined, reweighing
+from fairmark.learn.model import Calibration, Model, probability
+from fairmark.learn.parts import Parts
+from fairmark.learn.sample import Sample
+from fairmark.learn.threshold import choose
+from fairmark.params import Chosen, Policy, Train
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Train and validation rows, encoded once for any number of fits."""
+
+    encoder: Encoder
+    train: Sample
+    valid: Sample
+    train_groups: pd.DataFrame
+    valid_groups: pd.DataFrame
+    single: list[str]
+    """The protected attributes that are not crossings of others."""
+
+    @property
+    def rows(self) -> Rows:
+        """The validation rows, for the policy's limits."""
+        return Rows(self.valid.label, self.valid.weight, self.valid_groups)
+
+
+def ready(parts: Parts, base: Train) -> Ready:
+    """Return the rows of `parts`, encoded by what train rows hold.
+
+    Raises
+    ------
+    InputError
+        When train or validation rows hold one label only.
+    """
+    (train, train_groups), (valid, valid_groups) = parts.part("train"), parts.part("valid")
+    for name, frame in (("train", train), ("valid", valid)):
+        if frame["_label"].nunique() < 2:
+            raise InputError(f"rows.parquet: part {name} must hold both labels, got one")
+    encoder = Encoder.fit(train, parts.schema["features"], base.max_categories)
+    attributes = parts.schema["attributes"]
+    single = [name for name in parts.attributes if attributes[name]["by"] != "cross"]
+    return Ready(
+        encoder,
+        _sample(encoder, train),
+        _sample(encoder, valid),
+        train_groups[parts.attributes],
+        valid_groups[parts.attributes],
+        single,
+    )
+
+
+def fit_model(parts: Parts, chosen: Chosen, base: Train, policy: Policy) -> Model:
+    """Return the model of these choices; see `fit`."""
+    return fit(ready(parts, base), chosen, base, policy)
+
+
+def fit(rows: Ready, chosen: Chosen, base: Train, policy: Policy) -> Model:
+    """Return the model of these choices.
+
+    It is learnt from train rows; its rounds, its calibration and its threshold come from validation rows.
+
+    Raises
+    ------
+    InputError
+        When the choices leave nothing to learn, as when a mitigation relabels every row alike.
+    """
+    train, valid = _mitigated(rows, chosen)
+    train = balanced(train, chosen.balance, base.seed)
+    family = FAMILIES[chosen.family]
+    scorer = family.fit(train, valid, rows.encoder.columns, chosen.settings, base)
+    scorer = family.load(scorer.dumps(), rows.encoder.columns)  # what is measured is what is written
+    raw = scorer.raw(rows.valid.matrix)
+    calibration = platt(raw, rows.valid.label, rows.valid.weight)
+    model = Model(rows.encoder, scorer, calibration, 0.5, base.seed, chosen)
+    return replace(model, threshold=_threshold(rows, chosen, base, policy, raw, calibration))
+
+
+def _threshold(
+    rows: Ready, chosen: Chosen, base: Train, policy: Policy, raw: Floats, calibration: Calibration
+) -> float:
+    score = probability(calibration.a * raw + calibration.b)
+    keeps = None if chosen.margin is None else Limits(policy, rows.rows, chosen.margin).admissible(score)
+    goal = base.threshold.maximise
+    return choose(score, rows.valid.label, rows.valid.weight, goal, keeps).cut
+
+
+def _sample(encoder: Encoder, frame: pd.DataFrame) -> Sample:
+    label = frame["_label"].to_numpy(dtype=np.int8)
+    return Sample.plain(encoder.transform(frame), label, frame["_weight"].to_numpy(dtype=np.float64))
+
+
+def _mitigated(rows: Ready, chosen: Chosen) -> tuple[Sample, Sample]:
+    """Return train and validation rows with the costs and factors learnt from train rows."""
+    train, valid = _scaled(rows.train), _scaled(rows.valid)
+    label, weight = train.label, train.weight
+    for step in chosen.mitigation:
+        found = costs(step, label, rows.train_groups[step.attribute], weight)
+        train = replace(train, cost=train.cost + found.of(label, rows.train_groups[step.attribute]))
+        valid = replace(valid, cost=valid.cost + found.of(valid.label, rows.valid_groups[step.attribute]))
+    if chosen.reweighing:
+        groups = [joined(each, rows.single) for each in (rows.train_groups, rows.valid_groups)]
+        table = reweighing(label, groups[0], weight)
+        train = replace(train, weight=train.weight * factors(table, label, groups[0]))
+        valid = replace(valid, weight=valid.weight * factors(table, valid.label, groups[1]))
+    return train, valid
+
+
+def _scaled(sample: Sample) -> Sample:
+    # Mean weight 1: how strongly a setting such as C regularises must not hang on the unit of the weights.
+    return replace(sample, weight=sample.weight / sample.weight.mean())
