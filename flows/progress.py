@@ -86,12 +86,9 @@ class Progress:
         took_s = time.monotonic() - step.began
         self._done.append(name)
         self.seconds[name] = took_s
-        LOG.info(
-            "%s %s %s",
-            f"{len(self._done):>2}/{len(self.steps)}",
-            name.ljust(self._width),
-            step.note or spoken(took_s),
-        )
+        count, of = len(self._done), len(self.steps)
+        what = step.note or spoken(took_s)
+        LOG.info("%s/%s %s %s", str(count).rjust(len(str(of))), of, name.ljust(self._width), what)
         if not step.note:
             self._expected = {**self._expected, name: round(took_s, 2)}
             _write_timings(self._expected)

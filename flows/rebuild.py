@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 import child
-import pipeline
 import plan
+import repro
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from progress import Progress, say
@@ -41,13 +41,13 @@ def clone(tag: str, target: Path) -> None:
 @task(**PATIENT, task_run_name="data")
 def data(target: Path) -> None:
     """Pull the raw data of the clone from its remote."""
-    pipeline.pull(target)
+    repro.pull(target)
 
 
 @task(**PATIENT, task_run_name="{stage}")
 def remake(stage: str, target: Path) -> str:
     """Run one stage of the clone by force."""
-    return pipeline.reproduce(target, stage, say, force=True)
+    return repro.reproduce(target, stage, say, force=True)
 
 
 def last(name: str) -> str:
@@ -101,7 +101,7 @@ def rebuild() -> None:
     with tempfile.TemporaryDirectory(prefix="fairmark-rebuild-") as folder:
         target = Path(folder) / "clone"
         clone(tag, target)
-        order = pipeline.stages(target)
+        order = repro.stages(target)
         progress = Progress(["data", *order, "compare"])
         kept = ROOT / "releases" / tag.replace("@", "-")
         released = addresses(kept if kept.is_dir() else target)

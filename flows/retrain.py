@@ -11,7 +11,7 @@ import surroundings
 # Prefect reads its settings when it is imported: the line above has set them.
 from typing import Any
 
-import pipeline
+import repro
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from progress import Progress, say
@@ -24,7 +24,7 @@ WAIT_S = [5, 20, 60]
 def may_help(_task: object, _run: object, state: object) -> bool:
     """Return whether another try can mend the failure in `state`; say so if it can."""
     error = getattr(state, "data", None)
-    if not isinstance(error, pipeline.AgainError):
+    if not isinstance(error, repro.AgainError):
         return False
     for line in (*str(error).splitlines(), "trying again"):
         say(line)
@@ -43,11 +43,11 @@ PATIENT: dict[str, Any] = {
 @task(**PATIENT, task_run_name="data")
 def data(order: list[str]) -> list[str]:
     """Pull the raw data unless it is all there, and return the stages that DVC has to be asked for."""
-    found = pipeline.status(ROOT)
-    if pipeline.DATA in found:
-        pipeline.pull(ROOT)
-        found = pipeline.status(ROOT)
-    return pipeline.stale(found, order)
+    found = repro.status(ROOT)
+    if repro.DATA in found:
+        repro.pull(ROOT)
+        found = repro.status(ROOT)
+    return repro.stale(found, order)
 
 
 @task(**PATIENT, task_run_name="{stage}")
@@ -55,17 +55,17 @@ def reproduce(stage: str, stale: bool) -> str:
     """Bring one stage up to date; return what there is to note of it."""
     if not stale:
         return "up to date"
-    return pipeline.reproduce(ROOT, stage, say)
+    return repro.reproduce(ROOT, stage, say)
 
 
 def steps() -> list[str]:
     """Return the names of the steps that `run_stages` goes through."""
-    return ["data", *pipeline.stages(ROOT)]
+    return ["data", *repro.stages(ROOT)]
 
 
 def run_stages(progress: Progress) -> None:
     """Bring every stage up to date, in order: the part that `retrain` and `release` share."""
-    order = pipeline.stages(ROOT)
+    order = repro.stages(ROOT)
     with progress.step("data"):
         stale = data(order)
     for stage in order:

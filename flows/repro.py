@@ -30,7 +30,7 @@ def stages(root: Path) -> list[str]:
     Raises
     ------
     StateError
-        When the file is missing or is not a pipeline.
+        When the file is missing or is not a repro.
     """
     try:
         names = list(yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])

@@ -1,0 +1,76 @@
+"""A person sees each step with its seconds and, while it runs, about how long is left."""
+
+import io
+import json
+from pathlib import Path
+
+import progress
+import pytest
+from progress import Progress, left_s, spoken
+
+
+@pytest.fixture(autouse=True)
+def _timings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "TIMINGS", tmp_path / "state" / "timings.json")
+
+
+def test_what_is_left_is_the_rest_of_this_step_and_all_after_it() -> None:
+    assert left_s({"a": 10, "b": 4}, ["b"], "a", 7) == 7
+    assert left_s({"a": 10, "b": 4}, ["b"], "a", 12) == 4
+
+
+def test_a_step_that_never_ran_is_taken_for_a_mean_one() -> None:
+    assert left_s({"a": 10, "b": 4}, ["new", "b"], "a", 0) == 10 + 7 + 4
+
+
+def test_nothing_is_foretold_before_the_first_run() -> None:
+    assert left_s({}, ["b"], "a", 1) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (99.4, "99 s"), (125, "2 min 05 s")],
+)
+def test_a_duration_is_spoken_as_a_person_would(seconds: float, text: str) -> None:
+    assert spoken(seconds) == text
+
+
+def test_each_step_ends_with_a_line_and_its_seconds_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = Progress(["train", "document"])
+    with steps.step("train"):
+        progress.say("one line")
+    with steps.step("document") as step:
+        step.note = "up to date"
+
+    assert capsys.readouterr().out == "    one line\n1/2 train    0.0 s\n2/2 document up to date\n"
+    assert json.loads(progress.TIMINGS.read_text()) == {"train": 0.0}
+
+
+def test_a_step_that_failed_has_no_line_and_no_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="x"), Progress(["train"]).step("train"):
+        raise ValueError("x")
+
+    assert capsys.readouterr().out == ""
+    assert not progress.TIMINGS.exists()
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", '{"a": "x"}'])
+def test_spoilt_timings_are_no_reason_to_stop(text: str) -> None:
+    progress.TIMINGS.parent.mkdir()
+    progress.TIMINGS.write_text(text)
+
+    assert Progress(["a"]).total() == "0.0 s"
+
+
+def test_a_terminal_shows_a_bar_below_the_lines_and_wipes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout", screen)
+    progress.TIMINGS.parent.mkdir()
+    progress.TIMINGS.write_text('{"a": 30, "b": 10}')
+    with Progress(["a", "b"]).step("a"):
+        progress.say("one line")
+
+    assert "a 0.0 s, about 40 s left" in screen.getvalue()
+    assert "\033[2K    one line\n" in screen.getvalue()
+    assert screen.getvalue().endswith("\033[2K1/2 a 0.0 s\n")
