@@ -369,6 +369,8 @@ class Checks(Section):
     """Shares of the train rows, the latest ones, where a time column exists."""
     plain: dict[Literal["logistic", "boosted"], dict[Text, float | int | str | bool]]
     """Settings of the families that were not chosen."""
+    leading: Count
+    """How many features, those that move the score most on validation rows, are stressed and crossed."""
     repeats: Annotated[int, Field(ge=2)]
     """How often each feature is shuffled."""
     bins: Annotated[int, Field(ge=2)]
@@ -384,7 +386,7 @@ class Checks(Section):
     bands: Shares
     """Shares of rows that the model decides itself."""
     sample: Count
-    """Test rows that are nudged, and explained for the concentration of importance."""
+    """How many test rows are nudged, and how many validation rows say which features lead."""
 
 
 class Evaluate(Section):
