@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import RefusedError, StateError
@@ -100,7 +99,7 @@ def refuse_changed(dirty: Sequence[str]) -> None:
         )
 
 
-def refuse_unless_passed(verdict: "Verdict", report: Path) -> None:
+def refuse_unless_passed(verdict: "Verdict", report: str) -> None:
     """Do nothing for a verdict of `pass`.
 
     Raises

@@ -34,17 +34,15 @@ from fairmark.errors import StateError, VerificationError
 from fairmark.files import read_json, sha256
 from fairmark.params import Params, read_params
 from fairmark.release import trace
+from fairmark.release.contents import GATHERED, MEASUREMENTS, MODEL, STATEMENT, VERDICT
 from fairmark.release.hashes import check_workspace, folder_sha256
-from fairmark.release.statement import NAME as STATEMENT
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
 
     from fairmark.release.trace import Trace
 
-MEASUREMENTS = Path("artifacts/evaluate/measurements.json")
-MODEL = Path("artifacts/train/model")
-REPORT = Path("artifacts/document/report.html")
+REPORT = GATHERED["report.html"]
 STATE = ROOT / ".fairmark"
 
 
@@ -117,9 +115,10 @@ def verify(folder: Path) -> None:
     facts = verified(folder, ROOT)
     for fact in facts:
         say(fact.line())
-    wrong = [fact.line() for fact in facts if fact.asked and not fact.held]
-    if wrong:
-        raise VerificationError(f"{folder.name}: must be what its statement says, got", *wrong)
+    asked = [fact for fact in facts if fact.asked]
+    for held, kind in ((False, VerificationError), (None, StateError)):
+        if found := [fact.line() for fact in asked if fact.held is held]:
+            raise kind(f"{folder.name}: must be what its statement says, got", *found)
 
 
 def folder_of(params: Params, version: str) -> Path:
@@ -186,7 +185,7 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     with progress.step("verify"):
         verify(folder)
     # All that the registry takes of a verdict is its outcome, and that of a release stands in its folder.
-    verdict = cast("Verdict", SimpleNamespace(outcome=read_json(folder / "verdict.json")["outcome"]))
+    verdict = cast("Verdict", SimpleNamespace(outcome=read_json(folder / VERDICT)["outcome"]))
     with progress.step("register") as step:
         step.note = register(folder, seen, params, verdict)
     summarise(progress, folder, seen, verdict.outcome)

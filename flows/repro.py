@@ -93,7 +93,7 @@ def pull_fault(lines: Sequence[str]) -> StateError:
             "or whose bytes are not what their hash says; restore them there and run again",
             *_words(lines),
         )
-    kind = AgainError if worth_another_try(lines, _REMOTE) else StateError
+    kind = AgainError if worth_another_try(lines, LOCK) or worth_another_try(lines, REMOTE) else StateError
     return kind(f"data: must be pulled as {DATA} names it, got", *_words(lines))
 
 
@@ -155,7 +155,7 @@ def _dvc(root: Path, arguments: Sequence[str], where: str, reader: Reader | None
     ended = child.run(["dvc", *arguments], root, reader, _own_code(root))
     if not ended.code:
         return ended
-    if worth_another_try(ended.lines, _LOCK):
+    if worth_another_try(ended.lines, LOCK):
         raise AgainError(f"{where}: must have DVC to itself, got", *_words(ended.lines))
     raise StateError(f"{where}: must end well, got", *_words(ended.lines))
 
@@ -165,9 +165,9 @@ def _own_code(root: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(root / "src")} if (root / "src").is_dir() else {}
 
 
-_LOCK = re.compile("blocked by|Unable to acquire lock")
-_REMOTE = re.compile(
-    "timed out|time-?out|connect|connection|name resolution|reset by peer|SlowDown|50[0234]", re.IGNORECASE
+LOCK = re.compile("blocked by|Unable to acquire lock")
+REMOTE = re.compile(
+    r"timed out|time-?out|connect|name resolution|reset by peer|SlowDown|\b50[0234]\b", re.IGNORECASE
 )
 
 

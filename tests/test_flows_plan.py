@@ -1,6 +1,5 @@
 """What a release flow decides follows from plain values alone."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,13 +74,13 @@ def test_results_that_are_not_committed_are_refused_by_name() -> None:
 
 
 def test_a_pass_goes_on() -> None:
-    plan.refuse_unless_passed(verdict("pass", finding(gate=False)), Path("report.html"))
+    plan.refuse_unless_passed(verdict("pass", finding(gate=False)), "report.html")
 
 
 @pytest.mark.parametrize("outcome", ["fail", "insufficient evidence", ""])
 def test_anything_but_a_pass_is_refused_with_what_was_found_and_what_to_do(outcome: str) -> None:
     with pytest.raises(RefusedError, match=f"must be pass, got {outcome}") as refusal:
-        plan.refuse_unless_passed(verdict(outcome, finding(), finding(outcome="pass")), Path("report.html"))
+        plan.refuse_unless_passed(verdict(outcome, finding(), finding(outcome="pass")), "report.html")
 
     assert refusal.value.exit_code == 3
     assert refusal.value.faults[1:] == (

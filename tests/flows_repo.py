@@ -1,0 +1,80 @@
+"""A tiny repository with git, DVC and three quick stages."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from fairmark.release.hashes import folder_sha256
+
+ROOT = Path(__file__).parents[1]
+
+PIPELINE = """\
+stages:
+  train:
+    cmd: mkdir -p artifacts/train/model && cp data/rows.csv artifacts/train/model/ && echo trained on one row
+    deps: [data]
+    outs: [artifacts/train/model]
+  evaluate:
+    cmd: mkdir -p artifacts/evaluate && cp measured.json artifacts/evaluate/measurements.json
+    deps: [artifacts/train/model, measured.json]
+    outs:
+      - artifacts/evaluate/measurements.json: {cache: false}
+  document:
+    cmd: mkdir -p artifacts/document && cp measured.json artifacts/document/report.html
+    deps: [artifacts/evaluate/measurements.json, measured.json]
+    outs: [artifacts/document/report.html]
+"""
+
+MEASURED: dict[str, Any] = {
+    "overall": {
+        "roc_auc": {"value": 0.9, "low": 0.88, "high": 0.92},
+        "accuracy": {"value": 0.8, "low": None, "high": None},
+    },
+    "disparities": {"sex": {"selection_rate_ratio": {"value": 0.85, "low": 0.81, "high": 0.9}}},
+}
+
+
+def call(folder: Path, *command: str) -> str:
+    """Return what a program (found beside this Python first) printed; it must end well."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    who = {f"GIT_{role}_{what}": "a" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    environment = {**os.environ, **who, "PATH": path}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def commit(folder: Path) -> str:
+    """Commit everything in `folder`; return the commit."""
+    call(folder, "git", "add", "--all")
+    call(folder, "git", "commit", "--quiet", "--message", "x")
+    return call(folder, "git", "rev-parse", "HEAD").strip()
+
+
+def build(root: Path) -> None:
+    """Make a committed repository in `root` whose stages are up to date."""
+    for folder in ("data", "model", "dvcstore"):
+        (root / folder).mkdir(parents=True)
+    for folder in ("data", "model"):
+        (root / folder / "rows.csv").write_text("income\n1\n")
+    measured = MEASURED | {"model": {"sha256": folder_sha256(root / "model"), "threshold": 0.5}}
+    shutil.rmtree(root / "model")
+    (root / "measured.json").write_text(json.dumps(measured))
+    (root / "dvc.yaml").write_text(PIPELINE)
+    (root / ".gitignore").write_text(".fairmark/\n.prefect/\nreleases/\nmlflow.db\n")
+    (root / "requirements.lock").write_text("")
+    shutil.copy(ROOT / "params.yaml", root)
+    call(root, "git", "init", "--quiet", "--initial-branch", "main")
+    call(root, "dvc", "init", "--quiet")
+    call(root, "dvc", "remote", "add", "--default", "store", "dvcstore")
+    call(root, "dvc", "remote", "modify", "store", "verify", "true")
+    call(root, "dvc", "add", "--quiet", "data")
+    call(root, "dvc", "push", "--quiet", "data.dvc")
+    call(root, "dvc", "repro", "--quiet")
+    commit(root)

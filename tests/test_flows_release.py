@@ -1,0 +1,238 @@
+"""A release is made once, from a clean commit, on a pass; killed anywhere, the next run finishes it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import release
+from flows_repo import call, commit
+
+from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
+from fairmark.release.fact import Fact
+from fairmark.release.trace import tag_release, tagged, tagged_statement
+
+pytest_plugins = ("flows_fixtures",)
+NAME = "adult-income"
+
+
+class Rooms:
+    """Stands in for judge, assemble, register and verify, and keeps what they were asked."""
+
+    def __init__(self) -> None:
+        self.outcome = "pass"
+        self.facts = [Fact("files", True, "3 files as stated"), Fact("seal", None, "not signed", asked=False)]
+        self.environment = "this machine"
+        self.registered: list[str] = []
+        self.shown: list[str] = []
+
+    def judge(self, _measurements: object, _policy: object, _today: object) -> Any:
+        return SimpleNamespace(outcome=self.outcome, findings=[])
+
+    def assemble(
+        self, root: Path, folder: Path, version: str, seen: Any, _params: object, verdict: Any
+    ) -> Path:
+        assert not folder.exists()
+        folder.mkdir(parents=True)
+        stated = {"version": version, "commit": seen.commit, "environment": self.environment}
+        (folder / "statement.json").write_text(json.dumps(stated))
+        (folder / "verdict.json").write_text(json.dumps({"outcome": verdict.outcome}))
+        (folder / "report.html").write_text("")
+        shutil.copy(root / "artifacts" / "evaluate" / "measurements.json", folder)
+        return folder
+
+    def register(self, folder: Path, _seen: object, _params: object, verdict: Any, _uri: object) -> Any:
+        self.registered.append(f"{folder.name} {verdict.outcome}")
+        return SimpleNamespace(name=NAME, version="1", run_id="r")
+
+    def verify(self, _folder: Path, _clone: Path) -> list[Fact]:
+        return self.facts
+
+
+@pytest.fixture(autouse=True)
+def rooms(repo: Path, without_prefect: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch) -> Rooms:
+    rooms = Rooms()
+    without_prefect(repo)
+    monkeypatch.setattr("fairmark.judge.verdict.judge", rooms.judge)
+    monkeypatch.setattr("fairmark.release.assemble.assemble", rooms.assemble)
+    monkeypatch.setattr("fairmark.release.register.register", rooms.register)
+    monkeypatch.setattr("fairmark.release.verify.verify", rooms.verify)
+    monkeypatch.setattr(release, "show", lambda verdict, _: rooms.shown.append(verdict.outcome))
+    return rooms
+
+
+def folders(repo: Path) -> list[str]:
+    return sorted(path.name for path in (repo / "releases").glob("*"))
+
+
+def test_a_clean_commit_that_passes_is_released(
+    repo: Path, rooms: Rooms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release.release.fn()
+
+    assert folders(repo) == [f"{NAME}-v0.1.0"]
+    assert tagged(repo, f"{NAME}@v0.1.0") == call(repo, "git", "rev-parse", "HEAD").strip()
+    assert rooms.registered == [f"{NAME}-v0.1.0 pass"]
+    assert call(repo, "git", "status", "--porcelain") == ""
+    said = capsys.readouterr().out
+    assert "ok    files: 3 files as stated" in said
+    assert "AUC       0.900 (0.880 to 0.920)" in said
+    assert f"tag       {NAME}@v0.1.0 on commit " in said
+
+
+def test_a_second_run_finds_the_release_and_ends_well(
+    repo: Path, rooms: Rooms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release.release.fn()
+    release.release.fn()
+
+    assert folders(repo) == [f"{NAME}-v0.1.0"]
+    assert f"{NAME}-v0.1.0 is released already" in capsys.readouterr().out
+    assert rooms.shown == ["pass"]
+
+
+def test_the_next_commit_gets_the_next_version(repo: Path) -> None:
+    release.release.fn()
+    (repo / "note").write_text("x")
+    commit(repo)
+    release.release.fn()
+
+    assert folders(repo) == [f"{NAME}-v0.1.0", f"{NAME}-v0.2.0"]
+
+
+def test_a_dirty_tree_is_refused_before_anything_is_made(repo: Path) -> None:
+    (repo / "params.yaml").write_text((repo / "params.yaml").read_text() + "# x\n")
+
+    with pytest.raises(StateError, match=r"working tree must be clean.*got changes in params\.yaml"):
+        release.release.fn()
+    assert folders(repo) == []
+
+
+def test_results_that_the_retrain_changed_are_refused(repo: Path) -> None:
+    text = (repo / "measured.json").read_text()
+    (repo / "measured.json").write_text(text + "\n")
+    commit(repo)
+
+    with pytest.raises(StateError, match=r"artifacts/evaluate/measurements\.json, dvc\.lock; .*commit them"):
+        release.release.fn()
+    assert folders(repo) == []
+
+
+@pytest.mark.parametrize("outcome", ["fail", "insufficient evidence"])
+def test_what_does_not_pass_is_shown_and_not_released(repo: Path, rooms: Rooms, outcome: str) -> None:
+    rooms.outcome = outcome
+
+    with pytest.raises(RefusedError, match=f"verdict: must be pass, got {outcome}"):
+        release.release.fn()
+    assert rooms.shown == [outcome]
+    assert folders(repo) == []
+    assert tagged(repo, f"{NAME}@v0.1.0") is None
+
+
+def test_measurements_of_another_model_are_refused(repo: Path) -> None:
+    measured = json.loads((repo / "measured.json").read_text())
+    measured["model"]["sha256"] = "0" * 64
+    (repo / "measured.json").write_text(json.dumps(measured))
+    call(repo, "dvc", "repro", "--quiet")
+    commit(repo)
+
+    with pytest.raises(StateError, match=r"must be of the model in artifacts/train/model, got those of a"):
+        release.release.fn()
+
+
+def test_a_version_that_exists_is_refused_before_anything_is_made() -> None:
+    release.release.fn()
+
+    with pytest.raises(StateError, match=f"git tag {NAME}@v0.1.0: must be new, got one that exists"):
+        release.release.fn(version="v0.1.0")
+
+
+def test_a_version_asked_for_is_made_and_a_misspelt_one_refused(repo: Path) -> None:
+    release.release.fn(version="v2.0.0")
+
+    assert tagged(repo, f"{NAME}@v2.0.0") is not None
+    with pytest.raises(UsageError, match=r"must read vX\.Y\.Z"):
+        release.release.fn(version="2.0")
+
+
+def test_without_a_git_repository_there_is_no_release(repo: Path) -> None:
+    shutil.rmtree(repo / ".git")
+
+    with pytest.raises(StateError, match="must be inside a git repository"):
+        release.release.fn()
+
+
+def test_a_run_killed_before_the_tag_is_finished_by_the_next(repo: Path) -> None:
+    left = repo / "releases" / f"{NAME}-v0.1.0"
+    left.mkdir(parents=True)
+    (left / "half").write_text("x")
+    release.release.fn()
+
+    assert folders(repo) == [f"{NAME}-v0.1.0"]
+    assert not (left / "half").exists()
+    assert (repo / ".fairmark" / "left" / left.name / "half").exists()
+    assert tagged(repo, f"{NAME}@v0.1.0") is not None
+
+
+def test_a_run_killed_after_the_tag_is_registered_by_the_next(
+    repo: Path, rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise StateError("MLflow: must take the release, got no answer")
+
+    monkeypatch.setattr("fairmark.release.register.register", unreachable)
+    with pytest.raises(StateError, match="MLflow"):
+        release.release.fn()
+    monkeypatch.setattr("fairmark.release.register.register", rooms.register)
+    release.release.fn()
+
+    assert folders(repo) == [f"{NAME}-v0.1.0"]
+    assert rooms.registered == [f"{NAME}-v0.1.0 pass"]
+
+
+def test_a_lost_folder_of_a_tag_is_made_again_when_it_comes_out_the_same(repo: Path) -> None:
+    release.release.fn()
+    shutil.rmtree(repo / "releases")
+    release.release.fn()
+
+    assert folders(repo) == [f"{NAME}-v0.1.0"]
+    assert call(repo, "git", "tag").split() == [f"{NAME}@v0.1.0"]
+
+
+def test_a_lost_folder_that_comes_out_otherwise_is_a_new_version(repo: Path, rooms: Rooms) -> None:
+    release.release.fn()
+    stated = tagged_statement(repo, f"{NAME}@v0.1.0")
+    shutil.rmtree(repo / "releases")
+    rooms.environment = "another machine"
+    release.release.fn()
+
+    assert folders(repo) == [f"{NAME}-v0.2.0"]
+    assert tagged_statement(repo, f"{NAME}@v0.1.0") == stated
+    assert tagged(repo, f"{NAME}@v0.2.0") is not None
+
+
+@pytest.mark.parametrize(("held", "kind"), [(False, VerificationError), (None, StateError)])
+def test_a_release_that_does_not_verify_ends_with_what_is_wrong(
+    rooms: Rooms, held: bool | None, kind: type[Exception]
+) -> None:
+    rooms.facts = [Fact("files", True, "fine"), Fact("model", held, "another digest")]
+
+    with pytest.raises(kind, match=r"must be what its statement says, got\n.*model: another digest"):
+        release.release.fn()
+
+
+def test_one_release_at_a_time() -> None:
+    with release.alone(), pytest.raises(StateError, match="must have one release at a time, got another"):
+        release.release.fn()
+
+
+def test_a_tag_elsewhere_is_not_taken_for_one_of_this_commit(repo: Path) -> None:
+    tag_release(repo, NAME, "v0.4.0", "x", "0" * 64)
+    (repo / "note").write_text("x")
+    commit(repo)
+    release.release.fn()
+
+    assert folders(repo) == [f"{NAME}-v0.5.0"]
