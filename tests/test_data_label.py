@@ -1,0 +1,125 @@
+"""The label is the positive value or the one other, however it is spelt; anything else is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import faults, lines, made
+
+from fairmark.data.label import matches
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "same"),
+    [
+        ("True", True, True),
+        ("TRUE", True, True),
+        ("yes", True, True),
+        ("1", True, True),
+        ("no", True, False),
+        ("F", False, True),
+        ("1", 1, True),
+        ("1.0", 1, True),
+        ("true", 1, False),
+        ("2.50", 2.5, True),
+        (">50K", ">50K", True),
+        (">50k", ">50K", False),
+    ],
+)
+def test_a_label_is_matched_as_a_person_means_it(text: str, value: bool | float | str, same: bool) -> None:
+    assert matches(text, value) is same
+
+
+@pytest.mark.parametrize(
+    ("target", "cells", "labels"),
+    [
+        ({"positive": "yes", "negative": None}, ("yes", "nope"), [1, 0]),
+        ({"positive": True, "negative": None}, ("FALSE", "true"), [0, 1]),
+        ({"positive": 1, "negative": 2}, ("2", "1.0"), [0, 1]),
+        ({"positive": ">50K.", "negative": "<=50K", "strip": "."}, ("<=50K.", ">50K"), [0, 1]),
+    ],
+)
+def test_labels_are_read(
+    tmp_path: Path, target: dict[str, Any], cells: tuple[str, ...], labels: list[int]
+) -> None:
+    text = lines(*(f"30,cook,F,{cell}" for cell in cells))
+
+    assert made(tmp_path, text, target=target).table["_label"].tolist() == labels
+
+
+def test_the_schema_shows_the_label_as_the_data_spells_it(tmp_path: Path) -> None:
+    made_from = made(
+        tmp_path, lines("30,cook,F,Y", "40,cook,M,N"), target={"positive": True, "negative": None}
+    )
+
+    assert made_from.schema["label"] == {"column": "ok", "positive": "Y", "negative": "N"}
+
+
+# ------------------------------------------------------------------ refusals
+
+
+def refused(tmp_path: Path, *cells: str, **target: Any) -> list[str]:
+    return faults(tmp_path, lines(*(f"30,cook,F,{cell}" for cell in cells)), target=target)
+
+
+def test_a_missing_label_is_refused(tmp_path: Path) -> None:
+    found = refused(tmp_path, "yes", "", "no", "?")
+
+    assert found == ["a.csv: lines 3, 5: column ok: the label must be given, got nothing"]
+
+
+def test_a_label_that_is_neither_value_is_refused(tmp_path: Path) -> None:
+    found = refused(tmp_path, "yes", "no", "maybe")
+
+    assert found == ["a.csv: line 4: column ok: the label must be yes or no, got 'maybe'"]
+
+
+def test_more_than_two_values_are_listed_when_the_negative_is_not_named(tmp_path: Path) -> None:
+    found = refused(tmp_path, "yes", "no", "maybe", negative=None)
+
+    must = "the label must hold one value beside yes when target.negative is null"
+    assert found == [f"a.csv: column ok: {must}, got 'maybe', 'no'"]
+
+
+@pytest.mark.parametrize("negative", ["no", None])
+@pytest.mark.parametrize("cell", ["yes", "no"])
+def test_a_single_class_is_refused(tmp_path: Path, cell: str, negative: str | None) -> None:
+    found = refused(tmp_path, cell, cell, negative=negative)
+
+    assert found == [f"a.csv: column ok: the label must hold both classes, got only '{cell}'"]
+
+
+def test_the_test_file_must_hold_the_same_two_values(tmp_path: Path) -> None:
+    main = lines("30,cook,F,yes", "31,cook,M,no")
+    test = lines("32,cook,F,yes", "33,cook,M,never", "34,cook,M,no")
+
+    found = faults(tmp_path, main, test, target={"negative": None})
+
+    assert found == ["b.csv: line 3: column ok: the label must be yes or no, got 'never'"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "fault"),
+    [
+        (("1", ""), "line 3: column w: must be given, got nothing"),
+        (("1", "-2"), "line 3: column w: must be at least 0, got '-2'"),
+        (("1", "heavy"), "line 3: column w: must be a finite number, got 'heavy'"),
+        (("1", "inf"), "line 3: column w: must be a finite number, got 'inf'"),
+        (("0", "0.0"), "column w: the weights must have a sum above 0, got 0"),
+    ],
+)
+def test_a_weight_that_can_not_weigh_is_refused(tmp_path: Path, weights: tuple[str, str], fault: str) -> None:
+    rows = [f"30,cook,F,{label},{weight}" for label, weight in zip(("yes", "no"), weights, strict=True)]
+
+    found = faults(tmp_path, lines(*rows, header="age,job,sex,ok,w"), weight="w")
+
+    assert found == [f"a.csv: {fault}"]
+
+
+def test_weights_are_kept_apart_from_the_features(tmp_path: Path) -> None:
+    rows = ["30,cook,F,yes,0", "40,cook,M,no,2.5"]
+
+    table = made(tmp_path, lines(*rows, header="age,job,sex,ok,w"), weight="w").table
+
+    assert table["_weight"].tolist() == [0, 2.5]
+    assert "w" not in table

@@ -1,0 +1,264 @@
+"""A row's part is decided by its id: it outlives new orders and new rows; each stratum keeps its shares."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairmark.data.split import moved, parted, position, summary
+from fairmark.errors import InputError
+from fairmark.params import Split, typed
+
+SHARE, VALID, TOLERANCE = 0.25, 0.2, 0.1
+
+
+def split(**changes: Any) -> Split:
+    value = {"seed": 3, "order": "hash", "test_share": SHARE, "valid_share": VALID, "tolerance": TOLERANCE}
+    return typed(Split, value | changes, "split")
+
+
+def rows(count: int, seed: int = 0, first: int = 0) -> pd.DataFrame:
+    """Return rows with an id, a label, two groups, a source and a time."""
+    draw = np.random.default_rng([seed, first])
+    return pd.DataFrame(
+        {
+            "_row_id": [f"r{k}" for k in range(first, first + count)],
+            "_label": draw.integers(0, 2, count).astype(np.int8),
+            "_source": "main",
+            "_weight": 1.0,
+            "_time": pd.Timestamp("2020-01-01") + pd.to_timedelta(draw.integers(0, 300, count), unit="D"),
+            "sex": draw.choice(["F", "M"], count, p=[0.3, 0.7]),
+            "race": draw.choice(["a", "b", "c"], count, p=[0.8, 0.15, 0.05]),
+        }
+    )
+
+
+def schema(frame: pd.DataFrame, row_id: str | None = "id") -> dict[str, Any]:
+    attributes = {
+        name: {"by": "column", "columns": [name], "groups": sorted(frame[name].unique())}
+        for name in ("sex", "race")
+    }
+    cross = {"by": "cross", "columns": ["sex", "race"], "groups": ["F & a", "F & z"]}
+    return {"attributes": {**attributes, "both": cross}, "row_id": row_id, "test_file": False}
+
+
+def evidence(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[["_row_id", "_label", "sex", "race"]].assign(both=frame["sex"] + " & " + frame["race"])
+
+
+def parts(frame: pd.DataFrame, row_id: str | None = "id", **changes: Any) -> "pd.Series[str]":
+    found = parted(frame, evidence(frame), schema(frame, row_id), split(**changes))
+    return pd.Series(found.to_numpy(), index=frame["_row_id"])
+
+
+# ------------------------------------------------------------------ by row id
+
+
+def test_the_place_of_a_key_is_its_digest() -> None:
+    # sha256("3:abc") begins with aab5f9ae99b2e38f.
+    assert position(pd.Series(["abc"]), 3)[0] == (int("aab5f9ae99b2e38f", 16) >> 11) / 2**53
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(300, 900), st.randoms(use_true_random=False))
+def test_a_new_order_moves_no_row(count: int, random: Any) -> None:
+    frame = rows(count)
+    order = list(range(count))
+    random.shuffle(order)
+
+    assert parts(frame.iloc[order].reset_index(drop=True)).to_dict() == parts(frame).to_dict()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(200, 3000), st.integers(0, 1000))
+def test_each_stratum_keeps_its_shares(count: int, seed: int) -> None:
+    frame = rows(count, seed)
+    frame["part"] = parts(frame).to_numpy()
+
+    for _, stratum in frame.groupby(["_label", "sex", "race"]):
+        expected = SHARE * len(stratum)
+        rest = stratum[stratum["part"] != "test"]
+        assert abs((stratum["part"] == "test").sum() - expected) <= max(1, TOLERANCE * expected)
+        expected = VALID * len(rest)
+        assert abs((rest["part"] == "valid").sum() - expected) <= max(1, TOLERANCE * expected)
+
+
+def nominal(ids: "pd.Series[str]") -> list[str]:
+    places = position(ids, 3)
+    cut = SHARE + VALID * (1 - SHARE)
+    return ["test" if place < SHARE else "valid" if place < cut else "train" for place in places]
+
+
+def test_new_rows_move_no_old_row_while_the_strata_hold_their_shares() -> None:
+    frame = rows(20_000).assign(sex="F", race="a")
+    frame.loc[::2, "sex"] = "M"
+    more = pd.concat([frame, rows(1500, 1, first=20_000).assign(race="a")], ignore_index=True)
+
+    before, after = parts(frame), parts(more)
+
+    assert after[before.index].equals(before)
+    assert after.tolist() == nominal(more["_row_id"])
+
+
+def test_a_stratum_outside_its_share_is_moved_just_far_enough() -> None:
+    frame = rows(8000).assign(sex="F", race="a")
+    low = position(frame["_row_id"], 3) < SHARE
+    # One stratum holds far too many rows that the nominal cut would send to the test part.
+    frame.loc[low & (np.arange(8000) < 5000), "sex"] = "M"
+    frame.loc[~low & (np.arange(8000) < 500), "sex"] = "M"
+    frame["part"] = parts(frame).to_numpy()
+
+    for _, stratum in frame[frame["sex"] == "M"].groupby("_label"):
+        expected = SHARE * len(stratum)
+        assert (stratum["part"] == "test").sum() == int(expected + TOLERANCE * expected)
+
+
+def test_exact_duplicates_stay_together() -> None:
+    frame = rows(400)
+    twins = frame.assign(_row_id=[f"{base}-1" for base in frame["_row_id"]])
+    frame["_row_id"] = [f"{base}-0" for base in frame["_row_id"]]
+
+    found = parts(pd.concat([frame, twins], ignore_index=True), row_id=None)
+
+    assert found[twins["_row_id"]].tolist() == found[frame["_row_id"]].tolist()
+
+
+def test_ids_of_a_column_are_hashed_whole() -> None:
+    frame = rows(400)
+    frame["_row_id"] = [f"{k % 7}-{k}" for k in range(400)]
+
+    assert parts(frame).to_dict() != parts(frame, row_id=None).to_dict()
+
+
+def test_another_seed_parts_otherwise() -> None:
+    frame = rows(400)
+
+    assert parts(frame, seed=4).to_dict() != parts(frame).to_dict()
+
+
+def test_the_published_test_file_is_the_test_part() -> None:
+    frame = rows(600)
+    frame.loc[400:, "_source"] = "test"
+
+    found = parts(frame, test_share=None)
+
+    assert (found == "test").tolist() == [False] * 400 + [True] * 200
+    assert (found == "valid").sum() == pytest.approx(VALID * 400, rel=TOLERANCE, abs=8)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1), st.integers(0, 40))
+@settings(deadline=None)
+def test_a_moved_cut_is_the_nearest_that_parts_no_equal_places(places: list[int], wanted: int) -> None:
+    values = np.array(places, dtype=np.float64)
+
+    below = (values < moved(values, wanted)).sum()
+
+    reachable = [(values < cut).sum() for cut in [*values, np.inf]]
+    assert abs(below - wanted) == min(abs(count - wanted) for count in reachable)
+
+
+# ------------------------------------------------------------------ by time
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(200, 1500), st.integers(0, 100))
+def test_nobody_in_an_earlier_part_is_later(count: int, seed: int) -> None:
+    frame = rows(count, seed).assign(race="a")
+    part = parts(frame, order="time").to_numpy()
+    time = frame["_time"]
+
+    assert time[part == "train"].max() < time[part == "valid"].min()
+    assert time[part == "valid"].max() < time[part == "test"].min()
+    # 300 days: parting equal ones may cost a day's rows on each side.
+    assert (part == "test").mean() == pytest.approx(SHARE, abs=0.02)
+
+
+def test_equal_times_stay_together() -> None:
+    frame = rows(300)
+    frame["_time"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(300) // 30, unit="D")
+
+    found = parts(frame, order="time")
+
+    assert all(len(set(one)) == 1 for _, one in found.groupby(frame["_time"].to_numpy()))
+
+
+def test_in_time_order_a_published_test_file_stays_the_test_part() -> None:
+    frame = rows(600)
+    frame.loc[400:, "_source"] = "test"
+
+    found = parts(frame, order="time", test_share=None)
+
+    assert (found == "test").tolist() == [False] * 400 + [True] * 200
+    main = frame[:400].assign(part=found[:400].to_numpy())
+    assert main[main["part"] == "train"]["_time"].max() < main[main["part"] == "valid"]["_time"].min()
+
+
+# ------------------------------------------------------------------ refusals
+
+
+def test_a_part_of_one_class_is_refused() -> None:
+    frame = rows(400)
+    frame["_label"] = (np.arange(400) == 7).astype(np.int8)
+
+    with pytest.raises(
+        InputError, match=r"split: the \w+ part must hold both classes .*, got \d+ rows of label 0"
+    ):
+        parts(frame)
+
+
+def test_a_class_without_any_weight_is_refused() -> None:
+    frame = rows(400)
+    frame["_weight"] = frame["_label"].astype(float)
+
+    with pytest.raises(
+        InputError, match=r"train part must hold both classes \(weight above 0\), got \d+ rows of label 1"
+    ):
+        parts(frame)
+
+
+def test_an_empty_part_is_refused() -> None:
+    frame = rows(400).assign(_time=pd.Timestamp("2020-01-01"))
+
+    with pytest.raises(InputError, match=r"part must hold both classes .*, got no rows"):
+        parts(frame, order="time")
+
+
+def test_a_group_without_a_test_row_is_refused_by_name() -> None:
+    frame = rows(400)
+    frame["race"] = "a"
+    low = position(frame["_row_id"], 3).argmax()
+    frame.loc[low, "race"] = "rare"
+
+    with pytest.raises(
+        InputError, match=r"rows of every group of race, got none of the 1 rows of 'rare': merge"
+    ):
+        parts(frame)
+
+
+def test_a_missing_attribute_needs_no_test_row() -> None:
+    frame = rows(400)
+    frame.loc[position(frame["_row_id"], 3).argmax(), "race"] = "missing"
+
+    assert "missing" not in set(frame["race"][(parts(frame) == "test").to_numpy()])
+
+
+def test_the_summary_counts_every_group_of_every_part() -> None:
+    frame = rows(400)
+    found = parts(frame)
+
+    counted = summary(frame, evidence(frame), schema(frame), pd.Series(found.to_numpy()), "hash")
+
+    test = frame[(found == "test").to_numpy()]
+    assert counted["parts"]["test"] == {
+        "rows": len(test),
+        "label_rate": test["_label"].mean(),
+        "groups": {
+            "sex": test["sex"].value_counts().to_dict(),
+            "race": test["race"].value_counts().to_dict(),
+            "both": {"F & a": ((test["sex"] == "F") & (test["race"] == "a")).sum(), "F & z": 0},
+        },
+    }
+    assert counted["order"] == "hash"
