@@ -13,6 +13,7 @@ positive rate parity, a row with label 1 or one with label 0 for equalized odds.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TypeVar
 
 import numpy as np
@@ -113,7 +114,8 @@ def factors(table: Mapping[tuple[str, int], float], label: Labels, group: pd.Ser
 
 def joined(evidence: pd.DataFrame, attributes: Sequence[str]) -> pd.Series:
     """Return one group a row: the crossing of all these attributes."""
-    return evidence[list(attributes)].agg(" & ".join, axis=1)
+    first, *others = (evidence[name].astype(str) for name in attributes)
+    return reduce(lambda left, right: left + " & " + right, others, first)
 
 
 def _shares(step: Step, label: Labels, group: pd.Series, weight: Floats) -> Table:

@@ -1,0 +1,87 @@
+"""Where trials run: in this process, in processes beside it, or on a Dask cluster; no result hangs on it."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from fairmark.errors import UsageError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Here(Executor):
+    """Run each call at once, in this process."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Return the finished future of `fn(*args, **kwargs)`; what it raises is raised by `result()`."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - a future carries whatever was raised
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def workers() -> Iterator[Executor]:
+    """Yield the executor that the environment asks for.
+
+    `FAIRMARK_DASK_SCHEDULER` is the address of a Dask scheduler whose workers read the same files under the
+    same paths. Without it, `FAIRMARK_WORKERS` processes work side by side (default: 2, or 1 on one core).
+
+    Raises
+    ------
+    UsageError
+        When `FAIRMARK_WORKERS` is not a whole number above 0, or nothing answers at the address.
+    """
+    address = os.environ.get("FAIRMARK_DASK_SCHEDULER")
+    if address:
+        yield from _cluster(address)
+        return
+    count = _count()
+    if count == 1:
+        yield Here()
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(count, context, initializer=_follow_parent)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _count() -> int:
+    text = os.environ.get("FAIRMARK_WORKERS") or str(min(2, os.cpu_count() or 1))
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"FAIRMARK_WORKERS: must be a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def _cluster(address: str) -> Iterator[Executor]:
+    from distributed import Client
+
+    try:
+        client: Any = Client(address, timeout="30s")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"FAIRMARK_DASK_SCHEDULER: must be a scheduler's address, got {error}") from error
+    with client:
+        yield client.get_executor(pure=False)
+
+
+def _follow_parent() -> None:
+    """End this worker with the process that started it, however that ended, and leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()

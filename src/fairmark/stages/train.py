@@ -1,0 +1,69 @@
+"""Stage 5: the model.
+
+Reads `table`, `evidence` and `schema` of `prepare`, `rows` of `split`, and the section `chosen` of the params
+file `tuned` of `tune`. Writes the folder `model` (three plain files: model.json, encoder.json, and
+booster.txt or logistic.json) and `summary` (JSON: family, rows, rounds, threshold, quality on validation
+rows). Read by `evaluate`, `explain`, `document` and the release. Test rows are not looked at.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from fairmark.entry import run
+from fairmark.files import write_json
+from fairmark.learn.fit import Ready, fit, ready
+from fairmark.learn.model import Model, probability
+from fairmark.learn.parts import read_parts
+from fairmark.params import Chosen, Policy, Train
+
+
+def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads
+    table: Path,
+    evidence: Path,
+    schema: Path,
+    rows: Path,
+    tuned: Path,  # noqa: ARG001 - read as `chosen`
+    model: Path,
+    summary: Path,
+    chosen: Chosen,
+    base: Train,
+    policy: Policy,
+) -> None:
+    """Write the model of what was chosen.
+
+    Raises
+    ------
+    InputError
+        When the files don't fit together, or the choices leave nothing to learn.
+    """
+    known = ready(read_parts(table, evidence, schema, rows), base)
+    made = fit(known, chosen, base, policy)
+    found = _found(made, known)
+    made.save(model)
+    size = sum(path.stat().st_size for path in model.iterdir())
+    write_json(summary, found | {"size_bytes": size})
+
+
+def _found(made: Model, known: Ready) -> dict[str, object]:
+    from sklearn.metrics import roc_auc_score
+
+    rows = known.valid
+    score = probability(made.margin_of(rows.matrix))
+    decided = score >= made.threshold
+    return {
+        "family": made.family,
+        "rows": {"train": len(known.train.label), "valid": len(rows.label)},
+        "rounds": made.scorer.rounds,
+        "threshold": made.threshold,
+        "valid": {
+            "roc_auc": float(roc_auc_score(rows.label, score, sample_weight=rows.weight)),
+            "accuracy": float(np.average(decided == rows.label, weights=rows.weight)),
+            "selection_rate": float(np.average(decided, weights=rows.weight)),
+        },
+    }
+
+
+if __name__ == "__main__":
+    run(train, sys.argv)

@@ -1,0 +1,67 @@
+"""Stage 4: the search for the model that treats groups most alike at the quality that is needed.
+
+Reads `table`, `evidence` and `schema` of `prepare`, and `rows` of `split`. Writes `tuned` (YAML: the section
+`chosen`, a params file of `train`), `trials` (CSV: one line a trial) and `summary` (JSON: the baseline, the
+unmitigated model, the frontier, the choice and its reason). Read by `train` and `document`. Test rows are not
+looked at. Where trials run, and where finished ones are kept in case of a stop, is the environment's matter:
+`FAIRMARK_WORKERS`, `FAIRMARK_DASK_SCHEDULER`, `FAIRMARK_STATE`.
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from fairmark.entry import run
+from fairmark.errors import InputError
+from fairmark.files import steady, write_csv, write_json, write_text
+from fairmark.learn.progress import Progress
+from fairmark.learn.record import Record, key_of
+from fairmark.learn.result import Result
+from fairmark.learn.search import Search
+from fairmark.learn.trial import Setup, attempt
+from fairmark.learn.workers import workers
+from fairmark.params import Policy, Train, Tune
+
+HEADER = "# Written by the stage tune, read by the stage train: change params.yaml instead.\n"
+
+
+def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads
+    table: Path,
+    evidence: Path,
+    schema: Path,
+    rows: Path,
+    tuned: Path,
+    trials: Path,
+    summary: Path,
+    search: Tune,
+    base: Train,
+    policy: Policy,
+) -> None:
+    """Write what was chosen, and every trial.
+
+    Raises
+    ------
+    InputError
+        When the files don't fit together, or no trial came to anything.
+    """
+    paths = (table, evidence, schema, rows)
+    sections = [section.model_dump_json() for section in (search, base, policy)]
+    key = key_of(paths, sections)
+    record = Record.open(key)
+    trying = partial(attempt, Setup.of(paths, base, policy, search.margin, key))
+    with workers() as executor, Progress(search.trials, base.threshold.maximise) as progress:
+        found = Search(search, policy, trying, executor, record, progress.show).run()
+    result = Result(search, policy, base.threshold.maximise, found)
+    if not result.done:
+        raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in found}))
+    chosen = {"chosen": steady(result.best.chosen.model_dump())}
+    write_text(tuned, HEADER + yaml.safe_dump(chosen, sort_keys=True, allow_unicode=True))
+    write_csv(trials, result.table())
+    write_json(summary, result.summary())
+    record.forget()
+
+
+if __name__ == "__main__":
+    run(tune, sys.argv)
