@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from release_folder import PARAMS, git, write_artifacts, write_lock
+from release_folder import PARAMS, git, make_release, write_artifacts, write_lock
 
 from fairmark.errors import StateError
 from fairmark.files import write_text
@@ -61,3 +61,9 @@ def quick_bill(listed: dict[str, Any], tools: Path, monkeypatch: pytest.MonkeyPa
     """Let every release of a test share one answer of cyclonedx-py."""
     monkeypatch.setenv("FAIRMARK_CYCLONEDX", str(tools.with_name("cyclonedx-py")))
     monkeypatch.setattr(bill, "_environment", lambda _: deepcopy(listed))
+
+
+@pytest.fixture
+def small_release(working: Path, quick_bill: None) -> Path:  # noqa: ARG001
+    """Return a release folder of the working folder, tagged in its repository."""
+    return make_release(working, "v0.1.0")

@@ -1,5 +1,6 @@
 """A small working folder as the stages leave it, made by hand: model, measurements, cards and DVC's files."""
 
+import hashlib
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,17 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from fairmark.files import write_json, write_text
+from fairmark.files import read_json, sha256, write_json, write_text
+from fairmark.judge.measure import measure
+from fairmark.judge.verdict import Verdict, judge
 from fairmark.learn.encode import Encoder
 from fairmark.learn.logistic import Line, Scorecard, Steps
 from fairmark.learn.model import Calibration, Model, digest
-from fairmark.params import Chosen, typed
+from fairmark.params import Chosen, read_params, typed
+from fairmark.release.assemble import assemble
 from fairmark.release.hashes import address
+from fairmark.release.trace import tag_release, trace
+from fairmark.report.words import number, title
 
 CHOSEN = {
     "family": "logistic",
@@ -100,64 +106,27 @@ def git(root: Path, *words: str) -> str:
     ).stdout
 
 
-def _spread(value: float, by: float = 0.01) -> dict[str, float]:
-    return {"value": value, "low": max(value - by, 0.0), "high": min(value + by, 1.0)}
-
-
-def _measures(tp: int, fp: int, fn: int, tn: int) -> dict[str, Any]:
-    n = tp + fp + fn + tn
-    values = {
-        "selection_rate": (tp + fp) / n,
-        "base_rate": (tp + fn) / n,
-        "accuracy": (tp + tn) / n,
-        "balanced_accuracy": (tp / (tp + fn) + tn / (tn + fp)) / 2,
-        "precision": tp / (tp + fp),
-        "recall": tp / (tp + fn),
-        "false_positive_rate": fp / (fp + tn),
-        "f1": 2 * tp / (2 * tp + fp + fn),
-        "roc_auc": 0.9,
-        "pr_auc": 0.85,
-        "log_loss": 0.4,
-        "brier": 0.1,
-        "calibration_error": 0.02,
-    }
-    return {name: _spread(value) for name, value in values.items()}
-
-
-def _cells(tp: int, fp: int, fn: int, tn: int) -> dict[str, int]:
-    return {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
-
-
 def measurements(folder: Path) -> dict[str, Any]:
-    """Return what `evaluate` would say of the model in `folder`: 10,000 rows, two groups, no difference."""
-    group = {
-        "rows": 5000,
-        "positives": 2500,
-        "cells": _cells(2000, 500, 500, 2000),
-        "measures": _measures(2000, 500, 500, 2000),
-    }
-    ends = {"lowest": "Female", "highest": "Male"}
-    rates = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
-    disparities = {
-        f"{rate}_{kind}": _spread(value, 0.05) | ends
-        for rate in rates
-        for kind, value in (("ratio", 1.0), ("difference", 0.0))
-    }
-    disparities["equalized_odds_difference"] = _spread(0.0, 0.05) | ends
+    """Return what `evaluate` would say of the model in `folder`: 8,000 rows, two groups, no difference."""
+    rng = np.random.default_rng(7)
+    label = np.tile(np.array([0, 0, 1, 1], dtype=np.int8), 2000)
+    score = np.clip(0.35 + 0.3 * label + rng.normal(0, 0.2, len(label)), 0, 1)
+    groups = pd.DataFrame({"sex": np.tile(["Female", "Male"], 4000)})
+    decision = (score >= 0.5).astype(np.int8)
+    known = {"sex": ["Female", "Male"]}
+    options: dict[str, Any] = {"confidence": 0.95, "replicates": 100, "seed": 1, "bins": 5}
+    ids = "\n".join(sorted(f"{row:08x}" for row in range(len(label))))
     return {
         "model": {"sha256": digest(folder), "threshold": 0.5},
         "data": {
-            "rows": 10000,
-            "positives": 5000,
+            "rows": len(label),
+            "positives": int(label.sum()),
             "part": "test",
             "weighted": False,
-            "rows_sha256": "0" * 64,
+            "rows_sha256": hashlib.sha256(ids.encode()).hexdigest(),
         },
         "confidence": 0.95,
-        "overall": _measures(4000, 1000, 1000, 4000),
-        "cells": _cells(4000, 1000, 1000, 4000),
-        "groups": {"sex": {"Female": group, "Male": group}},
-        "disparities": {"sex": disparities},
+        **measure(label, score, decision, None, groups, known, **options),
     }
 
 
@@ -200,7 +169,9 @@ def write_artifacts(root: Path) -> None:
     write_json(made / "evaluate" / "measurements.json", measured)
     write_json(made / "evaluate" / "metrics.json", headline(measured))
     for name in ("model-card.md", "model-card.html", "report.html"):
-        numbers = "".join(f"| {key} | {item['value']:.3f} |\n" for key, item in measured["overall"].items())
+        numbers = "".join(
+            f"| {title(key)} | {number(item['value'], 3)} | |\n" for key, item in measured["overall"].items()
+        )
         write_text(made / "document" / name, f"# Loans paid back\n\n{numbers}")
 
 
@@ -222,3 +193,18 @@ def write_lock(root: Path) -> None:
     }
     write_text(root / "dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False))
     write_text(root / "data.dvc", yaml.safe_dump({"outs": [entry("data") | {"path": "data"}]}))
+
+
+def verdict_on(root: Path) -> Verdict:
+    """Return the verdict on the working folder `root`."""
+    policy = read_params(root / "params.yaml").policy
+    return judge(read_json(root / "artifacts" / "evaluate" / "measurements.json"), policy, None)
+
+
+def make_release(root: Path, version: str) -> Path:
+    """Return a release folder made of the working folder `root`, tagged."""
+    params, seen, verdict = read_params(root / "params.yaml"), trace(root), verdict_on(root)
+    folder = root / "releases" / f"{params.project.name}-{version}"
+    assemble(root, folder, version, seen, params, verdict)
+    tag_release(root, params.project.name, version, "A release", sha256(folder / "statement.json"))
+    return folder

@@ -16,13 +16,11 @@ from typing import Any
 from fairmark.errors import StateError
 from fairmark.files import read_json, sha256
 from fairmark.params import Params
+from fairmark.release.contents import MEASUREMENTS, MODEL
 from fairmark.release.hashes import address, data_outputs, files_of, folder_sha256, names
 from fairmark.release.locks import here, locked
 from fairmark.release.trace import Trace
 
-NAME = "sbom.cdx.json"
-MODEL = "artifacts/train/model"
-MEASUREMENTS = "artifacts/evaluate/measurements.json"
 MARKER = "fairmark:marker:"
 """Prefix of the properties that say for which kind of machine the lock files were read."""
 

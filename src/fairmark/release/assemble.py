@@ -1,0 +1,117 @@
+"""Gather a release folder: all of it, or nothing."""
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairmark.errors import StateError
+from fairmark.files import write_json
+from fairmark.params import Params
+from fairmark.release import bill
+from fairmark.release.contents import BILL, DATASHEET, GATHERED, STATEMENT, VERDICT
+from fairmark.release.hashes import check_workspace
+from fairmark.release.statement import state, write_statement
+from fairmark.release.trace import Trace, check_version, tagged
+
+if TYPE_CHECKING:
+    from fairmark.judge.verdict import Verdict
+
+_DRAFT = re.compile(r"\.[a-z0-9-]+-v\d+\.\d+\.\d+\..+")
+
+
+def assemble(
+    root: Path, destination: Path, version: str, trace: Trace, params: Params, verdict: "Verdict"
+) -> Path:
+    """Write the release folder `destination` from the working folder `root`, and return it.
+
+    It is gathered in a draft beside it, which takes its name when it is whole; a draft that a killed run
+    left is removed. A folder that stands there already, of the same bytes and named by no tag yet, is what
+    a run left that was killed before it could tag: it is kept and returned.
+
+    Raises
+    ------
+    StateError
+        When the destination exists otherwise, another run is writing a release, DVC's hashes don't hold,
+        or the disk is full; nothing is left behind then.
+    """
+    name, check = params.project.name, check_version(version)
+    if os.path.lexists(destination) and tagged(root, f"{name}@{check}") is not None:
+        raise StateError(f"{destination}: must be new, got a release that exists (choose another version)")
+    check_workspace(root)
+    try:
+        with _alone(destination.parent), _draft(destination) as draft:
+            _gather(root, draft)
+            verdict_json = verdict.to_json()
+            write_json(draft / VERDICT, verdict_json)
+            parts = bill.bill(root, trace, params, verdict_json, bill.tools(root))
+            write_json(draft / BILL, parts)
+            stated = state(draft, root, trace, params, verdict, version)
+            write_statement(draft / STATEMENT, stated)
+            _take_place(draft, destination)
+    except OSError as error:
+        place = error.filename or destination
+        raise StateError(f"{place}: must be readable and writable, got {error.strerror or error}") from error
+    return destination
+
+
+def _gather(root: Path, draft: Path) -> None:
+    for name, source in GATHERED.items():
+        _copy(root / source, draft / name)
+    if (root / DATASHEET).is_file():
+        _copy(root / DATASHEET, draft / Path(DATASHEET).name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not source.exists():
+        raise StateError(f"{source}: must exist, got nothing (run dvc repro)")
+    if source.is_dir():
+        target.mkdir()
+        for path in sorted(source.iterdir()):
+            _copy(path, target / path.name)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _take_place(draft: Path, destination: Path) -> None:
+    if not os.path.lexists(destination):
+        draft.rename(destination)
+        return
+    ours, theirs = draft / STATEMENT, destination / STATEMENT
+    if not theirs.is_file() or ours.read_bytes() != theirs.read_bytes():
+        raise StateError(
+            f"{destination}: must be new, got a folder of another content that no tag names "
+            "(look at it and move it away, or choose another version)"
+        )
+
+
+@contextmanager
+def _draft(destination: Path) -> Iterator[Path]:
+    for left in destination.parent.iterdir():
+        if _DRAFT.fullmatch(left.name) and left.is_dir():
+            shutil.rmtree(left)
+    draft = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
+    try:
+        draft.chmod(0o755)
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # The lock dies with its process, so a killed run leaves none behind.
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise StateError(f"{folder}: must be free, got another run that writes a release") from error
+    finally:
+        os.close(handle)

@@ -1,0 +1,25 @@
+"""What a release folder holds, and which file of the working folder each part comes from."""
+
+MODEL = "artifacts/train/model"
+MEASUREMENTS = "artifacts/evaluate/measurements.json"
+DATASHEET = "data/DATASHEET.md"
+
+STATEMENT = "statement.json"
+VERDICT = "verdict.json"
+BILL = "sbom.cdx.json"
+
+PINNED = ("data.dvc", "dvc.lock", "params.yaml", "requirements-dev.lock", "requirements.lock")
+"""Files of the commit that say what was run on what."""
+
+GATHERED = {
+    "model": MODEL,
+    "measurements.json": MEASUREMENTS,
+    "metrics.json": "artifacts/evaluate/metrics.json",
+    "schema.json": "artifacts/prepare/schema.json",
+    "model-card.md": "artifacts/document/model-card.md",
+    "model-card.html": "artifacts/document/model-card.html",
+    "report.html": "artifacts/document/report.html",
+    **{name: name for name in PINNED},
+}
+"""Name in the release -> path in the working folder. Beside these a release has a verdict, a bill of
+materials, a statement, and the data sheet where the data has one."""

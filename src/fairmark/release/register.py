@@ -1,0 +1,245 @@
+"""Put a release into MLflow's registry: the one module that knows MLflow.
+
+The registry is a projection of the release, never the other way round: what is true stands in the release
+folder and its tag.
+"""
+
+import json
+import os
+import platform
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairmark.errors import StateError
+from fairmark.files import read_json, sha256
+from fairmark.params import Params
+from fairmark.release.contents import STATEMENT
+from fairmark.release.hashes import data_outputs
+from fairmark.release.trace import Trace
+
+if TYPE_CHECKING:
+    from fairmark.judge.verdict import Verdict
+
+ALIAS = "candidate"
+REQUIREMENTS = ("lightgbm", "numpy", "pandas", "pydantic", "pyyaml")
+"""What a place that scores with a registered model needs beside fairmark, pinned as installed here."""
+
+_SPECS = {"numeric": "double", "date": "datetime", "categorical": "string", "ordinal": "string"}
+_QUIET = {
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+}
+_LONGEST_PARAM = 6000
+_LONGEST_METRIC = 250
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version in the registry, and the run it came from."""
+
+    name: str
+    version: str
+    run_id: str
+
+
+def register(
+    folder: Path, trace: Trace, params: Params, verdict: "Verdict", tracking_uri: str | None = None
+) -> Registered:
+    """Return the registered version of the release in `folder`, made now if there is none yet.
+
+    It is one run with params, measurements, the release's files and the environment, and one version of the
+    registered model; the newest version has the alias `candidate`.
+
+    Parameters
+    ----------
+    tracking_uri
+        A server or database of MLflow; None takes MLFLOW_TRACKING_URI, and without it an SQLite database
+        beside the folder `releases`.
+
+    Raises
+    ------
+    StateError
+        When the registry can't be reached or refuses.
+    """
+    root = folder.resolve().parent.parent
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+    with _mlflow(uri) as mlflow:
+        try:
+            return _register(mlflow, root, folder, trace, params, verdict)
+        except (mlflow.MlflowException, OSError) as error:
+            raise StateError(f"MLflow at {uri}: must take the release, got {error}") from error
+
+
+def _register(
+    mlflow: Any, root: Path, folder: Path, trace: Trace, params: Params, verdict: "Verdict"
+) -> Registered:
+    client, name = mlflow.MlflowClient(), params.project.name
+    tags = _tags(folder, trace, verdict)
+    found = _found(client, name, tags["statement_sha256"])
+    if found is None:
+        experiment = _experiment(client, root, name)
+        left = f"tags.statement_sha256 = '{tags['statement_sha256']}'"
+        for run in client.search_runs([experiment], left):
+            client.delete_run(run.info.run_id)  # of a registration that was killed: no version came of it
+        with mlflow.start_run(
+            experiment_id=experiment, run_name=folder.name, tags=tags | _place(folder)
+        ) as run:
+            _log(mlflow, client, run.info.run_id, folder, params)
+            logged = _log_model(mlflow, folder)
+        found = Registered(name, _new_version(client, name, logged, tags), run.info.run_id)
+    versions = client.search_model_versions(f"name = '{name}'")
+    newest = max(int(version.version) for version in versions)
+    client.set_registered_model_alias(name, ALIAS, str(newest))
+    return found
+
+
+def _tags(folder: Path, trace: Trace, verdict: "Verdict") -> dict[str, str]:
+    return {
+        "release": folder.name,
+        "commit": trace.commit,
+        "verdict": verdict.outcome,
+        "data_md5": " ".join(entry["md5"] for entry in data_outputs(folder).values()),
+        "dvc_lock_sha256": sha256(folder / "dvc.lock"),
+        "statement_sha256": sha256(folder / STATEMENT),
+    }
+
+
+def _place(folder: Path) -> dict[str, str]:
+    return {
+        "environment.python": platform.python_version(),
+        "environment.platform": platform.platform(),
+        "environment.cpu": _cpu(),
+        "environment.cores": str(os.cpu_count()),
+        "environment.lock_sha256": sha256(folder / "requirements.lock"),
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    found = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(found, platform.processor() or platform.machine())
+
+
+def _found(client: Any, name: str, digest: str) -> Registered | None:
+    versions = client.search_model_versions(f"name = '{name}'")
+    same = [version for version in versions if version.tags.get("statement_sha256") == digest]
+    return Registered(name, str(same[0].version), same[0].run_id) if same else None
+
+
+def _experiment(client: Any, root: Path, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    # A server knows where it keeps artifacts; a database does not.
+    served = str(client.tracking_uri).startswith("http")
+    return str(client.create_experiment(name, None if served else (root / "mlruns").as_uri()))
+
+
+def _log(mlflow: Any, client: Any, run_id: str, folder: Path, params: Params) -> None:
+    mlflow.log_params(dict(_params(params, read_json(folder / "model" / "model.json")["chosen"])))
+    measured = read_json(folder / "measurements.json")
+    pairs = [(key, value) for key, value in _metrics(measured) if value is not None]
+    metrics = [mlflow.entities.Metric(key, float(value), 0, 0) for key, value in pairs]
+    for start in range(0, len(metrics), _AT_ONCE):
+        client.log_batch(run_id, metrics=metrics[start : start + _AT_ONCE])
+    mlflow.log_artifacts(str(folder), "release")
+
+
+def _params(params: Params, chosen: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for section, values in params.model_dump(mode="json").items():
+        for key, value in values.items():
+            text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+            yield f"{section}.{key}", text[:_LONGEST_PARAM]
+    for key, value in chosen.items():
+        yield f"chosen.{key}", json.dumps(value, sort_keys=True)[:_LONGEST_PARAM]
+
+
+def _metrics(measured: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
+    for measure, found in measured["overall"].items():
+        for side in ("value", "low", "high"):
+            yield _key("overall", measure, *([] if side == "value" else [side])), found.get(side)
+    for attribute, groups in measured["groups"].items():
+        for group, cell in groups.items():
+            yield _key("group", attribute, group, "rows"), cell["rows"]
+            for measure, found in cell["measures"].items():
+                yield _key("group", attribute, group, measure), found["value"]
+    for attribute, disparities in measured["disparities"].items():
+        for measure, found in disparities.items():
+            for side in ("value", "low", "high"):
+                yield (
+                    _key("disparity", attribute, measure, *([] if side == "value" else [side])),
+                    found.get(side),
+                )
+
+
+def _key(*parts: str) -> str:
+    # MLflow allows few characters in a metric's name: another one is written as `:` and its code point.
+    allowed = ["".join(c if c.isalnum() or c in "_- " else f":{ord(c):x}" for c in part) for part in parts]
+    return ".".join(allowed)[:_LONGEST_METRIC]
+
+
+def _log_model(mlflow: Any, folder: Path) -> Any:
+    from importlib.metadata import version
+
+    return mlflow.pyfunc.log_model(
+        name="model",
+        python_model=str(Path(__file__).with_name("scoring.py")),
+        artifacts={"model": str(folder / "model")},
+        signature=_signature(mlflow, folder),
+        pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
+    )
+
+
+def _new_version(client: Any, name: str, logged: Any, tags: dict[str, str]) -> str:
+    # By the client, because `mlflow.register_model` prints.
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    made = client.create_model_version(
+        name, logged.model_uri, run_id=logged.run_id, tags=tags, model_id=logged.model_id
+    )
+    return str(made.version)
+
+
+def _signature(mlflow: Any, folder: Path) -> Any:
+    from mlflow.types.schema import AnyType, ColSpec, Schema
+
+    features = {feature["name"]: feature["kind"] for feature in read_json(folder / "schema.json")["features"]}
+    names = read_json(folder / "model" / "model.json")["features"]
+    # MLflow's boolean takes no missing value; the model itself refuses what is no boolean.
+    inputs = [ColSpec(_SPECS.get(features[name], AnyType()), name) for name in names]
+    outputs = [ColSpec("double", "score"), ColSpec("long", "decision")]
+    return mlflow.models.ModelSignature(Schema(inputs), Schema(outputs))
+
+
+@contextmanager
+def _mlflow(uri: str) -> Iterator[Any]:
+    import logging
+
+    before = {key: os.environ.get(key) for key in [*_QUIET, "MLFLOW_TRACKING_URI"]}
+    os.environ.update(_QUIET)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of MLflow about itself, of which a user can do nothing
+        import mlflow
+
+        for chatty in ("mlflow", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        known = mlflow.get_tracking_uri()
+        mlflow.set_tracking_uri(uri)
+        try:
+            yield mlflow
+        finally:
+            mlflow.set_tracking_uri(known)
+            for key, text in before.items():
+                os.environ.pop(key, None) if text is None else os.environ.update({key: text})

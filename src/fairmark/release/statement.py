@@ -1,0 +1,97 @@
+"""The one statement that ties a release together: an in-toto Statement with a SLSA provenance.
+
+in-toto Statement v1 (https://in-toto.io/Statement/v1) names the files of the release; its predicate,
+SLSA provenance v1 (https://slsa.dev/spec/v1.0/provenance), names what they were made from. Nothing in it
+depends on the clock, the host or the user, so that the same commit gives the same bytes.
+"""
+
+import json
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairmark.files import sha256, write_text
+from fairmark.params import Params
+from fairmark.release.contents import PINNED, STATEMENT
+from fairmark.release.foreign import foreign_yaml
+from fairmark.release.hashes import address, data_outputs, files_of, names, stage_outputs
+from fairmark.release.trace import Trace
+
+if TYPE_CHECKING:
+    from fairmark.judge.verdict import Verdict
+
+NAME = STATEMENT
+TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:fairmark:release:1"
+BUILDER = "urn:fairmark:builder:local"
+
+
+def state(
+    folder: Path, root: Path, trace: Trace, params: Params, verdict: "Verdict", version: str
+) -> dict[str, Any]:
+    """Return the statement of the release whose files are in `folder`, made in the working folder `root`.
+
+    Raises
+    ------
+    StateError
+        When DVC's files don't say what the outputs are.
+    """
+    written = foreign_yaml(root / "params.yaml")
+    policy = written.pop("policy")
+    external = {"name": params.project.name, "version": version, "params": written, "policy": policy}
+    return {
+        "_type": TYPE,
+        "subject": [
+            {"name": name, "digest": {"sha256": sha256(folder / name)}}
+            for name in names(folder)
+            if name != STATEMENT
+        ],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": external,
+                "internalParameters": {"cleanTree": not trace.dirty},
+                "resolvedDependencies": _dependencies(root, trace),
+            },
+            "runDetails": {"builder": {"id": BUILDER, "version": _versions()}},
+            # SLSA lets a vendor add fields under a prefix of its own.
+            "fairmark_verdict": {"outcome": verdict.outcome},
+        },
+    }
+
+
+def write_statement(path: Path, statement: dict[str, Any]) -> None:
+    """Write `statement` as JSON with sorted keys; unlike a measurement, no number is rounded."""
+    text = json.dumps(statement, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def _dependencies(root: Path, trace: Trace) -> list[dict[str, Any]]:
+    commit = {
+        "name": "commit",
+        "digest": {"gitCommit": trace.commit},
+        "annotations": {"committed": trace.committed},
+    }
+    pinned = [{"name": name, "digest": {"sha256": sha256(root / name)}} for name in PINNED]
+    outputs = {**data_outputs(root), **stage_outputs(root)}
+    made = [
+        _file(root, name, path, outputs[path]["md5"]) for path in outputs for name in files_of(root, path)
+    ]
+    return [commit, *sorted(pinned + made, key=lambda entry: str(entry["name"]))]
+
+
+def _file(root: Path, name: str, output: str, md5: str) -> dict[str, Any]:
+    # DVC's MD5 is where to find the bytes; the SHA-256 is what they must be.
+    return {
+        "name": name,
+        "digest": {"sha256": sha256(root / name)},
+        "annotations": {"md5": address(root / name), "output": output, "outputAddress": md5},
+    }
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {"fairmark": version("fairmark"), "python": platform.python_version()}
