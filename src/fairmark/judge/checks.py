@@ -1,0 +1,111 @@
+"""The evidence beside the measurements, in one document: six experiments, none of which chooses anything.
+
+Learning curves and the random probe learn again, and are measured on validation rows. Slices, stress,
+abstaining and leakage look at test rows with the model as it is.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fairmark.judge.abstain import abstain
+from fairmark.judge.cells import Floats
+from fairmark.judge.glance import Rows
+from fairmark.judge.leakage import alone, concentration, later, twins
+from fairmark.judge.learning import Fits, learning
+from fairmark.judge.measure import measure
+from fairmark.judge.probe import probe
+from fairmark.judge.slices import Cut, axes, slices
+from fairmark.judge.stress import Bench, stress, swapped
+from fairmark.learn.model import Model
+from fairmark.learn.parts import Parts
+from fairmark.params import Evaluate, Policy, Train
+
+REPLICATES = 100
+"""Of the bootstrap in stressed measurements: the gate does not use it, and the report shows nothing of it."""
+
+
+def checks(
+    parts: Parts, model: Model, params: Evaluate, base: Train, policy: Policy, about: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what artifacts/evaluate/checks.json holds; no row id and no row is in it.
+
+    Parameters
+    ----------
+    parts
+        Table, evidence and split.
+    model
+        The model that was made from them with `base` and `policy`.
+    params
+        `params.checks` says what is done, the rest how it is measured.
+    about
+        The entries "model", "data" and "confidence" of the measurements of this model, which the stressed
+        measurements take over.
+
+    Returns
+    -------
+    dict
+        `{"learning", "probe", "slices", "stress", "abstain", "leakage"}`, each as its own module says.
+    """
+    own, level, fits = params.checks, 1 - params.confidence, Fits(base, policy)
+    train, valid, rows = (Rows.of(parts, name) for name in ("train", "valid", "test"))
+    seen, matrix = (model.encoder.transform(part.table) for part in (train, rows))
+    score, chosen_on = model.score(rows.table), (model.score(valid.table), valid.weight)
+    sample = valid.take(_drawn(len(valid.label), own.sample, own.seed))
+    moves = model.contributions(sample.table)
+    bench = Bench(model, rows, matrix, seen, _leading(moves, model, sample.weight, own.leading))
+    decision = (score >= model.threshold).astype(np.int8)
+    cut = axes(model.encoder.columns, seen, matrix, rows, Cut(own.bins, bench.leading))
+    stressed = stress(bench, own, lambda scores: _document(bench, scores, params, policy, about))
+    return {
+        "learning": learning(parts, model, own, fits),
+        "probe": probe(parts, model, own, fits, level),
+        "slices": slices(rows, decision, cut, own.min_slice_rows, own.worst, level),
+        "stress": stressed | {"swapped": swapped(parts, model)},
+        "abstain": {
+            "level": level,
+            "bands": abstain(chosen_on, rows, score, model.threshold, own.bands, level),
+        },
+        "leakage": {
+            "alone": alone(model.encoder.columns, (seen, train.label, train.weight), matrix, rows),
+            "concentration": concentration(moves, model.features, sample.weight),
+            "later": later(parts),
+            "twins": twins(parts, model.encoder.transform(parts.table), rows, score, model.threshold),
+        },
+    }
+
+
+def _drawn(rows: int, size: int, seed: int) -> np.typing.NDArray[np.intp]:
+    """Return the places of a sample of rows, in order."""
+    return np.sort(np.random.default_rng([seed, 5]).permutation(rows)[:size])
+
+
+def _leading(moves: Floats, model: Model, weight: Floats, count: int) -> list[str]:
+    """Return the features that move the score most, the first first; ties by name."""
+    means = weight @ np.abs(moves[:, :-1])
+    order = sorted(range(len(means)), key=lambda k: (-means[k], model.features[k]))
+    return [model.features[k] for k in order[:count]]
+
+
+def _document(
+    bench: Bench, score: Floats, params: Evaluate, policy: Policy, about: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the measurements of stressed scores, of the attributes that the policy has limits on."""
+    gated = {limit.attribute for limit in policy.limits}
+    rows = bench.rows
+    return {
+        **{name: about[name] for name in ("model", "data", "confidence")},
+        **measure(
+            rows.label,
+            score,
+            bench.decide(score).astype(np.int8),
+            rows.weight,
+            rows.groups,
+            {name: groups for name, groups in rows.known.items() if name in gated},
+            confidence=params.confidence,
+            replicates=REPLICATES,
+            seed=params.seed,
+            bins=params.calibration_bins,
+        ),
+    }

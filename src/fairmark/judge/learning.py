@@ -1,0 +1,119 @@
+"""Learning curves: quality and disparity on validation rows against the number of rows learnt from."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fairmark.errors import InputError
+from fairmark.judge.glance import Rows, glance_at
+from fairmark.learn.fit import fit_model
+from fairmark.learn.model import Model
+from fairmark.learn.parts import Parts
+from fairmark.params import Checks, Chosen, Policy, Train
+
+LEFT_OUT = "left out"
+"""The part of train rows that a point of a curve does not learn from."""
+Order = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Fits:
+    """All that a fit hangs on beside its rows and its choices."""
+
+    base: Train
+    policy: Policy
+
+    def model(self, parts: Parts, chosen: Chosen) -> Model:
+        """Return the model that these rows and choices make."""
+        return fit_model(parts, chosen, self.base, self.policy)
+
+
+def learning(parts: Parts, model: Model, params: Checks, fits: Fits) -> dict[str, Any]:
+    """Return the curves by number of rows, for each family, and by length of history.
+
+    All points of a curve are measured on the same validation rows, which also choose the threshold and stop
+    the rounds of every point: the curve's shape is telling, its height is slightly flattering. The family of
+    `model` has the settings of `model`; the others have those of `params.plain`, and the same mitigation.
+
+    Returns
+    -------
+    dict
+        `{"part": "valid", "families": {family: {"plain": bool, "points": [point]}}, "history": [point] or
+        None, "why"}`; a point is `{"share", "train_rows"}` with what `glance` says, or with "why" there is no
+        model. `history` is None, and "why" says why, where rows have no time.
+    """
+    rows = Rows.of(parts, "valid")
+    order = by_hash(parts, params.seed)
+    curves = {
+        family: {
+            "plain": family != model.family,
+            "points": _curve(parts, order, params.sizes, model, chosen, rows, fits),
+        }
+        for family, chosen in _families(model.chosen, params.plain).items()
+    }
+    if "_time" not in parts.table:
+        return {"part": "valid", "families": curves, "history": None, "why": "no time column"}
+    latest = by_time(parts, params.seed)
+    history = _curve(parts, latest, params.history, model, model.chosen, rows, fits)
+    return {"part": "valid", "families": curves, "history": history, "why": None}
+
+
+def by_hash(parts: Parts, seed: int) -> Order:
+    """Return the places of train rows by a hash of their ids, so that the order of the table is no matter."""
+    places = np.flatnonzero((parts.belongs == "train").to_numpy())
+    ids = parts.table["_row_id"].iloc[places]
+    keys = [hashlib.sha256(f"{seed}:{name}".encode()).digest() for name in ids]
+    return places[sorted(range(len(places)), key=keys.__getitem__)]
+
+
+def by_time(parts: Parts, seed: int) -> Order:
+    """Return the places of train rows, the latest first; rows without a time last, ties by hash."""
+    places = by_hash(parts, seed)
+    time = parts.table["_time"].iloc[places].reset_index(drop=True)
+    latest = time.sort_values(ascending=False, kind="stable", na_position="last")
+    return np.asarray(places[latest.index.to_numpy()], dtype=np.intp)
+
+
+def first(parts: Parts, order: Order, share: float) -> Parts:
+    """Return the same parts with the first `share` of `order` as the train rows; nested for rising shares."""
+    kept = order[: max(1, round(share * len(order)))]
+    belongs = parts.belongs.to_numpy(dtype=object, copy=True)
+    belongs[order] = LEFT_OUT
+    belongs[kept] = "train"
+    return replace(parts, belongs=pd.Series(belongs, index=parts.belongs.index))
+
+
+def _families(chosen: Chosen, plain: Mapping[Any, Any]) -> dict[str, Chosen]:
+    others = {
+        family: chosen.model_copy(update={"family": family, "settings": settings})
+        for family, settings in sorted(plain.items())
+    }
+    return others | {chosen.family: chosen}
+
+
+def _curve(
+    parts: Parts,
+    order: Order,
+    shares: Sequence[float],
+    model: Model,
+    chosen: Chosen,
+    rows: Rows,
+    fits: Fits,
+) -> list[dict[str, Any]]:
+    points = []
+    for share in sorted(set(shares)):
+        fewer = first(parts, order, share)
+        point: dict[str, Any] = {"share": share, "train_rows": int((fewer.belongs == "train").sum())}
+        try:
+            whole = share == 1 and chosen == model.chosen
+            fitted = model if whole else fits.model(fewer, chosen)
+        except InputError as error:  # too few rows to learn from: that is a finding, not a fault
+            points.append(point | {"why": str(error)})
+        else:
+            points.append(point | glance_at(rows, fitted))
+    return points
