@@ -16,8 +16,9 @@ from fairmark.judge.leakage import alone, concentration, later, twins
 from fairmark.judge.learning import Fits, learning
 from fairmark.judge.measure import measure
 from fairmark.judge.probe import probe
+from fairmark.judge.rig import Rig
 from fairmark.judge.slices import Cut, axes, slices
-from fairmark.judge.stress import Bench, stress, swapped
+from fairmark.judge.stress import stress, swapped
 from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts
 from fairmark.params import Evaluate, Policy, Train
@@ -54,10 +55,10 @@ def checks(
     score, chosen_on = model.score(rows.table), (model.score(valid.table), valid.weight)
     sample = valid.take(_drawn(len(valid.label), own.sample, own.seed))
     moves = model.contributions(sample.table)
-    bench = Bench(model, rows, matrix, seen, _leading(moves, model, sample.weight, own.leading))
+    rig = Rig(model, rows, matrix, seen, _leading(moves, model, sample.weight, own.leading))
     decision = (score >= model.threshold).astype(np.int8)
-    cut = axes(model.encoder.columns, seen, matrix, rows, Cut(own.bins, bench.leading))
-    stressed = stress(bench, own, lambda scores: _document(bench, scores, params, policy, about))
+    cut = axes(model.encoder.columns, seen, matrix, rows, Cut(own.bins, rig.leading))
+    stressed = stress(rig, own, lambda scores: _document(rig, scores, params, policy, about))
     return {
         "learning": learning(parts, model, own, fits),
         "probe": probe(parts, model, own, fits, level),
@@ -89,17 +90,17 @@ def _leading(moves: Floats, model: Model, weight: Floats, count: int) -> list[st
 
 
 def _document(
-    bench: Bench, score: Floats, params: Evaluate, policy: Policy, about: Mapping[str, Any]
+    rig: Rig, score: Floats, params: Evaluate, policy: Policy, about: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the measurements of stressed scores, of the attributes that the policy has limits on."""
     gated = {limit.attribute for limit in policy.limits}
-    rows = bench.rows
+    rows = rig.rows
     return {
         **{name: about[name] for name in ("model", "data", "confidence")},
         **measure(
             rows.label,
             score,
-            bench.decide(score).astype(np.int8),
+            rig.decide(score).astype(np.int8),
             rows.weight,
             rows.groups,
             {name: groups for name, groups in rows.known.items() if name in gated},

@@ -7,16 +7,17 @@ which is what that scenario is about.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fairmark.judge.cells import Floats
-from fairmark.judge.glance import Rows, glance
-from fairmark.learn.model import Model, probability
+from fairmark.judge.glance import glance
+from fairmark.judge.nudge import nudges
+from fairmark.judge.rig import Rig
+from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts
 from fairmark.params import Checks
 
@@ -34,128 +35,53 @@ class Scenario:
     score: Floats
 
 
-@dataclass(frozen=True)
-class Bench:
-    """A model with test rows to stress it on.
-
-    Parameters
-    ----------
-    model
-        The model.
-    rows
-        Test rows, [n].
-    matrix
-        The same rows, encoded, [n, p].
-    train
-        Encoded train rows, whose spread is the unit of shifts and whose range bounds them, [m, p].
-    leading
-        The features that are stressed one by one.
-    """
-
-    model: Model
-    rows: Rows
-    matrix: Floats
-    train: Floats
-    leading: Sequence[str]
-
-    @cached_property
-    def base(self) -> Floats:
-        """The scores of the rows as they are, [n]."""
-        return probability(self.model.margin_of(self.matrix))
-
-    def score(self, matrix: Floats) -> Floats:
-        """Return the scores of the rows after a change, [n]; only rows that changed are scored again."""
-        same = (matrix == self.matrix) | (np.isnan(matrix) & np.isnan(self.matrix))
-        changed = ~same.all(axis=1)
-        scores = self.base.copy()
-        scores[changed] = probability(self.model.margin_of(matrix[changed]))
-        return scores
-
-    def changed(self, score: Floats) -> NDArray[np.bool_]:
-        """Return which rows are decided otherwise by these scores, [n]."""
-        return np.asarray(self.decide(score) != self.decide(self.base))
-
-    def decide(self, score: Floats) -> NDArray[np.bool_]:
-        """Return which scores are decided 1, [n]."""
-        return np.asarray(score >= self.model.threshold)
-
-    @property
-    def columns(self) -> dict[str, int]:
-        """The leading features' places in the matrix."""
-        return {name: self.model.features.index(name) for name in self.leading}
-
-    @property
-    def numbers(self) -> dict[str, int]:
-        """The leading numeric features that vary over train rows, and their places in the matrix."""
-        kinds = self.model.encoder.kinds
-        return {
-            name: k
-            for name, k in self.columns.items()
-            if kinds[k] == "numeric" and spread(self.train[:, k]) > 0
-        }
-
-    def moved(self, matrix: Floats, column: int, spreads: float) -> Floats:
-        """Return a copy with one number moved by so many spreads, and kept in the range of train rows."""
-        values, seen = matrix[:, column], self.train[:, column]
-        low, high = np.fmin(np.nanmin(seen), values), np.fmax(np.nanmax(seen), values)
-        other = matrix.copy()
-        other[:, column] = np.clip(values + spreads * spread(seen), low, high)
-        return other
-
-
-def spread(values: Floats) -> float:
-    """Return the standard deviation of the values that are not missing; 0 when all are."""
-    known = values[~np.isnan(values)]
-    return float(known.std()) if len(known) else 0.0
-
-
-def missing(bench: Bench, shares: Sequence[float], seed: int) -> Iterator[Scenario]:
+def missing(rig: Rig, shares: Sequence[float], seed: int) -> Iterator[Scenario]:
     """Yield each leading feature, and then all features at once, with a share of values set missing."""
     for share in shares:
-        for name, column in bench.columns.items():
-            other = bench.matrix.copy()
+        for name, column in rig.columns.items():
+            other = rig.matrix.copy()
             other[_drawn(len(other), share, seed, column), column] = np.nan
-            yield Scenario("missing", name, share, bench.score(other))
-        holes = np.random.default_rng([seed, 3]).random(bench.matrix.shape) < share
-        yield Scenario("missing", None, share, bench.score(np.where(holes, np.nan, bench.matrix)))
+            yield Scenario("missing", name, share, rig.score(other))
+        holes = np.random.default_rng([seed, 3]).random(rig.matrix.shape) < share
+        yield Scenario("missing", None, share, rig.score(np.where(holes, np.nan, rig.matrix)))
 
 
-def shifted(bench: Bench, shift: float) -> Iterator[Scenario]:
+def shifted(rig: Rig, shift: float) -> Iterator[Scenario]:
     """Yield each leading number, and then all of them at once, moved down and up by `shift` spreads."""
     for amount in (-shift, shift):
-        together = bench.matrix
-        for name, column in bench.numbers.items():
-            yield Scenario("shift", name, amount, bench.score(bench.moved(bench.matrix, column, amount)))
-            together = bench.moved(together, column, amount)
-        if bench.numbers:
-            yield Scenario("shift", None, amount, bench.score(together))
+        together = rig.matrix
+        for name, column in rig.numbers.items():
+            yield Scenario("shift", name, amount, rig.score(rig.moved(rig.matrix, column, amount)))
+            together = rig.moved(together, column, amount)
+        if rig.numbers:
+            yield Scenario("shift", None, amount, rig.score(together))
 
 
-def unseen(bench: Bench, share: float, seed: int) -> Iterator[Scenario]:
+def unseen(rig: Rig, share: float, seed: int) -> Iterator[Scenario]:
     """Yield each leading categorical or ordinal feature, and then all, with a share of values never seen."""
-    together = table = bench.rows.table
-    for name, column in bench.columns.items():
-        known = bench.model.encoder.columns[column].categories
+    together = table = rig.rows.table
+    for name, column in rig.columns.items():
+        known = rig.model.encoder.columns[column].categories
         if known is not None:
             values = table[name].astype(object).to_numpy(copy=True)
             # Longer than any known category, so none of them.
             values[_drawn(len(values), share, seed, column)] = "unseen" + "".join(known)
-            yield Scenario("unseen", name, share, bench.model.score(table.assign(**{name: values})))
+            yield Scenario("unseen", name, share, rig.model.score(table.assign(**{name: values})))
             together = together.assign(**{name: values})
     if together is not table:
-        yield Scenario("unseen", None, share, bench.model.score(together))
+        yield Scenario("unseen", None, share, rig.model.score(together))
 
 
-def against(bench: Bench, shifts: Sequence[Scenario]) -> Iterator[Scenario]:
+def against(rig: Rig, shifts: Sequence[Scenario]) -> Iterator[Scenario]:
     """Yield the worst case of one nudge a row: of the scores under one shifted number, the one most wrong."""
     single = [one for one in shifts if one.feature is not None]
     if single:
-        scores = np.vstack([bench.base, *(one.score for one in single)])
-        worst = np.where(bench.rows.label == 1, scores.min(axis=0), scores.max(axis=0))
+        scores = np.vstack([rig.base, *(one.score for one in single)])
+        worst = np.where(rig.rows.label == 1, scores.min(axis=0), scores.max(axis=0))
         yield Scenario("nudge", None, single[-1].amount, worst)
 
 
-def tell(bench: Bench, found: Scenario, document: Document) -> dict[str, Any]:
+def tell(rig: Rig, found: Scenario, document: Document) -> dict[str, Any]:
     """Return what one scenario does.
 
     Returns
@@ -168,13 +94,13 @@ def tell(bench: Bench, found: Scenario, document: Document) -> dict[str, Any]:
         "kind": found.kind,
         "feature": found.feature,
         "amount": found.amount,
-        "changed": float(np.average(bench.changed(found.score), weights=bench.rows.weight)),
-        **glance(bench.rows, found.score, bench.model.threshold),
+        "changed": float(np.average(rig.changed(found.score), weights=rig.rows.weight)),
+        **glance(rig.rows, found.score, rig.model.threshold),
         "measurements": document(found.score) if found.feature is None else None,
     }
 
 
-def stress(bench: Bench, params: Checks, document: Document) -> dict[str, Any]:
+def stress(rig: Rig, params: Checks, document: Document) -> dict[str, Any]:
     """Return every scenario beside the test rows as they are, and how little it takes to turn a decision.
 
     Returns
@@ -182,77 +108,25 @@ def stress(bench: Bench, params: Checks, document: Document) -> dict[str, Any]:
     dict
         `{"base": glance, "scenarios": [as in tell], "turned": {"amount", "share"}, "nudges": as in nudges}`.
     """
-    shifts = list(shifted(bench, params.shift))
+    shifts = list(shifted(rig, params.shift))
     found = [
-        *missing(bench, sorted(set(params.missing_shares)), params.seed),
+        *missing(rig, sorted(set(params.missing_shares)), params.seed),
         *shifts,
-        *unseen(bench, max(params.missing_shares), params.seed),
-        *against(bench, shifts),
+        *unseen(rig, max(params.missing_shares), params.seed),
+        *against(rig, shifts),
     ]
     return {
-        "base": glance(bench.rows, bench.base, bench.model.threshold),
-        "scenarios": [tell(bench, one, document) for one in found],
-        "turned": {"amount": params.shift, "share": turned(bench, shifts)},
-        "nudges": nudges(bench, params.nudges, params.sample),
+        "base": glance(rig.rows, rig.base, rig.model.threshold),
+        "scenarios": [tell(rig, one, document) for one in found],
+        "turned": {"amount": params.shift, "share": turned(rig, shifts)},
+        "nudges": nudges(rig, params.nudges, params.sample),
     }
 
 
-def turned(bench: Bench, shifts: Sequence[Scenario]) -> float | None:
+def turned(rig: Rig, shifts: Sequence[Scenario]) -> float | None:
     """Return the share of decisions (by weight) that a shift of one number turns; None without numbers."""
-    single = [bench.changed(one.score) for one in shifts if one.feature is not None]
-    return float(np.average(np.any(single, axis=0), weights=bench.rows.weight)) if single else None
-
-
-def nudges(bench: Bench, sizes: Sequence[float], sample: int) -> dict[str, Any]:
-    """Return the smallest change of one number that turns each of the decisions nearest to the threshold.
-
-    A greedy attack: one number at a time, down and up, the `sizes` (in spreads) from small to large.
-
-    Returns
-    -------
-    dict
-        `{"rows" (attacked), "farthest" (largest distance of their scores from the threshold), "turned":
-        [{"size", "share"}] (by any number), "features": {name: {"spread", "turned", "median"}}}`.
-        Shares are of attacked rows and rise with the size; `median` is the median smallest size over all
-        attacked rows, None when half of them can't be turned.
-    """
-    distance = np.abs(bench.base - bench.model.threshold)
-    nearest = np.argsort(distance, kind="stable")[:sample]
-    near = replace(bench, rows=bench.rows.take(nearest), matrix=bench.matrix[nearest])
-    steps = sorted(set(sizes))
-    least = {name: _least(near, column, steps) for name, column in near.numbers.items()}
-    return {
-        "rows": len(nearest),
-        "farthest": float(distance[nearest].max()),
-        "turned": _shares(np.min([np.full(len(nearest), np.inf), *least.values()], axis=0), steps),
-        "features": {
-            name: {
-                "spread": spread(bench.train[:, bench.columns[name]]),
-                "turned": _shares(found, steps),
-                "median": _median(found),
-            }
-            for name, found in least.items()
-        },
-    }
-
-
-def _least(near: Bench, column: int, steps: Sequence[float]) -> Floats:
-    """Return the smallest step that turns each row's decision, [n], infinite where none does."""
-    least = np.full(len(near.matrix), np.inf)
-    for step in reversed(steps):
-        for signed in (-step, step):
-            least[near.changed(near.score(near.moved(near.matrix, column, signed)))] = step
-    return least
-
-
-def _median(least: Floats) -> float | None:
-    # The higher of two middle rows: half of the rows are turned by no less.
-    middle = float(np.sort(least)[len(least) // 2])
-    return middle if np.isfinite(middle) else None
-
-
-def _shares(least: Floats, steps: Sequence[float]) -> list[dict[str, float]]:
-    return [{"size": step, "share": float((least <= step).mean())} for step in steps]
+    single = [rig.changed(one.score) for one in shifts if one.feature is not None]
+    return float(np.average(np.any(single, axis=0), weights=rig.rows.weight)) if single else None
 
 
 def swapped(parts: Parts, model: Model) -> dict[str, Any]:
