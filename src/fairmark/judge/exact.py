@@ -26,12 +26,12 @@ Extreme = Callable[[Floats, Floats], NDArray[np.bool_]]
 
 MISSED = 1e-5
 """Chance that the confidence set of the unknown share misses it; it is added to every p-value."""
-_FINE = 4  # points a standard deviation (of the larger sample) in the search for the largest chance
-_LEAST_GRID = 24
+_FINE = 2  # points a standard deviation (of the larger sample) in the search for the largest chance
+_LEAST_GRID = 48
 _REFINED = 12
 _REACH = 6.5  # binomial mass further out than this many standard deviations, and `_SLACK` rows, is < 1e-9
 _SLACK = 14
-_TABLE = 1_000_000  # probabilities that are summed in a table; beyond, each is computed by itself
+_DEAR = 40  # a binomial distribution function costs as much as so many terms of the sum that it is
 
 
 @dataclass(frozen=True)
@@ -60,44 +60,61 @@ def p_value(one: Sample, two: Sample, kind: Kind, margin: float) -> float:
     if seen <= 0:  # not even the observed share is above: no p-value worth knowing
         return 1.0
     least, most = (float(b) for b in clopper_pearson(two.hits, two.rows, MISSED / 2))
+    if kind == "difference":
+        least = max(least, -margin)  # below, share 2 + margin < 0, and H holds no share 1 at all
+    if least > most:
+        return MISSED
 
-    def chances(share2: Floats) -> Floats:
-        share1 = np.clip(margin * share2 if kind == "ratio" else share2 + margin, 0, 1)
-        if one.rows <= two.rows:
-            return _chances(
-                (one, share1),
-                (two, share2),
-                lambda x1, x2: statistic(x1, one.rows, x2, two.rows, margin) >= seen - 1e-9,
-            )
-        # The same with misses for hits, which keeps the sum over the smaller sample.
-        return _chances(
-            (Sample(two.rows - two.hits, two.rows), 1 - share2),
-            (Sample(one.rows - one.hits, one.rows), 1 - share1),
+    def other(share2: Floats) -> Floats:
+        return np.clip(margin * share2 if kind == "ratio" else share2 + margin, 0, 1)
+
+    grid = _arcs(least, most, max(one.rows, two.rows))
+    if one.rows <= two.rows:
+        first = _window(one.rows, other(grid))
+        edge = _edges(
+            first, one, two, lambda x1, x2: statistic(x1, one.rows, x2, two.rows, margin) >= seen - 1e-9
+        )
+
+        def chances(share2: Floats) -> Floats:
+            return _chances(first, edge, (one.rows, other(share2)), (two.rows, share2))
+
+    else:  # the same with misses for hits, which keeps the sum over the smaller sample
+        first = _window(two.rows, 1 - grid)
+        few, many = (Sample(side.rows - side.hits, side.rows) for side in (two, one))
+        edge = _edges(
+            first,
+            few,
+            many,
             lambda y2, y1: statistic(one.rows - y1, one.rows, two.rows - y2, two.rows, margin) >= seen - 1e-9,
         )
 
-    return min(1.0, _largest(chances, least, most, max(one.rows, two.rows)) + MISSED)
+        def chances(share2: Floats) -> Floats:
+            return _chances(first, edge, (two.rows, 1 - share2), (one.rows, 1 - other(share2)))
+
+    return min(1.0, _largest(chances, grid) + MISSED)
 
 
-def _largest(chances: Callable[[Floats], Floats], least: float, most: float, rows: int) -> float:
-    """Return the largest chance for shares in [least, most]: on an arcsine grid, then finer around the best.
+def _arcs(least: float, most: float, rows: int) -> Floats:
+    """Return shares from `least` to `most`, even on the arcsine scale.
 
-    A standard deviation is 1 / (2 sqrt(rows)) everywhere on the arcsine scale.
+    There a standard deviation is 1 / (2 sqrt(rows)) everywhere, so even steps miss no peak.
     """
     start, stop = (float(np.arcsin(np.sqrt(end))) for end in (least, most))
     points = max(_LEAST_GRID, int((stop - start) * 2 * np.sqrt(rows) * _FINE))
-    grid = np.linspace(start, stop, points)
-    found = chances(np.sin(grid) ** 2)
+    return np.asarray(np.sin(np.linspace(start, stop, points)) ** 2, dtype=np.float64)
+
+
+def _largest(chances: Callable[[Floats], Floats], grid: Floats) -> float:
+    """Return the largest chance on the grid, and then finer around the best of it."""
+    found = chances(grid)
     best = int(found.argmax())
-    around = np.linspace(grid[max(best - 1, 0)], grid[min(best + 1, points - 1)], _REFINED)
-    return float(max(found.max(), chances(np.sin(around) ** 2).max()))
+    around = np.linspace(grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)], _REFINED)
+    return float(max(found.max(), chances(around).max()))
 
 
-def _chances(few: tuple[Sample, Floats], many: tuple[Sample, Floats], extreme: Extreme) -> Floats:
-    """Return the chance of a table as extreme at each pair of shares, P(many <= edge(few))."""
-    hits = _window(few[0].rows, few[1])
-    edge = _edges(hits, few[0], many[0], extreme)
-    return np.asarray((_mass(hits, few[0].rows, few[1]) * _under(edge, many[0].rows, many[1])).sum(axis=1))
+def _chances(hits: Floats, edge: Floats, few: tuple[int, Floats], many: tuple[int, Floats]) -> Floats:
+    """Return P(hits of `many` <= edge(hits of `few`)) at each pair of shares; both are `(rows, shares)`."""
+    return np.asarray((_mass(hits, *few) * _under(edge, *many)).sum(axis=1), dtype=np.float64)
 
 
 def _window(rows: int, share: Floats) -> Floats:
@@ -127,7 +144,7 @@ def _edges(first: Floats, few: Sample, many: Sample, extreme: Extreme) -> Floats
 def _under(edge: Floats, rows: int, share: Floats) -> Floats:
     """Return P(hits <= edge), shape `[shares, edges]`."""
     hits = _window(rows, share)
-    if len(hits) * len(share) > _TABLE:
+    if len(hits) > _DEAR * len(edge):
         return np.where(edge < 0, 0.0, bdtr(np.maximum(edge, 0), float(rows), share[:, None]))
     below = np.cumsum(_mass(hits, rows, share), axis=1)
     at = (edge - hits[0]).astype(np.intp)
@@ -148,15 +165,18 @@ def _ways(low: int, high: int, rows: int) -> Floats:
     return np.asarray(gammaln(rows + 1) - gammaln(hits + 1) - gammaln(rows - hits + 1), dtype=np.float64)
 
 
-def lower(one: Sample, two: Sample, kind: Kind, tail: float, limit: float) -> float:
+def lower(
+    one: Sample, two: Sample, kind: Kind, tail: float, limit: float, floor: float | None = None
+) -> float:
     """Return the exact lower bound of share 1 / share 2, or of share 1 - share 2.
 
     It is above the true value with chance at most `tail`, and never above the observed one. The test at
-    `limit` itself is made first, so that the bound is at or above `limit` exactly when that test rejects.
+    `limit` itself is made first, so that the bound is at or above `limit` exactly when that test rejects. With
+    a `floor`, every bound below it is given as `floor`.
     """
-    floor = 0.0 if kind == "ratio" else -1.0
+    least = 0.0 if kind == "ratio" else -1.0
     if one.rows == 0 or two.rows == 0 or (kind == "ratio" and one.hits == 0):
-        return floor
+        return least if floor is None else floor
     ceiling = _observed(one, two, kind)
     score_bounds = koopman if kind == "ratio" else miettinen_nurminen
     start = float(score_bounds(one.hits, one.rows, two.hits, two.rows, tail)[0])
@@ -164,8 +184,12 @@ def lower(one: Sample, two: Sample, kind: Kind, tail: float, limit: float) -> fl
     def clear(margin: float) -> bool:
         return p_value(one, two, kind, margin) <= tail
 
-    low, high = floor, ceiling
-    if floor < limit < ceiling:
+    low, high = least, ceiling  # at the least nothing is claimed, and at the observed value nothing is clear
+    if floor is not None:
+        if not clear(floor):
+            return floor
+        low = floor
+    if low < limit < ceiling:
         low, high = (limit, high) if clear(limit) else (low, limit)
     return _boundary(clear, low, high, start, abs(ceiling - start))
 

@@ -21,8 +21,6 @@ from fairmark.judge.score import miettinen_nurminen
 
 Entry = dict[str, Any]
 
-WORST_LOSS = {"brier": 1.0, "log_loss": float(-np.log(metrics.LEAST_SCORE))}
-
 
 @dataclass(frozen=True)
 class _Rows:
@@ -179,10 +177,10 @@ def _scored(rows: _Rows, name: str) -> Entry:
         return _nothing("no rows")
     if name == "calibration_error":
         return _calibration(rows)
-    if name in WORST_LOSS:
+    if name in metrics.WORST_LOSS:
         loss = metrics.row_losses(rows.label, rows.score, name)
         found = metrics.mean_loss(loss, rows.weight)
-        return _estimate(found, intervals.log_student(*found.numbers, rows.tail, WORST_LOSS[name]))
+        return _estimate(found, intervals.log_student(*found.numbers, rows.tail, metrics.WORST_LOSS[name]))
     area = (ranks.pr_auc if name == "pr_auc" else ranks.roc_auc)(rows.label, rows.score, rows.weight)
     if area is None or rows.label.min() == rows.label.max():
         return _nothing(f"no row has the {'negative' if rows.label[0] else 'positive'} label")

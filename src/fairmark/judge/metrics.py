@@ -10,6 +10,8 @@ from fairmark.judge.cells import Cells, Floats, kish
 
 LEAST_SCORE = 1e-15
 """Scores are kept this far from 0 and 1 in the log loss: one certain mistake costs 34.5, not infinity."""
+WORST_LOSS = MappingProxyType({"brier": 1.0, "log_loss": float(-np.log(LEAST_SCORE))})
+"""The largest loss that one row can have."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,267 @@
+"""What is compared with a limit: a share, a ratio or difference of two, a balance, a measure of scores.
+
+Each comparison has a `value` and bounds at any `tail`, the chance that one bound errs. `low(tail, at)` and
+`high(tail, at)` are one-sided bounds; `at` is the limit, so that for the exact ones (everything made of
+counts) "the bound clears the limit" and "the test at the limit rejects" are the same sentence.
+`grown(factors)` is the same comparison with more rows of the same rates, for the question how many rows
+would decide.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+from fairmark.judge import intervals, metrics
+from fairmark.judge.exact import Kind, Sample, lower, p_value
+
+DRAWS = 20_000
+"""Draws behind a bound of the calibration error; their seed is fixed, so it is a pure function."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One group's side of a comparison: `share` out of `rows`, from `tests` test rows of the group.
+
+    With weights, `rows` is an effective number and not whole.
+    """
+
+    group: str | None
+    share: float
+    rows: float
+    tests: int
+
+    @property
+    def hits(self) -> float:
+        """Return share x rows."""
+        return self.share * self.rows
+
+    def grown(self, factor: float) -> "Part":
+        """Return the same share of `factor` times the rows, in whole rows."""
+        return replace(self, rows=math.ceil(self.rows * factor), tests=math.ceil(self.tests * factor))
+
+    def sample(self, side: Literal["above", "below"]) -> Sample:
+        """Return whole counts; if they aren't, rounded against the claim that the share is on `side`."""
+        rows = math.floor(self.rows + 1e-9)
+        hits = self.share * rows
+        whole = math.floor(hits + 1e-6) if side == "above" else math.ceil(hits - 1e-6)
+        return Sample(min(max(whole, 0), rows), rows)
+
+
+class Comparison(Protocol):
+    """One value that a limit is laid on."""
+
+    @property
+    def value(self) -> float | None:
+        """Return what was found, or None where nothing could be."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return the sides whose rows count."""
+
+    def low(self, tail: float, at: float) -> float:
+        """Return a lower bound that is above the true value with chance at most `tail`."""
+
+    def high(self, tail: float, at: float) -> float:
+        """Return an upper bound that is below the true value with chance at most `tail`."""
+
+    def grown(self, factors: tuple[float, ...]) -> "Comparison":
+        """Return the comparison with each part's rows multiplied."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of rows by Clopper and Pearson; with `f1`, a Jaccard index read as F1, which rises with it."""
+
+    part: Part
+    f1: bool = False
+
+    @property
+    def value(self) -> float | None:
+        """Return the share, or F1."""
+        return self._read(self.part.share) if self.part.rows > 0 else None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return the one side."""
+        return (self.part,)
+
+    def low(self, tail: float, at: float) -> float:  # noqa: ARG002 - exact at every limit
+        """Return the exact lower bound."""
+        return self._read(float(intervals.clopper_pearson(self.part.hits, self.part.rows, tail)[0]))
+
+    def high(self, tail: float, at: float) -> float:  # noqa: ARG002 - the same
+        """Return the exact upper bound."""
+        return self._read(float(intervals.clopper_pearson(self.part.hits, self.part.rows, tail)[1]))
+
+    def grown(self, factors: tuple[float, ...]) -> "Share":
+        """Return the same share of more rows."""
+        return replace(self, part=self.part.grown(factors[0]))
+
+    def _read(self, share: float) -> float:
+        return float(metrics.f1_of(share)) if self.f1 else share
+
+
+@dataclass(frozen=True)
+class _Two:
+    """Two independent shares."""
+
+    one: Part
+    two: Part
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return both sides."""
+        return self.one, self.two
+
+    @property
+    def known(self) -> bool:
+        """Return whether both sides have rows."""
+        return self.one.rows >= 1 and self.two.rows >= 1
+
+    def _least(self, kind: Kind, tail: float, at: float) -> float:
+        """Return the smaller of the lower bounds of one share against the other, either way round."""
+        less, more = sorted(self.parts, key=lambda part: part.share)
+        first = _bound(less, more, kind, tail, at)
+        # As a rule the other way round is far from it: one test says so, where its bound would take many.
+        if p_value(more.sample("above"), less.sample("below"), kind, first) <= tail:
+            return first
+        return min(first, _bound(more, less, kind, tail, at))
+
+    def _most(self, kind: Kind, tail: float, at: float, parity: float) -> float:
+        """Return the larger of the lower bounds of one share against the other, but at least `parity`."""
+        less, more = sorted(self.parts, key=lambda part: part.share)
+        first = _bound(more, less, kind, tail, at, parity)
+        if p_value(less.sample("above"), more.sample("below"), kind, first) > tail:
+            return first
+        return max(first, _bound(less, more, kind, tail, at, parity))
+
+
+def _bound(one: Part, two: Part, kind: Kind, tail: float, at: float, floor: float | None = None) -> float:
+    return lower(one.sample("above"), two.sample("below"), kind, tail, at, floor)
+
+
+@dataclass(frozen=True)
+class Ratio(_Two):
+    """The smaller of two shares over the larger, whichever that is in truth: 0..1, 1 = parity.
+
+    Below `at` exactly when share 1 / share 2 is outside [at, 1 / at]; so each bound is the worse of two
+    exact ones. For the lower one that costs nothing (both must clear, Berger 1982), for the upper one the
+    chances add.
+    """
+
+    @property
+    def value(self) -> float | None:
+        """Return smaller / larger; None where both are 0."""
+        shares = (self.one.share, self.two.share)
+        return min(shares) / max(shares) if self.known and max(shares) > 0 else None
+
+    def low(self, tail: float, at: float) -> float:
+        """Return the smaller of the lower bounds of the ratio and of its inverse."""
+        return self._least("ratio", tail, at)
+
+    def high(self, tail: float, at: float) -> float:
+        """Return the smaller of the upper bounds of the ratio and of its inverse, at most 1."""
+        return 1 / self._most("ratio", tail, 1 / max(at, 1e-9), 1.0)
+
+    def grown(self, factors: tuple[float, ...]) -> "Ratio":
+        """Return the same shares of more rows."""
+        return Ratio(self.one.grown(factors[0]), self.two.grown(factors[1]))
+
+
+@dataclass(frozen=True)
+class Difference(_Two):
+    """The larger of two shares minus the smaller: 0..1, 0 = parity; bounds as those of `Ratio`, mirrored."""
+
+    @property
+    def value(self) -> float | None:
+        """Return larger - smaller."""
+        return abs(self.one.share - self.two.share) if self.known else None
+
+    def low(self, tail: float, at: float) -> float:
+        """Return the larger of the lower bounds of either difference, at least 0."""
+        return self._most("difference", tail, at, 0.0)
+
+    def high(self, tail: float, at: float) -> float:
+        """Return the larger of the upper bounds of either difference."""
+        return -self._least("difference", tail, -at)
+
+    def grown(self, factors: tuple[float, ...]) -> "Difference":
+        """Return the same shares of more rows."""
+        return Difference(self.one.grown(factors[0]), self.two.grown(factors[1]))
+
+
+@dataclass(frozen=True)
+class Balance(_Two):
+    """Balanced accuracy, (1 + TPR - FPR) / 2: half of an exact difference of two independent shares."""
+
+    @property
+    def value(self) -> float | None:
+        """Return the balanced accuracy."""
+        return (1 + self.one.share - self.two.share) / 2 if self.known else None
+
+    def low(self, tail: float, at: float) -> float:
+        """Return the exact lower bound."""
+        return (1 + _bound(self.one, self.two, "difference", tail, 2 * at - 1)) / 2
+
+    def high(self, tail: float, at: float) -> float:
+        """Return the exact upper bound."""
+        return (1 - _bound(self.two, self.one, "difference", tail, 1 - 2 * at)) / 2
+
+    def grown(self, factors: tuple[float, ...]) -> "Balance":
+        """Return the same shares of more rows."""
+        return Balance(self.one.grown(factors[0]), self.two.grown(factors[1]))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A measure of scores, from its stored value, standard error and degrees of freedom.
+
+    Its bounds are not exact but close: t on the log-odds scale (areas) or the log scale (losses), and for the
+    calibration error a quantile of the sum of its bins' errors.
+    """
+
+    name: str
+    entry: Mapping[str, Any]
+    part: Part
+
+    @property
+    def value(self) -> float | None:
+        """Return the stored value."""
+        found = self.entry["value"]
+        return None if found is None else float(found)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return the rows that were scored."""
+        return (self.part,)
+
+    def low(self, tail: float, at: float) -> float:  # noqa: ARG002 - one formula for every limit
+        """Return the lower bound."""
+        return self._bounds(tail)[0]
+
+    def high(self, tail: float, at: float) -> float:  # noqa: ARG002 - the same
+        """Return the upper bound."""
+        return self._bounds(tail)[1]
+
+    def _bounds(self, tail: float) -> tuple[float, float]:
+        entry, value = self.entry, float(self.entry["value"])
+        if self.name == "calibration_error":
+            reach = metrics.reach(entry["spreads"], tail, DRAWS, 0)
+            return max(0.0, value - reach), min(1.0, value + reach)
+        numbers = (value, float(entry["se"]), float(entry["df"]))
+        if self.name == "roc_auc":
+            return intervals.auc(*numbers, float(entry["smaller"]), tail)
+        if self.name == "pr_auc":
+            return intervals.logit_student(*numbers, tail)
+        return intervals.log_student(*numbers, tail, metrics.WORST_LOSS[self.name])
+
+    def grown(self, factors: tuple[float, ...]) -> "Scored":
+        """Return the same value with the errors of more rows, which shrink with their square root."""
+        factor, entry = factors[0], dict(self.entry)
+        for name, power in (("se", -0.5), ("df", 1.0), ("smaller", 1.0)):
+            if name in entry:
+                entry[name] = entry[name] * factor**power
+        if "spreads" in entry:
+            entry["spreads"] = [spread / math.sqrt(factor) for spread in entry["spreads"]]
+        return replace(self, entry=entry, part=self.part.grown(factor))

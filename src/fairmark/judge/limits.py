@@ -1,0 +1,128 @@
+"""What a limit of the policy compares: which shares, of which groups, in how many comparisons.
+
+| measure | attribute | comparisons |
+|---|---|---|
+| `selection_rate`, ..., `calibration_error` | null | one, over all rows |
+| the same | named | one for each group |
+| `{rate}_ratio`, `{rate}_difference` | named | one for each pair of groups |
+| `equalized_odds_difference` | named | two for each pair: true and false positive rate |
+
+Every pair, because "lowest over highest" is met exactly when every pair meets it, and a pair is two fixed
+groups: its bound needs no allowance for having been picked as the worst.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from fairmark.judge.cells import Cells
+from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Ratio, Scored, Share
+from fairmark.judge.evidence import gathered
+from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS
+from fairmark.judge.metrics import COUNTED, RATES, SCORED, portion
+from fairmark.params import Limit
+
+PLAIN = (*COUNTED, "true_positive_rate", *SCORED)
+APART = tuple(f"{rate}_{kind}" for rate in COMPARED for kind in ("ratio", "difference"))
+KNOWN = (*PLAIN, *APART, EQUALIZED_ODDS)
+"""Every measure that a limit may name."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One comparison of a limit: its groups, the test rows in them, and what is compared."""
+
+    limit: Limit
+    groups: tuple[str, ...]
+    rows: tuple[int, ...]
+    comparison: Comparison
+    empty: str
+    """Why there is no value, where there is none."""
+    rate: str
+
+    @property
+    def group(self) -> str | None:
+        """Return the groups as a reader sees them, or None for all rows."""
+        return " / ".join(self.groups) if self.groups else None
+
+    @property
+    def claims(self) -> int:
+        """Return how many ways there are to be found missing the limit: a pair can be apart either way."""
+        return 2 if len(self.groups) == 2 else 1
+
+
+def nonsense(limit: Limit, attributes: Mapping[str, Any]) -> str | None:
+    """Return why a limit can't be judged on these attributes, or None if it can."""
+    if limit.measure not in KNOWN:
+        return f"measure must be one of {', '.join(KNOWN)}, got {limit.measure!r}"
+    if limit.attribute is not None and limit.attribute not in attributes:
+        return f"attribute must be one that was measured, {sorted(attributes)}, got {limit.attribute!r}"
+    if limit.measure in PLAIN:
+        return None
+    if limit.attribute is None:
+        return f"attribute must be named for {limit.measure}, got null"
+    if limit.measure.endswith("_ratio") and limit.at_least is None:
+        return f"at_least must be set for {limit.measure} (lowest / highest, 1 = parity), got at_most"
+    if limit.measure.endswith("_difference") and limit.at_most is None:
+        return f"at_most must be set for {limit.measure} (highest - lowest, 0 = parity), got at_least"
+    return None
+
+
+def compared(limit: Limit, document: Mapping[str, Any]) -> list[Compared]:
+    """Return the comparisons of a limit, as many of them whatever was measured."""
+    if limit.attribute is None:
+        found = _plain(limit.measure, None, document["overall"], Cells.from_json(document["cells"]))
+        return [Compared(limit, (), (int(document["data"]["rows"]),), *found, limit.measure)]
+    entries = document["groups"][limit.attribute]
+    if limit.measure in PLAIN:
+        return [
+            Compared(
+                limit, (group,), (entry["rows"],), *_plain(limit.measure, group, *_read(entry)), limit.measure
+            )
+            for group, entry in entries.items()
+        ]
+    return [*_pairs(limit, entries)]
+
+
+def _read(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Cells]:
+    return entry["measures"], Cells.from_json(entry["cells"])
+
+
+def _plain(name: str, group: str | None, entries: Mapping[str, Any], cells: Cells) -> tuple[Comparison, str]:
+    tests = int(cells.count.sum())
+    if name in SCORED:
+        entry = entries[name]
+        return Scored(name, entry, Part(group, 0.0, float(tests), tests)), str(entry.get("why", ""))
+    if name == "balanced_accuracy":
+        one, two = (_part(cells, rate, 0, group) for rate in ("recall", "false_positive_rate"))
+        return Balance(one, two), RATES["false_positive_rate" if one.rows else "recall"].empty
+    rate = "jaccard" if name == "f1" else name
+    return Share(_part(cells, rate, 0, group), f1=name == "f1"), RATES[rate].empty
+
+
+def _part(cells: Cells, rate: str, at: int, group: str | None) -> Part:
+    value, _, rows = portion(cells, rate)
+    held = rows[at] > 0
+    return Part(group, float(value[at]) if held else 0.0, float(rows[at]), int(cells.count[at].sum()))
+
+
+def _pairs(limit: Limit, entries: Mapping[str, Any]) -> Iterator[Compared]:
+    cells, names = gathered(entries), list(entries)
+    rate, _, kind = limit.measure.rpartition("_")
+    rates = ("true_positive_rate", "false_positive_rate") if limit.measure == EQUALIZED_ODDS else (rate,)
+    for each in rates:
+        parts = [_part(cells, each, k, name) for k, name in enumerate(names)]
+        for one, two in combinations(parts, 2):
+            low, high = sorted((one, two), key=lambda part: part.share)
+            pair = Ratio(low, high) if kind == "ratio" else Difference(high, low)
+            ends = pair.parts
+            groups = tuple(str(part.group) for part in ends)
+            yield Compared(limit, groups, tuple(part.tests for part in ends), pair, _why(ends, each), each)
+
+
+def _why(parts: tuple[Part, ...], rate: str) -> str:
+    empty = [str(part.group) for part in parts if part.rows < 1]
+    if empty:
+        return f"{RATES[rate].empty} in {' and '.join(empty)}"
+    return "the rate is 0 in both groups"

@@ -1,0 +1,284 @@
+"""The one pure function that turns measurements and limits into a verdict with known error rates.
+
+Three outcomes for each comparison: **pass**, the bound towards the limit clears it; **fail**, the opposite
+bound misses it; **insufficient evidence**, neither. A limit fails if any of its comparisons does, is
+undecided if any is, and passes else; the gated limits make the verdict by the same rule.
+
+How the error level is kept, with m gated comparisons and k ways to be found missing them (a pair of groups
+can be apart either way, so it counts twice):
+
+*bonferroni* (every bound towards a limit errs with chance <= level / m). All m bounds hold at once with
+chance >= 1 - level, by Boole's inequality: P(any errs) <= sum of P(each errs), however the comparisons
+depend on each other. They do depend (one group stands in many pairs, one row in many measures), which is why
+Sidak's 1 - (1 - level)^(1/m), exact for independent comparisons, is not used: for correlated one-sided
+bounds it can err more than stated, and at level 0.05 it would gain less than 3% of level / m. Holm's steps
+would decide more tests at the same level but give no bounds that hold at once, and the bounds are what the
+report shows.
+
+*intersection-union* (every such bound errs with chance <= level). A model passes only if all comparisons
+clear. If it misses any limit, that one comparison has to err for a pass: P(pass) <= P(it errs) <= level
+(Berger 1982, theorem 1). So the chance that a bad model passes is kept with no correction, and good models
+pass more often; what is given up is the joint statement about all bounds.
+
+Under both, the opposite bounds err with chance <= level / k each, so the chance that a model which meets all
+its limits is failed is at most level. One comparison can be wrong in one direction only: what is met can't
+be wrongly passed. Limits that are only reported are a family of their own each, by the same two rules.
+
+Bounds of counts are exact (`exact`, Clopper-Pearson), whatever the number of rows. With row weights, and for
+measures of scores (AUC, losses, calibration), they are close approximations; the proofs measure how close.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+from fairmark.files import steady
+from fairmark.judge.comparisons import Comparison
+from fairmark.judge.evidence import Expected, faults
+from fairmark.judge.limits import Compared, compared, nonsense
+from fairmark.judge.more import Aim, rows_needed
+from fairmark.judge.wording import Numbers, sentences, waived
+from fairmark.params import Limit, Policy, Waiver
+
+Outcome = Literal["pass", "fail", "insufficient evidence"]
+Correction = Literal["bonferroni", "intersection-union"]
+
+MET: Outcome = "pass"
+MISSED: Outcome = "fail"
+UNSURE: Outcome = "insufficient evidence"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found for one comparison of one limit.
+
+    `bound` is the one that has to clear the limit, `opposite` the one that would miss it; None where nothing
+    could be measured. `more_rows` says how many more test rows of which group would decide ("" = of all).
+    """
+
+    limit: str
+    measure: str
+    attribute: str | None
+    group: str | None
+    """One group, two as "lower / higher", or None for all rows."""
+    groups: tuple[str, ...]
+    outcome: Outcome
+    value: float | None
+    bound: float | None
+    opposite: float | None
+    limit_value: float
+    at: Literal["at_least", "at_most"]
+    rows: int | None
+    """Test rows in the comparison, all groups of it together."""
+    small: bool
+    """True where a group of it has fewer test rows than the policy's minimum."""
+    more_rows: Mapping[str, int] | None
+    text: str
+    waived_by: str | None
+    gate: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome, with every finding behind it and what its error rates are."""
+
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    faults: tuple[str, ...]
+    """What is wrong with the measurements themselves; with any of them the outcome is fail."""
+    level: float
+    correction: Correction
+    comparisons: int
+    """How many gated comparisons share the level."""
+    guarantee: str
+    judged_on: str | None
+
+    def limits(self) -> dict[str, Outcome]:
+        """Return the outcome of each limit, waivers counted as passes."""
+        names = dict.fromkeys(finding.limit for finding in self.findings)
+        return {name: _worst([f for f in self.findings if f.limit == name]) for name in names}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; `from_json` of them gives the verdict back, to ten digits."""
+        plain = asdict(self) | {"limits": self.limits()}
+        canonical: dict[str, Any] = steady(plain)
+        return canonical
+
+    @staticmethod
+    def from_json(plain: Mapping[str, Any]) -> "Verdict":
+        """Return the verdict that `to_json` wrote."""
+        findings = tuple(
+            Finding(**{f.name: each[f.name] for f in fields(Finding)} | {"groups": tuple(each["groups"])})
+            for each in plain["findings"]
+        )
+        kept = {f.name: plain[f.name] for f in fields(Verdict)}
+        return Verdict(**kept | {"findings": findings, "faults": tuple(plain["faults"])})
+
+
+@dataclass(frozen=True)
+class Tails:
+    """The chance that one bound errs: of those that have to clear, and of those that would miss."""
+
+    clear: float
+    miss: float
+
+
+def tails(comparisons: int, claims: int, level: float, correction: Correction) -> Tails:
+    """Return how a family of `comparisons`, which can be missed in `claims` ways, shares `level`."""
+    return Tails(level / max(comparisons, 1) if correction == "bonferroni" else level, level / max(claims, 1))
+
+
+def judge(
+    measurements: Any,
+    policy: Policy,
+    today: dt.date | None,
+    *,
+    expected_model: str | None = None,
+    expected_threshold: float | None = None,
+    expected_groups: Mapping[str, Sequence[str]] | None = None,
+) -> Verdict:
+    """Return the verdict on a measurements document; nothing that is malformed or missing ever passes.
+
+    Parameters
+    ----------
+    measurements
+        What `evaluate` wrote, as read from JSON.
+    today
+        The day by which waivers stand or have expired; None shows waivers and applies none.
+    expected_model, expected_threshold, expected_groups
+        The digest and the threshold of the model that is to be released, and every group by attribute: a
+        document that speaks of others fails.
+    """
+    wrong = faults(measurements, Expected(expected_model, expected_threshold, expected_groups))
+    on = today.isoformat() if today else None
+    if wrong:
+        text = "No verdict on these measurements, so it fails: " + "; ".join(wrong[:5])
+        found = [_refused(limit, text) for limit in policy.limits]
+        return Verdict(MISSED, tuple(found), tuple(wrong), policy.level, policy.correction, 0, "", on)
+    plans = [(limit, _plan(limit, measurements)) for limit in policy.limits]
+    gated = [each for limit, plan in plans if limit.gate for each in plan if isinstance(each, Compared)]
+    gate = _family(gated, policy)
+    found = []
+    for limit, plan in plans:
+        shares = (
+            gate if limit.gate else _family([each for each in plan if isinstance(each, Compared)], policy)
+        )
+        found += [_finding(each, limit, shares, policy, today) for each in plan]
+    outcome = _worst([finding for finding in found if finding.gate]) if gated else UNSURE
+    outcome = MISSED if any(finding.gate and finding.outcome == MISSED for finding in found) else outcome
+    promise = _guarantee(len(gated), policy)
+    return Verdict(outcome, tuple(found), (), policy.level, policy.correction, len(gated), promise, on)
+
+
+def _plan(limit: Limit, measurements: Mapping[str, Any]) -> Sequence[Compared | str]:
+    wrong = nonsense(limit, measurements["groups"])
+    if wrong:
+        return [f"policy.limits.{limit.name}.{wrong}"]
+    return compared(limit, measurements) or [f"policy.limits.{limit.name}: must compare two groups, got one"]
+
+
+def _family(each: Sequence[Compared], policy: Policy) -> Tails:
+    return tails(len(each), sum(one.claims for one in each), policy.level, policy.correction)
+
+
+def _worst(findings: Sequence[Finding]) -> Outcome:
+    outcomes = {MET if finding.waived_by else finding.outcome for finding in findings}
+    return MISSED if MISSED in outcomes else UNSURE if UNSURE in outcomes else MET
+
+
+def _guarantee(comparisons: int, policy: Policy) -> str:
+    share = f"{policy.level:g}"
+    if not comparisons:
+        return "The policy gates nothing, so nothing is shown."
+    kept = f"The chance that a model which meets every gated limit is failed is at most {share} as well."
+    if policy.correction == "bonferroni":
+        return (
+            f"With chance at least {1 - policy.level:g} all {comparisons} gated bounds hold at once "
+            f"(Bonferroni), so that a model which misses any limit passes with chance at most {share}. {kept}"
+        )
+    return (
+        f"A model which misses any of the {comparisons} gated limits passes with chance at most {share} "
+        f"(intersection-union test); each bound holds by itself with chance {1 - policy.level:g}. {kept}"
+    )
+
+
+def _limit_of(limit: Limit) -> tuple[float, Literal["at_least", "at_most"]]:
+    if limit.at_least is not None:
+        return limit.at_least, "at_least"
+    return float(limit.at_most or 0.0), "at_most"
+
+
+def _refused(limit: Limit, text: str) -> Finding:
+    value, at = _limit_of(limit)
+    return Finding(
+        limit=limit.name,
+        measure=limit.measure,
+        attribute=limit.attribute,
+        group=None,
+        groups=(),
+        outcome=MISSED,
+        value=None,
+        bound=None,
+        opposite=None,
+        limit_value=value,
+        at=at,
+        rows=None,
+        small=False,
+        more_rows=None,
+        text=text,
+        waived_by=None,
+        gate=limit.gate,
+    )
+
+
+def _finding(
+    each: Compared | str, limit: Limit, shares: Tails, policy: Policy, today: dt.date | None
+) -> Finding:
+    if isinstance(each, str):
+        return _refused(limit, f"No verdict on this limit, so it fails: {each}")
+    at_value, at = _limit_of(limit)
+    outcome, numbers = _decided(each.comparison, at_value, shares, at_least=at == "at_least")
+    more = None
+    if outcome == UNSURE:
+        aims = Aim(at_value, at == "at_least", shares.clear, shares.miss)
+        more = rows_needed(each.comparison, aims)
+    covering = [*_covering(each, policy.waivers)] if outcome == UNSURE else []
+    waiver = next((w for w in covering if today and w.decided <= today <= w.expires), None)
+    words = [*sentences(each, outcome, numbers, more, policy), *waived(covering, waiver, today)]
+    return replace(
+        _refused(limit, " ".join(words)),
+        group=each.group,
+        groups=each.groups,
+        outcome=outcome,
+        value=numbers[0],
+        bound=numbers[1],
+        opposite=numbers[2],
+        rows=sum(each.rows),
+        small=bool(each.groups) and min(each.rows) < policy.min_group_rows,
+        more_rows=more,
+        waived_by=f"{waiver.decided_by} until {waiver.expires}: {waiver.reason}" if waiver else None,
+    )
+
+
+def _decided(found: Comparison, at: float, shares: Tails, *, at_least: bool) -> tuple[Outcome, Numbers]:
+    """Return the outcome with the value, the bound that has to clear, and the opposite one."""
+    if found.value is None:
+        return UNSURE, (None, None, None)
+    slip = 1e-9 * max(abs(at), 1.0)  # 1 / (1 / at) is not always at
+    if at_least:
+        bound, opposite = found.low(shares.clear, at), found.high(shares.miss, at)
+        clears, misses = bound >= at - slip, opposite <= at + slip
+    else:
+        bound, opposite = found.high(shares.clear, at), found.low(shares.miss, at)
+        clears, misses = bound <= at + slip, opposite >= at - slip
+    outcome = UNSURE if clears == misses else MET if clears else MISSED
+    return outcome, (found.value, bound, opposite)
+
+
+def _covering(each: Compared, waivers: Sequence[Waiver]) -> Iterator[Waiver]:
+    for waiver in waivers:
+        if waiver.limit == each.limit.name and (
+            waiver.groups is None or set(waiver.groups) & set(each.groups)
+        ):
+            yield waiver

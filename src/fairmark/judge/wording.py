@@ -1,0 +1,94 @@
+"""What a finding says: what was found, against which limit, and what to do about it."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+
+from fairmark.judge.limits import Compared
+from fairmark.params import Policy, Waiver
+
+Numbers = tuple[float | None, float | None, float | None]
+
+
+def sentences(
+    each: Compared, outcome: str, numbers: Numbers, more: Mapping[str, int] | None, policy: Policy
+) -> Iterator[str]:
+    """Yield the sentences about one comparison; `numbers` are its value, its bound and the opposite one."""
+    value, bound, opposite = numbers
+    where = _where(each)
+    if value is None or bound is None or opposite is None:
+        yield f"{where} can't be computed: {each.empty}."
+        yield "Measure on test rows of every group concerned, or record a waiver in policy.waivers."
+    else:
+        yield f"{where} is {_number(value)}{_rows(each)}; {_against(each, outcome, bound, opposite)}."
+        yield from _advice(each, outcome, value, more)
+    few = [
+        f"{group} has {rows:,}"
+        for group, rows in zip(each.groups, each.rows, strict=False)
+        if rows < policy.min_group_rows
+    ]
+    if few:
+        yield f"Few test rows: {' and '.join(few)}, below the policy's {policy.min_group_rows:,}."
+
+
+def _where(each: Compared) -> str:
+    limit = each.limit
+    rate = f" ({each.rate})" if not limit.measure.startswith(each.rate) else ""
+    group = f", {each.group}," if each.group else ""
+    return f"{limit.measure}{rate}" + (f" by {limit.attribute}{group}" if limit.attribute else "")
+
+
+def _rows(each: Compared) -> str:
+    return f" on {' and '.join(f'{rows:,}' for rows in each.rows)} test rows"
+
+
+def _against(each: Compared, outcome: str, bound: float, opposite: float) -> str:
+    limit = each.limit
+    least = limit.at_least is not None
+    edge = (
+        f"{'at least' if least else 'at most'} {_number((limit.at_least if least else limit.at_most) or 0.0)}"
+    )
+    near, far = ("lower", "upper") if least else ("upper", "lower")
+    match outcome:
+        case "pass":
+            return f"its {near} bound {_number(bound)} clears the limit of {edge}"
+        case "fail":
+            return f"even its {far} bound {_number(opposite)} misses the limit of {edge}"
+    return (
+        f"its {near} bound {_number(bound)} does not clear the limit of {edge}, and its {far} bound "
+        f"{_number(opposite)} does not miss it"
+    )
+
+
+def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] | None) -> Iterator[str]:
+    if outcome == "fail":
+        if each.limit.at_most is not None and each.limit.measure in ("roc_auc", "pr_auc"):
+            yield "Too good to be true: look for features that hold the label before anything else."
+            return
+        yield "Change the model (a longer search, more mitigation, other features) or, openly, the policy."
+    elif outcome == "insufficient evidence":
+        waived = "or record a waiver in policy.waivers"
+        if more is None:
+            yield f"No reasonable number of rows decides at {_number(value)}: change the model {waived}."
+            return
+        asked = " and ".join(
+            f"{rows:,} more test rows{f' of {group}' if group else ''}" for group, rows in more.items()
+        )
+        yield f"About {asked} would decide if these rates persist; get them, {waived}."
+
+
+def waived(waivers: Sequence[Waiver], standing: Waiver | None, today: dt.date | None) -> Iterator[str]:
+    """Yield what is to be said of the waivers that cover an undecided comparison."""
+    for waiver in waivers:
+        days = f"{waiver.decided} to {waiver.expires}"
+        if waiver is standing:
+            yield f"Waived by {waiver.decided_by} ({days}): {waiver.reason}"
+        elif today is None:
+            yield f"A waiver by {waiver.decided_by} ({days}) is on record; the day says whether it stands."
+        elif standing is None:
+            state = "has expired" if today > waiver.expires else "does not stand yet"
+            yield f"The waiver by {waiver.decided_by} ({days}) {state}."
+
+
+def _number(value: float) -> str:
+    """Return five significant digits: enough to tell a bound from a limit that it just misses."""
+    return f"{value:.5g}"
