@@ -31,7 +31,7 @@ def rows(count: int, seed: int = 0, first: int = 0) -> pd.DataFrame:
             "_weight": 1.0,
             "_time": pd.Timestamp("2020-01-01") + pd.to_timedelta(draw.integers(0, 300, count), unit="D"),
             "sex": draw.choice(["F", "M"], count, p=[0.3, 0.7]),
-            "race": draw.choice(["a", "b", "c"], count, p=[0.8, 0.15, 0.05]),
+            "race": draw.choice(["a", "b", "c"], count, p=[0.7, 0.2, 0.1]),
         }
     )
 
@@ -114,6 +114,14 @@ def test_a_stratum_outside_its_share_is_moved_just_far_enough() -> None:
     for _, stratum in frame[frame["sex"] == "M"].groupby("_label"):
         expected = SHARE * len(stratum)
         assert (stratum["part"] == "test").sum() == int(expected + TOLERANCE * expected)
+
+
+def test_a_group_that_may_expect_a_test_row_has_one() -> None:
+    for seed in range(30):
+        frame = rows(120, seed)
+        frame["race"] = np.where(np.arange(120) < 4, "rare", "a")
+
+        assert "test" in set(parts(frame, seed=seed)[:4])
 
 
 def test_exact_duplicates_stay_together() -> None:

@@ -38,7 +38,7 @@ class Checked:
     columns: dict[str, Typed]
     labels: npt.NDArray[np.int8]
     meaning: tuple[str, str]
-    content: npt.NDArray[np.str_]
+    content: list[str]
 
 
 def checked(raw: Raw, rows: Rows, plan: Plan, params: Prepare, main: Checked | None) -> Checked:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fairmark.data.checked import Checked
@@ -63,7 +62,7 @@ def summary(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]
     different rows that stand in both files; `unseen` counts, per column, the rows of the test file whose
     category the main file does not hold.
     """
-    content = np.concatenate([one.content for one in files.values()])
+    content = [text for one in files.values() for text in one.content]
     main, test = params.files.main, params.files.test
     return {
         "files": {

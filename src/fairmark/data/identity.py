@@ -14,24 +14,26 @@ SEPARATOR = "\x1f"
 DIGITS = 16
 
 
-def contents(texts: pd.DataFrame) -> npt.NDArray[np.str_]:
+def contents(texts: pd.DataFrame) -> list[str]:
     """Return [n] the first `DIGITS` hex digits of the SHA-256 of each row's texts, in column order."""
     cells = [texts[name].fillna("").tolist() for name in texts]
-    return np.array(
-        [
-            hashlib.sha256(SEPARATOR.join(row).encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
-            for row in zip(*cells, strict=True)
-        ],
-        dtype=f"<U{DIGITS}",
+    return [
+        hashlib.sha256(SEPARATOR.join(row).encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+        for row in zip(*cells, strict=True)
+    ]
+
+
+def repeats(content: list[str]) -> npt.NDArray[np.int64]:
+    """Return [n] how many earlier rows have the same content: 0 for the first, 1 for the next, and so on."""
+    return np.asarray(
+        pd.Series(content, dtype="str")
+        .groupby(pd.factorize(np.array(content, dtype=object))[0], sort=False)
+        .cumcount(),
+        dtype=np.int64,
     )
 
 
-def repeats(content: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
-    """Return [n] how many earlier rows have the same content: 0 for the first, 1 for the next, and so on."""
-    return np.asarray(pd.Series(content).groupby(content, sort=False).cumcount(), dtype=np.int64)
-
-
-def ids(content: npt.NDArray[np.str_], mark: str) -> list[str]:
+def ids(content: list[str], mark: str) -> list[str]:
     """Return the row ids `content-mark k`, k counting the rows of the same content in this file."""
     return [f"{text}-{mark}{k}" for text, k in zip(content, repeats(content), strict=True)]
 

@@ -106,17 +106,17 @@ def _inferred(texts: "pd.Series[str]", own: str | None, decimal: str) -> Kind:
     if own == "date":
         return Kind("date")
     counts = given.value_counts()
-    lowered = {str(value).lower() for value in counts.index}
+    different = [str(text) for text in counts.index.tolist()]
     for pair in YES_NO:
-        if lowered == set(pair):
+        if {text.lower() for text in different[:8]} == set(pair):
             return Kind("boolean", pair=pair)
-    for name, known in (("numeric", numbers(list(counts.index), decimal)), ("date", _days(counts.index))):
+    for name, known in (("numeric", numbers(different, decimal)), ("date", _days(different))):
         fits = ~np.isnan(known)
         share = counts.to_numpy()[fits].sum() / len(given)
         if share == 1:
             return Kind(name)
         if share >= NEARLY:
-            slips = ", ".join(repr(text) for text in counts.index[~fits][:3])
+            slips = ", ".join(repr(text) for text in np.array(different, dtype=object)[~fits][:3])
             raise ValueError(
                 f"must be all {name} or have its kind in prepare.columns, "
                 f"got {share:.2%} {name} beside {slips}"
@@ -124,7 +124,7 @@ def _inferred(texts: "pd.Series[str]", own: str | None, decimal: str) -> Kind:
     return Kind("categorical", _found(texts))
 
 
-def _days(texts: "pd.Index[str]") -> npt.NDArray[np.float64]:
+def _days(texts: list[str]) -> npt.NDArray[np.float64]:
     return np.array([1.0 if ISO_DAY.fullmatch(text) else np.nan for text in texts])
 
 
@@ -153,7 +153,7 @@ def typed(texts: "pd.Series[str]", kind: Kind, decimal: str) -> Typed:
     spots = np.where(codes < 0, len(different), codes)
     match kind.name:
         case "numeric":
-            known = numbers(list(different), decimal)
+            known = numbers(different.tolist(), decimal)
             known = np.where(np.isinf(known), np.nan, known)
             cells = pd.Series(np.append(known, np.nan)[spots])
         case "date":
@@ -166,11 +166,11 @@ def typed(texts: "pd.Series[str]", kind: Kind, decimal: str) -> Typed:
 
 def _moments(texts: "pd.Index[str]", form: str | None) -> pd.DatetimeIndex:
     # Words such as "now" and "today" would be read as the moment of the run.
-    clean = [text if form or text[:4].isdigit() else None for text in texts]
+    clean = [text if form or text[:4].isdigit() else None for text in texts.tolist()]
     moments = pd.to_datetime(pd.Index(clean), format=form or "ISO8601", errors="coerce", utc=True)
     return pd.DatetimeIndex(moments).tz_localize(None).as_unit("us")
 
 
 def _booleans(texts: "pd.Index[str]", pair: tuple[str, str]) -> Any:
     meaning: Mapping[str, bool] = {pair[0].lower(): True, pair[1].lower(): False}
-    return pd.array([*(meaning.get(text.lower()) for text in texts), None], dtype="boolean")
+    return pd.array([*(meaning.get(text.lower()) for text in texts.tolist()), None], dtype="boolean")

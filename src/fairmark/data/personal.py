@@ -59,7 +59,7 @@ class _Column:
     """One column to look at: words of its name, different texts with their rows, and what kind it is."""
 
     words: frozenset[str]
-    texts: "pd.Index[str]"
+    texts: list[str]
     counts: "np.ndarray[Any, np.dtype[np.int64]]"
     kind: str
     rows: int
@@ -92,7 +92,11 @@ def personal(name: str, cells: "pd.Series[Any]", kind: str, least: float) -> lis
         return []
     counts = given.value_counts()
     column = _Column(
-        _words(name), _as_texts(counts.index, kind), counts.to_numpy().astype(np.int64), kind, len(given)
+        _words(name),
+        _as_texts(counts.index.tolist(), kind),
+        counts.to_numpy().astype(np.int64),
+        kind,
+        len(given),
     )
     if kind == "date":
         return [Found("birth date", 1.0)] if _born(column.words) else []
@@ -104,10 +108,10 @@ def _words(name: str) -> frozenset[str]:
     return frozenset(word.lower() for word in re.findall(r"[^\W_]+", split))
 
 
-def _as_texts(index: "pd.Index[Any]", kind: str) -> "pd.Index[str]":
+def _as_texts(values: list[Any], kind: str) -> list[str]:
     if kind != "numeric":
-        return index.astype(str)
-    return pd.Index([str(int(v)) if float(v).is_integer() else repr(float(v)) for v in index], dtype="str")
+        return [str(value) for value in values]
+    return [str(int(value)) if value.is_integer() else repr(value) for value in values]
 
 
 def _born(words: frozenset[str]) -> bool:

@@ -75,13 +75,16 @@ def _by_hash(
 ) -> tuple[Bools, Bools]:
     places = position(keys_of(table, schema), params.seed)
     stratum = strata(evidence, schema)
+    groups = evidence[singles(schema)]
     share = params.test_share or 0.0
-    test = fixed.copy()
+    test = fixed
     if params.test_share is not None:
         test = _below(places, stratum, ~fixed, share, share, params.tolerance)
+        test = _represented(test, places, ~fixed, groups, share)
     # The nominal cut stays where it is even where the test cut of a stratum had to move.
     cut = share + params.valid_share * (1 - share)
-    return test, _below(places, stratum, ~test, cut, params.valid_share, params.tolerance)
+    valid = _below(places, stratum, ~test, cut, params.valid_share, params.tolerance)
+    return test, _represented(valid, places, ~test, groups, params.valid_share)
 
 
 def _below(
@@ -102,6 +105,21 @@ def _below(
         low, high = np.ceil(expected[k] - slack[k]), np.floor(expected[k] + slack[k])
         below[inside] = places[inside] < moved(places[inside], low if got[k] < low else high)
     return below
+
+
+def _represented(part: Bools, places: Floats, of: Bools, groups: pd.DataFrame, share: float) -> Bools:
+    """Return [n] the rows of a part, with the first row of each group that may expect one and has none.
+
+    A group spread over many small strata could miss a part by chance. A stratum that gives a row here had
+    none in the part and expected at most one, so its share still holds.
+    """
+    for name in groups.columns:
+        codes, _ = pd.factorize(groups[name])
+        for group in range(codes.max(initial=-1) + 1):
+            inside = of & (codes == group)
+            if inside.sum() * share >= 1 and not part[inside].any():
+                part = part | (inside & (places == places[inside].min()))
+    return part
 
 
 def moved(places: Floats, wanted: float) -> float:
