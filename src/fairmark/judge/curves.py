@@ -83,3 +83,17 @@ def calibration(
             "high": high,
         }
     )
+
+
+def calibrations(
+    label: NDArray[np.integer], score: Floats, weight: Floats, groups: pd.DataFrame, bins: int, tail: float
+) -> pd.DataFrame:
+    """Return the calibration curves of all rows (`attribute` and `group` empty) and of every group."""
+    tables = [calibration(label, score, weight, bins, tail).assign(attribute="", group="")]
+    for attribute in groups.columns:
+        for group in sorted(groups[attribute].unique()):
+            kept = (groups[attribute] == group).to_numpy()
+            curve = calibration(label[kept], score[kept], weight[kept], bins, tail)
+            tables.append(curve.assign(attribute=attribute, group=group))
+    whole = pd.concat(tables, ignore_index=True)
+    return whole[["attribute", "group", *(name for name in whole if name not in ("attribute", "group"))]]

@@ -171,8 +171,8 @@ def lower(
     """Return the exact lower bound of share 1 / share 2, or of share 1 - share 2.
 
     It is above the true value with chance at most `tail`, and never above the observed one. The test at
-    `limit` itself is made first, so that the bound is at or above `limit` exactly when that test rejects. With
-    a `floor`, every bound below it is given as `floor`.
+    `limit` itself is made first, so that the bound is at or above `limit` exactly when that test rejects.
+    With a `floor`, every bound below it is given as `floor`.
     """
     least = 0.0 if kind == "ratio" else -1.0
     if one.rows == 0 or two.rows == 0 or (kind == "ratio" and one.hits == 0):

@@ -227,3 +227,32 @@ def _apart(found: Disparity | str, names: list[str], resampled: Floats) -> Entry
         return _nothing("the rate is 0 in every group") | {"lowest": None, "highest": None}
     ends = {"lowest": names[found.lowest], "highest": names[found.highest]}
     return _entry(found.value, found.low, found.high, se=bootstrap.spread(resampled)) | ends
+
+
+def headline(found: Mapping[str, Any], threshold: float) -> dict[str, Any]:
+    """Return the values alone: measures of all rows, and disparities by attribute."""
+    names = ("roc_auc", "pr_auc", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "log_loss",
+             "brier", "calibration_error")  # fmt: skip
+    overall = {name: found["overall"][name]["value"] for name in names}
+    fairness = {
+        attribute: {name: entry["value"] for name, entry in entries.items()}
+        for attribute, entries in found["disparities"].items()
+    }
+    return overall | {"threshold": threshold, "fairness": fairness}
+
+
+def table(found: Mapping[str, Any]) -> pd.DataFrame:
+    """Return every measure of all rows (`attribute` and `group` empty) and of every group, a line each."""
+    parts = [("", "", found["overall"])]
+    parts += [
+        (attribute, group, entry["measures"])
+        for attribute, groups in found["groups"].items()
+        for group, entry in groups.items()
+    ]
+    lines = [
+        (attribute, group, name, entry["value"], entry["low"], entry["high"])
+        for attribute, group, measures in parts
+        for name, entry in measures.items()
+    ]
+    columns = ["attribute", "group", "measure", "value", "low", "high"]
+    return pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(columns[3:], np.float64))

@@ -1,0 +1,91 @@
+"""Stage 6: how good and how fair the model is on test rows, each number with an interval.
+
+Reads `table`, `evidence` and `schema` of `prepare`, `rows` of `split`, and the folder `model` of `train`.
+Writes `metrics` (JSON: the headline, for `dvc metrics`), `measurements` (JSON: every measure overall, by
+group and by intersection, with the cells behind it; what `judge` reads) and the folder `plots` (CSV: roc,
+precision_recall, calibration, groups). Read by `document` and the release. Test rows are measured on here,
+and nowhere decided by.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from fairmark.entry import run
+from fairmark.files import write_csv, write_json
+from fairmark.judge import curves
+from fairmark.judge import measure as measuring
+from fairmark.learn.model import Model, digest
+from fairmark.learn.parts import read_parts
+from fairmark.params import Evaluate
+
+
+def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and writes
+    table: Path,
+    evidence: Path,
+    schema: Path,
+    rows: Path,
+    model: Path,
+    metrics: Path,
+    measurements: Path,
+    plots: Path,
+    params: Evaluate,
+) -> None:
+    """Write what the model comes to on test rows, at its own threshold.
+
+    Raises
+    ------
+    InputError
+        When the files don't fit together, or the evidence holds a group that the schema does not.
+    """
+    parts = read_parts(table, evidence, schema, rows)
+    test, proof = parts.part("test")
+    scorer = Model.load(model)
+    label, score, weight = test["_label"].to_numpy(), scorer.score(test), test["_weight"].to_numpy()
+    groups = proof[parts.attributes]
+    known = {name: parts.schema["attributes"][name]["groups"] for name in parts.attributes}
+    found = measuring.measure(
+        label,
+        score,
+        (score >= scorer.threshold).astype("int8"),
+        weight if parts.schema["weighted"] else None,
+        groups,
+        known,
+        confidence=params.confidence,
+        replicates=params.replicates,
+        seed=params.seed,
+        bins=params.calibration_bins,
+    )
+    tail, bins, points = (1 - params.confidence) / 2, params.calibration_bins, params.curve_points
+    pictures = {
+        "roc": curves.roc(label, score, weight, points),
+        "precision_recall": curves.precision_recall(label, score, weight, points),
+        "calibration": curves.calibrations(label, score, weight, groups, bins, tail),
+        "groups": measuring.table(found),
+    }
+    whole = found | {
+        "confidence": params.confidence,
+        "model": {"sha256": digest(model), "threshold": scorer.threshold},
+        "data": {
+            "part": "test",
+            "rows": len(test),
+            "positives": int(label.sum()),
+            "weighted": "weighted" in found["cells"],
+            "rows_sha256": rows_digest(test["_row_id"]),
+        },
+    }
+    write_json(metrics, measuring.headline(found, scorer.threshold))
+    write_json(measurements, whole)
+    for name, picture in pictures.items():
+        write_csv(plots / f"{name}.csv", picture)
+
+
+def rows_digest(ids: pd.Series) -> str:
+    """Return the SHA-256 of the sorted row ids, joined by line feeds."""
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    run(evaluate, sys.argv)
