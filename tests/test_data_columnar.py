@@ -138,5 +138,5 @@ def test_a_column_without_any_value_is_refused(tmp_path: Path) -> None:
     found = faults(tmp_path, content(people().assign(nothing=None)), format=FORMAT)
 
     assert found == [
-        "a.csv: column nothing: must hold a value to show its kind, got none: name it in prepare.drop"
+        "a.csv: column nothing: must hold a value to show its kind, got none: drop it, or say its kind"
     ]

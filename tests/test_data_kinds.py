@@ -51,7 +51,7 @@ def test_an_inferred_category_allows_the_values_found() -> None:
 
 def test_a_column_without_any_value_has_no_kind() -> None:
     with pytest.raises(
-        ValueError, match=r"must hold a value to show its kind, got none: name it in prepare\.drop"
+        ValueError, match=r"must hold a value to show its kind, got none: drop it, or say its kind"
     ):
         kind_of(INFER, texts(None, None), None, ".")
 

@@ -241,7 +241,7 @@ def test_a_group_without_a_test_row_is_refused_by_name() -> None:
     frame.loc[low, "race"] = "rare"
 
     with pytest.raises(
-        InputError, match=r"rows of every group of race, got none of the 1 rows of 'rare': merge"
+        InputError, match=r"rows of every group of race, got none of 'rare' \(1 in all\): merge"
     ):
         parts(frame)
 

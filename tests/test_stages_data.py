@@ -88,7 +88,7 @@ def test_a_group_that_can_not_be_tested_stops_split_and_leaves_no_file(
     with pytest.raises(SystemExit):
         call(split, params, *paths[:3], tmp_path / "rows.parquet", tmp_path / "split.json")
 
-    assert "every group of region, got none of the 1 rows of 'Far'" in capsys.readouterr().err
+    assert "every group of region, got none of 'Far' (1 in all)" in capsys.readouterr().err
     assert not (tmp_path / "rows.parquet").exists()
 
 

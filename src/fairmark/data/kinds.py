@@ -102,7 +102,7 @@ def _found(texts: "pd.Series[str]") -> tuple[str, ...]:
 def _inferred(texts: "pd.Series[str]", own: str | None, decimal: str) -> Kind:
     given = texts.dropna()
     if given.empty:
-        raise ValueError("must hold a value to show its kind, got none: name it in prepare.drop")
+        raise ValueError("must hold a value to show its kind, got none: drop it, or say its kind")
     if own == "date":
         return Kind("date")
     counts = given.value_counts()

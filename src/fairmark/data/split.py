@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairmark.data.evidence import MISSING
 from fairmark.errors import InputError
 from fairmark.params import Split
 
@@ -166,12 +167,14 @@ def _group_faults(evidence: pd.DataFrame, schema: dict[str, Any], part: "pd.Seri
     for name in singles(schema):
         everywhere = evidence[name].value_counts()
         here = set(evidence.loc[(part == "test").to_numpy(bool), name])
-        faults += [
-            f"split: the test part must hold rows of every group of {name}, got none of the "
-            f"{everywhere[group]:,} rows of {group!r}: merge the group, or enlarge the test part"
-            for group in schema["attributes"][name]["groups"]
-            if group not in here and group != "missing"
-        ]
+        absent = [group for group in schema["attributes"][name]["groups"] if group not in {*here, MISSING}]
+        if absent:
+            listed = ", ".join(f"{group!r} ({everywhere[group]:,} in all)" for group in absent[:5])
+            more = f" and {len(absent) - 5:,} other groups" if len(absent) > 5 else ""
+            faults.append(
+                f"split: the test part must hold rows of every group of {name}, got none of {listed}{more}: "
+                "merge small groups, or enlarge the test part"
+            )
     return faults
 
 
