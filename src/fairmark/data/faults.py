@@ -17,7 +17,7 @@ class Faults:
     Parameters
     ----------
     where
-        The file as the user knows it, such as `data/adult.data`.
+        The file as the user knows it, such as `data/people.csv`.
     unit
         What a row number counts: `line` in text (physical lines, from 1), `row` in Parquet (from 1).
     """
