@@ -63,7 +63,21 @@ def quick_bill(listed: dict[str, Any], tools: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(bill, "_environment", lambda _: deepcopy(listed))
 
 
+@pytest.fixture(scope="session")
+def released(
+    template: Path, listed: dict[str, Any], tools: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a working folder with one tagged release, never to be written to."""
+    root = Path(shutil.copytree(template, tmp_path_factory.mktemp("released") / "folder"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAIRMARK_CYCLONEDX", str(tools.with_name("cyclonedx-py")))
+        patch.setattr(bill, "_environment", lambda _: deepcopy(listed))
+        make_release(root, "v0.1.0")
+    return root
+
+
 @pytest.fixture
-def small_release(working: Path, quick_bill: None) -> Path:  # noqa: ARG001
-    """Return a release folder of the working folder, tagged in its repository."""
-    return make_release(working, "v0.1.0")
+def small_release(released: Path, tmp_path: Path) -> Path:
+    """Return a release folder of one's own; the folder above `releases` is its working folder and clone."""
+    root = Path(shutil.copytree(released, tmp_path / "released"))
+    return root / "releases" / "loans-v0.1.0"

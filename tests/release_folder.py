@@ -19,7 +19,7 @@ from fairmark.params import Chosen, read_params, typed
 from fairmark.release.assemble import assemble
 from fairmark.release.hashes import address
 from fairmark.release.trace import tag_release, trace
-from fairmark.report.words import number, title
+from fairmark.report.words import measured, title
 
 CHOSEN = {
     "family": "logistic",
@@ -130,10 +130,10 @@ def measurements(folder: Path) -> dict[str, Any]:
     }
 
 
-def headline(measured: dict[str, Any]) -> dict[str, Any]:
-    """Return the flat metrics.json of `measured`."""
-    flat = {name: found["value"] for name, found in measured["overall"].items()}
-    fairness = {name: found["value"] for name, found in measured["disparities"]["sex"].items()}
+def headline(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the flat metrics.json of `found`."""
+    flat = {name: entry["value"] for name, entry in found["overall"].items()}
+    fairness = {name: entry["value"] for name, entry in found["disparities"]["sex"].items()}
     return flat | {"threshold": 0.5, "fairness": {"sex": fairness}}
 
 
@@ -165,14 +165,25 @@ def write_artifacts(root: Path) -> None:
     write_json(made / "prepare" / "schema.json", SCHEMA)
     (made / "train" / "model").mkdir(parents=True)
     model().save(made / "train" / "model")
-    measured = measurements(made / "train" / "model")
-    write_json(made / "evaluate" / "measurements.json", measured)
-    write_json(made / "evaluate" / "metrics.json", headline(measured))
+    found = measurements(made / "train" / "model")
+    write_json(made / "evaluate" / "measurements.json", found)
+    write_json(made / "evaluate" / "metrics.json", headline(found))
     for name in ("model-card.md", "model-card.html", "report.html"):
-        numbers = "".join(
-            f"| {title(key)} | {number(item['value'], 3)} | |\n" for key, item in measured["overall"].items()
-        )
-        write_text(made / "document" / name, f"# Loans paid back\n\n{numbers}")
+        write_text(made / "document" / name, model_card(found))
+
+
+def model_card(found: dict[str, Any]) -> str:
+    """Return the tables of a model card, as `report.cards` lays them out."""
+    lines = ["# Model card: Loans paid back", "", "| Measure | Value (interval) | What |", "|---|---:|---|"]
+    lines += [f"| {title(key)} | {measured(entry, 3)} | |" for key, entry in found["overall"].items()]
+    for attribute, groups in found["groups"].items():
+        lines += ["", f"### By {attribute}", "", "| Group | Rows | Accuracy |", "|---|---:|---:|"]
+        for group, cell in groups.items():
+            lines.append(f"| {group} | {cell['rows']} | {measured(cell['measures']['accuracy'], 3)} |")
+        lines += ["", "| Measure | Value (interval) | Lowest |", "|---|---:|---|"]
+        gaps = found["disparities"][attribute]
+        lines += [f"| {title(key)} | {measured(entry, 3)} | |" for key, entry in gaps.items()]
+    return "\n".join(lines) + "\n"
 
 
 def write_lock(root: Path) -> None:

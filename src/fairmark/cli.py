@@ -41,13 +41,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    verify = verbs.add_parser("verify", help="check a release offline, one line for each claim")
+    verify = verbs.add_parser(
+        "verify", allow_abbrev=False, help="check a release offline, one line for each claim"
+    )
     verify.add_argument("release", type=Path, metavar="RELEASE", help="a release folder")
     verify.add_argument("--clone", type=Path, help="a clone of the repository: check commit and tag too")
     verify.add_argument("--json", action="store_true", help="write the facts as JSON")
     verify.set_defaults(run=_verify)
 
-    judge = verbs.add_parser("judge", help="judge measurements by the policy of a params file")
+    judge = verbs.add_parser(
+        "judge", allow_abbrev=False, help="judge measurements by the policy of a params file"
+    )
     judge.add_argument("measurements", type=Path, metavar="MEASUREMENTS", help="a measurements.json")
     judge.add_argument("params", type=Path, metavar="PARAMS", help="a params.yaml")
     judge.add_argument("--json", action="store_true", help="write the verdict as JSON")
@@ -59,7 +63,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"fairmark {version('fairmark')}\n")
+        print(f"fairmark {version('fairmark')}")
+        parser.exit()
 
 
 def _verify(given: argparse.Namespace) -> int:

@@ -39,8 +39,8 @@ def statement(opened: Opened) -> str:
 
 def files(opened: Opened) -> str:
     """Check that the folder holds the files of the statement and no other, each a plain file."""
-    stated = {name for name, _, _ in _subjects(opened)} | {STATEMENT}
     found = set(opened.files)
+    stated = {name for name, _, _ in _subjects(opened)} | {STATEMENT}
     needed = {name for name in GATHERED if name != "model"}
     faults = [f"{name}: must be there, got nothing" for name in sorted((stated | needed) - found)]
     faults += [

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from fairmark.errors import FairmarkError, StateError
-from fairmark.release import agreement, integrity, origin
+from fairmark.release import agreement, card, integrity, origin
 from fairmark.release.fact import Fact
 from fairmark.release.opened import Opened
 
@@ -24,7 +24,8 @@ CHECKS: Mapping[str, Check] = {
     "outputs": agreement.outputs,
     "model": agreement.model,
     "verdict": agreement.verdict,
-    "card": agreement.card,
+    "metrics": agreement.metrics,
+    "card": card.card,
     "bill": agreement.bill,
 }
 

@@ -1,0 +1,110 @@
+"""The statement names every file of a release and all it was made from, and is the same bytes twice."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from release_folder import PARAMS, verdict_on
+
+from fairmark.files import sha256
+from fairmark.params import read_params
+from fairmark.release.hashes import address, folder_address
+from fairmark.release.statement import state, write_statement
+from fairmark.release.trace import trace
+
+pytest_plugins = ("release_fixtures",)
+
+# echo -n b.txt | sha256sum, and of the other name too.
+B_TXT = "ffa0da5d885fba09d903c782713b6b098c8cf21f56a3a35d9aa920613220d2e1"
+A_TXT = "4644eddb062dfb032441ddbe8cca8ed7c55287a38bb8a9e51d73f343804a83f9"
+
+
+def stated(root: Path, folder: Path) -> dict[str, Any]:
+    params = read_params(root / "params.yaml")
+    return state(folder, root, trace(root), params, verdict_on(root), "v0.1.0")
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Path:
+    """Return a folder with two files, one of them nested, and an older statement that must not count."""
+    folder = tmp_path / "draft"
+    (folder / "model").mkdir(parents=True)
+    for name in ("b.txt", "model/a.txt", "statement.json"):
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_subjects_are_all_files_but_itself_sorted(working: Path, draft: Path) -> None:
+    found = stated(working, draft)
+
+    assert found["subject"] == [
+        {"name": "b.txt", "digest": {"sha256": B_TXT}},
+        {"name": "model/a.txt", "digest": {"sha256": A_TXT}},
+    ]
+
+
+def test_it_has_the_form_of_in_toto_and_slsa(working: Path, draft: Path) -> None:
+    found = stated(working, draft)
+    predicate = found["predicate"]
+
+    assert set(found) == {"_type", "subject", "predicateType", "predicate"}
+    assert found["_type"] == "https://in-toto.io/Statement/v1"
+    assert found["predicateType"] == "https://slsa.dev/provenance/v1"
+    assert set(predicate) == {"buildDefinition", "runDetails", "fairmark_verdict"}
+    assert {"buildType", "externalParameters"} <= set(predicate["buildDefinition"])
+    assert predicate["runDetails"]["builder"]["id"].startswith("urn:")
+
+
+def test_params_and_policy_stand_in_it_as_written(working: Path, draft: Path) -> None:
+    external = stated(working, draft)["predicate"]["buildDefinition"]["externalParameters"]
+
+    assert (external["name"], external["version"]) == ("loans", "v0.1.0")
+    assert external["policy"] == PARAMS["policy"]
+    assert {**external["params"], "policy": external["policy"]} == PARAMS
+
+
+def test_what_it_was_made_from_has_sha256_and_dvcs_address(working: Path, draft: Path) -> None:
+    listed = stated(working, draft)["predicate"]["buildDefinition"]["resolvedDependencies"]
+    found = {entry["name"]: entry for entry in listed}
+
+    assert found["commit"]["digest"] == {"gitCommit": trace(working).commit}
+    assert found["dvc.lock"]["digest"] == {"sha256": sha256(working / "dvc.lock")}
+    people = found["data/people.csv"]
+    assert people["digest"] == {"sha256": sha256(working / "data" / "people.csv")}
+    assert people["annotations"]["outputAddress"] == address(working / "data")
+    assert "artifacts/train/model/logistic.json" in found
+    assert [entry["name"] for entry in listed[1:]] == sorted(set(found) - {"commit"})
+
+
+def test_the_files_md5_add_up_to_the_folders_address(working: Path, draft: Path) -> None:
+    listed = stated(working, draft)["predicate"]["buildDefinition"]["resolvedDependencies"]
+    data = [entry for entry in listed if entry.get("annotations", {}).get("output") == "data"]
+    sums = [{"md5": e["annotations"]["md5"], "relpath": e["name"].removeprefix("data/")} for e in data]
+
+    assert folder_address(sums) == address(working / "data")
+
+
+def test_a_dirty_tree_is_told(working: Path, draft: Path) -> None:
+    assert stated(working, draft)["predicate"]["buildDefinition"]["internalParameters"]["cleanTree"] is True
+    (working / "new.txt").write_text("x")
+
+    assert stated(working, draft)["predicate"]["buildDefinition"]["internalParameters"]["cleanTree"] is False
+
+
+def test_twice_gives_the_same_bytes_and_no_number_is_rounded(
+    working: Path, draft: Path, tmp_path: Path
+) -> None:
+    text = (
+        (working / "params.yaml")
+        .read_text(encoding="utf-8")
+        .replace("level: 0.05", "level: 0.0512345678901234")
+    )
+    (working / "params.yaml").write_text(text, encoding="utf-8")
+    for name in ("first.json", "second.json"):
+        write_statement(tmp_path / name, stated(working, draft))
+
+    first = (tmp_path / "first.json").read_bytes()
+    assert first == (tmp_path / "second.json").read_bytes()
+    external = json.loads(first)["predicate"]["buildDefinition"]["externalParameters"]
+    assert external["policy"]["level"] == 0.0512345678901234

@@ -1,0 +1,403 @@
+"""A stranger's check of a release: nothing true is doubted, and nothing changed goes unseen."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from release_folder import git
+
+from fairmark.errors import UsageError
+from fairmark.files import sha256
+from fairmark.release.fact import Fact, exit_code
+from fairmark.release.statement import write_statement
+from fairmark.release.verify import CHECKS, verify
+
+pytest_plugins = ("release_fixtures",)
+
+
+def wrong(folder: Path, clone: Path | None = None) -> set[str]:
+    """Return the names of the facts that are wrong."""
+    return {fact.name for fact in verify(folder, clone) if fact.held is False}
+
+
+def edit_json(path: Path, change: Callable[[Any], Any]) -> None:
+    value = json.loads(path.read_text(encoding="utf-8"))
+    change(value)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def restate(folder: Path) -> None:
+    """Name the files of `folder` anew, as a forger without the tag would."""
+    statement = json.loads((folder / "statement.json").read_text(encoding="utf-8"))
+    for subject in statement["subject"]:
+        subject["digest"]["sha256"] = sha256(folder / subject["name"])
+    for entry in statement["predicate"]["buildDefinition"]["resolvedDependencies"]:
+        if (folder / entry["name"]).is_file() and entry["name"] in {"params.yaml", "dvc.lock", "data.dvc"}:
+            entry["digest"]["sha256"] = sha256(folder / entry["name"])
+    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    external = statement["predicate"]["buildDefinition"]["externalParameters"]
+    external |= {"policy": params.pop("policy"), "params": params}
+    write_statement(folder / "statement.json", statement)
+
+
+def test_an_untouched_release_holds_in_every_claim(small_release: Path) -> None:
+    facts = verify(small_release, small_release.parents[1])
+
+    assert [fact.name for fact in facts] == [*CHECKS, "seal", "commit", "tag"]
+    assert [fact for fact in facts if fact.asked and not fact.held] == []
+    assert exit_code(facts) == 0
+
+
+def test_without_a_clone_the_commit_is_not_asked_and_the_seal_is_told(small_release: Path) -> None:
+    facts = {fact.name: fact for fact in verify(small_release)}
+
+    assert exit_code(list(facts.values())) == 0
+    assert not facts["commit"].asked
+    assert not facts["tag"].asked
+    assert "not signed" in facts["seal"].text
+
+
+def test_any_changed_byte_of_any_file_is_seen(small_release: Path) -> None:
+    rng = random.Random(5)  # noqa: S311 - where to look, not a secret
+    for path in sorted(path for path in small_release.rglob("*") if path.is_file()):
+        before = path.read_bytes()
+        place = rng.randrange(len(before))
+        path.write_bytes(
+            before[:place] + bytes([before[place] ^ 1 << rng.randrange(8)]) + before[place + 1 :]
+        )
+        seen = exit_code(verify(small_release, small_release.parents[1]))
+        path.write_bytes(before)
+
+        assert seen == 4, (path.name, place)
+
+
+def test_a_file_too_many_too_few_or_renamed_is_seen(small_release: Path) -> None:
+    (small_release / "model" / "extra.json").write_text("{}")
+    assert "files" in wrong(small_release)
+    (small_release / "model" / "extra.json").rename(small_release / "extra.json")
+    assert "files" in wrong(small_release)
+    (small_release / "extra.json").unlink()
+    (small_release / "report.html").rename(small_release / "Report.html")
+    assert "files" in wrong(small_release)
+    (small_release / "Report.html").unlink()
+    assert "files" in wrong(small_release)
+
+
+@pytest.mark.parametrize("odd", ["link", "folder link", "pipe", "empty folder", "odd name", "hidden"])
+def test_an_entry_that_is_no_plain_file_is_refused_and_nothing_is_read(small_release: Path, odd: str) -> None:
+    place = small_release / "model" / "zz"
+    match odd:
+        case "link":
+            place.symlink_to("/dev/zero")
+        case "folder link":
+            place.symlink_to(small_release.parent)
+        case "pipe":
+            os.mkfifo(place)
+        case "empty folder":
+            place.mkdir()
+        case "odd name":
+            (small_release / "model" / "a\x1b[31m\n").write_text("")
+        case "hidden":
+            (small_release / ".hidden").write_text("")
+
+    facts = verify(small_release, small_release.parents[1])
+
+    assert [(fact.name, fact.held) for fact in facts] == [("files", False)]
+    assert facts[0].text.isprintable()
+    assert exit_code(facts) == 4
+
+
+def test_a_model_replaced_by_a_link_to_itself_is_refused(small_release: Path) -> None:
+    (small_release / "model").rename(small_release.parent / "elsewhere")
+    (small_release / "model").symlink_to(small_release.parent / "elsewhere")
+
+    assert wrong(small_release) == {"files"}
+
+
+def rounded(value: Any) -> None:
+    value["overall"]["roc_auc"]["value"] += 0.05
+
+
+def other_threshold(value: Any) -> None:
+    value["threshold"] = 0.4
+
+
+def milder(value: Any) -> None:
+    value["outcome"], value["findings"] = "pass", []
+
+
+def older_numpy(value: Any) -> None:
+    next(part for part in value["components"] if part["name"] == "numpy")["version"] = "1.0"
+
+
+def no_numpy(value: Any) -> None:
+    value["components"] = [part for part in value["components"] if part["name"] != "numpy"]
+
+
+def stowaway(value: Any) -> None:
+    value["components"].append(
+        {"type": "library", "bom-ref": "x", "name": "stowaway", "version": "1", "scope": "required"}
+    )
+
+
+def other_commit(value: Any) -> None:
+    value["metadata"]["component"]["pedigree"]["commits"][0]["uid"] = "0" * 40
+
+
+def other_data(value: Any) -> None:
+    part = next(part for part in value["components"] if part["type"] == "data")
+    part["hashes"] = [{"alg": "SHA-256", "content": "0" * 64}]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "seen"),
+    [
+        ("metrics.json", lambda value: value.update(roc_auc=0.99), {"outputs", "metrics"}),
+        (
+            "metrics.json",
+            lambda v: v["fairness"]["sex"].update(selection_rate_ratio=2.0),
+            {"outputs", "card"},
+        ),
+        ("measurements.json", rounded, {"outputs", "verdict", "metrics", "card"}),
+        ("model/model.json", other_threshold, {"outputs", "model", "verdict", "bill"}),
+        ("verdict.json", milder, {"verdict"}),
+        ("sbom.cdx.json", older_numpy, {"bill"}),
+        ("sbom.cdx.json", no_numpy, {"bill"}),
+        ("sbom.cdx.json", stowaway, {"bill"}),
+        ("sbom.cdx.json", other_commit, {"bill"}),
+        ("sbom.cdx.json", other_data, {"bill"}),
+    ],
+)
+def test_a_forger_who_restates_the_files_is_caught_by_what_they_say(
+    small_release: Path, name: str, change: Callable[[Any], Any], seen: set[str]
+) -> None:
+    edit_json(small_release / name, change)
+    restate(small_release)
+
+    found = wrong(small_release)
+    assert not found & {"statement", "files", "digests", "inputs"}
+    assert found == seen
+    assert "tag" in wrong(small_release, small_release.parents[1])
+
+
+def replaced(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_loosened_policy_is_caught_by_the_pipeline_and_the_verdict(small_release: Path) -> None:
+    replaced(small_release / "params.yaml", "at_least: 0.8", "at_least: 0.5")
+    assert wrong(small_release) == {"digests", "inputs", "params", "pipeline", "verdict"}
+    restate(small_release)
+
+    assert wrong(small_release) == {"pipeline", "verdict"}
+    assert wrong(small_release, small_release.parents[1]) == {"pipeline", "verdict", "commit", "tag"}
+
+
+@pytest.mark.parametrize(
+    ("row", "forged"),
+    [
+        ("| ROC AUC ", "| ROC AUC | 0.999 (0.998 to 1.000) | |"),
+        ("| Brier score ", ""),
+        ("| Female | 4000 ", "| Female | 4000 | 0.999 |"),
+        ("| Selection rate ratio ", "| Selection rate ratio | 1.000 | |"),
+        ("### By sex", "### By age"),
+    ],
+)
+def test_a_card_with_a_better_number_is_caught(small_release: Path, row: str, forged: str) -> None:
+    card = small_release / "model-card.md"
+    line = next(line for line in card.read_text().splitlines() if line.startswith(row))
+    replaced(card, line, forged)
+    restate(small_release)
+
+    assert wrong(small_release) == {"outputs", "card"}
+
+
+def test_other_data_in_data_dvc_is_caught(small_release: Path) -> None:
+    recorded = yaml.safe_load((small_release / "data.dvc").read_text())["outs"][0]["md5"]
+    for name in ("data.dvc", "dvc.lock"):
+        replaced(small_release / name, recorded, "0" * 32 + ".dir")
+    restate(small_release)
+
+    assert wrong(small_release) == {"data"}
+
+
+def test_the_statement_of_another_release_is_caught(small_release: Path) -> None:
+    edit_json(
+        small_release / "statement.json",
+        lambda value: value["predicate"]["buildDefinition"]["externalParameters"].update(version="v0.2.0"),
+    )
+
+    facts = {fact.name: fact for fact in verify(small_release, small_release.parents[1])}
+    assert facts["tag"].held is None
+    git(small_release.parents[1], "tag", "-a", "-m", "x", "loans@v0.2.0")
+    assert "tag" in wrong(small_release, small_release.parents[1])
+
+
+def test_a_dirty_tree_is_told(small_release: Path) -> None:
+    edit_json(
+        small_release / "statement.json",
+        lambda value: value["predicate"]["buildDefinition"].update(internalParameters={"cleanTree": False}),
+    )
+
+    assert wrong(small_release) == {"clean tree"}
+
+
+def test_a_clone_without_the_commit_or_the_tag_cannot_tell(small_release: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "empty")
+
+    facts = verify(small_release, tmp_path / "empty")
+
+    assert {fact.name for fact in facts if fact.held is None and fact.asked} == {"commit", "tag"}
+    assert exit_code(facts) == 5
+
+
+def test_a_tag_on_another_commit_is_caught(small_release: Path) -> None:
+    root = small_release.parents[1]
+    git(root, "commit", "-q", "--allow-empty", "-m", "Later")
+    git(root, "tag", "-f", "-a", "-m", "x", "loans@v0.1.0", "HEAD")
+
+    assert wrong(small_release, root) == {"tag"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        "[" * 100_000,
+        '{"subject": [{"name": "../../etc/passwd", "digest": {"sha256": ""}}]}',
+        '{"_type": 1e999}',
+        '{"predicate": {"buildDefinition": {"externalParameters": 7}}}',
+        '{"subject": 7, "predicate": null}',
+    ],
+)
+def test_a_hostile_statement_is_wrong_and_ends_nothing(small_release: Path, text: str) -> None:
+    (small_release / "statement.json").write_text(text)
+
+    assert "statement" in wrong(small_release, small_release.parents[1])
+
+
+@pytest.mark.parametrize("name", ["../a", "/etc/passwd", "model//a", "a\\b", "model/./a", "-rf", ".git", "ü"])
+def test_a_subject_with_an_odd_name_is_refused(small_release: Path, name: str) -> None:
+    edit_json(
+        small_release / "statement.json",
+        lambda value: value["subject"].append({"name": name, "digest": {"sha256": "0" * 64}}),
+    )
+
+    assert {"statement", "files"} <= wrong(small_release)
+
+
+@pytest.mark.parametrize("commit", ["HEAD", "--help", "a" * 39, "A" * 40])
+def test_a_commit_that_is_no_full_hash_is_refused(small_release: Path, commit: str) -> None:
+    def renamed(value: Any) -> None:
+        value["predicate"]["buildDefinition"]["resolvedDependencies"][0]["digest"]["gitCommit"] = commit
+
+    edit_json(small_release / "statement.json", renamed)
+
+    assert {"statement", "commit"} <= wrong(small_release, small_release.parents[1])
+
+
+@pytest.mark.parametrize("name", ["--upload-pack=x", "Loans", "loans@v0.1.0^{}", "a b", ""])
+def test_a_name_that_is_no_releases_is_refused(small_release: Path, name: str) -> None:
+    edit_json(
+        small_release / "statement.json",
+        lambda value: value["predicate"]["buildDefinition"]["externalParameters"].update(name=name),
+    )
+
+    assert {"statement", "params"} <= wrong(small_release)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["measurements.json", "verdict.json", "sbom.cdx.json", "metrics.json", "schema.json", "model/model.json"],
+)
+@pytest.mark.parametrize("text", ["[" * 50_000, "{}", '{"a": ' * 60 + "1" + "}" * 60, "7"])
+def test_hostile_json_inside_is_wrong_and_ends_nothing(small_release: Path, name: str, text: str) -> None:
+    (small_release / name).write_text(text)
+    restate(small_release)
+
+    assert exit_code(verify(small_release)) == 4
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "dvc.lock", "data.dvc"])
+@pytest.mark.parametrize(
+    "text", ["- " * 50_000 + "a", "!!python/object/apply:os.system ['touch hit']", "a: &a [*a]"]
+)
+def test_hostile_yaml_inside_is_wrong_and_runs_nothing(
+    small_release: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small_release.parent)
+    (small_release / name).write_text(text)
+
+    assert exit_code(verify(small_release)) == 4
+    assert not (small_release.parent / "hit").exists()
+
+
+def test_a_newer_kind_of_release_cannot_be_told(small_release: Path) -> None:
+    edit_json(
+        small_release / "statement.json",
+        lambda value: value["predicate"]["buildDefinition"].update(buildType="urn:fairmark:release:2"),
+    )
+
+    facts = verify(small_release)
+    assert facts[0].held is None
+    assert "use a newer fairmark" in facts[0].text
+    assert exit_code(facts) == 5
+
+
+def test_a_release_that_is_no_folder_is_used_wrongly(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="must be a release folder"):
+        verify(tmp_path / "absent")
+
+
+def test_an_empty_folder_is_wrong(tmp_path: Path) -> None:
+    assert exit_code(verify(tmp_path)) == 4
+
+
+def test_it_needs_nothing_beside_the_folder(small_release: Path, tmp_path: Path) -> None:
+    alone = Path(shutil.copytree(small_release, tmp_path / "renamed"))
+    shutil.rmtree(small_release.parents[1])
+
+    assert exit_code(verify(alone)) == 0
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        ([Fact("a", True, "")], 0),
+        ([Fact("a", True, ""), Fact("b", None, "", asked=False)], 0),
+        ([Fact("a", True, ""), Fact("b", None, "")], 5),
+        ([Fact("a", None, ""), Fact("b", False, "")], 4),
+        ([], 5),
+    ],
+)
+def test_exit_codes_tell_wrong_from_cannot_tell(facts: list[Fact], code: int) -> None:
+    assert exit_code(facts) == code
+
+
+def test_it_imports_nothing_heavy() -> None:
+    script = "import sys, fairmark.release.verify; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    heavy = {"pandas", "numpy", "scipy", "mlflow", "lightgbm", "sklearn", "git", "dvc", "prefect"}
+    assert not heavy & set(loaded.stdout.split())
+
+
+def test_it_takes_less_than_a_second(small_release: Path) -> None:
+    before = time.process_time()
+    verify(small_release)
+
+    assert time.process_time() - before < 1
