@@ -165,7 +165,7 @@ def other_data(value: Any) -> None:
         (
             "metrics.json",
             lambda v: v["fairness"]["sex"].update(selection_rate_ratio=2.0),
-            {"outputs", "card"},
+            {"outputs", "metrics"},
         ),
         ("measurements.json", rounded, {"outputs", "verdict", "metrics", "card"}),
         ("model/model.json", other_threshold, {"outputs", "model", "verdict", "bill"}),
