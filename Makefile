@@ -75,7 +75,7 @@ bench: $(READY) .venv-bench/.ready
 	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header
 lock: .venv-tools/bin/uv
 	@$(LOCK) pyproject.toml -o requirements.lock >/dev/null
 	@$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock >/dev/null

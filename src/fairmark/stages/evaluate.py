@@ -2,9 +2,9 @@
 
 Reads `table`, `evidence` and `schema` of `prepare`, `rows` of `split`, and the folder `model` of `train`.
 Writes `metrics` (JSON: the headline, for `dvc metrics`), `measurements` (JSON: every measure overall, by
-group and by intersection, with the cells behind it; what `judge` reads) and the folder `plots` (CSV: roc,
-precision_recall, calibration, groups). Read by `document` and the release. Test rows are measured on here,
-and nowhere decided by.
+group and by intersection, with the cells behind it; what `judge` reads), the folder `plots` (CSV: roc,
+precision_recall, calibration, groups) and `further` (JSON: what `judge.checks` looks at beside). Read by
+`document` and the release. Test rows are measured on here, and nowhere decided by.
 """
 
 import hashlib
@@ -17,9 +17,10 @@ from fairmark.entry import run
 from fairmark.files import write_csv, write_json
 from fairmark.judge import curves
 from fairmark.judge import measure as measuring
+from fairmark.judge.checks import checks
 from fairmark.learn.model import Model, digest
 from fairmark.learn.parts import read_parts
-from fairmark.params import Evaluate
+from fairmark.params import Evaluate, Policy, Train
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and writes
@@ -31,7 +32,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     metrics: Path,
     measurements: Path,
     plots: Path,
+    further: Path,
     params: Evaluate,
+    base: Train,
+    policy: Policy,
 ) -> None:
     """Write what the model comes to on test rows, at its own threshold.
 
@@ -76,6 +80,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
             "rows_sha256": rows_digest(test["_row_id"]),
         },
     }
+    beside = checks(parts, scorer, params, base, policy, whole)
+    write_json(further, beside)
     write_json(metrics, measuring.headline(found, scorer.threshold))
     write_json(measurements, whole)
     for name, picture in pictures.items():
