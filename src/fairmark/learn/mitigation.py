@@ -51,7 +51,8 @@ def multipliers(step: Step, label: Labels, group: pd.Series, weight: Floats) -> 
     share = _shares(step, label, group, weight)
     overall = float(np.average(label, weights=weight))
     rows, positive = _sums(group, weight), _sums(group, weight * label)
-    rate = {name: (positive[name] + STEADY_ROWS * overall) / (rows[name] + STEADY_ROWS) for name in rows}
+    drawn = STEADY_ROWS * overall
+    rate = {name: (positive.get(name, 0.0) + drawn) / (rows[name] + STEADY_ROWS) for name in rows}
     gap = {}
     for event, name in share:
         own = {other: part for (found, other), part in share.items() if found == event}

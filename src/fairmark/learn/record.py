@@ -47,7 +47,8 @@ class Record:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps([choices, outcome]) + "\n")
+                # A line feed before it too: the line before may have been cut off.
+                stream.write("\n" + json.dumps([choices, outcome]) + "\n")
         except OSError as error:
             raise StateError(f"{self.path}: must be writable, got {error.strerror or error}") from error
 
@@ -72,8 +73,10 @@ def _lines(path: Path) -> dict[str, str]:
     found = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            choices, outcome = json.loads(line)
-        except (ValueError, TypeError):
+            pair = json.loads(line)
+        except ValueError:
             continue  # the line that was being written when the search was killed
-        found[choices] = outcome
+        match pair:
+            case [str(choices), str(outcome)]:
+                found[choices] = outcome
     return found

@@ -77,7 +77,9 @@ class Result:
     def table(self) -> pd.DataFrame:
         """Return one row a trial."""
         rows = [self.row(trial) for trial in self.trials]
-        families = [f"{family}.{name}" for family, known in self.tune.families.items() for name in known]
+        families = sorted(
+            f"{family}.{name}" for family, known in self.tune.families.items() for name in known
+        )
         names = [name for name in rows[0] if "." not in name or name.startswith(("strength.", "limit."))]
         after = names.index("reweighing") + 1
         frame = pd.DataFrame(rows, columns=[*names[:after], *families, *names[after:]])

@@ -116,14 +116,12 @@ class Search:
         seed = (self.tune.seed * 1000 + batch) % 2**32
         if self.tune.sampler == "random":
             return optuna.samplers.RandomSampler(seed=seed)
-        return optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=2 * self.tune.batch
-        )
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=2 * self.tune.batch)
 
     @staticmethod
     def _ask(study: "optuna.Study", space: Space) -> tuple["optuna.Trial", Point]:
         trial = study.ask()
-        families = list(space.tune.families)
+        families = space.families
         family = trial.suggest_categorical("family", families) if len(families) > 1 else families[0]
         dimensions = space.dimensions(family)
         return trial, {"family": family} | {name: suggest(trial, name, d) for name, d in dimensions.items()}

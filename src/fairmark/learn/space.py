@@ -46,6 +46,11 @@ class Space:
         if faults:
             raise ParamsError(*(f"params.yaml: tune.{fault}" for fault in faults))
 
+    @property
+    def families(self) -> list[str]:
+        """The families, sorted: the order in which params are written must change nothing."""
+        return sorted(self.tune.families)
+
     def dimensions(self, family: str) -> dict[str, Dimension]:
         """Return every dimension that a point of this family has, beside `family`."""
         found: dict[str, Dimension] = {
@@ -53,7 +58,7 @@ class Space:
             "reweighing": Choice(type="choice", values=list(self.tune.reweighing)),
         }
         settings: Mapping[str, Dimension] = self.tune.families[family]  # type: ignore[index]
-        found |= {f"{family}.{name}": dimension for name, dimension in settings.items()}
+        found |= {f"{family}.{name}": dimension for name, dimension in sorted(settings.items())}
         return found | {f"strength.{n}": step.strength for n, step in enumerate(self.tune.mitigation)}
 
     def chosen(self, point: Point, margin: float | None) -> Chosen:
@@ -107,7 +112,7 @@ class Space:
 
     def grid(self, seed: int, most: int) -> Iterator[Point]:
         """Yield the points of the whole grid in an order drawn from `seed`, `most` at most."""
-        axes = {f: {n: rungs(d) for n, d in self.dimensions(f).items()} for f in self.tune.families}
+        axes = {f: {n: rungs(d) for n, d in self.dimensions(f).items()} for f in self.families}
         sizes = [int(np.prod([len(axis) for axis in axes[f].values()])) for f in axes]
         ends = np.cumsum(sizes)
         drawn = np.random.default_rng([seed, 2]).choice(

@@ -1,0 +1,113 @@
+"""Boosted trees are the same text every time, explain themselves exactly, and load as nothing but trees."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from people import FEATURES, TRAIN, frames
+
+from fairmark.errors import InputError
+from fairmark.learn import boosted
+from fairmark.learn.encode import Encoder
+from fairmark.learn.sample import Sample
+
+TABLE, EVIDENCE, _ = frames(800)
+ENCODER = Encoder.fit(TABLE, FEATURES, 9)
+ALL = Sample.plain(ENCODER.transform(TABLE), TABLE["_label"].to_numpy(), np.ones(800))
+ROWS, WATCHED = ALL.take(np.arange(600)), ALL.take(np.arange(600, 800))
+SETTINGS = {"learning_rate": 0.2, "num_leaves": 7, "min_child_samples": 20}
+
+
+def fitted(rows: Sample = ROWS, watched: Sample = WATCHED) -> boosted.Boosted:
+    return boosted.fit(rows, watched, ENCODER.columns, SETTINGS, TRAIN)
+
+
+MODEL = fitted()
+
+
+def test_twice_gives_the_same_text() -> None:
+    assert fitted().text == MODEL.text
+
+
+def test_the_text_names_no_number_of_threads_but_one() -> None:
+    assert "[num_threads: 1]" in boosted._steady_text(
+        MODEL.text.replace("[num_threads: 1]", "[num_threads: 64]")
+    )
+    assert "[num_threads: 1]" in MODEL.text
+
+
+def test_what_is_loaded_scores_the_same() -> None:
+    again = boosted.load(MODEL.dumps(), ENCODER.columns)
+
+    assert np.array_equal(again.raw(ALL.matrix), MODEL.raw(ALL.matrix))
+    assert (again.rounds, again.dumps()) == (MODEL.rounds, MODEL.dumps())
+
+
+def test_rounds_stop_where_validation_rows_stop_gaining() -> None:
+    noise = replace(WATCHED, label=1 - WATCHED.label)
+
+    assert fitted(watched=noise).rounds < MODEL.rounds <= TRAIN.max_rounds
+
+
+def test_contributions_add_up_to_the_log_odds() -> None:
+    values = MODEL.contributions(ALL.matrix)
+
+    np.testing.assert_allclose(values.sum(axis=1), MODEL.raw(ALL.matrix), atol=1e-9)
+    assert MODEL.contributions(ALL.matrix[:0]).shape == (0, len(FEATURES) + 1)
+
+
+def test_contributions_that_do_not_add_up_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosted.Boosted, "raw", lambda _, matrix: np.full(len(matrix), 9.0))
+
+    with pytest.raises(ArithmeticError, match="must add up to the log-odds"):
+        MODEL.contributions(ALL.matrix)
+
+
+def test_a_row_without_weight_has_no_say() -> None:
+    lost = np.arange(600) % 3 == 0
+    heavy = replace(ROWS, weight=np.where(lost, 0.0, 1.0))
+    turned = replace(heavy, label=np.where(lost, 1 - ROWS.label, ROWS.label).astype(np.int8))
+
+    assert np.array_equal(fitted(heavy).raw(ALL.matrix), fitted(turned).raw(ALL.matrix))
+
+
+def test_a_mitigated_fit_starts_from_the_label_rate_and_says_so_in_its_trees() -> None:
+    nudged = [replace(rows, cost=np.full(len(rows.label), 1e-9)) for rows in (ROWS, WATCHED)]
+
+    np.testing.assert_allclose(fitted(*nudged).raw(ALL.matrix), MODEL.raw(ALL.matrix), atol=0.05)
+
+
+def test_costs_move_decisions_to_where_they_gain() -> None:
+    left = (EVIDENCE["side"] == "left").to_numpy()
+    cost = np.where(left, 1.0, -0.5)
+    costly = [replace(rows, cost=part) for rows, part in ((ROWS, cost[:600]), (WATCHED, cost[600:]))]
+
+    shares = [(model.raw(ALL.matrix)[left] > 0).mean() for model in (MODEL, fitted(*costly))]
+
+    assert shares[1] > shares[0] + 0.05
+
+
+def test_a_setting_that_lightgbm_refuses_is_refused() -> None:
+    with pytest.raises(InputError, match=r"tune.families.boosted: .* got .*num_leaves"):
+        boosted.fit(ROWS, WATCHED, ENCODER.columns, {"num_leaves": 1}, TRAIN)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "tree\n", MODEL.text[:2000], "import os", "tree\nversion=v4\nend of trees\n"]
+)
+def test_anything_but_trees_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="must be LightGBM's model text"):
+        boosted.load(text, ENCODER.columns)
+
+
+def test_trees_of_other_features_are_refused() -> None:
+    with pytest.raises(InputError, match="must read 4 features, got 5"):
+        boosted.load(MODEL.text, ENCODER.columns[:4])
+
+
+def test_rows_too_few_to_split_still_give_a_model() -> None:
+    few = [rows.take(np.arange(12)) for rows in (ROWS, WATCHED)]
+    costly = [replace(rows, cost=np.linspace(-1, 1, 12)) for rows in few]
+
+    for pair in (few, costly):
+        assert len(np.unique(fitted(*pair).raw(ALL.matrix))) == 1

@@ -1,0 +1,149 @@
+"""A search has the same trials however many work, and goes on where it was stopped as if it had not been."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
+from people import policy
+from searching import TUNE, formula, outcome, strength_of, tune
+
+from fairmark.learn.record import Record
+from fairmark.learn.search import Search, Trial
+from fairmark.learn.workers import Here
+from fairmark.params import Chosen
+
+
+def searched(
+    folder: Path,
+    attempt: Callable[[str], str] = formula,
+    executor: Executor | None = None,
+    report: Callable[[Sequence[Trial]], None] = lambda _: None,
+    **changes: Any,
+) -> list[Trial]:
+    record = Record(folder / "record.jsonl")
+    return Search(tune(**changes), policy(), attempt, executor or Here(), record, report).run()
+
+
+SAMPLERS = pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+
+
+@SAMPLERS
+def test_the_same_seed_gives_the_same_trials(tmp_path: Path, sampler: str) -> None:
+    one, two, other = (
+        searched(tmp_path / str(k), sampler=sampler, seed=seed) for k, seed in enumerate((7, 7, 8))
+    )
+
+    assert one == two != other
+    assert [trial.number for trial in one] == list(range(11))
+
+
+@SAMPLERS
+def test_many_workers_in_any_order_give_the_same_trials(tmp_path: Path, sampler: str) -> None:
+    def later(choices: str) -> str:
+        sleep(0.01 * (hash(choices) % 3))
+        return formula(choices)
+
+    with ThreadPoolExecutor(3) as pool:
+        many = searched(tmp_path / "many", later, pool, sampler=sampler)
+
+    assert many == searched(tmp_path / "one", sampler=sampler)
+
+
+@SAMPLERS
+@pytest.mark.parametrize("stop", [1, 2, 4, 6, 10])
+def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, sampler: str, stop: int
+) -> None:
+    class StoppedError(Exception):
+        pass
+
+    runs: list[str] = []
+
+    def stopping(choices: str) -> str:
+        if len(runs) == stop:
+            raise StoppedError
+        runs.append(choices)
+        return formula(choices)
+
+    with pytest.raises(StoppedError):
+        searched(tmp_path / "a", stopping, sampler=sampler)
+    done, runs[:] = list(runs), []
+    record = Record(tmp_path / "a" / "record.jsonl", {choices: formula(choices) for choices in done})
+    again: list[str] = []
+
+    def noting(choices: str) -> str:
+        again.append(choices)
+        return formula(choices)
+
+    resumed = Search(tune(sampler=sampler), policy(), noting, Here(), record, lambda _: None).run()
+
+    assert resumed == searched(tmp_path / "b", sampler=sampler)
+    assert not set(again) & set(done)
+
+
+@SAMPLERS
+def test_the_order_in_which_params_are_written_changes_nothing(tmp_path: Path, sampler: str) -> None:
+    turned = {
+        family: dict(reversed(settings.items())) for family, settings in reversed(TUNE["families"].items())
+    }
+
+    assert searched(tmp_path / "a", families=turned, sampler=sampler) == searched(
+        tmp_path / "b", sampler=sampler
+    )
+
+
+def test_the_plain_models_come_first_and_the_ladder_next(tmp_path: Path) -> None:
+    trials = searched(tmp_path)
+
+    assert [trial.role for trial in trials[:3]] == ["baseline", "unmitigated", "searched"]
+    assert [strength_of(trial.chosen) for trial in trials[:5]] == pytest.approx([0, 0, 0.4, 0.8, 1.2])
+    assert {trial.chosen.margin for trial in trials[2:]} == {0.05}
+
+
+def test_a_grid_ends_where_it_is_exhausted(tmp_path: Path) -> None:
+    assert len(searched(tmp_path, sampler="grid", trials=100)) == 2 + 56
+
+
+def test_a_search_may_be_shorter_than_its_plain_models(tmp_path: Path) -> None:
+    assert [trial.role for trial in searched(tmp_path, trials=1)] == ["baseline"]
+
+
+def test_one_family_alone_has_a_baseline_and_no_rival(tmp_path: Path) -> None:
+    trials = searched(tmp_path, families={"logistic": TUNE["families"]["logistic"]}, trials=4)
+
+    assert [trial.role for trial in trials] == ["baseline", "searched", "searched", "searched"]
+
+
+def test_tpe_looks_where_limits_are_kept_at_little_cost(tmp_path: Path) -> None:
+    best = {
+        sampler: max(
+            trial.outcome.quality for trial in searched(tmp_path / sampler, sampler=sampler, trials=40)
+            if trial.outcome.feasible
+        )
+        for sampler in ("tpe", "random")
+    }  # fmt: skip
+
+    assert 0.85 >= best["tpe"] >= best["random"] - 0.002
+
+
+def test_a_trial_that_fails_is_kept_and_told_of(tmp_path: Path) -> None:
+    def failing(choices: str) -> str:
+        if Chosen.model_validate_json(choices).balance == "weights":
+            return outcome(0.0, 0.0, failure="nothing to learn").model_dump_json()
+        return formula(choices)
+
+    trials = searched(tmp_path, failing)
+
+    assert {t.outcome.failure for t in trials} == {None, "nothing to learn"}
+    assert not any(t.outcome.feasible for t in trials if t.outcome.failure)
+
+
+def test_progress_is_reported_after_each_batch(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    searched(tmp_path, report=lambda trials: seen.append(len(trials)))
+
+    assert seen == [2, 5, 8, 11]

@@ -1,0 +1,89 @@
+"""Params dimensions become points, and points become choices of a fit."""
+
+from typing import Any
+
+import pytest
+from searching import tune
+
+from fairmark.errors import ParamsError
+from fairmark.learn.space import Space, rungs
+from fairmark.params import Choice, FloatRange, IntRange
+
+
+def real(low: float, high: float, grid: int = 3, log: bool = False) -> FloatRange:
+    return FloatRange(type="float", low=low, high=high, grid=grid, log=log)
+
+
+def whole(low: int, high: int, grid: int = 3, log: bool = False) -> IntRange:
+    return IntRange(type="int", low=low, high=high, grid=grid, log=log)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "values"),
+    [
+        (real(0, 1), [0, 0.5, 1]),
+        (real(0.01, 100, log=True), [0.01, 1, 100]),
+        (real(1, 3, grid=1), [2]),
+        (real(2, 2), [2]),
+        (whole(1, 100, log=True), [1, 10, 100]),
+        (whole(1, 2, grid=5), [1, 2]),
+        (Choice(type="choice", values=["b", "a"]), ["b", "a"]),
+    ],
+)
+def test_the_grid_of_a_dimension(dimension: Any, values: list[Any]) -> None:
+    assert rungs(dimension) == pytest.approx(values)
+
+
+def test_the_plain_models_are_mid_space_and_want_nothing_but_quality() -> None:
+    logistic, boosted = Space(tune(balance=["weights"], reweighing=[True])).plain()
+
+    assert (logistic.family, logistic.settings) == ("logistic", {"c": 1.0})
+    assert (boosted.family, boosted.settings) == ("boosted", {"num_leaves": 9, "extra_trees": False})
+    for plain in (logistic, boosted):
+        assert (plain.balance, plain.reweighing, plain.mitigation, plain.margin) == ("none", False, [], None)
+
+
+def test_the_ladder_rises_from_the_first_rung_above_zero() -> None:
+    ladder = Space(tune()).ladder()
+
+    assert [point["strength.0"] for point in ladder] == pytest.approx([0.4, 0.8, 1.2])
+    assert {point["family"] for point in ladder} == {"boosted"}
+    assert Space(tune(mitigation=[])).ladder() == []
+
+
+def test_the_grid_holds_every_point_once_in_an_order_of_its_seed() -> None:
+    # (3 values of c + 2 x 2 of the trees) x 2 balances x 4 strengths
+    points = [tuple(sorted(point.items())) for point in Space(tune()).grid(1, 999)]
+    others = [tuple(sorted(point.items())) for point in Space(tune()).grid(2, 999)]
+
+    assert len(points) == len(set(points)) == 56
+    assert points != others
+    assert set(points) == set(others)
+    assert len(list(Space(tune()).grid(1, 5))) == 5
+
+
+def test_a_point_becomes_choices_with_the_digits_that_are_written() -> None:
+    point: dict[str, Any] = {"family": "logistic", "balance": "none", "reweighing": False}
+
+    chosen = Space(tune()).chosen({**point, "logistic.c": 1 / 3, "strength.0": 2 / 3}, 0.05)
+
+    assert chosen.settings == {"c": 0.333333}
+    assert [step.strength for step in chosen.mitigation] == [0.666667]
+    assert Space(tune()).chosen({**point, "logistic.c": 1.0, "strength.0": 0.0}, 0.05).mitigation == []
+
+
+BAD = {"type": "float", "low": 2, "high": 1, "log": False, "grid": 2}
+FLAT = {"type": "int", "low": 0, "high": 5, "log": True, "grid": 2}
+
+
+def test_every_fault_of_a_space_is_told() -> None:
+    space = Space(tune(families={"logistic": {"c": BAD}, "boosted": {"num_leaves": FLAT}}, balance=[]))
+
+    with pytest.raises(ParamsError) as told:
+        space.check()
+
+    assert list(told.value.faults) == [
+        "params.yaml: tune.families.logistic.c: must have low <= high, got 2.0 > 1.0",
+        "params.yaml: tune.families.boosted.num_leaves: must have low > 0 on a log scale, got 0",
+        "params.yaml: tune.balance: must hold something to choose from, got nothing",
+    ]

@@ -1,0 +1,202 @@
+"""`tune` and `train` write what they declare: the same bytes wherever they run, however often stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from people import TRAIN, limit, policy, written
+from searching import TUNE
+
+from fairmark import params
+from fairmark.entry import chosen
+from fairmark.errors import InputError
+from fairmark.files import read_json
+from fairmark.learn.model import Model, digest
+from fairmark.stages.train import train
+from fairmark.stages.tune import tune
+
+ROOT = Path(__file__).parents[1]
+POLICY = policy(limit("selection_rate_ratio", "side", at_least=0.6), limit("roc_auc", None, at_least=0.6))
+SMALL = TUNE | {"trials": 7, "sampler": "tpe"}
+OUTPUTS = ("tuned.yaml", "trials.csv", "summary.json")
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path, Path]:
+    return written(tmp_path_factory.mktemp("people"), 2000)
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAIRMARK_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("FAIRMARK_WORKERS", "1")
+    monkeypatch.delenv("FAIRMARK_DASK_SCHEDULER", raising=False)
+
+
+def tuned(paths: tuple[Path, ...], out: Path, **changes: Any) -> dict[str, bytes]:
+    search = params.typed(params.Tune, SMALL | changes, "tune")
+    tune(*paths, *(out / name for name in OUTPUTS), search, TRAIN, POLICY)  # type: ignore[call-arg,arg-type]
+    return {name: (out / name).read_bytes() for name in OUTPUTS}
+
+
+def test_tune_twice_gives_the_same_bytes(paths: tuple[Path, ...], tmp_path: Path) -> None:
+    assert tuned(paths, tmp_path / "one") == tuned(paths, tmp_path / "two")
+
+
+def test_tune_writes_a_params_file_of_train(paths: tuple[Path, ...], tmp_path: Path) -> None:
+    tuned(paths, tmp_path)
+    summary, table = read_json(tmp_path / "summary.json"), pd.read_csv(tmp_path / "trials.csv")
+
+    best = chosen(tmp_path / "tuned.yaml")
+
+    row = table[table["chosen"]].iloc[0]
+    assert (best.family, summary["chosen"]) == (row["family"], row["number"])
+    assert len(table) == summary["trials"] == 7
+    assert (tmp_path / "tuned.yaml").read_text().startswith("# Written by the stage tune")
+
+
+def test_tune_leaves_nothing_behind(paths: tuple[Path, ...], tmp_path: Path) -> None:
+    tuned(paths, tmp_path / "out")
+
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == sorted(OUTPUTS)
+
+
+def test_a_search_in_which_nothing_can_be_fitted_says_why_and_writes_nothing(
+    paths: tuple[Path, ...], tmp_path: Path
+) -> None:
+    families = {"boosted": {"num_leaves": {"type": "choice", "values": [1]}}}
+
+    with pytest.raises(InputError, match=r"tune: tune.families.boosted: must be settings of LightGBM"):
+        tuned(paths, tmp_path / "out", families=families, mitigation=[])
+
+    assert not (tmp_path / "out").exists()
+
+
+def trained(paths: tuple[Path, ...], tuned_file: Path, out: Path) -> tuple[str, bytes]:
+    ends = tuned_file, out / "model", out / "summary.json"
+    train(*paths, *ends, chosen(tuned_file), TRAIN, POLICY)  # type: ignore[call-arg,arg-type]
+    return digest(out / "model"), (out / "summary.json").read_bytes()
+
+
+def test_train_twice_gives_the_same_bytes(paths: tuple[Path, ...], tmp_path: Path) -> None:
+    tuned(paths, tmp_path)
+
+    one, two = (trained(paths, tmp_path / "tuned.yaml", tmp_path / name) for name in "ab")
+
+    assert one == two
+
+
+def test_train_makes_the_model_that_the_search_has_measured(paths: tuple[Path, ...], tmp_path: Path) -> None:
+    tuned(paths, tmp_path)
+    trained(paths, tmp_path / "tuned.yaml", tmp_path)
+    summary, best = read_json(tmp_path / "summary.json"), None
+    table = pd.read_csv(tmp_path / "trials.csv")
+    best = table[table["chosen"]].iloc[0]
+
+    assert summary["threshold"] == best["threshold"] == Model.load(tmp_path / "model").threshold
+    assert summary["valid"]["accuracy"] == pytest.approx(best["accuracy"])
+    assert summary["valid"]["roc_auc"] == pytest.approx(best["roc_auc"])
+    assert summary["family"] == best["family"]
+
+
+# ------------------------------------------------------------------ from outside: workers, a kill, a cluster
+
+
+def params_file(folder: Path, **changes: Any) -> Path:
+    whole = yaml.safe_load((ROOT / "params.yaml").read_text())
+    whole["prepare"]["protected"] = {"side": {"by": "column", "column": "side"}}
+    whole |= {"tune": SMALL | changes, "train": TRAIN.model_dump(), "policy": POLICY.model_dump()}
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(whole))
+    return path
+
+
+def command(paths: tuple[Path, ...], out: Path, **changes: Any) -> list[str]:
+    ends = [str(out / name) for name in OUTPUTS]
+    given = str(params_file(out.parent, **changes))
+    return [sys.executable, "-m", "fairmark.stages.tune", given, *map(str, paths), *ends]
+
+
+def outside(paths: tuple[Path, ...], out: Path, **environment: str) -> dict[str, bytes]:
+    state = {"FAIRMARK_STATE": str(out.parent / "state")}
+    done = subprocess.run(
+        command(paths, out),
+        env={**os.environ, **state, **environment},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return {name: (out / name).read_bytes() for name in OUTPUTS}
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_bytes_of_one(paths: tuple[Path, ...], tmp_path: Path) -> None:
+    one, two = (outside(paths, tmp_path / count, FAIRMARK_WORKERS=count) for count in ("1", "2"))
+
+    assert one == two == tuned(paths, tmp_path / "here")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_a_search_that_was_killed_ends_with_the_same_bytes(
+    paths: tuple[Path, ...], tmp_path: Path, count: str
+) -> None:
+    state = tmp_path / "state"
+    environment = {**os.environ, "FAIRMARK_STATE": str(state), "FAIRMARK_WORKERS": count}
+    running = subprocess.Popen(command(paths, tmp_path / "out"), env=environment, stderr=subprocess.DEVNULL)
+    wait_for(lambda: any(path.stat().st_size for path in state.glob("*.jsonl")))
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    (kept,) = state.glob("*.jsonl")
+    lines = len([line for line in kept.read_text().splitlines() if line])
+
+    assert 0 < lines < 7
+    assert not (tmp_path / "out").exists()
+    assert outside(paths, tmp_path / "out", FAIRMARK_WORKERS=count) == tuned(paths, tmp_path / "here")
+
+
+def wait_for(held: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not held():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    dask = [sys.executable, "-m", "dask"]
+    local = ["--host", "127.0.0.1", "--no-dashboard"]
+    port = address.rpartition(":")[2]
+    spare = ["--nthreads", "1", "--nworkers", "2", "--local-directory", str(tmp_path / "spare")]
+    with (tmp_path / "dask.log").open("w") as log:
+        running = [
+            subprocess.Popen([*dask, *words], stdout=log, stderr=log, start_new_session=True)
+            for words in (["scheduler", *local, "--port", port], ["worker", address, *local, *spare])
+        ]
+        yield address
+        for process in reversed(running):
+            os.killpg(process.pid, signal.SIGTERM)
+        for process in running:
+            process.wait(30)
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_of_two_workers_gives_the_bytes_of_one_process(
+    paths: tuple[Path, ...], tmp_path: Path, cluster: str
+) -> None:
+    assert outside(paths, tmp_path / "out", FAIRMARK_DASK_SCHEDULER=cluster) == tuned(
+        paths, tmp_path / "here"
+    )
