@@ -72,6 +72,13 @@ def test_density_by_hand_is_the_share_of_known_values_in_each_bin() -> None:
     assert found["density"] == [0.75, 0.25]
 
 
+def test_nearness_by_hand_gives_each_known_value_to_one_place_of_the_grid() -> None:
+    found = dependence(_sum, PAIRS, _frame(x=[0.0, 1.0, 2.0, 4.0, np.nan], y=0.0), X, 2)
+
+    assert found["grid"] == [0, 4]
+    assert found["near"] == [0.75, 0.25]
+
+
 def test_categories_stand_by_name_the_most_frequent_first() -> None:
     data = _frame(job=["b", "a", "b", "c", None], y=1.0)
 
@@ -122,6 +129,7 @@ def test_days_stand_as_days() -> None:
 
     assert (found["grid"], found["mean"]) == (["2020-01-01", "2020-01-03"], [1, 3])
     assert found["edges"] == [18262, 18263, 18264]
+    assert found["near"] == [0.5, 0.5]
 
 
 @pytest.mark.parametrize("kind", ["numeric", "categorical"])

@@ -43,8 +43,9 @@ def dependence(
     dict
         `kind`; `grid` of values; `mean` score at each; `ice`, one line of scores per row; `density`, shares
         of the known values: in the bins between `edges` for numbers and days (edges in days since
-        1970-01-01), of the grid's own values for names; `missing`, null or the share of missing values and
-        the mean score there; `unshown`, how many names did not fit the grid.
+        1970-01-01), of the grid's own values for names; `near`, shares of the known values that are
+        nearest to each value of the grid; `missing`, null or the share of missing values and the mean score
+        there; `unshown`, how many names did not fit the grid.
     """
     column = data[feature["name"]]
     grid, unshown = _grid(column, feature, points)
@@ -63,6 +64,7 @@ def dependence(
         "ice": lines[:, :LINES].T.tolist(),
         "edges": edges,
         "density": density,
+        "near": _near(column, feature["kind"], grid) if edges else density,
         "missing": gap,
         "unshown": unshown,
     }
@@ -111,9 +113,23 @@ def _density(
         return None, [float((known == value).mean()) for value in grid]
     if known.empty:
         return [], []
-    numbers = (known - pd.Timestamp(0)) / pd.Timedelta(days=1) if kind == "date" else known
-    counts, edges = np.histogram(numbers.to_numpy(dtype=np.float64), bins=points)
+    counts, edges = np.histogram(_numbers(known, kind), bins=points)
     return edges.tolist(), (counts / counts.sum()).tolist()
+
+
+def _near(column: "pd.Series[Any]", kind: str, grid: list[Any]) -> list[float]:
+    """Return the share of the known values nearest to each value of the grid, the lower of two as near."""
+    places = _numbers(pd.Series(grid), kind)
+    numbers = _numbers(column.dropna(), kind)
+    nearest = np.searchsorted((places[1:] + places[:-1]) / 2, numbers, side="left")
+    shares = np.bincount(nearest, minlength=len(grid)) / len(numbers)
+    return [float(share) for share in shares]
+
+
+def _numbers(known: "pd.Series[Any]", kind: str) -> Floats:
+    """Return numbers as they are, and moments as days since 1970-01-01."""
+    numbers = (known - pd.Timestamp(0)) / pd.Timedelta(days=1) if kind == "date" else known
+    return np.asarray(numbers, dtype=np.float64)
 
 
 def _lines(score: Score, background: pd.DataFrame, name: str, grid: list[Any]) -> Floats:

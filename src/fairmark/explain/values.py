@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import pandas as pd
-
 MISSING = "missing"
 
 
 def plain(value: Any, kind: str) -> float | bool | str | None:
     """Return one cell as JSON: a number, a truth value, a text (days as ISO 8601), or null when missing."""
+    import pandas as pd
+
     if pd.isna(value):
         return None
     match kind:

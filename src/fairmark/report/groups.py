@@ -1,0 +1,145 @@
+"""Measures by group: strips beside numbers for the rates that matter, and tables with everything."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from fairmark.report.facts import Facts
+from fairmark.report.pieces import NUMBER, STRIP, Column, Table
+from fairmark.report.strips import axis, unit, whisker
+from fairmark.report.svg import Scale, tag
+from fairmark.report.words import HEADLINE, OPEN_ENDED, count, measured, title
+
+SHOWN = ("selection_rate", "recall", "false_positive_rate", "accuracy")
+"""Rates by group that get strips of their own."""
+
+APART = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
+"""Rates whose gaps between groups are measured."""
+
+FEW = "few rows"
+
+
+def overall(facts: Facts) -> Table:
+    """Return the headline measures of the test part with their intervals."""
+    found = facts.measurements["overall"]
+    scale = unit(0, 1)
+    rows = [
+        (
+            title(name),
+            _strip(scale, found[name]) if name not in OPEN_ENDED else Markup(),
+            _value(facts, found[name]),
+        )
+        for name in HEADLINE
+        if name in found
+    ]
+    columns = [Column("Measure"), Column("From 0 to 1", STRIP), Column("Value (interval)", NUMBER)]
+    caption = f"All {count(facts.measurements['data']['rows'])} test rows"
+    return Table(caption, columns, rows, ("", axis(scale), ""))
+
+
+def strips(facts: Facts, attribute: str) -> list[Table]:
+    """Return a table of strips for each of the `SHOWN` rates, a mark standing for all test rows."""
+    groups = facts.measurements["groups"][attribute]
+    return [_rate(facts, attribute, name, groups) for name in SHOWN]
+
+
+def everything(facts: Facts, attribute: str) -> Table:
+    """Return every measure of every group of an attribute, one row for each measure."""
+    groups = facts.measurements["groups"][attribute]
+    names = [name for name in HEADLINE if any(name in entry["measures"] for entry in groups.values())]
+    columns = [Column("Measure"), *(Column(group, NUMBER) for group in groups)]
+    rows: list[Sequence[str]] = [
+        ("Test rows", *(count(entry["rows"]) for entry in groups.values())),
+        ("Positive rows", *(count(entry["positives"]) for entry in groups.values())),
+    ]
+    rows += [
+        (title(name), *(_value(facts, entry["measures"].get(name)) for entry in groups.values()))
+        for name in names
+    ]
+    return Table(f"Every measure by {attribute}", columns, rows)
+
+
+def disparities(facts: Facts, attribute: str) -> Table:
+    """Return the ratio and the difference of each rate between the groups of an attribute."""
+    found = facts.measurements["disparities"].get(attribute, {})
+    columns = [
+        Column("Rate"),
+        Column("Ratio", STRIP),
+        Column("Ratio (interval)", NUMBER),
+        Column("Difference (interval)", NUMBER),
+        Column("Lowest, highest"),
+    ]
+    rows = [_gap(facts, rate, found.get(f"{rate}_ratio"), found.get(f"{rate}_difference")) for rate in APART]
+    rows.append(_gap(facts, "equalized_odds", None, found.get("equalized_odds_difference")))
+    return Table(f"Gaps by {attribute}", columns, rows, ("", axis(unit(0, 1)), "", "", ""))
+
+
+def _gap(
+    facts: Facts, rate: str, ratio: Mapping[str, Any] | None, difference: Mapping[str, Any] | None
+) -> Sequence[str]:
+    ends = [(ratio or difference or {}).get(end) for end in ("lowest", "highest")]
+    return (
+        title(rate),
+        _strip(unit(0, 1), ratio),
+        _value(facts, ratio) if ratio else "",
+        _value(facts, difference) if difference else "",
+        ", ".join(end for end in ends if end),
+    )
+
+
+def small_groups(facts: Facts) -> list[tuple[str, str, str]]:
+    """Return `(attribute, group, test rows)` of every group below the policy's minimum."""
+    return [
+        (attribute, group, count(entry["rows"]))
+        for attribute, groups in facts.measurements["groups"].items()
+        for group, entry in groups.items()
+        if facts.small(entry["rows"])
+    ]
+
+
+def _rate(facts: Facts, attribute: str, name: str, groups: Mapping[str, Any]) -> Table:
+    entries = {group: entry["measures"].get(name) for group, entry in groups.items()}
+    whole = facts.measurements["overall"].get(name, {}).get("value")
+    scale = _room([entry for entry in entries.values() if entry] + [{"value": whole}])
+    rows = [
+        (_named(facts, group, groups[group]["rows"]), _strip(scale, entry, whole), _value(facts, entry))
+        for group, entry in entries.items()
+    ]
+    columns = [Column(attribute), Column("Rate", STRIP), Column("Value (interval)", NUMBER)]
+    return Table(f"{title(name)} by {attribute}", columns, rows, ("", axis(scale), ""))
+
+
+def _room(entries: Sequence[Mapping[str, Any]]) -> Scale:
+    """Return a scale from 0 to a round number above every value; a tall interval may run out of it."""
+    known = [
+        value for entry in entries for value in (entry.get("value"), entry.get("high")) if value is not None
+    ]
+    highest = max(known, default=1.0)
+    end = next((step for step in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0) if step >= highest), highest)
+    return unit(0, end)
+
+
+def _strip(scale: Scale, entry: Mapping[str, Any] | None, mark: float | None = None) -> Markup:
+    if entry is None or entry["value"] is None:
+        return Markup()
+    return whisker(scale, entry["value"], entry.get("low"), entry.get("high"), mark)
+
+
+def _value(facts: Facts, entry: Mapping[str, Any] | None) -> str:
+    """Return a value in bold with its interval after it, or why there is none."""
+    words = measured(entry, facts.decimals)
+    value, space, within = words.partition(" (")
+    if entry is None or entry["value"] is None or not space:
+        return words
+    return tag("b", value) + Markup(" ") + tag("span", f"({within}", class_="within")
+
+
+def _named(facts: Facts, group: str, rows: float) -> Markup:
+    flag = tag("span", FEW, class_="flag") if facts.small(rows) else Markup()
+    return (
+        tag("span", group, class_="who")
+        + Markup(" ")
+        + tag("span", f"{count(rows)} rows", class_="rows")
+        + flag
+    )

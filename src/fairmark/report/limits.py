@@ -1,0 +1,120 @@
+"""The verdict as a reader sees it: one entry for each limit, led by the comparison that decides it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairmark.judge.verdict import Finding, Verdict
+from fairmark.params import Limit, Policy, Waiver
+from fairmark.report.pieces import NUMBER, STRIP, Column, Table
+from fairmark.report.strips import axis, gate, unit
+from fairmark.report.svg import Scale, around
+from fairmark.report.words import OPEN_ENDED, count, listed, number, title
+
+STYLES = {"pass": "pass", "fail": "fail", "insufficient evidence": "unsure"}
+SEVERITY = ("fail", "insufficient evidence", "pass")
+SIGNS = {"at_least": "at least", "at_most": "at most"}
+SIDES = {"at_least": "lower bound", "at_most": "upper bound"}
+
+
+def verdict_view(verdict: Verdict, policy: Policy, decimals: int) -> Mapping[str, Any]:
+    """Return the outcome, one sentence about it, and each limit in the order of the policy."""
+    return {
+        "outcome": verdict.outcome,
+        "style": STYLES[verdict.outcome],
+        "sentence": sentence(verdict),
+        "guarantee": verdict.guarantee,
+        "limits": [_limit(limit, verdict, policy.waivers, decimals) for limit in policy.limits],
+        "gates_fairness": gates_fairness(policy),
+    }
+
+
+def gates_fairness(policy: Policy) -> bool:
+    """Return whether any limit that can stop a release looks at a protected attribute."""
+    return any(limit.gate and limit.attribute is not None for limit in policy.limits)
+
+
+def sentence(verdict: Verdict) -> str:
+    """Return how many gates hold, and which do not."""
+    gates = {finding.limit for finding in verdict.findings if finding.gate}
+    outcomes = {name: outcome for name, outcome in verdict.limits().items() if name in gates}
+    missed = [name for name, outcome in outcomes.items() if outcome == "fail"]
+    unsure = [name for name, outcome in outcomes.items() if outcome == "insufficient evidence"]
+    if not gates:
+        return "The policy gates nothing, so nothing is shown."
+    if not missed and not unsure:
+        return "The one gated limit is met." if len(gates) == 1 else f"All {len(gates)} gated limits are met."
+    said = [f"Missed: {listed(missed)}."] if missed else []
+    said += [f"Neither met nor missed for certain: {listed(unsure)}."] if unsure else []
+    met = len(outcomes) - len(missed) - len(unsure)
+    return " ".join([*said, f"Met: {met} of {len(outcomes)} gated limits."])
+
+
+def decisive(findings: Sequence[Finding]) -> Finding:
+    """Return the comparison that decides a limit: the worst outcome, and of these the least room."""
+
+    def rank(finding: Finding) -> tuple[int, float]:
+        room = float("-inf") if finding.bound is None else finding.bound - finding.limit_value
+        return SEVERITY.index(finding.outcome), room if finding.at == "at_least" else -room
+
+    return min(findings, key=rank)
+
+
+def _limit(limit: Limit, verdict: Verdict, waivers: Sequence[Waiver], decimals: int) -> Mapping[str, Any]:
+    findings = [finding for finding in verdict.findings if finding.limit == limit.name]
+    worst = decisive(findings)
+    outcome = verdict.limits()[limit.name]
+    where = f" by {limit.attribute}" if limit.attribute else ""
+    scale = _scale(findings)
+    return {
+        "name": limit.name,
+        "measure": f"{title(limit.measure)}{where}",
+        "required": f"{SIGNS[worst.at]} {number(worst.limit_value, decimals)}",
+        "outcome": outcome,
+        "style": STYLES[outcome],
+        "gate": limit.gate,
+        "group": worst.group,
+        "comparisons": len(findings),
+        "value": number(worst.value, decimals),
+        "bound": number(worst.bound, decimals),
+        "side": SIDES[worst.at],
+        "rows": None if worst.rows is None else count(worst.rows),
+        "text": worst.text,
+        "reason": limit.reason,
+        "strip": _strip(worst, scale),
+        "axis": axis(scale),
+        "all": _all(findings, scale, decimals) if len(findings) > 1 else None,
+        "waivers": [waiver for waiver in waivers if waiver.limit == limit.name],
+    }
+
+
+def _all(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
+    rows = [
+        (
+            each.group or "all rows",
+            each.outcome,
+            _strip(each, scale),
+            number(each.value, decimals),
+            number(each.bound, decimals),
+            "" if each.rows is None else count(each.rows),
+        )
+        for each in sorted(findings, key=lambda each: SEVERITY.index(each.outcome))
+    ]
+    columns = [
+        Column("Groups"),
+        Column("Outcome"),
+        Column("Bounds", STRIP),
+        Column("Measured", NUMBER),
+        Column(SIDES[findings[0].at].capitalize(), NUMBER),
+        Column("Rows", NUMBER),
+    ]
+    return Table(f"Every comparison of {findings[0].limit}", columns, rows, ("", "", axis(scale), "", "", ""))
+
+
+def _scale(findings: Sequence[Finding]) -> Scale:
+    known = [v for each in findings for v in (each.value, each.bound, each.opposite, each.limit_value)]
+    most = float("inf") if findings[0].measure in OPEN_ENDED else 1
+    return unit(*around([value for value in known if value is not None], 0, most))
+
+
+def _strip(finding: Finding, scale: Scale) -> str:
+    return gate(scale, finding.value, finding.bound, finding.opposite, finding.limit_value, finding.at)

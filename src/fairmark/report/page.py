@@ -1,0 +1,139 @@
+"""The report: one HTML file that holds everything, asks for nothing, and runs nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairmark.report import curves, groups, people, reasons
+from fairmark.report.environment import html
+from fairmark.report.facts import Facts
+from fairmark.report.limits import verdict_view
+from fairmark.report.search import search_view
+from fairmark.report.words import HEADLINE, count, interval, meaning, number, setting, title
+
+CONTENTS = (
+    ("verdict", "Verdict"),
+    ("quality", "Quality"),
+    ("groups", "Groups"),
+    ("gaps", "Gaps between groups"),
+    ("search", "The search"),
+    ("curves", "Curves"),
+    ("data", "The data"),
+    ("reasons", "Explanations"),
+    ("making", "How it was made"),
+    ("reading", "How to read this page"),
+)
+
+
+def page(facts: Facts) -> str:
+    """Return the report as HTML; the same facts give the same text."""
+    attributes = list(facts.measurements["groups"])
+    return html(
+        "report.html.j2",
+        contents=CONTENTS,
+        project=facts.project,
+        policy=facts.policy,
+        label=facts.schema["label"],
+        verdict=verdict_view(facts.verdict, facts.policy, facts.decimals),
+        tiles=_tiles(facts),
+        rows=count(facts.measurements["data"]["rows"]),
+        threshold=number(facts.measurements["model"]["threshold"], facts.decimals),
+        confidence=f"{facts.measurements['confidence']:g}",
+        quality=groups.overall(facts),
+        small=groups.small_groups(facts),
+        groups=[_groups(facts, attribute) for attribute in attributes],
+        search=search_view(facts),
+        curves={
+            "whole": [
+                it
+                for it in (curves.roc(facts), curves.precision_recall(facts), curves.calibrations(facts))
+                if it
+            ],
+            "groups": [{"attribute": name, "pictures": curves.by_group(facts, name)} for name in attributes],
+        },
+        people=_people(facts),
+        reasons=_reasons(facts),
+        making=_making(facts),
+        glossary=[
+            (title(name), meaning(name)) for name in HEADLINE if meaning(name) and name != "selection_rate"
+        ],
+    )
+
+
+def _tiles(facts: Facts) -> Sequence[Mapping[str, str]]:
+    """Return the few numbers that say most: quality, and every gated disparity."""
+    overall, between = facts.measurements["overall"], facts.measurements["disparities"]
+    found = [(title(name), overall.get(name)) for name in ("roc_auc", "accuracy", "selection_rate")]
+    gated = [limit for limit in facts.policy.limits if limit.gate and limit.attribute is not None]
+    found += [
+        (f"{title(limit.measure)} by {limit.attribute}", between.get(limit.attribute, {}).get(limit.measure))
+        for limit in gated
+    ]
+    return [
+        {
+            "name": name,
+            "value": number(entry["value"], facts.decimals) if entry else "\N{EN DASH}",
+            "note": interval(entry["low"], entry["high"], facts.decimals) if entry else "see its limit",
+        }
+        for name, entry in dict(found).items()
+    ]
+
+
+def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
+    return {
+        "attribute": attribute,
+        "strips": groups.strips(facts, attribute),
+        "everything": groups.everything(facts, attribute),
+        "gaps": groups.disparities(facts, attribute),
+    }
+
+
+def _people(facts: Facts) -> Mapping[str, Any]:
+    shared = facts.prepared["shared_rows"]
+    return {
+        "files": people.files(facts),
+        "shared": count(shared) if facts.prepared["files"]["test"] else None,
+        "parts": people.parts(facts),
+        "groups": [people.groups(facts, attribute) for attribute in facts.audit["groups"]],
+        "withheld": people.withheld(facts),
+        "proxies": people.proxies(facts),
+        "leakage": people.leakage(facts),
+        "strongest": people.strongest(facts),
+        "personal": people.personal(facts),
+    }
+
+
+def _reasons(facts: Facts) -> Mapping[str, Any]:
+    pictures, tables = reasons.dependences(facts)
+    return {
+        "importance": reasons.importance(facts),
+        "groups": [
+            {"attribute": name, "table": reasons.by_group(facts, name)}
+            for name in facts.explanations["by_group"]
+        ],
+        "background": count(facts.explanations["background"]),
+        "pictures": pictures,
+        "tables": tables,
+        "decisions": reasons.decisions(facts),
+    }
+
+
+def _making(facts: Facts) -> Sequence[tuple[str, str]]:
+    """Return what made this model; no time, host or path is among it."""
+    chosen, data = facts.chosen, facts.measurements["data"]
+    steps = [f"{step.constraint.replace('_', ' ')} by {step.attribute}, strength {step.strength:.4g}"
+             for step in chosen.mitigation]  # fmt: skip
+    settings = ", ".join(f"{name} {setting(value)}" for name, value in sorted(chosen.settings.items()))
+    return [
+        ("Model, SHA-256", facts.measurements["model"]["sha256"]),
+        ("Family", chosen.family),
+        ("Settings", settings),
+        ("Class balance", chosen.balance),
+        ("Reweighing", "yes" if chosen.reweighing else "no"),
+        ("Mitigation", "; ".join(steps) or "none"),
+        ("Decision threshold", number(facts.measurements["model"]["threshold"], facts.decimals)),
+        ("Features", ", ".join(feature["name"] for feature in facts.schema["features"])),
+        ("Test rows, SHA-256 of their ids", data["rows_sha256"]),
+        ("Owner", facts.project.owner),
+        ("Intended use", facts.project.intended_use),
+        ("Out of scope", facts.project.out_of_scope),
+    ]

@@ -1,0 +1,215 @@
+"""The search as a reader sees it: quality against fairness of every trial, what was chosen, its price."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairmark.params import Limit
+from fairmark.report.facts import Facts, Row
+from fairmark.report.frontier import Mark, frontier
+from fairmark.report.pieces import NUMBER, Column, Table
+from fairmark.report.words import count, listed, number, title
+
+TRUE = "True"
+PLAIN = ("roc_auc", "accuracy", "selection_rate")
+"""Measures of all validation rows that every trial has."""
+SKIPPED = ("state", "failure", "frontier", "chosen", "role")
+"""Columns of trials.csv that the table says in other ways, or not at all."""
+
+
+def search_view(facts: Facts) -> Mapping[str, Any]:
+    """Return the sentence, the picture and the tables of the search."""
+    unknown = facts.search.get("not_searched", [])
+    left = f" Limits that validation rows can't be held against: {listed(unknown)}." if unknown else ""
+    failed = sum(row["state"] != "complete" for row in facts.trials)
+    lost = f" {failed} trials came to nothing." if failed else ""
+    return {
+        "sentence": f"{facts.search['note']}{lost}{left}",
+        "frontier": _frontier(facts),
+        "chosen": compared(facts),
+        "price": price(facts),
+        "count": count(len(facts.trials)),
+        "trials": trials(facts),
+    }
+
+
+def done(facts: Facts) -> list[Row]:
+    """Return the trials that came to something."""
+    return [row for row in facts.trials if row["state"] == "complete"]
+
+
+def names(row: Row) -> tuple[str, ...]:
+    """Return what a trial is called: chosen, baseline, unmitigated, or nothing."""
+    return tuple(
+        name
+        for name, holds in (
+            ("chosen", row["chosen"] == TRUE),
+            ("unmitigated", row["role"] == "unmitigated"),
+            ("baseline", row["role"] == "baseline"),
+        )
+        if holds
+    )
+
+
+# ------------------------------------------------------------------ the picture
+
+
+def _frontier(facts: Facts) -> Mapping[str, Any] | None:
+    """Return the picture for wide and narrow pages, or nothing when no limit on groups was measured."""
+    across, key, limit = _fairness(facts)
+    marks = [
+        Mark(
+            int(row["number"]),
+            float(row[key]),
+            float(row["quality"]),
+            row["family"],
+            names(row),
+            best=row["frontier"] == TRUE,
+        )
+        for row in done(facts)
+        if row[key]
+    ]
+    if not marks or across is None:
+        return None
+    goal = facts.search["goal"]
+    floors = [
+        each.at_least
+        for each in facts.policy.limits
+        if each.attribute is None and each.measure == goal and each.gate
+    ]
+    floor = max((floor for floor in floors if floor is not None), default=None)
+    drawn = {
+        size: frontier(
+            marks, across, f"{title(goal).lower()} on validation rows", (limit, floor), wide=size == "wide"
+        )
+        for size in ("wide", "narrow")
+    }
+    families = sorted({mark.family for mark in marks})
+    shapes = " Squares are logistic models, dots are boosted trees." if len(families) > 1 else ""
+    caption = (
+        "Every trial, better to the right and upwards; the line is the frontier: what none beats in "
+        f"both.{shapes} Point values on validation rows; the verdict rests on bounds on test rows."
+    )
+    return {**drawn, "caption": caption}
+
+
+def _fairness(facts: Facts) -> tuple[str | None, str, float | None]:
+    """Return the name of the fairness axis, its column of trials.csv, and where the limit stands.
+
+    One floor on groups is drawn by its own measure. Several limits, or a ceiling, are drawn by the room that
+    is left to the nearest of them, which is 0 at the limit and grows with fairness.
+    """
+    on_groups = [limit for limit in facts.policy.limits if limit.attribute is not None]
+    gated = [limit for limit in on_groups if limit.gate]
+    if not gated:
+        reported = [limit for limit in on_groups if limit.at_least is not None and _measured(facts, limit)]
+        return (
+            (_called(reported[0]), f"limit.{reported[0].name}", None)
+            if reported
+            else (None, "fairness", None)
+        )
+    only = gated[0]
+    if len(gated) == 1 and only.at_least is not None and _measured(facts, only):
+        return _called(only), f"limit.{only.name}", only.at_least
+    return "room to the nearest gated limit on groups", "fairness", 0.0
+
+
+def _called(limit: Limit) -> str:
+    return f"{title(limit.measure).lower()} by {limit.attribute}"
+
+
+def _measured(facts: Facts, limit: Limit) -> bool:
+    return any(row.get(f"limit.{limit.name}") for row in done(facts))
+
+
+# ------------------------------------------------------------------ the tables
+
+
+def _shown(row: Row, key: str, decimals: int) -> str:
+    return number(float(row[key]), decimals) if row.get(key) else "\N{EN DASH}"
+
+
+def compared(facts: Facts) -> Table:
+    """Return the chosen trial beside the baseline and the unmitigated one, measure by measure."""
+    found = [
+        row for role in ("baseline", "unmitigated", "chosen") for row in done(facts) if role in names(row)
+    ]
+    rows = list({row["number"]: row for row in found}.values())
+    goal = facts.search["goal"]
+    measures = [(title(goal), "quality")] if goal not in PLAIN else []
+    measures += [(title(name), name) for name in PLAIN]
+    measures += [
+        (_called(limit).capitalize(), f"limit.{limit.name}")
+        for limit in facts.policy.limits
+        if limit.attribute
+    ]
+    body: list[Sequence[str]] = [("Family", *(row["family"] for row in rows))]
+    body += [(name, *(_shown(row, key, facts.decimals) for row in rows)) for name, key in measures]
+    body.append(("Keeps every gated limit", *("yes" if row["feasible"] == TRUE else "no" for row in rows)))
+    body.append(("Size, bytes", *(count(float(row["size_bytes"] or 0)) for row in rows)))
+    heads = [f"{' = '.join(names(row))} (trial {row['number']})".capitalize() for row in rows]
+    caption = "The simple first model, the best plain one, and the chosen one, on validation rows"
+    return Table(caption, [Column("Measure"), *(Column(head, NUMBER) for head in heads)], body)
+
+
+def price(facts: Facts) -> Table | None:
+    """Return what changes from the unmitigated trial to the chosen one, or nothing when they are the same."""
+    plain = next((row for row in done(facts) if "unmitigated" in names(row)), None)
+    chosen = next((row for row in done(facts) if "chosen" in names(row)), None)
+    if plain is None or chosen is None or plain is chosen:
+        return None
+    keys = [(title(name), name) for name in ("accuracy", "roc_auc")]
+    keys += [
+        (_called(limit).capitalize(), f"limit.{limit.name}")
+        for limit in facts.policy.limits
+        if limit.attribute
+    ]
+    rows = [
+        (
+            name,
+            _shown(plain, key, facts.decimals),
+            _shown(chosen, key, facts.decimals),
+            _change(plain, chosen, key, facts.decimals),
+        )
+        for name, key in keys
+    ]
+    columns = [Column("Measure"), *(Column(head, NUMBER) for head in ("Unmitigated", "Chosen", "Change"))]
+    return Table(
+        "The price: from the best model that looks at quality alone, on validation rows", columns, rows
+    )
+
+
+def _change(before: Row, after: Row, key: str, decimals: int) -> str:
+    if not before.get(key) or not after.get(key):
+        return "\N{EN DASH}"
+    change = float(after[key]) - float(before[key])
+    text = number(change, decimals)
+    return f"+{text}" if change > 0 and text.strip("0.") else text
+
+
+def trials(facts: Facts) -> Table:
+    """Return every trial with all its choices and measures."""
+    keys = [key for key in (facts.trials[0] if facts.trials else {}) if key not in SKIPPED]
+    columns = [Column("Trial"), *(Column(_heading(key), NUMBER) for key in keys[1:])]
+    rows = [(_trial(row), *(_cell(row[key], facts.decimals) for key in keys[1:])) for row in facts.trials]
+    marked = frozenset(place for place, row in enumerate(facts.trials) if row["chosen"] == TRUE)
+    return Table("Every trial of the search", columns, rows, marked=marked)
+
+
+def _heading(key: str) -> str:
+    return key.removeprefix("limit.").replace("_", " ").replace(".", " ")
+
+
+def _trial(row: Row) -> str:
+    said = [*names(row), *([f"failed: {row['failure']}"] if row["state"] != "complete" else [])]
+    return f"{row['number']} {', '.join(said)}".strip()
+
+
+def _cell(text: str, decimals: int) -> str:
+    """Return a cell of trials.csv: whole numbers as they are, others rounded, truth as yes or no."""
+    if text in {TRUE, "False"}:
+        return "yes" if text == TRUE else "no"
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return text if value == int(value) and "." not in text else number(value, max(decimals, 4))

@@ -1,0 +1,81 @@
+"""Write the pages that a person reads: the model card, in Markdown and in HTML, and the report.
+
+Reads what every stage before it wrote in small files, the sections `document`, `project` and `policy` of
+params.yaml, and what the search chose. Writes model-card.md, model-card.html and report.html, each of which
+needs no other file. The verdict on them is judged here, by the same pure function as in a release, on no day:
+waivers are shown and not applied. The release takes the pages along.
+"""
+
+import sys
+from pathlib import Path
+
+from fairmark.entry import run
+from fairmark.errors import InputError
+from fairmark.files import read_json, write_text
+from fairmark.judge.verdict import judge
+from fairmark.params import Chosen, Document, Policy, Project
+from fairmark.report.cards import card, card_page
+from fairmark.report.facts import Facts, read_curves, read_rows
+from fairmark.report.page import page
+
+
+def document(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads
+    schema: Path,
+    prepared: Path,
+    audit: Path,
+    split: Path,
+    trials: Path,
+    search: Path,
+    trained: Path,
+    measurements: Path,
+    plots: Path,
+    importance: Path,
+    explanations: Path,
+    tuned: Path,  # noqa: ARG001 - read as `chosen`
+    model_card: Path,
+    model_card_page: Path,
+    report: Path,
+    settings: Document,
+    project: Project,
+    policy: Policy,
+    chosen: Chosen,
+) -> None:
+    """Write the cards and the report.
+
+    Raises
+    ------
+    InputError
+        When an output of another stage is missing or is not what that stage writes, and when measurements
+        are of another model or lack a group.
+    """
+    found, described, made = read_json(measurements), read_json(schema), read_json(trained)
+    groups = {name: attribute["groups"] for name, attribute in described["attributes"].items()}
+    verdict = judge(found, policy, None, expected_threshold=made["threshold"], expected_groups=groups)
+    if verdict.faults:
+        raise InputError(*(f"{measurements}: {fault}" for fault in verdict.faults))
+    facts = Facts(
+        project=project,
+        policy=policy,
+        document=settings,
+        chosen=chosen,
+        schema=described,
+        prepared=read_json(prepared),
+        audit=read_json(audit),
+        split=read_json(split),
+        trials=read_rows(trials),
+        search=read_json(search),
+        trained=made,
+        measurements=found,
+        curves=read_curves(plots),
+        importance=read_rows(importance),
+        explanations=read_json(explanations),
+        verdict=verdict,
+    )
+    words = card(facts)
+    pages = {model_card: words, model_card_page: card_page(facts, words), report: page(facts)}
+    for path, text in pages.items():
+        write_text(path, text)
+
+
+if __name__ == "__main__":
+    run(document, sys.argv)
