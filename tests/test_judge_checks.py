@@ -1,0 +1,230 @@
+"""The checks work on any table, choose nothing by test rows, give nobody away, and are the same twice."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from checked import CHECKS, CHOSEN, GROUPS, ODD, POLICY, TRAIN, limit, parts, scorecard
+from pipeline import run_stage
+from second import make_second
+
+from fairmark.errors import InputError
+from fairmark.files import steady, write_json
+from fairmark.judge.checks import checks
+from fairmark.judge.glance import Rows
+from fairmark.judge.verdict import judge
+from fairmark.learn.fit import fit_model
+from fairmark.learn.model import Model
+from fairmark.learn.parts import Parts, read_parts
+from fairmark.params import Chosen, Evaluate, Policy, read_params
+
+EVALUATE = Evaluate(
+    seed=1, confidence=0.95, replicates=100, calibration_bins=5, curve_points=10, checks=CHECKS
+)
+BOOSTED = CHOSEN.model_copy(
+    update={"family": "boosted", "settings": {"num_leaves": 4, "min_child_samples": 5}}
+)
+
+
+def _about(made: Parts, model: Model) -> dict[str, Any]:
+    test = Rows.of(made, "test")
+    return {
+        "model": {"sha256": "0" * 64, "threshold": model.threshold},
+        "data": {
+            "part": "test",
+            "rows": len(test.label),
+            "positives": int(test.label.sum()),
+            "weighted": bool((test.weight != 1).any()),
+            "rows_sha256": "0" * 64,
+        },
+        "confidence": 0.95,
+    }
+
+
+def _checked(made: Parts, chosen: Chosen = CHOSEN, policy: Policy = POLICY) -> dict[str, Any]:
+    model = fit_model(made, chosen, TRAIN, policy)
+    return checks(made, model, EVALUATE, TRAIN, policy, _about(made, model))
+
+
+def _documents(found: dict[str, Any]) -> dict[str, Any]:
+    together = [one for one in found["stress"]["scenarios"] if one["measurements"] is not None]
+    return {
+        f"{one['kind']} {one['amount']}": json.loads(json.dumps(steady(one["measurements"])))
+        for one in together
+    }
+
+
+def test_every_experiment_has_its_part() -> None:
+    found = _checked(parts())
+
+    assert set(found) == {"learning", "probe", "slices", "stress", "abstain", "leakage"}
+    assert found["leakage"]["concentration"]["feature"] == "x"
+    assert found["stress"]["swapped"]["same"] is True
+
+
+def test_stressed_measurements_are_judged_like_any_others() -> None:
+    outcomes = {
+        name: judge(document, POLICY, None) for name, document in _documents(_checked(parts(1500))).items()
+    }
+
+    assert {name: verdict.faults for name, verdict in outcomes.items() if verdict.faults} == {}
+    assert outcomes["missing 0.1"].outcome == "pass"
+    assert set(outcomes) >= {"missing 0.5", "shift -0.1", "shift 0.1", "unseen 0.5", "nudge 0.1"}
+
+
+def test_a_stress_that_ruins_the_model_fails_a_verdict_that_it_passed() -> None:
+    made = parts(1500)
+    strict = POLICY.model_copy(update={"limits": [limit("roc_auc", None, 0.86)]})
+
+    found = _documents(_checked(made, policy=strict))
+
+    assert judge(found["shift 0.1"], strict, None).outcome == "pass"
+    assert judge(found["missing 0.5"], strict, None).outcome == "fail"
+
+
+def test_measurements_speak_of_the_attributes_that_the_policy_names() -> None:
+    gated = POLICY.model_copy(update={"limits": [limit("selection_rate_ratio", "team", 0.5)]})
+
+    for document in _documents(_checked(parts(), policy=gated)).values():
+        assert sorted(document["groups"]["team"]) == GROUPS
+        assert judge(document, gated, None).faults == ()
+
+
+def test_nothing_of_a_row_is_written() -> None:
+    made = parts()
+
+    text = json.dumps(_checked(made))
+
+    assert "secret" not in text
+    assert not any(repr(value) in text for value in made.table["x"])
+
+
+@pytest.mark.parametrize("chosen", [CHOSEN, BOOSTED])
+def test_checking_twice_gives_the_same_bytes(chosen: Chosen, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_json(tmp_path / name, _checked(parts(), chosen))
+
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_labels_of_test_rows_choose_nothing() -> None:
+    made = parts()
+    turned = made.table["_label"].where(made.belongs != "test", 1 - made.table["_label"]).astype("int8")
+
+    one, two = (_checked(each) for each in (made, replace(made, table=made.table.assign(_label=turned))))
+
+    assert (one["learning"], one["probe"]) == (two["learning"], two["probe"])
+    assert one["slices"]["looked_at"] == two["slices"]["looked_at"]
+    assert [b["width"] for b in one["abstain"]["bands"]] == [b["width"] for b in two["abstain"]["bands"]]
+    assert [s["changed"] for s in one["stress"]["scenarios"] if s["kind"] != "nudge"] == [
+        s["changed"] for s in two["stress"]["scenarios"] if s["kind"] != "nudge"
+    ]
+
+
+# ------------------------------------------------------------------ tables of every shape
+
+
+@pytest.mark.parametrize("features", ["x", "job", "x noise", "job own", "own", "since", "x job own since"])
+@pytest.mark.parametrize("chosen", [CHOSEN, BOOSTED], ids=["logistic", "boosted"])
+def test_features_of_any_kinds_are_checked(features: str, chosen: Chosen) -> None:
+    found = steady(_checked(parts(150, features=features), chosen))
+
+    assert len(found["probe"]["features"]) == len(features.split())
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"noise": 1.0},
+        {"noise": np.nan},
+        {"noise": 1.0, "x": 2.0},
+        {ODD: pd.Series(["cook"] * 150, dtype="str")},
+        {ODD: pd.Series([None] * 150, dtype="str")},
+        {"_time": pd.Timestamp("2021-01-01")},
+        {"_time": pd.Timestamp("2021-01-01") + pd.to_timedelta(np.arange(150), unit="h")},
+        {"since": pd.NaT, "_time": pd.NaT},
+    ],
+    ids=[
+        "constant",
+        "empty",
+        "two constants",
+        "one job",
+        "no job",
+        "one time",
+        "times",
+        "no times",
+    ],
+)
+@pytest.mark.parametrize("chosen", [CHOSEN, BOOSTED], ids=["logistic", "boosted"])
+def test_odd_columns_are_checked(columns: dict[str, Any], chosen: Chosen) -> None:
+    made = parts(150, **columns)
+    table = made.table.astype({"since": "datetime64[us]"})
+
+    found = steady(_checked(replace(made, table=table), chosen))
+
+    assert all(judge(document, POLICY, None).faults == () for document in _documents(found).values())
+    assert (found["learning"]["history"] is None) == ("_time" not in columns)
+
+
+@pytest.mark.parametrize("chosen", [CHOSEN, BOOSTED], ids=["logistic", "boosted"])
+def test_weighted_rows_are_checked(chosen: Chosen) -> None:
+    made = parts(150, _weight=np.linspace(0.1, 9, 150))
+    attributes = {"team": {"by": "column", "columns": ["team"], "groups": ["blue", "red"]}}
+
+    found = steady(_checked(replace(made, schema={**made.schema, "attributes": attributes}), chosen))
+
+    assert all(judge(document, POLICY, None).faults == () for document in _documents(found).values())
+    assert found["leakage"]["twins"]["train"]["share"] == 0
+
+
+def test_one_group_alone_is_checked() -> None:
+    made = parts(150)
+    schema = {**made.schema, "attributes": {"team": {"by": "column", "columns": ["team"], "groups": ["red"]}}}
+
+    found = _checked(replace(made, schema=schema, evidence=made.evidence.assign(team="red")))
+
+    assert found["stress"]["base"]["selection_rate_ratio"] == {"team": None}
+    assert found["stress"]["swapped"]["same"] is True
+
+
+def test_test_rows_of_one_label_are_checked() -> None:
+    made = parts(150)
+    label = made.table["_label"].where(made.belongs != "test", 1).astype("int8")
+
+    found = steady(_checked(replace(made, table=made.table.assign(_label=label))))
+
+    assert set(found["leakage"]["alone"].values()) == {None}
+
+
+def test_a_model_of_other_features_than_those_of_the_table_is_refused() -> None:
+    made, model = parts(150), scorecard()
+
+    with pytest.raises(InputError, match="must hold every feature of the model"):
+        checks(
+            replace(made, table=made.table.drop(columns="x")),
+            model,
+            EVALUATE,
+            TRAIN,
+            POLICY,
+            _about(made, model),
+        )
+
+
+def test_a_second_data_set_with_dates_and_weights_is_checked(tmp_path: Path) -> None:
+    params = read_params(make_second(tmp_path))
+    for stage in ("prepare", "split"):
+        run_stage(stage, tmp_path)
+    paths = ("prepare/table.parquet", "prepare/evidence.parquet", "prepare/schema.json", "split/rows.parquet")
+    made = read_parts(*(tmp_path / "artifacts" / path for path in paths))
+    chosen = BOOSTED.model_copy(update={"margin": 0.0})
+    model = fit_model(made, chosen, params.train, params.policy)
+
+    found = steady(checks(made, model, params.evaluate, params.train, params.policy, _about(made, model)))
+
+    assert all(judge(document, params.policy, None).faults == () for document in _documents(found).values())
+    assert found["probe"]["features"][0]["feature"] in {"rating", "income", 'debt [€, "total"]'}
+    assert "C-000" not in json.dumps(found)

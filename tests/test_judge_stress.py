@@ -1,0 +1,174 @@
+"""Each scenario changes what it says and nothing else, and what it does is counted against hand-made rows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from checked import CHECKS, ODD, parts, rows, scorecard
+
+from fairmark.judge.nudge import nudges
+from fairmark.judge.rig import Rig
+from fairmark.judge.stress import against, missing, shifted, stress, swapped, tell, turned, unseen
+from fairmark.learn.encode import Column, Encoder
+from fairmark.learn.logistic import Line, Scorecard
+
+X = [-2.0, -0.05, 0.05, 2.0]
+
+
+def _rig(
+    x: Sequence[float] = X,
+    job: Sequence[str] = ("new",) * 4,
+    label: Sequence[int] = (0, 0, 1, 1),
+    **changes: Any,
+) -> Rig:
+    """Return the scorecard on a few rows; train rows of spread 1 from -3 to 3, and no job that is known."""
+    model = scorecard()
+    few = rows([*label], ["red", "blue"] * (len(x) // 2), None, x=[*x], **{ODD: [*job]})
+    seen = np.array([[-3.0, 0], [3, 0], *([[0, 1]] * 16)])
+    return replace(Rig(model, few, model.encoder.transform(few.table), seen, ["x", ODD]), **changes)
+
+
+def _document(score: Any) -> dict[str, Any]:
+    return {"rows": len(score)}
+
+
+def test_a_shift_is_in_spreads_and_turns_the_decisions_near_the_threshold() -> None:
+    down, all_down, up, _ = shifted(_rig(), 0.1)
+
+    assert [(one.feature, one.amount) for one in (down, all_down, up)] == [
+        ("x", -0.1),
+        (None, -0.1),
+        ("x", 0.1),
+    ]
+    assert np.log(up.score / (1 - up.score)) == pytest.approx(2 * (np.array(X) + 0.1))
+    assert tell(_rig(), down, _document)["changed"] == 0.25  # 0.05 falls below 0
+    assert turned(_rig(), [down, up]) == 0.5  # and -0.05 rises above
+
+
+def test_a_shift_stays_within_what_train_rows_held() -> None:
+    rig = _rig(x=[2.95, 5.0, -2.95, np.nan])
+
+    moved = rig.moved(rig.matrix, 0, 0.1)[:, 0]
+
+    assert moved[:3].tolist() == pytest.approx([3, 5, -2.85])
+    assert np.isnan(moved[3])
+
+
+def test_missing_values_are_as_many_as_said_and_in_one_feature() -> None:
+    rig = _rig(x=[1.0] * 40, job=["cook"] * 40, label=[0] * 40)
+
+    alone = {one.feature: one.score for one in missing(rig, [0.25], 1)}
+
+    assert (alone["x"] != rig.base).sum() == 10
+    assert set(alone["x"].round(6)) == set(np.round([1 / (1 + np.exp(-3)), 1 / (1 + np.exp(-1))], 6))
+    assert alone[None].shape == (40,)
+
+
+def test_all_values_missing_is_what_the_model_says_of_nothing() -> None:
+    assert [*missing(_rig(job=["cook"] * 4), [1], 1)][-1].score.tolist() == [0.5] * 4
+
+
+def test_an_unseen_category_goes_through_the_encoder() -> None:
+    one, together = unseen(_rig(x=[0.0] * 4, job=["cook", "smith"] * 2), 0.5, 1)
+
+    assert (one.feature, together.feature) == (ODD, None)
+    assert (one.score == 0.5).sum() == 2
+    assert one.score.tolist() == together.score.tolist()
+
+
+def test_a_nudge_against_the_label_takes_the_worst_of_the_shifts() -> None:
+    rig = _rig()
+
+    (worst,) = against(rig, [*shifted(rig, 0.1)])
+
+    assert np.log(worst.score / (1 - worst.score)) == pytest.approx(2 * np.array([-1.9, 0.05, -0.05, 1.9]))
+
+
+def test_the_share_of_changed_decisions_is_weighted() -> None:
+    rig = _rig()
+    heavy = replace(rig, rows=replace(rig.rows, weight=np.array([1.0, 1, 6, 2])))
+
+    assert tell(heavy, next(shifted(heavy, 0.1)), _document)["changed"] == pytest.approx(0.6)
+
+
+def test_only_changes_of_all_features_carry_a_document() -> None:
+    found = stress(_rig(), CHECKS, _document)["scenarios"]
+
+    assert {(one["feature"] is None) == (one["measurements"] == {"rows": 4}) for one in found} == {True}
+    assert {one["kind"] for one in found} == {"missing", "shift", "unseen", "nudge"}
+
+
+@pytest.mark.parametrize("keep", ["x", ODD])
+def test_features_of_one_kind_alone_are_stressed(keep: str) -> None:
+    found = stress(_rig(leading=[keep]), CHECKS, _document)
+
+    kinds = {one["kind"] for one in found["scenarios"]}
+    assert kinds == ({"missing", "shift", "nudge"} if keep == "x" else {"missing", "unseen"})
+    assert (found["turned"]["share"] is None) == (keep == ODD)
+
+
+def test_a_constant_number_is_not_shifted() -> None:
+    assert [*shifted(_rig(train=np.ones((5, 2))), 0.1)] == []
+
+
+# ------------------------------------------------------------------ nudges
+
+
+def test_the_least_step_that_turns_a_decision_is_found() -> None:
+    found = nudges(_rig(), [0.01, 0.1, 3], 2)
+
+    assert found["rows"] == 2
+    assert found["farthest"] == pytest.approx(1 / (1 + np.exp(-0.1)) - 0.5)
+    assert found["turned"] == [{"size": 0.01, "share": 0}, {"size": 0.1, "share": 1}, {"size": 3, "share": 1}]
+    assert found["features"]["x"] == {"spread": 1, "turned": found["turned"], "median": 0.1}
+
+
+def test_what_can_not_be_turned_has_no_median() -> None:
+    assert nudges(_rig(x=[-2.0, -2, -2, -0.05]), [0.1], 4)["features"]["x"]["median"] is None
+
+
+def test_without_numbers_nothing_is_turned() -> None:
+    assert nudges(_rig(leading=[ODD]), [0.1], 4)["turned"] == [{"size": 0.1, "share": 0}]
+
+
+# ------------------------------------------------------------------ swapped evidence
+
+
+def test_a_model_of_features_does_not_move_when_the_evidence_is_swapped() -> None:
+    assert swapped(parts(), scorecard()) == {"columns": ["team"], "same": True}
+
+
+def test_a_model_that_reads_a_protected_column_is_caught() -> None:
+    model = scorecard()
+    encoder = Encoder((Column(name="team", kind="categorical", categories=["blue", "red"]),))
+    steps = model.scorer.features[1].model_copy(update={"name": "team", "categories": ["blue", "red"]})  # type: ignore[attr-defined]
+
+    cheat = replace(model, encoder=encoder, scorer=Scorecard(intercept=0.0, features=[steps]))
+
+    assert swapped(parts(), cheat)["same"] is False
+
+
+def test_a_model_that_reads_a_withheld_number_is_caught() -> None:
+    made = parts()
+    withheld = made.evidence.assign(**{"withheld:income": np.arange(400.0)})
+    line = Line(type="line", name="income", impute=0, mean=0, scale=9, coef=1, missing_coef=0, average=0)
+    encoder = Encoder((Column(name="income", kind="numeric", categories=None),))
+
+    cheat = replace(scorecard(), encoder=encoder, scorer=Scorecard(intercept=0.0, features=[line]))
+
+    assert swapped(replace(made, evidence=withheld), cheat) == {"columns": ["income", "team"], "same": False}
+
+
+def test_an_attribute_named_like_a_feature_leaves_the_feature_alone() -> None:
+    made = parts()
+    attributes = {"x": {"by": "edges", "columns": ["age"], "groups": ["<25", ">=25"]}}
+    evidence = made.table[["_row_id", "_label"]].assign(x=pd.Series("<25", index=range(400), dtype="str"))
+
+    found = swapped(
+        replace(made, evidence=evidence, schema={**made.schema, "attributes": attributes}), scorecard()
+    )
+
+    assert found == {"columns": [], "same": True}
