@@ -228,7 +228,7 @@ def _mlflow(uri: str) -> Iterator[Any]:
     import logging
 
     before = {key: os.environ.get(key) for key in [*_QUIET, "MLFLOW_TRACKING_URI"]}
-    os.environ.update(_QUIET)
+    os.environ.update({key: text for key, text in _QUIET.items() if key not in os.environ})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of MLflow about itself, of which a user can do nothing
         import mlflow
