@@ -99,6 +99,10 @@ def refuse_changed(dirty: Sequence[str]) -> None:
         )
 
 
+LONGEST = 12
+"""How many findings a refusal repeats; the report has them all."""
+
+
 def refuse_unless_passed(verdict: "Verdict", report: str) -> None:
     """Do nothing for a verdict of `pass`.
 
@@ -108,9 +112,13 @@ def refuse_unless_passed(verdict: "Verdict", report: str) -> None:
         With a line for each limit that stands in the way: which, what was found, what to do.
     """
     if verdict.outcome != "pass":
+        found = [f"{finding.limit}: {finding.text}" for finding in verdict.findings if in_the_way(finding)]
+        more = [f"and {len(found) - LONGEST} more"] if len(found) > LONGEST else []
         raise RefusedError(
             f"verdict: must be pass, got {verdict.outcome}",
-            *(f"{finding.limit}: {finding.text}" for finding in verdict.findings if in_the_way(finding)),
+            *verdict.faults,
+            *found[:LONGEST],
+            *more,
             f"report: {report}",
         )
 

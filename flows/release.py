@@ -19,8 +19,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import plan
 import retrain
@@ -39,10 +38,10 @@ from fairmark.release.hashes import check_workspace, folder_sha256
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
-
     from fairmark.release.trace import Trace
 
 REPORT = GATHERED["report.html"]
+SCHEMA = GATHERED["schema.json"]
 STATE = ROOT / ".fairmark"
 
 
@@ -51,12 +50,16 @@ def judge(params: Params) -> "Verdict":
     """Judge what was measured by the policy, as of today, and show it in Prefect whatever it is."""
     from fairmark.judge.verdict import judge as judged
 
-    measurements = read_json(ROOT / MEASUREMENTS)
-    if measurements["model"]["sha256"] != folder_sha256(ROOT / MODEL):
-        raise StateError(
-            f"{MEASUREMENTS}: must be of the model in {MODEL}, got those of another (run dvc repro)"
-        )
-    verdict = judged(measurements, params.policy, dt.datetime.now(tz=dt.UTC).date())
+    verdict = judged(
+        read_json(ROOT / MEASUREMENTS),
+        params.policy,
+        dt.datetime.now(tz=dt.UTC).date(),
+        expected_model=folder_sha256(ROOT / MODEL),
+        expected_threshold=read_json(ROOT / MODEL / "model.json")["threshold"],
+        expected_groups={
+            name: attribute["groups"] for name, attribute in read_json(ROOT / SCHEMA)["attributes"].items()
+        },
+    )
     show(verdict, params.project.name)
     return verdict
 
@@ -180,12 +183,13 @@ def release(version: str | None = None) -> None:
 
 def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     """Check the release that HEAD carries, and register it if a killed run could not."""
+    from fairmark.judge.verdict import Verdict
+
     folder, progress = folder_of(params, goal.version), Progress(["verify", "register"])
     LOG.info("%s is released already: nothing has been committed since", folder.name)
     with progress.step("verify"):
         verify(folder)
-    # All that the registry takes of a verdict is its outcome, and that of a release stands in its folder.
-    verdict = cast("Verdict", SimpleNamespace(outcome=read_json(folder / VERDICT)["outcome"]))
+    verdict = Verdict.from_json(read_json(folder / VERDICT))
     with progress.step("register") as step:
         step.note = register(folder, seen, params, verdict)
     summarise(progress, folder, seen, verdict.outcome)

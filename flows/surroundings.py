@@ -117,7 +117,9 @@ def run(flow: Any, **parameters: Any) -> None:
 
 
 def _unreachable(error: BaseException) -> bool:
-    return type(error).__module__.startswith(("httpx", "httpcore")) or "Prefect API" in str(error)
+    text = str(error)
+    told = "Failed to reach API" in text or "ephemeral Prefect API" in text
+    return told or type(error).__module__.startswith(("httpx", "httpcore"))
 
 
 def _stop(name: str, error: FairmarkError) -> NoReturn:

@@ -11,11 +11,12 @@ from typing import Any
 from fairmark.release.hashes import folder_sha256
 
 ROOT = Path(__file__).parents[1]
+FLOWS = ROOT / "flows"
 
 PIPELINE = """\
 stages:
   train:
-    cmd: mkdir -p artifacts/train/model && cp data/rows.csv artifacts/train/model/ && echo trained on one row
+    cmd: mkdir -p artifacts/train/model && cp data/model.json artifacts/train/model/ && echo trained
     deps: [data]
     outs: [artifacts/train/model]
   evaluate:
@@ -59,12 +60,14 @@ def commit(folder: Path) -> str:
 
 def build(root: Path) -> None:
     """Make a committed repository in `root` whose stages are up to date."""
-    for folder in ("data", "model", "dvcstore"):
+    for folder in ("data", "dvcstore", "artifacts/prepare"):
         (root / folder).mkdir(parents=True)
-    for folder in ("data", "model"):
-        (root / folder / "rows.csv").write_text("income\n1\n")
-    measured = MEASURED | {"model": {"sha256": folder_sha256(root / "model"), "threshold": 0.5}}
-    shutil.rmtree(root / "model")
+    (root / "data" / "model.json").write_text('{"threshold": 0.5}')
+    measured = MEASURED | {"model": {"sha256": folder_sha256(root / "data"), "threshold": 0.5}}
+    (root / "data" / "rows.csv").write_text("income\n1\n")
+    (root / "artifacts" / "prepare" / "schema.json").write_text(
+        '{"attributes": {"sex": {"groups": ["F", "M"]}}}'
+    )
     (root / "measured.json").write_text(json.dumps(measured))
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text(".fairmark/\n.prefect/\nreleases/\nmlflow.db\n")

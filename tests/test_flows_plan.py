@@ -13,7 +13,7 @@ def goal(asked: str | None = None, tags: list[str] | None = None, here: tuple[st
     return plan.goal(asked, tags or [], "loans", here.__contains__, lambda: "v0.3.0")
 
 
-def finding(**changed: Any) -> SimpleNamespace:
+def finding(**changed: Any) -> Any:
     plain = {
         "limit": "four-fifths",
         "measure": "selection_rate_ratio",
@@ -32,8 +32,8 @@ def finding(**changed: Any) -> SimpleNamespace:
     return SimpleNamespace(**{**plain, **changed})
 
 
-def verdict(outcome: str, *findings: SimpleNamespace) -> Any:
-    return SimpleNamespace(outcome=outcome, findings=list(findings))
+def verdict(outcome: str, *findings: SimpleNamespace, faults: tuple[str, ...] = ()) -> Any:
+    return SimpleNamespace(outcome=outcome, findings=findings, faults=faults)
 
 
 def test_a_commit_without_a_release_gets_the_next_free_version() -> None:
@@ -87,6 +87,14 @@ def test_anything_but_a_pass_is_refused_with_what_was_found_and_what_to_do(outco
         "four-fifths: 0.40 is below 0.80: mitigate more",
         "report: report.html",
     )
+
+
+def test_a_refusal_names_what_is_wrong_with_the_measurements_and_does_not_go_on_for_ever() -> None:
+    with pytest.raises(RefusedError, match="must be pass") as refusal:
+        plan.refuse_unless_passed(verdict("fail", *[finding()] * 20, faults=("auc: must be finite",)), "r")
+
+    assert refusal.value.faults[1] == "auc: must be finite"
+    assert refusal.value.faults[-2:] == ("and 8 more", "report: r")
 
 
 @pytest.mark.parametrize("changed", [{"outcome": "pass"}, {"gate": False}, {"waived_by": "A. Person"}])

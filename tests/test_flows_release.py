@@ -1,6 +1,7 @@
 """A release is made once, from a clean commit, on a pass; killed anywhere, the next run finishes it."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ import release
 from flows_repo import call, commit
 
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
+from fairmark.judge.verdict import Outcome, Verdict
 from fairmark.release.fact import Fact
+from fairmark.release.hashes import folder_sha256
 from fairmark.release.trace import tag_release, tagged, tagged_statement
 
 pytest_plugins = ("flows_fixtures",)
@@ -23,14 +26,15 @@ class Rooms:
     """Stands in for judge, assemble, register and verify, and keeps what they were asked."""
 
     def __init__(self) -> None:
-        self.outcome = "pass"
+        self.outcome: Outcome = "pass"
         self.facts = [Fact("files", True, "3 files as stated"), Fact("seal", None, "not signed", asked=False)]
         self.environment = "this machine"
         self.registered: list[str] = []
         self.shown: list[str] = []
 
-    def judge(self, _measurements: object, _policy: object, _today: object) -> Any:
-        return SimpleNamespace(outcome=self.outcome, findings=[])
+    def judge(self, _measurements: object, _policy: object, _today: object, **expected: object) -> Verdict:
+        self.expected = expected
+        return Verdict(self.outcome, (), (), 0.05, "bonferroni", 0, "", None)
 
     def assemble(
         self, root: Path, folder: Path, version: str, seen: Any, _params: object, verdict: Any
@@ -39,7 +43,17 @@ class Rooms:
         folder.mkdir(parents=True)
         stated = {"version": version, "commit": seen.commit, "environment": self.environment}
         (folder / "statement.json").write_text(json.dumps(stated))
-        (folder / "verdict.json").write_text(json.dumps({"outcome": verdict.outcome}))
+        plain = {
+            "findings": [],
+            "faults": [],
+            "level": 0.05,
+            "correction": "",
+            "comparisons": 0,
+            "guarantee": "",
+        }
+        (folder / "verdict.json").write_text(
+            json.dumps(plain | {"outcome": verdict.outcome, "judged_on": None})
+        )
         (folder / "report.html").write_text("")
         shutil.copy(root / "artifacts" / "evaluate" / "measurements.json", folder)
         return folder
@@ -122,7 +136,7 @@ def test_results_that_the_retrain_changed_are_refused(repo: Path) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["fail", "insufficient evidence"])
-def test_what_does_not_pass_is_shown_and_not_released(repo: Path, rooms: Rooms, outcome: str) -> None:
+def test_what_does_not_pass_is_shown_and_not_released(repo: Path, rooms: Rooms, outcome: Outcome) -> None:
     rooms.outcome = outcome
 
     with pytest.raises(RefusedError, match=f"verdict: must be pass, got {outcome}"):
@@ -132,15 +146,27 @@ def test_what_does_not_pass_is_shown_and_not_released(repo: Path, rooms: Rooms, 
     assert tagged(repo, f"{NAME}@v0.1.0") is None
 
 
-def test_measurements_of_another_model_are_refused(repo: Path) -> None:
-    measured = json.loads((repo / "measured.json").read_text())
-    measured["model"]["sha256"] = "0" * 64
-    (repo / "measured.json").write_text(json.dumps(measured))
-    call(repo, "dvc", "repro", "--quiet")
-    commit(repo)
+def test_the_judge_is_told_which_model_is_to_be_released(repo: Path, rooms: Rooms) -> None:
+    release.release.fn()
 
-    with pytest.raises(StateError, match=r"must be of the model in artifacts/train/model, got those of a"):
+    assert rooms.expected == {
+        "expected_model": folder_sha256(repo / "artifacts" / "train" / "model"),
+        "expected_threshold": 0.5,
+        "expected_groups": {"sex": ["F", "M"]},
+    }
+
+
+def test_results_that_are_not_what_dvc_recorded_are_refused(repo: Path) -> None:
+    model = repo / "artifacts" / "train" / "model" / "model.json"
+    call(repo, "dvc", "commit", "--quiet", "--force")  # so that DVC trusts what it saw
+    stat = model.stat()
+    model.chmod(0o644)
+    model.write_text('{"threshold": 0.6}')
+    os.utime(model, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    with pytest.raises(StateError, match="artifacts/train/model: must have the bytes of MD5"):
         release.release.fn()
+    assert folders(repo) == []
 
 
 def test_a_version_that_exists_is_refused_before_anything_is_made() -> None:

@@ -145,13 +145,16 @@ def test_a_failed_stage_tells_why_and_nothing_recorded_is_lost(repo: Path) -> No
 
 def test_a_lock_that_another_process_holds_is_worth_another_try(repo: Path) -> None:
     text = (repo / "dvc.yaml").read_text()
-    (repo / "dvc.yaml").write_text(text.replace("echo trained on one row", "touch running && sleep 3"))
+    (repo / "dvc.yaml").write_text(
+        text.replace("echo trained", "touch running && until test -e go; do sleep 0.1; done")
+    )
     with subprocess.Popen(["dvc", "repro", "--quiet", "--single-item", "train"], cwd=repo) as other:
         while not (repo / "running").exists():
             assert other.poll() is None
         with pytest.raises(repro.AgainError, match="stage train: must have DVC to itself"):
             repro.reproduce(repo, "train", print)
-        assert other.wait() == 0
+        (repo / "go").touch()
+        assert other.wait(30) == 0
 
 
 def test_retrain_brings_all_up_to_date_and_says_what_became_of_each(

@@ -1,0 +1,225 @@
+"""The flows as a person and a scheduler run them: real processes, with no server and with a real one."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from flows_repo import FLOWS, ROOT, call, commit
+
+pytest_plugins = ("flows_fixtures",)
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+PREFECT = str(Path(sys.executable).with_name("prefect"))
+DVC = str(Path(sys.executable).with_name("dvc"))
+DIRECT = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+}
+
+
+def eventually(holds: Callable[[], object], within_s: float) -> None:
+    """Wait until `holds`, and fail if it does not in time."""
+    until = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+class Server:
+    """A running Prefect server, asked through its API."""
+
+    def __init__(self, home: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.api = f"http://127.0.0.1:{self.port}/api"
+        self.environment = {**os.environ, **DIRECT, "PREFECT_HOME": str(home), "PREFECT_API_URL": self.api}
+
+    def start(self, *words: str, **extra: str) -> "subprocess.Popen[str]":
+        """Start a program of Prefect or Python that this server is named to."""
+        return subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env={**self.environment, **extra},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            # A shell that runs tests in the background may have them ignore what a worker is stopped by.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )
+
+    def up(self) -> bool:
+        """Return whether the server answers."""
+        try:
+            return httpx.get(f"{self.api}/health").is_success
+        except httpx.TransportError:
+            return False
+
+    def ask(self, what: str, **body: Any) -> Any:
+        """Return what the API answers."""
+        return httpx.post(f"{self.api}/{what}", json=body).raise_for_status().json()
+
+    def runs(self, state: str) -> list[dict[str, Any]]:
+        """Return the flow runs that are in `state`."""
+        return [run for run in self.ask("flow_runs/filter", limit=200) if run["state_type"] == state]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("prefect"))
+    words = (PREFECT, "server", "start", "--no-ui", "--host", "127.0.0.1", "--port", str(server.port))
+    with server.start(*words) as process:
+        try:
+            eventually(server.up, 60)
+            yield server
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def slow_stage(repo: Path, what: str) -> None:
+    """Let the first stage do `what` before it ends."""
+    text = (repo / "dvc.yaml").read_text()
+    (repo / "dvc.yaml").write_text(text.replace("echo trained", what))
+
+
+def flow(name: str) -> tuple[str, str]:
+    return sys.executable, str(FLOWS / f"{name}.py")
+
+
+def lines_until(process: "subprocess.Popen[str]", last: str) -> str:
+    """Return what a process says up to the line `last`."""
+    said: list[str] = []
+    assert process.stdout is not None
+    while not said or said[-1].strip() != last:
+        said.append(process.stdout.readline())
+        assert said[-1], said
+    return "".join(said)
+
+
+def finished(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    with process:
+        out, err = process.communicate(timeout=90)
+    return process.returncode, out, err
+
+
+def test_without_a_server_a_flow_starts_one_says_nothing_of_it_and_leaves_none(repo: Path) -> None:
+    slow_stage(repo, "echo from the stage && ps -e -o args | grep -c '[u]vicorn.*prefect'")
+    environment = {key: text for key, text in os.environ.items() if not key.startswith("PREFECT")}
+    environment |= {"FAIRMARK_HOME": str(repo), "HOME": str(repo.parent)}
+    done = subprocess.run(
+        flow("retrain"), env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert "    from the stage\n    1\n2/4 train " in done.stdout
+    assert (repo / ".prefect").is_dir()
+    assert "uvicorn" not in call(repo, "ps", "-e", "-o", "args")
+
+
+def test_a_fault_ends_a_flow_with_its_plain_text_and_code(server: Server, repo: Path) -> None:
+    slow_stage(repo, "echo no such column >&2 && exit 1")
+    code, out, err = finished(server.start(*flow("retrain"), FAIRMARK_HOME=str(repo)))
+
+    assert code == 1
+    assert "    no such column\n" in out
+    assert err.startswith("retrain stopped:\n  stage train: must end well, got\n    no such column\n")
+    assert "Traceback" not in out + err
+    assert "no such column" in server.runs("FAILED")[0]["state"]["message"]
+
+
+def test_a_refusal_has_its_own_code(server: Server, repo: Path) -> None:
+    (repo / "params.yaml").write_text("")
+    code, _, err = finished(server.start(*flow("release"), "--version", "1", FAIRMARK_HOME=str(repo)))
+
+    assert (code, err.splitlines()[0]) == (1, "release stopped:")
+    assert "got changes in params.yaml" in err
+
+
+def test_a_server_that_does_not_answer_is_named(repo: Path) -> None:
+    away = Server(repo)
+    code, _, err = finished(
+        away.start(*flow("retrain"), FAIRMARK_HOME=str(repo), PREFECT_CLIENT_MAX_RETRIES="0")
+    )
+
+    assert code == 1
+    assert f"Prefect server: must answer at {away.api}, got" in err
+    assert "Traceback" not in err
+
+
+def test_a_stage_that_another_process_holds_is_waited_for(server: Server, repo: Path) -> None:
+    slow_stage(repo, "touch running && until test -e go; do sleep 0.1; done")
+    with (
+        subprocess.Popen([DVC, "repro", "-q", "-s", "train"], cwd=repo) as other,
+        server.start(*flow("retrain"), FAIRMARK_HOME=str(repo)) as process,
+    ):
+        said = lines_until(process, "trying again")
+        (repo / "go").touch()
+        assert other.wait(30) == 0
+        out, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert "must have DVC to itself" in said
+    assert "every stage is up to date after" in out
+
+
+def test_a_killed_flow_leaves_no_stage_behind(server: Server, repo: Path) -> None:
+    slow_stage(repo, "echo up && sleep 7441")
+    with server.start(*flow("retrain"), FAIRMARK_HOME=str(repo)) as process:
+        lines_until(process, "up")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+    assert process.returncode == 128 + signal.SIGTERM
+    living = call(repo, "ps", "-e", "-o", "stat=,args=").splitlines()
+    assert [line for line in living if "sleep 7441" in line and not line.startswith("Z")] == []
+
+
+def test_the_verdict_and_the_report_stand_in_prefect(server: Server, repo: Path) -> None:
+    program = (
+        "import release\n"
+        "from types import SimpleNamespace as N\n"
+        "from prefect import flow\n"
+        "flow(lambda: release.show(N(outcome='fail', findings=[]), 'loans'), name='show')()\n"
+    )
+    extra = {"PYTHONPATH": str(FLOWS), "FAIRMARK_HOME": str(repo)}
+    code, _, err = finished(server.start(sys.executable, "-c", program, **extra))
+
+    assert (code, err) == (0, "") or "Error" not in err
+    found = {artifact["key"]: artifact for artifact in server.ask("artifacts/filter")}
+    assert found["loans-verdict"]["description"] == "Verdict: fail"
+    assert "artifacts/document/report.html" in found["loans-report"]["data"]
+
+
+def test_the_deployments_are_scheduled_and_a_worker_runs_one(server: Server, repo: Path) -> None:
+    shutil.copytree(FLOWS, repo / "flows", ignore=shutil.ignore_patterns("__pycache__"))
+    commit(repo)
+    for words in (
+        ["work-pool", "create", "fairmark", "--type", "process"],
+        ["work-pool", "set-concurrency-limit", "fairmark", "1"],
+        ["deploy", "--all"],
+    ):
+        code, out, err = finished(server.start(PREFECT, "--no-prompt", *words))
+        assert code == 0, out + err
+    with server.start(PREFECT, "worker", "start", "--pool", "fairmark", FAIRMARK_HOME=str(repo)) as worker:
+        words = ["deployment", "run", "retrain/weekly", "--watch"]
+        code, out, err = finished(server.start(PREFECT, *words))
+        worker.send_signal(signal.SIGINT)
+        worker.communicate(timeout=30)
+
+    assert code == 0, out + err
+    assert "4/4 document up to date" in [log["message"] for log in server.ask("logs/filter", limit=200)]
+    # An SQLAlchemy that Prefect can't insert scheduled runs with fails silently: nothing would ever run.
+    eventually(lambda: server.runs("SCHEDULED"), 20)
