@@ -247,7 +247,9 @@ def test_the_statement_of_another_release_is_caught(small_release: Path) -> None
 def test_a_dirty_tree_is_told(small_release: Path) -> None:
     edit_json(
         small_release / "statement.json",
-        lambda value: value["predicate"]["buildDefinition"].update(internalParameters={"cleanTree": False}),
+        lambda value: value["predicate"]["buildDefinition"].update(
+            internalParameters={"cleanTree": False, "verdict": "pass"}
+        ),
     )
 
     assert wrong(small_release) == {"clean tree"}

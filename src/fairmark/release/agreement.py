@@ -118,7 +118,7 @@ def verdict(opened: Opened) -> str:
     """Check that judging the measurements by the policy again gives the verdict, and that it is a pass."""
     _same(opened.verdict, judged(opened), VERDICT, "what the policy gives on these measurements")
     outcome = str(opened.verdict["outcome"])
-    stated = opened.statement["predicate"]["fairmark_verdict"]["outcome"]
+    stated = opened.definition["internalParameters"]["verdict"]
     _same([stated, outcome], ["pass", "pass"], VERDICT, "a pass, here and in the statement")
     return f"{outcome}, and the same when judged again"
 

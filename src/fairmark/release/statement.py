@@ -52,12 +52,10 @@ def state(
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
                 "externalParameters": external,
-                "internalParameters": {"cleanTree": not trace.dirty},
+                "internalParameters": {"cleanTree": not trace.dirty, "verdict": verdict.outcome},
                 "resolvedDependencies": _dependencies(root, trace),
             },
             "runDetails": {"builder": {"id": BUILDER, "version": _versions()}},
-            # SLSA lets a vendor add fields under a prefix of its own.
-            "fairmark_verdict": {"outcome": verdict.outcome},
         },
     }
 
