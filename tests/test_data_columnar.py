@@ -96,6 +96,30 @@ def test_rows_are_numbered_from_one(tmp_path: Path) -> None:
     ]
 
 
+def test_nan_is_missing(tmp_path: Path) -> None:
+    table = pa.Table.from_pandas(people()).set_column(3, "code", pa.array([1.0, float("nan"), 2.5]))
+
+    assert made(tmp_path, content(table), format=FORMAT).table["code"].isna().tolist() == [False, True, False]
+
+
+def test_whole_numbers_that_became_floats_read_as_integers(tmp_path: Path) -> None:
+    table = people().assign(code=[123456789012.0, 7.0, 2.5])
+
+    found = made(tmp_path, content(table), format=FORMAT, row_id="code")
+
+    assert found.table["_row_id"].tolist() == ["123456789012", "7", "2.5"]
+
+
+def test_skipped_rows_are_counted(tmp_path: Path) -> None:
+    files = {"main": {"name": "a.csv", "skip_rows": 1, "rows": {"min": 1, "max": 2}}}
+
+    found = faults(
+        tmp_path, content(people().assign(age=[1.0, 41.0, 2.0], job="cook")), format=FORMAT, files=files
+    )
+
+    assert found == ["a.csv: row 3: column age: must be at least 16, got '2'"]
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.999])
 def test_a_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
     whole = content(people())

@@ -68,6 +68,12 @@ def test_a_missing_label_is_refused(tmp_path: Path) -> None:
     assert found == ["a.csv: lines 3, 5: column ok: the label must be given, got nothing"]
 
 
+def test_a_label_that_is_stripped_to_nothing_is_missing(tmp_path: Path) -> None:
+    found = refused(tmp_path, "yes.", "no", ".", strip=".")
+
+    assert found == ["a.csv: line 4: column ok: the label must be given, got nothing"]
+
+
 def test_a_label_that_is_neither_value_is_refused(tmp_path: Path) -> None:
     found = refused(tmp_path, "yes", "no", "maybe")
 

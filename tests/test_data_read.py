@@ -53,6 +53,15 @@ def test_skipped_rows_are_counted(tmp_path: Path) -> None:
     assert found == ["a.csv: line 8: column age: must be a finite number, got 'x'"]
 
 
+def test_skipped_rows_are_counted_where_the_header_is_given(tmp_path: Path) -> None:
+    files = {"main": {**PREPARE["files"]["main"], "skip_rows": 1}}
+    text = lines("x,cook,F,no", *ROWS)
+
+    found = faults(tmp_path, text, files=files, format={"header": HEADER.split(",")})
+
+    assert found == ["a.csv: line 2: column age: must be a finite number, got 'x'"]
+
+
 def test_a_header_may_be_given(tmp_path: Path) -> None:
     table = made(tmp_path, "\n".join(ROWS), format={"header": HEADER.split(",")}).table
 

@@ -115,6 +115,14 @@ def test_too_few_and_too_many_rows_are_refused(tmp_path: Path, low: int, high: i
     assert found == [f"a.csv: must have {low} to {high} rows, got 2"]
 
 
+def test_lines_that_can_not_be_read_count_as_rows(tmp_path: Path) -> None:
+    files = {"main": {"name": "a.csv", "skip_rows": 0, "rows": {"min": 3, "max": 3}}}
+
+    found = faults(tmp_path, lines(*ROWS, "30,cook"), files=files)
+
+    assert found == ["a.csv: line 4: must have 4 columns, got 2"]
+
+
 def test_a_constant_column_is_fine(tmp_path: Path) -> None:
     assert made(tmp_path, lines("30,cook,F,yes", "30,cook,M,no")).table["job"].nunique() == 1
 
