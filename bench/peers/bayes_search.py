@@ -1,0 +1,65 @@
+"""scikit-optimize's BayesSearchCV over LightGBM, refitted on all rows that it may learn from.
+
+Run as `python bayes_search.py FOLDER`. Asked for: `parts` to learn from, `space`, `folds`, `candidates` (so
+candidates x folds fits, and one more at the end) and `seed`.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+from sklearn.metrics import roc_auc_score
+from skopt import BayesSearchCV
+from skopt.space import Categorical, Dimension, Integer, Real
+
+folder = Path(sys.argv[1])
+rows = np.load(folder / "rows.npz")
+question = json.loads((folder / "question.json").read_text())
+coded = rows["categorical"].tolist()
+
+
+class Boosted(lgb.LGBMClassifier):
+    """LightGBM told which columns are codes: those who call `fit` here can't say so."""
+
+    def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> "Boosted":
+        """Learn from rows [n, p]."""
+        return super().fit(x, y, sample_weight=sample_weight, categorical_feature=coded)
+
+
+def dimension(given: dict[str, Any]) -> Dimension:
+    """Return a dimension of params.yaml in scikit-optimize's words."""
+    if given["type"] == "choice":
+        return Categorical(given["values"])
+    kind = Real if given["type"] == "float" else Integer
+    return kind(given["low"], given["high"], prior="log-uniform" if given["log"] else "uniform")
+
+
+x = np.concatenate([rows[f"x_{part}"] for part in question["parts"]])
+y = np.concatenate([rows[f"y_{part}"] for part in question["parts"]])
+start = time.perf_counter()
+search = BayesSearchCV(
+    Boosted(n_jobs=1, verbose=-1),
+    {name: dimension(given) for name, given in question["space"].items()},
+    n_iter=question["candidates"],
+    cv=question["folds"],
+    scoring="roc_auc",
+    random_state=question["seed"],
+    n_jobs=1,
+)
+search.fit(x, y)
+seconds = time.perf_counter() - start
+score = search.predict_proba(rows["x_test"])[:, 1]
+answer = {
+    "seconds": seconds,
+    "auc": float(roc_auc_score(rows["y_test"], score)),
+    "fits": question["candidates"] * question["folds"] + 1,
+    "chosen": {
+        name: getattr(value, "item", lambda v=value: v)() for name, value in search.best_params_.items()
+    },
+}
+np.savez(folder / "answer.npz", score_test=score)
+(folder / "answer.json").write_text(json.dumps(answer))

@@ -1,0 +1,48 @@
+"""The frontiers as one small picture: accuracy over the ratio of selection rates, a panel a setting."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+LOOKS = {
+    "sweep": {"color": "#0b5394", "marker": "o", "linestyle": "-", "linewidth": 2, "zorder": 3},
+    "search": {"color": "#0b5394", "marker": "*", "linestyle": "", "zorder": 4},
+    "ExponentiatedGradient": {"color": "#b45f06", "marker": "s", "linestyle": "--"},
+    "ThresholdOptimizer": {"color": "#6a6a6a", "marker": "^", "linestyle": ":"},
+    "FairGBM": {"color": "#38761d", "marker": "x", "linestyle": ""},
+}
+NOTES = {
+    "ThresholdOptimizer": "ThresholdOptimizer (told the sex)",
+    "sweep": "fairmark",
+    "search": "fairmark, its search's choice",
+}
+
+
+def sized(look: dict[str, Any]) -> dict[str, Any]:
+    """Return a look with the size of its marker."""
+    return {**look, "markersize": 12 if look["marker"] == "*" else 5}
+
+
+def picture(panels: dict[str, pd.DataFrame], path: Path) -> None:
+    """Write the panels as SVG: the same bytes for the same points."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams |= {"svg.hashsalt": "fairmark", "font.size": 9, "svg.fonttype": "none"}
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(panels), figsize=(9, 3.8), layout="constrained", squeeze=False)
+    for axis, (title, points) in zip(axes[0], panels.items(), strict=True):
+        for method, look in LOOKS.items():
+            own = points[points["method"] == method].sort_values("ratio")
+            own = own[own["accuracy"] >= 0.75]
+            axis.plot(own["ratio"], own["accuracy"], label=NOTES.get(method, method), **sized(look))
+        axis.axvline(0.8, color="#999999", linewidth=0.8)
+        axis.set(
+            title=title, xlabel="selection-rate ratio by sex (1 = alike)", ylabel="accuracy on test rows"
+        )
+        axis.grid(color="#e5e5e5", linewidth=0.6)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0][0].legend(loc="lower left", frameon=False)
+    figure.savefig(path, metadata={"Date": None, "Creator": None})
