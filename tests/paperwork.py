@@ -1,0 +1,324 @@
+"""Hand-made outputs of every stage before `document`, small and in the shapes that the stages write."""
+
+import copy
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairmark.files import steady, write_json, write_text
+from fairmark.judge.measure import measure
+from fairmark.judge.verdict import Verdict, judge
+from fairmark.params import Chosen, Document, Limit, Policy, Project, Waiver
+from fairmark.report.facts import Facts
+
+TEAMS: Mapping[str, Mapping[str, int]] = {"team": {"blue": 400, "red": 600}}
+
+PROJECT = Project(
+    name="made-up",
+    title="Made up for a test",
+    summary="Says yes or no.",
+    intended_use="Tests of the pages.",
+    out_of_scope="Everything else.",
+    owner="The testers",
+    data_origin="Nowhere",
+    data_licence="CC0-1.0",
+)
+DOCUMENT = Document(top=10, decimals=3)
+CHOSEN = Chosen(
+    family="boosted",
+    settings={"learning_rate": 0.05},
+    balance="none",
+    reweighing=False,
+    mitigation=[],
+    margin=None,
+)
+
+
+def limit(name: str, measure: str, attribute: str | None, at_least: float, *, gate: bool = True) -> Limit:
+    """Return a floor of a policy."""
+    return Limit(
+        name=name,
+        measure=measure,
+        attribute=attribute,
+        at_least=at_least,
+        at_most=None,
+        gate=gate,
+        reason=f"The reason of {name}.",
+    )
+
+
+def policy(limits: Sequence[Limit], waivers: Sequence[Waiver] = ()) -> Policy:
+    """Return a policy of these limits."""
+    return Policy(
+        goal="Select teams alike.",
+        price="Some accuracy.",
+        level=0.05,
+        correction="bonferroni",
+        min_group_rows=30,
+        limits=list(limits),
+        waivers=list(waivers),
+    )
+
+
+FAIR = policy(
+    [limit("auc-floor", "roc_auc", None, 0.8), limit("four-fifths", "selection_rate_ratio", "team", 0.8)]
+)
+
+
+def measurements(attributes: Mapping[str, Mapping[str, int]], threshold: float = 0.4375) -> dict[str, Any]:
+    """Return measurements.json of made-up test rows: group names and how many rows each has.
+
+    About 0.3 of each group is positive, and each next group of the first attribute is selected a little less.
+    """
+    return copy.deepcopy(_measured(json.dumps(attributes), threshold))
+
+
+@cache
+def _measured(sizes: str, threshold: float) -> dict[str, Any]:
+    attributes: dict[str, dict[str, int]] = json.loads(sizes)
+    first, *others = attributes
+    rows = sum(attributes[first].values())
+    rng = np.random.default_rng(5)
+    groups = pd.DataFrame({first: np.repeat(list(attributes[first]), list(attributes[first].values()))})
+    for name in others:
+        groups[name] = rng.permutation(np.repeat(list(attributes[name]), list(attributes[name].values())))
+    place = groups[first].map({group: place for place, group in enumerate(attributes[first])}).to_numpy()
+    label = (rng.random(rows) < 0.3).astype(np.int8)
+    score = np.clip(rng.normal(0.25 + 0.3 * label - 0.02 * place, 0.15), 0.01, 0.99)
+    known = {name: list(sizes) for name, sizes in attributes.items()}
+    found = measure(
+        label,
+        score,
+        (score >= threshold).astype(np.int8),
+        None,
+        groups,
+        known,
+        confidence=0.95,
+        replicates=100,
+        seed=1,
+        bins=5,
+    )
+    data = {"rows": rows, "positives": int(label.sum()), "part": "test", "weighted": False}
+    whole = found | {
+        "model": {"sha256": "ab" * 32, "threshold": threshold},
+        "data": data | {"rows_sha256": "cd" * 32},
+        "confidence": 0.95,
+    }
+    return dict(steady(whole))
+
+
+def schema(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, Any]:
+    """Return schema.json with two features: a number and a name."""
+    return {
+        "attributes": {
+            name: {"by": "column", "columns": [name], "groups": list(sizes)}
+            for name, sizes in attributes.items()
+        },
+        "features": [
+            {"name": names[0], "kind": "numeric", "categories": None, "missing": 0.0},
+            {"name": names[1], "kind": "categorical", "categories": ["smith", "baker"], "missing": 0.0},
+        ],
+        "label": {"column": "paid", "positive": "yes", "negative": "no"},
+        "row_id": None,
+        "timed": False,
+        "weighted": False,
+        "test_file": False,
+        "withheld": [
+            {"name": name, "kind": "categorical", "categories": None, "missing": 0.0, "why": "protected"}
+            for name in attributes
+        ],
+    }
+
+
+def prepared() -> dict[str, Any]:
+    """Return prepare's summary."""
+    main = {"name": "made.csv", "rows": 2100, "duplicates": 3, "sha256": "12" * 32}
+    return {"files": {"main": main, "test": None}, "rows": 2100, "shared_rows": 0, "duplicates": 3}
+
+
+def audit(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, Any]:
+    """Return audit.json, in which the second feature is a proxy of the first attribute."""
+    first = next(iter(attributes))
+    entry = {"share": 0.4, "label_rate": 0.31, "missing": 0.02, "small": False}
+    return {
+        "rows": 2100,
+        "label_rate": 0.3,
+        "groups": {
+            name: {group: {**entry, "rows": 2 * rows} for group, rows in sizes.items()}
+            for name, sizes in attributes.items()
+        },
+        "proxies": [{"attribute": first, "column": names[1], "auc": 0.77, "withheld": False}],
+        "leakage": [],
+        "label_power": {names[0]: 0.66, names[1]: 0.58},
+        "personal": [],
+    }
+
+
+def split(attributes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Return split's summary."""
+    parts = {"train": 800, "valid": 300, "test": sum(next(iter(attributes.values())).values())}
+    return {
+        "parts": {name: {"rows": rows, "label_rate": 0.3} for name, rows in parts.items()},
+        "test_file": False,
+        "order": "hash",
+    }
+
+
+def trials(limits: Sequence[Limit]) -> list[dict[str, str]]:
+    """Return trials.csv: a baseline, an unmitigated one, one that failed, and the chosen one."""
+    made = [
+        ("0", "baseline", "logistic", "0.78", "0.62", "False"),
+        ("1", "unmitigated", "boosted", "0.84", "0.55", "False"),
+        ("2", "searched", "boosted", "", "", "False"),
+        ("3", "searched", "boosted", "0.82", "0.86", "True"),
+    ]
+    return [
+        {
+            "number": number,
+            "role": role,
+            "family": family,
+            "boosted.learning_rate": "0.05" if family == "boosted" else "",
+            "state": "complete" if quality else "failed",
+            "failure": "" if quality else "no positive rows",
+            "quality": quality,
+            "fairness": fair and f"{float(fair) - 0.8:.2f}",
+            "feasible": chosen,
+            "roc_auc": quality and "0.87",
+            "accuracy": quality,
+            "selection_rate": quality and "0.3",
+            **{f"limit.{each.name}": fair for each in limits},
+            "size_bytes": quality and "12345",
+            "frontier": str(number in {"1", "3"}),
+            "chosen": chosen,
+        }
+        for number, role, family, quality, fair, chosen in made
+    ]
+
+
+def dependence(kind: str) -> dict[str, Any]:
+    """Return one entry of the dependences."""
+    named = kind == "categorical"
+    return {
+        "kind": kind,
+        "grid": ["smith", "baker"] if named else [20.0, 40.0],
+        "mean": [0.21, 0.43],
+        "ice": [[0.1, 0.5], [0.3, 0.4]],
+        "edges": None if named else [20.0, 30.0, 40.0],
+        "density": [0.6, 0.4],
+        "near": [0.6, 0.4],
+        "missing": {"share": 0.05, "mean": 0.27},
+        "unshown": 0,
+    }
+
+
+def explanations(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, Any]:
+    """Return explanations.json of two features."""
+    number, word = names
+    moves = [
+        {"feature": number, "value": 41.0, "shap": -0.8},
+        {"feature": word, "value": "smith", "shap": 0.2},
+    ]
+    reason = {"feature": number, "value": "41", "effect": "lowers the score most"}
+    decision = {"row": 7, "why": "surest no", "decision": 0, "score": 0.14, "margin": -1.8, "base": -1.2}
+    means = {number: 0.11, word: -0.22}
+    return {
+        "rows": 500,
+        "background": 100,
+        "base": -1.2,
+        "additivity": 0.0,
+        "importance": [{"feature": number, "mean_abs_shap": 0.51}, {"feature": word, "mean_abs_shap": 0.17}],
+        "by_group": {
+            name: {
+                group: {"rows": rows // 2, "mean_abs_shap": means, "mean_shap": means if rows else None}
+                for group, rows in sizes.items()
+            }
+            for name, sizes in attributes.items()
+        },
+        "dependence": {number: dependence("numeric"), word: dependence("categorical")},
+        "decisions": [{**decision, "contributions": moves, "reasons": [reason]}],
+    }
+
+
+def curves(attributes: Mapping[str, Mapping[str, int]]) -> dict[str, list[dict[str, str]]]:
+    """Return the rows of the files that evaluate plots."""
+    bins = {"rows": "9", "mean_score": "0.3", "positive_share": "0.35", "low": "0.2", "high": "0.5"}
+    whole = [{"attribute": "", "group": "", **bins}]
+    parts = [
+        {"attribute": name, "group": group, **bins} for name, sizes in attributes.items() for group in sizes
+    ]
+    corners = ("0", "0"), ("0.2", "0.7"), ("1", "1")
+    return {
+        "roc": [{"false_positive_rate": x, "true_positive_rate": y, "threshold": ""} for x, y in corners],
+        "precision_recall": [{"recall": x, "precision": "0.6", "threshold": "0.5"} for x, _ in corners],
+        "calibration": whole + parts,
+    }
+
+
+def facts(
+    attributes: Mapping[str, Mapping[str, int]] = TEAMS,
+    rules: Policy = FAIR,
+    names: Sequence[str] = ("age", "job"),
+    **changes: Any,
+) -> Facts:
+    """Return all facts of a made-up release; `changes` replace some of them."""
+    measured = changes.pop("measurements", None) or measurements(attributes)
+    made: dict[str, Any] = {
+        "project": PROJECT,
+        "policy": rules,
+        "document": DOCUMENT,
+        "chosen": CHOSEN,
+        "schema": schema(attributes, names),
+        "prepared": prepared(),
+        "audit": audit(attributes, names),
+        "split": split(attributes),
+        "trials": trials(rules.limits),
+        "search": {"note": "Trial 3 is the best of 3.", "goal": "accuracy", "not_searched": []},
+        "trained": {"threshold": measured["model"]["threshold"]},
+        "measurements": measured,
+        "curves": curves(attributes),
+        "importance": [{"feature": name, "mean_abs_shap": "0.5"} for name in names],
+        "explanations": explanations(attributes, names),
+        "verdict": _judged(json.dumps(measured), rules.model_dump_json()),
+    }
+    return Facts(**made | changes)
+
+
+@cache
+def _judged(measured: str, rules: str) -> Verdict:
+    return judge(json.loads(measured), Policy.model_validate_json(rules), None)
+
+
+def written(found: Facts, folder: Path) -> dict[str, Path]:
+    """Write facts as the stages before `document` do; return its paths by argument, outputs included."""
+    plain = ("schema", "prepared", "audit", "split", "search", "trained", "measurements", "explanations")
+    paths = {name: folder / f"{name}.json" for name in plain}
+    for name, path in paths.items():
+        write_json(path, getattr(found, name))
+    for name in ("trials", "importance"):
+        paths[name] = folder / f"{name}.csv"
+        write_text(paths[name], table(getattr(found, name)))
+    paths["plots"] = folder / "plots"
+    for name, rows in found.curves.items():
+        write_text(paths["plots"] / f"{name}.csv", table(rows))
+    outputs = {"model_card": "card.md", "model_card_page": "card.html", "report": "report.html"}
+    return (
+        paths
+        | {"tuned": folder / "tuned.yaml"}
+        | {name: folder / "out" / file for name, file in outputs.items()}
+    )
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return rows as CSV."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()

@@ -1,0 +1,108 @@
+"""The verdict is told limit by limit, led by the comparison that decides, with its waivers."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+from paperwork import FAIR, TEAMS, facts, limit, policy
+
+from fairmark.judge.verdict import Finding, Verdict
+from fairmark.params import Policy, Waiver
+from fairmark.report.limits import decisive, gates_fairness, sentence, verdict_view
+
+FOUR = FAIR.limits[1]
+WAIVER = Waiver(
+    limit="four-fifths",
+    groups=None,
+    decided_by="Ada",
+    reason="No more rows can be had.",
+    decided=dt.date(2026, 1, 2),
+    expires=dt.date(2027, 1, 2),
+)
+
+
+def _verdict(rules: Policy = FAIR, teams: dict[str, int] | None = None) -> Verdict:
+    return facts({"team": teams} if teams else TEAMS, rules).verdict
+
+
+def _finding(outcome: str, bound: float | None, at: str = "at_least") -> Finding:
+    return replace(_verdict().findings[0], outcome=outcome, bound=bound, at=at, limit_value=0.8)  # type: ignore[arg-type]
+
+
+def test_the_worst_outcome_decides_whatever_its_bound() -> None:
+    failed = _finding("fail", 0.79)
+
+    assert decisive([_finding("pass", 0.81), failed, _finding("insufficient evidence", 0.1)]) is failed
+
+
+@pytest.mark.parametrize(("at", "nearest"), [("at_least", 0.81), ("at_most", 0.99)])
+def test_of_equal_outcomes_the_least_room_decides(at: str, nearest: float) -> None:
+    findings = [_finding("pass", bound, at) for bound in (0.9, 0.81, 0.99)]
+
+    assert decisive(findings).bound == nearest
+
+
+def test_what_has_no_bound_decides_over_what_has_one() -> None:
+    unknown = _finding("insufficient evidence", None)
+
+    assert decisive([_finding("insufficient evidence", 0.1), unknown]) is unknown
+
+
+def test_the_sentence_counts_the_gates_that_are_met() -> None:
+    easy = policy([limit("auc", "roc_auc", None, 0.6), limit("again", "accuracy", None, 0.6)])
+
+    assert sentence(_verdict(easy)) == "All 2 gated limits are met."
+    assert sentence(_verdict(policy(easy.limits[:1]))) == "The one gated limit is met."
+
+
+def test_the_sentence_names_what_is_missed_and_what_is_open() -> None:
+    rules = policy([limit("high", "accuracy", None, 0.99), FOUR, limit("auc", "roc_auc", None, 0.6)])
+
+    assert sentence(_verdict(rules)) == (
+        "Missed: high. Neither met nor missed for certain: four-fifths. Met: 1 of 3 gated limits."
+    )
+
+
+def test_a_policy_that_gates_nothing_says_so() -> None:
+    assert sentence(_verdict(policy([limit("auc", "roc_auc", None, 0.6, gate=False)]))) == (
+        "The policy gates nothing, so nothing is shown."
+    )
+
+
+def test_only_a_gate_on_groups_gates_fairness() -> None:
+    reported = limit("four-fifths", "selection_rate_ratio", "team", 0.8, gate=False)
+
+    assert gates_fairness(FAIR)
+    assert not gates_fairness(policy([limit("auc", "roc_auc", None, 0.6), reported]))
+
+
+def test_limits_stand_in_the_order_of_the_policy_with_their_reasons() -> None:
+    found = verdict_view(_verdict(), FAIR, 3)
+
+    assert [each["name"] for each in found["limits"]] == ["auc-floor", "four-fifths"]
+    assert found["limits"][1]["reason"] == "The reason of four-fifths."
+    assert found["limits"][1]["measure"] == "Selection rate ratio by team"
+    assert found["limits"][1]["required"] == "at least 0.800"
+
+
+def test_a_waiver_is_shown_on_its_limit_and_on_no_other() -> None:
+    rules = policy(FAIR.limits, [WAIVER])
+
+    floor, ratio = verdict_view(_verdict(rules), rules, 3)["limits"]
+    assert floor["waivers"] == []
+    assert ratio["waivers"] == [WAIVER]
+    assert ratio["outcome"] == "insufficient evidence"
+
+
+def test_many_comparisons_are_all_listed() -> None:
+    view = verdict_view(_verdict(teams={"a": 300, "b": 300, "c": 300}), FAIR, 3)["limits"][1]
+
+    assert view["comparisons"] == 3
+    assert len(view["all"].rows) == 3
+
+
+def test_what_could_not_be_measured_is_shown_without_a_number() -> None:
+    view = verdict_view(_verdict(teams={"a": 300, "b": 0}), FAIR, 3)["limits"][1]
+
+    assert (view["value"], view["bound"]) == ("not measured", "not measured")
+    assert "no rows in b" in view["text"]

@@ -1,0 +1,56 @@
+"""The data section tells who is in the data, and shows no value of personal data."""
+
+from paperwork import audit, facts
+
+from fairmark.report.people import groups, leakage, parts, personal, proxies, strongest, withheld
+
+TEAMS = {"team": {"blue": 400, "red": 600}}
+FOUND = audit(TEAMS, ("age", "job"))
+
+
+def test_the_parts_are_listed_in_their_order() -> None:
+    assert [row[:2] for row in parts(facts()).rows] == [
+        ("Train", "800"),
+        ("Validation", "300"),
+        ("Test", "1,000"),
+    ]
+
+
+def test_groups_stand_with_their_rows_and_label_rate() -> None:
+    rows = groups(facts(), "team").rows
+
+    assert (rows[0][1], rows[0][4]) == ("800", "0.310")
+
+
+def test_a_proxy_says_what_became_of_it() -> None:
+    table = proxies(facts())
+
+    assert table is not None
+    assert (table.rows[0][0], table.rows[0][3], table.rows[0][4]) == ("job", "0.770", "the model may use it")
+
+
+def test_nothing_found_is_nothing_shown() -> None:
+    clean = facts(audit=FOUND | {"proxies": [], "label_power": {}})
+
+    assert (proxies(clean), leakage(clean), personal(clean), strongest(clean)) == (None, None, None, None)
+
+
+def test_the_strongest_column_is_named() -> None:
+    assert strongest(facts()) == ("age", "0.660")
+
+
+def test_findings_are_listed() -> None:
+    marked = {
+        "leakage": [{"column": "paid-on", "auc": 0.99, "withheld": False}],
+        "personal": [{"column": "mail", "kind": "e-mail", "share": 0.9}],
+    }
+    found = facts(audit=FOUND | marked)
+
+    assert [list(table.rows[0]) for table in (leakage(found), personal(found)) if table] == [
+        ["paid-on", "0.990"],
+        ["mail", "e-mail", "0.900"],
+    ]
+
+
+def test_what_the_model_never_sees_is_named() -> None:
+    assert withheld(facts()) == ["team"]

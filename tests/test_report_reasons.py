@@ -1,0 +1,132 @@
+"""Explanations read in order of weight, add up in the open, and show no value of personal data."""
+
+import pytest
+from markup import read
+from paperwork import audit, dependence, explanations, facts
+
+from fairmark.report.facts import Facts
+from fairmark.report.pieces import Table
+from fairmark.report.reasons import by_group, decisions, dependences, importance, signed
+from fairmark.report.slopes import dependence as drawn
+
+TEAMS = {"team": {"blue": 400, "red": 600}}
+MINUS = "\N{MINUS SIGN}"
+
+
+def _explained(**changes: object) -> Facts:
+    return facts(explanations=explanations(TEAMS, ("age", "job")) | changes)
+
+
+def test_the_most_important_feature_stands_first() -> None:
+    rows = importance(facts()).rows
+
+    assert [(row[0], row[2]) for row in rows] == [("age", "0.510"), ("job", "0.170")]
+
+
+def test_what_draws_groups_apart_adds_up() -> None:
+    table = by_group(facts(), "team")
+
+    assert [column.label for column in table.columns] == ["Feature", "blue (200)", "red (300)"]
+    assert list(table.rows[-1]) == ["All features together", f"{MINUS}0.110", f"{MINUS}0.110"]
+
+
+def test_a_group_without_explained_rows_is_left_out_of_the_means() -> None:
+    table = by_group(facts({"team": {"blue": 90, "red": 0}}), "team")
+
+    assert [column.label for column in table.columns] == ["Feature", "blue (45)"]
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.5, "+0.500"), (-0.5, f"{MINUS}0.500"), (0.0001, "0.000")])
+def test_moves_have_a_sign(value: float, shown: str) -> None:
+    assert signed(value, 3) == shown
+
+
+def test_numbers_are_drawn_and_names_are_listed() -> None:
+    pictures, tables = dependences(facts())
+
+    assert ["age" in each.caption for each in pictures] == [True]
+    assert [row[0] for row in tables[0].rows] == ["smith", "baker"]
+    assert "Where it is missing (0.050 of the rows): 0.270." in tables[0].caption
+
+
+def test_the_values_of_personal_data_are_withheld() -> None:
+    marked = audit(TEAMS, ("age", "job")) | {"personal": [{"column": "age", "kind": "id-like", "share": 1.0}]}
+    found = facts(audit=marked)
+
+    pictures, _ = dependences(found)
+    case = decisions(found)[0]
+    assert pictures == []
+    assert case["reasons"][0]["value"] == "withheld"
+    assert "age = withheld" in [row[0] for row in case["waterfall"].rows]
+
+
+def test_a_waterfall_runs_from_the_average_to_the_row() -> None:
+    rows = decisions(facts())[0]["waterfall"].rows
+
+    assert [(row[0], row[2]) for row in rows] == [
+        ("average of all rows", f"{MINUS}1.200"),
+        ("age = 41", f"{MINUS}0.800"),
+        ("job = smith", "+0.200"),
+        ("this row, log-odds", f"{MINUS}1.800"),
+    ]
+
+
+def test_many_features_end_in_one_line() -> None:
+    moves = [{"feature": f"f{k}", "value": None, "shap": 0.1} for k in range(15)]
+    case = {**explanations(TEAMS, ("age", "job"))["decisions"][0], "contributions": moves, "base": 0.0}
+
+    rows = decisions(_explained(decisions=[case]))[0]["waterfall"].rows
+    assert (rows[-2][0], rows[-2][2]) == ("5 other features", "+0.500")
+
+
+def test_a_decision_says_which_answer_it_is() -> None:
+    case = decisions(facts())[0]
+
+    assert (case["yes"], case["answer"], case["score"]) == (False, "no", "0.140")
+
+
+def test_a_curve_has_a_line_for_the_mean_and_one_for_each_row() -> None:
+    found = read(drawn(dependence("numeric"), "age", 1.0, "words"))
+
+    assert [it.attributes["class"] for it in found.all("path")] == ["behind", "behind", "curve"]
+    assert found.all("svg")[0].attributes["aria-label"] == "words"
+    assert len([it for it in found.all("rect") if it.attributes["class"] == "density"]) == 2
+
+
+def test_a_column_of_one_value_mostly_has_an_axis_of_steps() -> None:
+    entry = dependence("numeric") | {"density": [0.95, 0.05], "near": [0.95, 0.05]}
+
+    pictures, _ = dependences(_explained(dependence={"age": entry}))
+    assert "a step for each drawn value" in pictures[0].caption
+
+
+@pytest.mark.parametrize("crowd", [0.5, 0.95])
+def test_dates_are_read_as_days(crowd: float) -> None:
+    entry = dependence("date") | {
+        "grid": ["2020-01-01", "2020-03-01T12:00:00"],
+        "edges": [18262.0, 18300.0, 18322.5],
+        "density": [crowd, 1 - crowd],
+    }
+
+    assert "2020-" in read(drawn(entry, "since", 1.0, "words")).all("svg")[0].text
+
+
+def test_a_feature_of_one_value_is_listed_and_not_drawn() -> None:
+    entry = dependence("numeric") | {"grid": [3.0], "mean": [0.2], "ice": [[0.1], [0.3]], "near": [1.0]}
+
+    pictures, tables = dependences(_explained(dependence={"age": entry}))
+    assert pictures == []
+    assert isinstance(tables[0], Table)
+
+
+def test_a_feature_without_any_value_is_passed_over() -> None:
+    empty = dependence("numeric") | {
+        "grid": [],
+        "mean": [],
+        "ice": [[], []],
+        "edges": [],
+        "density": [],
+        "near": [],
+    }
+
+    assert dependences(_explained(dependence={"age": empty})) == ([], [])

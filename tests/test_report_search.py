@@ -1,0 +1,104 @@
+"""The search shows every trial, its frontier, what was chosen, and what that cost."""
+
+from markup import read
+from paperwork import FAIR, facts, limit, policy, trials
+
+from fairmark.report.frontier import Mark, frontier
+from fairmark.report.search import compared, names, price, search_view
+from fairmark.report.search import trials as table
+
+MINUS = "\N{MINUS SIGN}"
+PLAIN = policy([limit("auc-floor", "roc_auc", None, 0.8)])
+
+
+def test_trials_are_called_by_what_they_are() -> None:
+    assert [names(row) for row in trials(FAIR.limits)] == [("baseline",), ("unmitigated",), (), ("chosen",)]
+
+
+def test_the_price_is_the_change_from_the_unmitigated_trial() -> None:
+    found = price(facts())
+
+    assert found is not None
+    assert [list(row) for row in found.rows] == [
+        ["Accuracy", "0.840", "0.820", f"{MINUS}0.020"],
+        ["ROC AUC", "0.870", "0.870", "0.000"],
+        ["Selection rate ratio by team", "0.550", "0.860", "+0.310"],
+    ]
+
+
+def test_an_unmitigated_choice_has_no_price() -> None:
+    only = [row | {"chosen": str(row["role"] == "unmitigated")} for row in trials(FAIR.limits)]
+
+    assert price(facts(trials=only)) is None
+    assert "Unmitigated (trial 1)" not in [column.label for column in compared(facts(trials=only)).columns]
+
+
+def test_the_chosen_trial_stands_beside_the_simple_ones() -> None:
+    found = compared(facts())
+
+    assert [column.label for column in found.columns] == [
+        "Measure",
+        "Baseline (trial 0)",
+        "Unmitigated (trial 1)",
+        "Chosen (trial 3)",
+    ]
+    assert list(found.rows[0]) == ["Family", "logistic", "boosted", "boosted"]
+
+
+def test_a_trial_that_failed_says_why_in_the_table() -> None:
+    found = table(facts())
+
+    assert found.rows[2][0] == "2 failed: no positive rows"
+    assert found.marked == {3}
+    assert "1 trials came to nothing" in search_view(facts())["sentence"]
+
+
+def test_every_measured_trial_is_in_the_picture() -> None:
+    drawn = search_view(facts())["frontier"]
+
+    for size in ("wide", "narrow"):
+        found = read(drawn[size])
+        marks = [it for it in found.elements if it.attributes.get("class", "").startswith("trial")]
+        assert len(marks) == 3
+        assert "3 trials by selection rate ratio by team" in found.all("svg")[0].attributes["aria-label"]
+
+
+def test_the_limit_is_in_the_picture() -> None:
+    drawn = read(search_view(facts())["frontier"]["wide"])
+
+    assert [it.name for it in drawn.elements if it.attributes.get("class") in {"allowed", "limit"}] == [
+        "rect",
+        "line",
+    ]
+
+
+def test_two_gates_on_groups_are_drawn_by_the_room_that_is_left() -> None:
+    rules = policy([*FAIR.limits, limit("again", "true_positive_rate_ratio", "team", 0.7)])
+
+    assert "room to the nearest" in search_view(facts(rules=rules))["frontier"]["wide"]
+
+
+def test_a_policy_without_limits_on_groups_has_no_picture() -> None:
+    assert search_view(facts(rules=PLAIN))["frontier"] is None
+
+
+def test_a_reported_limit_is_drawn_without_a_wall() -> None:
+    rules = policy([limit("four-fifths", "selection_rate_ratio", "team", 0.8, gate=False)])
+
+    drawn = search_view(facts(rules=rules))["frontier"]["wide"]
+    assert "selection rate ratio by team" in drawn
+    assert "allowed" not in drawn
+
+
+def test_names_do_not_stand_upon_each_other() -> None:
+    marks = [
+        Mark(k, 0.5, 0.8, "boosted", (name,), best=True) for k, name in enumerate(["chosen", "baseline"])
+    ]
+
+    found = read(frontier(marks, "fairness", "quality", (None, None), wide=True))
+    places = {
+        (it.attributes["x"], it.attributes["y"])
+        for it in found.all("text")
+        if it.attributes["class"] == "say"
+    }
+    assert len(places) == 2
