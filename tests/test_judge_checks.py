@@ -92,6 +92,7 @@ def test_measurements_speak_of_the_attributes_that_the_policy_names() -> None:
     for document in _documents(_checked(parts(), policy=gated)).values():
         assert sorted(document["groups"]["team"]) == GROUPS
         assert judge(document, gated, None).faults == ()
+    assert {len(document["groups"]) for document in _documents(_checked(parts())).values()} == {0}
 
 
 def test_nothing_of_a_row_is_written() -> None:
@@ -123,6 +124,17 @@ def test_labels_of_test_rows_choose_nothing() -> None:
     assert [s["changed"] for s in one["stress"]["scenarios"] if s["kind"] != "nudge"] == [
         s["changed"] for s in two["stress"]["scenarios"] if s["kind"] != "nudge"
     ]
+
+
+def test_features_of_test_rows_choose_nothing() -> None:
+    made = parts()
+    other = made.table.assign(x=made.table["x"].where(made.belongs != "test", made.table["noise"] / 9))
+
+    one, two = (_checked(each) for each in (made, replace(made, table=other)))
+
+    assert [b["width"] for b in one["abstain"]["bands"]] == [b["width"] for b in two["abstain"]["bands"]]
+    assert one["leakage"]["concentration"] == two["leakage"]["concentration"]
+    assert one["leakage"]["alone"] != two["leakage"]["alone"]
 
 
 # ------------------------------------------------------------------ tables of every shape

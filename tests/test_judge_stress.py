@@ -13,7 +13,7 @@ from fairmark.judge.nudge import nudges
 from fairmark.judge.rig import Rig
 from fairmark.judge.stress import against, missing, shifted, stress, swapped, tell, turned, unseen
 from fairmark.learn.encode import Column, Encoder
-from fairmark.learn.logistic import Line, Scorecard
+from fairmark.learn.logistic import Line, Scorecard, Steps
 
 X = [-2.0, -0.05, 0.05, 2.0]
 
@@ -110,6 +110,14 @@ def test_features_of_one_kind_alone_are_stressed(keep: str) -> None:
     assert (found["turned"]["share"] is None) == (keep == ODD)
 
 
+def test_the_spread_is_the_standard_deviation_of_train_rows() -> None:
+    rig = _rig(train=np.array([[-3.0, 0], [1, 0], [np.nan, 0]]))
+
+    assert rig.moved(rig.matrix, 0, 0.1)[:, 0] == pytest.approx(
+        np.clip(np.array(X) + 0.2, -3, 1.0 + np.array([0, 0, 0, 1]))
+    )
+
+
 def test_a_constant_number_is_not_shifted() -> None:
     assert [*shifted(_rig(train=np.ones((5, 2))), 0.1)] == []
 
@@ -149,6 +157,19 @@ def test_a_model_that_reads_a_protected_column_is_caught() -> None:
     cheat = replace(model, encoder=encoder, scorer=Scorecard(intercept=0.0, features=[steps]))
 
     assert swapped(parts(), cheat)["same"] is False
+
+
+def test_a_model_that_reads_an_attribute_made_of_others_is_caught() -> None:
+    made = parts()
+    groups = {"band": {"by": "edges", "columns": ["age"], "groups": ["<25", ">=25"]}}
+    evidence = made.table[["_row_id", "_label"]].assign(band=pd.Series("<25", index=range(400), dtype="str"))
+    encoder = Encoder((Column(name="band", kind="categorical", categories=["<25", ">=25"]),))
+    steps = Steps(type="steps", name="band", categories=["<25", ">=25"], each=[0, 1], missing=0, average=0)
+
+    cheat = replace(scorecard(), encoder=encoder, scorer=Scorecard(intercept=0.0, features=[steps]))
+
+    found = swapped(replace(made, evidence=evidence, schema={**made.schema, "attributes": groups}), cheat)
+    assert found == {"columns": ["band"], "same": False}
 
 
 def test_a_model_that_reads_a_withheld_number_is_caught() -> None:
