@@ -74,6 +74,13 @@ def test_dropped_columns_are_not_looked_at(tmp_path: Path) -> None:
     assert found.summary["dropped"] == ["age"]
 
 
+@pytest.mark.parametrize("column", ["job", "ok"])
+def test_what_is_dropped_or_the_label_is_not_withheld_as_well(tmp_path: Path, column: str) -> None:
+    found = made(tmp_path, lines(*ROWS), forbidden=[column], drop=["job"])
+
+    assert [one["name"] for one in found.schema["withheld"]] == ["sex"]
+
+
 def test_a_table_without_features_is_refused(tmp_path: Path) -> None:
     found = faults(tmp_path, lines(*ROWS), drop=["age", "job"])
 
