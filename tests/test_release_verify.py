@@ -149,6 +149,11 @@ def stowaway(value: Any) -> None:
     )
 
 
+def second_numpy(value: Any) -> None:
+    part = next(part for part in value["components"] if part["name"] == "numpy")
+    value["components"].insert(0, part | {"version": "1.0", "bom-ref": "numpy==1.0"})
+
+
 def other_commit(value: Any) -> None:
     value["metadata"]["component"]["pedigree"]["commits"][0]["uid"] = "0" * 40
 
@@ -173,6 +178,7 @@ def other_data(value: Any) -> None:
         ("sbom.cdx.json", older_numpy, {"bill"}),
         ("sbom.cdx.json", no_numpy, {"bill"}),
         ("sbom.cdx.json", stowaway, {"bill"}),
+        ("sbom.cdx.json", second_numpy, {"bill"}),
         ("sbom.cdx.json", other_commit, {"bill"}),
         ("sbom.cdx.json", other_data, {"bill"}),
     ],
@@ -230,6 +236,22 @@ def test_other_data_in_data_dvc_is_caught(small_release: Path) -> None:
     restate(small_release)
 
     assert wrong(small_release) == {"data"}
+
+
+def test_a_data_sheet_that_is_not_the_datas_is_caught(small_release: Path) -> None:
+    (small_release / "DATASHEET.md").write_text("All is well")
+    restate(small_release)
+
+    assert wrong(small_release) == {"outputs"}
+
+
+def test_a_stage_that_ran_without_its_params_is_caught(small_release: Path) -> None:
+    lock = yaml.safe_load((small_release / "dvc.lock").read_text())
+    lock["stages"]["train"]["params"] = {"params.yaml": {}}
+    (small_release / "dvc.lock").write_text(yaml.safe_dump(lock))
+    restate(small_release)
+
+    assert wrong(small_release) == {"pipeline"}
 
 
 def test_the_statement_of_another_release_is_caught(small_release: Path) -> None:

@@ -18,11 +18,8 @@ from fairmark.files import read_json, sha256
 from fairmark.params import Params
 from fairmark.release.contents import MEASUREMENTS, MODEL
 from fairmark.release.hashes import address, data_outputs, files_of, folder_sha256, names
-from fairmark.release.locks import here, locked
+from fairmark.release.locks import MARKER, here, locked, normal
 from fairmark.release.trace import Trace
-
-MARKER = "fairmark:marker:"
-"""Prefix of the properties that say for which kind of machine the lock files were read."""
 
 Component = dict[str, Any]
 
@@ -121,9 +118,7 @@ def _without_paths(part: Component) -> Component:
 
 
 def _scoped(part: Component, required: dict[str, str]) -> Component:
-    from packaging.utils import canonicalize_name
-
-    return part | {"scope": "required" if canonicalize_name(part["name"]) in required else "excluded"}
+    return part | {"scope": "required" if normal(part["name"]) in required else "excluded"}
 
 
 def _model(root: Path, params: Params, verdict_json: dict[str, Any], data: list[Component]) -> Component:

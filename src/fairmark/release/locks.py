@@ -17,6 +17,9 @@ MARKERS = (
 )
 """The environment markers that a lock file may ask about (PEP 508), without those that name one machine."""
 
+MARKER = "fairmark:marker:"
+"""Prefix of the properties of a bill of materials that say for which kind of machine the locks were read."""
+
 
 def here() -> dict[str, str]:
     """Return the values of `MARKERS` for the Python that runs."""
@@ -35,7 +38,6 @@ def locked(text: str, environment: Mapping[str, str]) -> dict[str, str]:
         When a line is not a requirement pinned by `==`.
     """
     from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.utils import canonicalize_name
 
     found: dict[str, str] = {}
     for line in text.splitlines():
@@ -49,5 +51,12 @@ def locked(text: str, environment: Mapping[str, str]) -> dict[str, str]:
         if len(pins) != 1:
             raise InputError(f"lock: must pin {wanted.name} by ==, got {str(wanted.specifier)!r}")
         if wanted.marker is None or wanted.marker.evaluate(dict(environment)):
-            found[canonicalize_name(wanted.name)] = pins[0]
+            found[normal(wanted.name)] = pins[0]
     return found
+
+
+def normal(name: str) -> str:
+    """Return the one spelling of a distribution's name (PEP 503)."""
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(name)

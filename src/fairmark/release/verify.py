@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from fairmark.errors import FairmarkError, StateError
-from fairmark.release import agreement, card, integrity, origin
+from fairmark.release import agreement, billed, card, integrity, origin
 from fairmark.release.fact import Fact
 from fairmark.release.opened import Opened
 
@@ -26,7 +26,7 @@ CHECKS: Mapping[str, Check] = {
     "verdict": agreement.verdict,
     "metrics": agreement.metrics,
     "card": card.card,
-    "bill": agreement.bill,
+    "bill": billed.bill,
 }
 
 LONGEST = 300
