@@ -10,6 +10,7 @@ import pytest
 from people import FEATURES, TRAIN, chosen, frames
 
 from fairmark.errors import InputError
+from fairmark.files import sha256
 from fairmark.learn.encode import Encoder
 from fairmark.learn.family import FAMILIES
 from fairmark.learn.model import Calibration, Model, digest, probability
@@ -104,14 +105,29 @@ def edit(**changes: Any) -> Callable[[Path], None]:
     return change
 
 
+def renew(name: str, text: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / name).write_text(text)
+        files = json.loads((folder / "model.json").read_text())["files"]
+        edit(files=files | {name: sha256(folder / name)})(folder)
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         (lambda folder: (folder / "model.pkl").write_text("x"), "must hold the three files of a model"),
         (lambda folder: (folder / "logistic.json").unlink(), "must hold the three files of a model"),
         (lambda folder: (folder / "model.json").unlink(), "must exist"),
-        (lambda folder: (folder / "encoder.json").write_text("{"), "must be JSON"),
-        (lambda folder: (folder / "logistic.json").write_bytes(b"\xff"), "must be text in UTF-8"),
+        (lambda folder: (folder / "encoder.json").write_text("{"), "must be the file that model.json names"),
+        (
+            lambda folder: (folder / "logistic.json").write_bytes(b"\xff"),
+            "must be the file that model.json names",
+        ),
+        (edit(files={}), "encoder.json: must be the file that model.json names"),
+        (renew("encoder.json", "{"), "must be JSON"),
+        (renew("logistic.json", "{"), "must be JSON"),
         (edit(format=2), "model.json: format"),
         (edit(family="neural"), "family must be one of .* got 'neural'"),
         (edit(family="boosted"), "family must be one of"),
@@ -134,3 +150,13 @@ def test_a_folder_with_anything_else_in_it_is_refused(
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must exist, got no such file"):
         Model.load(tmp_path / "none")
+
+
+@pytest.mark.parametrize("cut", [100, 3000, -40])
+def test_trees_that_were_cut_off_are_refused_before_lightgbm_sees_them(tmp_path: Path, cut: int) -> None:
+    MODELS["boosted"].save(tmp_path)
+    trees = tmp_path / "booster.txt"
+    trees.write_text(trees.read_text()[:cut])
+
+    with pytest.raises(InputError, match=r"booster.txt: must be the file that model.json names"):
+        Model.load(tmp_path)

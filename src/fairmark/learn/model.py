@@ -34,6 +34,8 @@ class _File(Section):
     calibration: Calibration
     seed: Seed
     chosen: Chosen
+    files: dict[str, str]
+    """SHA-256 of the other two files: LightGBM ends the whole process on a text that was cut off."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,10 @@ class Model:
     def save(self, folder: Path) -> None:
         """Write the model into `folder`, which then holds its three files and nothing else."""
         family = FAMILIES[self.family]
+        for name in _names(folder) - {"model.json", "encoder.json", family.file}:
+            (folder / name).unlink()
+        write_json(folder / "encoder.json", self.encoder.to_json())
+        write_text(folder / family.file, self.scorer.dumps())
         file = _File(
             format=FORMAT,
             family=self.family,
@@ -94,11 +100,8 @@ class Model:
             calibration=self.calibration,
             seed=self.seed,
             chosen=self.chosen,
+            files={name: sha256(folder / name) for name in ("encoder.json", family.file)},
         )
-        for name in _names(folder) - {"model.json", "encoder.json", family.file}:
-            (folder / name).unlink()
-        write_json(folder / "encoder.json", self.encoder.to_json())
-        write_text(folder / family.file, self.scorer.dumps())
         write_json(folder / "model.json", file.model_dump())
 
     @classmethod
@@ -111,12 +114,15 @@ class Model:
             When a file is missing, is one too many, or holds anything but a model of this format.
         """
         file = typed(_File, read_json(folder / "model.json"), "model.json")
-        encoder = Encoder.from_json(read_json(folder / "encoder.json"))
         family = FAMILIES.get(file.family)
         if family is None or file.chosen.family != file.family:
             raise InputError(f"model.json: family must be one of {sorted(FAMILIES)}, got {file.family!r}")
         if _names(folder) != {"model.json", "encoder.json", family.file}:
             raise InputError(f"{folder}: must hold the three files of a model, got {sorted(_names(folder))}")
+        for name in ("encoder.json", family.file):
+            if sha256(folder / name) != file.files.get(name):
+                raise InputError(f"{folder / name}: must be the file that model.json names, got another one")
+        encoder = Encoder.from_json(read_json(folder / "encoder.json"))
         if encoder.names != file.features:
             raise InputError(f"encoder.json: must speak of the features of model.json, got {encoder.names}")
         scorer = family.load(_text(folder / family.file), encoder.columns)
