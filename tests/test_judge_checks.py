@@ -226,6 +226,7 @@ def test_a_model_of_other_features_than_those_of_the_table_is_refused() -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_second_data_set_with_dates_and_weights_is_checked(tmp_path: Path) -> None:
     params = read_params(make_second(tmp_path))
     for stage in ("prepare", "split"):
