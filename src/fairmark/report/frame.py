@@ -69,6 +69,6 @@ class Frame:
         return tag("svg", *content, class_=style, viewBox=box, role="img", aria_label=words)
 
 
-def label(text: str, x: float, y: float, anchor: str, style: str = "tick") -> Markup:
+def label(text: str, x: float, y: float, anchor: str, style: str = "tick", **more: str) -> Markup:
     """Return a text at a place of the picture."""
-    return tag("text", text, x=x, y=y, text_anchor=anchor, class_=style)
+    return tag("text", text, x=x, y=y, text_anchor=anchor, class_=style, **more)

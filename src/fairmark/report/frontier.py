@@ -111,7 +111,7 @@ def _names(frame: Frame, marks: Sequence[Mark]) -> list[Markup]:
             text = " = ".join(mark.names)
             best = min(_places(x, y, text), key=lambda place: _cost(place[3], points, taken, frame))
             taken.append(best[3])
-            found.append(label(text, best[0], best[1], best[2], "say"))
+            found.append(label(text, best[0], best[1], best[2], "say", paint_order="stroke"))
     return found
 
 
