@@ -72,7 +72,7 @@ def portion(cells: Cells, name: str) -> tuple[Floats, Floats, Floats]:
         by_kish = bottom**2 / (square_in + square_out)
         spread = ((1 - value) ** 2 * square_in + value**2 * square_out) / bottom**2
         rows = np.fmin(by_kish, np.where(spread > 0, value * (1 - value) / spread, np.inf))
-    rows = np.nan_to_num(rows)
+    rows = np.where(bottom > 0, np.nan_to_num(rows), 0.0)
     return value, np.nan_to_num(value) * rows, rows
 
 
