@@ -32,7 +32,7 @@ def browser() -> "Iterator[Browser]":
 @pytest.fixture(scope="module", params=["report", "card", "long names"])
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a page on disk."""
-    teams = {"team": {LONG if request.param == "long names" else "blue": 400, "red": 29}}
+    teams = {"team": {LONG if request.param == "long names" else "blue": 400, "red": 29, "green": 90}}
     found = facts(teams, names=(LONG if request.param == "long names" else "age", "job"))
     path = tmp_path_factory.mktemp("pages") / "page.html"
     write_text(path, card_page(found, card(found)) if request.param == "card" else page(found))
@@ -45,6 +45,7 @@ def test_it_opens_alone_without_a_complaint_and_fits(
     browser: "Browser", written: Path, scheme: Literal["light", "dark"], width: int
 ) -> None:
     with opened(browser, written, scheme, width) as tab:
+        tab.page.locator("details").evaluate_all("all => all.forEach(it => it.open = true)")
         wide = tab.page.evaluate("document.documentElement.scrollWidth")
 
         assert tab.complaints == []
