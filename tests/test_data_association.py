@@ -88,6 +88,13 @@ def test_an_id_gives_nothing_away_because_it_is_judged_out_of_fold() -> None:
     assert against(pd.Series([f"id{k}" for k in range(600)]), ["a", "b"] * 300).auc == 0.5
 
 
+def test_a_level_that_tells_the_contrary_tells_as_much() -> None:
+    # Each pair holds one row of both groups: knowing one row gives the other away, upside down.
+    pairs = pd.Series([f"pair{k // 2}" for k in range(600)])
+
+    assert against(pairs, ["a", "b"] * 300).auc > 0.6
+
+
 def test_missing_cells_may_be_what_gives_a_group_away() -> None:
     cells = pd.Series([np.nan, 1.0, 2.0, np.nan] * 50)
 

@@ -117,6 +117,19 @@ def test_a_proxy_of_one_group_of_many_stands_out(tmp_path: Path) -> None:
     assert [(one["column"], one["group"], one["group_auc"]) for one in found["proxies"]] == [("job", "a", 1)]
 
 
+def test_a_crossed_attribute_does_not_repeat_the_proxies_of_its_parts(tmp_path: Path) -> None:
+    groups = list("abcdefgh") * 100
+    rows = [
+        f"{30 + 20 * (k % 7 > 3)},{'x' if group == 'a' else 'y'},{group},{'yes' if k % 3 else 'no'}"
+        for k, group in enumerate(groups)
+    ]
+
+    found = audit(tmp_path, lines(*rows), protected=CROSSED)
+
+    assert ("sex", "job") in {(one["attribute"], one["column"]) for one in found["proxies"]}
+    assert "both" not in {one["attribute"] for one in found["proxies"]}
+
+
 def test_tiny_groups_do_not_blur_an_association(tmp_path: Path) -> None:
     rows = [*people(), "30,cook,X,yes,y,m@example.org", "30,smith,Y,no,n,n@example.org"]
 

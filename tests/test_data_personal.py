@@ -81,6 +81,8 @@ def test_a_date_of_birth_is_told_by_its_name() -> None:
         ("education", ["Bachelors", "HS-grad", "11th", "Some-college"] * 50, "categorical"),
         ("city", ["New York", "San Francisco", "Los Angeles", "Las Vegas"] * 50, "categorical"),
         ("product name", ["Small Loan", "Big Loan"] * 50, "categorical"),
+        ("product name", [f"Loan {chr(97 + k % 26)}" for k in range(500)], "categorical"),
+        ("town", [f"New {chr(65 + k % 26)}ork" for k in range(500)], "categorical"),
         ("bracket", ["10000-20000", "20000-50000"] * 50, "categorical"),
         ("day", [f"2020-01-{k:02}" for k in range(1, 29)] * 5, "categorical"),
         ("capital-gain", [float(k % 7) * 1000 for k in range(200)], "numeric"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairmark.data.split import moved, parted, position, summary
+from fairmark.data.split import _latest, moved, parted, position, summary
 from fairmark.errors import InputError
 from fairmark.params import Split, typed
 
@@ -124,6 +124,16 @@ def test_a_group_that_may_expect_a_test_row_has_one() -> None:
         assert "test" in set(parts(frame, seed=seed)[:4])
 
 
+def test_a_group_that_may_expect_a_validation_row_has_one() -> None:
+    for seed in range(30):
+        frame = rows(160, seed)
+        frame["race"] = np.where(np.arange(160) < 12, "rare", "a")
+
+        found = parts(frame, seed=seed)[:12]
+
+        assert "valid" in set(found) or (found != "test").sum() * VALID < 1
+
+
 def test_exact_duplicates_stay_together() -> None:
     frame = rows(400)
     twins = frame.assign(_row_id=[f"{base}-1" for base in frame["_row_id"]])
@@ -182,6 +192,13 @@ def test_nobody_in_an_earlier_part_is_later(count: int, seed: int) -> None:
     assert time[part == "valid"].max() < time[part == "test"].min()
     # 300 days: parting equal ones may cost a day's rows on each side.
     assert (part == "test").mean() == pytest.approx(SHARE, abs=0.02)
+
+
+def test_the_latest_share_is_counted_by_hand() -> None:
+    latest = _latest(np.arange(10, dtype=np.float64), np.arange(10) != 9, 0.3)
+
+    # Of the nine rows 0..8, 0.3 are 2.7: the nearest cut leaves three.
+    assert np.flatnonzero(latest).tolist() == [6, 7, 8]
 
 
 def test_equal_times_stay_together() -> None:

@@ -95,6 +95,6 @@ def _unseen(plan: Plan, test: Checked) -> dict[str, int]:
     counts = {
         name: int((~one.texts.isin(list(kind.categories)) & one.texts.notna()).sum())
         for name, one in test.columns.items()
-        if (kind := plan.kinds[name]).categories is not None and not kind.declared
+        if (kind := plan.kinds[name]).categories is not None
     }
     return {name: count for name, count in counts.items() if count}
