@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from people import TRAIN, chosen, limit, policy, written
 
 from fairmark.errors import InputError
-from fairmark.learn.fit import Ready, fit, fit_model, ready
+from fairmark.learn.fit import Ready, _mitigated, fit, fit_model, ready
 from fairmark.learn.limits import Limits
+from fairmark.learn.mitigation import joined
 from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts, read_parts
 
@@ -61,6 +63,20 @@ def test_a_decision_takes_no_protected_attribute(parts: Parts, rows: Ready, fami
 
     assert model.score(test[model.features]).shape == (600,)
     assert not {"side", "age", "side_age"} & set(model.features)
+
+
+def test_validation_rows_are_charged_and_weighed_as_train_rows_are(rows: Ready) -> None:
+    train, valid = _mitigated(rows, chosen(strength=0.8, reweighing=True))
+
+    for kind in ("cost", "weight"):
+        tables = [
+            pd.DataFrame({"y": part.label, "x": getattr(part, kind).round(9)})
+            .groupby([joined(groups, ["side", "age"]), "y"])["x"]
+            .unique()
+            for part, groups in ((train, rows.train_groups), (valid, rows.valid_groups))
+        ]
+        same = tables[1].map(lambda values: values.tolist())
+        assert (tables[0].map(lambda values: values.tolist()).loc[same.index] == same).all(), kind
 
 
 def ratio(rows: Ready, **kwargs: Any) -> float:

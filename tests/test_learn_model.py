@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,14 @@ def test_it_decides_one_from_the_threshold_on(family: str) -> None:
 
     assert np.array_equal(model.decide(TABLE) == 1, model.score(TABLE) >= 0.4321)
     assert np.allclose(model.score(TABLE), 1 / (1 + np.exp(-model.margin(TABLE))))
+
+
+@each_family
+def test_a_score_that_is_the_threshold_is_decided_one(family: str) -> None:
+    score = MODELS[family].score(TABLE)
+    exactly = replace(MODELS[family], threshold=float(np.median(score[:-1])))
+
+    assert exactly.decide(TABLE)[score == exactly.threshold].tolist()[:1] == [1]
 
 
 @each_family

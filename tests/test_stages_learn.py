@@ -165,6 +165,27 @@ def test_a_search_that_was_killed_ends_with_the_same_bytes(
     assert outside(paths, tmp_path / "out", FAIRMARK_WORKERS=count) == tuned(paths, tmp_path / "here")
 
 
+@pytest.mark.slow
+def test_a_search_that_was_stopped_by_hand_says_how_to_go_on(paths: tuple[Path, ...], tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    environment = {**os.environ, "FAIRMARK_STATE": str(state), "FAIRMARK_WORKERS": "2"}
+    running = subprocess.Popen(
+        command(paths, tmp_path / "out"),
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell without job control starts its background jobs deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    wait_for(lambda: any(path.stat().st_size for path in state.glob("*.jsonl")))
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=60)
+
+    assert running.returncode == 1
+    assert "tune: must run to its end, got stopped: run it again" in told
+    assert not (tmp_path / "out").exists()
+
+
 def wait_for(held: Any, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not held():

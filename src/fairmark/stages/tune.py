@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from fairmark.entry import run
-from fairmark.errors import InputError
+from fairmark.errors import InputError, StateError
 from fairmark.files import steady, write_csv, write_json, write_text
 from fairmark.learn.progress import Progress
 from fairmark.learn.record import Record, key_of
@@ -45,14 +45,20 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     ------
     InputError
         When the files don't fit together, or no trial came to anything.
+    StateError
+        When it was stopped by Ctrl-C; the next run goes on where it stood.
     """
     paths = (table, evidence, schema, rows)
     sections = [section.model_dump_json() for section in (search, base, policy)]
     key = key_of(paths, sections)
     record = Record.open(key)
     trying = partial(attempt, Setup.of(paths, base, policy, search.margin, key))
-    with workers() as executor, Progress(search.trials, base.threshold.maximise) as progress:
-        found = Search(search, policy, trying, executor, record, progress.show).run()
+    try:
+        with workers() as executor, Progress(search.trials, base.threshold.maximise) as progress:
+            found = Search(search, policy, trying, executor, record, progress.show).run()
+    except KeyboardInterrupt as stop:
+        kept = f"{len(record.found)} finished trials kept"
+        raise StateError(f"tune: must run to its end, got stopped: run it again, {kept}") from stop
     result = Result(search, policy, base.threshold.maximise, found)
     if not result.done:
         raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in found}))
