@@ -1,15 +1,15 @@
 """What `dvc repro --force` costs over the bare computations, and where the rest goes.
 
 Run `python bench/repro.py [REPEATS]`. Clones the last commit into a temporary folder and times there, in
-turns: the whole `dvc repro --force`; each stage's command in a process of its own, without DVC; and the
-stage functions in one process that has imported everything (its second pass is timed). One worker on
-every side. Uncommitted changes are not measured.
+turns: the whole `dvc repro --force`; each stage's command in a process of its own, without DVC; and the stage
+functions in one process that has imported everything (its second pass is timed). One worker on every side.
+Seconds are of the clock on the wall; beside them stand seconds of the processor, which other work on the
+machine moves less. Uncommitted changes are not measured.
 """
 
 import json
 import os
 import shlex
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,10 +17,14 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 from sides.rows import ROOT, call
 
 from fairmark.params import read_yaml
 
+Pair = np.ndarray
+"""Seconds on the wall and seconds of the processor."""
+Turn = dict[str, dict[str, Pair]]
 ENV = {
     **os.environ,
     "FAIRMARK_WORKERS": "1",
@@ -39,11 +43,17 @@ def say(folder: Path, *command: str, env: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
-def timed(folder: Path, *command: str, env: dict[str, str]) -> float:
-    """Return the seconds that a command takes in `folder`."""
-    start = time.perf_counter()
+def clock() -> Pair:
+    """Return the time on the wall, and that of the processor for this process and its ended children."""
+    now = os.times()
+    return np.array([time.perf_counter(), now.user + now.system + now.children_user + now.children_system])
+
+
+def timed(folder: Path, *command: str, env: dict[str, str]) -> Pair:
+    """Return both seconds that a command takes in `folder`."""
+    start = clock()
     say(folder, *command, env=env)
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def clone(folder: Path) -> dict[str, str]:
@@ -69,20 +79,20 @@ def settings(command: str) -> dict[str, str]:
 def bare(folder: Path) -> None:
     """Print the seconds of each stage function as JSON, from a second pass in this process."""
     os.chdir(folder)
-    seconds: dict[str, float] = {}
+    seconds: dict[str, list[float]] = {}
     for _ in range(2):
         for name, command in commands(folder).items():
             words = shlex.split(command)
             paths = [Path(word) for word in words[words.index("-m") + 2 :]]
             stage = getattr(import_module(f"fairmark.stages.{name}"), name)
-            start = time.perf_counter()
+            start = clock()
             call(stage, *paths)
-            seconds[name] = time.perf_counter() - start
+            seconds[name] = (clock() - start).tolist()
     print(json.dumps(seconds))
 
 
-def turn(whole: Path, parts: Path, env: dict[str, str]) -> dict[str, dict[str, float]]:
-    """Return the seconds of one turn: of DVC, and of each stage in a process and bare."""
+def turn(whole: Path, parts: Path, env: dict[str, str]) -> Turn:
+    """Return both seconds of one turn: of DVC, and of each stage in a process and bare."""
     steps = commands(whole)
     dvc = timed(whole, sys.executable, "-m", "dvc", "repro", "--force", env=env)
     idle = timed(whole, sys.executable, "-m", "dvc", "repro", env=env)
@@ -90,26 +100,37 @@ def turn(whole: Path, parts: Path, env: dict[str, str]) -> dict[str, dict[str, f
     process = {name: timed(parts, "bash", "-c", command, env=own) for name, command in steps.items()}
     exact = settings(next(iter(steps.values())))
     plain = json.loads(say(parts, sys.executable, __file__, "bare", str(parts), env=own | exact))
+    plain = {name: np.array(pair) for name, pair in plain.items()}
     return {"dvc": {"force": dvc, "idle": idle}, "process": process, "bare": plain}
 
 
-def show(turns: list[dict[str, dict[str, float]]]) -> None:
+def show(turns: list[Turn]) -> None:
     """Print the medians of all turns as a table, and the ratio."""
 
-    def middle(kind: str, name: str) -> float:
-        return statistics.median(each[kind][name] for each in turns)
+    def middle(kind: str, name: str) -> Pair:
+        return np.median([each[kind][name] for each in turns], axis=0)
+
+    def line(name: str, plain: Pair, process: Pair) -> str:
+        cells = zip(plain, process, process - plain, strict=True)
+        return f"{name:<10}" + "".join(f"{cell:>10.2f}" for row in cells for cell in row)
 
     names = list(turns[0]["bare"])
-    print(f"{'stage':<12}{'bare s':>9}{'own process s':>15}{'start and imports s':>21}")
+    print(f"{'':<10}{'seconds':>30}{'of the processor':>30}")
+    print(f"{'stage':<10}" + f"{'bare':>10}{'process':>10}{'start':>10}" * 2)
     for name in names:
-        plain, process = middle("bare", name), middle("process", name)
-        print(f"{name:<12}{plain:>9.2f}{process:>15.2f}{process - plain:>21.2f}")
+        print(line(name, middle("bare", name), middle("process", name)))
     plain, process = (sum(middle(kind, name) for name in names) for kind in ("bare", "process"))
-    force = middle("dvc", "force")
-    print(f"{'all':<12}{plain:>9.2f}{process:>15.2f}{process - plain:>21.2f}")
-    print(f"dvc repro --force: {force:.2f} s; DVC's own (start, hashing, cache): {force - process:.2f} s")
-    print(f"dvc repro with nothing to do: {middle('dvc', 'idle'):.2f} s")
-    print(f"dvc repro --force / bare = {force / plain:.3g} (medians of {len(turns)}; goal: below 1.5)")
+    print(line("all", plain, process))
+    force, idle = middle("dvc", "force"), middle("dvc", "idle")
+    for place, kind in enumerate(("seconds", "seconds of the processor")):
+        own = force[place] - process[place]
+        print(
+            f"dvc repro --force: {force[place]:.2f} {kind}, of which {own:.2f} DVC's own (start, hashing, cache)"
+        )
+        print(f"  over bare: {force[place] / plain[place]:.3g}; with nothing to do: {idle[place]:.2f}")
+    print(
+        f"medians of {len(turns)}; `start` is the start of the stage's process with its imports; goal: below 1.5"
+    )
 
 
 def main(repeats: int) -> None:
