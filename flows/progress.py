@@ -53,11 +53,16 @@ def say(line: str) -> None:
 
 
 class Step:
-    """A running step; `note` says what became of it when that is not a matter of seconds."""
+    """A running step.
+
+    `note` says what became of it, if that is more than that it ended; `idle` says that there was nothing to
+    do, so that its seconds tell nothing of the next time.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.note = ""
+        self.idle = False
         self.began = time.monotonic()
 
 
@@ -87,9 +92,9 @@ class Progress:
         self._done.append(name)
         self.seconds[name] = took_s
         count, of = len(self._done), len(self.steps)
-        what = step.note or spoken(took_s)
+        what = step.note if step.idle else ", ".join(filter(None, [step.note, spoken(took_s)]))
         LOG.info("%s/%s %s %s", str(count).rjust(len(str(of))), of, name.ljust(self._width), what)
-        if not step.note:
+        if not step.idle:
             self._expected = {**self._expected, name: round(took_s, 2)}
             _write_timings(self._expected)
 

@@ -4,6 +4,7 @@ The stages are reached only through `dvc repro`, started as a child program.
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -162,7 +163,9 @@ def _dvc(root: Path, arguments: Sequence[str], where: str, reader: Reader | None
 
 def _own_code(root: Path) -> dict[str, str]:
     # In a clone, the installed fairmark is that of another folder: its stages must be the clone's.
-    return {"PYTHONPATH": str(root / "src")} if (root / "src").is_dir() else {}
+    if not (root / "src").is_dir():
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(root / "src"), os.environ.get("PYTHONPATH")]))}
 
 
 LOCK = re.compile("blocked by|Unable to acquire lock")

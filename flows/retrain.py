@@ -71,6 +71,7 @@ def run_stages(progress: Progress) -> None:
     for stage in order:
         with progress.step(stage) as step:
             step.note = reproduce(stage, stage in stale)
+            step.idle = bool(step.note)
 
 
 @flow(name="retrain", log_prints=False)

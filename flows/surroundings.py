@@ -101,6 +101,8 @@ def run(flow: Any, **parameters: Any) -> None:
     signal.signal(signal.SIGTERM, _leave)
     # A heartbeat tells a server that a run is alive; without one it only costs a second at the end of a flow.
     quiet = nullcontext() if SERVED else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    if not SERVED:
+        LOG.info("starting Prefect with a server of its own, for as long as this takes")
     try:
         with quiet:
             flow(**parameters)

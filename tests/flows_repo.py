@@ -51,6 +51,13 @@ def call(folder: Path, *command: str) -> str:
     return done.stdout
 
 
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace the first `old` in a file, which must hold it, by `new`."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
 def commit(folder: Path) -> str:
     """Commit everything in `folder`; return the commit."""
     call(folder, "git", "add", "--all")

@@ -40,10 +40,18 @@ def test_each_step_ends_with_a_line_and_its_seconds_are_kept(capsys: pytest.Capt
     with steps.step("train"):
         progress.say("one line")
     with steps.step("document") as step:
-        step.note = "up to date"
+        step.note = "version 1"
 
-    assert capsys.readouterr().out == "    one line\n1/2 train    0.0 s\n2/2 document up to date\n"
-    assert json.loads(progress.TIMINGS.read_text()) == {"train": 0.0}
+    assert capsys.readouterr().out == "    one line\n1/2 train    0.0 s\n2/2 document version 1, 0.0 s\n"
+    assert json.loads(progress.TIMINGS.read_text()) == {"train": 0.0, "document": 0.0}
+
+
+def test_a_step_with_nothing_to_do_tells_nothing_of_the_next_time(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(["train"]).step("train") as step:
+        step.note, step.idle = "up to date", True
+
+    assert capsys.readouterr().out == "1/1 train up to date\n"
+    assert not progress.TIMINGS.exists()
 
 
 def test_a_step_that_failed_has_no_line_and_no_seconds(capsys: pytest.CaptureFixture[str]) -> None:

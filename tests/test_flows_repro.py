@@ -1,13 +1,15 @@
 """DVC alone says what is stale and makes it; its answers are read as they are meant."""
 
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import repro
 import retrain
-from flows_repo import call, commit
+from flows_repo import call, commit, edit
 from hypothesis import given
 from hypothesis import strategies as st
 from progress import Progress
@@ -144,13 +146,12 @@ def test_a_failed_stage_tells_why_and_nothing_recorded_is_lost(repo: Path) -> No
 
 
 def test_a_lock_that_another_process_holds_is_worth_another_try(repo: Path) -> None:
-    text = (repo / "dvc.yaml").read_text()
-    (repo / "dvc.yaml").write_text(
-        text.replace("echo trained", "touch running && until test -e go; do sleep 0.1; done")
-    )
-    with subprocess.Popen(["dvc", "repro", "--quiet", "--single-item", "train"], cwd=repo) as other:
+    edit(repo / "dvc.yaml", "echo trained", "touch running && until test -e go; do sleep 0.1; done")
+    dvc = str(Path(sys.executable).with_name("dvc"))
+    with subprocess.Popen([dvc, "repro", "--quiet", "--single-item", "train"], cwd=repo) as other:
         while not (repo / "running").exists():
             assert other.poll() is None
+            time.sleep(0.05)
         with pytest.raises(repro.AgainError, match="stage train: must have DVC to itself"):
             repro.reproduce(repo, "train", print)
         (repo / "go").touch()
@@ -188,10 +189,7 @@ def test_after_a_fault_the_stages_that_are_done_stay_done(
     repo: Path, without_prefect: Callable[[Path], None]
 ) -> None:
     without_prefect(repo)
-    text = (repo / "dvc.yaml").read_text()
-    (repo / "dvc.yaml").write_text(
-        text.replace("&& cp measured.json artifacts/document/report.html", "&& exit 1")
-    )
+    edit(repo / "dvc.yaml", "&& cp measured.json artifacts/document/report.html", "&& exit 1")
     (repo / "measured.json").write_text("{}")
     commit(repo)
 

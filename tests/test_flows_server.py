@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from flows_repo import FLOWS, ROOT, call, commit
+from flows_repo import FLOWS, ROOT, call, commit, edit
 
 pytest_plugins = ("flows_fixtures",)
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -90,8 +90,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def slow_stage(repo: Path, what: str) -> None:
     """Let the first stage do `what` before it ends."""
-    text = (repo / "dvc.yaml").read_text()
-    (repo / "dvc.yaml").write_text(text.replace("echo trained", what))
+    edit(repo / "dvc.yaml", "echo trained", what)
 
 
 def flow(name: str) -> tuple[str, str]:
