@@ -1,0 +1,78 @@
+"""A flow finds its settings made before Prefect is imported, and tells faults without a traceback."""
+
+import logging
+import signal
+from typing import Any
+
+import pytest
+import surroundings
+
+from fairmark.errors import FairmarkError, InputError, RefusedError, StateError, UsageError, VerificationError
+
+
+def test_without_a_server_its_own_one_is_given_time_and_kept_quiet() -> None:
+    chosen = surroundings.settings(served=False, own_profile=False)
+
+    assert chosen["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] == "90"
+    assert chosen["PREFECT_SERVER_LOGGING_LEVEL"] == "CRITICAL"
+    assert chosen["PREFECT_HOME"] == str(surroundings.ROOT / ".prefect")
+
+
+def test_a_server_and_profiles_of_the_user_are_left_alone() -> None:
+    chosen = surroundings.settings(served=True, own_profile=True)
+
+    assert not {"PREFECT_HOME", "PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_LOGGING_LEVEL"} & set(chosen)
+
+
+def ended(error: BaseException | None, capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    """Return the exit code and the words of a flow that ends with `error`."""
+
+    def body() -> None:
+        if error is not None:
+            raise error
+
+    before = signal.getsignal(signal.SIGTERM)
+    flow: Any = type("F", (), {"name": "loans", "__call__": lambda _: body()})()
+    code: object = 0
+    try:
+        surroundings.run(flow)
+    except SystemExit as end:
+        code = end.code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return code, capsys.readouterr().err
+
+
+CODES = {InputError: 1, StateError: 1, UsageError: 2, RefusedError: 3, VerificationError: 4}
+
+
+@pytest.mark.parametrize(("kind", "code"), CODES.items())
+def test_a_fault_is_told_line_by_line_with_its_own_code(
+    kind: type[FairmarkError], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(kind("a: must hold", "b: too"), capsys) == (
+        code,
+        "loans stopped:\n  a: must hold\n  b: too\n",
+    )
+
+
+def test_a_good_end_is_silent_and_the_keyboard_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(None, capsys) == (0, "")
+    assert ended(KeyboardInterrupt(), capsys) == (130, "loans stopped by the keyboard\n")
+
+
+def test_an_error_that_nobody_raised_on_purpose_is_not_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        ended(ZeroDivisionError("x"), capsys)
+
+
+@pytest.mark.parametrize(("error", "kept"), [(StateError("plain"), False), (ValueError("odd"), True)])
+def test_only_a_fault_loses_its_traceback_in_the_log(error: Exception, kept: bool) -> None:
+    record = logging.LogRecord(
+        "prefect.flow_runs", logging.ERROR, "", 0, "raised %r", (error,), (type(error), error, None)
+    )
+    for each in logging.getLogger("prefect.flow_runs").filters:
+        assert each.filter(record)  # type: ignore[union-attr]
+
+    assert bool(record.exc_info) is kept
+    assert record.getMessage() == ("raised ValueError('odd')" if kept else "plain")
