@@ -246,6 +246,74 @@ def explanations(attributes: Mapping[str, Mapping[str, int]], names: Sequence[st
     }
 
 
+def glance(attributes: Mapping[str, Mapping[str, int]], **changes: Any) -> dict[str, Any]:
+    """Return a few measures of one scoring, as the checks give them."""
+    plain = {"rows": 90, "roc_auc": 0.87, "accuracy": 0.81, "selection_rate": 0.3}
+    return plain | {"selection_rate_ratio": dict.fromkeys(attributes, 0.83)} | changes
+
+
+def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, Any]:
+    """Return checks.json of two features."""
+    number, word = names
+    stressed = {"kind": "shift", "amount": -0.1, "changed": 0.12, **glance(attributes)}
+    bare = {**measurements(attributes), "model": {"sha256": "ab" * 32, "threshold": 0.4375}}
+    points = [{"share": 0.5, "train_rows": 400, **glance(attributes)}, {"share": 1.0, "train_rows": 800}]
+    points[1] |= glance(attributes, roc_auc=0.9)
+    sent = {
+        name: {g: {"rows": n, "share": 0.1} for g, n in sizes.items()} for name, sizes in attributes.items()
+    }
+    twins = {"share": 0.16, "same_label": 0.14}
+    excess = {"value": 0.02, "low": 0.01, "high": 0.03}
+    return {
+        "learning": {
+            "part": "valid",
+            "families": {
+                "boosted": {"plain": False, "points": points},
+                "logistic": {
+                    "plain": True,
+                    "points": [{"share": 0.5, "train_rows": 400, "why": "one label"}],
+                },
+            },
+            "history": None,
+            "why": "no time column",
+        },
+        "probe": {
+            "features": [
+                {"feature": number, "excess": excess, "useful": True},
+                {"feature": word, "excess": {"value": -0.001, "low": None, "high": None}, "useful": False},
+            ],
+            "indistinct": [word],
+        },
+        "slices": {
+            "looked_at": 12,
+            "error": 0.19,
+            "worst": [
+                {
+                    "where": [{"name": number, "kind": "feature", "value": "<30"}],
+                    "rows": 70,
+                    "error": 0.42,
+                    "low": 0.27,
+                }
+            ],
+        },
+        "stress": {
+            "turned": {"amount": 0.1, "share": 0.07},
+            "swapped": {"columns": list(attributes), "same": True},
+            "scenarios": [
+                {**stressed, "feature": number, "measurements": None},
+                {**stressed, "feature": None, "measurements": bare},
+            ],
+        },
+        "abstain": {"bands": [{"decided": 0.9, "kept": {"error": 0.11, **glance(attributes)}, "sent": sent}]},
+        "leakage": {
+            "alone": {number: 0.71, word: None},
+            "concentration": {"rows": 500, "feature": number, "share": 0.6},
+            "later": {"dates": None, "why": "no time column"},
+            "twins": {"train": twins, "valid": twins, "valid_in_train": twins, "without": glance(attributes)},
+        },
+    }
+
+
 def curves(attributes: Mapping[str, Mapping[str, int]]) -> dict[str, list[dict[str, str]]]:
     """Return the rows of the files that evaluate plots."""
     bins = {"rows": "9", "mean_score": "0.3", "positive_share": "0.35", "low": "0.2", "high": "0.5"}
@@ -283,6 +351,7 @@ def facts(
         "trained": {"threshold": measured["model"]["threshold"]},
         "measurements": measured,
         "curves": curves(attributes),
+        "checks": checks(attributes, names),
         "importance": [{"feature": name, "mean_abs_shap": "0.5"} for name in names],
         "explanations": explanations(attributes, names),
         "verdict": _judged(json.dumps(measured), rules.model_dump_json()),
@@ -297,7 +366,17 @@ def _judged(measured: str, rules: str) -> Verdict:
 
 def written(found: Facts, folder: Path) -> dict[str, Path]:
     """Write facts as the stages before `document` do; return its paths by argument, outputs included."""
-    plain = ("schema", "prepared", "audit", "split", "search", "trained", "measurements", "explanations")
+    plain = (
+        "schema",
+        "prepared",
+        "audit",
+        "split",
+        "search",
+        "trained",
+        "measurements",
+        "explanations",
+        "checks",
+    )
     paths = {name: folder / f"{name}.json" for name in plain}
     for name, path in paths.items():
         write_json(path, getattr(found, name))

@@ -12,6 +12,9 @@ from fairmark.params import Chosen, Document, Policy, Project
 
 Row = Mapping[str, str]
 
+WITHHELD = "withheld"
+"""Stands for the values of a column that holds personal data."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -31,6 +34,7 @@ class Facts:
     measurements: Mapping[str, Any]
     curves: Mapping[str, Sequence[Row]]
     """The files of evaluate's plots by name, without their ending."""
+    checks: Mapping[str, Any]
     importance: Sequence[Row]
     explanations: Mapping[str, Any]
     verdict: Verdict
@@ -44,6 +48,19 @@ class Facts:
     def personal(self) -> frozenset[str]:
         """Columns that hold personal data, whose values no page shows."""
         return frozenset(entry["column"] for entry in self.audit["personal"])
+
+    @property
+    def foremost(self) -> str:
+        """The attribute that is shown where there is room for one: the first that is gated, or the first."""
+        gated = [
+            limit.attribute for limit in self.policy.limits if limit.gate and limit.attribute is not None
+        ]
+        return gated[0] if gated else next(iter(self.measurements["groups"]))
+
+    def ratio(self, glance: Mapping[str, Any]) -> float | None:
+        """Return the ratio of selection rates between the groups of the foremost attribute at a glance."""
+        value: float | None = glance["selection_rate_ratio"].get(self.foremost)
+        return value
 
     def small(self, rows: float) -> bool:
         """Return whether a group of so many test rows is below the policy's minimum."""

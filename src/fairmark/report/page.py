@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairmark.report import curves, groups, people, reasons
+from fairmark.report.checks import checks_view
 from fairmark.report.environment import html
 from fairmark.report.facts import Facts
 from fairmark.report.limits import verdict_view
@@ -19,6 +20,7 @@ CONTENTS = (
     ("curves", "Curves"),
     ("data", "The data"),
     ("reasons", "Explanations"),
+    ("checks", "Further checks"),
     ("making", "How it was made"),
     ("reading", "How to read this page"),
 )
@@ -52,6 +54,7 @@ def page(facts: Facts) -> str:
         },
         people=_people(facts),
         reasons=_reasons(facts),
+        checks=checks_view(facts),
         making=_making(facts),
         glossary=[
             (title(name), meaning(name)) for name in HEADLINE if meaning(name) and name != "selection_rate"

@@ -6,15 +6,12 @@ from typing import Any
 from markupsafe import Markup
 
 from fairmark.explain.values import spoken
-from fairmark.report.facts import Facts
+from fairmark.report.facts import WITHHELD, Facts
 from fairmark.report.pieces import NUMBER, STRIP, Column, Picture, Table
 from fairmark.report.slopes import crowded, dependence
 from fairmark.report.strips import axis, bar, step, unit, whisker
 from fairmark.report.svg import Scale
 from fairmark.report.words import count, number
-
-WITHHELD = "withheld"
-"""Stands for the values of a column that holds personal data."""
 
 
 def importance(facts: Facts) -> Table:

@@ -29,6 +29,7 @@ def document(  # noqa: PLR0913, PLR0917 - it names every path and section that i
     trained: Path,
     measurements: Path,
     plots: Path,
+    checks: Path,
     importance: Path,
     explanations: Path,
     tuned: Path,  # noqa: ARG001 - read as `chosen`
@@ -67,6 +68,7 @@ def document(  # noqa: PLR0913, PLR0917 - it names every path and section that i
         trained=made,
         measurements=found,
         curves=read_curves(plots),
+        checks=read_json(checks),
         importance=read_rows(importance),
         explanations=read_json(explanations),
         verdict=verdict,

@@ -1,0 +1,108 @@
+"""The evidence beside the measurements: learning, features, slices, stress, abstaining, leakage."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fairmark.report.facts import Facts
+from fairmark.report.learning import learning, probe, slices
+from fairmark.report.pieces import NUMBER, STRIP, Column, Table
+from fairmark.report.stress import stress, stressed_each
+from fairmark.report.strips import axis, unit, whisker
+from fairmark.report.words import count, listed, number
+
+
+def checks_view(facts: Facts) -> Mapping[str, Any]:
+    """Return every check as pictures, tables and sentences."""
+    found = facts.checks
+    return {
+        "curves": learning(facts),
+        "history": found["learning"]["history"] is not None,
+        "probe": probe(facts),
+        "indistinct": found["probe"]["indistinct"],
+        "slices": slices(facts),
+        "looked_at": count(found["slices"]["looked_at"]),
+        "stress": stress(facts),
+        "each": stressed_each(facts),
+        "turned": number(found["stress"]["turned"]["share"], facts.decimals),
+        "amount": f"{found['stress']['turned']['amount']:g}",
+        "swapped": found["stress"]["swapped"],
+        "abstain": abstain(facts),
+        "leakage": leakage(facts),
+        "alone": alone(facts),
+    }
+
+
+def abstain(facts: Facts) -> Table:
+    """Return error and fairness of the rows that the model decides itself, and who is sent to a human."""
+    one = facts.foremost
+    groups = list(facts.measurements["groups"][one])
+    columns = [
+        Column("Decided by the model"),
+        Column("Error", NUMBER),
+        Column(f"Selection rate ratio by {one}", NUMBER),
+        *(Column(f"Sent, {group}", NUMBER) for group in groups),
+    ]
+    rows = [
+        (
+            number(band["decided"], facts.decimals),
+            number(band["kept"]["error"], facts.decimals),
+            number(facts.ratio(band["kept"]), facts.decimals),
+            *(number(_share(band["sent"][one].get(group)), facts.decimals) for group in groups),
+        )
+        for band in facts.checks["abstain"]["bands"]
+    ]
+    caption = f"When the rows nearest to the threshold go to a human: test rows, and the share sent by {one}"
+    return Table(caption, columns, rows)
+
+
+def _share(entry: Mapping[str, Any] | None) -> float | None:
+    return None if entry is None else entry["share"]
+
+
+def leakage(facts: Facts) -> list[str]:
+    """Return what speaks for or against the model knowing what it could not know when it decides."""
+    found = facts.checks["leakage"]
+    said = []
+    leading = found["concentration"]
+    if leading["feature"] is not None:
+        share = number(leading["share"], facts.decimals)
+        said.append(
+            f"The feature that moves scores most, {leading['feature']}, makes {share} of all that moves them."
+        )
+    twins, left = found["twins"], found["twins"]["without"]
+    train, expected = (number(twins[key]["share"], facts.decimals) for key in ("train", "valid_in_train"))
+    auc, accuracy = (number(left[name], facts.decimals) for name in ("roc_auc", "accuracy"))
+    said.append(
+        f"{train} of the test rows have an equal row, in all features, among the train rows; of the "
+        f"validation rows it is {expected}. On the {count(left['rows'])} test rows that equal none that was "
+        f"learnt from, ROC AUC is {auc} and accuracy {accuracy}."
+    )
+    dates = found["later"]["dates"]
+    if dates is None:
+        said.append(f"Features dated after the row's own time were not looked for: {found['later']['why']}.")
+    else:
+        late = [name for name, entry in dates.items() if entry["share"]]
+        said.append(
+            f"Dated after the row's own time: {listed(late)}."
+            if late
+            else "No feature is dated after the row's own time."
+        )
+    return said
+
+
+def alone(facts: Facts) -> Table:
+    """Return how well each feature predicts the label by itself."""
+    found = facts.checks["leakage"]["alone"]
+    scale = unit(0.5, 1)
+    rows = [
+        (
+            name,
+            whisker(scale, value, 0.5, value, None) if value is not None else "",
+            number(value, facts.decimals),
+        )
+        for name, value in sorted(found.items(), key=lambda pair: (-(pair[1] or 0), pair[0]))
+    ]
+    columns = [Column("Feature"), Column("From 0.5 to 1", STRIP), Column("ROC AUC alone", NUMBER)]
+    return Table(
+        "How well each feature alone predicts the label of test rows", columns, rows, ("", axis(scale), "")
+    )

@@ -1,0 +1,113 @@
+"""What more rows would bring, which features bring nothing, and where the model errs most."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fairmark.report.facts import WITHHELD, Facts
+from fairmark.report.frame import Frame
+from fairmark.report.pieces import NUMBER, STRIP, Column, Picture, Table
+from fairmark.report.strips import axis, unit, whisker
+from fairmark.report.svg import around
+from fairmark.report.words import count, number
+
+
+def learning(facts: Facts) -> list[Picture]:
+    """Return quality and fairness against the number of rows learnt from, a line for each family."""
+    families = facts.checks["learning"]["families"]
+    history = facts.checks["learning"]["history"]
+    drawn = [("rows learnt from", {name: curve["points"] for name, curve in families.items()})]
+    if history is not None:
+        drawn.append(("latest rows learnt from", {facts.chosen.family: history}))
+    ratio = f"Selection rate ratio by {facts.foremost}"
+    return [
+        picture
+        for across, curves in drawn
+        for picture in (
+            _curve(facts, across, "ROC AUC", curves, lambda point: point.get("roc_auc")),
+            _curve(facts, across, ratio, curves, facts.ratio),
+        )
+        if picture is not None
+    ]
+
+
+def _curve(facts: Facts, across: str, upward: str, curves: Mapping[str, Any], value: Any) -> Picture | None:
+    lines = {
+        name: [(float(p["train_rows"]), v) for p in points if "why" not in p and (v := value(p)) is not None]
+        for name, points in curves.items()
+    }
+    known = [y for points in lines.values() for _, y in points]
+    if not known:
+        return None
+    most = max(x for points in lines.values() for x, _ in points)
+    frame = Frame(340, 260, (0, most), around(known, 0, 1))
+    own = facts.chosen.family
+    last = {name: points[-1][1] for name, points in lines.items() if points}
+    words = f"{upward} on validation rows by {across}; with the most rows: " + ", ".join(
+        f"{name} {number(value, facts.decimals)}" for name, value in last.items()
+    )
+    paths = [
+        part
+        for name, points in sorted(lines.items(), key=lambda pair: pair[0] == own)
+        for part in (
+            frame.path(points, "curve" if name == own else "other"),
+            *(frame.dot(point, "dot" if name == own else "dot other") for point in points),
+        )
+    ]
+    return Picture(frame.picture(words, frame.axes(across, upward), *paths), f"{words}.")
+
+
+def probe(facts: Facts) -> Table:
+    """Return what shuffling each feature costs beyond shuffling a column of pure chance."""
+    features = facts.checks["probe"]["features"]
+    known = [each["excess"][end] for each in features for end in ("value", "low", "high")]
+    scale = unit(*around([0.0, *(value for value in known if value is not None)], -1, 1))
+    rows = [
+        (
+            each["feature"],
+            whisker(scale, each["excess"]["value"], each["excess"]["low"], each["excess"]["high"], 0),
+            number(each["excess"]["value"], max(facts.decimals, 4)),
+            "useful" if each["useful"] else "no better than chance",
+        )
+        for each in features
+    ]
+    columns = [
+        Column("Feature"),
+        Column("Fall", STRIP),
+        Column("Fall of ROC AUC", NUMBER),
+        Column("So it is"),
+    ]
+    caption = "What the model loses when a feature is shuffled, beyond what it loses with a random column"
+    return Table(caption, columns, rows, ("", axis(scale), "", ""))
+
+
+def slices(facts: Facts) -> Table | None:
+    """Return the slices with the highest lower bound of their error rate, or nothing without any."""
+    found = facts.checks["slices"]
+    if not found["worst"]:
+        return None
+    scale = unit(0, max(each["error"] for each in found["worst"]) or 1)
+    rows = [
+        (
+            " and ".join(_place(facts, part) for part in each["where"]),
+            whisker(scale, each["error"], each["low"], each["error"], found["error"]),
+            number(each["error"], facts.decimals),
+            number(each["low"], facts.decimals),
+            count(each["rows"]),
+        )
+        for each in found["worst"]
+    ]
+    columns = [
+        Column("Where"),
+        Column("Error", STRIP),
+        Column("Error", NUMBER),
+        Column("At least", NUMBER),
+        Column("Test rows", NUMBER),
+    ]
+    overall = number(found["error"], facts.decimals)
+    caption = f"The slices with the most errors; the dashed mark is the error of all test rows, {overall}"
+    return Table(caption, columns, rows, ("", axis(scale), "", "", ""))
+
+
+def _place(facts: Facts, part: Mapping[str, str]) -> str:
+    value = WITHHELD if part["name"] in facts.personal else part["value"]
+    return f"{part['name']}: {value}"

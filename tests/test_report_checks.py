@@ -1,0 +1,51 @@
+"""Abstaining and signs of leakage are told in numbers and words."""
+
+from paperwork import checks, facts
+
+from fairmark.report.checks import abstain, alone, checks_view, leakage
+from fairmark.report.facts import Facts
+
+TEAMS = {"team": {"blue": 400, "red": 600}}
+FOUND = checks(TEAMS, ("age", "job"))
+
+
+def _leaks(**changes: object) -> Facts:
+    return facts(checks=FOUND | {"leakage": FOUND["leakage"] | changes})
+
+
+def test_abstaining_tells_error_fairness_and_who_is_sent() -> None:
+    table = abstain(facts())
+
+    assert [column.label for column in table.columns[3:]] == ["Sent, blue", "Sent, red"]
+    assert list(table.rows[0]) == ["0.900", "0.110", "0.830", "0.100", "0.100"]
+
+
+def test_leakage_is_told_in_sentences() -> None:
+    found = leakage(facts())
+
+    assert found[0].startswith("The feature that moves scores most, age, makes 0.600")
+    assert "0.160 of the test rows have an equal row" in found[1]
+    assert found[2].endswith("not looked for: no time column.")
+
+
+def test_features_from_the_future_are_named() -> None:
+    dates = {"closed": {"rows": 90, "share": 0.4}, "opened": {"rows": 90, "share": 0.0}}
+
+    assert leakage(_leaks(later={"dates": dates}))[2] == "Dated after the row's own time: closed."
+    assert leakage(_leaks(later={"dates": {}}))[2] == "No feature is dated after the row's own time."
+
+
+def test_a_model_that_nothing_moves_names_no_feature() -> None:
+    still = {"rows": 500, "feature": None, "share": None}
+
+    assert len(leakage(_leaks(concentration=still))) == 2
+
+
+def test_features_are_ranked_by_what_they_know_alone() -> None:
+    assert [(row[0], row[2]) for row in alone(facts()).rows] == [("age", "0.710"), ("job", "not measured")]
+
+
+def test_a_model_that_reads_what_it_must_not_is_shown() -> None:
+    read = FOUND["stress"] | {"swapped": {"columns": ["team"], "same": False}}
+
+    assert not checks_view(facts(checks=FOUND | {"stress": read}))["swapped"]["same"]
