@@ -114,6 +114,15 @@ def test_an_untagged_folder_of_another_content_is_not_touched(working: Path) -> 
     assert inside(working / "releases") == ["loans-v0.1.0"]
 
 
+def test_an_untagged_release_of_other_bytes_is_not_touched(working: Path) -> None:
+    statement = gathered(working) / "statement.json"
+    statement.write_text("{}")
+
+    with pytest.raises(StateError, match="got a folder of another content that no tag names"):
+        gathered(working)
+    assert statement.read_text() == "{}"
+
+
 def test_another_grammar_of_versions_is_refused(working: Path) -> None:
     with pytest.raises(UsageError, match=r"must read vX\.Y\.Z"):
         gathered(working, "1.0")
@@ -195,7 +204,7 @@ def start(working: Path, listed: dict[str, Any], tmp_path: Path) -> Iterator[Sta
     """Yield a way to start `assemble` in a process of its own, that may write no file beyond a limit."""
     (tmp_path / "listed.json").write_text(json.dumps(listed))
     # A limit on file sizes would leave broken bytecode behind.
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
     with ExitStack() as running:
 
         def started(way: str = "go", limit: int = 2**30) -> "subprocess.Popen[str]":

@@ -17,8 +17,10 @@ from release_folder import git
 
 from fairmark.errors import UsageError
 from fairmark.files import sha256
+from fairmark.release.contents import GATHERED
 from fairmark.release.fact import Fact, exit_code
 from fairmark.release.statement import write_statement
+from fairmark.release.trace import tag_release
 from fairmark.release.verify import CHECKS, verify
 
 pytest_plugins = ("release_fixtures",)
@@ -40,9 +42,12 @@ def restate(folder: Path) -> None:
     statement = json.loads((folder / "statement.json").read_text(encoding="utf-8"))
     for subject in statement["subject"]:
         subject["digest"]["sha256"] = sha256(folder / subject["name"])
+    made = {source: name for name, source in GATHERED.items()}
     for entry in statement["predicate"]["buildDefinition"]["resolvedDependencies"]:
-        if (folder / entry["name"]).is_file() and entry["name"] in {"params.yaml", "dvc.lock", "data.dvc"}:
-            entry["digest"]["sha256"] = sha256(folder / entry["name"])
+        source = entry.get("annotations", {}).get("output", entry["name"])
+        copy = folder / (made.get(source, "absent") + entry["name"].removeprefix(source))
+        if copy.is_file():
+            entry["digest"]["sha256"] = sha256(copy)
     params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     external = statement["predicate"]["buildDefinition"]["externalParameters"]
     external |= {"policy": params.pop("policy"), "params": params}
@@ -277,6 +282,23 @@ def test_a_dirty_tree_is_told(small_release: Path) -> None:
     assert wrong(small_release) == {"clean tree"}
 
 
+def test_an_output_that_the_statement_names_otherwise_is_caught(small_release: Path) -> None:
+    def other(value: Any) -> None:
+        listed = value["predicate"]["buildDefinition"]["resolvedDependencies"]
+        entry = next(e for e in listed if e["name"] == "artifacts/train/model/model.json")
+        entry["digest"]["sha256"] = "0" * 64
+
+    edit_json(small_release / "statement.json", other)
+
+    assert wrong(small_release) == {"outputs"}
+
+
+def test_a_file_stated_twice_is_refused(small_release: Path) -> None:
+    edit_json(small_release / "statement.json", lambda value: value["subject"].insert(0, value["subject"][0]))
+
+    assert wrong(small_release) == {"statement"}
+
+
 def test_a_clone_without_the_commit_or_the_tag_cannot_tell(small_release: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "empty")
 
@@ -289,7 +311,8 @@ def test_a_clone_without_the_commit_or_the_tag_cannot_tell(small_release: Path, 
 def test_a_tag_on_another_commit_is_caught(small_release: Path) -> None:
     root = small_release.parents[1]
     git(root, "commit", "-q", "--allow-empty", "-m", "Later")
-    git(root, "tag", "-f", "-a", "-m", "x", "loans@v0.1.0", "HEAD")
+    git(root, "tag", "-d", "loans@v0.1.0")
+    tag_release(root, "loans", "v0.1.0", "Moved", sha256(small_release / "statement.json"))
 
     assert wrong(small_release, root) == {"tag"}
 
