@@ -79,6 +79,16 @@ def test_many_features_end_in_one_line() -> None:
     assert (rows[-2][0], rows[-2][2]) == ("5 other features", "+0.500")
 
 
+def test_a_second_opinion_is_told_where_there_is_one() -> None:
+    lime = {"fidelity": 0.52, "agreement": 0.9, "against": ["age"], "only_lime": ["job"], "only_shap": []}
+    case = {**explanations(TEAMS, ("age", "job"))["decisions"][0], "lime": lime}
+
+    told = decisions(_explained(decisions=[case]))[0]["opinion"]
+    assert told.startswith("A linear model around this row (LIME) accounts for 0.520")
+    assert told.endswith("disagree in direction on age. Only LIME has job among its first features.")
+    assert decisions(facts())[0]["opinion"] is None
+
+
 def test_a_decision_says_which_answer_it_is() -> None:
     case = decisions(facts())[0]
 

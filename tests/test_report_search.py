@@ -78,6 +78,14 @@ def test_two_gates_on_groups_are_drawn_by_the_room_that_is_left() -> None:
     assert "room to the nearest" in search_view(facts(rules=rules))["frontier"]["wide"]
 
 
+def test_trials_beyond_every_limit_are_still_within_the_picture() -> None:
+    marks = [Mark(k, x, 0.8, "boosted", (), best=True) for k, x in enumerate([-0.4, -0.1])]
+
+    found = read(frontier(marks, "room", "quality", (0.0, None), wide=True))
+    places = [float(it.attributes["cx"]) for it in found.all("circle")]
+    assert places[1] - places[0] > 100
+
+
 def test_a_policy_without_limits_on_groups_has_no_picture() -> None:
     assert search_view(facts(rules=PLAIN))["frontier"] is None
 

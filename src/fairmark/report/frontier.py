@@ -43,9 +43,10 @@ def frontier(
     wide
         Whether it is drawn for a wide page or for a phone.
     """
+    least = 0 if min(mark.across for mark in marks) >= 0 else -1
     size = (720, 380) if wide else (350, 330)
     known = [limit for limit in limits[:1] if limit is not None]
-    sideways = around([mark.across for mark in marks] + known, 0, 1)
+    sideways = around([mark.across for mark in marks] + known, least, 1)
     height = around([mark.upward for mark in marks], 0, 1)
     frame = Frame(*size, sideways, height, left=46)
     best = sorted((mark.across, mark.upward) for mark in marks if mark.best)

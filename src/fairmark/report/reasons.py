@@ -11,7 +11,7 @@ from fairmark.report.pieces import NUMBER, STRIP, Column, Picture, Table
 from fairmark.report.slopes import crowded, dependence
 from fairmark.report.strips import axis, bar, step, unit, whisker
 from fairmark.report.svg import Scale
-from fairmark.report.words import count, number
+from fairmark.report.words import count, listed, number
 
 
 def importance(facts: Facts) -> Table:
@@ -141,6 +141,7 @@ def _decision(entry: Mapping[str, Any], facts: Facts) -> Mapping[str, Any]:
         "answer": answer,
         "score": number(entry["score"], facts.decimals),
         "waterfall": _waterfall(entry, facts),
+        "opinion": _opinion(entry["lime"], facts) if entry.get("lime") else None,
         "reasons": [
             {**reason, "value": WITHHELD if reason["feature"] in facts.personal else reason["value"]}
             for reason in entry["reasons"]
@@ -176,3 +177,18 @@ def _end(scale: Scale, value: float) -> Markup:
 
 def _value(move: Mapping[str, Any], facts: Facts) -> str:
     return WITHHELD if move["feature"] in facts.personal else spoken(move["value"])
+
+
+def _opinion(lime: Mapping[str, Any], facts: Facts) -> str:
+    """Return how far a linear model around the row (LIME) tells the same story."""
+    fidelity, agreement = number(lime["fidelity"], facts.decimals), number(lime["agreement"], facts.decimals)
+    told = (
+        f"A linear model around this row (LIME) accounts for {fidelity} of how the score varies near it; the "
+        f"order of its features agrees {agreement} with the above (1 is the same order, 0 is none)."
+    )
+    said = [told]
+    if lime["against"]:
+        said.append(f"The two disagree in direction on {listed(lime['against'])}.")
+    if lime["only_lime"]:
+        said.append(f"Only LIME has {listed(lime['only_lime'])} among its first features.")
+    return " ".join(said)

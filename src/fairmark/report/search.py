@@ -110,7 +110,7 @@ def _fairness(facts: Facts) -> tuple[str | None, str, float | None]:
     only = gated[0]
     if len(gated) == 1 and only.at_least is not None and _measured(facts, only):
         return _called(only), f"limit.{only.name}", only.at_least
-    return "room to the nearest gated limit on groups", "fairness", 0.0
+    return "room to the nearest gated limit on groups (0 is the limit)", "fairness", 0.0
 
 
 def _called(limit: Limit) -> str:
