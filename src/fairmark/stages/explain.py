@@ -2,9 +2,9 @@
 
 Reads the test part of the table and the evidence (prepare, split) and the model folder (train). Writes
 importance.csv (`feature,mean_abs_shap`, falling) and explanations.json: importance over a seeded sample of
-test rows, the same by group, dependence for the first features, single decisions with reasons in words, and
-`additivity`, the largest gap between a margin and the sum of its contributions. No row id is written: row
-numbers count within the sample. Read by document.
+test rows, the same by group, dependence for the first features, single decisions with reasons in words and
+LIME's opinion beside each, and `additivity`, the largest gap between a margin and the sum of its
+contributions. No row id is written: row numbers count within the sample. Read by document.
 """
 
 import sys
@@ -17,6 +17,7 @@ from fairmark.entry import run
 from fairmark.explain.decisions import decisions
 from fairmark.explain.dependence import dependence
 from fairmark.explain.importance import additivity, by_group, drawn, importance
+from fairmark.explain.surrogate import second_opinions
 from fairmark.files import write_csv, write_json
 from fairmark.learn.model import Model
 from fairmark.learn.parts import read_parts
@@ -49,6 +50,14 @@ def explain(
     described = {feature["name"]: feature for feature in parts.schema["features"]}
     background = frame.iloc[drawn(len(frame), params.background, params.seed)]
     known = {name: attribute["groups"] for name, attribute in parts.schema["attributes"].items()}
+    single = decisions(
+        frame,
+        [described[name] for name in scorer.features],
+        contributions,
+        scorer.score(frame),
+        scorer.decide(frame),
+        params.decisions,
+    )
     result = {
         "rows": len(frame),
         "background": len(background),
@@ -62,14 +71,7 @@ def explain(
             )
             for each in ranked[: params.top]
         },
-        "decisions": decisions(
-            frame,
-            [described[name] for name in scorer.features],
-            contributions,
-            scorer.score(frame),
-            scorer.decide(frame),
-            params.decisions,
-        ),
+        "decisions": second_opinions(scorer, frame, contributions, single, params.seed),
     }
     write_csv(ranking, pd.DataFrame(ranked))
     write_json(explanations, result)
