@@ -6,8 +6,9 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
+import optuna
 import pytest
-from people import policy
+from people import chosen, policy
 from searching import TUNE, formula, outcome, strength_of, tune
 
 from fairmark.learn.record import Record
@@ -147,3 +148,13 @@ def test_progress_is_reported_after_each_batch(tmp_path: Path) -> None:
     searched(tmp_path, report=lambda trials: seen.append(len(trials)))
 
     assert seen == [2, 5, 8, 11]
+
+
+def test_the_sampler_is_told_what_misses_a_limit(tmp_path: Path) -> None:
+    search = Search(tune(), policy(), formula, Here(), Record(tmp_path / "r.jsonl"), lambda _: None)
+    study = optuna.create_study(directions=["maximize", "maximize"])
+
+    for quality, slack in ((0.9, -0.1), (0.8, -0.2), (0.7, 0.1)):
+        search._tell(study, study.ask(), Trial(0, "searched", chosen(), outcome(quality, slack)))
+
+    assert [trial.values for trial in study.best_trials] == [[0.7, 0.1]]
