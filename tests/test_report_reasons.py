@@ -103,6 +103,15 @@ def test_a_curve_has_a_line_for_the_mean_and_one_for_each_row() -> None:
     assert len([it for it in found.all("rect") if it.attributes["class"] == "density"]) == 2
 
 
+def test_a_name_longer_than_the_picture_is_cut_in_it_and_whole_in_its_caption() -> None:
+    name = "n" * 99
+
+    pictures, _ = dependences(facts(names=(name, "job")))
+    drawn_name = read(pictures[0].svg).all("text")[-1].text
+    assert drawn_name == "n" * 47 + "\N{HORIZONTAL ELLIPSIS}"
+    assert name in pictures[0].caption
+
+
 def test_a_column_of_one_value_mostly_has_an_axis_of_steps() -> None:
     entry = dependence("numeric") | {"density": [0.95, 0.05], "near": [0.95, 0.05]}
 

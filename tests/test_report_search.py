@@ -75,7 +75,7 @@ def test_the_limit_is_in_the_picture() -> None:
 def test_two_gates_on_groups_are_drawn_by_the_room_that_is_left() -> None:
     rules = policy([*FAIR.limits, limit("again", "true_positive_rate_ratio", "team", 0.7)])
 
-    assert "room to the nearest" in search_view(facts(rules=rules))["frontier"]["wide"]
+    assert "room to the nearest limit" in search_view(facts(rules=rules))["frontier"]["wide"]
 
 
 def test_trials_beyond_every_limit_are_still_within_the_picture() -> None:

@@ -7,6 +7,9 @@ from markupsafe import Markup
 
 from fairmark.report.svg import Point, Scale, brief, joined, line, spot, tag, ticks
 
+WIDTH = 6.7
+"""Width of a letter of a name, on the generous side."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -59,8 +62,9 @@ class Frame:
             x = self.x(value)
             parts.append(tag("line", x1=x, x2=x, y1=floor, y2=floor + 4, class_="axis"))
             parts.append(label(text, x, floor + 16, "middle"))
-        parts.append(label(upward, 2, 13, "start", "name"))
-        parts.append(label(across, self.width - self.right, self.height - 5, "end", "name"))
+        room = self.width - self.right
+        parts.append(label(fitted(upward, room), 2, 13, "start", "name"))
+        parts.append(label(fitted(across, room), room, self.height - 5, "end", "name"))
         return joined(parts)
 
     def picture(self, words: str, *content: Markup, style: str = "plot") -> Markup:
@@ -72,3 +76,9 @@ class Frame:
 def label(text: str, x: float, y: float, anchor: str, style: str = "tick", **more: str) -> Markup:
     """Return a text at a place of the picture."""
     return tag("text", text, x=x, y=y, text_anchor=anchor, class_=style, **more)
+
+
+def fitted(text: str, room: float) -> str:
+    """Return a name as it is, or its beginning when it is longer than the room in the picture's own units."""
+    most = int(room / WIDTH)
+    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"

@@ -85,9 +85,10 @@ def _frontier(facts: Facts) -> Mapping[str, Any] | None:
     }
     families = sorted({mark.family for mark in marks})
     shapes = " Squares are logistic models, dots are boosted trees." if len(families) > 1 else ""
+    nought = " Room is 0 where the limit is." if key == "fairness" else ""
     caption = (
         "Every trial, better to the right and upwards; the line is the frontier: what none beats in "
-        f"both.{shapes} Point values on validation rows; the verdict rests on bounds on test rows."
+        f"both.{shapes}{nought} Point values on validation rows; the verdict rests on bounds on test rows."
     )
     return {**drawn, "caption": caption}
 
@@ -110,7 +111,7 @@ def _fairness(facts: Facts) -> tuple[str | None, str, float | None]:
     only = gated[0]
     if len(gated) == 1 and only.at_least is not None and _measured(facts, only):
         return _called(only), f"limit.{only.name}", only.at_least
-    return "room to the nearest gated limit on groups (0 is the limit)", "fairness", 0.0
+    return "room to the nearest limit on groups", "fairness", 0.0
 
 
 def _called(limit: Limit) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fairmark.report.frame import Frame, label
+from fairmark.report.frame import Frame, fitted, label
 from fairmark.report.svg import brief, joined, tag, ticks
 
 EPOCH = dt.date(1970, 1, 1)
@@ -77,7 +77,13 @@ def _feet(frame: Frame, name: str, labels: Mapping[float, str]) -> Markup:
         [
             tag("line", x1=frame.left, x2=frame.width - frame.right, y1=floor, y2=floor, class_="axis"),
             *(label(text, frame.x(value), floor + 15, "middle") for value, text in labels.items()),
-            label(name, frame.width - frame.right, frame.height - 5, "end", "name"),
+            label(
+                fitted(name, frame.width - frame.right),
+                frame.width - frame.right,
+                frame.height - 5,
+                "end",
+                "name",
+            ),
         ]
     )
 
