@@ -145,7 +145,7 @@ def _under(edge: Floats, rows: int, share: Floats) -> Floats:
     """Return P(hits <= edge), shape `[shares, edges]`."""
     hits = _window(rows, share)
     if len(hits) > _DEAR * len(edge):
-        return np.where(edge < 0, 0.0, bdtr(np.maximum(edge, 0), float(rows), share[:, None]))
+        return np.where(edge < 0, 0.0, bdtr(np.maximum(edge, 0), rows, share[:, None]))
     below = np.cumsum(_mass(hits, rows, share), axis=1)
     at = (edge - hits[0]).astype(np.intp)
     return np.where(at < 0, 0.0, below[:, np.clip(at, 0, len(hits) - 1)])

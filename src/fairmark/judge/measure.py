@@ -122,7 +122,7 @@ def _check(label: Any, score: Floats, decision: Any, weight: Floats) -> None:
 
 
 def _codes(column: pd.Series, known: Sequence[str], name: str) -> NDArray[np.intp]:
-    codes = pd.Categorical(column, categories=list(known)).codes.astype(np.intp)
+    codes = pd.Index(list(known), dtype=object).get_indexer(pd.Index(column.astype(object)))
     if (codes < 0).any():
         strangers = sorted(set(column[codes < 0].astype(str)))
         raise InputError(f"evidence.{name}: must hold the groups {sorted(known)} alone, got {strangers[:5]}")

@@ -16,7 +16,7 @@ from fairmark.judge.cells import Floats
 Bounds = tuple[Floats, Floats]
 Statistic = Callable[[Floats, ArrayLike, Floats, ArrayLike, ArrayLike], Floats]
 
-_STEPS = 70
+_STEPS = 50
 _LOG_REACH = 40.0  # ratios from exp(-40) to exp(40)
 
 

@@ -1,0 +1,79 @@
+"""Test rows made from confusion counts, and the measurements document that `evaluate` would write of them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fairmark.judge.measure import measure
+from fairmark.params import Limit, Policy, Waiver
+
+MODEL = "a" * 64
+Counts = Mapping[str, tuple[int, int, int, int]]
+"""Rows of each group: true positive, false positive, false negative, true negative."""
+
+FAIR: Counts = {"Female": (500, 300, 300, 4000), "Male": (1000, 600, 600, 8000)}
+UNFAIR: Counts = {"Female": (250, 150, 300, 4400), "Male": (1800, 800, 600, 7000)}
+
+
+def rows(counts: Counts) -> tuple[NDArray[np.int8], NDArray[np.float64], NDArray[np.int8], NDArray[np.str_]]:
+    """Return label, score, decision and group; rows decided positive score 0.5 and more."""
+    sizes = [size for cells in counts.values() for size in cells]
+    label = np.repeat(np.tile([1, 0, 1, 0], len(counts)), sizes).astype(np.int8)
+    decision = np.repeat(np.tile([1, 1, 0, 0], len(counts)), sizes).astype(np.int8)
+    group = np.repeat(np.repeat(list(counts), 4), sizes)
+    drawn = np.random.default_rng(7).beta(1 + label, 2 - label)
+    return label, drawn / 2 + decision / 2, decision, group
+
+
+def document(
+    counts: Counts = FAIR, weight: NDArray[np.float64] | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Return measurements by `sex` as read from JSON, with some top-level keys changed."""
+    label, score, decision, group = rows(counts)
+    found = measure(
+        label,
+        np.minimum(score, 1.0),
+        decision,
+        weight,
+        pd.DataFrame({"sex": group}),
+        {"sex": sorted(counts)},
+        confidence=0.95,
+        replicates=200,
+        seed=1,
+        bins=10,
+    )
+    data = {"rows": len(label), "positives": int(label.sum()), "part": "test", "rows_sha256": "b" * 64}
+    whole = found | {
+        "confidence": 0.95,
+        "model": {"sha256": MODEL, "threshold": 0.5},
+        "data": data | {"weighted": weight is not None},
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(whole | changes))
+    return plain
+
+
+def limit(measure_: str, attribute: str | None = None, **bounds: Any) -> Limit:
+    """Return a gated limit named as its measure."""
+    known: dict[str, Any] = {"at_least": None, "at_most": None, "gate": True, "reason": "A test."}
+    known["name"] = measure_.replace("_", "-")
+    return Limit(measure=measure_, attribute=attribute, **(known | bounds))
+
+
+FOUR_FIFTHS = limit("selection_rate_ratio", "sex", at_least=0.8)
+
+
+def policy(*limits: Limit, waivers: tuple[Waiver, ...] = (), correction: Any = "bonferroni") -> Policy:
+    """Return a policy of these limits; of the four-fifths rule by sex, where none is given."""
+    return Policy(
+        goal="A test.",
+        price="None.",
+        level=0.05,
+        correction=correction,
+        min_group_rows=100,
+        limits=list(limits) or [FOUR_FIFTHS],
+        waivers=list(waivers),
+    )

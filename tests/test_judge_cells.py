@@ -1,0 +1,81 @@
+"""Cells hold every row once, whatever its group and weight, and come back from JSON as they were."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairmark.judge.cells import Cells, count_cells, kish
+
+LABEL = np.array([1, 1, 0, 0, 0, 1])
+DECISION = np.array([1, 0, 1, 0, 0, 1])
+CODE = np.array([0, 0, 0, 0, 2, 2])
+WEIGHT = np.array([0.5, 1.0, 2.0, 1.0, 3.0, 1.0])
+
+
+def test_rows_are_counted_by_hand() -> None:
+    cells = count_cells(LABEL, DECISION, CODE, 3)
+
+    assert cells.to_json(0) == {"tp": 1, "fp": 1, "fn": 1, "tn": 1}
+    assert cells.to_json(1) == {"tp": 0, "fp": 0, "fn": 0, "tn": 0}
+    assert cells.to_json(2) == {"tp": 1, "fp": 0, "fn": 0, "tn": 1}
+
+
+def test_weights_are_summed_beside_the_counts() -> None:
+    named = count_cells(LABEL, DECISION, CODE, 3, WEIGHT).to_json(2)
+
+    assert named["weighted"] == {"tp": 1.0, "fp": 0.0, "fn": 0.0, "tn": 3.0}
+    assert named["squared"] == {"tp": 1.0, "fp": 0.0, "fn": 0.0, "tn": 9.0}
+    assert named["effective_rows"] == pytest.approx(16 / 10)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 4)), max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_every_row_stands_in_one_cell(drawn: list[tuple[bool, bool, int]]) -> None:
+    label, decision, code = (
+        np.array(column, dtype=int) for column in (zip(*drawn, strict=True) if drawn else [[]] * 3)
+    )
+    cells = count_cells(label, decision, code, 5)
+
+    assert cells.count.sum() == len(drawn)
+    assert cells.total().count[0, 1].sum() == label.sum()
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_json_gives_the_cells_back(weight: np.ndarray | None) -> None:
+    cells = count_cells(LABEL, DECISION, CODE, 3, weight).group(0)
+    back = Cells.from_json(cells.to_json())
+
+    assert back.to_json() == cells.to_json()
+    assert back.weighted == (weight is not None)
+
+
+def test_equal_weights_are_as_many_rows_as_there_are() -> None:
+    assert kish([2.0, 2.0, 2.0], [4.0, 4.0, 4.0]) == 3.0
+    assert kish([], []) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ({"tp": 1, "fp": 1, "fn": 1}, "cells.tn: must be a number >= 0, got None"),
+        ({"tp": 1, "fp": 1, "fn": 1, "tn": -1}, "cells.tn: must be a number >= 0, got -1"),
+        ({"tp": 1, "fp": 1, "fn": 1, "tn": True}, "cells.tn: must be a number >= 0, got True"),
+        ({"tp": 1.5, "fp": 1, "fn": 1, "tn": 1}, "cells: must be whole numbers"),
+        (
+            {"tp": 1, "fp": 0, "fn": 0, "tn": 0, "weighted": 3, "squared": 3},
+            "cells.weighted: must be a mapping",
+        ),
+    ],
+)
+def test_cells_that_are_none_are_refused(named: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Cells.from_json(named)
+
+
+def test_squares_too_small_for_their_weights_are_refused() -> None:
+    named = count_cells(LABEL, DECISION, CODE, 3, WEIGHT).to_json(0)
+    named["squared"]["fp"] = 1.0
+
+    with pytest.raises(ValueError, match="sums of the squares of the weights"):
+        Cells.from_json(named)

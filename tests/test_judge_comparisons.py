@@ -1,0 +1,87 @@
+"""Comparisons are bounded as the tests behind them say, whichever group is the lower one."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairmark.judge.comparisons import Balance, Difference, Part, Ratio, Scored, Share
+from fairmark.judge.exact import p_value
+from fairmark.judge.intervals import clopper_pearson
+
+
+def _part(hits: int, rows: int, group: str = "A") -> Part:
+    return Part(group, hits / rows, float(rows), rows)
+
+
+PARTS = st.integers(2, 90).flatmap(lambda n: st.integers(0, n).map(lambda x: _part(x, n)))
+
+
+@given(PARTS, PARTS)
+@settings(max_examples=20, deadline=None)
+def test_a_ratio_clears_and_misses_exactly_when_its_tests_say_so(one: Part, two: Part) -> None:
+    ratio, tail = Ratio(one, two), 0.05
+    up, down = (one.sample("above"), two.sample("below")), (two.sample("above"), one.sample("below"))
+
+    clears = all(p_value(*pair, "ratio", 0.8) <= tail for pair in (up, down))
+    misses = any(p_value(*pair, "ratio", 1.25) <= tail for pair in (up, down))
+    assert (ratio.low(tail, 0.8) >= 0.8) == clears
+    assert (ratio.high(tail, 0.8) <= 0.8 + 1e-9) == misses
+
+
+@given(PARTS, PARTS)
+@settings(max_examples=20, deadline=None)
+def test_a_difference_clears_and_misses_exactly_when_its_tests_say_so(one: Part, two: Part) -> None:
+    gap, tail = Difference(one, two), 0.05
+    up, down = (one.sample("above"), two.sample("below")), (two.sample("above"), one.sample("below"))
+
+    clears = all(p_value(*pair, "difference", -0.2) <= tail for pair in (up, down))
+    misses = any(p_value(*pair, "difference", 0.2) <= tail for pair in (up, down))
+    assert (gap.high(tail, 0.2) <= 0.2) == clears
+    assert (gap.low(tail, 0.2) >= 0.2) == misses
+
+
+def test_the_order_of_two_groups_does_not_matter() -> None:
+    one, two = _part(20, 100), _part(50, 120)
+
+    assert Ratio(one, two).low(0.05, 0.8) == Ratio(two, one).low(0.05, 0.8)
+    assert Difference(one, two).high(0.05, 0.1) == Difference(two, one).high(0.05, 0.1)
+
+
+def test_a_share_has_the_exact_bounds_and_f1_those_of_its_jaccard_index() -> None:
+    low, high = (float(end) for end in clopper_pearson(30, 100, 0.05))
+
+    assert Share(_part(30, 100)).low(0.05, 0.5) == low
+    assert Share(_part(30, 100), f1=True).value == pytest.approx(0.6 / 1.3)
+    assert Share(_part(30, 100), f1=True).high(0.05, 0.5) == pytest.approx(2 * high / (1 + high))
+
+
+def test_balanced_accuracy_is_half_of_a_difference() -> None:
+    found = Balance(_part(80, 100), _part(30, 200))
+
+    assert found.value == pytest.approx((0.8 + 0.85) / 2)
+    assert found.low(0.05, 0.8) < 0.825 < found.high(0.05, 0.8)
+    assert (found.low(0.05, 0.78) >= 0.78) == (
+        p_value(found.one.sample("above"), found.two.sample("below"), "difference", 0.56) <= 0.05
+    )
+
+
+def test_counts_that_are_not_whole_are_rounded_against_the_claim() -> None:
+    part = Part("A", 0.305, 50.7, 90)
+
+    assert (part.sample("above").hits, part.sample("above").rows) == (15, 50)
+    assert (part.sample("below").hits, part.sample("below").rows) == (16, 50)
+
+
+def test_two_groups_without_hits_have_no_ratio() -> None:
+    found = Ratio(_part(0, 100), _part(0, 100))
+
+    assert found.value is None
+    assert found.low(0.05, 0.8) == 0.0
+
+
+def test_more_rows_narrow_the_bounds_of_a_score() -> None:
+    entry = {"value": 0.8, "se": 0.04, "df": 50.0, "smaller": 30.0, "low": 0.0, "high": 1.0}
+    found = Scored("roc_auc", entry, Part(None, 0.0, 100.0, 100))
+
+    assert found.grown((4.0,)).entry["se"] == pytest.approx(0.02)
+    assert found.low(0.05, 0.7) < found.grown((4.0,)).low(0.05, 0.7) < 0.8

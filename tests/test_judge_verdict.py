@@ -1,0 +1,322 @@
+"""The verdict passes only what is shown, fails what is shown to miss, and asks for more rows in between."""
+
+import copy
+import datetime as dt
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from gates import boundary, chance, edges, point_rule, window
+from measured import FAIR, FOUR_FIFTHS, MODEL, UNFAIR, document, limit, policy
+
+from fairmark.judge.verdict import Verdict, judge, tails
+from fairmark.params import Waiver
+
+NEAR = {"Female": (60, 32, 20, 500), "Male": (120, 60, 40, 900)}
+"""A ratio of 0.935 on few rows: nothing is shown."""
+WHOLE = document()
+DAY = dt.date(2026, 11, 23)
+QUALITY = (limit("roc_auc", at_least=0.7), limit("roc_auc", at_most=0.95, name="auc-ceiling"))
+
+
+def _waiver(**changes: Any) -> Waiver:
+    known = {"limit": FOUR_FIFTHS.name, "groups": None, "decided_by": "A. Person", "reason": "Few rows."}
+    days = {"decided": dt.date(2026, 11, 1), "expires": dt.date(2026, 12, 31)}
+    return Waiver(**(known | days | changes))
+
+
+# ------------------------------------------------------------------ three outcomes
+
+
+@pytest.mark.parametrize(
+    ("counts", "outcome"), [(FAIR, "pass"), (UNFAIR, "fail"), (NEAR, "insufficient evidence")]
+)
+def test_a_ratio_has_three_outcomes(counts: Any, outcome: str) -> None:
+    verdict = judge(document(counts), policy(), None)
+
+    assert verdict.outcome == outcome
+    assert [finding.outcome for finding in verdict.findings] == [outcome]
+
+
+def test_a_finding_says_what_was_found_by_hand() -> None:
+    finding = judge(document(UNFAIR), policy(), None).findings[0]
+
+    assert (finding.group, finding.groups, finding.rows) == ("Female / Male", ("Female", "Male"), 15300)
+    assert finding.value == pytest.approx((400 / 5100) / (2600 / 10200))
+    assert (finding.limit_value, finding.at, finding.gate) == (0.8, "at_least", True)
+    assert finding.text.startswith(
+        "selection_rate_ratio by sex, Female / Male, is 0.30769 on 5,100 and 10,200 "
+    )
+
+
+def test_what_is_undecided_names_the_rows_that_would_decide() -> None:
+    finding = judge(document(NEAR), policy(), None).findings[0]
+
+    assert finding.more_rows is not None
+    assert sum(finding.more_rows.values()) > 100
+    assert "more test rows of Female would decide if these rates persist" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("given", "outcome"),
+    [
+        (limit("accuracy", at_least=0.85), "pass"),
+        (limit("accuracy", at_least=0.95), "fail"),
+        (limit("accuracy", at_least=0.88), "insufficient evidence"),
+        (limit("accuracy", at_most=0.9), "pass"),
+        (limit("accuracy", at_most=0.85), "fail"),
+        (limit("recall", "sex", at_least=0.5), "pass"),
+        (limit("recall", "sex", at_least=0.7), "fail"),
+        (limit("balanced_accuracy", at_least=0.75), "pass"),
+        (limit("f1", at_least=0.9), "fail"),
+        (limit("brier", at_most=0.5), "pass"),
+        (limit("log_loss", at_most=0.01), "fail"),
+        (limit("pr_auc", at_least=0.2), "pass"),
+        (limit("calibration_error", at_most=0.9), "pass"),
+        (limit("selection_rate_difference", "sex", at_most=0.05), "pass"),
+        (limit("equalized_odds_difference", "sex", at_most=0.05), "pass"),
+        (limit("equalized_odds_difference", "sex", at_most=0.001), "insufficient evidence"),
+    ],
+)
+def test_every_kind_of_limit_is_judged(given: Any, outcome: str) -> None:
+    assert judge(WHOLE, policy(given), None).outcome == outcome
+
+
+def test_the_worst_finding_makes_the_outcome() -> None:
+    unsure, missed = limit("accuracy", at_least=0.88), limit("recall", at_least=0.9)
+
+    assert judge(WHOLE, policy(FOUR_FIFTHS, unsure), None).outcome == "insufficient evidence"
+    assert judge(WHOLE, policy(FOUR_FIFTHS, unsure, missed), None).outcome == "fail"
+    assert judge(WHOLE, policy(unsure, missed), None).limits() == {
+        "accuracy": "insufficient evidence",
+        "recall": "fail",
+    }
+
+
+def test_a_limit_that_is_only_reported_stops_nothing() -> None:
+    reported = limit("recall", at_least=0.9, gate=False)
+    verdict = judge(WHOLE, policy(FOUR_FIFTHS, reported), None)
+
+    assert verdict.outcome == "pass"
+    assert verdict.limits()["recall"] == "fail"
+
+
+def test_a_policy_that_gates_nothing_shows_nothing() -> None:
+    verdict = judge(WHOLE, policy(limit("recall", at_least=0.1, gate=False)), None)
+
+    assert verdict.outcome == "insufficient evidence"
+    assert verdict.guarantee == "The policy gates nothing, so nothing is shown."
+
+
+# ------------------------------------------------------------------ error level
+
+
+def test_levels_are_shared_as_stated() -> None:
+    assert tails(4, 5, 0.05, "bonferroni").clear == pytest.approx(0.0125)
+    assert tails(4, 5, 0.05, "bonferroni").miss == pytest.approx(0.01)
+    assert tails(4, 5, 0.05, "intersection-union").clear == 0.05
+    assert tails(4, 5, 0.05, "intersection-union").miss == pytest.approx(0.01)
+
+
+def test_reported_limits_cost_the_gate_nothing() -> None:
+    alone = judge(WHOLE, policy(), None).findings[0]
+    beside = judge(WHOLE, policy(FOUR_FIFTHS, limit("recall", "sex", at_least=0.1, gate=False)), None)
+
+    assert beside.findings[0].bound == alone.bound
+    assert beside.comparisons == 1
+
+
+def test_more_gated_comparisons_widen_the_bounds_of_bonferroni_alone() -> None:
+    others = (FOUR_FIFTHS, limit("recall", "sex", at_least=0.1))
+    bounds = {
+        correction: [judge(WHOLE, policy(*given, correction=correction), None).findings[0].bound or 0.0
+                     for given in ((FOUR_FIFTHS,), others)]
+        for correction in ("bonferroni", "intersection-union")
+    }  # fmt: skip
+
+    assert bounds["bonferroni"][1] < bounds["bonferroni"][0]
+    assert bounds["intersection-union"][1] == bounds["intersection-union"][0]
+
+
+@pytest.mark.parametrize("rows", [(30, 30), (30, 200), (200, 30), (200, 200)])
+@pytest.mark.parametrize("base", [0.02, 0.1, 0.5])
+def test_a_model_exactly_at_the_limit_passes_with_chance_at_most_the_level(
+    rows: tuple[int, int], base: float
+) -> None:
+    # Summed over both binomials; `make prove` goes on to 10,000 rows, whole gates, and every interval.
+    shares = (0.8 * base, base)
+    hits = window(rows[0], shares[0])
+
+    assert boundary(rows, shares, "ratio", 0.8, 0.05).chance(shares) <= 0.05
+    assert chance(hits, edges(point_rule(0.8), hits, rows), rows, shares) > 0.35
+
+
+# ------------------------------------------------------------------ negative controls
+
+
+def test_an_unmitigated_model_of_adult_never_passes() -> None:
+    # One LightGBM without protected or forbidden columns, on the published test rows.
+    counts = {"Female": (326, 204, 264, 4627), "Male": (1660, 606, 1596, 6998)}
+    verdict = judge(document(counts), policy(*QUALITY, FOUR_FIFTHS), None)
+
+    assert verdict.limits()[FOUR_FIFTHS.name] == "fail"
+    assert verdict.outcome == "fail"
+
+
+def test_random_scores_never_pass() -> None:
+    from fairmark.judge.measure import measure
+
+    draw = np.random.default_rng(3)
+    label, score = (draw.random(4000) < 0.3).astype(np.int8), draw.random(4000)
+    import pandas as pd
+
+    sex = pd.DataFrame({"sex": draw.choice(["F", "M"], 4000)})
+    found = measure(label, score, (score > 0.5).astype(np.int8), None, sex, {"sex": ["F", "M"]},
+                    confidence=0.95, replicates=100, seed=1, bins=10)  # fmt: skip
+    data = {
+        "rows": 4000,
+        "positives": int(label.sum()),
+        "part": "test",
+        "weighted": False,
+        "rows_sha256": "b" * 64,
+    }
+    whole = found | {"model": {"sha256": MODEL, "threshold": 0.5}, "data": data}
+
+    assert judge(whole, policy(*QUALITY, FOUR_FIFTHS), None).limits()["roc-auc"] == "fail"
+
+
+def test_a_leaked_label_hits_the_ceiling() -> None:
+    perfect = {"Female": (900, 2, 2, 4000), "Male": (1800, 3, 3, 8000)}
+    verdict = judge(document(perfect), policy(*QUALITY, FOUR_FIFTHS), None)
+
+    assert verdict.limits()["auc-ceiling"] == "fail"
+    assert "Too good to be true" in next(f.text for f in verdict.findings if f.limit == "auc-ceiling")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["overall"]["brier"].update(value=float("nan")), "overall.brier.value: must be finite"),
+        (lambda d: d["groups"]["sex"].pop("Female"), "must add up to the cells of all rows"),
+        (
+            lambda d: d["disparities"]["sex"].pop("selection_rate_ratio"),
+            "selection_rate_ratio: must be measured",
+        ),
+        (lambda d: d["model"].update(sha256="c" * 64), "model.sha256: must be"),
+        (lambda d: d["model"].update(threshold=0.4), "model.threshold: must be 0.5 of the model, got 0.4"),
+        (lambda d: d.clear(), "must have the shape that `evaluate` writes"),
+    ],
+)
+def test_measurements_that_are_broken_or_another_models_never_pass(change: Any, words: str) -> None:
+    broken = copy.deepcopy(WHOLE)
+    change(broken)
+    verdict = judge(broken, policy(waivers=(_waiver(),)), DAY, expected_model=MODEL, expected_threshold=0.5)
+
+    assert verdict.outcome == "fail"
+    assert words in verdict.findings[0].text
+    assert verdict.findings[0].waived_by is None
+
+
+def test_a_group_that_the_schema_knows_must_be_measured() -> None:
+    verdict = judge(WHOLE, policy(), None, expected_groups={"sex": ["Female", "Male", "missing"]})
+
+    assert verdict.outcome == "fail"
+    assert "must be the groups ['Female', 'Male', 'missing']" in verdict.faults[0]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        limit("kindness", at_least=0.1),
+        limit("accuracy", "race", at_least=0.1),
+        limit("accuracy_ratio", at_least=0.1),
+    ],
+)
+def test_a_limit_on_what_is_not_measured_fails(given: Any) -> None:
+    verdict = judge(WHOLE, policy(FOUR_FIFTHS, given), None)
+
+    assert verdict.outcome == "fail"
+    assert "No verdict on this limit, so it fails: policy.limits." in verdict.findings[1].text
+
+
+# ------------------------------------------------------------------ small groups, waivers
+
+
+def test_a_small_group_is_judged_as_any_other_and_flagged() -> None:
+    counts = dict(FAIR) | {"Other": (6, 4, 3, 47)}
+    verdict = judge(document(counts), policy(), None)
+    small = [finding for finding in verdict.findings if finding.small]
+
+    assert verdict.outcome == "insufficient evidence"
+    assert {frozenset(each.groups) for each in small} == {frozenset(("Other", sex)) for sex in FAIR}
+    assert all("Few test rows: Other has 60, below the policy's 100." in finding.text for finding in small)
+
+
+def test_a_group_without_rows_is_insufficient_evidence() -> None:
+    verdict = judge(document(dict(FAIR) | {"Other": (0, 0, 0, 0)}), policy(), None)
+
+    assert verdict.outcome == "insufficient evidence"
+    assert "can't be computed: no rows in Other" in verdict.findings[1].text
+
+
+@pytest.mark.parametrize(
+    ("waiver", "outcome"),
+    [
+        (_waiver(), "pass"),
+        (_waiver(groups=["Female"]), "pass"),
+        (_waiver(groups=["Other"]), "insufficient evidence"),
+        (_waiver(expires=DAY), "pass"),
+        (_waiver(decided=DAY), "pass"),
+        (_waiver(expires=DAY - dt.timedelta(days=1)), "insufficient evidence"),
+        (_waiver(decided=DAY + dt.timedelta(days=1)), "insufficient evidence"),
+    ],
+)
+def test_a_waiver_stands_for_its_groups_and_its_days(waiver: Waiver, outcome: str) -> None:
+    assert judge(document(NEAR), policy(waivers=(waiver,)), DAY).outcome == outcome
+
+
+def test_a_waived_finding_says_who_and_why() -> None:
+    finding = judge(document(NEAR), policy(waivers=(_waiver(),)), DAY).findings[0]
+
+    assert finding.outcome == "insufficient evidence"
+    assert finding.waived_by == "A. Person until 2026-12-31: Few rows."
+    assert finding.text.endswith("Waived by A. Person (2026-11-01 to 2026-12-31): Few rows.")
+
+
+def test_without_a_day_a_waiver_is_shown_and_not_applied() -> None:
+    verdict = judge(document(NEAR), policy(waivers=(_waiver(),)), None)
+
+    assert verdict.outcome == "insufficient evidence"
+    assert "is on record; the day says whether it stands" in verdict.findings[0].text
+
+
+def test_a_waiver_never_turns_a_fail() -> None:
+    verdict = judge(document(UNFAIR), policy(waivers=(_waiver(),)), DAY)
+
+    assert verdict.outcome == "fail"
+    assert verdict.findings[0].waived_by is None
+
+
+# ------------------------------------------------------------------ on paper
+
+
+def test_json_gives_the_verdict_back() -> None:
+    verdict = judge(document(NEAR), policy(*QUALITY, FOUR_FIFTHS, waivers=(_waiver(),)), DAY)
+    plain = json.loads(json.dumps(verdict.to_json()))
+
+    assert Verdict.from_json(plain).to_json() == verdict.to_json()
+    assert Verdict.from_json(plain).outcome == verdict.outcome
+    assert plain["judged_on"] == "2026-11-23"
+
+
+def test_the_same_measurements_give_the_same_verdict() -> None:
+    assert judge(WHOLE, policy(*QUALITY), DAY) == judge(copy.deepcopy(WHOLE), policy(*QUALITY), DAY)
+
+
+def test_weighted_measurements_are_judged_by_effective_rows() -> None:
+    weight = np.random.default_rng(5).gamma(0.5, 1.0, sum(map(sum, FAIR.values())))
+    plain, heavy = judge(WHOLE, policy(), None), judge(document(weight=weight), policy(), None)
+
+    assert heavy.faults == ()
+    assert (heavy.findings[0].bound or 1) < (plain.findings[0].bound or 0)
