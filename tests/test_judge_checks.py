@@ -61,7 +61,7 @@ def _documents(found: dict[str, Any]) -> dict[str, Any]:
 def test_every_experiment_has_its_part() -> None:
     found = _checked(parts())
 
-    assert set(found) == {"learning", "probe", "slices", "stress", "abstain", "leakage"}
+    assert set(found) == {"learning", "probe", "withheld", "slices", "stress", "abstain", "leakage"}
     assert found["leakage"]["concentration"]["feature"] == "x"
     assert found["stress"]["swapped"]["same"] is True
 

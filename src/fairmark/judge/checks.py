@@ -1,7 +1,7 @@
-"""The evidence beside the measurements, in one document: six experiments, none of which chooses anything.
+"""The evidence beside the measurements, in one document: seven experiments, none of which chooses anything.
 
-Learning curves and the random probe learn again, and are measured on validation rows. Slices, stress,
-abstaining and leakage look at test rows with the model as it is.
+Learning curves, the random probe and withheld columns learn again, and are measured on validation rows.
+Slices, stress, abstaining and leakage look at test rows with the model as it is.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ from fairmark.judge.probe import probe
 from fairmark.judge.rig import Rig
 from fairmark.judge.slices import Cut, axes, slices
 from fairmark.judge.stress import stress, swapped
+from fairmark.judge.withheld import withheld
 from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts
 from fairmark.params import Evaluate, Policy, Train
@@ -47,7 +48,8 @@ def checks(
     Returns
     -------
     dict
-        `{"learning", "probe", "slices", "stress", "abstain", "leakage"}`, each as its own module says.
+        `{"learning", "probe", "withheld", "slices", "stress", "abstain", "leakage"}`, each as its own module
+        says.
     """
     own, level, fits = params.checks, 1 - params.confidence, Fits(base, policy)
     train, valid, rows = (Rows.of(parts, name) for name in ("train", "valid", "test"))
@@ -62,6 +64,7 @@ def checks(
     return {
         "learning": learning(parts, model, own, fits),
         "probe": probe(parts, model, own, fits, level),
+        "withheld": withheld(parts, model, fits),
         "slices": slices(rows, decision, cut, own.min_slice_rows, own.worst, level),
         "stress": stressed | {"swapped": swapped(parts, model)},
         "abstain": {

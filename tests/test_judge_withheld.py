@@ -1,0 +1,78 @@
+"""Forbidden columns are given back for a look, one by one and together; protected ones never are."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from checked import CHOSEN, POLICY, TRAIN, parts
+
+from fairmark.judge.learning import Fits
+from fairmark.judge.withheld import MOST, given_back, withheld
+from fairmark.learn.parts import Parts
+
+FITS = Fits(TRAIN, POLICY)
+
+
+def _with_forbidden(names: list[str], rows: int = 900) -> Parts:
+    """The made table with columns that tell the label, each forbidden."""
+    made = parts(rows)
+    rng = np.random.default_rng(1)
+    columns = {
+        f"withheld:{name}": made.table["_label"].astype(float) + rng.normal(0, 0.6, rows) for name in names
+    }
+    described = [
+        {"name": name, "kind": "numeric", "categories": None, "missing": 0.0, "why": "forbidden"}
+        for name in names
+    ]
+    schema: dict[str, Any] = {**made.schema, "withheld": [*made.schema["withheld"], *described]}
+    return replace(made, schema=schema, evidence=made.evidence.assign(**columns))
+
+
+def _looked_at(made: Parts) -> dict[str, Any]:
+    return withheld(made, FITS.model(made, CHOSEN), FITS)
+
+
+def test_a_column_that_tells_the_label_is_seen_to_raise_quality() -> None:
+    found = _looked_at(_with_forbidden(["hint"]))
+
+    assert [entry["columns"] for entry in found["given_back"]] == [["hint"]]
+    assert found["given_back"][0]["roc_auc"] > found["without"]["roc_auc"] + 0.02
+
+
+def test_several_columns_come_back_alone_and_together() -> None:
+    found = _looked_at(_with_forbidden(["a", "b"]))
+
+    assert [entry["columns"] for entry in found["given_back"]] == [["a"], ["b"], ["a", "b"]]
+
+
+def test_a_protected_column_is_never_given_back() -> None:
+    found = _looked_at(parts())
+
+    assert found["given_back"] == []
+
+
+def test_columns_beyond_the_most_are_named() -> None:
+    names = [f"c{k}" for k in range(MOST + 2)]
+
+    found = _looked_at(_with_forbidden(names, rows=300))
+
+    assert found["not_looked_at"] == names[MOST:]
+    assert len(found["given_back"]) == MOST + 1
+
+
+def test_the_parts_themselves_stay_without_the_column() -> None:
+    made = _with_forbidden(["hint"])
+
+    wider = given_back(made, ["hint"])
+
+    assert "hint" in wider.table
+    assert "hint" not in made.table
+    assert [feature["name"] for feature in made.schema["features"]].count("hint") == 0
+
+
+def test_test_rows_change_nothing() -> None:
+    made = _with_forbidden(["hint"])
+    test = made.belongs == "test"
+    other = replace(made, table=made.table.assign(_label=made.table["_label"].mask(test, 0).astype("int8")))
+
+    assert _looked_at(other) == _looked_at(made)
