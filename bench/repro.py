@@ -123,14 +123,10 @@ def show(turns: list[Turn]) -> None:
     print(line("all", plain, process))
     force, idle = middle("dvc", "force"), middle("dvc", "idle")
     for place, kind in enumerate(("seconds", "seconds of the processor")):
-        own = force[place] - process[place]
-        print(
-            f"dvc repro --force: {force[place]:.2f} {kind}, of which {own:.2f} DVC's own (start, hashing, cache)"
-        )
-        print(f"  over bare: {force[place] / plain[place]:.3g}; with nothing to do: {idle[place]:.2f}")
-    print(
-        f"medians of {len(turns)}; `start` is the start of the stage's process with its imports; goal: below 1.5"
-    )
+        total, own = force[place], force[place] - process[place]
+        print(f"dvc repro --force: {total:.2f} {kind}, {own:.2f} of them DVC's own (start, hashing, cache)")
+        print(f"  over bare: {total / plain[place]:.3g}; with nothing to do: {idle[place]:.2f}")
+    print(f"medians of {len(turns)}; start: of the stage's process, with its imports; goal: below 1.5")
 
 
 def main(repeats: int) -> None:
