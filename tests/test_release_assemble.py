@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from release_folder import make_release, verdict_on, write_lock
 
-from fairmark.errors import StateError, UsageError
+from fairmark.errors import RefusedError, StateError, UsageError
 from fairmark.params import read_params
 from fairmark.release import assemble as module
 from fairmark.release.assemble import assemble
@@ -121,6 +122,15 @@ def test_an_untagged_release_of_other_bytes_is_not_touched(working: Path) -> Non
     with pytest.raises(StateError, match="got a folder of another content that no tag names"):
         gathered(working)
     assert statement.read_text() == "{}"
+
+
+@pytest.mark.parametrize("outcome", ["fail", "insufficient evidence"])
+def test_another_verdict_than_a_pass_makes_no_release(working: Path, outcome: Any) -> None:
+    params, verdict = read_params(working / "params.yaml"), replace(verdict_on(working), outcome=outcome)
+
+    with pytest.raises(RefusedError, match=f"verdict: must be pass, got {outcome}"):
+        assemble(working, working / "releases" / "a", "v0.1.0", trace(working), params, verdict)
+    assert not (working / "releases").exists()
 
 
 def test_another_grammar_of_versions_is_refused(working: Path) -> None:

@@ -16,7 +16,9 @@ import yaml
 from release_folder import git
 
 from fairmark.errors import UsageError
-from fairmark.files import sha256
+from fairmark.files import sha256, write_json
+from fairmark.judge.verdict import judge
+from fairmark.params import read_params
 from fairmark.release.contents import GATHERED
 from fairmark.release.fact import Fact, exit_code
 from fairmark.release.statement import write_statement
@@ -213,6 +215,18 @@ def test_a_loosened_policy_is_caught_by_the_pipeline_and_the_verdict(small_relea
 
     assert wrong(small_release) == {"pipeline", "verdict"}
     assert wrong(small_release, small_release.parents[1]) == {"pipeline", "verdict", "commit", "tag"}
+
+
+def test_an_honest_verdict_that_is_no_pass_is_no_release(small_release: Path) -> None:
+    replaced(small_release / "params.yaml", "at_least: 0.6", "at_least: 0.99")
+    params = read_params(small_release / "params.yaml")
+    measured = json.loads((small_release / "measurements.json").read_text())
+    write_json(small_release / "verdict.json", judge(measured, params.policy, None).to_json())
+    restate(small_release)
+
+    facts = {fact.name: fact for fact in verify(small_release)}
+    assert facts["verdict"].held is False
+    assert "must be a pass" in facts["verdict"].text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairmark.errors import StateError
+from fairmark.errors import RefusedError, StateError
 from fairmark.files import write_json
 from fairmark.params import Params
 from fairmark.release import bill
@@ -36,10 +36,14 @@ def assemble(
 
     Raises
     ------
+    RefusedError
+        When the verdict is not `pass`.
     StateError
         When the destination exists otherwise, another run is writing a release, DVC's hashes don't hold,
         or the disk is full; nothing is left behind then.
     """
+    if verdict.outcome != "pass":
+        raise RefusedError(f"verdict: must be pass, got {verdict.outcome}")
     name, check = params.project.name, check_version(version)
     if os.path.lexists(destination) and tagged(root, f"{name}@{check}") is not None:
         raise StateError(f"{destination}: must be new, got a release that exists (choose another version)")
