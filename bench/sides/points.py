@@ -22,37 +22,50 @@ class Point:
     seconds: float
     valid: tuple[float, float]
     """Ratio and accuracy on validation rows, by which a knob may be chosen."""
+    right: Floats
+    """The chance that the decision on each test row is right, [n]."""
     ratio: float
     accuracy: float
     auc: float
 
 
-def reached(data: Rows, part: str, decide: Floats) -> tuple[float, float]:
-    """Return the ratio of selection rates by sex, lowest / highest, and the accuracy.
+def reached(data: Rows, part: str, decide: Floats) -> tuple[float, Floats]:
+    """Return the ratio of selection rates by sex, lowest / highest, and the chance to be right, [n].
 
     `decide` are the chances of deciding 1, [n].
     """
     label, group = data.label(part), data.groups(part, "sex").to_numpy()
     rates = [decide[group == name].mean() for name in np.unique(group)]
-    return min(rates) / max(rates), float(np.mean(np.where(label == 1, decide, 1 - decide)))
+    return min(rates) / max(rates), np.where(label == 1, decide, 1 - decide)
 
 
 def point(data: Rows, method: str, knob: str, seconds: float, arrays: dict[str, Floats]) -> Point:
     """Return the measured point of `decide_valid`, `decide_test` and `score_test`."""
     auc = float(roc_auc_score(data.label("test"), arrays["score_test"]))
-    valid = reached(data, "valid", arrays["decide_valid"])
-    return Point(method, knob, seconds, valid, *reached(data, "test", arrays["decide_test"]), auc)
+    (valid, sure), (ratio, right) = (
+        reached(data, part, arrays[f"decide_{part}"]) for part in ("valid", "test")
+    )
+    return Point(method, knob, seconds, (valid, float(sure.mean())), right, ratio, float(right.mean()), auc)
+
+
+def standard_error(ours: Floats, theirs: Floats) -> float:
+    """Return the standard error of the difference of two accuracies on the same rows, [n] each."""
+    return float(np.std(ours - theirs) / np.sqrt(len(ours)))
 
 
 def table(points: list[Point]) -> pd.DataFrame:
     """Return every point beside ours at the same ratio, by linear interpolation between our points."""
-    frame = pd.DataFrame([vars(each) for each in points]).drop(columns="valid")
+    frame = pd.DataFrame([vars(each) for each in points]).drop(columns=["valid", "right"])
     own = frame[frame["method"] == "sweep"].sort_values("ratio")
     inside = frame["ratio"].between(own["ratio"].min(), own["ratio"].max()) & (frame["method"] != "sweep")
     for measure in ("accuracy", "auc"):
         frame[f"our_{measure}"] = np.interp(frame["ratio"], own["ratio"], own[measure])
         frame.loc[~inside, f"our_{measure}"] = np.nan
         frame[f"our_{measure}_gain"] = frame[f"our_{measure}"] - frame[measure]
+    sweep = [each for each in points if each.method == "sweep"]
+    near = [min(sweep, key=lambda own, to=each.ratio: abs(own.ratio - to)) for each in points]
+    frame["gain_se"] = [standard_error(a.right, b.right) for a, b in zip(near, points, strict=True)]
+    frame.loc[~inside, "gain_se"] = np.nan
     return frame
 
 
