@@ -76,3 +76,10 @@ def test_a_ratio_of_nothing_to_nothing_is_unknown() -> None:
 def test_a_measure_that_nobody_knows_is_not_made_up(measure: str) -> None:
     with pytest.raises(KeyError, match=measure):
         disparity(TABLE, measure)
+
+
+def test_a_disparity_over_no_group_is_not_known() -> None:
+    nobody = np.zeros((3, 0, 2, 2))
+
+    assert np.isnan(disparity(nobody, "selection_rate_ratio")).all()
+    assert np.isnan(disparity(nobody, "equalized_odds_difference")).all()

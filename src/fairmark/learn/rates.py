@@ -65,7 +65,8 @@ def disparity(table: Floats, measure: str) -> Floats:
     if name not in RATES or how not in {"ratio", "difference"}:
         raise KeyError(measure)
     each = rate(table, name)
-    low = np.fmin.reduce(each, axis=-1)
-    high = np.fmax.reduce(each, axis=-1)
+    # NaN first, so that no group at all gives NaN too.
+    low = np.fmin.reduce(each, axis=-1, initial=np.nan)
+    high = np.fmax.reduce(each, axis=-1, initial=np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(low / high if how == "ratio" else high - low)
