@@ -47,16 +47,18 @@ def test_the_highest_release_is_made_again_whatever_stands_in_the_folder(
     assert call(repo, "git", "status", "--porcelain") == " M dvc.yaml\n"
 
 
-def test_what_comes_out_otherwise_is_told_by_name(repo: Path, told: list[str]) -> None:
-    edit(repo / "dvc.yaml", "&& cp measured.json artifacts/document/", "&& date +%N > artifacts/document/")
+def test_what_comes_out_otherwise_is_told_by_name_even_if_it_is_committed(
+    repo: Path, told: list[str]
+) -> None:
+    edit(repo / "dvc.yaml", "&& cp measured.json artifacts/evaluate/", "&& date +%N > artifacts/evaluate/")
     call(repo, "dvc", "repro", "--quiet")
     commit(repo)
     tag_release(repo, NAME, "v0.1.0", "x", "0" * 64)
 
     with pytest.raises(VerificationError, match="must be made again as it was released") as fault:
         rebuild.rebuild.fn()
-    assert [line.split(":")[0] for line in fault.value.faults[1:]] == ["artifacts/document/report.html"]
-    assert "- artifacts/document/report.html: must have MD5" in told[0]
+    assert [line.split(":")[0] for line in fault.value.faults[1:]] == ["artifacts/evaluate/measurements.json"]
+    assert "- artifacts/evaluate/measurements.json: must have MD5" in told[0]
 
 
 def test_the_release_folder_says_what_was_released(repo: Path) -> None:
