@@ -207,7 +207,7 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     with progress.step("gather"):
         goal, folder = gather(goal, seen, params, verdict)
     with progress.step("tag") as step:
-        step.note = tag(folder, goal, params, verdict)
+        step.note, step.idle = tag(folder, goal, params, verdict), goal.tagged
     with progress.step("register") as step:
         step.note = register(folder, seen, params, verdict)
     with progress.step("verify"):

@@ -82,3 +82,13 @@ def test_a_terminal_shows_a_bar_below_the_lines_and_wipes_it(monkeypatch: pytest
     assert "a 0.0 s, about 40 s left" in screen.getvalue()
     assert "\033[2K    one line\n" in screen.getvalue()
     assert screen.getvalue().endswith("\033[2K1/2 a 0.0 s\n")
+
+
+def test_a_first_run_foretells_from_what_the_default_data_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout", screen)
+    with Progress(["prepare", "train"]).step("prepare"):
+        pass
+
+    assert "prepare 0.0 s, about 9.0 s left" in screen.getvalue()
