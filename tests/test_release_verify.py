@@ -19,6 +19,7 @@ from fairmark.errors import UsageError
 from fairmark.files import sha256, write_json
 from fairmark.judge.verdict import judge
 from fairmark.params import read_params
+from fairmark.release import opened
 from fairmark.release.contents import GATHERED
 from fairmark.release.fact import Fact, exit_code
 from fairmark.release.statement import write_statement
@@ -127,6 +128,18 @@ def test_a_model_replaced_by_a_link_to_itself_is_refused(small_release: Path) ->
     (small_release / "model").rename(small_release.parent / "elsewhere")
     (small_release / "model").symlink_to(small_release.parent / "elsewhere")
 
+    assert wrong(small_release) == {"files"}
+
+
+def test_more_than_a_release_can_hold_is_refused_before_it_is_read(
+    small_release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (small_release / "report.html").open("wb") as stream:
+        stream.truncate(opened.MOST_BYTES)  # takes no room on the disk
+    assert wrong(small_release) == {"files"}
+    (small_release / "report.html").unlink()
+
+    monkeypatch.setattr(opened, "MOST_FILES", 5)
     assert wrong(small_release) == {"files"}
 
 
@@ -405,6 +418,23 @@ def test_hostile_yaml_inside_is_wrong_and_runs_nothing(
 
     assert exit_code(verify(small_release)) == 4
     assert not (small_release.parent / "hit").exists()
+
+
+def test_what_a_stranger_wrote_cannot_steer_the_terminal_or_fill_it(small_release: Path) -> None:
+    evil = "\x1b[31mred\u202e\n" + "x" * 10_000
+
+    def renamed(value: Any) -> None:
+        for key in ("fairness", "disparities", "groups"):
+            if key in value:
+                value[key] = {evil: value[key]["sex"]}
+
+    edit_json(small_release / "metrics.json", renamed)
+    edit_json(small_release / "measurements.json", renamed)
+
+    facts = {fact.name: fact for fact in verify(small_release)}
+    assert facts["metrics"].held
+    assert all(fact.text.isprintable() for fact in facts.values())
+    assert max(len(fact.text) for fact in facts.values()) <= 301
 
 
 def test_a_newer_kind_of_release_cannot_be_told(small_release: Path) -> None:
