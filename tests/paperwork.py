@@ -227,6 +227,8 @@ def explanations(attributes: Mapping[str, Mapping[str, int]], names: Sequence[st
     ]
     reason = {"feature": number, "value": "41", "effect": "lowers the score most"}
     decision = {"row": 7, "why": "surest no", "decision": 0, "score": 0.14, "margin": -1.8, "base": -1.2}
+    lime = {"fidelity": 0.52, "agreement": 0.9, "against": [], "only_shap": [], "only_lime": []}
+    lime |= {"effects": {number: -1.0, word: 0.5}, "moves": {number: -0.7, word: 0.3}}
     means = {number: 0.11, word: -0.22}
     return {
         "rows": 500,
@@ -242,7 +244,7 @@ def explanations(attributes: Mapping[str, Mapping[str, int]], names: Sequence[st
             for name, sizes in attributes.items()
         },
         "dependence": {number: dependence("numeric"), word: dependence("categorical")},
-        "decisions": [{**decision, "contributions": moves, "reasons": [reason]}],
+        "decisions": [{**decision, "contributions": moves, "reasons": [reason], "lime": lime}],
     }
 
 
@@ -264,6 +266,8 @@ def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
     }
     twins = {"share": 0.16, "same_label": 0.14}
     excess = {"value": 0.02, "low": 0.01, "high": 0.03}
+    fall = {"value": -0.002, "low": -0.004, "high": 0.001}
+    gap = {"value": 0.04, "low": 0.01, "high": 0.07, "lowest": "red", "highest": "blue"}
     return {
         "learning": {
             "part": "valid",
@@ -283,6 +287,17 @@ def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
                 {"feature": word, "excess": {"value": -0.001, "low": None, "high": None}, "useful": False},
             ],
             "indistinct": [word],
+            "dropped": {
+                "before": glance(attributes),
+                "after": glance(attributes, roc_auc=0.868),
+                "roc_auc_change": fall,
+            },
+        },
+        "withheld": {
+            "part": "valid",
+            "without": glance(attributes),
+            "given_back": [{"columns": ["town"], **glance(attributes, roc_auc=0.91)}],
+            "not_looked_at": [],
         },
         "slices": {
             "looked_at": 12,
@@ -293,10 +308,17 @@ def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
                     "rows": 70,
                     "error": 0.42,
                     "low": 0.27,
+                    "above_overall": True,
+                    "cells": {"tp": 10, "fp": 20, "fn": 9, "tn": 31},
                 }
             ],
         },
         "stress": {
+            "base": glance(attributes, roc_auc=0.88),
+            "nudges": {
+                "rows": 500,
+                "turned": [{"size": 0.1, "share": 0.3}, {"size": 0.5, "share": 0.6}],
+            },
             "turned": {"amount": 0.1, "share": 0.07},
             "swapped": {"columns": list(attributes), "same": True},
             "scenarios": [
@@ -304,7 +326,16 @@ def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
                 {**stressed, "feature": None, "measurements": bare},
             ],
         },
-        "abstain": {"bands": [{"decided": 0.9, "kept": {"error": 0.11, **glance(attributes)}, "sent": sent}]},
+        "abstain": {
+            "bands": [
+                {
+                    "decided": 0.9,
+                    "kept": {"error": 0.11, **glance(attributes)},
+                    "sent": sent,
+                    "sent_difference": dict.fromkeys(attributes, gap),
+                }
+            ]
+        },
         "leakage": {
             "alone": {number: 0.71, word: None},
             "concentration": {"rows": 500, "feature": number, "share": 0.6},

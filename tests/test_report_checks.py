@@ -2,7 +2,7 @@
 
 from paperwork import checks, facts
 
-from fairmark.report.checks import abstain, alone, checks_view, leakage
+from fairmark.report.checks import abstain, alone, checks_view, leakage, returned
 from fairmark.report.facts import Facts
 
 TEAMS = {"team": {"blue": 400, "red": 600}}
@@ -28,6 +28,25 @@ def test_leakage_is_told_in_sentences() -> None:
     assert found[2].endswith("not looked for: no time column.")
 
 
+def test_columns_that_are_given_back_stand_below_the_model_as_it_is() -> None:
+    table = returned(facts())
+
+    assert table is not None
+    assert [row[:2] for row in table.rows] == [("none: as it is", "0.870"), ("town", "0.910")]
+
+
+def test_what_could_not_be_learnt_says_why() -> None:
+    given = [{"columns": ["town", "area"], "why": "too many"}]
+    table = returned(facts(checks=FOUND | {"withheld": FOUND["withheld"] | {"given_back": given}}))
+
+    assert table is not None
+    assert table.rows[1][:2] == ("town and area", "no model: too many")
+
+
+def test_nothing_forbidden_is_nothing_given_back() -> None:
+    assert returned(facts(checks=FOUND | {"withheld": FOUND["withheld"] | {"given_back": []}})) is None
+
+
 def test_features_from_the_future_are_named() -> None:
     dates = {"closed": {"rows": 90, "share": 0.4}, "opened": {"rows": 90, "share": 0.0}}
 
@@ -48,4 +67,4 @@ def test_features_are_ranked_by_what_they_know_alone() -> None:
 def test_a_model_that_reads_what_it_must_not_is_shown() -> None:
     read = FOUND["stress"] | {"swapped": {"columns": ["team"], "same": False}}
 
-    assert not checks_view(facts(checks=FOUND | {"stress": read}))["swapped"]["same"]
+    assert not checks_view(facts(checks=FOUND | {"stress": read}))["stress"]["swapped"]["same"]

@@ -74,19 +74,32 @@ def test_a_waterfall_runs_from_the_average_to_the_row() -> None:
 def test_many_features_end_in_one_line() -> None:
     moves = [{"feature": f"f{k}", "value": None, "shap": 0.1} for k in range(15)]
     case = {**explanations(TEAMS, ("age", "job"))["decisions"][0], "contributions": moves, "base": 0.0}
+    case["lime"] = case["lime"] | {"moves": {move["feature"]: 0.2 for move in moves}}
 
     rows = decisions(_explained(decisions=[case]))[0]["waterfall"].rows
-    assert (rows[-2][0], rows[-2][2]) == ("5 other features", "+0.500")
+    assert (rows[-2][0], *rows[-2][2:]) == ("5 other features", "+0.500", "+1.000")
 
 
-def test_a_second_opinion_is_told_where_there_is_one() -> None:
-    lime = {"fidelity": 0.52, "agreement": 0.9, "against": ["age"], "only_lime": ["job"], "only_shap": []}
-    case = {**explanations(TEAMS, ("age", "job"))["decisions"][0], "lime": lime}
+def _opinion(**changes: object) -> str:
+    case = explanations(TEAMS, ("age", "job"))["decisions"][0]
+    return str(decisions(_explained(decisions=[{**case, "lime": case["lime"] | changes}]))[0]["opinion"])
 
-    told = decisions(_explained(decisions=[case]))[0]["opinion"]
-    assert told.startswith("A linear model around this row (LIME) accounts for 0.520")
-    assert told.endswith("disagree in direction on age. Only LIME has job among its first features.")
-    assert decisions(facts())[0]["opinion"] is None
+
+def test_a_second_opinion_says_how_well_it_fits_and_where_it_differs() -> None:
+    told = _opinion(against=["age"], only_lime=["job"])
+
+    assert "more than half of how the score varies near this row (0.520)" in told
+    assert told.endswith("disagree in direction on age. Only LIME has job among its first three.")
+    assert "no more than half" in _opinion(fidelity=0.2)
+    assert "order" not in _opinion(agreement=None)
+    assert "finds no made-up row" in _opinion(fidelity=None)
+
+
+def test_the_second_opinion_stands_beside_the_waterfall() -> None:
+    table = decisions(facts())[0]["waterfall"]
+
+    assert [column.label for column in table.columns[2:]] == ["SHAP", "LIME"]
+    assert [row[3] for row in table.rows] == ["", f"{MINUS}0.700", "+0.300", ""]
 
 
 def test_a_decision_says_which_answer_it_is() -> None:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from paperwork import FAIR, checks, facts, limit, policy
 
-from fairmark.report.stress import stress, stressed_each
+from fairmark.report.facts import Facts
+from fairmark.report.pieces import Table
+from fairmark.report.stress import disturbed, nudged, stress, stressed, stressed_each
 
 TEAMS = {"team": {"blue": 400, "red": 600}}
 FOUND = checks(TEAMS, ("age", "job"))
@@ -18,34 +20,38 @@ def _scenario(**changes: object) -> dict[str, Any]:
     return found
 
 
+def _table(found: Facts) -> Table:
+    return stress(found, disturbed(found))
+
+
 def test_the_undisturbed_rows_come_first() -> None:
     found = facts()
     auc = found.measurements["overall"]["roc_auc"]["value"]
 
-    assert list(stress(found).rows[0][:3]) == ["none", "", f"{auc:.3f}"]
+    assert list(_table(found).rows[0][:4]) == ["none", found.verdict.outcome, "0.000", f"{auc:.3f}"]
 
 
 def test_a_measure_beyond_its_limit_stands_beside_it() -> None:
     stressed = _scenario()
     stressed["stress"]["scenarios"][1]["measurements"]["overall"]["roc_auc"]["value"] = 0.75
 
-    assert stress(facts(checks=stressed)).rows[1][2] == "0.750 (limit 0.8)"
-    assert "limit" not in stress(facts()).rows[1][2]
+    assert _table(facts(checks=stressed)).rows[1][3] == "0.750 (limit 0.8)"
+    assert "limit" not in _table(facts()).rows[1][3]
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"kind": "shift", "amount": -0.1}, "numbers down by 0.1 deviations, all features"),
-        ({"kind": "shift", "amount": 0.1}, "numbers up by 0.1 deviations, all features"),
-        ({"kind": "missing", "amount": 0.2}, "0.2 of values missing, all features"),
-        ({"kind": "unseen", "amount": 0.2}, "0.2 of names never seen, all features"),
+        ({"kind": "shift", "amount": -0.1}, "numbers down by 0.1 deviations"),
+        ({"kind": "shift", "amount": 0.1}, "numbers up by 0.1 deviations"),
+        ({"kind": "missing", "amount": 0.2}, "0.2 of values missing"),
+        ({"kind": "unseen", "amount": 0.2}, "0.2 of names never seen"),
         ({"kind": "nudge", "amount": 0.1}, "the worst nudge of 0.1 deviations for each row"),
-        ({"kind": "flood", "amount": 3}, "flood 3, all features"),
+        ({"kind": "flood", "amount": 3}, "flood 3"),
     ],
 )
 def test_each_disturbance_is_said_in_words(changes: dict[str, object], words: str) -> None:
-    assert stress(facts(checks=_scenario(**changes))).rows[1][0] == words
+    assert _table(facts(checks=_scenario(**changes))).rows[1][0] == words
 
 
 def test_a_limit_on_every_group_is_told_by_the_group_farthest_off() -> None:
@@ -54,11 +60,11 @@ def test_a_limit_on_every_group_is_told_by_the_group_farthest_off() -> None:
 
     groups = found.measurements["groups"]["team"].values()
     lowest = min(group["measures"]["recall"]["value"] for group in groups)
-    assert stress(found).rows[0][2] == f"{lowest:.3f} (limit 0.99)"
+    assert _table(found).rows[0][3] == f"{lowest:.3f} (limit 0.99)"
 
 
 def test_a_measure_that_nobody_took_says_so() -> None:
-    assert stress(facts({"team": {"blue": 100}}, FAIR)).rows[0][3] == "not measured"
+    assert _table(facts({"team": {"blue": 100}}, FAIR)).rows[0][4] == "not measured"
 
 
 def test_single_features_are_listed_apart() -> None:
@@ -67,3 +73,56 @@ def test_single_features_are_listed_apart() -> None:
     assert [list(row) for row in rows] == [
         ["numbers down by 0.1 deviations, age", "0.120", "0.810", "0.870", "0.830"]
     ]
+
+
+def _drowned() -> Facts:
+    """Return facts whose disturbed rows are all decided no: nobody is selected of any team."""
+    found = deepcopy(FOUND)
+    measured = found["stress"]["scenarios"][1]["measurements"]
+    for entry in (measured, *measured["groups"]["team"].values()):
+        cells = entry["cells"]
+        entry["cells"] = {"tp": 0, "fp": 0, "fn": cells["tp"] + cells["fn"], "tn": cells["fp"] + cells["tn"]}
+    return facts(checks=found)
+
+
+def test_each_disturbance_is_judged_as_a_release_would_be() -> None:
+    assert disturbed(facts())[0].outcome == facts().verdict.outcome
+    assert disturbed(_drowned())[0].outcome != facts().verdict.outcome
+
+
+def test_the_sentence_says_how_often_the_verdict_moves() -> None:
+    still, moved = facts(), _drowned()
+
+    assert stressed(still, disturbed(still)).startswith("None of 1 disturbances of all features at once")
+    assert "1 would move the verdict from" in stressed(moved, disturbed(moved))
+    assert stressed(still, []) == "There was nothing to disturb."
+
+
+def test_the_sentence_says_how_far_quality_falls() -> None:
+    found = facts()
+
+    assert stressed(found, disturbed(found)).endswith("ROC AUC falls from 0.880 to 0.870.")
+
+
+def test_a_floor_and_a_ceiling_of_one_measure_share_a_column() -> None:
+    ceiling = limit("auc-ceiling", "roc_auc", None, 0.8).model_copy(
+        update={"at_least": None, "at_most": 0.85}
+    )
+    found = facts(rules=policy([limit("auc-floor", "roc_auc", None, 0.8), ceiling]))
+
+    table = _table(found)
+    assert [column.label for column in table.columns[3:]] == ["ROC AUC"]
+    assert table.rows[0][3].endswith("(limit 0.85)")
+
+
+def test_nudges_are_told_by_the_size_that_turns_half() -> None:
+    weak, none = deepcopy(FOUND), deepcopy(FOUND)
+    weak["stress"]["nudges"]["turned"].pop()
+    none["stress"]["turned"]["share"] = None
+
+    told = nudged(facts())
+    assert told is not None
+    assert told.startswith("Moving one number by 0.1 standard deviations, up or down, turns 0.070")
+    assert told.endswith("half of the 500 decisions nearest to the threshold or more turn with 0.5.")
+    assert "less than half of the 500" in str(nudged(facts(checks=weak)))
+    assert nudged(facts(checks=none)) is None

@@ -3,33 +3,59 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fairmark.report import told
 from fairmark.report.facts import Facts
 from fairmark.report.learning import learning, probe, slices
 from fairmark.report.pieces import NUMBER, STRIP, Column, Table
-from fairmark.report.stress import stress, stressed_each
+from fairmark.report.stress import disturbed, nudged, stress, stressed, stressed_each
 from fairmark.report.strips import axis, unit, whisker
-from fairmark.report.words import count, listed, number
+from fairmark.report.words import listed, number
 
 
 def checks_view(facts: Facts) -> Mapping[str, Any]:
     """Return every check as pictures, tables and sentences."""
-    found = facts.checks
+    whole = disturbed(facts)
     return {
-        "curves": learning(facts),
-        "history": found["learning"]["history"] is not None,
-        "probe": probe(facts),
-        "indistinct": found["probe"]["indistinct"],
-        "slices": slices(facts),
-        "looked_at": count(found["slices"]["looked_at"]),
-        "stress": stress(facts),
-        "each": stressed_each(facts),
-        "turned": number(found["stress"]["turned"]["share"], facts.decimals),
-        "amount": f"{found['stress']['turned']['amount']:g}",
-        "swapped": found["stress"]["swapped"],
-        "abstain": abstain(facts),
-        "leakage": leakage(facts),
-        "alone": alone(facts),
+        "learning": {
+            "told": [told.learnt(facts), *([history] if (history := told.remembered(facts)) else [])],
+            "pictures": learning(facts),
+        },
+        "probe": {"told": told.useless(facts), "table": probe(facts)},
+        "withheld": {"told": told.returned(facts), "table": returned(facts)},
+        "slices": {"told": told.erring(facts), "table": slices(facts)},
+        "stress": {
+            "told": [stressed(facts, whole), *([turned] if (turned := nudged(facts)) else [])],
+            "swapped": facts.checks["stress"]["swapped"],
+            "table": stress(facts, whole),
+            "each": stressed_each(facts),
+        },
+        "abstain": {"told": told.abstained(facts), "table": abstain(facts)},
+        "leakage": {"told": [told.unseen(facts), *leakage(facts)], "alone": alone(facts)},
     }
+
+
+def returned(facts: Facts) -> Table | None:
+    """Return what forbidden columns do when they are given back, or nothing when none is forbidden."""
+    found = facts.checks["withheld"]
+    if not found["given_back"]:
+        return None
+    names = ("ROC AUC", "Accuracy", f"Selection rate ratio by {facts.foremost}")
+    columns = [Column("Given back to the model"), *(Column(name, NUMBER) for name in names)]
+    entries = [("none: as it is", found["without"])]
+    entries += [(listed(entry["columns"]), entry) for entry in found["given_back"]]
+    rows = [
+        (name, f"no model: {entry['why']}", "", "") if "why" in entry else (name, *_glance(facts, entry))
+        for name, entry in entries
+    ]
+    left = found["not_looked_at"]
+    more = f"; not looked at: {listed(left)}" if left else ""
+    caption = f"Forbidden columns given back, on validation rows; none of these models is kept{more}"
+    return Table(caption, columns, rows, marked=frozenset({0}))
+
+
+def _glance(facts: Facts, entry: Mapping[str, Any]) -> list[str]:
+    values = (entry["roc_auc"], entry["accuracy"], facts.ratio(entry))
+    return [number(value, facts.decimals) for value in values]
 
 
 def abstain(facts: Facts) -> Table:
@@ -69,13 +95,11 @@ def leakage(facts: Facts) -> list[str]:
         said.append(
             f"The feature that moves scores most, {leading['feature']}, makes {share} of all that moves them."
         )
-    twins, left = found["twins"], found["twins"]["without"]
+    twins = found["twins"]
     train, expected = (number(twins[key]["share"], facts.decimals) for key in ("train", "valid_in_train"))
-    auc, accuracy = (number(left[name], facts.decimals) for name in ("roc_auc", "accuracy"))
     said.append(
         f"{train} of the test rows have an equal row, in all features, among the train rows; of the "
-        f"validation rows it is {expected}. On the {count(left['rows'])} test rows that equal none that was "
-        f"learnt from, ROC AUC is {auc} and accuracy {accuracy}."
+        f"validation rows, which stand for chance, it is {expected}."
     )
     dates = found["later"]["dates"]
     if dates is None:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from fairmark.report.facts import WITHHELD, Facts
-from fairmark.report.frame import Frame
+from fairmark.report.frame import Frame, label
 from fairmark.report.pieces import NUMBER, STRIP, Column, Picture, Table
 from fairmark.report.strips import axis, unit, whisker
 from fairmark.report.svg import around
-from fairmark.report.words import count, number
+from fairmark.report.words import count, listed, number
 
 
 def learning(facts: Facts) -> list[Picture]:
@@ -41,9 +41,9 @@ def _curve(facts: Facts, across: str, upward: str, curves: Mapping[str, Any], va
     most = max(x for points in lines.values() for x, _ in points)
     frame = Frame(340, 260, (0, most), around(known, 0, 1))
     own = facts.chosen.family
-    last = {name: points[-1][1] for name, points in lines.items() if points}
+    last = {name: points[-1] for name, points in lines.items() if points}
     words = f"{upward} on validation rows by {across}; with the most rows: " + ", ".join(
-        f"{name} {number(value, facts.decimals)}" for name, value in last.items()
+        f"{name} {number(value, facts.decimals)}" for name, (_, value) in last.items()
     )
     paths = [
         part
@@ -53,7 +53,14 @@ def _curve(facts: Facts, across: str, upward: str, curves: Mapping[str, Any], va
             *(frame.dot(point, "dot" if name == own else "dot other") for point in points),
         )
     ]
-    return Picture(frame.picture(words, frame.axes(across, upward), *paths), f"{words}.")
+    # The own family is named above its line and the others below theirs, so that close lines stay legible.
+    paths += [
+        label(name, frame.x(x), frame.y(y) + (-9 if name == own else 18), "end", "name")
+        for name, (x, y) in last.items()
+    ]
+    plain = [name for name, curve in facts.checks["learning"]["families"].items() if curve["plain"]]
+    note = f" Dashed: {listed(plain)}, with plain settings." if set(plain) & set(last) else ""
+    return Picture(frame.picture(words, frame.axes(across, upward), *paths), f"{words}.{note}")
 
 
 def probe(facts: Facts) -> Table:
@@ -88,7 +95,7 @@ def slices(facts: Facts) -> Table | None:
     scale = unit(0, max(each["error"] for each in found["worst"]) or 1)
     rows = [
         (
-            " and ".join(_place(facts, part) for part in each["where"]),
+            " and ".join(place(facts, part) for part in each["where"]),
             whisker(scale, each["error"], each["low"], each["error"], found["error"]),
             number(each["error"], facts.decimals),
             number(each["low"], facts.decimals),
@@ -108,6 +115,7 @@ def slices(facts: Facts) -> Table | None:
     return Table(caption, columns, rows, ("", axis(scale), "", "", ""))
 
 
-def _place(facts: Facts, part: Mapping[str, str]) -> str:
+def place(facts: Facts, part: Mapping[str, str]) -> str:
+    """Return one condition of a slice."""
     value = WITHHELD if part["name"] in facts.personal else part["value"]
     return f"{part['name']}: {value}"

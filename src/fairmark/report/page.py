@@ -8,6 +8,7 @@ from fairmark.report.checks import checks_view
 from fairmark.report.environment import html
 from fairmark.report.facts import Facts
 from fairmark.report.limits import verdict_view
+from fairmark.report.price import price_told
 from fairmark.report.search import search_view
 from fairmark.report.words import HEADLINE, count, interval, meaning, number, setting, title
 
@@ -44,6 +45,7 @@ def page(facts: Facts) -> str:
         small=groups.small_groups(facts),
         groups=[_groups(facts, attribute) for attribute in attributes],
         search=search_view(facts),
+        price=price_told(facts),
         curves={
             "whole": [
                 it

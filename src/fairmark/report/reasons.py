@@ -1,6 +1,7 @@
 """Explanations as a reader sees them: importance, what draws groups apart, dependence, single decisions."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from markupsafe import Markup
@@ -12,6 +13,9 @@ from fairmark.report.slopes import crowded, dependence
 from fairmark.report.strips import axis, bar, step, unit, whisker
 from fairmark.report.svg import Scale
 from fairmark.report.words import count, listed, number
+
+TRUSTED = 0.5
+"""Share of the variation near a row from which on LIME's account of it is called more than half."""
 
 
 def importance(facts: Facts) -> Table:
@@ -141,7 +145,7 @@ def _decision(entry: Mapping[str, Any], facts: Facts) -> Mapping[str, Any]:
         "answer": answer,
         "score": number(entry["score"], facts.decimals),
         "waterfall": _waterfall(entry, facts),
-        "opinion": _opinion(entry["lime"], facts) if entry.get("lime") else None,
+        "opinion": _opinion(entry["lime"], facts),
         "reasons": [
             {**reason, "value": WITHHELD if reason["feature"] in facts.personal else reason["value"]}
             for reason in entry["reasons"]
@@ -151,24 +155,28 @@ def _decision(entry: Mapping[str, Any], facts: Facts) -> Mapping[str, Any]:
 
 def _waterfall(entry: Mapping[str, Any], facts: Facts) -> Table:
     moves, rest = entry["contributions"][: facts.document.top], entry["contributions"][facts.document.top :]
-    steps = [(f"{move['feature']} = {_value(move, facts)}", move["shap"]) for move in moves]
-    if rest:
-        steps.append((f"{len(rest)} other features", sum(move["shap"] for move in rest)))
-    ends, at = [entry["base"]], entry["base"]
-    for _, move in steps:
-        ends.append(at := at + move)
+    lime = entry["lime"]["moves"]
+    steps = [(f"{move['feature']} = {_value(move, facts)}", [move]) for move in moves]
+    steps += [(f"{len(rest)} other features", rest)] if rest else []
+    sizes = [sum(move["shap"] for move in each) for _, each in steps]
+    ends = list(accumulate(sizes, initial=entry["base"]))
     scale = unit(min(ends), max(ends) if max(ends) > min(ends) else min(ends) + 1)
     rows: list[Sequence[str]] = [
-        ("average of all rows", _end(scale, ends[0]), number(ends[0], facts.decimals))
+        ("average of all rows", _end(scale, ends[0]), number(ends[0], facts.decimals), "")
     ]
-    for (name, move), start, end in zip(steps, ends, ends[1:], strict=False):
-        rows.append(
-            (name, step(scale, start, end, "up" if move > 0 else "down"), signed(move, facts.decimals))
-        )
-    rows.append(("this row, log-odds", _end(scale, ends[-1]), number(ends[-1], facts.decimals)))
+    for (name, each), size, start, end in zip(steps, sizes, ends, ends[1:], strict=False):
+        strip = step(scale, start, end, "up" if size > 0 else "down")
+        other = signed(sum(lime[move["feature"]] for move in each), facts.decimals)
+        rows.append((name, strip, signed(size, facts.decimals), other))
+    rows.append(("this row, log-odds", _end(scale, ends[-1]), number(ends[-1], facts.decimals), ""))
     caption = f"From the average to row {entry['row']} of the sample"
-    columns = [Column("Feature and value"), Column("Way", STRIP), Column("Log-odds", NUMBER)]
-    return Table(caption, columns, rows, ("", axis(scale), ""), frozenset({0, len(rows) - 1}))
+    columns = [
+        Column("Feature and value"),
+        Column("Way", STRIP),
+        Column("SHAP", NUMBER),
+        Column("LIME", NUMBER),
+    ]
+    return Table(caption, columns, rows, ("", axis(scale), "", ""), frozenset({0, len(rows) - 1}))
 
 
 def _end(scale: Scale, value: float) -> Markup:
@@ -181,14 +189,19 @@ def _value(move: Mapping[str, Any], facts: Facts) -> str:
 
 def _opinion(lime: Mapping[str, Any], facts: Facts) -> str:
     """Return how far a linear model around the row (LIME) tells the same story."""
-    fidelity, agreement = number(lime["fidelity"], facts.decimals), number(lime["agreement"], facts.decimals)
-    told = (
-        f"A linear model around this row (LIME) accounts for {fidelity} of how the score varies near it; the "
-        f"order of its features agrees {agreement} with the above (1 is the same order, 0 is none)."
-    )
-    said = [told]
+    if lime["fidelity"] is None:
+        return "LIME finds no made-up row near this one that is scored otherwise."
+    fidelity = number(lime["fidelity"], facts.decimals)
+    half = "more than" if lime["fidelity"] > TRUSTED else "no more than"
+    said = [
+        f"LIME's linear model accounts for {half} half of how the score varies near this row ({fidelity})."
+    ]
+    if lime["agreement"] is not None:
+        order = number(lime["agreement"], facts.decimals)
+        said.append(f"Its features stand in SHAP's order to {order}; 1 is the same order, 0 is none.")
     if lime["against"]:
         said.append(f"The two disagree in direction on {listed(lime['against'])}.")
-    if lime["only_lime"]:
-        said.append(f"Only LIME has {listed(lime['only_lime'])} among its first features.")
+    for name, key in (("SHAP", "only_shap"), ("LIME", "only_lime")):
+        if lime[key]:
+            said.append(f"Only {name} has {listed(lime[key])} among its first three.")
     return " ".join(said)

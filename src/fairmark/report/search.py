@@ -146,10 +146,19 @@ def compared(facts: Facts) -> Table:
     body: list[Sequence[str]] = [("Family", *(row["family"] for row in rows))]
     body += [(name, *(_shown(row, key, facts.decimals) for row in rows)) for name, key in measures]
     body.append(("Keeps every gated limit", *("yes" if row["feasible"] == TRUE else "no" for row in rows)))
+    body.append(("What there is to read", *(_to_read(row, facts) for row in rows)))
     body.append(("Size, bytes", *(count(float(row["size_bytes"] or 0)) for row in rows)))
     heads = [f"{' = '.join(names(row))} (trial {row['number']})".capitalize() for row in rows]
     caption = "The simple first model, the best plain one, and the chosen one, on validation rows"
     return Table(caption, [Column("Measure"), *(Column(head, NUMBER) for head in heads)], body)
+
+
+def _to_read(row: Row, facts: Facts) -> str:
+    """Return what a person who wants to follow the model has before him."""
+    if not row.get("rounds"):
+        return f"points for {len(facts.schema['features'])} features"
+    leaves = row.get(f"{row['family']}.num_leaves")
+    return f"{count(float(row['rounds']))} trees" + (f" of {leaves} leaves" if leaves else "")
 
 
 def price(facts: Facts) -> Table | None:

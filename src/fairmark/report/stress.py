@@ -1,38 +1,59 @@
-"""What disturbed rows do to the measures that the policy gates, and one feature at a time to quality."""
+"""What disturbed rows do to the verdict and the measures that it rests on, and single features to quality."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from fairmark.judge.verdict import judge
 from fairmark.params import Limit
 from fairmark.report.facts import Facts
 from fairmark.report.pieces import NUMBER, Column, Table
-from fairmark.report.words import NOT_MEASURED, number, title
+from fairmark.report.words import NOT_MEASURED, count, listed, number, title
 
 
-def stress(facts: Facts) -> Table:
-    """Return what happens to every gated measure when all features are disturbed at once."""
-    found = facts.checks["stress"]
-    gated = [limit for limit in facts.policy.limits if limit.gate]
-    columns = [
-        Column("Disturbance"),
-        Column("Decided otherwise", NUMBER),
-        *(Column(_name(limit), NUMBER) for limit in gated),
-    ]
-    rows = [("none", "", *(_against(facts, limit, facts.measurements) for limit in gated))]
-    rows += [
-        (
-            _scenario(each),
-            number(each["changed"], facts.decimals),
-            *(_against(facts, limit, each["measurements"]) for limit in gated),
-        )
-        for each in found["scenarios"]
+@dataclass(frozen=True)
+class Disturbed:
+    """One disturbance of all features at once, and the verdict on the rows that it made."""
+
+    name: str
+    found: Mapping[str, Any]
+    """The scenario in checks.json."""
+    outcome: str
+
+
+def disturbed(facts: Facts) -> list[Disturbed]:
+    """Return every disturbance of all features, each judged by the gated limits alone, on no day."""
+    gates = [limit for limit in facts.policy.limits if limit.gate]
+    gate = facts.policy.model_copy(update={"limits": gates})
+    return [
+        Disturbed(_scenario(each), each, judge(each["measurements"], gate, None).outcome)
+        for each in facts.checks["stress"]["scenarios"]
         if each["measurements"] is not None
     ]
-    return Table(
-        "Gated measures on disturbed test rows: point values, beside the limit where one is passed",
-        columns,
-        rows,
-    )
+
+
+def stress(facts: Facts, whole: Sequence[Disturbed]) -> Table:
+    """Return what disturbing all features at once does to the verdict and to every gated measure."""
+    gated = _gated(facts)
+    columns = [
+        Column("Disturbance of all features"),
+        Column("Verdict"),
+        Column("Decided otherwise", NUMBER),
+        *(Column(name, NUMBER) for name in gated),
+    ]
+    own = (_against(facts, limits, facts.measurements) for limits in gated.values())
+    rows: list[Sequence[str]] = [("none", facts.verdict.outcome, number(0, facts.decimals), *own)]
+    rows += [
+        (
+            each.name,
+            each.outcome,
+            number(each.found["changed"], facts.decimals),
+            *(_against(facts, limits, each.found["measurements"]) for limits in gated.values()),
+        )
+        for each in whole
+    ]
+    caption = "Gated measures on disturbed test rows: point values, beside a limit that they are beyond"
+    return Table(caption, columns, rows, marked=frozenset({0}))
 
 
 def stressed_each(facts: Facts) -> Table:
@@ -56,34 +77,100 @@ def stressed_each(facts: Facts) -> Table:
     return Table("One feature disturbed at a time, on test rows", columns, rows)
 
 
-def _name(limit: Limit) -> str:
-    return title(limit.measure) + (f" by {limit.attribute}" if limit.attribute else "")
+def stressed(facts: Facts, whole: Sequence[Disturbed]) -> str:
+    """Return how often the verdict moves, and how far quality and fairness do."""
+    own, found = facts.verdict.outcome, facts.checks["stress"]
+    if not whole:
+        return "There was nothing to disturb."
+    moved = [each.outcome for each in whole if each.outcome != own]
+    became = [f"{moved.count(outcome)} to {outcome}" for outcome in dict.fromkeys(moved)]
+    verdict = (
+        f"Of {len(whole)} disturbances of all features at once, {len(moved)} would move the verdict from "
+        f"{own}: {listed(became)}."
+        if moved
+        else f"None of {len(whole)} disturbances of all features at once would move the verdict from {own}."
+    )
+    lowest = [
+        f"{name} falls from {number(now, facts.decimals)} to {number(least, facts.decimals)}"
+        for name, now, least in _falls(facts, found["base"], [each.found for each in whole])
+    ]
+    return f"{verdict} Under the worst of them for each, {listed(lowest)}." if lowest else verdict
+
+
+def _falls(
+    facts: Facts, base: Mapping[str, Any], whole: Sequence[Mapping[str, Any]]
+) -> Sequence[tuple[str, float, float]]:
+    """Return the name, the undisturbed value and the lowest one of each measure that fell."""
+    one = f"the selection rate ratio by {facts.foremost}"
+
+    def values(glance: Mapping[str, Any]) -> dict[str, float | None]:
+        return {"ROC AUC": glance["roc_auc"], "accuracy": glance["accuracy"], one: facts.ratio(glance)}
+
+    found = []
+    for name, now in values(base).items():
+        then = [value for glance in whole if (value := values(glance)[name]) is not None]
+        if now is not None and then and min(then) < now:
+            found.append((name, now, min(then)))
+    return found
+
+
+def nudged(facts: Facts) -> str | None:
+    """Return how small a move of one number turns decisions, or nothing without numbers."""
+    found = facts.checks["stress"]
+    turned, near = found["turned"], found["nudges"]
+    if turned["share"] is None or not near["turned"]:
+        return None
+    half = next((step for step in near["turned"] if step["share"] >= 0.5), None)
+    rows = f"the {count(near['rows'])} decisions nearest to the threshold"
+    close = (
+        f"half of {rows} or more turn with {half['size']:g}"
+        if half
+        else f"less than half of {rows} turn with up to {near['turned'][-1]['size']:g}"
+    )
+    share = number(turned["share"], facts.decimals)
+    return (
+        f"Moving one number by {turned['amount']:g} standard deviations, up or down, turns {share} of all "
+        f"decisions; {close}."
+    )
+
+
+def _gated(facts: Facts) -> dict[str, list[Limit]]:
+    """Return the gated limits by the name of what they measure: a floor and a ceiling share a column."""
+    found: dict[str, list[Limit]] = {}
+    for limit in facts.policy.limits:
+        name = title(limit.measure) + (f" by {limit.attribute}" if limit.attribute else "")
+        if limit.gate:
+            found.setdefault(name, []).append(limit)
+    return found
 
 
 def _scenario(each: Mapping[str, Any]) -> str:
-    where = each["feature"] if each["feature"] is not None else "all features"
+    where = f", {each['feature']}" if each["feature"] is not None else ""
     amount = each["amount"]
     match each["kind"]:
         case "missing":
-            return f"{amount:g} of values missing, {where}"
+            return f"{amount:g} of values missing{where}"
         case "unseen":
-            return f"{amount:g} of names never seen, {where}"
+            return f"{amount:g} of names never seen{where}"
         case "shift":
-            return f"numbers {'up' if amount > 0 else 'down'} by {abs(amount):g} deviations, {where}"
+            return f"numbers {'up' if amount > 0 else 'down'} by {abs(amount):g} deviations{where}"
         case "nudge":
             return f"the worst nudge of {abs(amount):g} deviations for each row"
-    return f"{each['kind']} {amount}, {where}"
+    return f"{each['kind']} {amount}{where}"
 
 
-def _against(facts: Facts, limit: Limit, measurements: Mapping[str, Any]) -> str:
-    """Return the point value of a limit's measure, and the limit when the value is on its wrong side."""
-    value = _worst(limit, measurements)
+def _against(facts: Facts, limits: Sequence[Limit], measurements: Mapping[str, Any]) -> str:
+    """Return the point value that limits are about, and the limit that it is beyond."""
+    value = _worst(limits[0], measurements)
     if value is None:
         return NOT_MEASURED
-    low, high = limit.at_least, limit.at_most
-    missed = (low is not None and value < low) or (high is not None and value > high)
-    edge = low if low is not None else high
-    return number(value, facts.decimals) + (f" (limit {edge:g})" if missed else "")
+    beyond = [
+        f" (limit {edge:g})"
+        for limit in limits
+        for edge, sign in ((limit.at_least, 1), (limit.at_most, -1))
+        if edge is not None and sign * value < sign * edge
+    ]
+    return number(value, facts.decimals) + "".join(beyond)
 
 
 def _worst(limit: Limit, measurements: Mapping[str, Any]) -> float | None:

@@ -1,0 +1,67 @@
+"""The price is told from the trials: quality against the unmitigated one, and what became of every goal."""
+
+from collections.abc import Mapping
+
+import pytest
+from paperwork import CHOSEN, FAIR, facts, limit, policy, trials
+
+from fairmark.params import Policy, Step
+from fairmark.report.facts import Facts
+from fairmark.report.price import price_told
+
+STEP = Step(attribute="team", constraint="demographic_parity", strength=1.2)
+
+
+def _priced(chosen: Mapping[str, str], rules: Policy = FAIR) -> Facts:
+    rows = [row | (dict(chosen) if row["chosen"] == "True" else {}) for row in trials(rules.limits)]
+    return facts(rules=rules, trials=rows, chosen=CHOSEN.model_copy(update={"mitigation": [STEP]}))
+
+
+def test_quality_is_told_against_the_unmitigated_model() -> None:
+    assert price_told(_priced({}))[0] == (
+        "Drawing groups together by team leaves accuracy 0.020 lower and ROC AUC unchanged on validation "
+        "rows, against the best model that looks at quality alone."
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "way"),
+    [("0.86", "0.550 to 0.860 (better)"), ("0.5", "0.550 to 0.500 (worse)"), ("0.5501", "same")],
+)
+def test_a_ratio_is_better_when_it_rises(after: str, way: str) -> None:
+    said = price_told(_priced({"limit.four-fifths": after}))[1]
+
+    assert said.startswith("By team, the selection rate ratio")
+    assert way.replace("same", "stays 0.550") in said
+
+
+def test_a_difference_is_better_when_it_falls() -> None:
+    floor = limit("tpr", "true_positive_rate_difference", "team", 0.1)
+    rules = policy([floor.model_copy(update={"at_least": None, "at_most": 0.1})])
+
+    assert "from 0.550 to 0.400 (better)" in price_told(_priced({"limit.tpr": "0.4"}, rules))[1]
+
+
+def test_what_is_left_in_error_rates_is_told_from_test_rows() -> None:
+    found = _priced({})
+    between = found.measurements["disparities"]["team"]["true_positive_rate_difference"]
+
+    said = price_told(found)[-1]
+    assert f"the true positive rate difference is {between['value']:.3f}" in said
+    assert f"{between['highest']} having the highest" in said
+
+
+def test_a_disparity_that_could_not_be_measured_is_passed_over() -> None:
+    found = _priced({})
+    unknown = {"value": None, "low": None, "high": None, "lowest": None, "highest": None}
+    found.measurements["disparities"]["team"].update(
+        dict.fromkeys(("true_positive_rate_difference", "false_positive_rate_difference"), unknown)
+    )
+
+    assert len(price_told(found)) == 2
+
+
+def test_a_model_that_nothing_was_given_up_for_has_no_price() -> None:
+    rows = [row for row in trials(FAIR.limits) if row["role"] != "unmitigated"]
+
+    assert price_told(facts(trials=rows)) == []
