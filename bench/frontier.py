@@ -45,8 +45,8 @@ from fairmark.stages.train import train
 from fairmark.stages.tune import tune
 
 SETTINGS = {"learning_rate": 0.1, "num_leaves": 15, "min_child_samples": 20}
-STRENGTHS = [0.0, 0.4, 0.8, 1.0, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0]
-TARGETS = [None, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
+STRENGTHS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0]
+TARGETS = [None, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
 BOUNDS = [0.06, 0.04, 0.03, 0.02, 0.015, 0.01, 0.005, 0.002]
 TOLERANCES = [0.1, 0.08, 0.06, 0.05, 0.04, 0.02, 0.0]
 KNOBS = [(constraint, step) for constraint in ("FPR", "FNR", "FPR,FNR") for step in (0.01, 0.1, 0.3, 1.0)]
