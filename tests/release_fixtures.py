@@ -27,7 +27,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copyfile(Path(__file__).parent.parent / name, root / name)
     write_artifacts(root)
     write_lock(root)
-    subprocess.run(["git", "init", "-q", "-b", "main", str(root)], check=True)
+    subprocess.run(["git", "init", "-q", "-b", "main", "--template=", str(root)], check=True)
     for key, text in (("user.name", "A Tester"), ("user.email", "tester@example.org")):
         git(root, "config", key, text)
     git(root, "add", "-A")

@@ -11,6 +11,9 @@ from fairmark.release.opened import Opened
 from fairmark.report.words import measured, title
 
 NAME = "model-card.md"
+VALUE = "Value (interval)"
+"""Header of the column that holds a measure's value, as `fairmark.report.cards` writes it."""
+
 _SECTION = "### By "
 
 
@@ -63,9 +66,6 @@ def _wanted(measurements: Mapping[str, Any], decimals: int) -> dict[tuple[str, s
         for name, entry in gaps.items():
             found[_spaced(attribute), title(name), VALUE] = measured(entry, decimals)
     return found
-
-
-VALUE = "Value (interval)"
 
 
 def _cells(text: str) -> Iterator[_Cell]:
