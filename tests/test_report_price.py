@@ -48,7 +48,7 @@ def test_what_is_left_in_error_rates_is_told_from_test_rows() -> None:
 
     said = price_told(found)[-1]
     assert f"the true positive rate difference is {between['value']:.3f}" in said
-    assert f"{between['highest']} having the highest" in said
+    assert f"), {between['highest']} highest" in said
 
 
 def test_a_disparity_that_could_not_be_measured_is_passed_over() -> None:

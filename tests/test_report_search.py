@@ -110,3 +110,13 @@ def test_names_do_not_stand_upon_each_other() -> None:
         if it.attributes["class"] == "say"
     }
     assert len(places) == 2
+
+
+def test_a_model_is_weighed_by_what_there_is_to_read() -> None:
+    rows = [
+        row | {"rounds": "" if row["family"] == "logistic" else "366", "boosted.num_leaves": leaves}
+        for row, leaves in zip(trials(FAIR.limits), ["", "", "", "15"], strict=True)
+    ]
+
+    read_as = next(row for row in compared(facts(trials=rows)).rows if row[0] == "What there is to read")
+    assert list(read_as[1:]) == ["points for 2 features", "366 trees", "366 trees of 15 leaves"]

@@ -123,6 +123,8 @@ def test_nudges_are_told_by_the_size_that_turns_half() -> None:
     told = nudged(facts())
     assert told is not None
     assert told.startswith("Moving one number by 0.1 standard deviations, up or down, turns 0.070")
-    assert told.endswith("half of the 500 decisions nearest to the threshold or more turn with 0.5.")
+    assert told.endswith(
+        "half of the 500 decisions nearest to the threshold or more turn with a move of 0.5."
+    )
     assert "less than half of the 500" in str(nudged(facts(checks=weak)))
     assert nudged(facts(checks=none)) is None

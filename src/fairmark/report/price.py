@@ -51,7 +51,7 @@ def _errors(facts: Facts, attribute: str) -> str:
     """Return what is left between groups in true and false positive rates on test rows."""
     between = facts.measurements["disparities"].get(attribute, {})
     found = [
-        f"the {_plain(name)} is {measured(entry, facts.decimals)}, {entry['highest']} having the highest"
+        f"the {_plain(name)} is {measured(entry, facts.decimals)}, {entry['highest']} highest"
         for name in OTHER_GOALS
         if (entry := between.get(name)) and entry["value"] is not None
     ]

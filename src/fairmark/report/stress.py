@@ -83,10 +83,11 @@ def stressed(facts: Facts, whole: Sequence[Disturbed]) -> str:
     if not whole:
         return "There was nothing to disturb."
     moved = [each.outcome for each in whole if each.outcome != own]
-    became = [f"{moved.count(outcome)} to {outcome}" for outcome in dict.fromkeys(moved)]
+    kinds = list(dict.fromkeys(moved))
+    became = kinds if len(kinds) == 1 else [f"{outcome} ({moved.count(outcome)})" for outcome in kinds]
     verdict = (
         f"Of {len(whole)} disturbances of all features at once, {len(moved)} would move the verdict from "
-        f"{own}: {listed(became)}."
+        f"{own} to {listed(became)}."
         if moved
         else f"None of {len(whole)} disturbances of all features at once would move the verdict from {own}."
     )
@@ -123,9 +124,9 @@ def nudged(facts: Facts) -> str | None:
     half = next((step for step in near["turned"] if step["share"] >= 0.5), None)
     rows = f"the {count(near['rows'])} decisions nearest to the threshold"
     close = (
-        f"half of {rows} or more turn with {half['size']:g}"
+        f"half of {rows} or more turn with a move of {half['size']:g}"
         if half
-        else f"less than half of {rows} turn with up to {near['turned'][-1]['size']:g}"
+        else f"less than half of {rows} turn with a move of up to {near['turned'][-1]['size']:g}"
     )
     share = number(turned["share"], facts.decimals)
     return (
