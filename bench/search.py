@@ -52,7 +52,7 @@ def unmitigated(data: Rows, trials: int, seed: int) -> tuple[Tune, Policy]:
         }
     )
     limits = [limit for limit in policy.limits if limit.attribute is None and limit.measure == "roc_auc"]
-    return search, policy.model_copy(update={"limits": limits})
+    return search, policy.model_copy(update={"limits": limits, "waivers": []})
 
 
 def ours(data: Rows, folder: Path, trials: int, seed: int) -> tuple[float, float]:
