@@ -95,6 +95,8 @@ class Progress:
     def __init__(self, steps: Sequence[str]) -> None:
         self.steps = list(steps)
         self.seconds: dict[str, float] = {}
+        self.spared: set[str] = set()
+        """Steps that are known to have nothing to do."""
         self._width = max(map(len, self.steps))
         self._done: list[str] = []
         self._known = _read_timings()
@@ -131,7 +133,7 @@ class Progress:
 
     def _picture(self, step: Step) -> str:
         elapsed_s = time.monotonic() - step.began
-        ahead = [name for name in self.steps if name not in {*self._done, step.name}]
+        ahead = [name for name in self.steps if name not in {*self._done, *self.spared, step.name}]
         left = left_s(FIRST_S | self._known, ahead, step.name, elapsed_s)
         share = len(self._done) / len(self.steps)
         if left is not None:

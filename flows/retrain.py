@@ -68,6 +68,7 @@ def run_stages(progress: Progress) -> None:
     order = repro.stages(ROOT)
     with progress.step("data"):
         stale = data(order)
+        progress.spared = set(order) - set(stale)
     for stage in order:
         with progress.step(stage) as step:
             step.note = reproduce(stage, stage in stale)

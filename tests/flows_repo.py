@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,34 @@ def call(folder: Path, *command: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def living(marker: str) -> list[int]:
+    """Return the processes that have `marker` in their command line or environment; zombies have neither."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if marker.encode() in words and int(process.name) != os.getpid():
+            found.append(int(process.name))
+    return found
+
+
+def eventually(holds: Callable[[], object], within_s: float = 10) -> bool:
+    """Return whether `holds` within a time; at once when it does."""
+    until = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def gone(marker: str) -> bool:
+    """Return whether no process of `marker` lives, the kernel given a moment to bury the killed."""
+    return eventually(lambda: not living(marker))
 
 
 def edit(path: Path, old: str, new: str) -> None:

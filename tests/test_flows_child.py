@@ -9,23 +9,11 @@ from pathlib import Path
 
 import child
 import pytest
+from flows_repo import gone
 
 from fairmark.errors import StateError
 
 FLOWS = Path(child.__file__).parent
-
-
-def alive(marker: str) -> list[int]:
-    """Return the processes, zombies left out, whose command line holds `marker`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command, state = (process / "cmdline").read_text(), (process / "stat").read_text()
-        except OSError:
-            continue
-        if marker in command and state.rpartition(")")[2].split()[0] != "Z":
-            found.append(int(process.name))
-    return found
 
 
 def nap(marker: int) -> list[str]:
@@ -67,14 +55,14 @@ def test_an_early_end_of_the_flow_ends_the_whole_group(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         child.run(nap(7411), tmp_path, interrupt)
 
-    assert alive("sleep\x007411") == []
+    assert gone("sleep\x007411")
 
 
 def test_a_child_that_hangs_is_ended(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="must end within 1 s, got one that still ran"):
         child.run(nap(7412), tmp_path, limit_s=1)
 
-    assert alive("sleep\x007412") == []
+    assert gone("sleep\x007412")
 
 
 def test_a_leader_killed_from_outside_takes_its_group_along(tmp_path: Path) -> None:
@@ -82,7 +70,7 @@ def test_a_leader_killed_from_outside_takes_its_group_along(tmp_path: Path) -> N
     ended = child.run(command, tmp_path, lambda line: os.kill(int(line), signal.SIGKILL))
 
     assert ended.code == -signal.SIGKILL
-    assert alive("sleep\x007413") == []
+    assert gone("sleep\x007413")
 
 
 def test_a_child_that_ignores_the_request_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +78,7 @@ def test_a_child_that_ignores_the_request_is_killed(tmp_path: Path, monkeypatch:
     with pytest.raises(StateError, match="must end within"):
         child.run(["sh", "-c", "trap '' TERM; sleep 7414; sleep 7414"], tmp_path, limit_s=0.3)
 
-    assert alive("sleep\x007414") == []
+    assert gone("sleep\x007414")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -111,4 +99,4 @@ def test_a_flow_that_is_killed_leaves_no_orphan(tmp_path: Path, number: int) -> 
         flow.communicate(timeout=10)
 
     assert flow.returncode != 0
-    assert alive(f"sleep\x00{marker}") == []
+    assert gone(f"sleep\x00{marker}")
