@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import plan
 import retrain
+from costs import costs, told
 from prefect import flow, task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -38,6 +39,7 @@ from fairmark.release.hashes import check_workspace, folder_sha256
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
+    from fairmark.release.register import Registered
     from fairmark.release.trace import Trace
 
 REPORT = GATHERED["report.html"]
@@ -46,22 +48,35 @@ STATE = ROOT / ".fairmark"
 
 
 @task(cache_policy=NO_CACHE)
-def judge(params: Params) -> "Verdict":
-    """Judge what was measured by the policy, as of today, and show it in Prefect whatever it is."""
-    from fairmark.judge.verdict import judge as judged
+def judge(params: Params, seen: "Trace") -> "Verdict":
+    """Judge what was measured by the policy, and show it in Prefect whatever it is.
 
-    verdict = judged(
+    The verdict is that of the commit's day, so that the same commit makes the same release on any day; a
+    waiver that has expired since then still stops it.
+    """
+    committed, today = dt.date.fromisoformat(seen.committed[:10]), dt.datetime.now(tz=dt.UTC).date()
+    verdict = judged(params, committed)
+    if params.policy.waivers and verdict.outcome == "pass" and today > committed:
+        now = judged(params, today)
+        verdict = verdict if now.outcome == "pass" else now
+    show(verdict, params.project.name)
+    return verdict
+
+
+def judged(params: Params, day: dt.date) -> "Verdict":
+    """Return the verdict on the measurements, held to the model and the groups that they must be of."""
+    from fairmark.judge import verdict
+
+    return verdict.judge(
         read_json(ROOT / MEASUREMENTS),
         params.policy,
-        dt.datetime.now(tz=dt.UTC).date(),
+        day,
         expected_model=folder_sha256(ROOT / MODEL),
         expected_threshold=read_json(ROOT / MODEL / "model.json")["threshold"],
         expected_groups={
             name: attribute["groups"] for name, attribute in read_json(ROOT / SCHEMA)["attributes"].items()
         },
     )
-    show(verdict, params.project.name)
-    return verdict
 
 
 def show(verdict: "Verdict", name: str) -> None:
@@ -93,21 +108,34 @@ def set_aside(folder: Path) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def tag(folder: Path, goal: plan.Goal, params: Params, verdict: "Verdict") -> str:
+def tag(folder: Path, goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -> str:
     """Tag the commit with the release, now that its folder is whole."""
     if goal.tagged:
         return "stands already"
     message = f"{params.project.title} {goal.version}: verdict {verdict.outcome}"
-    return trace.tag_release(ROOT, params.project.name, goal.version, message, sha256(folder / STATEMENT))
+    stated = sha256(folder / STATEMENT)
+    return trace.tag_release(ROOT, params.project.name, goal.version, message, stated, seen.commit)
 
 
 @task(cache_policy=NO_CACHE)
-def register(folder: Path, seen: "Trace", params: Params, verdict: "Verdict") -> str:
+def register(folder: Path, seen: "Trace", params: Params, verdict: "Verdict") -> "Registered":
     """Put the release into MLflow's registry, unless it is there."""
     from fairmark.release.register import register as registered
 
-    found = registered(folder, seen, params, verdict, os.environ.get("MLFLOW_TRACKING_URI"))
-    return f"{found.name} version {found.version}"
+    return registered(folder, seen, params, verdict, os.environ.get("MLFLOW_TRACKING_URI"))
+
+
+@task(cache_policy=NO_CACHE)
+def weigh(folder: Path, version: "Registered", params: Params) -> str:
+    """Measure what the model costs beside the simple first one, and record it in Prefect and MLflow."""
+    from fairmark.release.register import record
+
+    found = costs(ROOT / "artifacts", params)
+    rows = [{"model": name} | figures for name, figures in found.items()]
+    create_table_artifact(rows, key=f"{params.project.name}-costs", description="Costs of one model each")
+    flat = {f"cost.{name}.{key}": value for name, figures in found.items() for key, value in figures.items()}
+    record(folder, version, flat, os.environ.get("MLFLOW_TRACKING_URI"))
+    return told(found)
 
 
 @task(cache_policy=NO_CACHE)
@@ -191,28 +219,31 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
         verify(folder)
     verdict = Verdict.from_json(read_json(folder / VERDICT))
     with progress.step("register") as step:
-        step.note = register(folder, seen, params, verdict)
+        step.note = register(folder, seen, params, verdict).text
     summarise(progress, folder, seen, verdict.outcome)
 
 
 def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
-    """Retrain, judge, gather, tag, register, verify."""
-    progress = Progress([*retrain.steps(), "judge", "gather", "tag", "register", "verify"])
+    """Retrain, judge, gather, tag, register, weigh, verify."""
+    progress = Progress([*retrain.steps(), "judge", "gather", "tag", "register", "costs", "verify"])
     retrain.run_stages(progress)
     plan.refuse_changed(trace.trace(ROOT).dirty)
     with progress.step("judge"):
         check_workspace(ROOT)
-        verdict = judge(params)
+        verdict = judge(params, seen)
     plan.refuse_unless_passed(verdict, REPORT)
     with progress.step("gather"):
         goal, folder = gather(goal, seen, params, verdict)
     with progress.step("tag") as step:
-        step.note, step.idle = tag(folder, goal, params, verdict), goal.tagged
+        step.note, step.idle = tag(folder, goal, seen, params, verdict), goal.tagged
     with progress.step("register") as step:
-        step.note = register(folder, seen, params, verdict)
+        version = register(folder, seen, params, verdict)
+        step.note = version.text
+    with progress.step("costs"):
+        cost = weigh(folder, version, params)
     with progress.step("verify"):
         verify(folder)
-    summarise(progress, folder, seen, verdict.outcome)
+    summarise(progress, folder, seen, verdict.outcome, cost)
 
 
 def gather(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -> tuple[plan.Goal, Path]:
@@ -227,7 +258,7 @@ def gather(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -
     return goal, assemble(goal, seen, params, verdict)
 
 
-def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str) -> None:
+def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str, cost: str = "") -> None:
     """Tell what was made, what was measured and how long it took."""
     name, _, version = folder.name.rpartition("-")
     lines = [
@@ -235,6 +266,7 @@ def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str) -> 
         ("tag", f"{name}@{version} on commit {seen.commit[:12]}"),
         ("verdict", outcome),
         *plan.figures(read_json(folder / "measurements.json")),
+        *([("costs", cost)] if cost else []),
         ("report", str((folder / "report.html").relative_to(ROOT))),
         ("time", progress.split({"stages": retrain.steps()})),
     ]

@@ -1,11 +1,12 @@
 """A release is made once, from a clean commit, on a pass; killed anywhere, the next run finishes it."""
 
+import datetime as dt
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from fairmark.errors import RefusedError, StateError, UsageError, VerificationEr
 from fairmark.judge.verdict import Outcome, Verdict
 from fairmark.release.fact import Fact
 from fairmark.release.hashes import folder_sha256
+from fairmark.release.register import Registered
 from fairmark.release.trace import tag_release, tagged, tagged_statement
 
 pytest_plugins = ("flows_fixtures",)
@@ -31,9 +33,14 @@ class Rooms:
         self.environment = "this machine"
         self.registered: list[str] = []
         self.shown: list[str] = []
+        self.days: list[dt.date] = []
+        self.expires: dt.date | None = None
 
-    def judge(self, _measurements: object, _policy: object, _today: object, **expected: object) -> Verdict:
+    def judge(self, _measurements: object, _policy: object, today: dt.date, **expected: object) -> Verdict:
         self.expected = expected
+        self.days.append(today)
+        if self.expires is not None and today > self.expires:
+            return Verdict("insufficient evidence", (), (), 0.05, "bonferroni", 0, "", None)
         return Verdict(self.outcome, (), (), 0.05, "bonferroni", 0, "", None)
 
     def assemble(
@@ -60,7 +67,7 @@ class Rooms:
 
     def register(self, folder: Path, _seen: object, _params: object, verdict: Any, _uri: object) -> Any:
         self.registered.append(f"{folder.name} {verdict.outcome}")
-        return SimpleNamespace(name=NAME, version="1", run_id="r")
+        return Registered(name=NAME, version="1", run_id="r")
 
     def verify(self, _folder: Path, _clone: Path) -> list[Fact]:
         return self.facts
@@ -74,6 +81,7 @@ def rooms(repo: Path, without_prefect: Callable[[Path], None], monkeypatch: pyte
     monkeypatch.setattr("fairmark.release.assemble.assemble", rooms.assemble)
     monkeypatch.setattr("fairmark.release.register.register", rooms.register)
     monkeypatch.setattr("fairmark.release.verify.verify", rooms.verify)
+    monkeypatch.setattr(release, "weigh", lambda *_: "one decision 1 ms")
     monkeypatch.setattr(release, "show", lambda verdict, _: rooms.shown.append(verdict.outcome))
     return rooms
 
@@ -262,3 +270,28 @@ def test_a_tag_elsewhere_is_not_taken_for_one_of_this_commit(repo: Path) -> None
     release.release.fn()
 
     assert folders(repo) == [f"{NAME}-v0.5.0"]
+
+
+def commit_again_on(repo: Path, day: str) -> None:
+    stamp = {"GIT_COMMITTER_DATE": f"{day}T12:00:00Z"}
+    again = ["git", "commit", "--quiet", "--amend", "--no-edit"]
+    subprocess.run(again, cwd=repo, env=os.environ | stamp, check=True)
+
+
+def test_the_verdict_is_that_of_the_day_of_the_commit(repo: Path, rooms: Rooms) -> None:
+    commit_again_on(repo, "2026-01-02")
+
+    release.release.fn()
+
+    assert rooms.days[0] == dt.date(2026, 1, 2)
+    assert rooms.registered == [f"{NAME}-v0.1.0 pass"]
+
+
+def test_a_waiver_that_expired_since_the_commit_stops_the_release(repo: Path, rooms: Rooms) -> None:
+    commit_again_on(repo, "2026-01-02")
+    rooms.expires = dt.date(2026, 1, 3)
+
+    with pytest.raises(RefusedError, match="insufficient evidence"):
+        release.release.fn()
+
+    assert folders(repo) == []

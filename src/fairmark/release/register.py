@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,11 @@ class Registered:
     version: str
     run_id: str
 
+    @property
+    def text(self) -> str:
+        """`NAME version N`."""
+        return f"{self.name} version {self.version}"
+
 
 def register(
     folder: Path, trace: Trace, params: Params, verdict: "Verdict", tracking_uri: str | None = None
@@ -70,13 +75,36 @@ def register(
     StateError
         When the registry can't be reached or refuses.
     """
-    root = folder.resolve().parent.parent
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+    root, uri = folder.resolve().parent.parent, _uri(folder, tracking_uri)
     with _mlflow(uri) as mlflow:
         try:
             return _register(mlflow, root, folder, trace, params, verdict)
         except (mlflow.MlflowException, OSError) as error:
             raise StateError(f"MLflow at {uri}: must take the release, got {error}") from error
+
+
+def record(
+    folder: Path, version: Registered, figures: Mapping[str, float], tracking_uri: str | None = None
+) -> None:
+    """Add figures that no release can hold, because they differ each time, to the run of a version.
+
+    Raises
+    ------
+    StateError
+        When the registry can't be reached or refuses.
+    """
+    uri = _uri(folder, tracking_uri)
+    with _mlflow(uri) as mlflow:
+        metrics = [mlflow.entities.Metric(key, float(value), 0, 0) for key, value in figures.items()]
+        try:
+            mlflow.MlflowClient().log_batch(version.run_id, metrics=metrics)
+        except (mlflow.MlflowException, OSError) as error:
+            raise StateError(f"MLflow at {uri}: must take the figures, got {error}") from error
+
+
+def _uri(folder: Path, tracking_uri: str | None) -> str:
+    beside = folder.resolve().parent.parent / "mlflow.db"
+    return tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{beside}"
 
 
 def _register(
