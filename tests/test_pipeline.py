@@ -1,5 +1,6 @@
 """A data set quite unlike the default one goes through every stage, by its params alone, twice the same."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -40,8 +41,9 @@ def test_rows_in_another_order_keep_their_parts_and_their_verdict(second: Path, 
     shutil.copytree(second / "data", tmp_path / "data")
     shutil.copy(second / "params.yaml", tmp_path / "params.yaml")
     raw = next((tmp_path / "data").glob("*.csv"))
-    head, *rows = raw.read_text().splitlines()
-    raw.write_text("\n".join([head, *reversed(rows)]) + "\n")
+    head, *rows = csv.reader(raw.read_text(encoding="utf-8").splitlines(keepends=True), delimiter=";")
+    with raw.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, delimiter=";").writerows([head, *reversed(rows)])
 
     run_all(tmp_path)
 
