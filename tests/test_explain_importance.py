@@ -107,7 +107,8 @@ def _encoded(names: list[str]) -> tuple[pd.DataFrame, Encoder, Sample]:
     kinds = {"age": "numeric", "hours": "numeric", "job": "categorical"}
     features = [{"name": name, "kind": kinds[name], "categories": None} for name in names]
     encoder = Encoder.fit(frame, features, 9)
-    return frame, encoder, Sample.plain(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
+    sample = Sample.plain(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
+    return frame, encoder, sample
 
 
 @pytest.mark.slow

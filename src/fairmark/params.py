@@ -348,7 +348,7 @@ class Chosen(Section):
     reweighing: bool
     mitigation: list[Step]
     margin: Annotated[float, Field(ge=0)] | None
-    """How far inside the limits on groups the threshold keeps validation rows; null looks at quality alone."""
+    """How far inside the limits on groups the threshold keeps validation rows; null: quality alone."""
 
 
 # ------------------------------------------------------------------ evaluate, explain, document
