@@ -9,6 +9,7 @@ import surroundings
 
 # isort: split
 # Prefect reads its settings when it is imported: the line above has set them.
+from contextlib import suppress
 from typing import Any
 
 import repro
@@ -16,6 +17,9 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from progress import Progress, say
 from surroundings import LOG, ROOT
+
+from fairmark.errors import StateError
+from fairmark.release.trace import trace
 
 WAIT_S = [5, 20, 60]
 """Seconds before each further try."""
@@ -81,6 +85,9 @@ def retrain() -> None:
     progress = Progress(steps())
     run_stages(progress)
     LOG.info("every stage is up to date after %s", progress.total())
+    with suppress(StateError):  # without git there is nothing to be committed either
+        if changed := trace(ROOT).dirty:
+            LOG.info("to be looked at and committed before a release: %s", ", ".join(changed))
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def test_a_fault_ends_a_flow_with_its_plain_text_and_code(server: Server, repo: 
     assert "no such column" in server.runs("FAILED")[0]["state"]["message"]
 
 
-def test_a_refusal_has_its_own_code(server: Server, repo: Path) -> None:
+def test_a_release_of_a_dirty_tree_is_refused_in_plain_words(server: Server, repo: Path) -> None:
     (repo / "params.yaml").write_text("")
     code, _, err = finished(server.start(*flow("release"), "--version", "1", FAIRMARK_HOME=str(repo)))
 
