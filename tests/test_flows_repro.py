@@ -167,9 +167,7 @@ def test_retrain_brings_all_up_to_date_and_says_what_became_of_each(
 
     lines = [line.rstrip("0123456789. s") for line in capsys.readouterr().out.splitlines()]
     assert lines[1:3] == ["2/4 train    up to date", "3/4 evaluate"]
-    assert lines[-1].endswith(
-        "before a release: artifacts/evaluate/measurements.json, dvc.lock, measured.json"[:-2]
-    )
+    assert lines[-1].endswith("a release: artifacts/evaluate/measurements.json, dvc.lock, measured.json")
     assert (repo / "artifacts" / "document" / "report.html").read_text() == "{}"
     assert repro.status(repo) == {}
 
