@@ -26,6 +26,7 @@ FIRST_S = {
     "judge": 1.0,
     "gather": 2.0,
     "register": 5.0,
+    "costs": 5.0,
     "verify": 1.0,
 }
 """What the steps took with the default data on two cores: what a first run foretells."""
