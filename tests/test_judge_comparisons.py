@@ -80,7 +80,7 @@ def test_two_groups_without_hits_have_no_ratio() -> None:
 
 
 def test_more_rows_narrow_the_bounds_of_a_score() -> None:
-    entry = {"value": 0.8, "se": 0.04, "df": 50.0, "smaller": 30.0, "low": 0.0, "high": 1.0}
+    entry = {"value": 0.8, "se": 0.04, "df": 50.0, "positives": 30.0, "negatives": 70.0}
     found = Scored("roc_auc", entry, Part(None, 0.0, 100.0, 100))
 
     assert found.grown((4.0,)).entry["se"] == pytest.approx(0.02)

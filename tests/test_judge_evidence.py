@@ -52,7 +52,7 @@ def test_what_evaluate_writes_has_no_fault(whole: dict[str, Any]) -> None:
         ),
         (lambda d: d["overall"]["brier"].update(value=1.5, high=2.0), "overall.brier: must be in 0..1"),
         (lambda d: d["overall"]["roc_auc"].update(se=-1.0), "overall.roc_auc.se: must be a number >= 0"),
-        (lambda d: d["overall"]["roc_auc"].pop("smaller"), "must have the shape that `evaluate` writes"),
+        (lambda d: d["overall"]["roc_auc"].pop("positives"), "must have the shape that `evaluate` writes"),
         (
             lambda d: d["overall"]["calibration_error"].update(gaps=[0.0]),
             "overall.calibration_error: must be the sum of its bins' gaps",

@@ -49,7 +49,14 @@ def test_rows_that_would_show_the_limit_missed_are_counted_too() -> None:
         (Share(_part(0.82, 200)), AIM),
         (Share(_part(0.10, 200)), Aim(0.12, at_least=False, clear=0.05, miss=0.05)),
         (Difference(_part(0.5, 200, "F"), _part(0.45, 200, "M")), Aim(0.1, False, 0.05, 0.05)),
-        (Scored("roc_auc", {"value": 0.82, "se": 0.03, "df": 80.0, "smaller": 50.0}, _part(0.0, 200)), AIM),
+        (
+            Scored(
+                "roc_auc",
+                {"value": 0.82, "se": 0.03, "df": 80.0, "positives": 50.0, "negatives": 150.0},
+                _part(0.0, 200),
+            ),
+            AIM,
+        ),
     ],
 )
 def test_every_kind_of_comparison_can_ask_for_rows(found: Comparison, aim: Aim) -> None:

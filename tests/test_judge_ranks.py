@@ -86,3 +86,13 @@ def test_scores_that_part_the_classes_have_no_standard_error() -> None:
 
     assert found is not None
     assert (found.value, found.se, found.df) == (1.0, 0.0, 0.0)
+
+
+def test_without_itself_a_row_has_the_precision_of_the_others_by_hand() -> None:
+    # Scores fall from left to right: the first positive has nobody above, the second one hit and one miss.
+    label = np.array([1, 0, 1, 0], dtype=np.int8)
+    found = pr_auc(label, np.array([0.9, 0.8, 0.7, 0.1]), np.ones(4))
+
+    assert found is not None
+    assert found.value == pytest.approx((1 + 2 / 3) / 2)
+    assert found.without_self == pytest.approx((0.5 + 1 / 2) / 2)

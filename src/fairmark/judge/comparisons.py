@@ -213,12 +213,16 @@ class Balance(_Two):
         return Balance(self.one.grown(factors[0]), self.two.grown(factors[1]))
 
 
+_GROWTH = {"se": -0.5, "skew": -0.5, "df": 1.0, "smaller": 1.0, "positives": 1.0, "negatives": 1.0}
+"""How what is stored of a measure of scores changes with the number of rows, as a power of it."""
+
+
 @dataclass(frozen=True)
 class Scored:
     """A measure of scores, from its stored value, standard error and degrees of freedom.
 
-    Its bounds are not exact but close: t on the log-odds scale (areas) or the log scale (losses), and for the
-    calibration error a quantile of the sum of its bins' errors.
+    Its bounds (`intervals`) are not exact but close, and on the safe side where rows are few; for the
+    calibration error they are a quantile of the sum of its bins' errors (`metrics.reach`).
     """
 
     name: str
@@ -249,17 +253,14 @@ class Scored:
         if self.name == "calibration_error":
             reach = metrics.reach(entry["spreads"], tail, DRAWS, 0)
             return max(0.0, value - reach), min(1.0, value + reach)
-        numbers = (value, float(entry["se"]), float(entry["df"]))
-        if self.name == "roc_auc":
-            return intervals.auc(*numbers, float(entry["smaller"]), tail)
-        if self.name == "pr_auc":
-            return intervals.logit_student(*numbers, tail)
-        return intervals.log_student(*numbers, tail, metrics.WORST_LOSS[self.name])
+        if self.name in metrics.WORST_LOSS:
+            return intervals.loss(entry, metrics.WORST_LOSS[self.name], tail)
+        return (intervals.roc_auc if self.name == "roc_auc" else intervals.pr_auc)(entry, tail)
 
     def grown(self, factors: tuple[float, ...]) -> "Scored":
         """Return the same value with the errors of more rows, which shrink with their square root."""
         factor, entry = factors[0], dict(self.entry)
-        for name, power in (("se", -0.5), ("df", 1.0), ("smaller", 1.0)):
+        for name, power in _GROWTH.items():
             if name in entry:
                 entry[name] = entry[name] * factor**power
         if "spreads" in entry:

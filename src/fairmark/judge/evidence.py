@@ -19,6 +19,14 @@ from fairmark.judge.metrics import COUNTED, SCORED, WORST_LOSS, counted, portion
 CLOSE = 1e-6
 """Values are written with ten digits; what is further off was not computed from the cells beside it."""
 
+STORED = {
+    "roc_auc": ("positives", "negatives"),
+    "pr_auc": ("without_self",),
+    "brier": ("skew", "smaller"),
+    "log_loss": ("skew", "smaller"),
+}
+"""What the bounds of a measure of scores need beside its value, standard error and degrees of freedom."""
+
 HEX = frozenset("0123456789abcdef")
 
 
@@ -168,8 +176,8 @@ def _scored(entry: Any, name: str, there: bool, where: str) -> Iterator[str]:
         if len(gaps) != len(spreads) or min(spreads) < 0 or abs(sum(map(abs, gaps)) - entry["value"]) > CLOSE:
             yield f"{where}: must be the sum of its bins' gaps, got {entry['value']}"
         return
-    for needed in ("se", "df", *(["smaller"] if name == "roc_auc" else [])):
-        if not _is_number(entry[needed]) or entry[needed] < 0:
+    for needed in ("se", "df", *STORED[name]):
+        if not _is_number(entry[needed]) or (entry[needed] < 0 and needed != "skew"):
             yield f"{where}.{needed}: must be a number >= 0, got {entry[needed]!r}"
 
 

@@ -5,6 +5,8 @@ one-sided bound at `tail`, and together they are a two-sided interval at confide
 take arrays, and real numbers for counts (effective sizes).
 """
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaincinv, expit, ndtri, stdtrit
@@ -14,7 +16,7 @@ from fairmark.judge.cells import Floats
 Bounds = tuple[Floats, Floats]
 
 FEW = 10
-"""Rows of a class below which an AUC's standard error is not relied on."""
+"""Rows of a class below which no standard error of a measure of scores is relied on."""
 
 
 def clopper_pearson(hits: ArrayLike, rows: ArrayLike, tail: float) -> Bounds:
@@ -57,16 +59,37 @@ def newcombe(hits1: ArrayLike, rows1: ArrayLike, hits2: ArrayLike, rows2: ArrayL
     )
 
 
-def log_student(value: float, se: float, df: float, tail: float, most: float) -> tuple[float, float]:
-    """Return bounds of a mean loss that are symmetric on the log scale, within 0 and `most`.
+def student(value: float, se: float, df: float, skew: float, tail: float) -> tuple[float, float]:
+    """Return t bounds of a mean, corrected for skewness (Hall 1992, section 3: the cubic transformation).
 
-    Losses lean to the right, where plain t bounds are too low (a mean that comes out low comes with a low
-    standard error); the log scale pulls both up. 0 to `most` at a loss of 0, or without degrees of freedom.
+    `skew` is the skewness of the mean itself, that of a row / sqrt(rows). Losses lean far to the right, so
+    that plain t bounds are too low on both sides; 0 gives the plain ones. Minus to plus infinity without
+    degrees of freedom.
     """
-    if not (value > 0 and df > 0):
-        return 0.0, most
-    reach = np.exp(float(-stdtrit(df, tail)) * se / value)
-    return float(value / reach), float(min(value * reach, most))
+    if not df > 0:
+        return -np.inf, np.inf
+    quantile = -float(stdtrit(df, tail))
+    if abs(skew) < 1e-6:
+        return value - quantile * se, value + quantile * se
+
+    def untransformed(t: float) -> float:
+        return float(3 / skew * (np.cbrt(1 + skew * (t - skew / 6)) - 1))
+
+    return value - se * untransformed(quantile), value - se * untransformed(-quantile)
+
+
+def loss(found: Mapping[str, float], most: float, tail: float) -> tuple[float, float]:
+    """Return bounds of a mean loss within 0..`most`, from its `value`, `se`, `df`, `skew`, `smaller`.
+
+    With fewer than `FEW` rows in the smaller class, or without any spread, Hoeffding's bounds: the rare class
+    carries most of the loss, and no standard error knows of losses that were not drawn.
+    """
+    value, se, df = found["value"], found["se"], found["df"]
+    if found["smaller"] < FEW or not se > 0:
+        low, high = hoeffding(value / most, df + 1 if df > 0 else 0, tail)
+        return low * most, high * most
+    low, high = student(value, se, df, found["skew"], tail)
+    return max(0.0, low), min(most, high)
 
 
 def logit_student(value: float, se: float, df: float, tail: float) -> tuple[float, float]:
@@ -82,38 +105,76 @@ def logit_student(value: float, se: float, df: float, tail: float) -> tuple[floa
     return float(expit(centre - half)), float(expit(centre + half))
 
 
-def auc(value: float, se: float, df: float, smaller: float, tail: float) -> tuple[float, float]:
-    """Return bounds of an AUC: DeLong's standard error on the log-odds scale with t, or else Hoeffding's.
+def roc_auc(found: Mapping[str, float], tail: float) -> tuple[float, float]:
+    """Return bounds of an AUC from its `value`, `se`, `df`, `positives`, `negatives`.
 
-    `smaller` is the number of rows in the smaller class. With fewer than `FEW` of them, or where the scores
-    part the classes wholly, the standard error itself is too poorly known, and Hoeffding's bounds are given.
+    On each side the wider of two: DeLong's standard error with t on the log-odds scale, and the score bound
+    with Hanley and McNeil's variance at the bound itself. The first alone errs up to seven times its level
+    where an AUC near 1 rests on few rows of a class, which show too few of the misranked ones to know their
+    own spread; the second alone errs where the classes differ in spread. Hoeffding's bounds below `FEW` rows
+    of a class.
     """
-    if smaller < FEW or not (0 < value < 1 and se > 0):
-        return hoeffding_auc(value, smaller, tail)
-    return logit_student(value, se, df, tail)
+    value, smaller = found["value"], min(found["positives"], found["negatives"])
+    if smaller < FEW or not (0 < value < 1 and found["se"] > 0):
+        return hoeffding(value, smaller, tail)
+    low, high = logit_student(value, found["se"], found["df"], tail)
+    least, most = hanley_mcneil(value, found["positives"], found["negatives"], tail)
+    return min(low, least), max(high, most)
 
 
-def hoeffding_auc(value: float, pairs: float, tail: float) -> tuple[float, float]:
-    """Return bounds of an AUC that hold for any scores and any number of rows; wide.
+def hanley_mcneil(value: float, positives: float, negatives: float, tail: float) -> tuple[float, float]:
+    """Return score bounds of an AUC: where |value - a| is the normal quantile times the standard error at a.
 
-    P(U >= u) <= exp(-k KL(u, a)) for a U-statistic U with expectation a < u in 0..1, k = the number of
-    disjoint pairs = the rows of the smaller class (Hoeffding 1963, theorem 1 with section 5b). For scores
-    that part the classes wholly, where DeLong's standard error is 0 and says nothing.
+    var(a) = (a (1 - a) + (m - 1)(a / (2 - a) - a^2) + (n - 1)(2 a^2 / (1 + a) - a^2)) / (m n) (Hanley and
+    McNeil 1982, equation 2, for negative exponential scores).
     """
-    if not pairs > 0:
+    z = -float(ndtri(tail))
+
+    def far(area: float) -> bool:
+        ones, twos = area / (2 - area) - area**2, 2 * area**2 / (1 + area) - area**2
+        spread = area * (1 - area) + (positives - 1) * ones + (negatives - 1) * twos
+        return bool(abs(value - area) > z * np.sqrt(max(spread, 0.0) / (positives * negatives)))
+
+    return _halved(far, value, 0.0), _halved(far, value, 1.0)
+
+
+def pr_auc(found: Mapping[str, float], tail: float) -> tuple[float, float]:
+    """Return bounds of an average precision from its `value`, `se`, `df`, `without_self`.
+
+    t bounds on the log-odds scale. The lower one starts from the value in which no positive row counts in the
+    precision at its own score: counting itself is what makes an average precision of few rows too high. The
+    whole of 0..1 below `FEW` positive rows.
+    """
+    if found["df"] + 1 < FEW:
         return 0.0, 1.0
-    reach = -np.log(tail) / pairs
-    return _edge(value, 0.0, reach), _edge(value, 1.0, reach)
+    low, _ = logit_student(found["without_self"], found["se"], found["df"], tail)
+    return low, logit_student(found["value"], found["se"], found["df"], tail)[1]
 
 
-def _edge(value: float, end: float, reach: float) -> float:
-    """Return the a between `value` and `end`, as far from `value` as KL(value, a) <= reach allows."""
-    near, far = value, end
-    for _ in range(60):
-        middle = (near + far) / 2
-        inside = _divergence(value, middle) <= reach
-        near, far = (middle, far) if inside else (near, middle)
-    return far
+def hoeffding(value: float, pieces: float, tail: float) -> tuple[float, float]:
+    """Return bounds that hold for any mean of values in 0..1, and for any AUC; wide.
+
+    P(mean >= u) <= exp(-k KL(u, a)) with expectation a < u and k = `pieces`: independent rows for a mean,
+    rows of the smaller class for an AUC, which is a mean over k disjoint pairs averaged over all pairings
+    (Hoeffding 1963, theorem 1 and section 5b). The whole of 0..1 without pieces.
+    """
+    if not pieces > 0:
+        return 0.0, 1.0
+    reach = -np.log(tail) / pieces
+
+    def far(mean: float) -> bool:
+        return bool(_divergence(value, mean) > reach)
+
+    return _halved(far, value, 0.0), _halved(far, value, 1.0)
+
+
+def _halved(far: Callable[[float], bool], value: float, end: float) -> float:
+    """Return the first point that is too far, on the way from `value` to `end`; `end` if none is."""
+    near, away = value, end
+    for _ in range(45):
+        middle = (near + away) / 2
+        near, away = (near, middle) if far(middle) else (middle, away)
+    return away
 
 
 def _divergence(u: float, a: float) -> float:

@@ -178,20 +178,32 @@ def _scored(rows: _Rows, name: str) -> Entry:
     if name == "calibration_error":
         return _calibration(rows)
     if name in metrics.WORST_LOSS:
-        loss = metrics.row_losses(rows.label, rows.score, name)
-        found = metrics.mean_loss(loss, rows.weight)
-        return _estimate(found, intervals.log_student(*found.numbers, rows.tail, metrics.WORST_LOSS[name]))
+        loss = metrics.mean_loss(metrics.row_losses(rows.label, rows.score, name), rows.weight)
+        stored = _stored(loss) | {"skew": loss.skew, "smaller": min(_classes(rows))}
+        return _bounded(stored, intervals.loss(stored, metrics.WORST_LOSS[name], rows.tail))
     area = (ranks.pr_auc if name == "pr_auc" else ranks.roc_auc)(rows.label, rows.score, rows.weight)
     if area is None or rows.label.min() == rows.label.max():
         return _nothing(f"no row has the {'negative' if rows.label[0] else 'positive'} label")
     if name == "pr_auc":
-        return _estimate(area, intervals.logit_student(*area.numbers, rows.tail))
-    smaller = min(kish(w, w * w) for w in (rows.weight[rows.label == k] for k in (0, 1)))
-    return _estimate(area, intervals.auc(*area.numbers, smaller, rows.tail)) | {"smaller": smaller}
+        stored = _stored(area) | {"without_self": area.without_self}
+        return _bounded(stored, intervals.pr_auc(stored, rows.tail))
+    negatives, positives = _classes(rows)
+    stored = _stored(area) | {"positives": positives, "negatives": negatives}
+    return _bounded(stored, intervals.roc_auc(stored, rows.tail))
 
 
-def _estimate(found: metrics.Estimate, bounds: tuple[float, float]) -> Entry:
-    return _entry(found.value, *bounds, se=found.se, df=found.df)
+def _stored(found: metrics.Estimate) -> dict[str, float]:
+    return {"value": found.value, "se": found.se, "df": found.df}
+
+
+def _classes(rows: _Rows) -> tuple[float, float]:
+    """Return the effective rows of the negative and of the positive class."""
+    negative, positive = (kish(w, w * w) for w in (rows.weight[rows.label == k] for k in (0, 1)))
+    return negative, positive
+
+
+def _bounded(stored: dict[str, float], bounds: tuple[float, float]) -> Entry:
+    return stored | {"low": bounds[0], "high": bounds[1]}
 
 
 def _calibration(rows: _Rows) -> Entry:

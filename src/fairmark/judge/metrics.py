@@ -95,16 +95,16 @@ def counted(cells: Cells, name: str) -> Floats:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its standard error and degrees of freedom; `se` 0 means that the data shows no spread."""
+    """A value with its standard error and degrees of freedom; `se` 0 means that the data shows no spread.
+
+    `skew` is the skewness of a mean; `without_self` the average precision in which no row counts for itself.
+    """
 
     value: float
     se: float
     df: float
-
-    @property
-    def numbers(self) -> tuple[float, float, float]:
-        """Return `(value, se, df)`."""
-        return self.value, self.se, self.df
+    skew: float = 0.0
+    without_self: float = 0.0
 
 
 def row_losses(label: NDArray[np.integer], score: Floats, name: str) -> Floats:
@@ -124,10 +124,12 @@ def mean_loss(loss: Floats, weight: Floats) -> Estimate:
     total = weight.sum()
     value = float(weight @ loss / total)
     rows = kish(weight, weight * weight)
-    variance = float(np.sum((weight * (loss - value)) ** 2)) / total**2
-    if rows <= 1:
-        return Estimate(value, 0.0, 0.0)
-    return Estimate(value, float(np.sqrt(variance * rows / (rows - 1))), rows - 1)
+    apart = weight * (loss - value)
+    squares = float(np.sum(apart**2))
+    if rows <= 1 or squares == 0:
+        return Estimate(value, 0.0, max(rows - 1, 0.0))
+    se = np.sqrt(squares * rows / (rows - 1)) / total
+    return Estimate(value, float(se), rows - 1, skew=float(np.sum(apart**3)) / squares**1.5)
 
 
 @dataclass(frozen=True)

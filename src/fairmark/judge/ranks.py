@@ -100,4 +100,16 @@ def pr_auc(label: NDArray[np.integer], score: Floats, weight: Floats) -> Estimat
     rows = kish(weight[label == 1], weight[label == 1] ** 2)
     if rows <= 1:
         return Estimate(value, 0.0, 0.0)
-    return Estimate(value, float(np.sqrt(np.sum((weight * pull) ** 2) * rows / (rows - 1))), rows - 1)
+    se = float(np.sqrt(np.sum((weight * pull) ** 2) * rows / (rows - 1)))
+    return Estimate(value, se, rows - 1, without_self=_without_self(label, weight, rank, above, chosen))
+
+
+def _without_self(
+    label: NDArray[np.integer], weight: Floats, rank: Ranked, above: Floats, chosen: Floats
+) -> float:
+    """Return the average precision in which no positive row counts at its own score."""
+    own, place = weight[label == 1], rank.place[label == 1]
+    others, right = chosen[place] - own, above[place] - own
+    base = rank.positive.sum() / chosen[-1]
+    precision = np.where(others > 0, right / np.where(others > 0, others, 1), base)
+    return float(np.clip(own @ precision / own.sum(), 0, 1))
