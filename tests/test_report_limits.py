@@ -8,7 +8,7 @@ from paperwork import FAIR, TEAMS, facts, limit, policy
 
 from fairmark.judge.verdict import Finding, Verdict
 from fairmark.params import Policy, Waiver
-from fairmark.report.limits import decisive, gates_fairness, sentence, verdict_view
+from fairmark.report.limits import decisive, gates_fairness, on_record, sentence, verdict_view
 
 FOUR = FAIR.limits[1]
 WAIVER = Waiver(
@@ -106,3 +106,20 @@ def test_what_could_not_be_measured_is_shown_without_a_number() -> None:
 
     assert (view["value"], view["bound"]) == ("not measured", "not measured")
     assert "no rows in b" in view["text"]
+
+
+def test_waivers_that_cover_all_that_is_open_are_told_with_their_last_day() -> None:
+    rules = policy(FAIR.limits, [WAIVER])
+
+    assert on_record(_verdict(rules), rules.waivers).startswith(
+        "Waivers on record cover what is open: a release made by 2027-01-02 may go out"
+    )
+
+
+def test_waivers_that_leave_something_open_or_missed_are_not() -> None:
+    other = WAIVER.model_copy(update={"groups": ["nobody"]})
+    missed = policy([limit("high", "accuracy", None, 0.99), FOUR])
+
+    assert on_record(_verdict(policy(FAIR.limits, [other])), [other]) == ""
+    assert on_record(_verdict(missed), [WAIVER]) == ""
+    assert on_record(_verdict(FAIR), []) == ""

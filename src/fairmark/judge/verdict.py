@@ -29,7 +29,7 @@ measures of scores (AUC, losses, calibration), they are close approximations; th
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -191,7 +191,10 @@ def _guarantee(comparisons: int, policy: Policy) -> str:
     share = f"{policy.level:g}"
     if not comparisons:
         return "The policy gates nothing, so nothing is shown."
-    kept = f"The chance that a model which meets every gated limit is failed is at most {share} as well."
+    kept = (
+        f"The chance that a model which meets every gated limit is failed is at most {share} as well. Bounds of "
+        "counts are exact; with row weights, and of measures of scores such as AUC, they are close."
+    )
     if policy.correction == "bonferroni":
         return (
             f"With chance at least {1 - policy.level:g} all {comparisons} gated bounds hold at once "
@@ -243,7 +246,7 @@ def _finding(
     if outcome == UNSURE:
         aims = Aim(at_value, at == "at_least", shares.clear, shares.miss)
         more = rows_needed(each.comparison, aims)
-    covering = [*_covering(each, policy.waivers)] if outcome == UNSURE else []
+    covering = [w for w in policy.waivers if outcome == UNSURE and covers(w, each.limit.name, each.groups)]
     waiver = next((w for w in covering if today and w.decided <= today <= w.expires), None)
     words = [*sentences(each, outcome, numbers, more, policy), *waived(covering, waiver, today)]
     return replace(
@@ -276,9 +279,6 @@ def _decided(found: Comparison, at: float, shares: Tails, *, at_least: bool) -> 
     return outcome, (found.value, bound, opposite)
 
 
-def _covering(each: Compared, waivers: Sequence[Waiver]) -> Iterator[Waiver]:
-    for waiver in waivers:
-        if waiver.limit == each.limit.name and (
-            waiver.groups is None or set(waiver.groups) & set(each.groups)
-        ):
-            yield waiver
+def covers(waiver: Waiver, limit: str, groups: Sequence[str]) -> bool:
+    """Return whether a waiver, on a day when it stands, covers a comparison of these groups on a limit."""
+    return waiver.limit == limit and (waiver.groups is None or bool(set(waiver.groups) & set(groups)))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairmark.judge.verdict import Finding, Verdict
+from fairmark.judge.verdict import Finding, Verdict, covers
 from fairmark.params import Limit, Policy, Waiver
 from fairmark.report.pieces import NUMBER, STRIP, Column, Table
 from fairmark.report.strips import axis, gate, unit
@@ -21,7 +21,7 @@ def verdict_view(verdict: Verdict, policy: Policy, decimals: int) -> Mapping[str
     return {
         "outcome": verdict.outcome,
         "style": STYLES[verdict.outcome],
-        "sentence": sentence(verdict),
+        "sentence": " ".join(filter(None, [sentence(verdict), on_record(verdict, policy.waivers)])),
         "guarantee": verdict.guarantee,
         "limits": [_limit(limit, verdict, policy.waivers, decimals) for limit in policy.limits],
         "gates_fairness": gates_fairness(policy),
@@ -47,6 +47,16 @@ def sentence(verdict: Verdict) -> str:
     said += [f"Neither met nor missed for certain: {listed(unsure)}."] if unsure else []
     met = len(outcomes) - len(missed) - len(unsure)
     return " ".join([*said, f"Met: {met} of {len(outcomes)} gated limits."])
+
+
+def on_record(verdict: Verdict, waivers: Sequence[Waiver]) -> str:
+    """Return until when recorded waivers cover all that is open, or nothing when they don't."""
+    left = [f for f in verdict.findings if f.gate and f.outcome == "insufficient evidence"]
+    ends = [[w.expires for w in waivers if covers(w, f.limit, f.groups)] for f in left]
+    if verdict.outcome != "insufficient evidence" or not all(ends):
+        return ""
+    until = min(max(each) for each in ends)
+    return f"Waivers on record cover what is open: a release made by {until} may go out, and names them."
 
 
 def decisive(findings: Sequence[Finding]) -> Finding:
