@@ -10,7 +10,7 @@ DRAW = np.random.default_rng(11)
 GROUP = DRAW.integers(0, 3, 400)
 LABEL = (DRAW.random(400) < 0.4).astype(int)
 DECISION = (DRAW.random(400) < 0.2 + 0.1 * GROUP).astype(int)
-WEIGHT = DRAW.gamma(3.0, 1.0, 400)
+WEIGHT = DRAW.gamma(1.0, 1.0, 400)
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])

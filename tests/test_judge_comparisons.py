@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairmark.judge.comparisons import Balance, Difference, Part, Ratio, Scored, Share
-from fairmark.judge.exact import p_value
+from fairmark.judge.exact import lower, p_value
 from fairmark.judge.intervals import clopper_pearson
 
 
@@ -45,6 +45,16 @@ def test_the_order_of_two_groups_does_not_matter() -> None:
 
     assert Ratio(one, two).low(0.05, 0.8) == Ratio(two, one).low(0.05, 0.8)
     assert Difference(one, two).high(0.05, 0.1) == Difference(two, one).high(0.05, 0.1)
+
+
+def test_equal_shares_of_unlike_sizes_take_the_worse_of_both_ways_round() -> None:
+    few, many = _part(3, 9), _part(30, 90)
+    bounds = [
+        lower(a.sample("above"), b.sample("below"), "ratio", 0.05, 0.8) for a, b in ((few, many), (many, few))
+    ]
+
+    assert abs(bounds[0] - bounds[1]) > 0.05
+    assert Ratio(few, many).low(0.05, 0.8) == Ratio(many, few).low(0.05, 0.8) == min(bounds)
 
 
 def test_a_share_has_the_exact_bounds_and_f1_those_of_its_jaccard_index() -> None:

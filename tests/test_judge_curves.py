@@ -9,7 +9,7 @@ from fairmark.judge.curves import calibration, calibrations, precision_recall, r
 
 DRAW = np.random.default_rng(13)
 LABEL = (DRAW.random(2000) < 0.3).astype(np.int8)
-SCORE = np.clip(0.3 + 0.3 * LABEL + 0.2 * DRAW.standard_normal(2000), 0, 1)
+SCORE = 1 / (1 + np.exp(-(1.5 * LABEL - 1 + DRAW.standard_normal(2000))))
 ONES = np.ones(2000)
 
 

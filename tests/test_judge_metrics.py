@@ -75,6 +75,14 @@ def test_equal_weights_change_nothing_but_uneven_ones_cost_rows() -> None:
     assert uneven[2][0] < 400
 
 
+def test_light_hits_do_not_make_more_rows_than_kish_allows() -> None:
+    decision = np.array([1] * 5 + [0] * 5)
+    weight = np.array([0.1] * 5 + [1.0] * 5)
+    _, _, rows = portion(count_cells(decision, decision, np.zeros(10), 1, weight), "selection_rate")
+
+    assert rows[0] <= weight.sum() ** 2 / (weight**2).sum() + 1e-9
+
+
 def test_effective_rows_give_the_variance_of_the_weighted_share() -> None:
     # Oracle: the variance over samples that are drawn anew, weights drawn with the rows.
     draw = np.random.default_rng(6)

@@ -129,12 +129,12 @@ class _Two:
         return min(first, _bound(more, less, kind, tail, at))
 
     def _most(self, kind: Kind, tail: float, at: float, parity: float) -> float:
-        """Return the larger of the lower bounds of one share against the other, but at least `parity`."""
+        """Return the larger of the lower bounds of one share against the other, but at least `parity`.
+
+        That of the smaller share against the larger is never above parity: no bound is above what was seen.
+        """
         less, more = sorted(self.parts, key=lambda part: part.share)
-        first = _bound(more, less, kind, tail, at, parity)
-        if p_value(less.sample("above"), more.sample("below"), kind, first) > tail:
-            return first
-        return max(first, _bound(less, more, kind, tail, at, parity))
+        return _bound(more, less, kind, tail, at, parity)
 
 
 def _bound(one: Part, two: Part, kind: Kind, tail: float, at: float, floor: float | None = None) -> float:

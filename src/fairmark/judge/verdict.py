@@ -192,8 +192,8 @@ def _guarantee(comparisons: int, policy: Policy) -> str:
     if not comparisons:
         return "The policy gates nothing, so nothing is shown."
     kept = (
-        f"The chance that a model which meets every gated limit is failed is at most {share} as well. Bounds of "
-        "counts are exact; with row weights, and of measures of scores such as AUC, they are close."
+        f"The chance that a model which meets every gated limit is failed is at most {share} as well. "
+        "Bounds of counts are exact; with row weights, and of measures of scores such as AUC, they are close."
     )
     if policy.correction == "bonferroni":
         return (
