@@ -273,7 +273,8 @@ def test_a_tag_elsewhere_is_not_taken_for_one_of_this_commit(repo: Path) -> None
 
 
 def commit_again_on(repo: Path, day: str) -> None:
-    stamp = {"GIT_COMMITTER_DATE": f"{day}T12:00:00Z"}
+    identity = {"GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@localhost"}
+    stamp = identity | {"GIT_COMMITTER_DATE": f"{day}T12:00:00Z"}
     again = ["git", "commit", "--quiet", "--amend", "--no-edit"]
     subprocess.run(again, cwd=repo, env=os.environ | stamp, check=True)
 
