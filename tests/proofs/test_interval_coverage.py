@@ -9,16 +9,14 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from gates import Floats, share_chance, table, window
 from numpy.typing import NDArray
 from scipy.stats import binom, norm
 
-from fairmark.judge import bootstrap, intervals
+from fairmark.judge import bootstrap, intervals, measure
 from fairmark.judge.cells import Cells
 from fairmark.judge.fairness import apart
-from fairmark.judge.measure import measure
 from fairmark.judge.metrics import SCORED
 from fairmark.judge.score import koopman, miettinen_nurminen
 
@@ -115,11 +113,10 @@ def test_intervals_of_measures_of_scores_cover_them(base: float) -> None:
 
 
 def _bounds(label: NDArray[np.int8], score: Floats) -> dict[str, tuple[float, float, float]]:
-    """Return each measure of all rows with its bounds, as the measurements document has them."""
-    group = pd.DataFrame({"all": np.full(len(label), "all")})
-    how = {"confidence": 1 - 2 * TAIL, "replicates": 200, "seed": 1, "bins": 10}
-    found = measure(label, score, (score >= 0.5).astype(np.int8), None, group, {}, **how)["overall"]  # type: ignore[arg-type]
-    kept = {name: found[name] for name in SCORED if found[name]["value"] is not None}
+    """Return each measure of scores with its bounds, as the measurements document has them."""
+    rows = measure._Rows(label, score, np.ones(len(label)), bins=10, tail=TAIL, replicates=200, seed=1)
+    found = {name: measure._scored(rows, name) for name in SCORED}
+    kept = {name: entry for name, entry in found.items() if entry["value"] is not None}
     return {name: (entry["value"], entry["low"], entry["high"]) for name, entry in kept.items()}
 
 
