@@ -96,3 +96,13 @@ def test_without_itself_a_row_has_the_precision_of_the_others_by_hand() -> None:
     assert found is not None
     assert found.value == pytest.approx((1 + 2 / 3) / 2)
     assert found.without_self == pytest.approx((0.5 + 1 / 2) / 2)
+
+
+def test_rounding_of_weights_takes_no_area_past_its_ends() -> None:
+    draw = np.random.default_rng(1)
+    for _ in range(200):
+        label = (np.arange(60) < 30).astype(np.int8)
+        for score in (label, 1 - label):
+            found = roc_auc(label, score.astype(float), draw.gamma(0.5, 1.0, 60) + 1e-9)
+            assert found is not None
+            assert 0 <= found.value <= 1

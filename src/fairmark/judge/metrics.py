@@ -63,7 +63,7 @@ def portion(cells: Cells, name: str) -> tuple[Floats, Floats, Floats]:
     hit, base = np.array(rate.hits), np.array(rate.rows)
     top, bottom = (cells.weight * hit).sum((1, 2)), (cells.weight * base).sum((1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = top / bottom
+        value = np.minimum(top / bottom, 1.0)
     if not cells.weighted:
         return value, top, bottom
     square_in = (cells.square * hit).sum((1, 2))

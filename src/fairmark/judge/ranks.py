@@ -56,7 +56,7 @@ def roc_auc(label: NDArray[np.integer], score: Floats, weight: Floats) -> Estima
     # The share of the other class that a row beats (positive) or loses to (negative), at each distinct score.
     beaten = (rest - np.cumsum(rank.negative) + rank.negative / 2) / rest
     beating = (np.cumsum(rank.positive) - rank.positive / 2) / total
-    value = float(rank.positive @ beaten / total)
+    value = float(np.clip(rank.positive @ beaten / total, 0, 1))  # sums of weights round past the ends
     parts = [
         _variance(weight[side], share[rank.place[side]] - value)
         for side, share in ((label == 1, beaten), (label == 0, beating))
@@ -90,7 +90,7 @@ def pr_auc(label: NDArray[np.integer], score: Floats, weight: Floats) -> Estimat
     above = np.cumsum(rank.positive)
     chosen = above + np.cumsum(rank.negative)
     precision = above / np.where(chosen > 0, chosen, 1)
-    value = float(rank.positive @ precision / total)
+    value = float(np.clip(rank.positive @ precision / total, 0, 1))
     # A row at this score counts in the precision at this and every lower score: sums from the end.
     safe = np.where(chosen > 0, chosen, np.inf)
     if_positive = np.cumsum((rank.positive * (chosen - above) / safe**2)[::-1])[::-1] / total
