@@ -5,29 +5,14 @@ candidates x folds fits, and one more at the end) and `seed`.
 """
 
 import json
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
+from asked import Boosted, folder, question, rows
 from sklearn.metrics import roc_auc_score
 from skopt import BayesSearchCV
 from skopt.space import Categorical, Dimension, Integer, Real
-
-folder = Path(sys.argv[1])
-rows = np.load(folder / "rows.npz")
-question = json.loads((folder / "question.json").read_text())
-coded = rows["categorical"].tolist()
-
-
-class Boosted(lgb.LGBMClassifier):
-    """LightGBM told which columns are codes: those who call `fit` here can't say so."""
-
-    def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> "Boosted":
-        """Learn from rows [n, p]."""
-        return super().fit(x, y, sample_weight=sample_weight, categorical_feature=coded)
 
 
 def dimension(given: dict[str, Any]) -> Dimension:

@@ -6,26 +6,11 @@ probability.
 """
 
 import json
-import sys
 import time
-from pathlib import Path
 
-import lightgbm as lgb
 import numpy as np
+from asked import Boosted, folder, question, rows
 from fairlearn.reductions import DemographicParity, ExponentiatedGradient
-
-folder = Path(sys.argv[1])
-rows = np.load(folder / "rows.npz")
-question = json.loads((folder / "question.json").read_text())
-coded = rows["categorical"].tolist()
-
-
-class Boosted(lgb.LGBMClassifier):
-    """LightGBM told which columns are codes: those who call `fit` here can't say so."""
-
-    def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> "Boosted":
-        """Learn from rows [n, p]."""
-        return super().fit(x, y, sample_weight=sample_weight, categorical_feature=coded)
 
 
 def score(mixture: ExponentiatedGradient, x: np.ndarray) -> np.ndarray:
