@@ -59,6 +59,8 @@ POLICY = Policy(
     min_group_rows=5,
     limits=[limit("roc_auc", None, 0.55), limit("accuracy", None, 0.5)],
     waivers=[],
+    overrides=[],
+    protected_at_prediction=[],
 )
 
 KINDS = {"x": "numeric", "noise": "numeric", ODD: "categorical", "own": "boolean", "since": "date"}

@@ -76,4 +76,6 @@ def policy(*limits: Limit, waivers: tuple[Waiver, ...] = (), correction: Any = "
         min_group_rows=100,
         limits=list(limits) or [FOUR_FIFTHS],
         waivers=list(waivers),
+        overrides=[],
+        protected_at_prediction=[],
     )

@@ -64,6 +64,8 @@ def policy(limits: Sequence[Limit], waivers: Sequence[Waiver] = ()) -> Policy:
         min_group_rows=30,
         limits=list(limits),
         waivers=list(waivers),
+        overrides=[],
+        protected_at_prediction=[],
     )
 
 

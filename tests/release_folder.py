@@ -67,6 +67,7 @@ def _params() -> dict[str, Any]:
         {"name": "four-fifths", "measure": "selection_rate_ratio", "attribute": "sex", "at_least": 0.8},
     ]
     rest = {"at_most": None, "gate": True, "reason": "A floor."}
+    params["privacy"] |= {"personal": ["sex"]}
     params["policy"] |= {"limits": [limit | rest for limit in limits], "waivers": []}
     return params
 

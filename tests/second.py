@@ -104,6 +104,7 @@ def second_params() -> dict[str, Any]:
         "evaluate": base["evaluate"] | {"replicates": 200, "curve_points": 50},
         "explain": base["explain"] | {"sample": 100, "background": 50, "top": 3, "decisions": 2, "grid": 8},
         "policy": base["policy"] | {"min_group_rows": 20, "limits": LIMITS, "waivers": []},
+        "privacy": base["privacy"] | {"personal": ["customer id", "region", "income"]},
     }
 
 

@@ -460,8 +460,13 @@ class Policy(Section):
     correction: Literal["bonferroni", "intersection-union"]
     """How many comparisons share `level`; `judge.verdict` says what each of the two guarantees."""
     min_group_rows: Count
+    protected_at_prediction: list[Text]
+    """Attributes whose group the decision itself may be told; empty (the rule) keeps them evidence alone."""
     limits: Annotated[list[Limit], Field(min_length=1)]
     waivers: list[Waiver]
+    """They let a comparison go on that is undecided; never one that fails."""
+    overrides: list[Waiver]
+    """They let a comparison go on that fails: shown as a failure wherever the verdict is shown."""
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
@@ -469,10 +474,92 @@ class Policy(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"must name each limit once, got {twice} twice")
-        strangers = sorted({w.limit for w in self.waivers} - set(names))
-        if strangers:
-            raise ValueError(f"waivers must name a limit, got {strangers}")
+        for kind, found in (("waivers", self.waivers), ("overrides", self.overrides)):
+            strangers = sorted({each.limit for each in found} - set(names))
+            if strangers:
+                raise ValueError(f"{kind} must name a limit, got {strangers}")
         return self
+
+
+# ------------------------------------------------------------------ release
+
+
+class Approvals(Section):
+    """How many people, none of them its maker, must have approved a release before it is promoted."""
+
+    plain: Count
+    """For a verdict that passes on its measurements."""
+    waived: Count
+    """For one that needs a waiver or an override, and for a policy that was loosened by one."""
+
+    @model_validator(mode="after")
+    def _second(self) -> Self:
+        if self.waived <= self.plain:
+            raise ValueError(f"waived must be more than plain ({self.plain}), got {self.waived}")
+        return self
+
+
+class LicenceException(Section):
+    """A distribution that may be there whatever its licence says, and why."""
+
+    name: Text
+    reason: Text
+
+
+class Licences(Section):
+    """Which licences of installed distributions a release may carry."""
+
+    forbidden: list[Text]
+    """SPDX identifiers."""
+    unknown: Literal["allow", "refuse"]
+    exceptions: list[LicenceException]
+
+
+class Governance(Section):
+    """Who answers for the data (the roles of CycloneDX 1.6, `data.governance`)."""
+
+    owner: Text
+    steward: Text
+    custodian: Text
+
+
+class EnvironmentalCost(Section):
+    """What training cost, as measured once and written down: a measurement in a release would change it."""
+
+    training_kwh: Annotated[float, Field(ge=0)]
+    training_co2_g: Annotated[float, Field(ge=0)]
+    how: Text
+
+
+class Release(Section):
+    """What holds for a release beside its measurements: approvals, licences, who answers for the data."""
+
+    approvals: Approvals
+    licences: Licences
+    governance: Governance
+    environmental_cost: EnvironmentalCost | None
+
+
+class Retention(Section):
+    """How many days things may be kept."""
+
+    data_days: Count
+    releases_days: Count
+    trail_days: Count
+
+
+class Privacy(Section):
+    """Which columns are personal data, and what of single people a release may show."""
+
+    personal: list[Text]
+    """Raw columns; protected ones count as personal without being named."""
+    decisions_shown: Annotated[int, Field(ge=0)]
+    """Single people whose decision may be explained in a release."""
+    smallest_leaf: Count
+    """Fewest training rows that a leaf of a released tree may stand for."""
+    smallest_cell: Count
+    """Fewest rows that a count or a rate in a released table may stand for."""
+    retention: Retention
 
 
 class Params(Section):
@@ -488,6 +575,8 @@ class Params(Section):
     explain: Explain
     document: Document
     policy: Policy
+    release: Release
+    privacy: Privacy
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -509,6 +598,11 @@ class Params(Section):
             f"tune.mitigation.attribute must be one of {sorted(known)}, got {step.attribute!r}"
             for step in self.tune.mitigation
             if step.attribute not in known
+        ]
+        faults += [
+            f"policy.protected_at_prediction must be of {sorted(known)}, got {name!r}"
+            for name in self.policy.protected_at_prediction
+            if name not in known
         ]
         if faults:
             raise ValueError("; ".join(faults))

@@ -1,25 +1,13 @@
-"""Which commit a release comes from, and the tag that names it: the one module that calls git."""
+"""Which commit a release comes from, and the tag that names it."""
 
 import datetime as dt
-import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from fairmark.errors import StateError, UsageError
+from fairmark.release.git import git, git_bytes, in_words, need
 
-# A hook of another repository sets these, and git would then speak of that repository.
-_FOREIGN = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
-)
 _VERSION = re.compile(r"v(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 _SEAL = "Statement-SHA256: "
 _NOBODY = ("-c", "user.name=fairmark", "-c", "user.email=fairmark@localhost")
@@ -55,12 +43,12 @@ def trace(root: Path) -> Trace:
     StateError
         When git is missing, or `root` is in no git repository or in one without a commit.
     """
-    _need(root, "be inside a git repository", "rev-parse", "--is-inside-work-tree")
-    commit = _need(root, "have a commit", "rev-parse", "--verify", "HEAD^{commit}").strip()
+    need(root, "be inside a git repository", "rev-parse", "--is-inside-work-tree")
+    commit = need(root, "have a commit", "rev-parse", "--verify", "HEAD^{commit}").strip()
     show = ("-c", "log.showSignature=false", "show", "-s", "--format=%ct", commit)
-    seconds = int(_need(root, "tell the commit's time", *show))
+    seconds = int(need(root, "tell the commit's time", *show))
     committed = dt.datetime.fromtimestamp(seconds, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    tags = _need(root, "list its tags", "tag", "--points-at", commit).split()
+    tags = need(root, "list its tags", "tag", "--points-at", commit).split()
     return Trace(commit, committed, _dirty(root), tuple(sorted(tags)))
 
 
@@ -83,25 +71,19 @@ def refuse_dirty(seen: Trace) -> None:
 
 def tagged(root: Path, tag: str) -> str | None:
     """Return the commit that `tag` names, or None when there is no such tag."""
-    answer = _git(root, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}")
+    answer = git(root, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}^{{commit}}")
     return answer.stdout.strip() or None
 
 
 def tagged_statement(root: Path, tag: str) -> str | None:
     """Return the SHA-256 of the statement that the annotated tag `tag` carries, or None."""
-    lines = _git(root, "cat-file", "tag", f"refs/tags/{tag}").stdout.splitlines()
+    lines = git(root, "cat-file", "tag", f"refs/tags/{tag}").stdout.splitlines()
     return next((line.removeprefix(_SEAL).strip() for line in lines if line.startswith(_SEAL)), None)
 
 
 def committed_file(root: Path, commit: str, name: str) -> bytes | None:
     """Return the bytes of file `name` (relative to `root`) in `commit`, or None when it isn't there."""
-    answer = subprocess.run(
-        ["git", "-C", str(root), "cat-file", "blob", f"{commit}:./{name}"],
-        capture_output=True,
-        check=False,
-        env=_environment(),
-    )
-    return answer.stdout if answer.returncode == 0 else None
+    return git_bytes(root, "cat-file", "blob", f"{commit}:./{name}")
 
 
 def known(root: Path, commit: str) -> bool:
@@ -112,13 +94,13 @@ def known(root: Path, commit: str) -> bool:
     StateError
         When `root` is in no git repository.
     """
-    _need(root, "be inside a git repository", "rev-parse", "--git-dir")
-    return _git(root, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
+    need(root, "be inside a git repository", "rev-parse", "--git-dir")
+    return git(root, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
 
 
 def next_version(root: Path, name: str) -> str:
     """Return "v0.1.0" for a first release of `name`, else the highest tag's version, one minor higher."""
-    tags = _need(root, "list its tags", "tag", "--list", f"{name}@v*").split()
+    tags = need(root, "list its tags", "tag", "--list", f"{name}@v*").split()
     texts = [tag.removeprefix(f"{name}@") for tag in tags]
     versions = [tuple(map(int, text[1:].split("."))) for text in texts if _VERSION.fullmatch(text)]
     if not versions:
@@ -158,48 +140,19 @@ def tag_release(
         raise StateError(f"git tag {tag}: must be new, got one that exists (choose another version)")
     note = f"{message}\n\n{_SEAL}{statement_sha256}\n"
     identity: tuple[str, ...] = ()
-    if _git(root, "var", "GIT_COMMITTER_IDENT").returncode != 0:
+    if git(root, "var", "GIT_COMMITTER_IDENT").returncode != 0:
         identity = _NOBODY
         note += "Tagger: git knew no user.name and user.email, so fairmark tagged as itself\n"
-    answer = _git(root, *identity, "tag", "--annotate", "--cleanup=verbatim", "-m", note, tag, commit)
+    answer = git(root, *identity, "tag", "--annotate", "--cleanup=verbatim", "-m", note, tag, commit)
     if answer.returncode != 0:
-        raise StateError(f"git tag {tag}: must be set, got {_words(answer.stderr)}")
+        raise StateError(f"git tag {tag}: must be set, got {in_words(answer.stderr)}")
     return tag
 
 
 def _dirty(root: Path) -> tuple[str, ...]:
     status = ("--no-optional-locks", "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
-    changed = {entry[3:] for entry in _need(root, "tell its status", *status).split("\0") if entry}
+    changed = {entry[3:] for entry in need(root, "tell its status", *status).split("\0") if entry}
     # assume-unchanged (a small letter) and skip-worktree (S) hide a change from `git status`.
-    flags = [entry for entry in _need(root, "list its files", "ls-files", "-v", "-z").split("\0") if entry]
+    flags = [entry for entry in need(root, "list its files", "ls-files", "-v", "-z").split("\0") if entry]
     hidden = {entry[2:] for entry in flags if entry[0].islower() or entry[0] == "S"}
     return tuple(sorted(changed | hidden))
-
-
-def _need(root: Path, what: str, *words: str) -> str:
-    answer = _git(root, *words)
-    if answer.returncode != 0:
-        raise StateError(f"{root}: must {what}, got {_words(answer.stderr)}")
-    return answer.stdout
-
-
-def _git(root: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    try:
-        return subprocess.run(
-            ["git", "-C", str(root), *words],
-            capture_output=True,
-            check=False,
-            encoding="utf-8",
-            errors="surrogateescape",
-            env=_environment(),
-        )
-    except FileNotFoundError as error:
-        raise StateError("git: must be installed and on PATH, got no such command") from error
-
-
-def _environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key not in _FOREIGN} | {"LC_ALL": "C"}
-
-
-def _words(text: str) -> str:
-    return " ".join(text.split()) or "no word of git"

@@ -1,0 +1,33 @@
+"""`fairmark verify RELEASE`: is this what was released? One line for each claim."""
+
+import argparse
+from pathlib import Path
+
+from fairmark.verbs.told import print_json
+
+HELP = "check a release offline, one line for each claim"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes to `parser`."""
+    parser.add_argument("release", type=Path, metavar="RELEASE", help="a release folder")
+    parser.add_argument("--clone", type=Path, help="a clone of the repository: check commit and tag too")
+    parser.add_argument("--json", action="store_true", help="write the facts as JSON")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Check the release, say of each claim whether it holds, and return 0, 4 (wrong) or 5 (can't be told)."""
+    from fairmark.release.fact import exit_code
+    from fairmark.release.verify import verify
+
+    facts = verify(given.release, given.clone)
+    code = exit_code(facts)
+    if given.json:
+        print_json(
+            {"release": given.release.name, "exit_code": code, "facts": [vars(fact) for fact in facts]}
+        )
+    else:
+        for fact in facts:
+            print(fact.line())
+        print({0: "verified", 4: "NOT what was released", 5: "can't be told"}[code] + f": {given.release}")
+    return code
