@@ -1,8 +1,8 @@
 """How a verb tells a script what it found."""
 
-import json
-
 
 def print_json(value: object) -> None:
     """Print `value` as JSON with sorted keys."""
+    import json  # here, because a verb that writes none should not pay for it
+
     print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
