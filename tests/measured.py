@@ -66,7 +66,12 @@ def limit(measure_: str, attribute: str | None = None, **bounds: Any) -> Limit:
 FOUR_FIFTHS = limit("selection_rate_ratio", "sex", at_least=0.8)
 
 
-def policy(*limits: Limit, waivers: tuple[Waiver, ...] = (), correction: Any = "bonferroni") -> Policy:
+def policy(
+    *limits: Limit,
+    waivers: tuple[Waiver, ...] = (),
+    overrides: tuple[Waiver, ...] = (),
+    correction: Any = "bonferroni",
+) -> Policy:
     """Return a policy of these limits; of the four-fifths rule by sex, where none is given."""
     return Policy(
         goal="A test.",
@@ -76,6 +81,6 @@ def policy(*limits: Limit, waivers: tuple[Waiver, ...] = (), correction: Any = "
         min_group_rows=100,
         limits=list(limits) or [FOUR_FIFTHS],
         waivers=list(waivers),
-        overrides=[],
+        overrides=list(overrides),
         protected_at_prediction=[],
     )

@@ -54,7 +54,9 @@ def limit(name: str, measure: str, attribute: str | None, at_least: float, *, ga
     )
 
 
-def policy(limits: Sequence[Limit], waivers: Sequence[Waiver] = ()) -> Policy:
+def policy(
+    limits: Sequence[Limit], waivers: Sequence[Waiver] = (), overrides: Sequence[Waiver] = ()
+) -> Policy:
     """Return a policy of these limits."""
     return Policy(
         goal="Select teams alike.",
@@ -64,7 +66,7 @@ def policy(limits: Sequence[Limit], waivers: Sequence[Waiver] = ()) -> Policy:
         min_group_rows=30,
         limits=list(limits),
         waivers=list(waivers),
-        overrides=[],
+        overrides=list(overrides),
         protected_at_prediction=[],
     )
 

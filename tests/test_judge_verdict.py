@@ -298,6 +298,84 @@ def test_a_waiver_never_turns_a_fail() -> None:
     assert verdict.findings[0].waived_by is None
 
 
+# ------------------------------------------------------------------ overrides
+
+
+@pytest.mark.parametrize(
+    ("override", "outcome"),
+    [
+        (_waiver(), "pass"),
+        (_waiver(groups=["Female"]), "pass"),
+        (_waiver(groups=["Other"]), "fail"),
+        (_waiver(expires=DAY), "pass"),
+        (_waiver(decided=DAY), "pass"),
+        (_waiver(expires=DAY - dt.timedelta(days=1)), "fail"),
+        (_waiver(decided=DAY + dt.timedelta(days=1)), "fail"),
+    ],
+)
+def test_an_override_lets_a_failure_through_for_its_groups_and_its_days(
+    override: Waiver, outcome: str
+) -> None:
+    assert judge(document(UNFAIR), policy(overrides=(override,)), DAY).outcome == outcome
+
+
+def test_a_failure_let_through_stays_a_failure_and_says_who() -> None:
+    verdict = judge(document(UNFAIR), policy(overrides=(_waiver(),)), DAY)
+    finding = verdict.findings[0]
+
+    assert (finding.outcome, finding.overridden, finding.met) == ("fail", True, True)
+    assert finding.waived_by == "override: A. Person until 2026-12-31: Few rows."
+    assert "A failure let through by A. Person (2026-11-01 to 2026-12-31): Few rows." in finding.text
+    assert verdict.limits() == {FOUR_FIFTHS.name: "fail"}
+
+
+def test_an_override_never_stands_for_a_waiver() -> None:
+    verdict = judge(document(NEAR), policy(overrides=(_waiver(),)), DAY)
+
+    assert verdict.outcome == "insufficient evidence"
+    assert verdict.findings[0].waived_by is None
+
+
+def test_one_override_leaves_the_other_failures_standing() -> None:
+    missed = limit("recall", at_least=0.9)
+    verdict = judge(document(UNFAIR), policy(FOUR_FIFTHS, missed, overrides=(_waiver(),)), DAY)
+
+    assert verdict.outcome == "fail"
+
+
+def test_without_a_day_an_override_is_shown_and_not_applied() -> None:
+    verdict = judge(document(UNFAIR), policy(overrides=(_waiver(),)), None)
+
+    assert verdict.outcome == "fail"
+    assert "An override by A. Person (2026-11-01 to 2026-12-31) is on record;" in verdict.findings[0].text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["overall"]["brier"].update(value=float("nan")),
+        lambda d: d["groups"]["sex"].pop("Female"),
+        lambda d: d["model"].update(sha256="c" * 64),
+        lambda d: d["disparities"].clear(),
+        lambda d: d.clear(),
+    ],
+)
+def test_what_is_malformed_can_not_be_overridden(change: Any) -> None:
+    broken = document(UNFAIR)
+    change(broken)
+    verdict = judge(broken, policy(overrides=(_waiver(),)), DAY, expected_model=MODEL)
+
+    assert (verdict.outcome, verdict.findings[0].waived_by) == ("fail", None)
+
+
+def test_a_limit_on_what_is_not_measured_can_not_be_overridden() -> None:
+    given = limit("kindness", at_least=0.1)
+    verdict = judge(WHOLE, policy(FOUR_FIFTHS, given, overrides=(_waiver(limit="kindness"),)), DAY)
+
+    assert verdict.outcome == "fail"
+    assert verdict.findings[1].waived_by is None
+
+
 # ------------------------------------------------------------------ on paper
 
 

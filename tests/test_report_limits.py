@@ -4,9 +4,9 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
-from paperwork import FAIR, TEAMS, facts, limit, policy
+from paperwork import FAIR, TEAMS, facts, limit, measurements, policy
 
-from fairmark.judge.verdict import Finding, Verdict
+from fairmark.judge.verdict import Finding, Verdict, judge
 from fairmark.params import Policy, Waiver
 from fairmark.report.limits import decisive, gates_fairness, on_record, sentence, verdict_view
 
@@ -111,7 +111,7 @@ def test_what_could_not_be_measured_is_shown_without_a_number() -> None:
 def test_waivers_that_cover_all_that_is_open_are_told_with_their_last_day() -> None:
     rules = policy(FAIR.limits, [WAIVER])
 
-    assert on_record(_verdict(rules), rules.waivers).startswith(
+    assert on_record(_verdict(rules), rules).startswith(
         "Waivers on record cover what is open: a release made by 2027-01-02 may go out"
     )
 
@@ -120,6 +120,43 @@ def test_waivers_that_leave_something_open_or_missed_are_not() -> None:
     other = WAIVER.model_copy(update={"groups": ["nobody"]})
     missed = policy([limit("high", "accuracy", None, 0.99), FOUR])
 
-    assert on_record(_verdict(policy(FAIR.limits, [other])), [other]) == ""
-    assert on_record(_verdict(missed), [WAIVER]) == ""
-    assert on_record(_verdict(FAIR), []) == ""
+    assert on_record(_verdict(policy(FAIR.limits, [other])), policy(FAIR.limits, [other])) == ""
+    assert on_record(_verdict(missed), policy(missed.limits, [WAIVER])) == ""
+    assert on_record(_verdict(FAIR), FAIR) == ""
+
+
+TRUE_FAIL = policy([limit("high", "accuracy", None, 0.99)])
+OVERRIDE = WAIVER.model_copy(update={"limit": "high"})
+
+
+def test_an_override_on_record_is_told_for_what_is_missed() -> None:
+    rules = policy(TRUE_FAIL.limits, overrides=[OVERRIDE])
+
+    assert on_record(_verdict(rules), rules) == (
+        "Overrides and waivers on record cover what is missed or open: a release made by 2027-01-02 may go "
+        "out, and names them."
+    )
+    assert verdict_view(_verdict(rules), rules, 3)["limits"][0]["overrides"] == [OVERRIDE]
+
+
+def test_a_failure_let_through_is_shown_as_a_failure() -> None:
+    rules = policy(TRUE_FAIL.limits, overrides=[OVERRIDE])
+    applied = judge(measurements(TEAMS), rules, dt.date(2026, 6, 1))
+    view = verdict_view(applied, rules, 3)
+
+    assert (applied.outcome, view["limits"][0]["outcome"], view["limits"][0]["style"]) == (
+        "pass",
+        "fail",
+        "fail",
+    )
+    assert view["limits"][0]["let_through"] == ["override: Ada until 2027-01-02: No more rows can be had."]
+    assert view["sentence"] == (
+        "Missed: high. Let through by an override although missed: high. Met: 0 of 1 gated limits."
+    )
+
+
+def test_nothing_on_record_lets_through_what_can_not_be_measured() -> None:
+    odd = limit("odd", "kindness", None, 0.5)
+    rules = policy([odd], overrides=[OVERRIDE.model_copy(update={"limit": "odd"})])
+
+    assert on_record(_verdict(rules), rules) == ""

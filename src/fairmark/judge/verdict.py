@@ -2,7 +2,9 @@
 
 Three outcomes for each comparison: **pass**, the bound towards the limit clears it; **fail**, the opposite
 bound misses it; **insufficient evidence**, neither. A limit fails if any of its comparisons does, is
-undecided if any is, and passes else; the gated limits make the verdict by the same rule.
+undecided if any is, and passes else; the gated limits make the verdict by the same rule. A waiver of the
+policy lets an undecided comparison go on, an override one that fails: both keep their outcome, name who
+decided, and count as met for the verdict. What could not be measured at all is neither's to let through.
 
 How the error level is kept, with m gated comparisons and k ways to be found missing them (a pair of groups
 can be apart either way, so it counts twice):
@@ -48,6 +50,8 @@ MET: Outcome = "pass"
 MISSED: Outcome = "fail"
 UNSURE: Outcome = "insufficient evidence"
 
+OVERRIDE = "override: "
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -76,7 +80,18 @@ class Finding:
     more_rows: Mapping[str, int] | None
     text: str
     waived_by: str | None
+    """Who lets it go on, until when and why; of an override it starts with `OVERRIDE`."""
     gate: bool
+
+    @property
+    def overridden(self) -> bool:
+        """Whether it fails and an override lets it go on."""
+        return self.outcome == MISSED and self.waived_by is not None
+
+    @property
+    def met(self) -> bool:
+        """Whether it passes, or somebody on record lets it go on."""
+        return self.outcome == MET or self.waived_by is not None
 
 
 @dataclass(frozen=True)
@@ -95,9 +110,11 @@ class Verdict:
     judged_on: str | None
 
     def limits(self) -> dict[str, Outcome]:
-        """Return the outcome of each limit, waivers counted as passes."""
+        """Return the outcome of each limit; waivers count as passes, overrides leave a `fail`."""
         names = dict.fromkeys(finding.limit for finding in self.findings)
-        return {name: _worst([f for f in self.findings if f.limit == name]) for name in names}
+        missed = {finding.limit for finding in self.findings if finding.overridden}
+        worst = {name: _worst([f for f in self.findings if f.limit == name]) for name in names}
+        return {name: MISSED if name in missed else outcome for name, outcome in worst.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; `from_json` of them gives the verdict back, to ten digits."""
@@ -166,7 +183,8 @@ def judge(
         )
         found += [_finding(each, limit, shares, policy, today) for each in plan]
     outcome = _worst([finding for finding in found if finding.gate]) if gated else UNSURE
-    outcome = MISSED if any(finding.gate and finding.outcome == MISSED for finding in found) else outcome
+    stopped = any(f.gate and f.outcome == MISSED and not f.met for f in found)
+    outcome = MISSED if stopped else outcome
     promise = _guarantee(len(gated), policy)
     return Verdict(outcome, tuple(found), (), policy.level, policy.correction, len(gated), promise, on)
 
@@ -183,7 +201,7 @@ def _family(each: Sequence[Compared], policy: Policy) -> Tails:
 
 
 def _worst(findings: Sequence[Finding]) -> Outcome:
-    outcomes = {MET if finding.waived_by else finding.outcome for finding in findings}
+    outcomes = {MET if finding.met else finding.outcome for finding in findings}
     return MISSED if MISSED in outcomes else UNSURE if UNSURE in outcomes else MET
 
 
@@ -246,9 +264,12 @@ def _finding(
     if outcome == UNSURE:
         aims = Aim(at_value, at == "at_least", shares.clear, shares.miss)
         more = rows_needed(each.comparison, aims)
-    covering = [w for w in policy.waivers if outcome == UNSURE and covers(w, each.limit.name, each.groups)]
+    covering = [w for w in _recorded(outcome, policy) if covers(w, each.limit.name, each.groups)]
     waiver = next((w for w in covering if today and w.decided <= today <= w.expires), None)
-    words = [*sentences(each, outcome, numbers, more, policy), *waived(covering, waiver, today)]
+    words = [
+        *sentences(each, outcome, numbers, more, policy),
+        *waived(covering, waiver, today, failed=outcome == MISSED),
+    ]
     return replace(
         _refused(limit, " ".join(words)),
         group=each.group,
@@ -260,8 +281,18 @@ def _finding(
         rows=sum(each.rows),
         small=bool(each.groups) and min(each.rows) < policy.min_group_rows,
         more_rows=more,
-        waived_by=f"{waiver.decided_by} until {waiver.expires}: {waiver.reason}" if waiver else None,
+        waived_by=None if waiver is None else _by(waiver, outcome),
     )
+
+
+def _recorded(outcome: Outcome, policy: Policy) -> Sequence[Waiver]:
+    """Return what of the policy may let a comparison of this outcome go on."""
+    return policy.waivers if outcome == UNSURE else policy.overrides if outcome == MISSED else ()
+
+
+def _by(waiver: Waiver, outcome: Outcome) -> str:
+    kind = OVERRIDE if outcome == MISSED else ""
+    return f"{kind}{waiver.decided_by} until {waiver.expires}: {waiver.reason}"
 
 
 def _decided(found: Comparison, at: float, shares: Tails, *, at_least: bool) -> tuple[Outcome, Numbers]:
@@ -280,5 +311,5 @@ def _decided(found: Comparison, at: float, shares: Tails, *, at_least: bool) -> 
 
 
 def covers(waiver: Waiver, limit: str, groups: Sequence[str]) -> bool:
-    """Return whether a waiver, on a day when it stands, covers a comparison of these groups on a limit."""
+    """Return whether a waiver or override, on a day when it stands, covers a comparison on a limit."""
     return waiver.limit == limit and (waiver.groups is None or bool(set(waiver.groups) & set(groups)))

@@ -76,17 +76,21 @@ def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] 
         yield f"About {asked} would decide if these rates persist; get them, {waived}."
 
 
-def waived(waivers: Sequence[Waiver], standing: Waiver | None, today: dt.date | None) -> Iterator[str]:
-    """Yield what is to be said of the waivers that cover an undecided comparison."""
+def waived(
+    waivers: Sequence[Waiver], standing: Waiver | None, today: dt.date | None, *, failed: bool = False
+) -> Iterator[str]:
+    """Yield what is to be said of the waivers of an open comparison, or the overrides of a failed one."""
+    kind, done = ("override", "A failure let through") if failed else ("waiver", "Waived")
     for waiver in waivers:
         days = f"{waiver.decided} to {waiver.expires}"
         if waiver is standing:
-            yield f"Waived by {waiver.decided_by} ({days}): {waiver.reason}"
+            yield f"{done} by {waiver.decided_by} ({days}): {waiver.reason}"
         elif today is None:
-            yield f"A waiver by {waiver.decided_by} ({days}) is on record; the day says whether it stands."
+            said = f"{kind} by {waiver.decided_by} ({days}) is on record"
+            yield f"{'An' if failed else 'A'} {said}; the day says whether it stands."
         elif standing is None:
             state = "has expired" if today > waiver.expires else "does not stand yet"
-            yield f"The waiver by {waiver.decided_by} ({days}) {state}."
+            yield f"The {kind} by {waiver.decided_by} ({days}) {state}."
 
 
 def _number(value: float) -> str:

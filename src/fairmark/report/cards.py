@@ -7,7 +7,7 @@ from fairmark.report import people
 from fairmark.report.environment import html, markdown
 from fairmark.report.facts import Facts
 from fairmark.report.groups import APART, small_groups
-from fairmark.report.limits import SIGNS, decisive, gates_fairness, sentence
+from fairmark.report.limits import SIGNS, decisive, gates_fairness, on_record, sentence
 from fairmark.report.markdown import rendered
 from fairmark.report.words import HEADLINE, count, listed, meaning, measured, number, setting, title
 
@@ -36,7 +36,7 @@ def card(facts: Facts) -> str:
         policy=facts.policy,
         label=facts.schema["label"],
         outcome=facts.verdict.outcome,
-        sentence=sentence(facts.verdict),
+        sentence=" ".join(filter(None, [sentence(facts.verdict), on_record(facts.verdict, facts.policy)])),
         guarantee=facts.verdict.guarantee,
         gates_fairness=gates_fairness(facts.policy),
         model=model,

@@ -21,9 +21,9 @@ def verdict_view(verdict: Verdict, policy: Policy, decimals: int) -> Mapping[str
     return {
         "outcome": verdict.outcome,
         "style": STYLES[verdict.outcome],
-        "sentence": " ".join(filter(None, [sentence(verdict), on_record(verdict, policy.waivers)])),
+        "sentence": " ".join(filter(None, [sentence(verdict), on_record(verdict, policy)])),
         "guarantee": verdict.guarantee,
-        "limits": [_limit(limit, verdict, policy.waivers, decimals) for limit in policy.limits],
+        "limits": [_limit(limit, verdict, policy, decimals) for limit in policy.limits],
         "gates_fairness": gates_fairness(policy),
     }
 
@@ -44,19 +44,30 @@ def sentence(verdict: Verdict) -> str:
     if not missed and not unsure:
         return "The one gated limit is met." if len(gates) == 1 else f"All {len(gates)} gated limits are met."
     said = [f"Missed: {listed(missed)}."] if missed else []
+    through = list(dict.fromkeys(f.limit for f in verdict.findings if f.gate and f.overridden))
+    said += [f"Let through by an override although missed: {listed(through)}."] if through else []
     said += [f"Neither met nor missed for certain: {listed(unsure)}."] if unsure else []
     met = len(outcomes) - len(missed) - len(unsure)
     return " ".join([*said, f"Met: {met} of {len(outcomes)} gated limits."])
 
 
-def on_record(verdict: Verdict, waivers: Sequence[Waiver]) -> str:
-    """Return until when recorded waivers cover all that is open, or nothing when they don't."""
-    left = [f for f in verdict.findings if f.gate and f.outcome == "insufficient evidence"]
-    ends = [[w.expires for w in waivers if covers(w, f.limit, f.groups)] for f in left]
-    if verdict.outcome != "insufficient evidence" or not all(ends):
+def on_record(verdict: Verdict, policy: Policy) -> str:
+    """Return until when recorded waivers and overrides cover all that stops a release, or nothing."""
+    left = [f for f in verdict.findings if f.gate and not f.met]
+    # What was refused has no value because its measurements say nothing: no record can let that through.
+    ends = [[w.expires for w in _recorded(f, policy) if covers(w, f.limit, f.groups)] for f in left]
+    if not left or verdict.faults or not all(ends):
         return ""
     until = min(max(each) for each in ends)
-    return f"Waivers on record cover what is open: a release made by {until} may go out, and names them."
+    missed = any(f.outcome == "fail" for f in left)
+    kind, what = ("Overrides and waivers", "missed or open") if missed else ("Waivers", "open")
+    return f"{kind} on record cover what is {what}: a release made by {until} may go out, and names them."
+
+
+def _recorded(finding: Finding, policy: Policy) -> Sequence[Waiver]:
+    if finding.outcome == "fail":
+        return policy.overrides if finding.value is not None else ()
+    return policy.waivers
 
 
 def decisive(findings: Sequence[Finding]) -> Finding:
@@ -69,7 +80,7 @@ def decisive(findings: Sequence[Finding]) -> Finding:
     return min(findings, key=rank)
 
 
-def _limit(limit: Limit, verdict: Verdict, waivers: Sequence[Waiver], decimals: int) -> Mapping[str, Any]:
+def _limit(limit: Limit, verdict: Verdict, policy: Policy, decimals: int) -> Mapping[str, Any]:
     findings = [finding for finding in verdict.findings if finding.limit == limit.name]
     worst = decisive(findings)
     outcome = verdict.limits()[limit.name]
@@ -93,7 +104,9 @@ def _limit(limit: Limit, verdict: Verdict, waivers: Sequence[Waiver], decimals: 
         "strip": _strip(worst, scale),
         "axis": axis(scale),
         "all": _all(findings, scale, decimals) if len(findings) > 1 else None,
-        "waivers": [waiver for waiver in waivers if waiver.limit == limit.name],
+        "let_through": [finding.waived_by for finding in findings if finding.overridden],
+        "waivers": [waiver for waiver in policy.waivers if waiver.limit == limit.name],
+        "overrides": [each for each in policy.overrides if each.limit == limit.name],
     }
 
 
@@ -101,7 +114,7 @@ def _all(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
     rows = [
         (
             each.group or "all rows",
-            each.outcome,
+            f"{each.outcome}, let through" if each.overridden else each.outcome,
             _strip(each, scale),
             number(each.value, decimals),
             number(each.bound, decimals),
