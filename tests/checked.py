@@ -32,7 +32,9 @@ CHECKS = Checks(
     bands=[1, 0.8],
     sample=40,
 )
-TRAIN = Train(seed=1, max_categories=9, max_rounds=20, patience=5, threshold=Threshold(maximise="accuracy"))
+TRAIN = Train(
+    seed=1, max_categories=9, max_rounds=20, patience=5, threshold=Threshold(maximise="accuracy", by=None)
+)
 CHOSEN = Chosen(
     family="logistic", settings={"c": 1.0}, balance="none", reweighing=False, mitigation=[], margin=None
 )

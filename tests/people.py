@@ -33,7 +33,9 @@ SCHEMA: dict[str, Any] = {
         {"name": "side", "kind": "categorical", "categories": None, "missing": 0.0, "why": "protected"}
     ],
 }
-TRAIN = Train(seed=3, max_categories=9, max_rounds=40, patience=10, threshold=Threshold(maximise="accuracy"))
+TRAIN = Train(
+    seed=3, max_categories=9, max_rounds=40, patience=10, threshold=Threshold(maximise="accuracy", by=None)
+)
 
 
 def chosen(family: str = "boosted", strength: float = 0.0, **changes: Any) -> Chosen:
@@ -71,6 +73,8 @@ def policy(*limits: Limit, min_group_rows: int = 20) -> Policy:
         min_group_rows=min_group_rows,
         limits=list(limits) or [limit("selection_rate_ratio", "side", at_least=0.8)],
         waivers=[],
+        overrides=[],
+        protected_at_prediction=[],
     )
 
 

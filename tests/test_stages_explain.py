@@ -22,7 +22,9 @@ PARAMS = Explain(seed=4, sample=40, background=20, top=2, decisions=4, grid=5)
 CHOSEN = Chosen(
     family="logistic", settings={"c": 1.0}, balance="none", reweighing=False, mitigation=[], margin=None
 )
-TRAIN = Train(seed=1, max_categories=9, max_rounds=1, patience=1, threshold=Threshold(maximise="accuracy"))
+TRAIN = Train(
+    seed=1, max_categories=9, max_rounds=1, patience=1, threshold=Threshold(maximise="accuracy", by=None)
+)
 FEATURES: list[dict[str, Any]] = [
     {"name": "age", "kind": "numeric", "categories": None, "missing": 0.1},
     {"name": ODD, "kind": "categorical", "categories": ["a", "b"], "missing": 0.0},

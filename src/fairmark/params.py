@@ -311,10 +311,19 @@ class Tune(Section):
     mitigation: list[Mitigation]
 
 
+class ByGroup(Section):
+    """Thresholds of an attribute's groups, drawn together on what the constraint speaks of."""
+
+    attribute: Text
+    constraint: Literal["demographic_parity", "true_positive_rate_parity", "equalized_odds"]
+
+
 class Threshold(Section):
     """How the decision threshold is chosen on validation rows."""
 
     maximise: Literal["accuracy", "balanced_accuracy", "f1"]
+    by: ByGroup | None
+    """Thresholds of each group's own; only for an attribute that the policy lets the decision read."""
 
 
 class Train(Section):
@@ -604,6 +613,12 @@ class Params(Section):
             for name in self.policy.protected_at_prediction
             if name not in known
         ]
+        by, allowed = self.train.threshold.by, self.policy.protected_at_prediction
+        if by is not None and by.attribute not in allowed:
+            faults.append(
+                "train.threshold.by.attribute must be named in policy.protected_at_prediction, because every "
+                f"decision would read it, got {by.attribute!r} and {allowed}"
+            )
         if faults:
             raise ValueError("; ".join(faults))
         return self
