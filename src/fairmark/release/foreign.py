@@ -60,15 +60,25 @@ def foreign_json(path: Path) -> Any:
     InputError
         When it is not JSON, gives a key twice, holds a number that is not finite, or is nested too deeply.
     """
-    text = foreign_text(path)
+    return strict_json(foreign_text(path), path.name)
+
+
+def strict_json(text: str, where: str) -> Any:
+    """Return the value of a JSON text, as `foreign_json` does; `where` names it in a fault.
+
+    Raises
+    ------
+    InputError
+        As `foreign_json`.
+    """
     try:
         value = json.loads(
             text, object_pairs_hook=_once, parse_constant=_refuse_constant, parse_float=_finite
         )
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path.name}: must be strict JSON, got {str(error)[:200]}") from error
+        raise InputError(f"{where}: must be strict JSON, got {str(error)[:200]}") from error
     if not _shallow(value):
-        raise InputError(f"{path.name}: must be nested at most {LIMIT_DEPTH} deep, got more")
+        raise InputError(f"{where}: must be nested at most {LIMIT_DEPTH} deep, got more")
     return value
 
 
