@@ -1,0 +1,25 @@
+"""Keys that are the same in every run, made of a name; nobody's real key."""
+
+import hashlib
+from functools import cache
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from fairmark.release import keyfile
+from fairmark.release.keys import ORDER, PublicKey, SigningKey
+
+
+@cache
+def key(name: str) -> SigningKey:
+    """Return the key of `name`: its secret is the SHA-256 of the name."""
+    secret = int.from_bytes(hashlib.sha256(name.encode()).digest(), "big") % (ORDER - 1) + 1
+    private = ec.derive_private_key(secret, ec.SECP256R1())
+    return SigningKey(PublicKey.of(private.public_key()), lambda data: keyfile.signed(private, data))
+
+
+MAKER, ADA, BOB, CAM = (key(name) for name in ("the maker", "ada", "bob", "cam"))
+
+
+def approver(who: str, by: SigningKey, namespaces: str = "git,fairmark-approval", more: str = "") -> str:
+    """Return a line of `approvers`."""
+    return f'{who} namespaces="{namespaces}"{more} {by.public.ssh}'
