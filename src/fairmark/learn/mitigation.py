@@ -10,20 +10,20 @@ for a row of group :math:`g_i` in event e: any row for demographic parity, a row
 positive rate parity, a row with label 1 or one with label 0 for equalized odds.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TypeVar
+from itertools import product
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fairmark.learn.encode import Floats
 from fairmark.learn.sample import Labels
 from fairmark.params import Step
 
-Key = TypeVar("Key")
 Table = Mapping[tuple[str, str], float]
 """A number for each event and group."""
 
@@ -50,7 +50,7 @@ def multipliers(step: Step, label: Labels, group: pd.Series, weight: Floats) -> 
     """
     share = _shares(step, label, group, weight)
     overall = float(np.average(label, weights=weight))
-    rows, positive = _sums(group, weight), _sums(group, weight * label)
+    rows, positive = _sums_of(group, weight), _sums_of(group, weight * label)
     drawn = STEADY_ROWS * overall
     rate = {name: (positive.get(name, 0.0) + drawn) / (rows[name] + STEADY_ROWS) for name in rows}
     gap = {}
@@ -70,8 +70,7 @@ class Costs:
 
     def of(self, label: Labels, group: pd.Series) -> Floats:
         """Return each row's cost, [n]; 0 for an event or a group that train rows don't hold."""
-        keys = zip(events(self.step, label), group, strict=True)
-        return np.array([self.table.get(key, 0.0) for key in keys], dtype=np.float64)
+        return _looked_up(self.table, 0.0, events(self.step, label), group)
 
 
 def costs(step: Step, label: Labels, group: pd.Series, weight: Floats) -> Costs:
@@ -102,15 +101,14 @@ def relabel(label: Labels, weight: Floats, cost: Floats) -> tuple[Labels, Floats
 def reweighing(label: Labels, group: pd.Series, weight: Floats) -> Mapping[tuple[str, int], float]:
     """Return the factor P(group) P(label) / P(group, label) of each group and label found in train rows."""
     share = weight / weight.sum()
-    joint = _sums(zip(group, label.tolist(), strict=True), share)
-    by_group, by_label = _sums(group, share), _sums(label.tolist(), share)
+    joint = _sums((group, label), share)
+    by_group, by_label = _sums_of(group, share), _sums_of(label, share)
     return {(name, value): by_group[name] * by_label[value] / part for (name, value), part in joint.items()}
 
 
 def factors(table: Mapping[tuple[str, int], float], label: Labels, group: pd.Series) -> Floats:
     """Return each row's factor of `reweighing`, [n]; 1 for what train rows don't hold."""
-    keys = zip(group, label.tolist(), strict=True)
-    return np.array([table.get(key, 1.0) for key in keys], dtype=np.float64)
+    return _looked_up(table, 1.0, group, label)
 
 
 def joined(evidence: pd.DataFrame, attributes: Sequence[str]) -> pd.Series:
@@ -120,13 +118,30 @@ def joined(evidence: pd.DataFrame, attributes: Sequence[str]) -> pd.Series:
 
 
 def _shares(step: Step, label: Labels, group: pd.Series, weight: Floats) -> Table:
-    sums = _sums(zip(events(step, label), group, strict=True), weight / weight.sum())
+    sums = _sums((events(step, label), group), weight / weight.sum())
     return {key: part for key, part in sums.items() if key[0] != NO_EVENT}
 
 
-def _sums(keys: Iterable[Key], weight: Floats) -> Mapping[Key, float]:
-    """Return the weight of each key, in the keys' order; keys without weight are left out."""
-    sums: dict[Key, float] = defaultdict(float)
-    for key, value in zip(keys, weight.tolist(), strict=True):
-        sums[key] += value
-    return {key: sums[key] for key in sorted(sums) if sums[key] > 0}  # type: ignore[type-var]
+def _sums_of(keys: Any, weight: Floats) -> Mapping[Any, float]:
+    return {key: total for (key,), total in _sums((keys,), weight).items()}
+
+
+def _sums(keys: Sequence[Any], weight: Floats) -> Mapping[tuple[Any, ...], float]:
+    """Return the weight of each combination of keys, in their order; those without weight are left out."""
+    place, names = _places(keys)
+    sums = np.bincount(place, weight, minlength=len(names)).tolist()
+    return {name: total for name, total in zip(names, sums, strict=True) if total > 0}
+
+
+def _looked_up(table: Mapping[Any, float], otherwise: float, *keys: Any) -> Floats:
+    """Return the number of each row's combination of keys, [n]."""
+    place, names = _places(keys)
+    return np.array([table.get(name, otherwise) for name in names], dtype=np.float64)[place]
+
+
+def _places(keys: Sequence[Any]) -> tuple[npt.NDArray[np.intp], list[tuple[Any, ...]]]:
+    """Return the place of each row's combination of keys, [n], among all combinations, sorted."""
+    pairs = [pd.factorize(pd.Series(each), sort=True) for each in keys]
+    shape = [len(names) for _, names in pairs]
+    place = np.ravel_multi_index([codes for codes, _ in pairs], shape)
+    return place, [*product(*(names.tolist() for _, names in pairs))]
