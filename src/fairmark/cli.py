@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from fairmark.errors import FairmarkError
-from fairmark.verbs import judge, verify
+from fairmark.verbs import forget, judge, retention, trail, verify
 
 # Each verb's module imports what it needs only when it runs.
-VERBS = {"verify": verify, "judge": judge}
+VERBS = {"verify": verify, "judge": judge, "trail": trail, "forget": forget, "retention": retention}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
