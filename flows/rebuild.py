@@ -18,6 +18,7 @@ import repro
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from progress import Progress, say
+from remembered import note, remembered
 from retrain import PATIENT
 from surroundings import LOG, ROOT
 
@@ -93,10 +94,12 @@ def addresses(folder: Path) -> dict[str, str]:
 
 
 @flow(name="rebuild")
+@remembered(lambda: ROOT, needed=False)
 def rebuild() -> None:
     """Make the last release again in a clean clone, and compare every hash."""
     name = read_params(ROOT / "params.yaml").project.name
     tag = last(name)
+    note(release=tag.replace("@", "-"))
     LOG.info("rebuilding %s in a clean clone", tag)
     with tempfile.TemporaryDirectory(prefix="fairmark-rebuild-") as folder:
         target = Path(folder) / "clone"

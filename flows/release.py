@@ -28,6 +28,7 @@ from prefect import flow, task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from progress import Progress, say
+from remembered import note, remembered
 from surroundings import LOG, ROOT
 
 from fairmark.errors import StateError, VerificationError
@@ -191,6 +192,7 @@ def alone() -> Iterator[None]:
 
 
 @flow(name="release")
+@remembered(lambda: ROOT, needed=True)
 def release(version: str | None = None) -> None:
     """Make a release of HEAD, or finish the one that HEAD carries already.
 
@@ -232,6 +234,7 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     with progress.step("judge"):
         check_workspace(ROOT)
         verdict = judge(params, seen)
+    note(verdict=verdict.outcome)
     plan.refuse_unless_passed(verdict, REPORT)
     with progress.step("gather"):
         goal, folder = gather(goal, seen, params, verdict)
@@ -261,6 +264,7 @@ def gather(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -
 
 def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str, cost: str = "") -> None:
     """Tell what was made, what was measured and how long it took."""
+    note(release=folder.name, verdict=outcome)
     name, _, version = folder.name.rpartition("-")
     lines = [
         ("release", str(folder.relative_to(ROOT))),

@@ -16,6 +16,7 @@ import repro
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from progress import Progress, say
+from remembered import remembered
 from surroundings import LOG, ROOT
 
 from fairmark.errors import StateError
@@ -80,6 +81,7 @@ def run_stages(progress: Progress) -> None:
 
 
 @flow(name="retrain", log_prints=False)
+@remembered(lambda: ROOT, needed=False)
 def retrain() -> None:
     """Bring every stage up to date."""
     progress = Progress(steps())
