@@ -1,4 +1,4 @@
-"""Put a release into MLflow's registry: the one module that knows MLflow.
+"""Put a release into MLflow's registry; with `aliases`, all that knows MLflow.
 
 The registry is a projection of the release, never the other way round: what is true stands in the release
 folder and its tag.
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from fairmark.errors import StateError
 from fairmark.files import read_json, sha256
 from fairmark.params import Params
-from fairmark.release.contents import STATEMENT
 from fairmark.release.hashes import data_outputs
+from fairmark.release.machine import cpu
+from fairmark.release.statement import release_digest
 from fairmark.release.trace import Trace
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ def register(
     StateError
         When the registry can't be reached or refuses.
     """
-    root, uri = folder.resolve().parent.parent, _uri(folder, tracking_uri)
-    with _mlflow(uri) as mlflow:
+    root = folder.resolve().parent.parent
+    uri = uri_of(root, tracking_uri)
+    with mlflow_at(uri) as mlflow:
         try:
             return _register(mlflow, root, folder, trace, params, verdict)
         except (mlflow.MlflowException, OSError) as error:
@@ -93,8 +95,8 @@ def record(
     StateError
         When the registry can't be reached or refuses.
     """
-    uri = _uri(folder, tracking_uri)
-    with _mlflow(uri) as mlflow:
+    uri = uri_of(folder.resolve().parent.parent, tracking_uri)
+    with mlflow_at(uri) as mlflow:
         metrics = [mlflow.entities.Metric(key, float(value), 0, 0) for key, value in figures.items()]
         try:
             mlflow.MlflowClient().log_batch(version.run_id, metrics=metrics)
@@ -102,8 +104,9 @@ def record(
             raise StateError(f"MLflow at {uri}: must take the figures, got {error}") from error
 
 
-def _uri(folder: Path, tracking_uri: str | None) -> str:
-    beside = folder.resolve().parent.parent / "mlflow.db"
+def uri_of(root: Path, tracking_uri: str | None) -> str:
+    """Return where the registry of the working folder `root` is: a server, or a database in the folder."""
+    beside = root.resolve() / "mlflow.db"
     return tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{beside}"
 
 
@@ -137,7 +140,7 @@ def _tags(folder: Path, trace: Trace, verdict: "Verdict") -> dict[str, str]:
         "verdict": verdict.outcome,
         "data_md5": " ".join(entry["md5"] for entry in data_outputs(folder).values()),
         "dvc_lock_sha256": sha256(folder / "dvc.lock"),
-        "statement_sha256": sha256(folder / STATEMENT),
+        "statement_sha256": release_digest(folder),
     }
 
 
@@ -145,19 +148,10 @@ def _place(folder: Path) -> dict[str, str]:
     return {
         "environment.python": platform.python_version(),
         "environment.platform": platform.platform(),
-        "environment.cpu": _cpu(),
+        "environment.cpu": cpu(),
         "environment.cores": str(os.cpu_count()),
         "environment.lock_sha256": sha256(folder / "requirements.lock"),
     }
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    found = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(found, platform.processor() or platform.machine())
 
 
 def _found(client: Any, name: str, digest: str) -> Registered | None:
@@ -252,7 +246,8 @@ def _signature(mlflow: Any, folder: Path) -> Any:
 
 
 @contextmanager
-def _mlflow(uri: str) -> Iterator[Any]:
+def mlflow_at(uri: str) -> Iterator[Any]:
+    """Yield MLflow, quiet and asking the registry at `uri` alone; what the caller had set is set again."""
     import logging
 
     before = {key: os.environ.get(key) for key in [*_QUIET, "MLFLOW_TRACKING_URI"]}
