@@ -32,11 +32,13 @@ from remembered import note, remembered
 from surroundings import LOG, ROOT
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.files import read_json, sha256
+from fairmark.files import read_json
 from fairmark.params import Params, read_params
 from fairmark.release import trace
-from fairmark.release.contents import GATHERED, MEASUREMENTS, MODEL, STATEMENT, VERDICT
+from fairmark.release.contents import GATHERED, MEASUREMENTS, MODEL, VERDICT
 from fairmark.release.hashes import check_workspace, folder_sha256
+from fairmark.release.keys import own_key, own_public, public_place
+from fairmark.release.statement import release_digest
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
@@ -91,13 +93,14 @@ def show(verdict: "Verdict", name: str) -> None:
 
 @task(cache_policy=NO_CACHE)
 def assemble(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -> Path:
-    """Gather the release folder, with its bill of materials and its statement."""
+    """Gather the release folder, with its bill of materials and its statement, and seal it."""
     from fairmark.release.assemble import assemble as gathered
 
     folder = folder_of(params, goal.version)
     if folder.exists():
         set_aside(folder)
-    return gathered(ROOT, folder, goal.version, seen, params, verdict)
+    # The key is read where it is used, so that Prefect never sees it among a task's parameters.
+    return gathered(ROOT, folder, goal.version, seen, params, verdict, own_key(make=False))
 
 
 def set_aside(folder: Path) -> None:
@@ -115,8 +118,8 @@ def tag(folder: Path, goal: plan.Goal, seen: "Trace", params: Params, verdict: "
     if goal.tagged:
         return "stands already"
     message = f"{params.project.title} {goal.version}: verdict {verdict.outcome}"
-    stated = sha256(folder / STATEMENT)
-    return trace.tag_release(ROOT, params.project.name, goal.version, message, stated, seen.commit)
+    stated, key = release_digest(folder), own_key(make=False)
+    return trace.tag_release(ROOT, params.project.name, goal.version, message, stated, seen.commit, key=key)
 
 
 @task(cache_policy=NO_CACHE)
@@ -145,7 +148,7 @@ def verify(folder: Path) -> None:
     """Check every claim of the release, offline, and say of each in one line whether it holds."""
     from fairmark.release.verify import verify as verified
 
-    facts = verified(folder, ROOT)
+    facts = verified(folder, ROOT, own_public())
     for fact in facts:
         say(fact.line())
     asked = [fact for fact in facts if fact.asked]
@@ -228,6 +231,7 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
 
 def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     """Retrain, judge, gather, tag, register, weigh, verify."""
+    need_key()
     progress = Progress([*retrain.steps(), "judge", "gather", "tag", "register", "costs", "verify"])
     retrain.run_stages(progress)
     plan.refuse_changed(trace.trace(ROOT).dirty)
@@ -250,16 +254,44 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     summarise(progress, folder, seen, verdict.outcome, cost)
 
 
+def need_key() -> None:
+    """Make the key that releases are signed with, unless there is one, and say so.
+
+    Raises
+    ------
+    StateError
+        When there is a key that can't be used: better now than after the stages.
+    """
+    key = own_key(make=True)
+    if key.made:
+        say(f"you had no key to sign releases with: made {key.path}; keep it safe, and give it to nobody")
+        say(f"its public half is {public_place()}: give that to whoever checks your releases")
+
+
 def gather(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -> tuple[plan.Goal, Path]:
-    """Make the folder; if HEAD's tag states other bytes than can be made here, make the next version."""
+    """Make the folder; if HEAD's tag is not of what can be made here, make the next version."""
     folder = assemble(goal, seen, params, verdict)
     name = f"{params.project.name}@{goal.version}"
-    if not goal.tagged or trace.tagged_statement(ROOT, name) == sha256(folder / STATEMENT):
+    why = otherwise(name, folder) if goal.tagged else None
+    if why is None:
         return goal, folder
     set_aside(folder)
     goal = plan.Goal(trace.next_version(ROOT, params.project.name), tagged=False, present=False)
-    say(f"{name} states another environment or verdict than this one's: making {goal.version} instead")
+    say(f"{name} {why}: making {goal.version} instead")
     return goal, assemble(goal, seen, params, verdict)
+
+
+def otherwise(tag_name: str, folder: Path) -> str | None:
+    """Return in what a tag is not that of the release in `folder` by this user's key, or None when it is."""
+    from fairmark.release.tags import tag_signer
+
+    if trace.tagged_statement(ROOT, tag_name) != release_digest(folder):
+        return "states another environment or verdict than this one's"
+    try:
+        tag_signer(ROOT, tag_name, [own_key(make=False).public.allowed("you")])
+    except VerificationError:
+        return "is signed by another key than yours, or by none"
+    return None
 
 
 def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str, cost: str = "") -> None:
@@ -269,6 +301,7 @@ def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str, cos
     lines = [
         ("release", str(folder.relative_to(ROOT))),
         ("tag", f"{name}@{version} on commit {seen.commit[:12]}"),
+        ("signed", signed()),
         ("verdict", outcome),
         *plan.figures(read_json(folder / "measurements.json")),
         *([("costs", cost)] if cost else []),
@@ -279,6 +312,13 @@ def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str, cos
     LOG.info("")
     for title, text in lines:
         LOG.info("%s  %s", title.ljust(width), text)
+
+
+def signed() -> str:
+    """Return in words whose key signed, and where its public half is."""
+    public, place = own_public(), public_place()
+    shown = f", public half {place}" if place else ""
+    return f"by key {public.keyid[:16]}…{shown}" if public else "by another key than yours"
 
 
 if __name__ == "__main__":

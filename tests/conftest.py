@@ -1,6 +1,8 @@
 """Settings of every test run: one thread, no telemetry, quick tests first."""
 
 import os
+import shutil
+import tempfile
 
 # Before any numeric library is imported: threads change how long a test takes, never its result.
 os.environ.update(
@@ -12,8 +14,18 @@ os.environ.update(
     MPLBACKEND="Agg",
 )
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# No test may sign with, or make, the key of the person who runs it.
+os.environ.pop("FAIRMARK_KEY", None)
+os.environ.pop("FAIRMARK_KEY_PASSWORD", None)
+os.environ.pop("FAIRMARK_KEY_PUBLIC", None)
+os.environ["FAIRMARK_CONFIG"] = tempfile.mkdtemp(prefix="fairmark-config-")
 
 import pytest
+
+
+def pytest_unconfigure() -> None:
+    """Remove the key that the tests signed with."""
+    shutil.rmtree(os.environ["FAIRMARK_CONFIG"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

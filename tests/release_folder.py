@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from fairmark.files import read_json, sha256, write_json, write_text
+from fairmark.files import read_json, write_json, write_text
 from fairmark.judge.measure import measure
 from fairmark.judge.verdict import Verdict, judge
 from fairmark.learn.encode import Encoder
@@ -18,6 +18,8 @@ from fairmark.learn.model import Calibration, Model, digest
 from fairmark.params import Chosen, read_params, typed
 from fairmark.release.assemble import assemble
 from fairmark.release.hashes import address
+from fairmark.release.keys import SigningKey, own_key
+from fairmark.release.statement import release_digest
 from fairmark.release.trace import tag_release, trace
 from fairmark.report.words import measured, title
 
@@ -213,10 +215,11 @@ def verdict_on(root: Path) -> Verdict:
     return judge(read_json(root / "artifacts" / "evaluate" / "measurements.json"), policy, None)
 
 
-def make_release(root: Path, version: str) -> Path:
-    """Return a release folder made of the working folder `root`, tagged."""
+def make_release(root: Path, version: str, key: SigningKey | None = None) -> Path:
+    """Return a release folder made of the working folder `root`, sealed and tagged with a test's key."""
+    key = key or own_key(make=True)
     params, seen, verdict = read_params(root / "params.yaml"), trace(root), verdict_on(root)
     folder = root / "releases" / f"{params.project.name}-{version}"
-    assemble(root, folder, version, seen, params, verdict)
-    tag_release(root, params.project.name, version, "A release", sha256(folder / "statement.json"))
+    assemble(root, folder, version, seen, params, verdict, key)
+    tag_release(root, params.project.name, version, "A release", release_digest(folder), key=key)
     return folder

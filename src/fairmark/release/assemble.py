@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairmark.errors import RefusedError, StateError
+from fairmark.errors import FairmarkError, RefusedError, StateError
 from fairmark.files import write_json
 from fairmark.params import Params
 from fairmark.release import bill
-from fairmark.release.contents import BILL, DATASHEET, GATHERED, STATEMENT, VERDICT
+from fairmark.release.contents import BILL, DATASHEET, GATHERED, SEALS, STATEMENT, VERDICT
+from fairmark.release.envelope import read_envelope
 from fairmark.release.hashes import check_workspace
-from fairmark.release.statement import state, write_statement
+from fairmark.release.keys import SigningKey
+from fairmark.release.seal import seal_release
+from fairmark.release.statement import release_digest, state
 from fairmark.release.trace import Trace, check_version, tagged
 
 if TYPE_CHECKING:
@@ -26,9 +29,15 @@ _DRAFT = re.compile(r"\.[a-z0-9-]+-v\d+\.\d+\.\d+\..+")
 
 
 def assemble(
-    root: Path, destination: Path, version: str, trace: Trace, params: Params, verdict: "Verdict"
+    root: Path,
+    destination: Path,
+    version: str,
+    trace: Trace,
+    params: Params,
+    verdict: "Verdict",
+    key: SigningKey,
 ) -> Path:
-    """Write the release folder `destination` from the working folder `root`, and return it.
+    """Write the release folder `destination` from the working folder `root`, sealed by `key`, and return it.
 
     It is gathered in a draft beside it, which takes its name when it is whole; a draft that a killed run
     left is removed. A folder that stands there already, of the same bytes and named by no tag yet, is what
@@ -56,7 +65,7 @@ def assemble(
             parts = bill.bill(root, trace, params, verdict_json, bill.tools(root))
             write_json(draft / BILL, parts)
             stated = state(draft, root, trace, params, verdict, version)
-            write_statement(draft / STATEMENT, stated)
+            seal_release(draft, stated, key)
             _take_place(draft, destination)
     except OSError as error:
         place = error.filename or destination
@@ -86,12 +95,32 @@ def _take_place(draft: Path, destination: Path) -> None:
     if not os.path.lexists(destination):
         draft.rename(destination)
         return
-    ours, theirs = draft / STATEMENT, destination / STATEMENT
-    if not theirs.is_file() or ours.read_bytes() != theirs.read_bytes():
-        raise StateError(
-            f"{destination}: must be new, got a folder of another content that no tag names "
-            "(look at it and move it away, or choose another version)"
+    if all(_content(draft / name) == _content(destination / name) for name in SEALS):
+        return
+    found = "a folder of another content"
+    if signer := _same_by(draft, destination):
+        found = f"the same release signed by another key, {signer}"
+    raise StateError(
+        f"{destination}: must be new, got {found}, that no tag names "
+        "(look at it and move it away, or choose another version)"
+    )
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _same_by(draft: Path, destination: Path) -> str | None:
+    """Return the other key that signed the same statement in `destination`, or None."""
+    try:
+        ours, theirs = (
+            str(read_envelope(folder / STATEMENT)["signatures"][0]["keyid"])
+            for folder in (draft, destination)
         )
+        same = release_digest(draft) == release_digest(destination)
+    except FairmarkError:
+        return None
+    return f"{theirs[:16]}…" if same and theirs != ours else None
 
 
 @contextmanager

@@ -8,8 +8,27 @@ STATEMENT = "statement.json"
 VERDICT = "verdict.json"
 BILL = "sbom.cdx.json"
 
+VERDICT_SEAL = "verdict.intoto.json"
+BILL_SEAL = "sbom.intoto.json"
+MODEL_SEAL = "model.sig"
+
+SEALS = (MODEL_SEAL, BILL_SEAL, STATEMENT, VERDICT_SEAL)
+"""The signed files. The statement names every other file of the release."""
+
 PINNED = ("data.dvc", "dvc.lock", "params.yaml", "requirements-dev.lock", "requirements.lock")
 """Files of the commit that say what was run on what."""
+
+SOURCES = (
+    "src",
+    "flows",
+    ".dvc/config",
+    "Dockerfile",
+    "Makefile",
+    "dvc.yaml",
+    "prefect.yaml",
+    "pyproject.toml",
+)
+"""Files and folders of the commit, of those there are, that hold the code of the stages and flows."""
 
 GATHERED = {
     "model": MODEL,
@@ -22,4 +41,4 @@ GATHERED = {
     **{name: name for name in PINNED},
 }
 """Name in the release -> path in the working folder. Beside these a release has a verdict, a bill of
-materials, a statement, and the data sheet where the data has one."""
+materials, the seals, and the data sheet where the data has one."""

@@ -18,6 +18,7 @@ from fairmark.release.foreign import foreign_text, strict_json
 from fairmark.release.keys import PublicKey, SigningKey
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 MOST_SIGNATURES = 16
 
 _KEYID = re.compile(r"[0-9a-f]{64}")

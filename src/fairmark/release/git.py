@@ -68,13 +68,13 @@ def need(root: Path, what: str, *words: str, given: str | None = None) -> str:
     return answer.stdout
 
 
-def git_bytes(root: Path, *words: str) -> bytes | None:
-    """Return the bytes that git wrote, or None when it refused."""
+def git_bytes(root: Path, *words: str, given: bytes = b"") -> bytes | None:
+    """Return the bytes that git wrote when it read those given, or None when it refused."""
     answer = subprocess.run(
         ["git", "-C", str(root), *words],
         capture_output=True,
         check=False,
-        stdin=subprocess.DEVNULL,
+        input=given,
         env=environment(),
     )
     return answer.stdout if answer.returncode == 0 else None

@@ -5,9 +5,10 @@ from typing import Any
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import sha256
-from fairmark.release.contents import GATHERED, PINNED, STATEMENT
+from fairmark.release.contents import BILL, GATHERED, PINNED, SEALS, STATEMENT, VERDICT
+from fairmark.release.envelope import STATEMENT_TYPE
 from fairmark.release.opened import PLAIN_NAME, Opened
-from fairmark.release.statement import BUILD_TYPE, PREDICATE_TYPE, TYPE
+from fairmark.release.statement import BUILD_TYPE, PREDICATE_TYPE
 from fairmark.release.trace import check_version
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -19,13 +20,16 @@ def statement(opened: Opened) -> str:
     found = opened.statement
     faults = [
         f"{STATEMENT}: {key} must be {wanted}, got {str(found.get(key))[:80]!r}"
-        for key, wanted in (("_type", TYPE), ("predicateType", PREDICATE_TYPE))
+        for key, wanted in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE))
         if found.get(key) != wanted
     ]
     faults += [
         f"{STATEMENT}: subject {str(name)[:80]!r} must be a plain name, once, in order, with a SHA-256"
         for name, previous, digest in _subjects(opened)
-        if not PLAIN_NAME.fullmatch(name) or not _SHA256.fullmatch(digest) or name <= previous
+        if not PLAIN_NAME.fullmatch(name)
+        or not _SHA256.fullmatch(digest)
+        or name <= previous
+        or name in SEALS
     ]
     name, version = str(opened.external["name"]), str(opened.external["version"])
     if not _NAME.fullmatch(name):
@@ -40,8 +44,8 @@ def statement(opened: Opened) -> str:
 def files(opened: Opened) -> str:
     """Check that the folder holds the files of the statement and no other, each a plain file."""
     found = set(opened.files)
-    stated = {name for name, _, _ in _subjects(opened)} | {STATEMENT}
-    needed = {name for name in GATHERED if name != "model"}
+    stated = {name for name, _, _ in _subjects(opened)} | set(SEALS)
+    needed = {name for name in GATHERED if name != "model"} | {VERDICT, BILL}
     faults = [f"{name}: must be there, got nothing" for name in sorted((stated | needed) - found)]
     faults += [
         f"{name}: must be named by the statement, got a file too many" for name in sorted(found - stated)
@@ -83,11 +87,6 @@ def inputs(opened: Opened) -> str:
     if wrong:
         raise VerificationError(*wrong)
     return f"{', '.join(PINNED)} are those it was made from"
-
-
-def seal(opened: Opened) -> str:
-    """Say that nobody has signed the release."""
-    raise StateError(f"{opened.folder.name}: not signed, so this shows that it is whole, not who made it")
 
 
 def _subjects(opened: Opened) -> list[tuple[str, str, str]]:

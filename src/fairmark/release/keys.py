@@ -162,6 +162,14 @@ def own_key(*, make: bool) -> SigningKey:
     return SigningKey(public, lambda data: keyfile.signed(private, data), path, made)
 
 
+def public_place() -> Path | None:
+    """Return the file that holds the public half of the user's own key, or None when it is in no file."""
+    if os.environ.get("FAIRMARK_KEY"):
+        shown = os.environ.get("FAIRMARK_KEY_PUBLIC")
+        return Path(shown) if shown else None
+    return config_folder() / PUBLIC
+
+
 def own_public() -> PublicKey | None:
     """Return the public half of the user's own key, or None when there is no key; makes none."""
     named = os.environ.get("FAIRMARK_KEY")

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import UsageError, VerificationError
-from fairmark.release.contents import BILL, STATEMENT, VERDICT
+from fairmark.release.contents import BILL, MODEL_SEAL, STATEMENT, VERDICT
+from fairmark.release.envelope import opened, read_envelope
 from fairmark.release.foreign import foreign_json, foreign_text, foreign_yaml
+from fairmark.release.modelsig import read_model_seal
 
 PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*")
 MOST_FILES = 10_000
@@ -33,6 +35,7 @@ class Opened:
         if not folder.is_dir():
             raise UsageError(f"{folder}: must be a release folder, got none")
         self.folder = folder
+        self._seals: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
 
     @cached_property
     def files(self) -> list[str]:
@@ -71,8 +74,8 @@ class Opened:
 
     @cached_property
     def statement(self) -> dict[str, Any]:
-        """The value of statement.json."""
-        return self._mapping(foreign_json(self.folder / STATEMENT), STATEMENT)
+        """What statement.json states, whoever signed it."""
+        return self.stated(STATEMENT)
 
     @cached_property
     def external(self) -> dict[str, Any]:
@@ -116,6 +119,29 @@ class Opened:
     def bill(self) -> dict[str, Any]:
         """The value of sbom.cdx.json."""
         return self.json(BILL)
+
+    def envelope(self, name: str) -> dict[str, Any]:
+        """Return the DSSE envelope in the seal `name`."""
+        return self._seal(name)[0]
+
+    def stated(self, name: str) -> dict[str, Any]:
+        """Return the statement in the seal `name`, whoever signed it."""
+        return self._seal(name)[1]
+
+    @cached_property
+    def hint(self) -> str:
+        """Which key model.sig says that it was made with."""
+        return read_model_seal(self.folder / MODEL_SEAL)[2]
+
+    def _seal(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        if name not in self._seals:
+            if name == MODEL_SEAL:
+                envelope, statement, _ = read_model_seal(self.folder / name)
+            else:
+                envelope = read_envelope(self.folder / name)
+                statement = opened(envelope)[1]
+            self._seals[name] = envelope, statement
+        return self._seals[name]
 
     def json(self, name: str) -> dict[str, Any]:
         """Return the mapping in the JSON file `name`."""

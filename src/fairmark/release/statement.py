@@ -1,27 +1,27 @@
 """The one statement that ties a release together: an in-toto Statement with a SLSA provenance.
 
 in-toto Statement v1 (https://in-toto.io/Statement/v1) names the files of the release; its predicate,
-SLSA provenance v1 (https://slsa.dev/spec/v1.0/provenance), names what they were made from. Nothing in it
-depends on the clock, the host or the user, so that the same commit gives the same bytes.
+SLSA provenance v1 (https://slsa.dev/spec/v1.0/provenance), names what they were made from: the commit and
+every file of it that holds code, params or locks, the data, and what the stages made. Nothing in it depends
+on the clock, the host or the user, so that the same commit gives the same bytes.
 """
 
-import json
+import hashlib
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairmark.files import sha256, write_text
+from fairmark.files import sha256
 from fairmark.params import Params
-from fairmark.release.contents import PINNED, STATEMENT
+from fairmark.release.contents import PINNED, SEALS, SOURCES, STATEMENT
+from fairmark.release.envelope import STATEMENT_TYPE, opened, read_envelope
 from fairmark.release.foreign import foreign_yaml
 from fairmark.release.hashes import address, data_outputs, files_of, names, stage_outputs
-from fairmark.release.trace import Trace
+from fairmark.release.trace import Trace, committed_files
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
 
-NAME = STATEMENT
-TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:fairmark:release:1"
 BUILDER = "urn:fairmark:builder:local"
@@ -41,11 +41,11 @@ def state(
     policy = written.pop("policy")
     external = {"name": params.project.name, "version": version, "params": written, "policy": policy}
     return {
-        "_type": TYPE,
+        "_type": STATEMENT_TYPE,
         "subject": [
             {"name": name, "digest": {"sha256": sha256(folder / name)}}
             for name in names(folder)
-            if name != STATEMENT
+            if name not in SEALS
         ],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
@@ -60,10 +60,18 @@ def state(
     }
 
 
-def write_statement(path: Path, statement: dict[str, Any]) -> None:
-    """Write `statement` as JSON with sorted keys; unlike a measurement, no number is rounded."""
-    text = json.dumps(statement, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+def release_digest(folder: Path) -> str:
+    """Return the release digest: SHA-256 (64 hex digits) of what statement.json states, whoever signed it.
+
+    Raises
+    ------
+    InputError
+        When there is no statement, or it is not JSON.
+    VerificationError
+        When it is not written in the one form of an envelope.
+    """
+    payload, _ = opened(read_envelope(folder / STATEMENT))
+    return hashlib.sha256(payload).hexdigest()
 
 
 def _dependencies(root: Path, trace: Trace) -> list[dict[str, Any]]:
@@ -73,6 +81,11 @@ def _dependencies(root: Path, trace: Trace) -> list[dict[str, Any]]:
         "annotations": {"committed": trace.committed},
     }
     pinned = [{"name": name, "digest": {"sha256": sha256(root / name)}} for name in PINNED]
+    pinned += [
+        {"name": name, "digest": {"sha256": digest}}
+        for name, digest in committed_files(root, trace.commit, SOURCES).items()
+        if name not in PINNED
+    ]
     outputs = {**data_outputs(root), **stage_outputs(root)}
     made = [
         _file(root, name, path, outputs[path]["md5"]) for path in outputs for name in files_of(root, path)

@@ -1,16 +1,20 @@
 """Which commit a release comes from, and the tag that names it."""
 
 import datetime as dt
+import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fairmark.errors import StateError, UsageError
-from fairmark.release.git import git, git_bytes, in_words, need
+from fairmark.release.git import git, git_bytes, need
+from fairmark.release.keys import SigningKey
+from fairmark.release.machine import made_on
+from fairmark.release.tags import sign_tag
 
 _VERSION = re.compile(r"v(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 _SEAL = "Statement-SHA256: "
-_NOBODY = ("-c", "user.name=fairmark", "-c", "user.email=fairmark@localhost")
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,32 @@ def committed_file(root: Path, commit: str, name: str) -> bytes | None:
     return git_bytes(root, "cat-file", "blob", f"{commit}:./{name}")
 
 
+def committed_files(root: Path, commit: str, places: Sequence[str]) -> dict[str, str]:
+    """Return the SHA-256 of every file of `commit` at or below `places`, by path relative to `root`, sorted.
+
+    Raises
+    ------
+    StateError
+        When git can't list or read them.
+    """
+    words = ("--no-replace-objects", "ls-tree", "-r", "-z", commit, "--", *places)
+    listed = [line.split("\t", 1) for line in need(root, f"list {commit}", *words).split("\0") if line]
+    blobs = {name: about.split()[2] for about, name in listed if about.split()[1] == "blob"}
+    asked = "".join(f"{blob}\n" for blob in blobs.values()).encode()
+    content = git_bytes(root, "--no-replace-objects", "cat-file", "--batch", given=asked)
+    if content is None:
+        raise StateError(f"{root}: must hold the files of {commit[:12]}, got a clone without them (fetch it)")
+    found, place = {}, 0
+    for name in blobs:
+        start = content.index(b"\n", place) + 1
+        head = content[place:start].split()
+        if len(head) != 3:
+            raise StateError(f"{root}: must hold {name} of {commit[:12]}, got a clone without it (fetch it)")
+        place = start + int(head[2]) + 1
+        found[name] = hashlib.sha256(content[start : place - 1]).hexdigest()
+    return dict(sorted(found.items()))
+
+
 def known(root: Path, commit: str) -> bool:
     """Return whether `commit` is in the repository at `root`.
 
@@ -123,12 +153,19 @@ def check_version(text: str) -> str:
 
 
 def tag_release(
-    root: Path, name: str, version: str, message: str, statement_sha256: str, commit: str = "HEAD"
+    root: Path,
+    name: str,
+    version: str,
+    message: str,
+    statement_sha256: str,
+    commit: str = "HEAD",
+    *,
+    key: SigningKey,
 ) -> str:
-    """Set the annotated tag `NAME@vX.Y.Z` (the grammar of GTO) on `commit`, and return it.
+    """Set the tag `NAME@vX.Y.Z` (the grammar of GTO) on `commit`, signed by `key`, and return it.
 
-    The tag carries the SHA-256 of the release's statement, and so of every file of the release. Where
-    git knows no identity, fairmark tags as itself and says so.
+    The tag carries the release digest, and so the SHA-256 of every file of the release, and says on what
+    machine the release was made, which its statement must not hold.
 
     Raises
     ------
@@ -138,14 +175,8 @@ def tag_release(
     tag = f"{name}@{check_version(version)}"
     if tagged(root, tag) is not None:
         raise StateError(f"git tag {tag}: must be new, got one that exists (choose another version)")
-    note = f"{message}\n\n{_SEAL}{statement_sha256}\n"
-    identity: tuple[str, ...] = ()
-    if git(root, "var", "GIT_COMMITTER_IDENT").returncode != 0:
-        identity = _NOBODY
-        note += "Tagger: git knew no user.name and user.email, so fairmark tagged as itself\n"
-    answer = git(root, *identity, "tag", "--annotate", "--cleanup=verbatim", "-m", note, tag, commit)
-    if answer.returncode != 0:
-        raise StateError(f"git tag {tag}: must be set, got {in_words(answer.stderr)}")
+    note = f"{message}\n\n{_SEAL}{statement_sha256}\nMade-On: {made_on()}\n"
+    sign_tag(root, tag, commit, note, key)
     return tag
 
 

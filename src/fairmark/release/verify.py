@@ -5,8 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from fairmark.errors import FairmarkError, StateError
-from fairmark.release import agreement, billed, card, integrity, origin
+from fairmark.release import agreement, billed, card, integrity, origin, seal
+from fairmark.release.contents import SEALS
 from fairmark.release.fact import Fact
+from fairmark.release.keys import PublicKey
 from fairmark.release.opened import Opened
 
 Check = Callable[[Opened], str]
@@ -27,18 +29,27 @@ CHECKS: Mapping[str, Check] = {
     "metrics": agreement.metrics,
     "card": card.card,
     "bill": billed.bill,
+    "stated verdict": seal.verdict,
+    "stated bill": seal.bill,
+    "stated model": seal.model,
 }
 
 LONGEST = 300
 
 
-def verify(folder: Path, clone: Path | None = None) -> list[Fact]:
+def verify(
+    folder: Path, clone: Path | None = None, key: PublicKey | None = None, *, yours: bool = False
+) -> list[Fact]:
     """Return every claim of the release in `folder`, checked; nothing in it is ever run.
 
     Parameters
     ----------
     clone
         A clone of the repository, to check the commit and the tag; None leaves them unasked.
+    key
+        The public key that the release must be signed by; without one the seals can't be told.
+    yours
+        Whether `key` is the user's own, taken because none was given.
 
     Raises
     ------
@@ -52,8 +63,10 @@ def verify(folder: Path, clone: Path | None = None) -> list[Fact]:
     facts = [
         listed if check is integrity.files else _fact(name, check, opened) for name, check in CHECKS.items()
     ]
-    facts.append(_fact("seal", integrity.seal, opened, asked=False))
-    for name, compare in (("commit", origin.commit), ("tag", origin.tag)):
+    sealed = partial(seal.signed, key=key, yours=yours)
+    facts += [_fact(f"seal {name}", partial(sealed, name=name), opened) for name in SEALS]
+    signed = partial(origin.tag_seal, key=key)
+    for name, compare in (("commit", origin.commit), ("tag", origin.tag), ("tag seal", signed)):
         if clone is None:
             facts.append(Fact(name, None, "not asked: give a clone to check it", asked=False))
         else:
@@ -61,16 +74,16 @@ def verify(folder: Path, clone: Path | None = None) -> list[Fact]:
     return facts
 
 
-def _fact(name: str, check: Check, opened: Opened, *, asked: bool = True) -> Fact:
+def _fact(name: str, check: Check, opened: Opened) -> Fact:
     try:
-        return Fact(name, True, _line(check(opened)), asked)
+        return Fact(name, True, _line(check(opened)))
     except (StateError, PermissionError) as error:
-        return Fact(name, None, _line(str(error)), asked)
+        return Fact(name, None, _line(str(error)))
     except FairmarkError as error:
-        return Fact(name, False, _line("; ".join(error.faults)), asked)
+        return Fact(name, False, _line("; ".join(error.faults)))
     except Exception as error:  # noqa: BLE001 - a hostile file may break any reader, and must not end the check
         shape = f"must have the shape of a release, got {type(error).__name__}: {error}"
-        return Fact(name, False, _line(shape), asked)
+        return Fact(name, False, _line(shape))
 
 
 def _line(text: str) -> str:
