@@ -1,0 +1,149 @@
+"""What a reader of the model card has to weigh: uses, limits, trade-offs, risks, groups and energy.
+
+The part `considerations` of a CycloneDX 1.6 model card, made of the params, the verdict and what was
+measured; nothing in it is written by hand for one model.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fairmark.params import EnvironmentalCost, Limit, Params
+
+Finding = Mapping[str, Any]
+
+GRAMS_PER_TONNE = 1_000_000
+
+
+def considerations(params: Params, found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the `considerations` of a model card; `found` as `model_component` takes it."""
+    project, findings = params.project, found["verdict"]["findings"]
+    said: dict[str, Any] = {
+        "users": [f"{project.owner}, who answers for its use"],
+        "useCases": [project.intended_use],
+        "technicalLimitations": list(_limitations(params, found)),
+        "performanceTradeoffs": [params.policy.price],
+        "ethicalConsiderations": list(_risks(params, found)),
+        "fairnessAssessments": [
+            assessment(limit, params, found["measurements"], findings, found["model"]["chosen"])
+            for limit in params.policy.limits
+            if limit.attribute is not None
+        ],
+    }
+    if params.release.environmental_cost is not None:
+        said["environmentalConsiderations"] = _energy(params.release.environmental_cost)
+    return said
+
+
+def assessment(
+    limit: Limit,
+    params: Params,
+    measured: Mapping[str, Any],
+    findings: Sequence[Finding],
+    chosen: Mapping[str, Any],
+) -> dict[str, str]:
+    """Return the fairness assessment of a limit on groups: who is at risk, of what, and what was done."""
+    groups = ", ".join(sorted(measured["groups"][limit.attribute]))
+    own = [finding for finding in findings if finding["limit"] == limit.name]
+    steps = [
+        f"{step['constraint'].replace('_', ' ')} at strength {step['strength']}"
+        for step in chosen["mitigation"]
+        if step["attribute"] == limit.attribute
+    ]
+    trained = (
+        f"Trained with {', '.join(steps)}." if steps else "Nothing was done by this attribute in training."
+    )
+    if chosen["margin"] is not None:
+        trained += f" The threshold keeps the limits on validation rows with a margin of {chosen['margin']}."
+    return {
+        "groupAtRisk": f"{limit.attribute}: {groups}",
+        "benefits": params.policy.goal,
+        "harms": f"{limit.reason} {_shown(own)}",
+        "mitigationStrategy": f"{required(limit)} {trained} Price: {params.policy.price}",
+    }
+
+
+def required(limit: Limit) -> str:
+    """Return what a limit on groups requires, led by its name."""
+    sign, value = ("at most", limit.at_most) if limit.at_least is None else ("at least", limit.at_least)
+    role = "gate" if limit.gate else "reported"
+    return f"Limit {limit.name} ({role}): {limit.measure} by {limit.attribute} {sign} {value}."
+
+
+def _shown(findings: Sequence[Finding]) -> str:
+    """Return each comparison that is not shown to be met, or of met ones the tightest."""
+    left = [each for each in findings if each["outcome"] != "pass"]
+    if not left:
+        return str(min(findings, key=lambda each: abs(each["bound"] - each["limit_value"]))["text"])
+    said = [
+        f"{each['group']} {each['outcome']} (measured {each['value']}, bound {each['bound']})"
+        for each in left
+    ]
+    return f"Not shown to be met in {len(left)} of {len(findings)} comparisons: {'; '.join(said)}."
+
+
+def _limitations(params: Params, found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    yield f"Out of scope: {params.project.out_of_scope}"
+    measured, least = found["measurements"], params.policy.min_group_rows
+    yield (
+        f"Measured on {measured['data']['rows']} rows of the part {measured['data']['part']}, at one "
+        f"threshold of {found['model']['threshold']} for everybody, with two-sided intervals that hold at "
+        f"{measured['confidence']} each."
+    )
+    for attribute, groups in sorted(measured["groups"].items()):
+        small = [f"{name} ({cell['rows']})" for name, cell in sorted(groups.items()) if cell["rows"] < least]
+        if small:
+            yield f"By {attribute}, groups with fewer than {least} test rows: {', '.join(small)}."
+    findings = found["verdict"]["findings"]
+    for limit in params.policy.limits:
+        own = [finding["outcome"] for finding in findings if finding["limit"] == limit.name]
+        if left := len(own) - own.count("pass"):
+            yield f"{limit.name}: {left} of {len(own)} comparisons are not shown to be met."
+
+
+def _risks(params: Params, found: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    attributes = ", ".join(sorted(found["measurements"]["groups"]))
+    yield {"name": f"Unlike decisions by {attributes}", "mitigationStrategy": params.policy.goal}
+    withheld = sorted(f"{column['name']} ({column['why']})" for column in found["schema"]["withheld"])
+    told = ", ".join(params.policy.protected_at_prediction)
+    yield {
+        "name": "Protected attributes, and columns that stand in for them",
+        "mitigationStrategy": (
+            f"Withheld from the model: {', '.join(withheld) or 'nothing'}. "
+            f"Told to the decision itself: {told or 'nothing'}."
+        ),
+    }
+    privacy = params.privacy
+    yield {
+        "name": f"Personal data among the training rows: {', '.join(privacy.personal) or 'none named'}",
+        "mitigationStrategy": (
+            f"At most {privacy.decisions_shown} single decisions are explained, a leaf stands for at least "
+            f"{privacy.smallest_leaf} training rows, a cell of a table for at least {privacy.smallest_cell}."
+        ),
+    }
+    let_through = {
+        (finding["limit"], finding["outcome"], finding["waived_by"])
+        for finding in found["verdict"]["findings"]
+        if finding["waived_by"]
+    }
+    for limit, outcome, by in sorted(let_through):
+        yield {"name": f"{limit}: {outcome}, let through", "mitigationStrategy": by}
+
+
+def _energy(cost: EnvironmentalCost) -> dict[str, Any]:
+    energy = {"value": cost.training_kwh, "unit": "kWh"}
+    provider = {
+        "organization": {"name": "unknown"},
+        "energySource": "unknown",
+        "energyProvided": energy,
+    }
+    return {
+        "energyConsumptions": [
+            {
+                "activity": "training",
+                "energyProviders": [provider],
+                "activityEnergyCost": energy,
+                "co2CostEquivalent": {"value": cost.training_co2_g / GRAMS_PER_TONNE, "unit": "tCO2eq"},
+            }
+        ],
+        "properties": [{"name": "fairmark:how", "value": cost.how}],
+    }
