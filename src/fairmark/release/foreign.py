@@ -91,13 +91,23 @@ def foreign_yaml(path: Path) -> Any:
         When it is not YAML, has tags of its own or a key given twice, is nested too deeply, or grows too
         large when its aliases are filled in.
     """
-    text = foreign_text(path)
+    return strict_yaml(foreign_text(path), path.name)
+
+
+def strict_yaml(text: str, where: str) -> Any:
+    """Return the value of a YAML text, as `foreign_yaml` does; `where` names it in a fault.
+
+    Raises
+    ------
+    InputError
+        As `foreign_yaml`.
+    """
     try:
         _refuse_tricks(text)
         return _plain(yaml.load(text, Loader=_Loader), count())  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         fault = " ".join(str(error).split())
-        raise InputError(f"{path.name}: must be plain YAML, got {fault[:200]}") from error
+        raise InputError(f"{where}: must be plain YAML, got {fault[:200]}") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
