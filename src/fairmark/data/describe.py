@@ -9,7 +9,7 @@ from fairmark.data.checked import Checked
 from fairmark.data.plan import Plan
 from fairmark.data.roles import sources
 from fairmark.files import sha256
-from fairmark.params import Prepare, Source
+from fairmark.params import ByCross, ByEdges, Prepare, Source
 
 
 def described(params: Prepare, plan: Plan, files: dict[str, Checked], found: pd.DataFrame) -> dict[str, Any]:
@@ -30,6 +30,7 @@ def described(params: Prepare, plan: Plan, files: dict[str, Checked], found: pd.
                 "by": attribute.by,
                 "columns": sources(params, name),
                 "groups": sorted(str(group) for group in found[name].unique()),
+                **_parts(params, plan, name),
             }
             for name, attribute in params.protected.items()
         },
@@ -43,6 +44,34 @@ def described(params: Prepare, plan: Plan, files: dict[str, Checked], found: pd.
             {**_descriptor(name, plan, main), "why": why} for name, why in plan.roles.withheld.items()
         ],
     }
+
+
+def _parts(params: Prepare, plan: Plan, name: str) -> dict[str, Any]:
+    """Return how an attribute is made from raw columns, where naming the columns does not say it.
+
+    Whoever has to tell a person's group from the columns needs the edges of a number and the two names of a
+    boolean.
+    """
+    attribute = params.protected[name]
+    singles = (
+        [params.protected[part] for part in attribute.of] if isinstance(attribute, ByCross) else [attribute]
+    )
+    parts = [
+        {
+            "column": one.column,
+            "edges": one.edges if isinstance(one, ByEdges) else None,
+            "pair": None if isinstance(one, ByEdges) else _pair(plan, one.column),
+        }
+        for one in singles
+        if not isinstance(one, ByCross)
+    ]
+    plain = all(part["edges"] is None and part["pair"] is None for part in parts)
+    return {} if plain and len({part["column"] for part in parts}) == len(parts) else {"parts": parts}
+
+
+def _pair(plan: Plan, column: str) -> list[str] | None:
+    pair = plan.kinds[column].pair
+    return None if pair is None else list(pair)
 
 
 def _descriptor(name: str, plan: Plan, main: Checked) -> dict[str, Any]:

@@ -5,14 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from fairmark.errors import InputError
+from fairmark.errors import InputError, ParamsError
 from fairmark.learn.balance import balanced
 from fairmark.learn.calibrate import platt
 from fairmark.learn.encode import Encoder, Floats
 from fairmark.learn.family import FAMILIES
+from fairmark.learn.group_thresholds import GroupThresholds, Origin, origins
 from fairmark.learn.limits import Limits, Rows
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
 from fairmark.learn.model import Calibration, Model, probability
+from fairmark.learn.parity import together
 from fairmark.learn.parts import Parts
 from fairmark.learn.sample import Sample
 from fairmark.learn.threshold import choose
@@ -30,6 +32,8 @@ class Ready:
     valid_groups: pd.DataFrame
     single: list[str]
     """The protected attributes that are not crossings of others."""
+    origins: list[Origin] | None = None
+    """What tells the groups of the attribute that has thresholds of its own, where one has."""
 
     @property
     def rows(self) -> Rows:
@@ -52,6 +56,7 @@ def ready(parts: Parts, base: Train) -> Ready:
     encoder = Encoder.fit(train, parts.schema["features"], base.max_categories)
     attributes = parts.schema["attributes"]
     single = [name for name in parts.attributes if attributes[name]["by"] != "cross"]
+    by = base.threshold.by
     return Ready(
         encoder,
         _sample(encoder, train),
@@ -59,6 +64,7 @@ def ready(parts: Parts, base: Train) -> Ready:
         train_groups[parts.attributes],
         valid_groups[parts.attributes],
         single,
+        None if by is None else origins(parts.schema, by.attribute),
     )
 
 
@@ -85,7 +91,9 @@ def fit(rows: Ready, chosen: Chosen, base: Train, policy: Policy) -> Model:
     raw = scorer.raw(rows.valid.matrix)
     calibration = platt(raw, rows.valid.label, rows.valid.weight)
     model = Model(rows.encoder, scorer, calibration, 0.5, base.seed, chosen)
-    return replace(model, threshold=_threshold(rows, chosen, base, policy, raw, calibration))
+    common = _threshold(rows, chosen, base, policy, raw, calibration)
+    own = _own(rows, chosen, base, policy, probability(calibration.a * raw + calibration.b), common)
+    return replace(model, threshold=common, own=own)
 
 
 def _threshold(
@@ -95,6 +103,24 @@ def _threshold(
     keeps = None if chosen.margin is None else Limits(policy, rows.rows, chosen.margin).admissible(score)
     goal = base.threshold.maximise
     return choose(score, rows.valid.label, rows.valid.weight, goal, keeps).cut
+
+
+def _own(
+    rows: Ready, chosen: Chosen, base: Train, policy: Policy, score: Floats, common: float
+) -> GroupThresholds | None:
+    """Return thresholds of groups' own where params ask for them; a choice without a margin has none."""
+    by = base.threshold.by
+    if by is None or rows.origins is None:
+        return None
+    if by.attribute not in policy.protected_at_prediction:
+        raise ParamsError(
+            "params.yaml: train.threshold.by.attribute must be named in policy.protected_at_prediction, "
+            f"because every decision would read it, got {by.attribute!r} and {policy.protected_at_prediction}"
+        )
+    if chosen.margin is None:
+        return None
+    groups = together(by, policy, chosen.margin, base.threshold.maximise, score, rows.rows, common)
+    return None if groups is None else GroupThresholds(**by.model_dump(), origins=rows.origins, groups=groups)
 
 
 def _sample(encoder: Encoder, frame: pd.DataFrame) -> Sample:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.learn.encode import Floats
-from fairmark.learn.rates import RATES, SINGLE, cells, disparity, rate
+from fairmark.learn.rates import RATES, SINGLE, cells, disparity, marks, rate
 from fairmark.learn.sample import Labels
 from fairmark.learn.threshold import Admissible
 from fairmark.params import Limit, Policy
@@ -57,17 +57,23 @@ class Limits:
         """The limits whose measure is known here, in the policy's order."""
         return [limit for limit in self.policy.limits if _is_known(limit)]
 
-    def values(self, score: Floats, threshold: float) -> dict[str, float | None]:
-        """Return the value of each known limit's measure, by the limit's name; None where there is none."""
-        cut = np.array([threshold])
-        found = {limit.name: float(self._value(limit, score, cut)[0]) for limit in self.known}
+    def values(self, score: Floats, threshold: float | Floats) -> dict[str, float | None]:
+        """Return the value of each known limit's measure, by the limit's name; None where there is none.
+
+        `threshold` is one for all rows, or that of each row, [n].
+        """
+        at = marks(score, threshold)
+        found = {limit.name: float(self._value(limit, score, *at)[0]) for limit in self.known}
         return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
-    def slacks(self, score: Floats, threshold: float) -> dict[str, float]:
-        """Return how far inside each gated limit the rows are, margin taken off; >= 0 keeps it."""
-        cut = np.array([threshold])
+    def slacks(self, score: Floats, threshold: float | Floats) -> dict[str, float]:
+        """Return how far inside each gated limit the rows are, margin taken off; >= 0 keeps it.
+
+        `threshold` is one for all rows, or that of each row, [n].
+        """
+        at = marks(score, threshold)
         gates = [limit for limit in self.known if limit.gate]
-        return {limit.name: float(self._slack(limit, score, cut)[0]) for limit in gates}
+        return {limit.name: float(self._slack(limit, score, *at)[0]) for limit in gates}
 
     def admissible(self, score: Floats) -> Admissible | None:
         """Return a judge of cuts of this score: those that keep every gated limit that a cut can move.
@@ -79,22 +85,24 @@ class Limits:
             return None
 
         def keeps(cut: Floats) -> npt.NDArray[np.bool_]:
-            return np.asarray(np.all([self._slack(limit, score, cut) >= 0 for limit in movable], axis=0))
+            return np.asarray(
+                np.all([self._slack(limit, score, score, cut) >= 0 for limit in movable], axis=0)
+            )
 
         return keeps
 
-    def _slack(self, limit: Limit, score: Floats, cut: Floats) -> Floats:
-        value = self._value(limit, score, cut)
+    def _slack(self, limit: Limit, score: Floats, marked: Floats, cut: Floats) -> Floats:
+        value = self._value(limit, score, marked, cut)
         slack = value - limit.at_least if limit.at_least is not None else (limit.at_most or 0.0) - value
         slack = slack - (self.margin if limit.attribute is not None else 0.0)
         return np.where(np.isnan(slack), WORST, slack)
 
-    def _value(self, limit: Limit, score: Floats, cut: Floats) -> Floats:
+    def _value(self, limit: Limit, score: Floats, marked: Floats, cut: Floats) -> Floats:
         code, names = self._codes(limit.attribute)
         if limit.measure in RANKED:
             each = [self._ranked(limit.measure, score, code == group) for group in range(len(names))]
             return np.full(len(cut), _worst(np.array(each), limit))
-        table = cells(score, self.rows.label, self.rows.weight, code, len(names), cut)
+        table = cells(marked, self.rows.label, self.rows.weight, code, len(names), cut)
         return (
             _worst(rate(table, limit.measure), limit)
             if limit.measure in SINGLE

@@ -14,6 +14,7 @@ from fairmark.errors import InputError
 from fairmark.files import read_json, sha256, write_json, write_text
 from fairmark.learn.encode import Encoder, Floats
 from fairmark.learn.family import FAMILIES, Scorer
+from fairmark.learn.group_thresholds import GroupThresholds
 from fairmark.params import Chosen, Section, Seed, typed
 
 FORMAT: Literal[1] = 1
@@ -31,6 +32,8 @@ class _File(Section):
     family: str
     features: list[str]
     threshold: float
+    thresholds: GroupThresholds | None = None
+    """Written only where groups have thresholds of their own."""
     calibration: Calibration
     seed: Seed
     chosen: Chosen
@@ -49,6 +52,8 @@ class Model:
     """Decide 1 from this score on; may stand above 1 or below 0, where everybody is decided alike."""
     seed: int
     chosen: Chosen
+    own: GroupThresholds | None = None
+    """Thresholds of groups' own; then `threshold` is that of groups without one."""
 
     @property
     def features(self) -> list[str]:
@@ -72,9 +77,52 @@ class Model:
         """Return the probability of the positive label, [n], 0..1."""
         return probability(self.margin(frame))
 
-    def decide(self, frame: pd.DataFrame) -> npt.NDArray[np.int8]:
-        """Return the decisions, [n]: 1 where the score is at least the threshold, else 0."""
-        return (self.score(frame) >= self.threshold).astype(np.int8)
+    def decide(self, frame: pd.DataFrame, groups: pd.DataFrame | None = None) -> npt.NDArray[np.int8]:
+        """Return the decisions, [n]: 1 where the score is at least the threshold, else 0.
+
+        Parameters
+        ----------
+        groups
+            Group names of the same rows, a column for each attribute, as the evidence has them. Without
+            them, groups that have thresholds of their own are told from the raw columns in `frame`.
+
+        Raises
+        ------
+        InputError
+            When groups have thresholds of their own and nothing tells the group of a row.
+        """
+        score = self.score(frame)
+        if self.own is not None and groups is None:
+            groups = pd.DataFrame({self.own.attribute: self.own.told(frame)})
+        return (score >= self.cut(groups)).astype(np.int8)
+
+    def cut(self, groups: pd.DataFrame | None) -> float | Floats:
+        """Return the threshold, or that of each row, [n], where groups have thresholds of their own.
+
+        Parameters
+        ----------
+        groups
+            Group names, a column for each attribute, as the evidence has them.
+
+        Raises
+        ------
+        InputError
+            When groups have thresholds of their own and their attribute is not among the columns.
+        """
+        if self.own is None:
+            return self.threshold
+        if groups is None or self.own.attribute not in groups:
+            raise InputError(
+                f"evidence: must tell the {self.own.attribute} of each row, because this model decides by a "
+                "threshold for each of its groups, got no such column"
+            )
+        return self.own.of(groups[self.own.attribute], self.threshold)
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """The threshold, and those of groups' own where there are any, as measurements state them."""
+        own = {} if self.own is None else {"thresholds": self.own.model_dump()}
+        return {"threshold": self.threshold, **own}
 
     def contributions(self, frame: pd.DataFrame) -> Floats:
         """Return exact Shapley values of the calibrated log-odds, [n, p + 1].
@@ -97,12 +145,14 @@ class Model:
             family=self.family,
             features=self.features,
             threshold=self.threshold,
+            thresholds=self.own,
             calibration=self.calibration,
             seed=self.seed,
             chosen=self.chosen,
             files={name: sha256(folder / name) for name in ("encoder.json", family.file)},
         )
-        write_json(folder / "model.json", file.model_dump())
+        unset = {"thresholds"} if self.own is None else set()
+        write_json(folder / "model.json", file.model_dump(exclude=unset))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -125,8 +175,11 @@ class Model:
         encoder = Encoder.from_json(read_json(folder / "encoder.json"))
         if encoder.names != file.features:
             raise InputError(f"encoder.json: must speak of the features of model.json, got {encoder.names}")
+        own = file.thresholds
+        if own is not None and set(own.columns) & set(file.features):
+            raise InputError(f"model.json: thresholds must not be told by a feature, got {own.columns}")
         scorer = family.load(_text(folder / family.file), encoder.columns)
-        return cls(encoder, scorer, file.calibration, file.threshold, file.seed, file.chosen)
+        return cls(encoder, scorer, file.calibration, file.threshold, file.seed, file.chosen, own)
 
 
 def probability(margin: Floats) -> Floats:

@@ -27,6 +27,13 @@ def cells(
     return table
 
 
+def marks(score: Floats, threshold: float | Floats) -> tuple[Floats, Floats]:
+    """Return what `cells` takes to decide by one threshold or by that of each row: marks [n] and a cut."""
+    if np.ndim(threshold) == 0:
+        return score, np.array([threshold], dtype=np.float64)
+    return (score >= threshold).astype(np.float64), np.array([0.5])
+
+
 def rate(table: Floats, measure: str) -> Floats:
     """Return a measure of `SINGLE` for each set of cells, [..., groups]; NaN where it divides by nothing."""
     tn, fp, fn, tp = (table[..., y, d] for y in (0, 1) for d in (0, 1))

@@ -12,7 +12,7 @@ from fairmark.learn.fit import Ready, fit, ready
 from fairmark.learn.limits import Limits
 from fairmark.learn.model import Model, probability
 from fairmark.learn.parts import read_parts
-from fairmark.learn.rates import cells, rate
+from fairmark.learn.rates import cells, marks, rate
 from fairmark.params import Chosen, Policy, Section, Train
 
 Files = tuple[Path, Path, Path, Path]
@@ -20,7 +20,7 @@ Files = tuple[Path, Path, Path, Path]
 
 
 class Outcome(Section):
-    """What a trial came to. All of it is measured on validation rows, at the trial's own threshold."""
+    """What a trial came to. All of it is measured on validation rows, at the trial's own thresholds."""
 
     failure: str | None
     """Why nothing could be fitted; the other entries then say nothing."""
@@ -88,7 +88,9 @@ def assess(model: Model, known: Ready, limits: Limits, base: Train) -> Outcome:
     rows = known.valid
     score = probability(model.margin_of(rows.matrix))
     one = np.zeros(len(rows.label), dtype=np.intp)
-    table = cells(score, rows.label, rows.weight, one, 1, np.array([model.threshold]))
+    cut = model.cut(known.valid_groups)
+    marked, bar = marks(score, cut)
+    table = cells(marked, rows.label, rows.weight, one, 1, bar)
     quality, accuracy, selected = (
         float(rate(table, name)[0, 0]) for name in (base.threshold.maximise, "accuracy", "selection_rate")
     )
@@ -96,8 +98,8 @@ def assess(model: Model, known: Ready, limits: Limits, base: Train) -> Outcome:
     return Outcome(
         failure=None,
         quality=quality,
-        slacks=limits.slacks(score, model.threshold),
-        measures=limits.values(score, model.threshold),
+        slacks=limits.slacks(score, cut),
+        measures=limits.values(score, cut),
         overall={"roc_auc": auc, "accuracy": accuracy, "selection_rate": selected},
         threshold=model.threshold,
         rounds=model.scorer.rounds,
