@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, norm
 
-from fairmark.judge.exact import Kind, Sample, p_value
-from fairmark.judge.score import difference_statistic, ratio_statistic
+from fairmark.judge.exact import rejects
+from fairmark.judge.score import Kind, difference_statistic, ratio_statistic
+from fairmark.judge.tables import Sample
 
 Floats = NDArray[np.float64]
 Rule = Callable[[Floats, int, Floats, int], NDArray[np.bool_]]
@@ -114,7 +115,7 @@ def boundary(
     rule = score_rule(kind, margin, tail)
 
     def shown(hits1: int, hits2: int) -> bool:
-        return p_value(Sample(hits1, rows[0]), Sample(hits2, rows[1]), kind, margin) <= tail
+        return rejects(Sample(hits1, rows[0]), Sample(hits2, rows[1]), kind, margin, tail)
 
     if rows[0] <= rows[1]:
         hits = window(rows[0], shares[0])

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import barnard_exact, binom
 
-from fairmark.judge.exact import MISSED, Kind, Sample, lower, p_value
+from fairmark.judge.exact import MISSED, lower, p_value, rejects
 from fairmark.judge.intervals import clopper_pearson
-from fairmark.judge.score import difference_statistic, koopman, miettinen_nurminen, ratio_statistic
+from fairmark.judge.score import Kind, difference_statistic, koopman, miettinen_nurminen, ratio_statistic
+from fairmark.judge.tables import Sample
 
 
 def _brute(one: Sample, two: Sample, kind: Kind, margin: float) -> float:
@@ -112,3 +113,42 @@ def test_without_rows_or_hits_the_bound_is_the_least_there_is() -> None:
     assert lower(Sample(0, 9), Sample(3, 9), "ratio", 0.05, 0.8) == 0.0
     assert lower(Sample(0, 0), Sample(3, 9), "difference", 0.05, 0.0) == -1.0
     assert lower(Sample(3, 9), Sample(6, 9), "ratio", 0.05, 1.25, floor=1.0) == 1.0
+
+
+@given(
+    TABLES,
+    st.sampled_from(
+        [("ratio", 0.8), ("ratio", 1.0), ("ratio", 1.25), ("difference", -0.1), ("difference", 0.1)]
+    ),
+    st.sampled_from([0.2, 0.05, 0.01, 0.0025]),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_quick_answer_is_that_of_the_p_value(
+    tables: tuple[Sample, Sample], limit: tuple[Kind, float], tail: float
+) -> None:
+    assert rejects(*tables, *limit, tail) == (p_value(*tables, *limit) <= tail)
+
+
+@pytest.mark.parametrize(
+    ("counts", "kind", "margin", "tail", "bound", "chance"),
+    [
+        # Written by the plain sums and halvings that these were before they were made quick.
+        ((20, 159, 2366, 13946), "ratio", 0.8, 0.05, 0.5128181545, 1),
+        ((98, 480, 2366, 13946), "ratio", 0.8, 0.0025, 0.9145072901, 3.473982218e-05),
+        ((2366, 13946, 98, 480), "ratio", 1.25, 0.05, 0.716927873, 1),
+        ((29, 67, 1648, 3490), "difference", -0.2, 0.05, -0.1371818677, 0.002881216794),
+        ((1648, 3490, 29, 67), "difference", 0.2, 0.025, -0.08360171609, 1),
+        ((835, 5421, 1933, 10860), "ratio", 0.8, 0.05, 0.812674895, 0.01982055527),
+        ((0, 9, 3, 14), "difference", -0.5, 0.05, -0.4662373094, 0.02978792558),
+        ((9, 9, 0, 14), "difference", 0.1, 0.01, 0.5982326141, 1.184601384e-05),
+        ((5, 40, 0, 12), "ratio", 0.8, 0.05, 0.5966440594, 0.08369127976),
+        ((44, 45, 39, 61), "difference", 0.0, 0.05, 0.2254961199, 2.577179254e-05),
+    ],
+)
+def test_bounds_and_p_values_keep_their_ten_digits(
+    counts: tuple[int, int, int, int], kind: Kind, margin: float, tail: float, bound: float, chance: float
+) -> None:
+    one, two = Sample(*counts[:2]), Sample(*counts[2:])
+
+    assert float(f"{lower(one, two, kind, tail, margin):.10g}") == bound
+    assert float(f"{p_value(one, two, kind, margin):.10g}") == chance

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from fairmark.judge.score import difference_statistic, koopman, miettinen_nurminen, ratio_statistic
+from fairmark.judge.score import (
+    difference_statistic,
+    koopman,
+    lowest,
+    miettinen_nurminen,
+    ratio_statistic,
+)
 
 TABLES = st.tuples(st.integers(1, 60), st.integers(1, 60)).flatmap(
     lambda n: st.tuples(st.integers(0, n[0]), st.just(n[0]), st.integers(0, n[1]), st.just(n[1]))
@@ -110,3 +116,21 @@ def test_turning_the_ratio_around_turns_its_bounds_around(counts: tuple[int, int
 def test_without_rows_nothing_is_known() -> None:
     assert [float(end) for end in koopman(0, 0, 3, 9, 0.05)] == [0.0, np.inf]
     assert [float(end) for end in miettinen_nurminen(3, 9, 0, 0, 0.05)] == [-1.0, 1.0]
+
+
+@given(TABLES, st.sampled_from([0.05, 0.0025]))
+@settings(max_examples=30, deadline=None)
+def test_a_lower_bound_alone_is_that_of_both_and_of_fifty_halvings(
+    counts: tuple[int, int, int, int], tail: float
+) -> None:
+    rows = counts[1] + counts[3]
+    low, high = -1.0, 1.0
+    z = -float(norm.ppf(tail)) * np.sqrt(rows / (rows - 1))
+    for _ in range(50):
+        middle = (low + high) / 2
+        above = float(difference_statistic(*counts, middle)) > z
+        low, high = (middle, high) if above else (low, middle)
+
+    assert lowest("difference", *counts, tail) == float(miettinen_nurminen(*counts, tail)[0])
+    assert lowest("difference", *counts, tail) == pytest.approx((low + high) / 2, abs=1e-12)
+    assert counts[0] == 0 or lowest("ratio", *counts, tail) == float(koopman(*counts, tail)[0])

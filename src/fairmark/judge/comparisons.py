@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from fairmark.judge import intervals, metrics
-from fairmark.judge.exact import Kind, Sample, lower, p_value
+from fairmark.judge.exact import lower, rejects
+from fairmark.judge.score import Kind
+from fairmark.judge.tables import Sample
 
 DRAWS = 20_000
 """Draws behind a bound of the calibration error; their seed is fixed, so it is a pure function."""
@@ -124,7 +126,7 @@ class _Two:
         less, more = sorted(self.parts, key=lambda part: part.share)
         first = _bound(less, more, kind, tail, at)
         # As a rule the other way round is far from it: one test says so, where its bound would take many.
-        if p_value(more.sample("above"), less.sample("below"), kind, first) <= tail:
+        if rejects(more.sample("above"), less.sample("below"), kind, first, tail):
             return first
         return min(first, _bound(more, less, kind, tail, at))
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Ratio
-from fairmark.judge.exact import Kind, p_value
-from fairmark.judge.score import difference_statistic, ratio_statistic
+from fairmark.judge.exact import rejects
+from fairmark.judge.score import Kind, difference_statistic, ratio_statistic
 
 MOST = 4096.0
 """Times the rows at hand, above which no number is named: the value stands practically on the limit."""
@@ -108,11 +108,11 @@ def _decided(found: Comparison, way: _Way) -> bool:
     """Return whether the limit is shown to be met, or missed: the tests are those behind the bounds."""
     if not isinstance(found, Two):
         return found.low(way.tail, way.at) >= way.at if way.above else found.high(way.tail, way.at) <= way.at
-    chances = (
-        p_value(one.sample("above"), two.sample("below"), kind, margin)
+    shown = (
+        rejects(one.sample("above"), two.sample("below"), kind, margin, way.tail)
         for one, two, kind, margin in _tests(found, way)
     )
-    return (all if way.good else any)(chance <= way.tail for chance in chances)
+    return (all if way.good else any)(shown)
 
 
 def _tests(found: Two, way: _Way) -> list[tuple[Part, Part, Kind, float]]:

@@ -1,0 +1,173 @@
+"""Tables of two samples that are as extreme as the observed one, and the chance of them.
+
+Such a set grows one way: a table stays in it with more hits of sample 1, and with fewer of sample 2. So one
+number for each count of the smaller sample describes it (`edge`), and its chance rises with share 1 and falls
+with share 2.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtr, gammaln
+
+from fairmark.judge.cells import Floats
+from fairmark.judge.score import Kind, difference_curve, difference_statistic, ratio_curve, ratio_statistic
+
+_REACH = 6.5  # binomial mass further out than this many standard deviations, and `_SLACK` rows, is < 1e-9
+_SLACK = 14
+_DEAR = 40  # a binomial distribution function costs as much as so many terms of the sum that it is
+_TIE = 1e-9
+_ANGLES = np.linspace(1e-6, np.pi / 2 - 1e-6, 49)
+_AROUND = np.array([[-1.0], [0.0], [1.0], [2.0]])
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`hits` out of `rows`, whole numbers."""
+
+    hits: int
+    rows: int
+
+    @property
+    def share(self) -> float:
+        """Return hits / rows."""
+        return self.hits / self.rows
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables whose score statistic is at least that of the observed one.
+
+    Those with at most `edge` out of `many` where there are `first` out of `few`, the rows of the smaller
+    sample: of hits, or, with sample 2 for the smaller, of misses (`turned`).
+    """
+
+    first: Floats
+    edge: Floats
+    few: int
+    many: int
+    turned: bool
+
+    def chances(self, share1: Floats, share2: Floats) -> Floats:
+        """Return their chance at each pair of shares."""
+        few, many = (1 - share2, 1 - share1) if self.turned else (share1, share2)
+        under = _under(self.edge, self.many, many)
+        under *= _mass(self.first, self.few, few)
+        return np.asarray(under.sum(axis=1), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of all tables by the score statistic at one margin, and where the observed one stands."""
+
+    kind: Kind
+    one: Sample
+    two: Sample
+    margin: float
+
+    @cached_property
+    def seen(self) -> float:
+        """Return the statistic of the observed table."""
+        return float(self._statistic(self.one.hits, self.two.hits))
+
+    def tables(self, share1: Floats, share2: Floats) -> Tables:
+        """Return the tables that are as extreme as the observed one.
+
+        Counts that have no chance at any of these shares are left out.
+        """
+        turned = self.one.rows > self.two.rows
+        few, many = (_misses(self.two), _misses(self.one)) if turned else (self.one, self.two)
+        first = _window(few.rows, 1 - share2 if turned else share1)
+        return Tables(first, self._edges(first, few, many, turned=turned), few.rows, many.rows, turned)
+
+    def _edges(self, first: Floats, few: Sample, many: Sample, *, turned: bool) -> Floats:
+        """Return, for each number out of `few`, the most out of `many` that are as extreme; -1 for none.
+
+        Made to rise with the number out of `few` (it does, but for ties of the last digit), and to hold the
+        observed table: the p-value is then that of a set at least as large, and of one whose chance grows
+        with share 1 (Barnard's convexity), so that share 1 on the edge of H is the worst of H.
+        """
+        least = self.seen - _TIE
+
+        def inside(x: Floats, y: Floats) -> NDArray[np.bool_]:
+            at = np.clip(y, 0, many.rows)
+            found = self._statistic(many.rows - at, few.rows - x) if turned else self._statistic(x, at)
+            return (y < 0) | ((y <= many.rows) & (found >= least))
+
+        guess = np.floor(self._likely(first, least, turned=turned))
+        near = guess + _AROUND
+        kept = inside(first, near).sum(axis=0)
+        low = np.where(kept > 0, guess + kept - 2, -1.0)
+        high = np.where(kept < len(near), guess + kept - 1, many.rows + 1.0)
+        far = np.flatnonzero(high - low > 1)
+        while far.size:
+            middle = np.floor((low[far] + high[far]) / 2)
+            held = inside(first[far], middle)
+            low[far], high[far] = np.where(held, middle, low[far]), np.where(held, high[far], middle)
+            far = far[high[far] - low[far] > 1]
+        low = np.where(first >= few.hits, np.maximum(low, many.hits), low)
+        return np.asarray(np.maximum.accumulate(low))
+
+    def _likely(self, first: Floats, level: float, *, turned: bool) -> Floats:
+        """Return about how many out of `many` have the statistic `level`, for each number out of `few`."""
+        curve = ratio_curve if self.kind == "ratio" else difference_curve
+        ends = (0.0, min(1.0, 1 / max(self.margin, 1e-9)))
+        if self.kind == "difference":
+            ends = (max(0.0, -self.margin), min(1.0, 1 - self.margin))
+        angles = _ANGLES  # a standard deviation is about as wide everywhere on this scale
+        for _ in range(2):  # all shares first, then those that matter, more finely
+            share2 = ends[0] + (ends[1] - ends[0]) * np.sin(angles) ** 2
+            few, many = curve(self.one.rows, self.two.rows, self.margin, level, share2)
+            if turned:
+                few, many, angles = self.two.rows - many[::-1], self.one.rows - few[::-1], angles[::-1]
+            near = np.interp([first[0], first[-1]], few, angles)
+            wide = _ANGLES[1] - _ANGLES[0]
+            angles = np.linspace(
+                max(near.min() - wide, _ANGLES[0]), min(near.max() + wide, _ANGLES[-1]), 3 * len(_ANGLES)
+            )
+        found = np.interp(first, few, many)
+        return np.clip(np.nan_to_num(found), -1, (self.one if turned else self.two).rows)
+
+    def _statistic(self, x1: Floats | int, x2: Floats | int) -> Floats:
+        statistic = ratio_statistic if self.kind == "ratio" else difference_statistic
+        return statistic(x1, self.one.rows, x2, self.two.rows, self.margin)
+
+
+def _misses(side: Sample) -> Sample:
+    return Sample(side.rows - side.hits, side.rows)
+
+
+def _window(rows: int, share: Floats) -> Floats:
+    """Return the numbers of hits that have any chance worth counting at one of these shares."""
+    mean, spread = rows * share, np.sqrt(rows * share * (1 - share))
+    low = max(0, int(np.floor((mean - _REACH * spread).min())) - _SLACK)
+    high = min(rows, int(np.ceil((mean + _REACH * spread).max())) + _SLACK)
+    return np.arange(low, high + 1, dtype=np.float64)
+
+
+def _under(edge: Floats, rows: int, share: Floats) -> Floats:
+    """Return P(hits <= edge), shape `[shares, edges]`."""
+    hits = _window(rows, share)
+    if len(hits) > _DEAR * len(edge):
+        return np.where(edge < 0, 0.0, bdtr(np.maximum(edge, 0), rows, share[:, None]))
+    below = np.cumsum(_mass(hits, rows, share), axis=1)
+    at = (edge - hits[0]).astype(np.intp)
+    return np.where(at < 0, 0.0, below[:, np.clip(at, 0, len(hits) - 1)])
+
+
+def _mass(hits: Floats, rows: int, share: Floats) -> Floats:
+    """Return the binomial probabilities, shape `[shares, hits]`."""
+    inner = np.clip(share, 1e-300, 1 - 1e-16)
+    power = np.multiply.outer(np.log(inner), hits)
+    power += np.multiply.outer(np.log1p(-inner), rows - hits)
+    power += _ways(int(hits[0]), int(hits[-1]), rows)
+    return np.asarray(np.exp(power, out=power), dtype=np.float64)
+
+
+@lru_cache(maxsize=64)
+def _ways(low: int, high: int, rows: int) -> Floats:
+    """Return the logarithms of the binomial coefficients of `low` to `high` out of `rows`."""
+    hits = np.arange(low, high + 1, dtype=np.float64)
+    return np.asarray(gammaln(rows + 1) - gammaln(hits + 1) - gammaln(rows - hits + 1), dtype=np.float64)
