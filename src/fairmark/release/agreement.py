@@ -6,7 +6,7 @@ from typing import Any
 from fairmark.errors import VerificationError
 from fairmark.files import sha256, steady
 from fairmark.release.contents import DATASHEET, GATHERED, VERDICT
-from fairmark.release.hashes import address, data_outputs, files_of, folder_address, folder_sha256, read_lock
+from fairmark.release.hashes import address, data_outputs, files_of, folder_address, folder_sha256
 from fairmark.release.opened import Opened
 
 
@@ -20,7 +20,7 @@ def params(opened: Opened) -> str:
 
 def pipeline(opened: Opened) -> str:
     """Check that dvc.lock ran with the params of this release, and the model with the settings it chose."""
-    stages = read_lock(opened.folder / "dvc.lock")
+    stages = opened.stages
     for name, stage in stages.items():
         taken = stage.get("params") or {}
         if name in opened.params and name not in taken.get("params.yaml", {}):
@@ -42,7 +42,7 @@ def data(opened: Opened) -> str:
     named = data_outputs(opened.folder)
     read = {
         (dep["path"], dep["md5"])
-        for stage in read_lock(opened.folder / "dvc.lock").values()
+        for stage in opened.stages.values()
         for dep in stage.get("deps") or []
         if dep["path"] in named
     }
@@ -65,7 +65,7 @@ def data(opened: Opened) -> str:
 
 def outputs(opened: Opened) -> str:
     """Check that the stages' outputs in the release have the bytes that dvc.lock and the statement name."""
-    stages = read_lock(opened.folder / "dvc.lock").values()
+    stages = opened.stages.values()
     named = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs") or []}
     made = {name: source for name, source in GATHERED.items() if source.startswith("artifacts/")}
     faults = [
@@ -93,7 +93,14 @@ def model(opened: Opened) -> str:
     same(
         opened.measurements["model"]["threshold"], threshold, "measurements.json", "at the model's threshold"
     )
-    return f"model {digest[:12]}… was measured at its threshold {threshold:.4g}"
+    own = opened.json("model/model.json").get("thresholds")
+    same(
+        opened.measurements["model"].get("thresholds"), own, "measurements.json", "at its groups' thresholds"
+    )
+    if own is None:
+        return f"model {digest[:12]}… was measured at its threshold {threshold:.4g}"
+    each = ", ".join(f"{group} {cut:.4g}" for group, cut in own["groups"].items())
+    return f"model {digest[:12]}… was measured at its thresholds by {own['attribute']}: {each}"
 
 
 def verdict(opened: Opened) -> str:
@@ -132,6 +139,7 @@ def judged(opened: Opened) -> Any:
         None if day is None else dt.date.fromisoformat(day),
         expected_model=folder_sha256(opened.folder / "model"),
         expected_threshold=opened.json("model/model.json")["threshold"],
+        expected_thresholds=opened.json("model/model.json").get("thresholds"),
         expected_groups={name: it["groups"] for name, it in opened.json("schema.json")["attributes"].items()},
     ).to_json()
 

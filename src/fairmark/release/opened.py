@@ -10,6 +10,7 @@ from fairmark.errors import UsageError, VerificationError
 from fairmark.release.contents import BILL, MODEL_SEAL, STATEMENT, VERDICT
 from fairmark.release.envelope import opened, read_envelope
 from fairmark.release.foreign import foreign_json, foreign_text, foreign_yaml
+from fairmark.release.hashes import read_lock
 from fairmark.release.modelsig import read_model_seal
 
 PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -99,6 +100,11 @@ class Opened:
         if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", text):
             raise VerificationError(f"{STATEMENT}: commit must be a full hash, got {text[:80]!r}")
         return text
+
+    @cached_property
+    def stages(self) -> dict[str, Any]:
+        """The stages of dvc.lock."""
+        return read_lock(self.folder / "dvc.lock")
 
     @cached_property
     def params(self) -> dict[str, Any]:
