@@ -77,6 +77,7 @@ def judged(params: Params, day: dt.date) -> "Verdict":
         day,
         expected_model=folder_sha256(ROOT / MODEL),
         expected_threshold=read_json(ROOT / MODEL / "model.json")["threshold"],
+        expected_thresholds=read_json(ROOT / MODEL / "model.json").get("thresholds"),
         expected_groups={
             name: attribute["groups"] for name, attribute in read_json(ROOT / SCHEMA)["attributes"].items()
         },

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from checked import rows
 
-from fairmark.judge.abstain import abstain, width
+from fairmark.judge.abstain import Ranked, abstain, width
 
 SCORE = np.array([0.1, 0.45, 0.55, 0.9])
 
@@ -12,7 +12,7 @@ SCORE = np.array([0.1, 0.45, 0.55, 0.9])
 def test_a_hand_count_agrees() -> None:
     few = rows([0, 1, 0, 1], ["red", "red", "blue", "blue"])
 
-    whole, half = abstain((SCORE, np.ones(4)), few, SCORE, 0.5, [0.5, 1], 0.05)
+    whole, half = abstain(Ranked(SCORE, np.ones(4), 0.5), few, SCORE, 0.5, [0.5, 1], 0.05)
 
     assert (whole["coverage"], whole["decided"], whole["kept"]["error"]) == (1, 1, 0.5)
     assert (half["width"], half["decided"], half["kept"]["error"]) == (pytest.approx(0.4), 0.5, 0)
@@ -30,7 +30,7 @@ def _bounds(hits: int, size: int) -> dict[str, object]:
 def test_the_width_comes_from_the_rows_that_it_is_chosen_on() -> None:
     few = rows([0, 1], ["red", "blue"])
 
-    (band,) = abstain((SCORE, np.ones(4)), few, np.array([0.5, 0.5]), 0.5, [0.75], 0.05)
+    (band,) = abstain(Ranked(SCORE, np.ones(4), 0.5), few, np.array([0.5, 0.5]), 0.5, [0.75], 0.05)
 
     assert band["width"] == pytest.approx(0.05)
     assert band["decided"] == 0  # though three quarters were asked for
@@ -61,7 +61,7 @@ def test_a_group_that_is_sent_more_often_is_named() -> None:
     many = rows([0, 1] * 200, ["red", "blue"] * 200)
     score = np.tile([0.5, 0.9], 200)
 
-    (band,) = abstain((score, np.ones(400)), many, score, 0.45, [0.5], 0.05)
+    (band,) = abstain(Ranked(score, np.ones(400), 0.45), many, score, 0.45, [0.5], 0.05)
 
     gap = band["sent_difference"]["team"]
     assert (gap["lowest"], gap["highest"], gap["value"]) == ("blue", "red", 1)
@@ -69,7 +69,7 @@ def test_a_group_that_is_sent_more_often_is_named() -> None:
 
 
 def test_a_group_without_rows_is_said_to_be_unknown() -> None:
-    (band,) = abstain((SCORE, np.ones(4)), rows([0] * 4, ["red"] * 4), SCORE, 0.5, [0.5], 0.05)
+    (band,) = abstain(Ranked(SCORE, np.ones(4), 0.5), rows([0] * 4, ["red"] * 4), SCORE, 0.5, [0.5], 0.05)
 
     assert band["sent"]["team"]["green"] == {"rows": 0, "share": None, "low": 0, "high": 1}
     assert band["sent_difference"]["team"] is None

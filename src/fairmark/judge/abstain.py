@@ -1,6 +1,7 @@
 """A model that abstains: decisions near the threshold go to a human; what that does to errors and groups."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,21 @@ from numpy.typing import NDArray
 
 from fairmark.judge.cells import Floats
 from fairmark.judge.fairness import apart
-from fairmark.judge.glance import Rows, glance
+from fairmark.judge.glance import Rows, glance, taken
 from fairmark.judge.intervals import clopper_pearson
 from fairmark.judge.metrics import portion
 
 
-def width(score: Floats, weight: Floats, threshold: float, coverage: float) -> float:
+@dataclass(frozen=True)
+class Ranked:
+    """Scores of rows, [n], their weights, [n], and the threshold of all or of each, [n]."""
+
+    score: Floats
+    weight: Floats
+    threshold: float | Floats
+
+
+def width(score: Floats, weight: Floats, threshold: float | Floats, coverage: float) -> float:
     """Return the largest w so that at least `coverage` of the weight has |score - threshold| >= w; 0 for all.
 
     This is the reject rule of Chow (1970) for a score that is a probability, with the band moved from one
@@ -38,10 +48,10 @@ def width(score: Floats, weight: Floats, threshold: float, coverage: float) -> f
 
 
 def abstain(
-    chosen_on: tuple[Floats, Floats],
+    chosen_on: Ranked,
     rows: Rows,
     score: Floats,
-    threshold: float,
+    threshold: float | Floats,
     bands: Sequence[float],
     level: float,
 ) -> list[dict[str, Any]]:
@@ -50,11 +60,11 @@ def abstain(
     Parameters
     ----------
     chosen_on
-        Scores and weights of validation rows: the width of a band is chosen there, never on `rows`.
+        Validation rows: the width of a band is chosen there, never on `rows`.
     rows, score
         The rows that are measured and their scores, [n].
     threshold
-        Decide 1 from this score on.
+        Decide 1 from this score on; one for all rows, or that of each row, [n].
     bands
         Shares of rows that the model is to decide itself.
     level
@@ -69,14 +79,15 @@ def abstain(
         of a group that goes to a human: 0 = nobody, 1 = all; it is None, with bounds 0 and 1, without rows. A
         lower bound of the difference above 0 says that some group is truly sent more often.
     """
+    known = (chosen_on.score, chosen_on.weight, chosen_on.threshold)
     return [
-        _band(rows, score, threshold, coverage, width(*chosen_on, threshold, coverage), level / 2)
+        _band(rows, score, threshold, coverage, width(*known, coverage), level / 2)
         for coverage in sorted(bands, reverse=True)
     ]
 
 
 def _band(
-    rows: Rows, score: Floats, threshold: float, coverage: float, reach: float, tail: float
+    rows: Rows, score: Floats, threshold: float | Floats, coverage: float, reach: float, tail: float
 ) -> dict[str, Any]:
     sent = np.abs(score - threshold) < reach
     whole = portion(rows.cells(sent.astype(np.int8)), "selection_rate")[0][0]
@@ -84,13 +95,13 @@ def _band(
         "coverage": coverage,
         "width": reach,
         "decided": None if np.isnan(whole) else float(1 - whole),
-        "kept": _kept(rows.take(~sent), score[~sent], threshold),
+        "kept": _kept(rows.take(~sent), score[~sent], taken(threshold, ~sent)),
         "sent": {attribute: _sent(rows, sent, attribute, tail) for attribute in rows.known},
         "sent_difference": {attribute: _gap(rows, sent, attribute, tail) for attribute in rows.known},
     }
 
 
-def _kept(rows: Rows, score: Floats, threshold: float) -> dict[str, Any]:
+def _kept(rows: Rows, score: Floats, threshold: float | Floats) -> dict[str, Any]:
     found = glance(rows, score, threshold)
     right = found.pop("accuracy")
     return found | {"error": None if right is None else 1 - right}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fairmark.judge.abstain import abstain
+from fairmark.judge.abstain import Ranked, abstain
 from fairmark.judge.cells import Floats
 from fairmark.judge.glance import Rows
 from fairmark.judge.leakage import alone, concentration, later, twins
@@ -54,11 +54,12 @@ def checks(
     own, level, fits = params.checks, 1 - params.confidence, Fits(base, policy)
     train, valid, rows = (Rows.of(parts, name) for name in ("train", "valid", "test"))
     seen, matrix = (model.encoder.transform(part.table) for part in (train, rows))
-    score, chosen_on = model.score(rows.table), (model.score(valid.table), valid.weight)
+    score, cutoff = model.score(rows.table), model.cut(rows.groups)
+    chosen_on = Ranked(model.score(valid.table), valid.weight, model.cut(valid.groups))
     sample = valid.take(_drawn(len(valid.label), own.sample, own.seed))
     moves = model.contributions(sample.table)
     rig = Rig(model, rows, matrix, seen, _leading(moves, model, sample.weight, own.leading))
-    decision = (score >= model.threshold).astype(np.int8)
+    decision = (score >= cutoff).astype(np.int8)
     cut = axes(model.encoder.columns, seen, matrix, rows, Cut(own.bins, rig.leading))
     stressed = stress(rig, own, lambda scores: _document(rig, scores, params, policy, about))
     return {
@@ -69,13 +70,13 @@ def checks(
         "stress": stressed | {"swapped": swapped(parts, model)},
         "abstain": {
             "level": level,
-            "bands": abstain(chosen_on, rows, score, model.threshold, own.bands, level),
+            "bands": abstain(chosen_on, rows, score, cutoff, own.bands, level),
         },
         "leakage": {
             "alone": alone(model.encoder.columns, (seen, train.label, train.weight), matrix, rows),
             "concentration": concentration(moves, model.features, sample.weight),
             "later": later(parts),
-            "twins": twins(parts, model.encoder.transform(parts.table), rows, score, model.threshold),
+            "twins": twins(parts, model.encoder.transform(parts.table), rows, score, cutoff),
         },
     }
 

@@ -2,7 +2,7 @@
 
 A document is refused for a number that is missing, not finite or out of range; a value that its own cells
 contradict; groups that don't add up to all rows (a group left out); and for speaking of another model,
-another threshold or other groups than the ones expected.
+other thresholds or other groups than the ones expected.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fairmark.files import steady
 from fairmark.judge.cells import Cells
 from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS
 from fairmark.judge.metrics import COUNTED, SCORED, WORST_LOSS, counted, portion
@@ -37,6 +38,8 @@ class Expected:
     model: str | None = None
     threshold: float | None = None
     groups: Mapping[str, Sequence[str]] | None = None
+    thresholds: Mapping[str, Any] | None = None
+    """Those of groups' own, as model.json states them; None beside a threshold says that there are none."""
 
 
 def faults(document: Any, expected: Expected) -> list[str]:
@@ -70,6 +73,7 @@ def _origin(document: Mapping[str, Any], expected: Expected) -> Iterator[str]:
         yield f"measurements.model.threshold: must be a number, got {threshold!r}"
     elif expected.threshold is not None and abs(threshold - expected.threshold) > 1e-9:
         yield f"measurements.model.threshold: must be {expected.threshold} of the model, got {threshold}"
+    yield from _thresholds(document, expected)
     if expected.model is not None and sha256 != expected.model:
         yield f"measurements.model.sha256: must be {expected.model} of the model, got {sha256}"
     if data["part"] != "test":
@@ -77,6 +81,26 @@ def _origin(document: Mapping[str, Any], expected: Expected) -> Iterator[str]:
     rows_sha256 = data["rows_sha256"]
     if not isinstance(rows_sha256, str) or len(rows_sha256) != 64 or not set(rows_sha256) <= HEX:
         yield f"measurements.data.rows_sha256: must be 64 hex digits, got {rows_sha256!r}"
+
+
+def _thresholds(document: Mapping[str, Any], expected: Expected) -> Iterator[str]:
+    """Find what is wrong with thresholds of groups' own."""
+    where, stated = "measurements.model.thresholds", document["model"].get("thresholds")
+    if stated is not None:
+        names, own = set(document["groups"].get(stated["attribute"], {})), stated["groups"]
+        if not all(_is_number(cut) for cut in own.values()) or not set(own) <= names or len(own) < 2:
+            yield f"{where}: must be numbers for groups of {stated['attribute']}, {sorted(names)}, got {own}"
+    known = expected.threshold is not None or expected.thresholds is not None
+    if known and _steady(stated) != _steady(expected.thresholds):
+        yield f"{where}: must be {_told(expected.thresholds)} of the model, got {_told(stated)}"
+
+
+def _steady(thresholds: Mapping[str, Any] | None) -> Any:
+    return None if thresholds is None else steady(dict(thresholds))
+
+
+def _told(thresholds: Mapping[str, Any] | None) -> str:
+    return "none" if thresholds is None else f"{thresholds['groups']} by {thresholds['attribute']}"
 
 
 def _whole(document: Mapping[str, Any]) -> Iterator[str]:

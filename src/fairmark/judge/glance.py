@@ -65,8 +65,10 @@ class Rows:
         return pd.Index(self.known[attribute]).get_indexer(pd.Index(self.groups[attribute]))
 
 
-def glance(rows: Rows, score: Floats, threshold: float) -> dict[str, Any]:
+def glance(rows: Rows, score: Floats, threshold: float | Floats) -> dict[str, Any]:
     """Return quality and disparity of the scores of `rows`; None where a measure is not defined.
+
+    `threshold` is one for all rows, or that of each row, [n].
 
     Returns
     -------
@@ -90,7 +92,12 @@ def glance(rows: Rows, score: Floats, threshold: float) -> dict[str, Any]:
 
 def glance_at(rows: Rows, model: Model) -> dict[str, Any]:
     """Return `glance` of the scores and decisions of `model`."""
-    return glance(rows, model.score(rows.table), model.threshold)
+    return glance(rows, model.score(rows.table), model.cut(rows.groups))
+
+
+def taken(threshold: float | Floats, rows: NDArray[Any]) -> float | Floats:
+    """Return the threshold of some of the rows, where it is that of each row, else the one of all."""
+    return threshold[rows] if isinstance(threshold, np.ndarray) else threshold
 
 
 def evenness(rates: Floats) -> float | None:

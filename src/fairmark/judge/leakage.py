@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.judge.cells import Floats
-from fairmark.judge.glance import Rows, glance
+from fairmark.judge.glance import Rows, glance, taken
 from fairmark.judge.ranks import roc_auc
 from fairmark.judge.slices import edges
 from fairmark.learn.encode import Column
@@ -112,7 +112,9 @@ def later(parts: Parts) -> dict[str, Any]:
     return {"dates": found}
 
 
-def twins(parts: Parts, matrix: Floats, rows: Rows, score: Floats, threshold: float) -> dict[str, Any]:
+def twins(
+    parts: Parts, matrix: Floats, rows: Rows, score: Floats, threshold: float | Floats
+) -> dict[str, Any]:
     """Return how many test rows are exactly equal, in features and evidence, to a row that was learnt from.
 
     Parameters
@@ -145,7 +147,7 @@ def twins(parts: Parts, matrix: Floats, rows: Rows, score: Floats, threshold: fl
         "train": shares("train", "test"),
         "valid": shares("valid", "test"),
         "valid_in_train": shares("train", "valid"),
-        "without": glance(left, score[~alike], threshold),
+        "without": glance(left, score[~alike], taken(threshold, ~alike)),
     }
 
 

@@ -241,8 +241,13 @@ def _apart(found: Disparity | str, names: list[str], resampled: Floats) -> Entry
     return _entry(found.value, found.low, found.high, se=bootstrap.spread(resampled)) | ends
 
 
-def headline(found: Mapping[str, Any], threshold: float) -> dict[str, Any]:
-    """Return the values alone: measures of all rows, and disparities by attribute."""
+def headline(
+    found: Mapping[str, Any], threshold: float, own: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Return the values alone: measures of all rows, and disparities by attribute.
+
+    `own` are the thresholds of groups that have one of their own.
+    """
     names = ("roc_auc", "pr_auc", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "log_loss",
              "brier", "calibration_error")  # fmt: skip
     overall = {name: found["overall"][name]["value"] for name in names}
@@ -250,7 +255,8 @@ def headline(found: Mapping[str, Any], threshold: float) -> dict[str, Any]:
         attribute: {name: entry["value"] for name, entry in entries.items()}
         for attribute, entries in found["disparities"].items()
     }
-    return overall | {"threshold": threshold, "fairness": fairness}
+    thresholds = {} if own is None else {"thresholds": dict(own)}
+    return overall | {"threshold": threshold, "fairness": fairness, **thresholds}
 
 
 def table(found: Mapping[str, Any]) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def nudges(rig: Rig, sizes: Sequence[float], sample: int) -> dict[str, Any]:
         Shares are of attacked rows and rise with the size; `median` is the median smallest size over all
         attacked rows, None when half of them can't be turned.
     """
-    distance = np.abs(rig.base - rig.model.threshold)
+    distance = np.abs(rig.base - rig.cut)
     nearest = np.argsort(distance, kind="stable")[:sample]
     near = replace(rig, rows=rig.rows.take(nearest), matrix=rig.matrix[nearest])
     steps = sorted(set(sizes))

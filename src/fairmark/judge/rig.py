@@ -55,7 +55,12 @@ class Rig:
 
     def decide(self, score: Floats) -> NDArray[np.bool_]:
         """Return which scores are decided 1, [n]."""
-        return np.asarray(score >= self.model.threshold)
+        return np.asarray(score >= self.cut)
+
+    @cached_property
+    def cut(self) -> float | Floats:
+        """The threshold, or that of each row, [n], where groups have thresholds of their own."""
+        return self.model.cut(self.rows.groups)
 
     @property
     def columns(self) -> dict[str, int]:

@@ -6,11 +6,12 @@ verdict moves. Stressed is what the model sees, the encoded matrix; unseen categ
 which is what that scenario is about.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.judge.cells import Floats
@@ -95,7 +96,7 @@ def tell(rig: Rig, found: Scenario, document: Document) -> dict[str, Any]:
         "feature": found.feature,
         "amount": found.amount,
         "changed": float(np.average(rig.changed(found.score), weights=rig.rows.weight)),
-        **glance(rig.rows, found.score, rig.model.threshold),
+        **glance(rig.rows, found.score, rig.cut),
         "measurements": document(found.score) if found.feature is None else None,
     }
 
@@ -116,7 +117,7 @@ def stress(rig: Rig, params: Checks, document: Document) -> dict[str, Any]:
         *against(rig, shifts),
     ]
     return {
-        "base": glance(rig.rows, rig.base, rig.model.threshold),
+        "base": glance(rig.rows, rig.base, rig.cut),
         "scenarios": [tell(rig, one, document) for one in found],
         "turned": {"amount": params.shift, "share": turned(rig, shifts)},
         "nudges": nudges(rig, params.nudges, params.sample),
@@ -132,13 +133,18 @@ def turned(rig: Rig, shifts: Sequence[Scenario]) -> float | None:
 def swapped(parts: Parts, model: Model) -> dict[str, Any]:
     """Return whether test scores stay the same to the last bit when the evidence is swapped.
 
+    Where groups have thresholds of their own, decisions must move with the group: how many of them do is
+    told too.
+
     The model is given every protected attribute and withheld column beside the table, once as they are and
     once with groups renamed in a circle and withheld values in reverse order of rows.
 
     Returns
     -------
     dict
-        `{"columns" (swapped), "same": bool}`; `same` false says that the model reads what it must not.
+        `{"columns" (swapped), "same": bool}`; `same` false says that the score reads what it must not. With
+        thresholds of groups' own also `"decisions": {"attribute", "moved"}`: the share of test rows (by
+        weight) that would be decided otherwise had they been of the next group.
     """
     table, evidence = parts.part("test")
     groups = {name: parts.schema["attributes"][name]["groups"] for name in parts.attributes}
@@ -148,10 +154,25 @@ def swapped(parts: Parts, model: Model) -> dict[str, Any]:
         if raw != name:
             before[raw], after[raw] = evidence[name], evidence[name].iloc[::-1].reset_index(drop=True)
         elif name in groups and name not in table:
-            circle = dict(zip(groups[name], [*groups[name][1:], groups[name][0]], strict=True))
-            before[name], after[name] = evidence[name], evidence[name].map(circle)
+            before[name], after[name] = evidence[name], evidence[name].map(_circle(groups[name]))
     as_is, turned_round = (model.score(table.assign(**one)) for one in (before, after))
-    return {"columns": sorted(before), "same": bool(np.array_equal(as_is, turned_round))}
+    found = {"columns": sorted(before), "same": bool(np.array_equal(as_is, turned_round))}
+    return found | _moved(model, as_is, evidence, groups, table["_weight"].to_numpy(np.float64))
+
+
+def _moved(
+    model: Model, score: Floats, evidence: pd.DataFrame, groups: Mapping[str, Sequence[str]], weight: Floats
+) -> dict[str, Any]:
+    if model.own is None:
+        return {}
+    name = model.own.attribute
+    other = evidence.assign(**{name: evidence[name].map(_circle(groups[name]))})
+    moved = (score >= model.cut(evidence)) != (score >= model.cut(other))
+    return {"decisions": {"attribute": name, "moved": float(np.average(moved, weights=weight))}}
+
+
+def _circle(names: Sequence[str]) -> dict[str, str]:
+    return dict(zip(names, [*names[1:], names[0]], strict=True))
 
 
 def _drawn(rows: int, share: float, seed: int, column: int) -> NDArray[np.bool_]:

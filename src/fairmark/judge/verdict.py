@@ -31,7 +31,7 @@ measures of scores (AUC, losses, calibration), they are close approximations; th
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -154,6 +154,7 @@ def judge(
     expected_model: str | None = None,
     expected_threshold: float | None = None,
     expected_groups: Mapping[str, Sequence[str]] | None = None,
+    expected_thresholds: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Return the verdict on a measurements document; nothing that is malformed or missing ever passes.
 
@@ -166,8 +167,13 @@ def judge(
     expected_model, expected_threshold, expected_groups
         The digest and the threshold of the model that is to be released, and every group by attribute: a
         document that speaks of others fails.
+    expected_thresholds
+        The entry `thresholds` of its model.json. None beside an expected threshold says that there is none,
+        so that decisions by thresholds of groups' own fail. They fail too where the policy does not name
+        their attribute in `protected_at_prediction`.
     """
-    wrong = faults(measurements, Expected(expected_model, expected_threshold, expected_groups))
+    expected = Expected(expected_model, expected_threshold, expected_groups, expected_thresholds)
+    wrong = faults(measurements, expected) or [*_forbidden(measurements, policy)]
     on = today.isoformat() if today else None
     if wrong:
         text = "No verdict on these measurements, so it fails: " + "; ".join(wrong[:5])
@@ -187,6 +193,16 @@ def judge(
     outcome = MISSED if stopped else outcome
     promise = _guarantee(len(gated), policy)
     return Verdict(outcome, tuple(found), (), policy.level, policy.correction, len(gated), promise, on)
+
+
+def _forbidden(measurements: Mapping[str, Any], policy: Policy) -> Iterator[str]:
+    """Yield that decisions read an attribute which the policy keeps from them."""
+    own = measurements["model"].get("thresholds")
+    if own is not None and own["attribute"] not in policy.protected_at_prediction:
+        yield (
+            "measurements.model.thresholds: must be by an attribute of policy.protected_at_prediction, "
+            f"{policy.protected_at_prediction}, got {own['attribute']}"
+        )
 
 
 def _plan(limit: Limit, measurements: Mapping[str, Any]) -> Sequence[Compared | str]:

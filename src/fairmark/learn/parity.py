@@ -108,6 +108,16 @@ def together(
     )
 
 
+def none_found(by: ByGroup, policy: Policy, margin: float | None, rows: Rows) -> str:
+    """Return in words why no group has a threshold of its own."""
+    if margin is None:
+        return "the chosen trial looks at quality alone"
+    names = large(rows.groups[by.attribute], policy.min_group_rows)
+    if len(names) < 2:
+        return f"fewer than two groups of {by.attribute} have {policy.min_group_rows} validation rows"
+    return f"no thresholds of groups keep the policy's limits by {by.attribute} on validation rows"
+
+
 def large(group: pd.Series, least: int) -> list[str]:
     """Return the groups that are known and have at least `least` rows, sorted."""
     counts = group.value_counts()

@@ -51,7 +51,14 @@ def document(  # noqa: PLR0913, PLR0917 - it names every path and section that i
     """
     found, described, made = read_json(measurements), read_json(schema), read_json(trained)
     groups = {name: attribute["groups"] for name, attribute in described["attributes"].items()}
-    verdict = judge(found, policy, None, expected_threshold=made["threshold"], expected_groups=groups)
+    verdict = judge(
+        found,
+        policy,
+        None,
+        expected_threshold=made["threshold"],
+        expected_thresholds=made.get("thresholds"),
+        expected_groups=groups,
+    )
     if verdict.faults:
         raise InputError(*(f"{measurements}: {fault}" for fault in verdict.faults))
     facts = Facts(

@@ -37,7 +37,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     base: Train,
     policy: Policy,
 ) -> None:
-    """Write what the model comes to on test rows, at its own threshold.
+    """Write what the model comes to on test rows, at its own threshold or thresholds.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     found = measuring.measure(
         label,
         score,
-        (score >= scorer.threshold).astype("int8"),
+        (score >= scorer.cut(proof)).astype("int8"),
         weight if parts.schema["weighted"] else None,
         groups,
         known,
@@ -71,7 +71,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     }
     whole = found | {
         "confidence": params.confidence,
-        "model": {"sha256": digest(model), "threshold": scorer.threshold},
+        "model": {"sha256": digest(model), **scorer.stated},
         "data": {
             "part": "test",
             "rows": len(test),
@@ -82,7 +82,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     }
     beside = checks(parts, scorer, params, base, policy, whole)
     write_json(further, beside)
-    write_json(metrics, measuring.headline(found, scorer.threshold))
+    own = None if scorer.own is None else scorer.own.groups
+    write_json(metrics, measuring.headline(found, scorer.threshold, own))
     write_json(measurements, whole)
     for name, picture in pictures.items():
         write_csv(plots / f"{name}.csv", picture)

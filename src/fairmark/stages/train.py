@@ -2,8 +2,9 @@
 
 Reads `table`, `evidence` and `schema` of `prepare`, `rows` of `split`, and the section `chosen` of the params
 file `tuned` of `tune`. Writes the folder `model` (three plain files: model.json, encoder.json, and
-booster.txt or logistic.json) and `summary` (JSON: family, rows, rounds, threshold, quality on validation
-rows). Read by `evaluate`, `explain`, `document` and the release. Test rows are not looked at.
+booster.txt or logistic.json) and `summary` (JSON: family, rows, rounds, threshold, those of groups' own where
+there are any, quality on validation rows). Read by `evaluate`, `explain`, `document` and the release. Test
+rows are not looked at.
 """
 
 import sys
@@ -15,6 +16,7 @@ from fairmark.entry import run
 from fairmark.files import write_json
 from fairmark.learn.fit import Ready, fit, ready
 from fairmark.learn.model import Model, probability
+from fairmark.learn.parity import none_found
 from fairmark.learn.parts import read_parts
 from fairmark.params import Chosen, Policy, Train
 
@@ -40,29 +42,38 @@ def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it r
     """
     known = ready(read_parts(table, evidence, schema, rows), base)
     made = fit(known, chosen, base, policy)
-    found = _found(made, known)
+    found = _found(made, known, base, policy)
     made.save(model)
     size = sum(path.stat().st_size for path in model.iterdir())
     write_json(summary, found | {"size_bytes": size})
 
 
-def _found(made: Model, known: Ready) -> dict[str, object]:
+def _found(made: Model, known: Ready, base: Train, policy: Policy) -> dict[str, object]:
     from sklearn.metrics import roc_auc_score
 
     rows = known.valid
     score = probability(made.margin_of(rows.matrix))
-    decided = score >= made.threshold
+    decided = score >= made.cut(known.valid_groups)
     return {
         "family": made.family,
         "rows": {"train": len(known.train.label), "valid": len(rows.label)},
         "rounds": made.scorer.rounds,
-        "threshold": made.threshold,
+        **made.stated,
+        **_common(made, known, base, policy),
         "valid": {
             "roc_auc": float(roc_auc_score(rows.label, score, sample_weight=rows.weight)),
             "accuracy": float(np.average(decided == rows.label, weights=rows.weight)),
             "selection_rate": float(np.average(decided, weights=rows.weight)),
         },
     }
+
+
+def _common(made: Model, known: Ready, base: Train, policy: Policy) -> dict[str, object]:
+    """Return why every group has the common threshold where params ask for others."""
+    by = base.threshold.by
+    if by is None or made.own is not None:
+        return {}
+    return {"thresholds": None, "why": none_found(by, policy, made.chosen.margin, known.rows)}
 
 
 if __name__ == "__main__":
