@@ -13,6 +13,7 @@ from release_folder import PARAMS, git, make_release, write_artifacts, write_loc
 from fairmark.errors import StateError
 from fairmark.files import write_text
 from fairmark.release import bill
+from fairmark.release.distributions import Installed, installed
 
 
 @pytest.fixture(scope="session")
@@ -56,22 +57,32 @@ def listed(tools: Path) -> dict[str, Any]:
     return bill._environment(tools)
 
 
+@pytest.fixture(scope="session")
+def there() -> dict[str, Installed]:
+    """Return what is installed, read once."""
+    return installed()
+
+
 @pytest.fixture
-def quick_bill(listed: dict[str, Any], tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every release of a test share one answer of cyclonedx-py."""
-    monkeypatch.setenv("FAIRMARK_CYCLONEDX", str(tools.with_name("cyclonedx-py")))
-    monkeypatch.setattr(bill, "_environment", lambda _: deepcopy(listed))
+def quick_bill(
+    listed: dict[str, Any], there: dict[str, Installed], tools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let every release of a test share one look at the environment."""
+    _share(monkeypatch, listed, there, tools)
 
 
 @pytest.fixture(scope="session")
 def released(
-    template: Path, listed: dict[str, Any], tools: Path, tmp_path_factory: pytest.TempPathFactory
+    template: Path,
+    listed: dict[str, Any],
+    there: dict[str, Installed],
+    tools: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """Return a working folder with one tagged release, never to be written to."""
     root = Path(shutil.copytree(template, tmp_path_factory.mktemp("released") / "folder"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FAIRMARK_CYCLONEDX", str(tools.with_name("cyclonedx-py")))
-        patch.setattr(bill, "_environment", lambda _: deepcopy(listed))
+        _share(patch, listed, there, tools)
         make_release(root, "v0.1.0")
     return root
 
@@ -81,3 +92,11 @@ def small_release(released: Path, tmp_path: Path) -> Path:
     """Return a release folder of one's own; the folder above `releases` is its working folder and clone."""
     root = Path(shutil.copytree(released, tmp_path / "released"))
     return root / "releases" / "loans-v0.1.0"
+
+
+def _share(
+    patch: pytest.MonkeyPatch, listed: dict[str, Any], there: dict[str, Installed], tools: Path
+) -> None:
+    patch.setenv("FAIRMARK_CYCLONEDX", str(tools.with_name("cyclonedx-py")))
+    patch.setattr(bill, "_environment", lambda _: deepcopy(listed))
+    patch.setattr(bill, "installed", lambda: dict(there))

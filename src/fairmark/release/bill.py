@@ -20,7 +20,7 @@ from fairmark.files import read_json, sha256, steady
 from fairmark.params import Params
 from fairmark.release import libraries, licences
 from fairmark.release.contents import GATHERED, MEASUREMENTS, MODEL
-from fairmark.release.data_component import data_component
+from fairmark.release.data_component import data_component, tables
 from fairmark.release.distributions import installed
 from fairmark.release.hashes import address, data_outputs, files_of
 from fairmark.release.locks import MARKER, here, normal
@@ -125,7 +125,7 @@ def _model(root: Path, params: Params, verdict_json: dict[str, Any], data: list[
         "verdict": verdict_json,
         "model": read_json(root / MODEL / "model.json"),
     }
-    return model_component(root / MODEL, params, found, [part["bom-ref"] for part in data])
+    return model_component(root / MODEL, params, found, tables(data))
 
 
 def _data(root: Path, params: Params) -> list[Component]:

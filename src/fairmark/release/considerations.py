@@ -18,7 +18,7 @@ def considerations(params: Params, found: Mapping[str, Mapping[str, Any]]) -> di
     """Return the `considerations` of a model card; `found` as `model_component` takes it."""
     project, findings = params.project, found["verdict"]["findings"]
     said: dict[str, Any] = {
-        "users": [f"{project.owner}, who answers for its use"],
+        "users": [f"{project.owner}, answering for its use"],
         "useCases": [project.intended_use],
         "technicalLimitations": list(_limitations(params, found)),
         "performanceTradeoffs": [params.policy.price],

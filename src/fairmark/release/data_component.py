@@ -51,6 +51,11 @@ def is_table(name: str, params: Params) -> bool:
     return any(each is not None and name.endswith(f"/{each.name}") for each in (files.main, files.test))
 
 
+def tables(data: list[Component]) -> list[str]:
+    """Return the references of those data components that rows are read from."""
+    return [part["bom-ref"] for part in data if part["data"][0]["type"] == "dataset"]
+
+
 def sensitive(params: Params) -> list[str]:
     """Return the columns that are personal data, those of protected attributes among them, sorted."""
     protected = {
