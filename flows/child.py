@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import secrets
 import selectors
 import signal
 import subprocess
@@ -11,6 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple, cast
+
+import guardian
+from watched import guarded
 
 from fairmark.errors import StateError
 
@@ -49,18 +53,20 @@ def run(
     """Run `command` in `folder` and return how it ended, handing each line to `say` as it is written.
 
     The child leads a process group of its own. Whatever ends this call early (a signal, a time-out, an
-    error in `say`) or kills the child from outside ends the whole group: DVC killed alone would leave the
-    stage running, to write its outputs later.
+    error in `say`) or kills the child from outside ends the whole group, and what of it has moved to another:
+    DVC killed alone would leave the stage running, to write its outputs later. When this process itself is
+    killed, its guardian does it.
 
     Raises
     ------
     StateError
         When the child runs longer than `limit_s`.
     """
+    mark = f"FAIRMARK_CHILD_{secrets.token_hex(8)}"
     with subprocess.Popen(
         command,
         cwd=folder,
-        env=environment(extra),
+        env=environment(extra) | guarded() | {mark: "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -78,7 +84,7 @@ def run(
             raise StateError(f"{what}: must end within {limit_s:.0f} s, got one that still ran") from error
         finally:
             if child.returncode is None or child.returncode < 0:
-                _end(child)
+                _end(child, mark)
     return Ended(code, lines)
 
 
@@ -90,6 +96,7 @@ def _lines(child: "subprocess.Popen[bytes]", until: float) -> Iterator[str]:
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
         while True:
+            guarded()  # again, should it have been killed
             dead = child.poll() is not None
             if selector.select(0 if dead else 0.5):
                 chunk = os.read(stream.fileno(), 65536)
@@ -105,8 +112,8 @@ def _lines(child: "subprocess.Popen[bytes]", until: float) -> Iterator[str]:
         yield rest.rstrip()
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    """End the child's whole group: ask, wait a little, kill."""
+def _end(child: "subprocess.Popen[bytes]", mark: str) -> None:
+    """End the child's whole group, and all that bears its mark: ask, wait a little, kill."""
     try:
         _signal(child.pid, signal.SIGTERM)
         waited_until = time.monotonic() + PATIENCE_S
@@ -115,6 +122,7 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
     finally:
         _signal(child.pid, signal.SIGKILL)
         child.wait()
+        guardian.end(mark)
 
 
 def _alive(child: "subprocess.Popen[bytes]") -> bool:

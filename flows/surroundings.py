@@ -13,6 +13,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
+from watched import guarded
+
 from fairmark.errors import FairmarkError, StateError
 
 BEGAN = time.monotonic()
@@ -99,6 +101,7 @@ def run(flow: Any, **parameters: Any) -> None:
     for handler in logging.getLogger().handlers:
         handler.addFilter(_NotOfRuns())
     signal.signal(signal.SIGTERM, _leave)
+    os.environ.update(guarded())  # the temporary server must not outlive a flow that is killed
     # A heartbeat tells a server that a run is alive; without one it only costs a second at the end of a flow.
     quiet = nullcontext() if SERVED else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
     if not SERVED:

@@ -1,0 +1,185 @@
+"""Nothing that a flow started outlives it, however the flow, its group or its guardian is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import guardian
+import pytest
+from flows_repo import FLOWS, eventually, gone, living
+from watched import guarded
+
+FLOW = """\
+import os, pathlib, child
+child.run(['sh', '-c', {script!r}], pathlib.Path('.'), lambda line: print(line, flush=True))
+"""
+
+
+@contextmanager
+def flow(script: str, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start a flow whose child runs `script`, and wait for the child's first line."""
+    words = [sys.executable, "-c", FLOW.format(script=script)]
+    environment = {**os.environ, "PYTHONPATH": str(FLOWS)}
+    with subprocess.Popen(
+        words,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == b"up\n"
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def guardians() -> set[int]:
+    """Return the guardians that live; tests that run beside this one have theirs too."""
+    return set(living(guardian.__file__))
+
+
+@pytest.mark.parametrize("whole_group", [False, True], ids=["alone", "with its group"])
+def test_a_flow_that_is_killed_for_good_takes_its_child_along(tmp_path: Path, whole_group: bool) -> None:
+    before, marker = guardians(), f"sleep\x0075{whole_group:d}1"
+    with flow(f"sleep 75{whole_group:d}1 & echo up; sleep 75{whole_group:d}1", tmp_path) as process:
+        assert eventually(lambda: len(living(marker)) == 2)
+        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
+
+        assert gone(marker)
+        assert eventually(lambda: guardians() <= before)
+
+
+def test_a_grandchild_in_a_session_of_its_own_is_found(tmp_path: Path) -> None:
+    program = "import os; os.fork() and os._exit(0); os.setsid(); os.execlp(*'sleep sleep 7521'.split())"
+    with flow(f'{sys.executable} -c "{program}"; sleep 0.3; echo up; sleep 7522', tmp_path) as process:
+        assert eventually(lambda: living("sleep\x007521"))
+        process.kill()
+
+        assert gone("sleep\x007521")
+        assert gone("sleep\x007522")
+
+
+def test_a_grandchild_that_ignores_every_request_is_killed(tmp_path: Path) -> None:
+    with flow("trap '' TERM HUP INT; echo up; while true; do sleep 7531 & wait; done", tmp_path) as process:
+        process.kill()
+
+        assert gone("sleep\x007531")
+
+
+def test_a_guardian_that_is_killed_is_replaced_while_the_child_runs(tmp_path: Path) -> None:
+    before = guardians()
+    with flow("echo up; sleep 7541", tmp_path) as process:
+        first = guardians() - before
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: (guardians() - before) and not guardians() & first)
+        process.kill()
+
+        assert gone("sleep\x007541")
+
+
+def test_a_guardian_does_not_end_by_a_signal_that_asks(tmp_path: Path) -> None:
+    before = guardians()
+    with flow("echo up; sleep 7551", tmp_path) as process:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for pid in guardians() - before:
+                os.kill(pid, number)
+        process.kill()
+
+        assert gone("sleep\x007551")
+
+
+def test_a_flow_that_ends_well_leaves_no_guardian(tmp_path: Path) -> None:
+    before = guardians()
+    with flow("echo up", tmp_path) as process:
+        process.wait(10)
+
+    assert eventually(lambda: guardians() <= before)
+
+
+def test_a_child_gets_no_end_of_the_pipe(tmp_path: Path) -> None:
+    with flow("echo up; echo $(ls /proc/self/fd); sleep 7561", tmp_path) as process:
+        assert process.stdout is not None
+
+        assert process.stdout.readline() == b"0 1 2 3\n"  # the last is the folder that ls lists
+
+
+def test_a_fork_of_the_flow_does_not_keep_it_alive(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, sys, time, child\n"
+        "from watched import guarded\n"
+        "guarded()\n"
+        "if os.fork() == 0:\n"
+        "    time.sleep(5)\n"
+        "    os._exit(0)\n"
+        "child.run(['sh', '-c', 'echo up; sleep 7571'], pathlib.Path(), lambda line: print(line, flush=True))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(FLOWS)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == b"up\n"
+            process.kill()
+            assert eventually(lambda: not living("sleep\x007571"), within_s=3)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_guardian_costs_little() -> None:
+    """Of the best of five, because the machine may be busy: 12 ms on two cores, and a look at it 0.02 ms."""
+    program = (
+        "import time, watched\n"
+        "times = []\n"
+        "for _ in range(5):\n"
+        "    began = time.perf_counter(); watched.guarded(); times.append(time.perf_counter() - began)\n"
+        "    watched._WATCH.forget()\n"
+        "print(min(times))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(FLOWS)},
+        capture_output=True,
+        check=True,
+    )
+
+    assert float(done.stdout) < 0.1
+
+
+def test_without_proc_the_bearers_are_asked_of_ps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a ps that answers as that of macOS does: the command, then its environment."""
+    ps = tmp_path / "ps"
+    ps.write_text("#!/bin/sh\necho '    7 sleep 9 HOME=/x MARK=1 A=2'\necho '   12 sleep 9 HOME=/x'\n")
+    ps.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    assert guardian._asked("MARK") == [7]
+
+
+def test_what_bears_the_mark_is_found_and_nothing_else() -> None:
+    mark, until = next(iter(guarded())), time.monotonic() + 5
+    with (
+        subprocess.Popen(["sleep", "7581"], env={**os.environ, mark: "1"}) as ours,
+        subprocess.Popen(["sleep", "7582"]) as other,
+    ):
+        while guardian.bearers(mark) != [ours.pid] and time.monotonic() < until:
+            time.sleep(0.01)
+        found = guardian.bearers(mark)
+        ours.kill()
+        other.kill()
+
+    assert found == [ours.pid]
