@@ -192,9 +192,9 @@ def other_data(value: Any) -> None:
             lambda v: v["fairness"]["sex"].update(selection_rate_ratio=2.0),
             {"outputs", "metrics"},
         ),
-        ("measurements.json", rounded, {"outputs", "verdict", "metrics", "card"}),
+        ("measurements.json", rounded, {"outputs", "verdict", "metrics", "card", "bill"}),
         ("model/model.json", other_threshold, {"outputs", "model", "verdict", "bill"}),
-        ("verdict.json", milder, {"verdict"}),
+        ("verdict.json", milder, {"verdict", "bill"}),
         ("sbom.cdx.json", older_numpy, {"bill"}),
         ("sbom.cdx.json", no_numpy, {"bill"}),
         ("sbom.cdx.json", stowaway, {"bill"}),
@@ -223,11 +223,12 @@ def replaced(path: Path, old: str, new: str) -> None:
 
 def test_a_loosened_policy_is_caught_by_the_pipeline_and_the_verdict(small_release: Path) -> None:
     replaced(small_release / "params.yaml", "at_least: 0.8", "at_least: 0.5")
-    assert wrong(small_release) == {"digests", "inputs", "params", "pipeline", "verdict"}
+    assert wrong(small_release) == {"digests", "inputs", "params", "pipeline", "verdict", "bill"}
     restate(small_release)
 
-    assert wrong(small_release) == {"pipeline", "verdict"}
-    assert wrong(small_release, small_release.parents[1]) == {"pipeline", "verdict", "commit", "tag"}
+    caught = {"pipeline", "verdict", "bill"}
+    assert wrong(small_release) == caught
+    assert wrong(small_release, small_release.parents[1]) == caught | {"commit", "tag"}
 
 
 def test_an_honest_verdict_that_is_no_pass_is_no_release(small_release: Path) -> None:
