@@ -7,8 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from sealing import FORGER, MINE
 
 from fairmark.cli import main
+from fairmark.files import write_text
+from fairmark.release.keys import config_folder
 
 pytest_plugins = ("release_fixtures",)
 
@@ -16,11 +19,12 @@ pytest_plugins = ("release_fixtures",)
 def test_a_good_release_is_verified_with_one_line_for_each_fact(
     small_release: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main(["verify", str(small_release), "--clone", str(small_release.parents[1])])
+    public = str(config_folder() / "key.pub.pem")
+    code = main(["verify", str(small_release), "--clone", str(small_release.parents[1]), "--key", public])
 
     lines = capsys.readouterr().out.splitlines()
     assert code == 0
-    assert [line for line in lines if line.startswith("ok ")][-1].startswith("ok    tag: loans@v0.1.0")
+    assert [line for line in lines if line.startswith("ok ")][-1].startswith("ok    tag seal: loans@v0.1.0")
     assert lines[-1] == f"verified: {small_release}"
 
 
@@ -62,9 +66,38 @@ def test_the_facts_as_json(small_release: Path, capsys: pytest.CaptureFixture[st
     assert told["exit_code"] == code == 4
     assert told["release"] == "loans-v0.1.0"
     facts = {fact["name"]: fact for fact in told["facts"]}
+    sealed = facts["seal statement.json"]
     assert facts["digests"]["held"] is False
     assert facts["verdict"]["held"] is True
-    assert facts["seal"] == {"name": "seal", "held": None, "asked": False, "text": facts["seal"]["text"]}
+    assert sealed == {
+        "name": "seal statement.json",
+        "held": True,
+        "asked": True,
+        "text": f"statement.json is signed by your own key {MINE.public.keyid[:16]}…",
+    }
+
+
+def test_a_release_of_another_key_ends_with_4_under_ones_own_and_5_without(
+    small_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_text(tmp_path / "other.pem", FORGER.public.pem)
+    write_text(tmp_path / "other.pub", FORGER.public.ssh + " a comment\n")
+    for name in ("other.pem", "other.pub"):
+        assert main(["verify", str(small_release), "--key", str(tmp_path / name)]) == 4
+    monkeypatch.setenv("FAIRMARK_CONFIG", str(tmp_path / "nobody"))
+    assert main(["verify", str(small_release)]) == 5
+    assert "give its public key (--key)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "not a key", "ssh-ed25519 AAAA", "PRIVATE KEY"])
+def test_a_key_that_is_none_ends_with_2(
+    small_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "key").write_text(text)
+
+    assert main(["verify", str(small_release), "--key", str(tmp_path / "key")]) == 2
+    assert main(["verify", str(small_release), "--key", str(tmp_path / "absent")]) == 2
+    assert "must be an ECDSA P-256 public key" in capsys.readouterr().err
 
 
 def test_measurements_are_judged_by_a_policy(small_release: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 import rebuild
 import repro
 from flows_repo import call, commit, edit
+from sealing import MINE
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.release.trace import tag_release
@@ -35,8 +36,8 @@ def test_without_a_release_there_is_nothing_to_rebuild(repo: Path) -> None:
 def test_the_highest_release_is_made_again_whatever_stands_in_the_folder(
     repo: Path, told: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tag_release(repo, NAME, "v0.9.0", "x", "0" * 64)
-    tag_release(repo, NAME, "v0.10.0", "x", "0" * 64)
+    tag_release(repo, NAME, "v0.9.0", "x", "0" * 64, key=MINE)
+    tag_release(repo, NAME, "v0.10.0", "x", "0" * 64, key=MINE)
     (repo / "dvc.yaml").write_text("stages: {}")
     rebuild.rebuild.fn()
 
@@ -53,7 +54,7 @@ def test_what_comes_out_otherwise_is_told_by_name_even_if_it_is_committed(
     edit(repo / "dvc.yaml", "&& cp measured.json artifacts/evaluate/", "&& date +%N > artifacts/evaluate/")
     call(repo, "dvc", "repro", "--quiet")
     commit(repo)
-    tag_release(repo, NAME, "v0.1.0", "x", "0" * 64)
+    tag_release(repo, NAME, "v0.1.0", "x", "0" * 64, key=MINE)
 
     with pytest.raises(VerificationError, match="must be made again as it was released") as fault:
         rebuild.rebuild.fn()
@@ -62,7 +63,7 @@ def test_what_comes_out_otherwise_is_told_by_name_even_if_it_is_committed(
 
 
 def test_the_release_folder_says_what_was_released(repo: Path) -> None:
-    tag_release(repo, NAME, "v0.1.0", "x", "0" * 64)
+    tag_release(repo, NAME, "v0.1.0", "x", "0" * 64, key=MINE)
     kept = repo / "releases" / f"{NAME}-v0.1.0"
     kept.mkdir(parents=True)
     shutil.copy(repo / "dvc.lock", kept)

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 import release
 from flows_repo import call, commit
+from sealing import MINE
 
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
 from fairmark.judge.verdict import Outcome, Verdict
+from fairmark.release.envelope import seal, write_envelope
 from fairmark.release.fact import Fact
 from fairmark.release.hashes import folder_sha256
+from fairmark.release.keys import PublicKey, SigningKey, config_folder
 from fairmark.release.register import Registered
 from fairmark.release.trace import tag_release, tagged, tagged_statement
 
@@ -44,12 +47,19 @@ class Rooms:
         return Verdict(self.outcome, (), (), 0.05, "bonferroni", 0, "", None)
 
     def assemble(
-        self, root: Path, folder: Path, version: str, seen: Any, _params: object, verdict: Any
+        self,
+        root: Path,
+        folder: Path,
+        version: str,
+        seen: Any,
+        _params: object,
+        verdict: Any,
+        key: SigningKey,
     ) -> Path:
         assert not folder.exists()
         folder.mkdir(parents=True)
         stated = {"version": version, "commit": seen.commit, "environment": self.environment}
-        (folder / "statement.json").write_text(json.dumps(stated))
+        write_envelope(folder / "statement.json", seal(stated, key))
         plain = {
             "findings": [],
             "faults": [],
@@ -69,7 +79,8 @@ class Rooms:
         self.registered.append(f"{folder.name} {verdict.outcome}")
         return Registered(name=NAME, version="1", run_id="r")
 
-    def verify(self, _folder: Path, _clone: Path) -> list[Fact]:
+    def verify(self, _folder: Path, _clone: Path, key: PublicKey) -> list[Fact]:
+        self.asked_with = key
         return self.facts
 
 
@@ -103,6 +114,47 @@ def test_a_clean_commit_that_passes_is_released(
     assert "ok    files: 3 files as stated" in said
     assert "AUC       0.900 (0.880 to 0.920)" in said
     assert f"tag       {NAME}@v0.1.0 on commit " in said
+    assert f"signed    by key {MINE.public.keyid[:16]}…, public half {config_folder()}/key.pub.pem" in said
+    assert rooms.asked_with == MINE.public
+
+
+def test_a_first_run_makes_a_key_and_says_so_and_a_second_keeps_it(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAIRMARK_CONFIG", str(tmp_path / "config"))
+    release.release.fn()
+    said = capsys.readouterr().out
+    assert f"made {tmp_path}/config/key.pem" in said
+    assert f"its public half is {tmp_path}/config/key.pub.pem" in said
+    before = (tmp_path / "config" / "key.pem").read_bytes()
+
+    (repo / "note").write_text("x")
+    commit(repo)
+    release.release.fn()
+    assert "you had no key" not in capsys.readouterr().out
+    assert (tmp_path / "config" / "key.pem").read_bytes() == before
+
+
+def test_a_key_that_cannot_be_used_is_told_before_anything_is_made(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIRMARK_KEY", str(tmp_path / "absent.pem"))
+
+    with pytest.raises(StateError, match=r"absent\.pem: must be a private key, got no such file"):
+        release.release.fn()
+    assert folders(repo) == []
+
+
+def test_a_lost_folder_whose_tag_another_key_signed_is_a_new_version(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release.release.fn()
+    shutil.rmtree(repo / "releases")
+    monkeypatch.setenv("FAIRMARK_CONFIG", str(tmp_path / "another"))
+    release.release.fn()
+
+    assert folders(repo) == [f"{NAME}-v0.2.0"]
+    assert f"{NAME}@v0.1.0 is signed by another key than yours, or by none" in capsys.readouterr().out
 
 
 def test_a_second_run_finds_the_release_and_ends_well(
@@ -160,6 +212,7 @@ def test_the_judge_is_told_which_model_is_to_be_released(repo: Path, rooms: Room
     assert rooms.expected == {
         "expected_model": folder_sha256(repo / "artifacts" / "train" / "model"),
         "expected_threshold": 0.5,
+        "expected_thresholds": None,
         "expected_groups": {"sex": ["F", "M"]},
     }
 
@@ -264,7 +317,7 @@ def test_one_release_at_a_time() -> None:
 
 
 def test_a_tag_elsewhere_is_not_taken_for_one_of_this_commit(repo: Path) -> None:
-    tag_release(repo, NAME, "v0.4.0", "x", "0" * 64)
+    tag_release(repo, NAME, "v0.4.0", "x", "0" * 64, key=MINE)
     (repo / "note").write_text("x")
     commit(repo)
     release.release.fn()

@@ -16,12 +16,14 @@ from typing import Any
 
 import pytest
 from release_folder import make_release, verdict_on, write_lock
+from sealing import FORGER, MINE
 
 from fairmark.errors import RefusedError, StateError, UsageError
 from fairmark.params import read_params
 from fairmark.release import assemble as module
 from fairmark.release.assemble import assemble
 from fairmark.release.contents import GATHERED
+from fairmark.release.keys import SigningKey
 from fairmark.release.trace import trace
 
 pytest_plugins = ("release_fixtures",)
@@ -32,10 +34,10 @@ def inside(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def gathered(root: Path, version: str = "v0.1.0") -> Path:
+def gathered(root: Path, version: str = "v0.1.0", key: SigningKey = MINE) -> Path:
     params = read_params(root / "params.yaml")
     destination = root / "releases" / f"loans-{version}"
-    return assemble(root, destination, version, trace(root), params, verdict_on(root))
+    return assemble(root, destination, version, trace(root), params, verdict_on(root), key)
 
 
 def test_it_holds_what_a_release_holds(working: Path) -> None:
@@ -50,13 +52,16 @@ def test_it_holds_what_a_release_holds(working: Path) -> None:
         "model",
         "model-card.html",
         "model-card.md",
+        "model.sig",
         "params.yaml",
         "report.html",
         "requirements-dev.lock",
         "requirements.lock",
         "sbom.cdx.json",
+        "sbom.intoto.json",
         "schema.json",
         "statement.json",
+        "verdict.intoto.json",
         "verdict.json",
     ]
     assert inside(working / "releases") == ["loans-v0.1.0"]
@@ -124,12 +129,23 @@ def test_an_untagged_release_of_other_bytes_is_not_touched(working: Path) -> Non
     assert statement.read_text() == "{}"
 
 
+def test_the_same_release_signed_by_another_key_is_told_and_not_touched(working: Path) -> None:
+    statement = gathered(working, key=FORGER) / "statement.json"
+    before = statement.read_bytes()
+
+    with pytest.raises(
+        StateError, match=f"the same release signed by another key, {FORGER.public.keyid[:16]}…"
+    ):
+        gathered(working)
+    assert statement.read_bytes() == before
+
+
 @pytest.mark.parametrize("outcome", ["fail", "insufficient evidence"])
 def test_another_verdict_than_a_pass_makes_no_release(working: Path, outcome: Any) -> None:
     params, verdict = read_params(working / "params.yaml"), replace(verdict_on(working), outcome=outcome)
 
     with pytest.raises(RefusedError, match=f"verdict: must be pass, got {outcome}"):
-        assemble(working, working / "releases" / "a", "v0.1.0", trace(working), params, verdict)
+        assemble(working, working / "releases" / "a", "v0.1.0", trace(working), params, verdict, MINE)
     assert not (working / "releases").exists()
 
 
@@ -184,12 +200,14 @@ def test_an_interrupt_leaves_nothing(working: Path, monkeypatch: pytest.MonkeyPa
 
 
 SCRIPT = """
+from fairmark.release.keys import own_key
 import json, resource, sys, time
 from pathlib import Path
 from fairmark.errors import StateError
 from fairmark.release import assemble as module, bill
 from fairmark.params import read_params
 from fairmark.release.contents import GATHERED
+from fairmark.release.keys import SigningKey
 from fairmark.release.trace import trace
 from release_folder import verdict_on
 listed = Path(sys.argv[2]).read_text()
@@ -200,7 +218,7 @@ if sys.argv[3] == "stall":
 root = Path(sys.argv[1])
 try:
     module.assemble(root, root / "releases" / "loans-v0.1.0", "v0.1.0", trace(root),
-                    read_params(root / "params.yaml"), verdict_on(root))
+                    read_params(root / "params.yaml"), verdict_on(root), own_key(make=False))
 except StateError as error:
     sys.exit(f"refused: {error}")
 """

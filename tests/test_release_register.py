@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 from release_folder import model, rows
+from sealing import forge
 
 from fairmark.errors import StateError
 from fairmark.files import sha256
 from fairmark.params import read_params
 from fairmark.release.hashes import address
 from fairmark.release.register import Registered, _key, _params, register
+from fairmark.release.statement import release_digest
 from fairmark.release.trace import trace
 
 pytest_plugins = ("release_fixtures",)
@@ -99,7 +101,7 @@ def test_the_candidate_names_its_release(registry: Registry) -> None:
         "verdict": "pass",
         "data_md5": address(registry.root / "data"),
         "dvc_lock_sha256": sha256(registry.folder / "dvc.lock"),
-        "statement_sha256": sha256(registry.folder / "statement.json"),
+        "statement_sha256": release_digest(registry.folder),
     }
 
 
@@ -120,7 +122,7 @@ def test_the_run_shows_measurements_cards_and_environment(registry: Registry) ->
 @pytest.mark.slow
 def test_nothing_is_pickled(registry: Registry) -> None:
     kept = [path for path in (registry.root / "mlruns").rglob("*") if path.is_file()]
-    plain = {".json", ".md", ".html", ".yaml", ".lock", ".dvc", ".txt", ".py", ""}
+    plain = {".json", ".md", ".html", ".yaml", ".lock", ".sig", ".dvc", ".txt", ".py", ""}
 
     assert {path.suffix for path in kept} <= plain
     assert {path.name for path in kept if not path.suffix} <= {"MLmodel", "registered_model_meta"}
@@ -148,7 +150,7 @@ def test_a_newer_release_becomes_the_candidate_and_an_older_one_does_not_again(
     root = Path(shutil.copytree(registry.root, tmp_path / "folder"))
     older = root / "releases" / "loans-v0.1.0"
     newer = Path(shutil.copytree(older, root / "releases" / "loans-v0.2.0"))
-    (newer / "statement.json").write_text("{}")
+    forge(newer, lambda value: value["subject"].pop())
     uri = f"sqlite:///{root / 'mlflow.db'}"
 
     assert registered(newer, uri).version == "2"

@@ -1,16 +1,20 @@
 """The statement names every file of a release and all it was made from, and is the same bytes twice."""
 
+import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from release_folder import PARAMS, verdict_on
+from release_folder import PARAMS, git, verdict_on
+from sealing import FORGER, MINE
 
 from fairmark.files import sha256
 from fairmark.params import read_params
+from fairmark.release.envelope import seal, write_envelope
 from fairmark.release.hashes import address, folder_address
-from fairmark.release.statement import state, write_statement
+from fairmark.release.statement import release_digest, state
 from fairmark.release.trace import trace
 
 pytest_plugins = ("release_fixtures",)
@@ -27,15 +31,22 @@ def stated(root: Path, folder: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def draft(tmp_path: Path) -> Path:
-    """Return a folder with two files, one of them nested, and an older statement that must not count."""
+    """Return a folder with two files, one of them nested, and older seals that must not count."""
     folder = tmp_path / "draft"
     (folder / "model").mkdir(parents=True)
-    for name in ("b.txt", "model/a.txt", "statement.json"):
+    for name in (
+        "b.txt",
+        "model/a.txt",
+        "statement.json",
+        "model.sig",
+        "sbom.intoto.json",
+        "verdict.intoto.json",
+    ):
         (folder / name).write_text(name)
     return folder
 
 
-def test_subjects_are_all_files_but_itself_sorted(working: Path, draft: Path) -> None:
+def test_subjects_are_all_files_but_the_seals_sorted(working: Path, draft: Path) -> None:
     found = stated(working, draft)
 
     assert found["subject"] == [
@@ -102,9 +113,39 @@ def test_twice_gives_the_same_bytes_and_no_number_is_rounded(
     )
     (working / "params.yaml").write_text(text, encoding="utf-8")
     for name in ("first.json", "second.json"):
-        write_statement(tmp_path / name, stated(working, draft))
+        write_envelope(tmp_path / name, seal(stated(working, draft), MINE))
 
     first = (tmp_path / "first.json").read_bytes()
     assert first == (tmp_path / "second.json").read_bytes()
-    external = json.loads(first)["predicate"]["buildDefinition"]["externalParameters"]
+    payload = json.loads(base64.b64decode(json.loads(first)["payload"]))
+    external = payload["predicate"]["buildDefinition"]["externalParameters"]
     assert external["policy"]["level"] == 0.0512345678901234
+
+
+def test_the_release_digest_is_of_what_is_stated_whoever_signs(working: Path, draft: Path) -> None:
+    said = stated(working, draft)
+    found = set()
+    for key in (MINE, FORGER):
+        write_envelope(draft / "statement.json", seal(said, key))
+        found.add(release_digest(draft))
+
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert found == {hashlib.sha256(text.encode()).hexdigest()}
+
+
+def test_every_file_of_code_in_the_commit_is_named_as_committed(working: Path, draft: Path) -> None:
+    for name in ("src/a/ü.py", "flows/b.py", "tests/c.py", "Makefile"):
+        (working / name).parent.mkdir(parents=True, exist_ok=True)
+        (working / name).write_text(name)
+    (working / "src" / "link").symlink_to("a")
+    git(working, "add", "-A")
+    git(working, "commit", "-q", "-m", "Code")
+    (working / "src" / "untracked.py").write_text("x")
+
+    listed = stated(working, draft)["predicate"]["buildDefinition"]["resolvedDependencies"]
+    found = {entry["name"]: entry["digest"].get("sha256") for entry in listed}
+
+    for name in ("src/a/ü.py", "flows/b.py", "Makefile"):
+        assert found[name] == hashlib.sha256(name.encode()).hexdigest()
+    assert found["src/link"] == hashlib.sha256(b"a").hexdigest()  # what git holds of a link
+    assert not {"tests/c.py", "src/untracked.py"} & set(found)

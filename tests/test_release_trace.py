@@ -1,12 +1,16 @@
 """A release names its commit, and a tag names the release: once, on a clean tree, on any machine."""
 
+import platform
 import subprocess
 from pathlib import Path
 
 import pytest
 from release_folder import git
+from sealing import MINE
 
 from fairmark.errors import StateError, UsageError
+from fairmark.release.machine import made_on
+from fairmark.release.tags import read_tag, tag_signer
 from fairmark.release.trace import (
     check_version,
     committed_file,
@@ -109,7 +113,7 @@ def test_another_grammar_of_versions_is_refused(text: str) -> None:
 
 
 def test_a_tag_is_annotated_and_carries_the_statement(working: Path) -> None:
-    tag = tag_release(working, "loans", "v0.1.0", "Release loans v0.1.0", SEAL)
+    tag = tag_release(working, "loans", "v0.1.0", "Release loans v0.1.0", SEAL, key=MINE)
 
     assert tag == "loans@v0.1.0"
     assert git(working, "cat-file", "-t", tag).strip() == "tag"
@@ -118,11 +122,21 @@ def test_a_tag_is_annotated_and_carries_the_statement(working: Path) -> None:
     assert "A Tester" in git(working, "cat-file", "tag", tag)
 
 
+def test_a_tag_is_signed_and_says_what_machine_the_release_was_made_on(working: Path) -> None:
+    tag = tag_release(working, "loans", "v0.1.0", "x", SEAL, key=MINE)
+
+    assert tag_signer(working, tag, [MINE.public.allowed("me")]) == "me"
+    made = next(line for line in read_tag(working, tag).message.splitlines() if line.startswith("Made-On: "))
+    assert made == f"Made-On: {made_on()}"
+    assert platform.python_version() in made
+    assert platform.node() not in made
+
+
 def test_a_tag_that_exists_is_refused_and_stays(working: Path) -> None:
-    tag_release(working, "loans", "v0.1.0", "First", SEAL)
+    tag_release(working, "loans", "v0.1.0", "First", SEAL, key=MINE)
 
     with pytest.raises(StateError, match=r"loans@v0\.1\.0: must be new"):
-        tag_release(working, "loans", "v0.1.0", "Second", "cd" * 32)
+        tag_release(working, "loans", "v0.1.0", "Second", "cd" * 32, key=MINE)
     assert tagged_statement(working, "loans@v0.1.0") == SEAL
 
 
@@ -130,7 +144,7 @@ def test_a_tag_names_the_commit_asked_for(working: Path) -> None:
     first = trace(working).commit
     git(working, "commit", "-q", "--allow-empty", "-m", "Later")
 
-    tag = tag_release(working, "loans", "v0.1.0", "x", SEAL, first)
+    tag = tag_release(working, "loans", "v0.1.0", "x", SEAL, first, key=MINE)
 
     assert tagged(working, tag) == first
 
@@ -145,7 +159,7 @@ def test_without_an_identity_fairmark_tags_as_itself_and_says_so(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "empty"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
 
-    body = git(working, "cat-file", "tag", tag_release(working, "loans", "v0.1.0", "x", SEAL))
+    body = git(working, "cat-file", "tag", tag_release(working, "loans", "v0.1.0", "x", SEAL, key=MINE))
 
     assert "tagger fairmark <fairmark@localhost>" in body
     assert "Tagger: git knew no user.name" in body
@@ -170,7 +184,7 @@ def test_files_of_a_commit_are_read_as_committed(working: Path) -> None:
 
 
 def test_gto_reads_the_tag(working: Path) -> None:
-    tag_release(working, "loans", "v0.1.0", "x", SEAL)
+    tag_release(working, "loans", "v0.1.0", "x", SEAL, key=MINE)
 
     shown = subprocess.run(
         ["gto", "show", "--repo", str(working)], capture_output=True, text=True, check=True

@@ -8,21 +8,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from release_folder import git
+from sealing import FORGER, MINE, forge, stated
 
-from fairmark.errors import UsageError
+from fairmark.errors import FairmarkError, UsageError
 from fairmark.files import sha256, write_json
 from fairmark.judge.verdict import judge
 from fairmark.params import read_params
 from fairmark.release import opened
-from fairmark.release.contents import GATHERED
+from fairmark.release.contents import GATHERED, SEALS
+from fairmark.release.envelope import opened as unsealed
+from fairmark.release.envelope import read_envelope, seal, write_envelope
 from fairmark.release.fact import Fact, exit_code
-from fairmark.release.statement import write_statement
+from fairmark.release.modelsig import write_model_seal
+from fairmark.release.seal import seal_release
+from fairmark.release.statement import release_digest
 from fairmark.release.trace import tag_release
 from fairmark.release.verify import CHECKS, verify
 
@@ -30,7 +36,7 @@ pytest_plugins = ("release_fixtures",)
 
 
 def wrong(folder: Path, clone: Path | None = None) -> set[str]:
-    """Return the names of the facts that are wrong."""
+    """Return the names of the facts that are wrong, whoever signed."""
     return {fact.name for fact in verify(folder, clone) if fact.held is False}
 
 
@@ -41,8 +47,8 @@ def edit_json(path: Path, change: Callable[[Any], Any]) -> None:
 
 
 def restate(folder: Path) -> None:
-    """Name the files of `folder` anew, as a forger without the tag would."""
-    statement = json.loads((folder / "statement.json").read_text(encoding="utf-8"))
+    """Name the files of `folder` anew and sign them, as a forger without the key and the tag would."""
+    statement = stated(folder)
     for subject in statement["subject"]:
         subject["digest"]["sha256"] = sha256(folder / subject["name"])
     made = {source: name for name, source in GATHERED.items()}
@@ -54,24 +60,96 @@ def restate(folder: Path) -> None:
     params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     external = statement["predicate"]["buildDefinition"]["externalParameters"]
     external |= {"policy": params.pop("policy"), "params": params}
-    write_statement(folder / "statement.json", statement)
+    with suppress(FairmarkError, LookupError, TypeError, AttributeError):  # what the forger broke too far
+        seal_release(folder, statement, FORGER)
+
+
+def external(statement: Any) -> Any:
+    return statement["predicate"]["buildDefinition"]["externalParameters"]
 
 
 def test_an_untouched_release_holds_in_every_claim(small_release: Path) -> None:
-    facts = verify(small_release, small_release.parents[1])
+    facts = verify(small_release, small_release.parents[1], MINE.public)
 
-    assert [fact.name for fact in facts] == [*CHECKS, "seal", "commit", "tag"]
+    seals = [f"seal {name}" for name in SEALS]
+    assert [fact.name for fact in facts] == [*CHECKS, *seals, "commit", "tag", "tag seal"]
     assert [fact for fact in facts if fact.asked and not fact.held] == []
     assert exit_code(facts) == 0
 
 
-def test_without_a_clone_the_commit_is_not_asked_and_the_seal_is_told(small_release: Path) -> None:
-    facts = {fact.name: fact for fact in verify(small_release)}
+def test_without_a_clone_the_commit_and_the_tag_are_not_asked(small_release: Path) -> None:
+    facts = verify(small_release, None, MINE.public)
 
-    assert exit_code(list(facts.values())) == 0
-    assert not facts["commit"].asked
-    assert not facts["tag"].asked
-    assert "not signed" in facts["seal"].text
+    assert exit_code(facts) == 0
+    assert [fact.name for fact in facts if not fact.asked] == ["commit", "tag", "tag seal"]
+
+
+def test_without_a_key_the_seals_cannot_be_told(small_release: Path) -> None:
+    facts = verify(small_release, small_release.parents[1])
+
+    untold = {fact.name: fact.text for fact in facts if fact.held is None}
+    assert set(untold) == {*(f"seal {name}" for name in SEALS), "tag seal"}
+    assert f"signed as by key {MINE.public.keyid[:16]}…: give its public key" in untold["seal statement.json"]
+    assert exit_code(facts) == 5
+
+
+def test_a_release_of_anothers_key_is_wrong_under_the_key_given(small_release: Path) -> None:
+    facts = {fact.name: fact for fact in verify(small_release, small_release.parents[1], FORGER.public)}
+
+    wrong_ones = {name for name, fact in facts.items() if fact.held is False}
+    assert wrong_ones == {*(f"seal {name}" for name in SEALS), "tag seal"}
+    assert f"got key {MINE.public.keyid[:16]}…" in facts["seal statement.json"].text
+
+
+def test_a_release_of_anothers_key_cannot_be_told_by_ones_own(small_release: Path) -> None:
+    facts = verify(small_release, None, FORGER.public, yours=True)
+
+    assert exit_code(facts) == 5
+    own = verify(small_release, None, MINE.public, yours=True)
+    assert exit_code(own) == 0
+    assert "your own key" in next(fact.text for fact in own if fact.name == "seal statement.json")
+
+
+def test_a_forger_who_signs_everything_again_is_an_unknown_key(small_release: Path) -> None:
+    restate(small_release)
+
+    assert exit_code(verify(small_release)) == 5  # whole in itself: only the key tells
+    facts = verify(small_release, None, MINE.public)
+    assert {fact.name for fact in facts if fact.held is False} == {f"seal {name}" for name in SEALS}
+
+
+def test_a_second_signature_beside_the_keys_is_refused(small_release: Path) -> None:
+    envelope = read_envelope(small_release / "statement.json")
+    more = seal(stated(small_release), FORGER)["signatures"]
+    envelope["signatures"] = sorted(envelope["signatures"] + more, key=lambda entry: str(entry["keyid"]))
+    write_envelope(small_release / "statement.json", envelope)
+
+    facts = verify(small_release, None, MINE.public)
+    assert {fact.name for fact in facts if fact.held is False} == {"seal statement.json"}
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("statement.json", "files"),
+        ("verdict.intoto.json", "stated verdict"),
+        ("sbom.intoto.json", "stated bill"),
+        ("model.sig", "stated model"),
+    ],
+)
+def test_a_seal_of_the_right_key_that_says_something_else_is_wrong(
+    small_release: Path, name: str, seen: str
+) -> None:
+    if name == "model.sig":
+        write_model_seal(small_release / name, small_release.parent, MINE)
+    else:
+        statement = unsealed(read_envelope(small_release / name))[1]
+        statement["subject"].pop()
+        write_envelope(small_release / name, seal(statement, MINE))
+
+    facts = {fact.name: fact.held for fact in verify(small_release, None, MINE.public)}
+    assert facts[f"seal {name}"] is True
+    assert facts[seen] is False
 
 
 def test_any_changed_byte_of_any_file_is_seen(small_release: Path) -> None:
@@ -82,7 +160,7 @@ def test_any_changed_byte_of_any_file_is_seen(small_release: Path) -> None:
         path.write_bytes(
             before[:place] + bytes([before[place] ^ 1 << rng.randrange(8)]) + before[place + 1 :]
         )
-        seen = exit_code(verify(small_release, small_release.parents[1]))
+        seen = exit_code(verify(small_release, small_release.parents[1], MINE.public))
         path.write_bytes(before)
 
         assert seen == 4, (path.name, place)
@@ -288,8 +366,8 @@ def test_a_stage_that_ran_without_its_params_is_caught(small_release: Path) -> N
 
 
 def test_the_statement_of_another_release_is_caught(small_release: Path) -> None:
-    edit_json(
-        small_release / "statement.json",
+    forge(
+        small_release,
         lambda value: value["predicate"]["buildDefinition"]["externalParameters"].update(version="v0.2.0"),
     )
 
@@ -300,8 +378,8 @@ def test_the_statement_of_another_release_is_caught(small_release: Path) -> None
 
 
 def test_a_dirty_tree_is_told(small_release: Path) -> None:
-    edit_json(
-        small_release / "statement.json",
+    forge(
+        small_release,
         lambda value: value["predicate"]["buildDefinition"].update(
             internalParameters={"cleanTree": False, "verdict": "pass"}
         ),
@@ -316,13 +394,13 @@ def test_an_output_that_the_statement_names_otherwise_is_caught(small_release: P
         entry = next(e for e in listed if e["name"] == "artifacts/train/model/model.json")
         entry["digest"]["sha256"] = "0" * 64
 
-    edit_json(small_release / "statement.json", other)
+    forge(small_release, other)
 
     assert wrong(small_release) == {"outputs"}
 
 
 def test_a_file_stated_twice_is_refused(small_release: Path) -> None:
-    edit_json(small_release / "statement.json", lambda value: value["subject"].insert(0, value["subject"][0]))
+    forge(small_release, lambda value: value["subject"].insert(0, value["subject"][0]))
 
     assert wrong(small_release) == {"statement"}
 
@@ -330,9 +408,10 @@ def test_a_file_stated_twice_is_refused(small_release: Path) -> None:
 def test_a_clone_without_the_commit_or_the_tag_cannot_tell(small_release: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "empty")
 
-    facts = verify(small_release, tmp_path / "empty")
+    facts = verify(small_release, tmp_path / "empty", MINE.public)
 
-    assert {fact.name for fact in facts if fact.held is None and fact.asked} == {"commit", "tag"}
+    untold = {fact.name for fact in facts if fact.held is None and fact.asked}
+    assert untold == {"commit", "tag", "tag seal"}
     assert exit_code(facts) == 5
 
 
@@ -340,7 +419,7 @@ def test_a_tag_on_another_commit_is_caught(small_release: Path) -> None:
     root = small_release.parents[1]
     git(root, "commit", "-q", "--allow-empty", "-m", "Later")
     git(root, "tag", "-d", "loans@v0.1.0")
-    tag_release(root, "loans", "v0.1.0", "Moved", sha256(small_release / "statement.json"))
+    tag_release(root, "loans", "v0.1.0", "Moved", release_digest(small_release), key=MINE)
 
     assert wrong(small_release, root) == {"tag"}
 
@@ -367,9 +446,8 @@ def test_a_hostile_statement_is_wrong_and_ends_nothing(small_release: Path, text
 
 @pytest.mark.parametrize("name", ["../a", "/etc/passwd", "model//a", "a\\b", "model/./a", "-rf", ".git", "ü"])
 def test_a_subject_with_an_odd_name_is_refused(small_release: Path, name: str) -> None:
-    edit_json(
-        small_release / "statement.json",
-        lambda value: value["subject"].append({"name": name, "digest": {"sha256": "0" * 64}}),
+    forge(
+        small_release, lambda value: value["subject"].append({"name": name, "digest": {"sha256": "0" * 64}})
     )
 
     assert {"statement", "files"} <= wrong(small_release)
@@ -380,15 +458,15 @@ def test_a_commit_that_is_no_full_hash_is_refused(small_release: Path, commit: s
     def renamed(value: Any) -> None:
         value["predicate"]["buildDefinition"]["resolvedDependencies"][0]["digest"]["gitCommit"] = commit
 
-    edit_json(small_release / "statement.json", renamed)
+    forge(small_release, renamed)
 
     assert {"statement", "commit"} <= wrong(small_release, small_release.parents[1])
 
 
 @pytest.mark.parametrize("name", ["--upload-pack=x", "Loans", "loans@v0.1.0^{}", "a b", ""])
 def test_a_name_that_is_no_releases_is_refused(small_release: Path, name: str) -> None:
-    edit_json(
-        small_release / "statement.json",
+    forge(
+        small_release,
         lambda value: value["predicate"]["buildDefinition"]["externalParameters"].update(name=name),
     )
 
@@ -439,8 +517,8 @@ def test_what_a_stranger_wrote_cannot_steer_the_terminal_or_fill_it(small_releas
 
 
 def test_a_newer_kind_of_release_cannot_be_told(small_release: Path) -> None:
-    edit_json(
-        small_release / "statement.json",
+    forge(
+        small_release,
         lambda value: value["predicate"]["buildDefinition"].update(buildType="urn:fairmark:release:2"),
     )
 
@@ -463,7 +541,7 @@ def test_it_needs_nothing_beside_the_folder(small_release: Path, tmp_path: Path)
     alone = Path(shutil.copytree(small_release, tmp_path / "renamed"))
     shutil.rmtree(small_release.parents[1])
 
-    assert exit_code(verify(alone)) == 0
+    assert exit_code(verify(alone, None, MINE.public)) == 0
 
 
 @pytest.mark.parametrize(

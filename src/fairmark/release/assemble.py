@@ -97,12 +97,11 @@ def _take_place(draft: Path, destination: Path) -> None:
         return
     if all(_content(draft / name) == _content(destination / name) for name in SEALS):
         return
-    found = "a folder of another content"
+    found = "a folder of another content that no tag names"
     if signer := _same_by(draft, destination):
-        found = f"the same release signed by another key, {signer}"
+        found = f"the same release signed by another key, {signer}, that no tag names"
     raise StateError(
-        f"{destination}: must be new, got {found}, that no tag names "
-        "(look at it and move it away, or choose another version)"
+        f"{destination}: must be new, got {found} (look at it and move it away, or choose another version)"
     )
 
 

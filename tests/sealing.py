@@ -1,0 +1,28 @@
+"""One's own key in tests, another's, and a forger who signs a release again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from signing import key
+
+from fairmark.release.contents import STATEMENT
+from fairmark.release.envelope import opened, read_envelope, seal, write_envelope
+from fairmark.release.keys import SigningKey, own_key
+
+MINE = own_key(make=True)
+"""The key in the config folder of the tests (conftest.py names it)."""
+
+FORGER = key("a forger")
+
+
+def stated(folder: Path) -> dict[str, Any]:
+    """Return what the statement of the release in `folder` says."""
+    return opened(read_envelope(folder / STATEMENT))[1]
+
+
+def forge(folder: Path, change: Callable[[Any], Any], by: SigningKey = FORGER) -> None:
+    """Change what the statement of the release in `folder` says, and sign it again."""
+    statement = stated(folder)
+    change(statement)
+    write_envelope(folder / STATEMENT, seal(statement, by))
