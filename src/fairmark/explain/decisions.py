@@ -57,6 +57,7 @@ def decisions(
     score: Floats,
     decision: NDArray[np.int8],
     count: int,
+    beyond: Floats | None = None,
 ) -> list[dict[str, Any]]:
     """Return `count` decisions with everything that moved them and the principal reasons in words.
 
@@ -72,6 +73,8 @@ def decisions(
         Calibrated probabilities, [n].
     decision
         1 for yes and 0 for no, [n].
+    beyond
+        How far the log-odds lie above the threshold's, [n]; None where all rows have one threshold.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def decisions(
     return [
         _decision(rows.iloc[row], features, contributions[row], int(decision[row]))
         | {"row": row + 1, "why": why, "score": float(score[row]), "margin": float(margin[row])}
-        for row, why in picked(margin, decision, count)
+        for row, why in picked(margin if beyond is None else beyond, decision, count)
     ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairmark.report import people
+from fairmark.report.cutoffs import own_thresholds
 from fairmark.report.environment import html, markdown
 from fairmark.report.facts import Facts
 from fairmark.report.groups import APART, small_groups
@@ -48,6 +49,7 @@ def card(facts: Facts) -> str:
         ],
         features=[feature["name"] for feature in facts.schema["features"]],
         threshold=number(model["threshold"], facts.decimals),
+        own=own_thresholds(facts),
         withheld=people.withheld(facts),
         attributes=_attributes(facts),
         limits=_limits(facts),

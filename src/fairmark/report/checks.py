@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fairmark.report import told
+from fairmark.report import cutoffs, told
 from fairmark.report.facts import Facts
 from fairmark.report.learning import learning, probe, slices
 from fairmark.report.pieces import NUMBER, STRIP, Column, Table
@@ -26,6 +26,7 @@ def checks_view(facts: Facts) -> Mapping[str, Any]:
         "stress": {
             "told": [stressed(facts, whole), *([turned] if (turned := nudged(facts)) else [])],
             "swapped": facts.checks["stress"]["swapped"],
+            "decisions": cutoffs.swapped(facts),
             "table": stress(facts, whole),
             "each": stressed_each(facts),
         },

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairmark.report import curves, groups, people, reasons
+from fairmark.report import curves, cutoffs, groups, people, reasons
 from fairmark.report.checks import checks_view
 from fairmark.report.environment import html
 from fairmark.report.facts import Facts
@@ -39,7 +39,8 @@ def page(facts: Facts) -> str:
         verdict=verdict_view(facts.verdict, facts.policy, facts.decimals),
         tiles=_tiles(facts),
         rows=count(facts.measurements["data"]["rows"]),
-        threshold=number(facts.measurements["model"]["threshold"], facts.decimals),
+        threshold=cutoffs.each(facts),
+        own=cutoffs.own_thresholds(facts),
         confidence=f"{facts.measurements['confidence']:g}",
         quality=groups.overall(facts),
         small=groups.small_groups(facts),
@@ -135,7 +136,7 @@ def _making(facts: Facts) -> Sequence[tuple[str, str]]:
         ("Class balance", chosen.balance),
         ("Reweighing", "yes" if chosen.reweighing else "no"),
         ("Mitigation", "; ".join(steps) or "none"),
-        ("Decision threshold", number(facts.measurements["model"]["threshold"], facts.decimals)),
+        ("Decision threshold", cutoffs.each(facts)),
         ("Features", ", ".join(feature["name"] for feature in facts.schema["features"])),
         ("Test rows, SHA-256 of their ids", data["rows_sha256"]),
         ("Owner", facts.project.owner),

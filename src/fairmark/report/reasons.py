@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from fairmark.explain.values import spoken
+from fairmark.report import cutoffs
 from fairmark.report.facts import WITHHELD, Facts
 from fairmark.report.pieces import NUMBER, STRIP, Column, Picture, Table
 from fairmark.report.slopes import crowded, dependence
@@ -144,13 +145,20 @@ def _decision(entry: Mapping[str, Any], facts: Facts) -> Mapping[str, Any]:
         "yes": entry["decision"] == 1,
         "answer": answer,
         "score": number(entry["score"], facts.decimals),
+        "cutoff": cutoffs.of_decision(entry, facts),
         "waterfall": _waterfall(entry, facts),
         "opinion": _opinion(entry["lime"], facts),
-        "reasons": [
-            {**reason, "value": WITHHELD if reason["feature"] in facts.personal else reason["value"]}
-            for reason in entry["reasons"]
-        ],
+        "reasons": [_reason(reason, facts) for reason in entry["reasons"]],
     }
+
+
+def _reason(reason: Mapping[str, str], facts: Facts) -> Mapping[str, str]:
+    """Return a reason without what no page shows: a personal value, and a group that would tell one."""
+    if reason["feature"] in facts.personal:
+        return {**reason, "value": WITHHELD}
+    if reason["feature"] in facts.schema["attributes"] and cutoffs.is_withheld(reason["feature"], facts):
+        return {**reason, "value": WITHHELD, "effect": "with another group's threshold it would be otherwise"}
+    return reason
 
 
 def _waterfall(entry: Mapping[str, Any], facts: Facts) -> Table:

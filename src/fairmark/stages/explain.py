@@ -3,8 +3,9 @@
 Reads the test part of the table and the evidence (prepare, split) and the model folder (train). Writes
 importance.csv (`feature,mean_abs_shap`, falling) and explanations.json: importance over a seeded sample of
 test rows, the same by group, dependence for the first features, single decisions with reasons in words and
-LIME's opinion beside each, and `additivity`, the largest gap between a margin and the sum of its
-contributions. No row id is written: row numbers count within the sample. Read by document.
+LIME's opinion beside each (and the threshold, where groups have their own), and `additivity`, the largest
+gap between a margin and the sum of its contributions. No row id is written: row numbers count within the
+sample. Read by document.
 """
 
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from fairmark.entry import run
+from fairmark.explain.cutoff import beyond, with_cutoffs
 from fairmark.explain.decisions import decisions
 from fairmark.explain.dependence import dependence
 from fairmark.explain.importance import additivity, by_group, drawn, importance
@@ -55,9 +57,11 @@ def explain(
         [described[name] for name in scorer.features],
         contributions,
         scorer.score(frame),
-        scorer.decide(frame),
+        scorer.decide(frame, groups),
         params.decisions,
+        beyond(scorer, scorer.margin(frame), groups),
     )
+    single = with_cutoffs(scorer, single, groups)
     result = {
         "rows": len(frame),
         "background": len(background),
