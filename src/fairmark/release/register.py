@@ -238,9 +238,14 @@ def _signature(mlflow: Any, folder: Path) -> Any:
     from mlflow.types.schema import AnyType, ColSpec, Schema
 
     features = {feature["name"]: feature["kind"] for feature in read_json(folder / "schema.json")["features"]}
-    names = read_json(folder / "model" / "model.json")["features"]
+    made = read_json(folder / "model" / "model.json")
+    kinds = {name: features[name] for name in made["features"]}
+    # Where groups have thresholds of their own, the decision reads what tells the group.
+    kinds |= {
+        origin["column"]: origin["kind"] for origin in (made.get("thresholds") or {}).get("origins", [])
+    }
     # MLflow's boolean takes no missing value; the model itself refuses what is no boolean.
-    inputs = [ColSpec(_SPECS.get(features[name], AnyType()), name) for name in names]
+    inputs = [ColSpec(_SPECS.get(kind, AnyType()), name) for name, kind in kinds.items()]
     outputs = [ColSpec("double", "score"), ColSpec("long", "decision")]
     return mlflow.models.ModelSignature(Schema(inputs), Schema(outputs))
 

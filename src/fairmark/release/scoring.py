@@ -26,7 +26,11 @@ class Released(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow ships
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002 - the same
     ) -> pd.DataFrame:
-        """Return the columns `score` (0..1) and `decision` (0 or 1), one row for each row given."""
+        """Return the columns `score` (0..1) and `decision` (0 or 1), one row for each row given.
+
+        Where groups have thresholds of their own, the rows must hold the raw columns that tell the group, and
+        are refused without them; the score never reads these.
+        """
         scores, decisions = self.model.score(model_input), self.model.decide(model_input)
         return pd.DataFrame({"score": scores, "decision": decisions.astype("int64")})
 
