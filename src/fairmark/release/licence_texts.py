@@ -1,7 +1,8 @@
 """Which licence a text is: told by sentences that stand in no other licence, or not told at all.
 
 Each sentence is from the text at https://spdx.org/licenses/ of the identifier beside it. A text that holds
-the sentences of several licences is under all of them (`AND`), unless it says itself how they are joined.
+the sentences of several licences is under all of them (`AND`), unless it says itself how they are joined. A
+text that names or grants another licence beside those that were told is not told.
 """
 
 import re
@@ -99,6 +100,44 @@ _RULES = (
     ),
 )
 
+_TRACES = {
+    "permission is hereby granted": {"MIT"},
+    "permission to use copy": {"ISC", LLNL},
+    "redistribution and use in source": {"BSD-2-Clause", "BSD-3-Clause"},
+    "mit license": {"MIT"},
+    "mit licence": {"MIT"},
+    "bsd license": {"BSD-2-Clause", "BSD-3-Clause"},
+    "apache license": {"Apache-2.0"},
+    "mozilla public licen": {"MPL-2.0"},
+    "python software foundation license": {"PSF-2.0"},
+    "matplotlib versions": {MATPLOTLIB},
+    "all advertising materials": set(),
+    "affero": set(),
+    "business source license": set(),
+    "cc0": set(),
+    "cnri": {"PSF-2.0"},
+    "commons clause": set(),
+    "creative commons": set(),
+    "eclipse public": set(),
+    "gnu": {"MPL-2.0", "PSF-2.0"},
+    "gpl": {"PSF-2.0"},
+    "non commercial": set(),
+    "public domain": set(),
+    "same license as": set(),
+    "server side public license": set(),
+}
+"""Words that name or grant a licence -> the licences whose own texts or titles hold them."""
+
+_ASIDES = re.compile(
+    # amqp, vine and others of Celery: a footnote, and the licence of their documentation
+    r"gpl compatible"
+    r"|combine \w+ with other software that is released under the gpl .{,160} making your changes open source"
+    r"|the documentation portion of \w+ the rendered contents of the docs directory .{,300}by sa 4 0"
+    # gitdb: test files
+    r"|the files at gitdb test fixtures .{,400}they are not found in the distribution package"
+)
+"""What a text says of something else than what is installed."""
+
 _PHRASES = {
     "apache 2": "Apache-2.0",
     "apache 2 0": "Apache-2.0",
@@ -152,7 +191,10 @@ def _whole(text: str) -> str | None:
     for rule in _JOINED:
         if _holds(rule, plain):
             return rule.licence
-    return _all([rule.licence for rule in _RULES if _holds(rule, plain)]) or None
+    found = [rule.licence for rule in _RULES if _holds(rule, plain)]
+    rest = _ASIDES.sub("", plain)
+    strange = [trace for trace, of in _TRACES.items() if trace in rest and not of.intersection(found)]
+    return None if strange else _all(found) or None
 
 
 def _holds(rule: _Rule, plain: str) -> bool:
