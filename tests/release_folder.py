@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from fairmark.files import read_json, write_json, write_text
+from fairmark.files import read_json, sha256, write_json, write_text
 from fairmark.judge.measure import measure
 from fairmark.judge.verdict import Verdict, judge
 from fairmark.learn.encode import Encoder
@@ -21,7 +21,8 @@ from fairmark.release.hashes import address
 from fairmark.release.keys import SigningKey, own_key
 from fairmark.release.statement import release_digest
 from fairmark.release.trace import tag_release, trace
-from fairmark.report.words import measured, title
+from fairmark.report.environment import literal
+from fairmark.report.words import count, measured, number, title
 
 CHOSEN = {
     "family": "logistic",
@@ -140,6 +141,7 @@ def headline(found: dict[str, Any]) -> dict[str, Any]:
     return flat | {"threshold": 0.5, "fairness": {"sex": fairness}}
 
 
+PAGES = ("data-card.html", "data-card.md", "model-card.html", "model-card.md", "report.html")
 STAGES: dict[str, dict[str, list[str]]] = {
     "prepare": {"deps": ["data"], "params": ["prepare"], "outs": ["artifacts/prepare/schema.json"]},
     "train": {
@@ -155,9 +157,7 @@ STAGES: dict[str, dict[str, list[str]]] = {
     "document": {
         "deps": ["artifacts/evaluate/measurements.json"],
         "params": ["document", "project", "policy"],
-        "outs": [
-            f"artifacts/document/{name}" for name in ("model-card.md", "model-card.html", "report.html")
-        ],
+        "outs": [f"artifacts/document/{name}" for name in PAGES],
     },
 }
 
@@ -171,8 +171,27 @@ def write_artifacts(root: Path) -> None:
     found = measurements(made / "train" / "model")
     write_json(made / "evaluate" / "measurements.json", found)
     write_json(made / "evaluate" / "metrics.json", headline(found))
-    for name in ("model-card.md", "model-card.html", "report.html"):
+    for name in PAGES:
         write_text(made / "document" / name, model_card(found))
+    write_text(made / "document" / "data-card.md", data_card(root, found))
+
+
+def data_card(root: Path, found: dict[str, Any]) -> str:
+    """Return what a data card has to say, as `report.data_card` lays it out."""
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    roles, times, data = params["release"]["governance"], params["privacy"]["retention"], found["data"]
+    lines = ["# Data card: Loans paid back", "", "| Column | Kind | Role | Missing | Personal |"]
+    lines += [f"| {literal(it['name'])} | {it['kind']} | feature | | no |" for it in SCHEMA["features"]]
+    lines += [f"| {it['name']} | {it['kind']} | protected | | yes |" for it in SCHEMA["withheld"]]
+    lines += ["", f"- Owner: {roles['owner']}.", f"- Custodian, who keeps it: {roles['custodian']}."]
+    lines += [f"- people.csv: 1 rows, SHA-256 `{sha256(root / 'data' / 'people.csv')}`.", ""]
+    lines += [
+        f"| A version of the data | {times['data_days']} |",
+        f"| A release | {times['releases_days']} |",
+    ]
+    lines += [f"| An entry of the audit trail | {times['trail_days']} |", ""]
+    rate = number(data["positives"] / data["rows"], 3)
+    return "\n".join([*lines, f"| Test | {count(data['rows'])} | {rate} |", ""])
 
 
 def model_card(found: dict[str, Any]) -> str:

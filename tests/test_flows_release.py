@@ -248,7 +248,7 @@ def test_a_version_asked_for_is_made_and_a_misspelt_one_refused(repo: Path) -> N
 def test_without_a_git_repository_there_is_no_release(repo: Path) -> None:
     shutil.rmtree(repo / ".git")
 
-    with pytest.raises(StateError, match="must be inside a git repository"):
+    with pytest.raises(StateError, match=r"must be (inside )?a git repository"):
         release.release.fn()
 
 

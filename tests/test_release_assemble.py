@@ -45,6 +45,8 @@ def test_it_holds_what_a_release_holds(working: Path) -> None:
 
     assert sorted(path.name for path in folder.iterdir()) == [
         "DATASHEET.md",
+        "data-card.html",
+        "data-card.md",
         "data.dvc",
         "dvc.lock",
         "measurements.json",

@@ -12,6 +12,7 @@ from sealing import FORGER, MINE
 
 from fairmark.files import sha256
 from fairmark.params import read_params
+from fairmark.release.contents import SEALS
 from fairmark.release.envelope import seal, write_envelope
 from fairmark.release.hashes import address, folder_address
 from fairmark.release.statement import release_digest, state
@@ -34,14 +35,7 @@ def draft(tmp_path: Path) -> Path:
     """Return a folder with two files, one of them nested, and older seals that must not count."""
     folder = tmp_path / "draft"
     (folder / "model").mkdir(parents=True)
-    for name in (
-        "b.txt",
-        "model/a.txt",
-        "statement.json",
-        "model.sig",
-        "sbom.intoto.json",
-        "verdict.intoto.json",
-    ):
+    for name in ("b.txt", "model/a.txt", *SEALS):
         (folder / name).write_text(name)
     return folder
 
