@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fairmark.errors import FairmarkError, RefusedError, StateError
 from fairmark.files import write_json
 from fairmark.params import Params
-from fairmark.release import bill
+from fairmark.release import bill, rowlevel
 from fairmark.release.contents import BILL, DATASHEET, GATHERED, SEALS, STATEMENT, VERDICT
 from fairmark.release.envelope import read_envelope
 from fairmark.release.hashes import check_workspace
@@ -60,6 +60,7 @@ def assemble(
     try:
         with _alone(destination.parent), _draft(destination) as draft:
             _gather(root, draft)
+            rowlevel.refuse(root, draft, params)
             verdict_json = verdict.to_json()
             write_json(draft / VERDICT, verdict_json)
             parts = bill.bill(root, trace, params, verdict_json, bill.tools(root))

@@ -37,6 +37,8 @@ GATHERED = {
     "schema.json": "artifacts/prepare/schema.json",
     "model-card.md": "artifacts/document/model-card.md",
     "model-card.html": "artifacts/document/model-card.html",
+    "data-card.md": "artifacts/document/data-card.md",
+    "data-card.html": "artifacts/document/data-card.html",
     "report.html": "artifacts/document/report.html",
     **{name: name for name in PINNED},
 }

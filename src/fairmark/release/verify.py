@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from fairmark.errors import FairmarkError, StateError
-from fairmark.release import agreement, billed, card, integrity, origin, seal
+from fairmark.release import agreement, billed, card, data_told, integrity, origin, personal, seal
 from fairmark.release.contents import SEALS
 from fairmark.release.fact import Fact
 from fairmark.release.keys import PublicKey
@@ -28,6 +28,8 @@ CHECKS: Mapping[str, Check] = {
     "verdict": agreement.verdict,
     "metrics": agreement.metrics,
     "card": card.card,
+    "data card": data_told.data_card,
+    "personal data": personal.personal,
     "bill": billed.bill,
     "stated verdict": seal.verdict,
     "stated bill": seal.bill,

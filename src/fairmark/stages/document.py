@@ -1,9 +1,10 @@
-"""Write the pages that a person reads: the model card, in Markdown and in HTML, and the report.
+"""Write the pages that a person reads: the report, the model card and the data card, both in two forms.
 
-Reads what every stage before it wrote in small files, the sections `document`, `project` and `policy` of
-params.yaml, and what the search chose. Writes model-card.md, model-card.html and report.html, each of which
-needs no other file. The verdict on them is judged here, by the same pure function as in a release, on no day:
-waivers are shown and not applied. The release takes the pages along.
+Reads what every stage before it wrote in small files, the sections of params.yaml that it names, and what the
+search chose. Writes model-card.md, model-card.html, data-card.md, data-card.html and report.html, each of
+which needs no other file, and which show no more single people than `privacy` allows. The verdict on them is
+judged here, by the same pure function as in a release, on no day: waivers are shown and not applied. The
+release takes the pages along.
 """
 
 import sys
@@ -13,8 +14,9 @@ from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.files import read_json, write_text
 from fairmark.judge.verdict import judge
-from fairmark.params import Chosen, Document, Policy, Project
+from fairmark.params import Chosen, Document, Policy, Prepare, Privacy, Project, Release
 from fairmark.report.cards import card, card_page
+from fairmark.report.data_card import data_card, data_card_page, trimmed
 from fairmark.report.facts import Facts, read_curves, read_rows
 from fairmark.report.page import page
 
@@ -35,10 +37,15 @@ def document(  # noqa: PLR0913, PLR0917 - it names every path and section that i
     tuned: Path,  # noqa: ARG001 - read as `chosen`
     model_card: Path,
     model_card_page: Path,
+    data_card_text: Path,
+    data_card_html: Path,
     report: Path,
     settings: Document,
     project: Project,
     policy: Policy,
+    prepare: Prepare,
+    privacy: Privacy,
+    release: Release,
     chosen: Chosen,
 ) -> None:
     """Write the cards and the report.
@@ -77,11 +84,17 @@ def document(  # noqa: PLR0913, PLR0917 - it names every path and section that i
         curves=read_curves(plots),
         checks=read_json(checks),
         importance=read_rows(importance),
-        explanations=read_json(explanations),
+        explanations=trimmed(read_json(explanations), privacy.decisions_shown),
         verdict=verdict,
     )
-    words = card(facts)
-    pages = {model_card: words, model_card_page: card_page(facts, words), report: page(facts)}
+    words, told = card(facts), data_card(facts, prepare, privacy, release)
+    pages = {
+        model_card: words,
+        model_card_page: card_page(facts, words),
+        data_card_text: told,
+        data_card_html: data_card_page(facts, told),
+        report: page(facts),
+    }
     for path, text in pages.items():
         write_text(path, text)
 
