@@ -9,7 +9,7 @@ the lower of its two values of s, so that no second signature can be made of it 
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,11 +155,22 @@ def own_key(*, make: bool) -> SigningKey:
     if not path.exists():
         hint = "$FAIRMARK_KEY names it" if named else "`make run` makes one"
         raise StateError(f"{path}: must be a private key, got no such file ({hint})")
-    private = keyfile.read_private(path)
-    public = PublicKey.of(private.public_key())
+    key = key_in(path)
     if not named:
-        _write_public(path.parent, public)
-    return SigningKey(public, lambda data: keyfile.signed(private, data), path, made)
+        _write_public(path.parent, key.public)
+    return replace(key, made=made)
+
+
+def key_in(path: Path) -> SigningKey:
+    """Return the key in a PEM file.
+
+    Raises
+    ------
+    StateError
+        When the file is not fit to sign with.
+    """
+    private = keyfile.read_private(path)
+    return SigningKey(PublicKey.of(private.public_key()), lambda data: keyfile.signed(private, data), path)
 
 
 def public_place() -> Path | None:
