@@ -205,10 +205,11 @@ def release(version: str | None = None) -> None:
     version
         Such as `v1.0.0`; by default the next minor version.
     """
-    seen = trace.trace(ROOT)
-    trace.refuse_dirty(seen)
-    params = read_params(ROOT / "params.yaml")
     with alone():
+        retrain.put_right()
+        seen = trace.trace(ROOT)
+        trace.refuse_dirty(seen)
+        params = read_params(ROOT / "params.yaml")
         goal = aim(version, seen, params)
         if goal.tagged and goal.present:
             confirm(goal, seen, params)

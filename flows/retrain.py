@@ -12,6 +12,7 @@ import surroundings
 from contextlib import suppress
 from typing import Any
 
+import mend
 import repro
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -49,6 +50,9 @@ PATIENT: dict[str, Any] = {
 def data(order: list[str]) -> list[str]:
     """Pull the raw data unless it is all there, and return the stages that DVC has to be asked for."""
     found = repro.status(ROOT)
+    if found:
+        for line in mend.broken(ROOT):
+            say(line)
     if repro.DATA in found:
         repro.pull(ROOT)
         found = repro.status(ROOT)
@@ -71,19 +75,27 @@ def steps() -> list[str]:
 def run_stages(progress: Progress) -> None:
     """Bring every stage up to date, in order: the part that `retrain` and `release` share."""
     order = repro.stages(ROOT)
-    with progress.step("data"):
-        stale = data(order)
-        progress.spared = set(order) - set(stale)
-    for stage in order:
-        with progress.step(stage) as step:
-            step.note = reproduce(stage, stage in stale)
-            step.idle = bool(step.note)
+    with mend.begun(ROOT):
+        with progress.step("data"):
+            stale = data(order)
+            progress.spared = set(order) - set(stale)
+        for stage in order:
+            with progress.step(stage) as step:
+                step.note = reproduce(stage, stage in stale)
+                step.idle = bool(step.note)
+
+
+def put_right() -> None:
+    """Put right what a killed run left in the way, and say what it was."""
+    for line in mend.mend(ROOT):
+        say(line)
 
 
 @flow(name="retrain", log_prints=False)
 @remembered(lambda: ROOT, needed=False)
 def retrain() -> None:
     """Bring every stage up to date."""
+    put_right()
     progress = Progress(steps())
     run_stages(progress)
     LOG.info("every stage is up to date after %s", progress.total())

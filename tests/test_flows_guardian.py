@@ -121,7 +121,7 @@ def test_a_fork_of_the_flow_does_not_keep_it_alive(tmp_path: Path) -> None:
         "if os.fork() == 0:\n"
         "    time.sleep(5)\n"
         "    os._exit(0)\n"
-        "child.run(['sh', '-c', 'echo up; sleep 7571'], pathlib.Path(), lambda line: print(line, flush=True))\n"
+        "child.run(['sh', '-c', 'echo up; sleep 7571'], pathlib.Path(), print)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(FLOWS)}
     with subprocess.Popen(
