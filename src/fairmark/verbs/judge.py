@@ -2,21 +2,45 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from fairmark.verbs.told import print_json
 
 HELP = "judge measurements by the policy of a params file"
+
+SCHEMAS = ("../schema.json", "../../prepare/schema.json")
+"""Where the schema lies beside a model: in a release, and among the stages' outputs."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes to `parser`."""
     parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS", help="a measurements.json")
     parser.add_argument("params", type=Path, metavar="PARAMS", help="a params.yaml")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FOLDER",
+        help="a model's folder: fail measurements of another model, of other thresholds or without a group",
+    )
+    parser.add_argument(
+        "--schema",
+        type=Path,
+        metavar="FILE",
+        help="the schema.json with every group; as a rule it is found beside the model",
+    )
     parser.add_argument("--json", action="store_true", help="write the verdict as JSON")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Judge by today's date, say what was found, and return 0 for `pass`, else 3."""
+    """Judge by today's date, say what was found, and return 0 for `pass`, else 3.
+
+    Raises
+    ------
+    UsageError
+        When there is a model without a schema, or a schema without a model.
+    InputError
+        When the folder holds no model, or a file is not what it should be.
+    """
     import datetime as dt
 
     from fairmark.files import read_json
@@ -24,7 +48,8 @@ def run(given: argparse.Namespace) -> int:
     from fairmark.params import read_params
 
     policy = read_params(given.params).policy
-    verdict = judge(read_json(given.measurements), policy, dt.datetime.now(tz=dt.UTC).date())
+    expected = _expected(given.model, given.schema)
+    verdict = judge(read_json(given.measurements), policy, dt.datetime.now(tz=dt.UTC).date(), **expected)
     if given.json:
         print_json(verdict.to_json())
     else:
@@ -32,3 +57,31 @@ def run(given: argparse.Namespace) -> int:
             print(f"{finding.outcome}: {finding.text}")
         print(f"verdict: {verdict.outcome}")
     return 0 if verdict.outcome == "pass" else 3
+
+
+def _expected(model: Path | None, schema: Path | None) -> dict[str, Any]:
+    """Return what measurements must speak of: nothing, or this model, its thresholds and every group."""
+    from fairmark.errors import InputError, UsageError
+    from fairmark.files import read_json
+
+    if model is None:
+        if schema is not None:
+            raise UsageError(f"--schema: must come with --model, got {schema} alone")
+        return {}
+    from fairmark.learn.model import Model, digest
+
+    if schema is None:
+        schema = next((path for place in SCHEMAS if (path := model.resolve() / place).is_file()), None)
+    if schema is None:
+        raise UsageError(f"--schema: must name a schema.json, because none lies beside {model}, got nothing")
+    stated = Model.load(model).stated
+    try:
+        groups = {name: [*each["groups"]] for name, each in read_json(schema)["attributes"].items()}
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{schema}: must say the groups of every attribute, got none") from error
+    return {
+        "expected_model": digest(model),
+        "expected_threshold": stated["threshold"],
+        "expected_thresholds": stated.get("thresholds"),
+        "expected_groups": groups,
+    }
