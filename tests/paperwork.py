@@ -11,11 +11,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from fairmark.files import steady, write_json, write_text
 from fairmark.judge.measure import measure
 from fairmark.judge.verdict import Verdict, judge
-from fairmark.params import Chosen, Document, Limit, Policy, Project, Waiver
+from fairmark.params import (
+    Chosen,
+    Document,
+    Limit,
+    Policy,
+    Prepare,
+    Privacy,
+    Project,
+    Release,
+    Retention,
+    Waiver,
+    typed,
+)
 from fairmark.report.facts import Facts
 
 TEAMS: Mapping[str, Mapping[str, int]] = {"team": {"blue": 400, "red": 600}}
@@ -38,6 +51,31 @@ CHOSEN = Chosen(
     reweighing=False,
     mitigation=[],
     margin=None,
+)
+
+_RAW = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
+PREPARE = typed(
+    Prepare,
+    _RAW["prepare"]
+    | {
+        "format": {"type": "parquet", "missing": []},
+        "target": {"column": "paid", "positive": "yes", "negative": "no", "strip": ""},
+        "drop": ["note"],
+        "columns": {},
+        "protected": {"team": {"by": "column", "column": "team"}},
+        "forbidden": [],
+    },
+    "prepare",
+)
+PRIVACY = Privacy(
+    personal=["age", "note"],
+    decisions_shown=9,
+    smallest_leaf=5,
+    smallest_cell=2,
+    retention=Retention(data_days=365, releases_days=730, trail_days=1095),
+)
+RELEASE = typed(
+    Release, _RAW["release"] | {"governance": {"owner": "O", "steward": "S", "custodian": "C"}}, "release"
 )
 
 
@@ -144,7 +182,9 @@ def schema(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
 def prepared() -> dict[str, Any]:
     """Return prepare's summary."""
     main = {"name": "made.csv", "rows": 2100, "duplicates": 3, "sha256": "12" * 32}
-    return {"files": {"main": main, "test": None}, "rows": 2100, "shared_rows": 0, "duplicates": 3}
+    missing = {"age": 0.0, "job": 0.125, "team": 0.0}
+    counts = {"rows": 2100, "shared_rows": 0, "duplicates": 3, "positives": 630}
+    return {"files": {"main": main, "test": None}, "missing": missing, **counts}
 
 
 def audit(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, Any]:
@@ -421,7 +461,13 @@ def written(found: Facts, folder: Path) -> dict[str, Path]:
     paths["plots"] = folder / "plots"
     for name, rows in found.curves.items():
         write_text(paths["plots"] / f"{name}.csv", table(rows))
-    outputs = {"model_card": "card.md", "model_card_page": "card.html", "report": "report.html"}
+    outputs = {
+        "model_card": "card.md",
+        "model_card_page": "card.html",
+        "data_card_text": "data.md",
+        "data_card_html": "data.html",
+        "report": "report.html",
+    }
     return (
         paths
         | {"tuned": folder / "tuned.yaml"}

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 from browser import launched, opened
-from paperwork import facts
+from paperwork import PREPARE, PRIVACY, RELEASE, facts
 
 from fairmark.files import write_text
 from fairmark.report.cards import card, card_page
+from fairmark.report.data_card import data_card, data_card_page
 from fairmark.report.page import page
 
 if TYPE_CHECKING:
@@ -29,13 +30,17 @@ def browser() -> "Iterator[Browser]":
         yield found
 
 
-@pytest.fixture(scope="module", params=["report", "card", "long names"])
+@pytest.fixture(scope="module", params=["report", "card", "data card", "long names"])
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a page on disk."""
     teams = {"team": {LONG if request.param == "long names" else "blue": 400, "red": 29, "green": 90}}
     found = facts(teams, names=(LONG if request.param == "long names" else "age", "job"))
     path = tmp_path_factory.mktemp("pages") / "page.html"
-    write_text(path, card_page(found, card(found)) if request.param == "card" else page(found))
+    pages = {
+        "card": lambda: card_page(found, card(found)),
+        "data card": lambda: data_card_page(found, data_card(found, PREPARE, PRIVACY, RELEASE)),
+    }
+    write_text(path, pages.get(request.param, lambda: page(found))())
     return path
 
 

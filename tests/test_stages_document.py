@@ -1,17 +1,18 @@
-"""The stage writes three pages, the same bytes twice, and nothing when an input is not right."""
+"""The stage writes five pages, the same bytes twice, and nothing when an input is not right."""
 
 import json
 from pathlib import Path
 
 import pytest
-from paperwork import CHOSEN, DOCUMENT, FAIR, PROJECT, facts, written
+from paperwork import CHOSEN, DOCUMENT, FAIR, PREPARE, PRIVACY, PROJECT, RELEASE, facts, written
 
 from fairmark.errors import InputError
 from fairmark.report.cards import card
+from fairmark.report.data_card import data_card
 from fairmark.report.page import page
 from fairmark.stages.document import document
 
-OUTPUTS = ("model_card", "model_card_page", "report")
+OUTPUTS = ("model_card", "model_card_page", "data_card_text", "data_card_html", "report")
 
 
 @pytest.fixture
@@ -21,7 +22,16 @@ def paths(tmp_path: Path) -> dict[str, Path]:
 
 
 def _document(paths: dict[str, Path]) -> None:
-    document(**paths, settings=DOCUMENT, project=PROJECT, policy=FAIR, chosen=CHOSEN)
+    document(
+        **paths,
+        settings=DOCUMENT,
+        project=PROJECT,
+        policy=FAIR,
+        prepare=PREPARE,
+        privacy=PRIVACY,
+        release=RELEASE,
+        chosen=CHOSEN,
+    )
 
 
 def test_the_pages_are_those_of_the_facts(paths: dict[str, Path]) -> None:
@@ -30,6 +40,8 @@ def test_the_pages_are_those_of_the_facts(paths: dict[str, Path]) -> None:
     assert paths["report"].read_text() == page(facts())
     assert paths["model_card"].read_text() == card(facts())
     assert paths["model_card_page"].read_text().startswith("<!doctype html>")
+    assert paths["data_card_text"].read_text() == data_card(facts(), PREPARE, PRIVACY, RELEASE)
+    assert "<title>Data card: Made up for a test</title>" in paths["data_card_html"].read_text()
 
 
 def test_documenting_twice_gives_the_same_bytes(paths: dict[str, Path]) -> None:

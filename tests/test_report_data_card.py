@@ -1,0 +1,98 @@
+"""The data card says of every column what it is, which are personal, and what is shown of single people."""
+
+import pytest
+from paperwork import PREPARE, PRIVACY, RELEASE, audit, facts
+
+from fairmark.params import Csv, Privacy
+from fairmark.report.data_card import data_card, data_card_page, trimmed
+
+FOUND = facts()
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """Return the rows of the card's tables by their first cell."""
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {cells[0]: cells[1:] for cells in reversed(lines)}
+
+
+def test_every_column_has_its_kind_role_missing_share_and_whether_it_is_personal() -> None:
+    told = rows(data_card(FOUND, PREPARE, PRIVACY, RELEASE))
+
+    assert told["age"] == ["numeric", "feature", "0.000", "yes"]
+    assert told["job"] == ["categorical", "feature", "0.125", "no"]
+    assert told["team"] == ["categorical", "protected", "0.000", "yes"]
+    assert told["paid"] == ["two classes", "label", "", "no"]
+    assert told["note"] == ["not read", "dropped", "", "yes"]
+
+
+def test_columns_stand_in_the_order_of_the_file_where_params_name_them() -> None:
+    form = Csv(
+        type="csv", separator=",", decimal=".", header=["paid", "id", "age"], missing=[], encoding="utf-8"
+    )
+    text = data_card(FOUND, PREPARE.model_copy(update={"format": form, "row_id": "id"}), PRIVACY, RELEASE)
+
+    assert [name for name in rows(text) if name in {"paid", "id", "age"}][::-1] == ["paid", "id", "age"]
+    assert rows(text)["id"][:2] == ["not read", "id"]
+
+
+def test_what_looks_personal_and_is_not_declared_is_a_finding() -> None:
+    looks = audit({"team": {"blue": 400, "red": 600}}, ("age", "job")) | {
+        "personal": [{"column": "job", "kind": "e-mail", "share": 0.97}]
+    }
+    text = data_card(facts(audit=looks), PREPARE, PRIVACY, RELEASE)
+
+    assert "- **job looks like e-mail in 0.970 of its cells and is not declared personal.**" in text
+    assert rows(text)["job"][-1] == "no, looks like e-mail in 0.970 of its cells"
+
+
+def test_a_declared_column_that_is_found_too_is_no_finding() -> None:
+    looks = audit({"team": {"blue": 400, "red": 600}}, ("age", "job")) | {
+        "personal": [{"column": "age", "kind": "id-like", "share": 1.0}]
+    }
+
+    assert "**Findings.**" not in data_card(facts(audit=looks), PREPARE, PRIVACY, RELEASE)
+
+
+def test_a_declared_column_that_the_data_does_not_have_is_a_finding() -> None:
+    text = data_card(FOUND, PREPARE, PRIVACY.model_copy(update={"personal": ["salary"]}), RELEASE)
+
+    assert "salary is declared personal, and the data has no such column" in text
+
+
+def test_governance_times_rows_and_groups_stand_on_it() -> None:
+    text = data_card(FOUND, PREPARE, PRIVACY, RELEASE)
+    told = rows(text)
+
+    assert {"- Owner: O.", "- Custodian, who keeps it: C."} <= set(text.splitlines())
+    assert (told["A version of the data"], told["A release"]) == (["365"], ["730"])
+    assert "630 rows (0.300) are yes" in text
+    assert told["blue"] == ["800", "0.400", "0.310", "0.020"]
+
+
+@pytest.mark.parametrize(("most", "decisions", "lines"), [(0, 0, 0), (1, 1, 0), (2, 1, 1), (9, 1, 2)])
+def test_no_more_people_are_shown_than_allowed_decisions_first(most: int, decisions: int, lines: int) -> None:
+    given = FOUND.explanations | {
+        "dependence": {"age": {"ice": [[0.1], [0.2]], "mean": [0.15]}},
+        "decisions": FOUND.explanations["decisions"][:1],
+    }
+    kept = trimmed(given, most)
+
+    assert len(kept["decisions"]) == decisions
+    assert len(kept["dependence"]["age"]["ice"]) == lines
+    assert kept["dependence"]["age"]["mean"] == [0.15]
+
+
+def test_a_name_in_the_data_is_no_markup() -> None:
+    odd = "a | <b>*c*"
+    text = data_card(facts(names=(odd, "job")), PREPARE, PRIVACY, RELEASE)
+
+    assert "<b>" not in data_card_page(FOUND, text)
+    assert len([line for line in text.splitlines() if line.startswith("| a ")]) == 1
+
+
+def test_the_same_facts_give_the_same_card_which_asks_for_nothing() -> None:
+    text = data_card(FOUND, PREPARE, PRIVACY, RELEASE)
+    page = data_card_page(FOUND, text)
+
+    assert text == data_card(FOUND, PREPARE, Privacy.model_validate(PRIVACY.model_dump()), RELEASE)
+    assert not {"<script", "http://", "https://", "src="} & set(page.split())
