@@ -48,7 +48,7 @@ def installed(folders: Sequence[str] | None = None) -> dict[str, Installed]:
         name = normal(metadata["Name"])
         record = _record(each)
         if record is None or name in found:
-            got = "none" if record is None else "two of them"
+            got = "none that can be read" if record is None else "two of them"
             faults.append(f"{name}: must have one RECORD, got {got} (run make clean, and make again)")
             continue
         records[name] = record
@@ -81,9 +81,12 @@ class _Texts:
 
 
 def _record(each: Distribution) -> Record | None:
-    text = each.read_text("RECORD")
-    if text is None:
+    text = each.read_text("RECORD") or ""
+    own = next((line for line in reversed(text.splitlines()) if line.endswith("RECORD,,")), None)
+    if own is None:
         return None
     home = Path(str(each.locate_file("")))
-    name = next(line.rpartition(",,")[0] for line in reversed(text.splitlines()) if line.endswith("RECORD,,"))
-    return read_record(text, str(home), (home / name).stat().st_mtime)
+    try:
+        return read_record(text, str(home), (home / own.removesuffix(",,")).stat().st_mtime)
+    except (OSError, ValueError):
+        return None

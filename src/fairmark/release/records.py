@@ -31,8 +31,8 @@ class Line(NamedTuple):
     """Relative to site-packages, POSIX."""
     sha256: str
     """64 hex digits; another algorithm's as RECORD writes it."""
-    size: str
-    """In bytes, or empty."""
+    size: int | None
+    """In bytes."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,19 @@ class Record:
 
 
 def read_record(text: str, home: str, made: float) -> Record:
-    """Return the record whose RECORD holds `text`."""
-    rows = [row for row in csv.reader(text.splitlines()) if len(row) == 3]
-    lines = (Line(path, _hex(sha), size) for path, sha, size in rows if sha and not path.endswith(".pyc"))
+    """Return the record whose RECORD holds `text`.
+
+    Raises
+    ------
+    ValueError
+        When it is not of three columns: path, hash and size.
+    """
+    rows = [(path, sha, size) for path, sha, size in csv.reader(text.splitlines())]
+    lines = (
+        Line(path, _hex(sha), int(size) if size else None)
+        for path, sha, size in rows
+        if sha and not path.endswith(".pyc")
+    )
     return Record(home, tuple(lines), made)
 
 
@@ -101,7 +111,7 @@ def changed(records: dict[str, Record]) -> Iterator[str]:
 def _fault(place: str, line: Line, made: float) -> str | None:
     try:
         seen = os.stat(place)  # noqa: PTH116
-        if line.size and seen.st_size != int(line.size):
+        if line.size is not None and seen.st_size != line.size:
             return f"{seen.st_size} bytes, not {line.size}"
         if seen.st_mtime > made and _sha256(place) != line.sha256:
             return "other bytes"
