@@ -1,5 +1,7 @@
 """How a verb tells a script what it found."""
 
+RELEASE = "a release folder, an archive of one (.tar.gz, .tar, .zip), or a tag NAME@vX.Y.Z of the clone"
+
 
 def print_json(value: object) -> None:
     """Print `value` as JSON with sorted keys."""

@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from fairmark.verbs.told import print_json
+from fairmark.verbs.told import RELEASE, print_json
 
 HELP = "check a release offline, one line for each claim"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb takes to `parser`."""
-    parser.add_argument("release", type=Path, metavar="RELEASE", help="a release folder")
+    parser.add_argument("release", metavar="RELEASE", help=RELEASE)
     parser.add_argument("--key", type=Path, help="the public key that it must be signed by (PEM or SSH)")
     parser.add_argument("--clone", type=Path, help="a clone of the repository: check commit and tag too")
     parser.add_argument("--json", action="store_true", help="write the facts as JSON")
@@ -20,14 +20,16 @@ def run(given: argparse.Namespace) -> int:
     """Check the release, say of each claim whether it holds, and return 0, 4 (wrong) or 5 (can't be told)."""
     from fairmark.release.fact import exit_code
     from fairmark.release.keys import own_public, read_public
+    from fairmark.release.target import found
     from fairmark.release.verify import verify
 
     key = own_public() if given.key is None else read_public(given.key)
-    facts = verify(given.release, given.clone, key, yours=given.key is None)
+    with found(given.release, given.clone) as target:
+        facts = verify(target.folder, target.clone, key, yours=given.key is None)
     code = exit_code(facts)
     if given.json:
         print_json(
-            {"release": given.release.name, "exit_code": code, "facts": [vars(fact) for fact in facts]}
+            {"release": Path(given.release).name, "exit_code": code, "facts": [vars(fact) for fact in facts]}
         )
     else:
         for fact in facts:
