@@ -18,6 +18,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.pop("FAIRMARK_KEY", None)
 os.environ.pop("FAIRMARK_KEY_PASSWORD", None)
 os.environ.pop("FAIRMARK_KEY_PUBLIC", None)
+# A policy is compared with what a test says.
+os.environ.pop("FAIRMARK_BASE", None)
 os.environ["FAIRMARK_CONFIG"] = tempfile.mkdtemp(prefix="fairmark-config-")
 
 import pytest
