@@ -46,7 +46,7 @@ def test_a_finding_says_what_was_found_by_hand() -> None:
     assert finding.value == pytest.approx((400 / 5100) / (2600 / 10200))
     assert (finding.limit_value, finding.at, finding.gate) == (0.8, "at_least", True)
     assert finding.text.startswith(
-        "selection_rate_ratio by sex, Female / Male, is 0.30769 on 5,100 and 10,200 "
+        "selection rate ratio by sex, Female / Male, is 0.30769 on 5,100 and 10,200 "
     )
 
 

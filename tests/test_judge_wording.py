@@ -5,7 +5,9 @@ import datetime as dt
 import pytest
 from measured import document, limit, policy
 
+from fairmark.judge.limits import KNOWN
 from fairmark.judge.verdict import judge
+from fairmark.judge.wording import spoken
 from fairmark.params import Limit, Waiver
 
 WHOLE = document()
@@ -26,13 +28,28 @@ DAY = dt.date(2026, 11, 23)
         ),
         (
             limit("equalized_odds_difference", "sex", at_most=0.05),
-            "equalized_odds_difference (true_positive_rate) by sex, Male / Female, is 0 on",
+            "equalized odds difference (true positive rate) by sex, Male / Female, is 0 on",
+        ),
+        (
+            limit("true_positive_rate_difference", "sex", at_most=0.05),
+            "equal opportunity difference (true positive rate) by sex, Male / Female, is 0 on",
+        ),
+        (
+            limit("selection_rate_ratio", "sex", at_least=0.8),
+            "selection rate ratio by sex, Female / Male, is 1",
         ),
         (limit("roc_auc", at_most=0.6), "Too good to be true: look for features that hold the label"),
     ],
 )
 def test_a_finding_in_words(given: Limit, words: str) -> None:
     assert words in judge(WHOLE, policy(given), None).findings[0].text
+
+
+def test_no_measure_is_called_by_its_name_in_a_params_file() -> None:
+    assert [name for name in KNOWN if "_" in spoken(name)] == []
+    assert (
+        len({spoken(name) for name in KNOWN} - {"true positive rate"}) == len(KNOWN) - 2
+    )  # recall is one of two
 
 
 def test_what_can_not_be_computed_says_why_and_what_to_do() -> None:

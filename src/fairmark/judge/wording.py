@@ -8,6 +8,22 @@ from fairmark.params import Policy, Waiver
 
 Numbers = tuple[float | None, float | None, float | None]
 
+SPOKEN: Mapping[str, str] = {
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "f1": "F1",
+    "brier": "Brier score",
+    "recall": "true positive rate",
+    "true_positive_rate_difference": "equal opportunity difference (true positive rate)",
+    "true_positive_rate_ratio": "equal opportunity ratio (true positive rate)",
+}
+"""What measures are called in a sentence, where it is not their name with spaces; see `spoken`."""
+
+
+def spoken(measure: str) -> str:
+    """Return what a measure is called in a sentence: words, not the name that params.yaml has for it."""
+    return SPOKEN.get(measure, measure.replace("_", " "))
+
 
 def sentences(
     each: Compared, outcome: str, numbers: Numbers, more: Mapping[str, int] | None, policy: Policy
@@ -32,9 +48,9 @@ def sentences(
 
 def _where(each: Compared) -> str:
     limit = each.limit
-    rate = f" ({each.rate})" if not limit.measure.startswith(each.rate) else ""
+    rate = f" ({spoken(each.rate)})" if not limit.measure.startswith(each.rate) else ""
     group = f", {each.group}," if each.group else ""
-    return f"{limit.measure}{rate}" + (f" by {limit.attribute}{group}" if limit.attribute else "")
+    return f"{spoken(limit.measure)}{rate}" + (f" by {limit.attribute}{group}" if limit.attribute else "")
 
 
 def _rows(each: Compared) -> str:
