@@ -60,6 +60,15 @@ def rows_needed(found: Comparison, aim: Aim) -> Mapping[str, int] | None:
     return None
 
 
+def shown(found: Comparison, aim: Aim, *, good: bool) -> bool:
+    """Return whether the limit is shown to be met (`good`), or to be missed, by the rows at hand.
+
+    The same as whether the bound that has to clear is on the good side, or the opposite one on the bad one.
+    """
+    above = aim.at_least == good
+    return _decided(found, _Way(aim.at, above, good, aim.clear if good else aim.miss))
+
+
 def _choices(found: Comparison) -> list[tuple[bool, ...]]:
     """Return which parts grow: the less certain one alone, then all."""
     parts = found.parts

@@ -173,20 +173,18 @@ def judge(
         their attribute in `protected_at_prediction`.
     """
     expected = Expected(expected_model, expected_threshold, expected_groups, expected_thresholds)
-    wrong = faults(measurements, expected) or [*_forbidden(measurements, policy)]
+    wrong = faults(measurements, expected) or [*forbidden(measurements, policy)]
     on = today.isoformat() if today else None
     if wrong:
         text = "No verdict on these measurements, so it fails: " + "; ".join(wrong[:5])
         found = [_refused(limit, text) for limit in policy.limits]
         return Verdict(MISSED, tuple(found), tuple(wrong), policy.level, policy.correction, 0, "", on)
-    plans = [(limit, _plan(limit, measurements)) for limit in policy.limits]
+    plans = [(limit, planned(limit, measurements)) for limit in policy.limits]
     gated = [each for limit, plan in plans if limit.gate for each in plan if isinstance(each, Compared)]
-    gate = _family(gated, policy)
+    gate = shared(gated, policy)
     found = []
     for limit, plan in plans:
-        shares = (
-            gate if limit.gate else _family([each for each in plan if isinstance(each, Compared)], policy)
-        )
+        shares = gate if limit.gate else shared([each for each in plan if isinstance(each, Compared)], policy)
         found += [_finding(each, limit, shares, policy, today) for each in plan]
     outcome = _worst([finding for finding in found if finding.gate]) if gated else UNSURE
     stopped = any(f.gate and f.outcome == MISSED and not f.met for f in found)
@@ -195,7 +193,7 @@ def judge(
     return Verdict(outcome, tuple(found), (), policy.level, policy.correction, len(gated), promise, on)
 
 
-def _forbidden(measurements: Mapping[str, Any], policy: Policy) -> Iterator[str]:
+def forbidden(measurements: Mapping[str, Any], policy: Policy) -> Iterator[str]:
     """Yield that decisions read an attribute which the policy keeps from them."""
     own = measurements["model"].get("thresholds")
     if own is not None and own["attribute"] not in policy.protected_at_prediction:
@@ -205,14 +203,16 @@ def _forbidden(measurements: Mapping[str, Any], policy: Policy) -> Iterator[str]
         )
 
 
-def _plan(limit: Limit, measurements: Mapping[str, Any]) -> Sequence[Compared | str]:
+def planned(limit: Limit, measurements: Mapping[str, Any]) -> Sequence[Compared | str]:
+    """Return the comparisons of a limit, or why there are none."""
     wrong = nonsense(limit, measurements["groups"])
     if wrong:
         return [f"policy.limits.{limit.name}.{wrong}"]
     return compared(limit, measurements) or [f"policy.limits.{limit.name}: must compare two groups, got one"]
 
 
-def _family(each: Sequence[Compared], policy: Policy) -> Tails:
+def shared(each: Sequence[Compared], policy: Policy) -> Tails:
+    """Return how these comparisons share the policy's level."""
     return tails(len(each), sum(one.claims for one in each), policy.level, policy.correction)
 
 
