@@ -35,4 +35,4 @@ def _string(content: bytes) -> bytes:
 
 def _mpint(number: int) -> bytes:
     """Return an `mpint` of RFC 4251, 5: two's complement, so a positive number's first bit is 0."""
-    return _string(number.to_bytes(number.bit_length() // 8 + 1, "big"))
+    return _string(number.to_bytes(number.bit_length() // 8 + 1 if number else 0, "big"))

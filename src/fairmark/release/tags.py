@@ -68,6 +68,8 @@ def sign_tag(root: Path, tag: str, commit: str, message: str, key: SigningKey) -
     StateError
         When the tag exists already, or git can't set it.
     """
+    if tag.startswith("-"):  # a ref of that name could be set, and no command of git could name it
+        raise StateError(f"tag {tag}: must not start with a dash, got one that does")
     target = need(root, f"hold commit {commit}", "rev-parse", "--verify", f"{commit}^{{commit}}").strip()
     note = message.rstrip("\n") + "\n"
     tagger = git(root, "var", "GIT_COMMITTER_IDENT")
@@ -162,4 +164,4 @@ def tag_signer(root: Path, tag: str, allowed: Sequence[str]) -> str:
 
 def _need_ssh() -> None:
     if shutil.which("ssh-keygen") is None:
-        raise StateError("ssh-keygen: must be on PATH to sign and check tags (install OpenSSH), got none")
+        raise StateError("ssh-keygen: must be on PATH to check who signed a tag (install OpenSSH), got none")
