@@ -81,10 +81,11 @@ def checked(kept: Sequence[Entry], keys: Sequence["PublicKey"] = ()) -> Chained:
     """
     by_id = {key.keyid: key for key in keys}
     faults: list[str] = []
-    for before, entry in zip([None, *kept[:-1]], kept, strict=True):
+    for before, entry in zip([None, *kept], kept, strict=False):
         faults += _link_faults(before, entry) + _signature_faults(entry, by_id)
-    if kept and kept[0]["number"] != 1 and not _cut(kept, kept[0]["number"] - 1):
-        faults.append(f"entry {kept[0]['number']}: must be the first, or an entry must say what was cut")
+    first = kept[0]["number"] if kept else 1
+    if isinstance(first, int) and first > 1 and not _cut(kept, first - 1):
+        faults.append(f"entry {first}: must be the first, or an entry must say what was cut")
     if faults:
         raise VerificationError(*faults)
     signed = [(entry["number"], entry["signature"]["keyid"]) for entry in kept if entry["signature"]]

@@ -219,7 +219,7 @@ def _commit(root: Path, entry: Entry, parent: str | None) -> str:
     tree = need(root, "take an audit entry", "mktree", given=f"100644 blob {blob}\t{FILE}\n").strip()
     dates = {f"GIT_{role}_DATE": entry["when"] for role in ("AUTHOR", "COMMITTER")}
     before = [] if parent is None else ["-p", parent]
-    words = ["commit-tree", tree, *before, "-m", f"{entry['number']}: {entry['outcome']}"]
+    words = ["commit-tree", tree, *before, "-m", f"Entry {entry['number']}"]
     answer = git(root, *words, extra=_NAMES | _MAILS | dates)
     if answer.returncode != 0:
         raise StateError(f"{root}: must take an audit entry, got {in_words(answer.stderr)}")

@@ -1,0 +1,338 @@
+"""Nothing that was written into the audit trail is lost, changed or put elsewhere without being told."""
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from release_folder import git
+
+from fairmark.errors import InputError, StateError, VerificationError
+from fairmark.release import chained, trail
+from fairmark.release.keys import SigningKey, own_key
+from fairmark.release.retention import cut
+
+ENTRY: dict[str, Any] = {"who": {"name": "Ada"}, "what": {"action": "began"}, "outcome": "began"}
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's own key and git settings out of it."""
+    monkeypatch.setenv("FAIRMARK_CONFIG", str(tmp_path / "config"))
+    monkeypatch.delenv("FAIRMARK_KEY", raising=False)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return an empty repository."""
+    folder = tmp_path / "repo"
+    subprocess.run(["git", "init", "-q", "-b", "main", str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def key() -> SigningKey:
+    """Return the user's own key, just made."""
+    return own_key(make=True)
+
+
+def written(root: Path, count: int) -> list[dict[str, Any]]:
+    """Write some entries and return them as they are kept."""
+    for number in range(count):
+        trail.append(root, ENTRY | {"what": {"action": "began", "n": number}})
+    return trail.entries(root)
+
+
+def replaced(root: Path, kept: list[dict[str, Any]]) -> None:
+    """Put other entries in the place of the trail, as somebody with git at hand can."""
+    parent: list[str] = []
+    for entry in kept:
+        blob = subprocess.run(
+            ["git", "-C", str(root), "hash-object", "-w", "--stdin"],
+            input=trail.canonical(entry) + b"\n", capture_output=True, check=True,
+        ).stdout.decode().strip()  # fmt: skip
+        tree = subprocess.run(
+            ["git", "-C", str(root), "mktree"],
+            input=f"100644 blob {blob}\tentry.json\n", text=True, capture_output=True, check=True,
+        ).stdout.strip()  # fmt: skip
+        who = ("-c", "user.name=x", "-c", "user.email=x")
+        commit = git(root, *who, "commit-tree", tree, *parent, "-m", "x").strip()
+        parent = ["-p", commit]
+    git(root, "update-ref", trail.REF, parent[1])
+
+
+# ------------------------------------------------------------------ written
+
+
+def test_an_empty_trail_has_no_head_and_no_entries(root: Path) -> None:
+    assert trail.head(root) is None
+    assert trail.entries(root) == []
+    assert chained.check(root).last == 0
+
+
+def test_entries_are_numbered_and_each_names_the_one_before_by_its_sha256(root: Path) -> None:
+    first, second = written(root, 2)
+
+    canonical = json.dumps(first, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert (first["number"], first["previous"]) == (1, "0" * 64)
+    assert second["number"] == 2
+    assert second["previous"] == hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def test_the_head_is_what_append_returns(root: Path) -> None:
+    assert trail.append(root, ENTRY) == trail.head(root)
+
+
+def test_the_time_is_that_of_writing_in_utc(root: Path) -> None:
+    (entry,) = written(root, 1)
+
+    then = time.mktime(time.strptime(entry["when"], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
+    assert abs(time.time() - then) < 60
+
+
+def test_the_tree_stays_clean_and_each_commit_holds_one_file(root: Path) -> None:
+    written(root, 3)
+
+    assert git(root, "status", "--porcelain") == ""
+    assert git(root, "ls-tree", "--name-only", trail.REF).split() == ["entry.json"]
+    assert git(root, "rev-list", "--count", trail.REF).strip() == "3"
+
+
+def test_texts_of_any_kind_come_back_as_they_were(root: Path) -> None:
+    text = "naïve \N{SNOWMAN}\r\n\t\"'\\ \0 \udc80"
+    trail.append(root, ENTRY | {"outcome": text})
+
+    assert trail.entries(root)[0]["outcome"] == text.replace("\udc80", "?")
+
+
+def test_a_folder_without_git_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="must be a git repository"):
+        trail.append(tmp_path, ENTRY)
+    with pytest.raises(StateError, match="must be a git repository"):
+        trail.entries(tmp_path)
+
+
+def test_the_commits_carry_no_persons_name(root: Path) -> None:
+    written(root, 1)
+
+    shown = git(root, "log", "--format=%an %ae %cn %ce", trail.REF).strip()
+    assert shown == "fairmark fairmark@localhost fairmark fairmark@localhost"
+
+
+def test_many_writers_at_once_lose_nothing(root: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from fairmark.release import trail\n"
+        "for n in range(5): trail.append(Path(sys.argv[1]), {'who': {}, 'what': {'n': n}, 'outcome': 'x'})"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", code, str(root)]) for _ in range(4)]
+
+    assert [each.wait(60) for each in started] == [0] * 4
+    assert chained.check(root).last == 20
+
+
+def test_a_lock_that_a_killed_git_left_is_taken_away(root: Path) -> None:
+    written(root, 1)
+    lock = root / ".git" / f"{trail.REF}.lock"
+    lock.write_text("")
+    os.utime(lock, (time.time() - 60, time.time() - 60))
+
+    trail.append(root, ENTRY)
+
+    assert len(trail.entries(root)) == 2
+    assert not lock.exists()
+
+
+def test_an_entry_costs_less_than_60_ms(root: Path) -> None:
+    taken = []
+    for _ in range(7):
+        began = time.perf_counter()
+        trail.append(root, ENTRY)
+        taken.append(time.perf_counter() - began)
+
+    assert min(taken) < 0.06
+
+
+# ------------------------------------------------------------------ signed
+
+
+def test_without_a_key_an_entry_is_not_signed(root: Path) -> None:
+    assert written(root, 1)[0]["signature"] is None
+
+
+def test_the_own_key_signs_what_openssl_verifies(root: Path, key: SigningKey, tmp_path: Path) -> None:
+    (entry,) = written(root, 1)
+    (tmp_path / "sig").write_bytes(base64.b64decode(entry["signature"]["sig"]))
+    (tmp_path / "data").write_bytes(trail.unsigned(entry))
+    (tmp_path / "key").write_text(key.public.pem)
+
+    words = ["dgst", "-sha256", "-verify", "key", "-signature", "sig", "data"]
+    done = subprocess.run(["openssl", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "Verified OK"
+    assert entry["signature"]["keyid"] == key.public.keyid
+
+
+def test_a_key_vouches_for_its_last_entry_and_all_before_it(root: Path) -> None:
+    written(root, 2)
+    key = own_key(make=True)
+    written(root, 1)
+    (key.path or root).rename(root / "away")
+    written(root, 1)
+
+    found = chained.check(root, [key.public])
+    assert (found.vouched, found.last, found.signers) == (3, 4, {key.public.keyid: 1})
+    assert chained.check(root).strangers == {key.public.keyid: 1}
+
+
+# ------------------------------------------------------------------ told
+
+
+def edited(kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [*kept[:2], kept[2] | {"outcome": "completed"}, *kept[3:]]
+
+
+def renumbered(kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [kept[0], kept[2], kept[1], *kept[3:]]
+
+
+def dropped(kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [*kept[:2], *kept[3:]]
+
+
+def beheaded(kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return kept[1:]
+
+
+def doubled(kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [*kept[:2], kept[1], *kept[2:]]
+
+
+@pytest.mark.parametrize("change", [edited, renumbered, dropped, beheaded, doubled])
+def test_an_entry_edited_moved_dropped_or_repeated_is_told(root: Path, change: Any) -> None:
+    kept = written(root, 5)
+    replaced(root, kept)
+    chained.check(root)  # no false alarm
+    replaced(root, change(kept))
+
+    with pytest.raises(VerificationError, match=r"entry [234]"):
+        chained.check(root)
+
+
+def test_an_edit_with_the_chain_mended_after_it_is_told_by_the_signatures(
+    root: Path, key: SigningKey
+) -> None:
+    kept = written(root, 3)
+    kept[1]["who"] = {"name": "Nobody"}
+    kept[2]["previous"] = trail.digest(kept[1])
+    replaced(root, kept)
+
+    chained.checked(trail.entries(root))  # the chain alone can't tell
+    with pytest.raises(VerificationError, match=r"entry 2: must be signed by key(.|\n)*entry 3"):
+        chained.check(root, [key.public])
+
+
+def test_signatures_taken_off_leave_nobody_who_vouches(root: Path, key: SigningKey) -> None:
+    kept = written(root, 2)
+    bare = [kept[0] | {"signature": None}, kept[1] | {"signature": None}]
+    bare[1]["previous"] = trail.digest(bare[0])
+    replaced(root, bare)
+
+    assert chained.check(root, [key.public]).vouched == 0
+
+
+def test_a_tag_that_names_a_later_head_tells_a_shortened_trail(root: Path) -> None:
+    kept = written(root, 3)
+    who = ("-c", "user.name=x", "-c", "user.email=x")
+    note = f"x\n\nTrail: {trail.digest(kept[2])}\n"
+    git(root, *who, "tag", "-a", "-m", note, "loans#production#1", trail.REF)
+    chained.check(root)
+    replaced(root, kept[:2])
+
+    with pytest.raises(VerificationError, match="tag loans#production#1: must name an entry"):
+        chained.check(root)
+
+
+def test_an_export_tells_what_the_trail_has_lost(root: Path, tmp_path: Path) -> None:
+    kept = written(root, 3)
+    path = tmp_path / "trail.jsonl"
+    path.write_bytes(b"".join(trail.canonical(entry) + b"\n" for entry in kept))
+    seen = chained.read_export(path)
+    chained.compare(kept, seen, "trail.jsonl")
+
+    with pytest.raises(VerificationError, match="must hold entries 3 to 3"):
+        chained.compare(kept[:2], seen, "trail.jsonl")
+    with pytest.raises(VerificationError, match=r"entry 2: must be the one in trail\.jsonl"):
+        chained.compare([kept[0], kept[1] | {"outcome": "y"}, kept[2]], seen, "trail.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("{}\n", "must hold number"),
+        ("[" * 20_000 + "\n", "must be JSON"),
+        ('{"number": 1}', "must end with a whole line"),
+    ],
+)
+def test_a_file_that_is_no_export_is_refused(tmp_path: Path, text: str, fault: str) -> None:
+    (tmp_path / "x").write_text(text)
+
+    with pytest.raises(VerificationError, match=fault):
+        chained.read_export(tmp_path / "x")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="must be readable"):
+        chained.read_export(tmp_path / "x")
+
+
+def test_spaces_in_an_exported_line_are_told(root: Path, tmp_path: Path) -> None:
+    (entry,) = written(root, 1)
+    (tmp_path / "x").write_text(json.dumps(entry, sort_keys=True) + "\n")
+
+    with pytest.raises(VerificationError, match="must be canonical JSON"):
+        chained.read_export(tmp_path / "x")
+
+
+def test_a_remote_keeps_what_is_lost_here_and_refuses_a_rewritten_trail(root: Path, tmp_path: Path) -> None:
+    kept = written(root, 2)
+    other = tmp_path / "remote.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(other)], check=True)
+    git(root, "push", "-q", str(other), trail.REF)
+    assert "holds all" in chained.check_remote(root, str(other))
+
+    replaced(root, kept[:1])
+
+    with pytest.raises(VerificationError, match="must go on from the trail of"):
+        chained.check_remote(root, str(other))
+    pushed = subprocess.run(
+        ["git", "-C", str(root), "push", str(other), trail.REF], capture_output=True, text=True, check=False
+    )
+    assert "rejected" in pushed.stderr
+
+
+# ------------------------------------------------------------------ cut
+
+
+def test_a_cut_says_so_and_what_stays_holds(root: Path, key: SigningKey) -> None:
+    kept = written(root, 4)
+    cut(root, 2, "kept for 10 days")
+
+    left = trail.entries(root)
+    assert left[:2] == kept[2:]
+    assert left[2]["what"] == {"action": "cut", "through": 2, "reason": "kept for 10 days"}
+    assert (chained.check(root, [key.public]).first, chained.check(root, [key.public]).vouched) == (3, 5)
+    assert trail.append(root, ENTRY) == trail.head(root)
+    chained.check(root)
+
+
+def test_a_cut_that_no_entry_tells_of_is_told(root: Path) -> None:
+    cut(root, written(root, 4)[1]["number"], "x")
+    replaced(root, trail.entries(root)[1:])
+
+    with pytest.raises(VerificationError, match="entry 4: must be the first, or an entry must say"):
+        chained.check(root)
