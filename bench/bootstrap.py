@@ -49,7 +49,13 @@ def _decided() -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
         data = rows(Path(scratch))
     settings = {"learning_rate": 0.1, "num_leaves": 15, "min_child_samples": 20}
     plain = Chosen(
-        family="boosted", settings=settings, balance="none", reweighing=False, mitigation=[], margin=None
+        family="boosted",
+        settings=settings,
+        balance="none",
+        reweighing=False,
+        mitigation=[],
+        margin=None,
+        folds=None,
     )
     model = fit_model(data.parts, plain, data.params.train, data.params.policy)
     table, evidence = data.parts.part("test")

@@ -117,7 +117,13 @@ def chosen(strength: float) -> Chosen:
     """Return the choices of one fit of the sweep."""
     steps = [Step(attribute="sex", constraint="demographic_parity", strength=strength)] if strength else []
     return Chosen(
-        family="boosted", settings=SETTINGS, balance="none", reweighing=False, mitigation=steps, margin=None
+        family="boosted",
+        settings=SETTINGS,
+        balance="none",
+        reweighing=False,
+        mitigation=steps,
+        margin=None,
+        folds=None,
     )
 
 

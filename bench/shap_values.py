@@ -34,6 +34,7 @@ def main(repeats: int) -> None:
             reweighing=False,
             mitigation=[],
             margin=None,
+            folds=None,
         )
         model = fit_model(data.parts, plain, data.params.train, data.params.policy)
         model.save(folder / "model")

@@ -61,7 +61,13 @@ def baseline(trial: Mapping[str, Any]) -> Chosen:
         for key, value in trial.items()
         if key.startswith(f"{family}.") and value is not None
     }
-    plain = {"balance": trial["balance"], "reweighing": trial["reweighing"], "mitigation": [], "margin": None}
+    plain = {
+        "balance": trial["balance"],
+        "reweighing": trial["reweighing"],
+        "mitigation": [],
+        "margin": None,
+        "folds": None,
+    }
     return Chosen(family=family, settings=settings, **plain)
 
 

@@ -36,7 +36,13 @@ TRAIN = Train(
     seed=1, max_categories=9, max_rounds=20, patience=5, threshold=Threshold(maximise="accuracy", by=None)
 )
 CHOSEN = Chosen(
-    family="logistic", settings={"c": 1.0}, balance="none", reweighing=False, mitigation=[], margin=None
+    family="logistic",
+    settings={"c": 1.0},
+    balance="none",
+    reweighing=False,
+    mitigation=[],
+    margin=None,
+    folds=None,
 )
 
 
@@ -91,6 +97,7 @@ def parts(rows: int = 400, seed: int = 5, features: str = "x noise job own since
     names = [ODD if name == "job" else name for name in features.split()]
     schema = {
         "attributes": {"team": {"by": "column", "columns": ["team"], "groups": GROUPS}},
+        "row_id": None,
         "features": [
             {"name": name, "kind": KINDS[name], "categories": None, "missing": 0.0} for name in names
         ],

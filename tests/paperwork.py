@@ -51,6 +51,7 @@ CHOSEN = Chosen(
     reweighing=False,
     mitigation=[],
     margin=None,
+    folds=None,
 )
 
 _RAW = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))

@@ -52,6 +52,7 @@ def chosen(family: str = "boosted", strength: float = 0.0, **changes: Any) -> Ch
         "reweighing": False,
         "mitigation": [step] if strength else [],
         "margin": None,
+        "folds": None,
     }
     return Chosen(**(known | changes))
 

@@ -31,6 +31,7 @@ CHOSEN = {
     "reweighing": False,
     "mitigation": [],
     "margin": None,
+    "folds": None,
 }
 SCHEMA: dict[str, Any] = {
     "attributes": {"sex": {"by": "column", "columns": ["sex"], "groups": ["Female", "Male"]}},

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from fairmark.learn.trial import Outcome
+from fairmark.learn.trial import Ask, Outcome
 from fairmark.params import Chosen, Tune
 
 TUNE: dict[str, Any] = {
@@ -28,6 +28,8 @@ TUNE: dict[str, Any] = {
             "strength": {"type": "float", "low": 0, "high": 1.2, "log": False, "grid": 4},
         }
     ],
+    "pruning": None,
+    "finalists": None,
 }
 
 
@@ -55,9 +57,9 @@ def outcome(quality: float, slack: float, failure: str | None = None) -> Outcome
     )
 
 
-def formula(choices: str) -> str:
+def formula(asked: str) -> str:
     """Return the outcome of an attempt: mitigation costs quality and gains fairness."""
-    chosen = Chosen.model_validate_json(choices)
+    chosen = Ask.model_validate_json(asked).chosen
     strength = strength_of(chosen)
     quality = (0.9 if chosen.family == "boosted" else 0.8) - 0.1 * strength
     return outcome(quality, strength - 0.5).model_dump_json()

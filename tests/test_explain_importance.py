@@ -93,7 +93,13 @@ def test_contributions_of_another_model_are_refused(margin: list[float]) -> None
 TRAIN = Train(
     seed=1, max_categories=9, max_rounds=20, patience=20, threshold=Threshold(maximise="accuracy", by=None)
 )
-CHOSEN: dict[str, Any] = {"balance": "none", "reweighing": False, "mitigation": [], "margin": None}
+CHOSEN: dict[str, Any] = {
+    "balance": "none",
+    "reweighing": False,
+    "mitigation": [],
+    "margin": None,
+    "folds": None,
+}
 
 
 def _rows() -> pd.DataFrame:

@@ -9,6 +9,7 @@ from people import chosen, limit, policy
 from searching import outcome, tune
 
 from fairmark.files import write_csv, write_json
+from fairmark.learn.pruning import Mark
 from fairmark.learn.result import Result
 from fairmark.learn.search import Role, Trial
 
@@ -81,3 +82,36 @@ def test_a_limit_that_the_search_cannot_measure_is_named() -> None:
     found = Result(tune(), policy(strange), "accuracy", result(POINTS).trials)
 
     assert found.summary()["not_searched"] == ["calibration-error"]
+
+
+def test_a_pruned_trial_is_in_the_table_and_nowhere_else(tmp_path: Path) -> None:
+    mark = Mark(rounds=60, quality=0.95, fairness=0.2)
+    gone = outcome(0.95, 0.5).model_copy(update={"pruned": True, "rungs": [mark], "rounds": 60})
+    plain = result(POINTS)
+    search = tune(pruning={"rungs": [60, 90], "quality": 0.01, "fairness": 0.05})
+    found = Result(search, policy(), "accuracy", [*plain.trials, Trial(6, "searched", chosen(), gone)])
+
+    assert (found.best.number, found.frontier) == (plain.best.number, plain.frontier)
+    assert (found.summary()["pruned"], found.summary()["failed"]) == (1, 0)
+    write_csv(tmp_path / "trials.csv", found.table())
+    table = pd.read_csv(tmp_path / "trials.csv")
+    row = table.iloc[6]
+    assert (row["state"], row["rounds"]) == ("pruned", 60)
+    assert (row["rung_60_quality"], row["rung_60_fairness"]) == (0.95, 0.2)
+    assert row[["quality", "fairness", "rung_90_quality", "failure"]].isna().all()
+    assert not row["feasible"]
+    assert not row["chosen"]
+
+
+def test_one_of_the_finalists_is_chosen_where_there_are_any() -> None:
+    final = chosen(strength=0.3, folds=4)
+    search = tune(finalists={"trials": 2, "folds": 4, "near": []})
+    rounds = [Trial(6, "finalist", final, outcome(0.79, 0.1)), Trial(7, "finalist", final, outcome(0.8, 0.1))]
+    found = Result(search, policy(), "accuracy", [*result(POINTS).trials, *rounds])
+
+    assert found.best.number == 7
+    assert found.note() == (
+        "Trial 7 has the best accuracy of the 2 of 2 finalists that keep every gated limit on train and "
+        "validation rows held out in turn, those on groups with a margin of 0.05."
+    )
+    assert found.table()["folds"].tolist() == [*[pd.NA] * 6, 4, 4]

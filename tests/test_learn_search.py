@@ -11,10 +11,12 @@ import pytest
 from people import chosen, policy
 from searching import TUNE, formula, outcome, strength_of, tune
 
+from fairmark.learn.pruning import Mark, bars, is_beaten
 from fairmark.learn.record import Record
-from fairmark.learn.search import Search, Trial
+from fairmark.learn.search import Search, Trial, ranked
+from fairmark.learn.trial import Ask, Outcome
 from fairmark.learn.workers import Here
-from fairmark.params import Chosen
+from fairmark.params import Pruning
 
 
 def searched(
@@ -132,7 +134,7 @@ def test_tpe_looks_where_limits_are_kept_at_little_cost(tmp_path: Path) -> None:
 
 def test_a_trial_that_fails_is_kept_and_told_of(tmp_path: Path) -> None:
     def failing(choices: str) -> str:
-        if Chosen.model_validate_json(choices).balance == "weights":
+        if Ask.model_validate_json(choices).chosen.balance == "weights":
             return outcome(0.0, 0.0, failure="nothing to learn").model_dump_json()
         return formula(choices)
 
@@ -158,3 +160,85 @@ def test_the_sampler_is_told_what_misses_a_limit(tmp_path: Path) -> None:
         search._tell(study, study.ask(), Trial(0, "searched", chosen(), outcome(quality, slack)))
 
     assert [trial.values for trial in study.best_trials] == [[0.7, 0.1]]
+
+
+# ------------------------------------------------------------------ pruning and finalists
+
+
+PRUNING = {"rungs": [10], "quality": 0.01, "fairness": 0.05}
+
+
+def watched(asked: str) -> str:
+    """Return the outcome of an attempt that is looked at: half as good after ten rounds as at its end."""
+    ask = Ask.model_validate_json(asked)
+    whole = Outcome.model_validate_json(formula(asked))
+    if ask.bars is None or ask.chosen.family == "logistic":
+        return whole.model_dump_json()
+    mark = Mark(rounds=10, quality=whole.quality / 2, fairness=whole.slacks["selection-rate-ratio"])
+    beaten = is_beaten(mark, ask.bars, Pruning(rungs=[10], quality=0.01, fairness=0.05))
+    changes = {"rungs": [mark], "pruned": beaten} | ({"quality": mark.quality} if beaten else {})
+    return whole.model_copy(update=changes).model_dump_json()
+
+
+@SAMPLERS
+def test_pruned_trials_are_the_same_however_many_work(tmp_path: Path, sampler: str) -> None:
+    def later(asked: str) -> str:
+        sleep(0.01 * (hash(asked) % 3))
+        return watched(asked)
+
+    changes: dict[str, Any] = {"sampler": sampler, "pruning": PRUNING, "trials": 30}
+    with ThreadPoolExecutor(3) as pool:
+        many = searched(tmp_path / "many", later, pool, **changes)
+
+    assert many == searched(tmp_path / "one", watched, **changes)
+    assert any(trial.outcome.pruned for trial in many)
+
+
+def test_a_trial_is_compared_with_trials_of_earlier_batches_alone(tmp_path: Path) -> None:
+    seen: list[tuple[int, list[Mark] | None]] = []
+
+    def noting(asked: str) -> str:
+        seen.append((len(seen), Ask.model_validate_json(asked).bars))
+        return watched(asked)
+
+    trials = searched(tmp_path, noting, pruning=PRUNING, families={"boosted": TUNE["families"]["boosted"]})
+
+    for number, found in seen:
+        told = 1 + 3 * ((number - 1) // 3) if number else 0  # the plain one, then batches of three
+        assert found == bars(mark for trial in trials[:told] for mark in trial.outcome.rungs)
+
+
+def test_the_plain_models_are_never_given_up(tmp_path: Path) -> None:
+    trials = searched(tmp_path, watched, pruning=PRUNING)
+
+    assert not any(trial.outcome.pruned for trial in trials[:2])
+
+
+def test_without_pruning_nobody_looks(tmp_path: Path) -> None:
+    def alone(asked: str) -> str:
+        assert Ask.model_validate_json(asked).bars is None
+        return formula(asked)
+
+    assert searched(tmp_path, alone) == searched(tmp_path / "again")
+
+
+def test_the_best_trials_come_again_as_finalists(tmp_path: Path) -> None:
+    final = {"trials": 2, "folds": 4, "near": [0.5, 1.5, 99]}
+
+    trials = searched(tmp_path, finalists=final)
+
+    plain, finalists = trials[:11], trials[11:]
+    assert plain == searched(tmp_path / "without")
+    assert {trial.role for trial in finalists} == {"finalist"}
+    assert {trial.chosen.folds for trial in finalists} == {4}
+    best = [trial.chosen.model_copy(update={"folds": 4}) for trial in ranked(plain)[:2]]
+    assert [trial.chosen for trial in finalists[:2]] == best
+    top = strength_of(ranked(finalists[:2])[0].chosen)
+    nearby = [strength_of(trial.chosen) for trial in finalists[2:]]
+    assert nearby == pytest.approx([0.5 * top, min(1.5 * top, 1.2), 1.2][: len(nearby)], rel=1e-5)
+
+
+def test_no_finalist_is_run_twice(tmp_path: Path) -> None:
+    trials = searched(tmp_path, finalists={"trials": 1, "folds": 3, "near": [1.0, 50.0, 60.0]})
+
+    assert [trial.role for trial in trials].count("finalist") == 2

@@ -7,11 +7,12 @@ import pytest
 from people import TRAIN, chosen, limit, policy, written
 from sklearn import metrics
 
-from fairmark.learn.fit import fit, ready
+from fairmark.learn.fit import fit, fitted, ready
 from fairmark.learn.limits import Limits
 from fairmark.learn.parts import read_parts
-from fairmark.learn.trial import Outcome, Setup, attempt
-from fairmark.params import Chosen
+from fairmark.learn.pruning import Mark
+from fairmark.learn.trial import Ask, Outcome, Setup, attempt
+from fairmark.params import Chosen, Pruning
 
 GIVEN = policy(limit("selection_rate_ratio", "side", at_least=0.5), limit("roc_auc", None, at_least=0.6))
 
@@ -26,7 +27,9 @@ def setup(paths: tuple[Path, Path, Path, Path], stamp: str = "1") -> Setup:
 
 
 def tried(paths: tuple[Path, Path, Path, Path], choices: Chosen, stamp: str = "1") -> Outcome:
-    return Outcome.model_validate_json(attempt(setup(paths, stamp), choices.model_dump_json()))
+    return Outcome.model_validate_json(
+        attempt(setup(paths, stamp), Ask(chosen=choices, bars=None).model_dump_json())
+    )
 
 
 def test_an_outcome_is_measured_on_validation_rows_at_the_trials_own_threshold(
@@ -86,3 +89,71 @@ def test_other_files_under_the_same_paths_are_read_again(tmp_path: Path) -> None
 
     assert tried(paths, chosen("logistic"), stamp="2") != before
     assert np.isfinite(before.quality)
+
+
+RUNGS = Pruning(rungs=[5, 12], quality=0.0, fairness=0.0)
+
+
+def looked_at(paths: tuple[Path, Path, Path, Path], choices: Chosen, *bars: Mark) -> Outcome:
+    given = Setup.of(paths, TRAIN, GIVEN, 0.05, "1", RUNGS)
+    return Outcome.model_validate_json(attempt(given, Ask(chosen=choices, bars=[*bars]).model_dump_json()))
+
+
+SLOW = {"learning_rate": 0.05, "num_leaves": 7, "min_child_samples": 20}
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.6])
+def test_looking_at_the_rungs_changes_nothing(paths: tuple[Path, Path, Path, Path], strength: float) -> None:
+    choices = chosen(strength=strength, margin=0.05, settings=SLOW)
+
+    seen = looked_at(paths, choices)
+
+    assert [mark.rounds for mark in seen.rungs] == [5, 12]
+    assert seen.model_copy(update={"rungs": []}) == tried(paths, choices)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.6])
+def test_a_mark_is_what_a_model_of_so_many_rounds_would_come_to(
+    paths: tuple[Path, Path, Path, Path], strength: float
+) -> None:
+    choices = chosen(strength=strength, margin=0.05, settings=SLOW)
+    short = TRAIN.model_copy(update={"max_rounds": 12})
+    asked = Ask(chosen=choices, bars=None).model_dump_json()
+
+    whole = Outcome.model_validate_json(attempt(Setup.of(paths, short, GIVEN, 0.05, "1"), asked))
+
+    mark = looked_at(paths, choices).rungs[1]
+    assert whole.rounds == 12
+    assert mark.quality == pytest.approx(whole.quality)
+    assert mark.fairness == pytest.approx(whole.slacks["selection-rate-ratio"])
+
+
+def test_a_beaten_trial_ends_at_its_rung(paths: tuple[Path, Path, Path, Path]) -> None:
+    ended = looked_at(paths, chosen(settings=SLOW), Mark(rounds=12, quality=1.0, fairness=1.0))
+
+    assert (ended.pruned, ended.rounds, ended.failure) == (True, 12, None)
+    assert [mark.rounds for mark in ended.rungs] == [5, 12]
+    assert ended.quality == ended.rungs[1].quality
+    assert not ended.feasible
+
+
+def test_a_family_without_rounds_is_never_given_up(paths: tuple[Path, Path, Path, Path]) -> None:
+    ended = looked_at(
+        paths, chosen("logistic"), *(Mark(rounds=k, quality=1.0, fairness=1.0) for k in (5, 12))
+    )
+
+    assert (ended.pruned, ended.rungs) == (False, [])
+
+
+def test_a_finalist_is_measured_on_every_row_it_was_held_out_for(
+    paths: tuple[Path, Path, Path, Path],
+) -> None:
+    choices = chosen(strength=0.6, margin=0.05, folds=4)
+    made = fitted(ready(read_parts(*paths), TRAIN), choices, TRAIN, GIVEN)
+
+    found = tried(paths, choices)
+
+    score = made.decision.score(made.held.raw)
+    assert len(score) == 1200
+    assert found.overall["roc_auc"] == pytest.approx(metrics.roc_auc_score(made.held.rows.label, score))
+    assert found.quality == pytest.approx(((score >= found.threshold) == made.held.rows.label).mean())

@@ -20,7 +20,13 @@ from fairmark.stages.explain import explain
 ODD = 'job "title" [ü, {x}]'
 PARAMS = Explain(seed=4, sample=40, background=20, top=2, decisions=4, grid=5)
 CHOSEN = Chosen(
-    family="logistic", settings={"c": 1.0}, balance="none", reweighing=False, mitigation=[], margin=None
+    family="logistic",
+    settings={"c": 1.0},
+    balance="none",
+    reweighing=False,
+    mitigation=[],
+    margin=None,
+    folds=None,
 )
 TRAIN = Train(
     seed=1, max_categories=9, max_rounds=1, patience=1, threshold=Threshold(maximise="accuracy", by=None)

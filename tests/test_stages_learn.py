@@ -26,7 +26,12 @@ from fairmark.stages.tune import tune
 
 ROOT = Path(__file__).parents[1]
 POLICY = policy(limit("selection_rate_ratio", "side", at_least=0.6), limit("roc_auc", None, at_least=0.6))
-SMALL = TUNE | {"trials": 7, "sampler": "tpe"}
+SMALL = TUNE | {
+    "trials": 8,
+    "sampler": "tpe",
+    "pruning": {"rungs": [2, 6], "quality": 0.0, "fairness": 1.0},
+    "finalists": {"trials": 1, "folds": 3, "near": [0.9]},
+}
 OUTPUTS = ("tuned.yaml", "trials.csv", "summary.json")
 
 
@@ -60,7 +65,7 @@ def test_tune_writes_a_params_file_of_train(paths: tuple[Path, ...], tmp_path: P
 
     row = table[table["chosen"]].iloc[0]
     assert (best.family, summary["chosen"]) == (row["family"], row["number"])
-    assert len(table) == summary["trials"] == 7
+    assert len(table) == summary["trials"] == 10
     assert (tmp_path / "tuned.yaml").read_text().startswith("# Written by the stage tune")
 
 
@@ -103,9 +108,26 @@ def test_train_makes_the_model_that_the_search_has_measured(paths: tuple[Path, .
     best = table[table["chosen"]].iloc[0]
 
     assert summary["threshold"] == best["threshold"] == Model.load(tmp_path / "model").threshold
+    assert summary["valid"]["roc_auc"] == pytest.approx(best["roc_auc"], abs=0.05)
+    assert summary["family"] == best["family"]
+
+
+def test_without_finalists_train_measures_what_the_search_has_measured(
+    paths: tuple[Path, ...], tmp_path: Path
+) -> None:
+    tuned(paths, tmp_path, finalists=None)
+    trained(paths, tmp_path / "tuned.yaml", tmp_path)
+    table, summary = pd.read_csv(tmp_path / "trials.csv"), read_json(tmp_path / "summary.json")
+    best = table[table["chosen"]].iloc[0]
+
     assert summary["valid"]["accuracy"] == pytest.approx(best["accuracy"])
     assert summary["valid"]["roc_auc"] == pytest.approx(best["roc_auc"])
-    assert summary["family"] == best["family"]
+
+
+def test_some_trials_of_this_search_are_given_up(paths: tuple[Path, ...], tmp_path: Path) -> None:
+    tuned(paths, tmp_path)
+
+    assert "pruned" in set(pd.read_csv(tmp_path / "trials.csv")["state"])
 
 
 # ------------------------------------------------------------------ from outside: workers, a kill, a cluster
@@ -160,7 +182,7 @@ def test_a_search_that_was_killed_ends_with_the_same_bytes(
     (kept,) = state.glob("*.jsonl")
     lines = len([line for line in kept.read_text().splitlines() if line])
 
-    assert 0 < lines < 7
+    assert 0 < lines < 10
     assert not (tmp_path / "out").exists()
     assert outside(paths, tmp_path / "out", FAIRMARK_WORKERS=count) == tuned(paths, tmp_path / "here")
 

@@ -297,6 +297,27 @@ class Mitigation(Section):
     strength: Dimension
 
 
+class Pruning(Section):
+    """When a trial is given up: at a rung, where a trial of an earlier batch did better and is as fair."""
+
+    rungs: Annotated[list[Count], Field(min_length=1)]
+    """Numbers of boosting rounds after which trials are compared on validation rows."""
+    quality: Annotated[float, Field(ge=0)]
+    """How much better the other one must be in what the threshold maximises."""
+    fairness: Annotated[float, Field(ge=0)]
+    """How much less fair it may be, among trials outside the limits on groups, in the limits' own unit."""
+
+
+class Finalists(Section):
+    """The best trials, cross-fitted before one of them is chosen."""
+
+    trials: Count
+    folds: Annotated[int, Field(ge=2)]
+    """Validation rows and parts of the train rows are held out in turn, this many in all."""
+    near: list[Annotated[float, Field(gt=0)]]
+    """Then the best of them again, with its strengths times each of these."""
+
+
 class Tune(Section):
     """The search: its budget, its sampler, and what it searches over."""
 
@@ -309,6 +330,8 @@ class Tune(Section):
     balance: list[Literal["none", "weights", "down", "up"]]
     reweighing: list[bool]
     mitigation: list[Mitigation]
+    pruning: Pruning | None
+    finalists: Finalists | None
 
 
 class ByGroup(Section):
@@ -358,6 +381,8 @@ class Chosen(Section):
     mitigation: list[Step]
     margin: Annotated[float, Field(ge=0)] | None
     """How far inside the limits on groups the threshold keeps validation rows; null: quality alone."""
+    folds: Annotated[int, Field(ge=2)] | None
+    """How many folds of train and validation rows the threshold comes from; null: validation rows alone."""
 
 
 # ------------------------------------------------------------------ evaluate, explain, document

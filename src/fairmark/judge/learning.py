@@ -29,8 +29,9 @@ class Fits:
     policy: Policy
 
     def model(self, parts: Parts, chosen: Chosen) -> Model:
-        """Return the model that these rows and choices make."""
-        return fit_model(parts, chosen, self.base, self.policy)
+        """Return the model that these rows and choices make, decided on validation rows alone."""
+        alone = chosen.model_copy(update={"folds": None})
+        return fit_model(parts, alone, self.base, self.policy)
 
 
 def learning(parts: Parts, model: Model, params: Checks, fits: Fits) -> dict[str, Any]:

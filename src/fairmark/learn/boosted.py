@@ -82,11 +82,13 @@ def fit(
     columns: Sequence[Column],
     settings: Mapping[str, float | int | str | bool],
     base: Train,
+    watch: Callable[[int, Callable[[], Floats]], None] | None = None,
 ) -> Boosted:
     """Learn boosted trees until the loss of validation rows has not fallen for `base.patience` rounds.
 
     The loss is log loss, or its Lagrangian where rows have a cost. `settings` are LightGBM's own parameters,
-    by its scikit-learn names or its native ones.
+    by its scikit-learn names or its native ones. `watch` is called after each
+    round; what it raises ends the fit.
 
     Raises
     ------
@@ -108,12 +110,26 @@ def fit(
             num_boost_round=base.max_rounds,
             valid_sets=[_dataset(valid, columns, own, start, rows)],
             feval=evaluate,
-            callbacks=[lgb.early_stopping(base.patience, verbose=False)],
+            callbacks=[
+                lgb.early_stopping(base.patience, verbose=False),
+                *([_watching(watch, valid.matrix, start)] if watch else []),
+            ],
+            keep_training_booster=True,  # without it the whole model goes through its text once more
         )
     except lgb.basic.LightGBMError as error:
         raise InputError(f"tune.families.boosted: must be settings of LightGBM, got {error}") from error
     _shift(booster, start)
     return Boosted(_steady_text(booster.model_to_string(num_iteration=booster.best_iteration)))
+
+
+def _watching(watch: Callable[[int, Callable[[], Floats]], None], rows: Floats, start: float) -> Any:
+    def after(env: Any) -> None:
+        def raw() -> Floats:
+            return np.asarray(env.model.predict(rows, raw_score=True, num_threads=1)) + start
+
+        watch(env.iteration + 1, raw)
+
+    return after
 
 
 def _dataset(

@@ -1,6 +1,6 @@
 """The families of models, and what each of them must offer; a new one takes a seat in `FAMILIES`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,8 @@ from fairmark.learn.sample import Sample
 from fairmark.params import Train
 
 Settings = Mapping[str, float | int | str | bool]
+Watch = Callable[[int, Callable[[], Floats]], None]
+"""Called after each round with their number, and a way to the raw log-odds of validation rows."""
 
 
 class Scorer(Protocol):
@@ -33,9 +35,15 @@ class Fit(Protocol):
     """Learn a scorer from train rows, stopping by validation rows where the family has rounds."""
 
     def __call__(
-        self, train: Sample, valid: Sample, columns: Sequence[Column], settings: Settings, base: Train
+        self,
+        train: Sample,
+        valid: Sample,
+        columns: Sequence[Column],
+        settings: Settings,
+        base: Train,
+        watch: Watch | None = None,
     ) -> Scorer:
-        """Return the fitted scorer."""
+        """Return the fitted scorer; a family without rounds has nothing to watch."""
 
 
 class Load(Protocol):

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from fairmark.data.split import keys_of
 from fairmark.errors import InputError, ParamsError
 from fairmark.learn.balance import balanced
 from fairmark.learn.calibrate import platt
+from fairmark.learn.crossfit import Held, rotated
 from fairmark.learn.encode import Encoder, Floats
-from fairmark.learn.family import FAMILIES
+from fairmark.learn.family import FAMILIES, Scorer, Watch
 from fairmark.learn.group_thresholds import GroupThresholds, Origin, origins
 from fairmark.learn.limits import Limits, Rows
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
@@ -32,6 +34,8 @@ class Ready:
     valid_groups: pd.DataFrame
     single: list[str]
     """The protected attributes that are not crossings of others."""
+    keys: "pd.Series[str]"
+    """What tells train rows apart when they are cut into folds, [n]."""
     origins: list[Origin] | None = None
     """What tells the groups of the attribute that has thresholds of its own, where one has."""
 
@@ -64,6 +68,7 @@ def ready(parts: Parts, base: Train) -> Ready:
         train_groups[parts.attributes],
         valid_groups[parts.attributes],
         single,
+        keys_of(parts.table, parts.schema)[(parts.belongs == "train").to_numpy()],
         None if by is None else origins(parts.schema, by.attribute),
     )
 
@@ -74,39 +79,80 @@ def fit_model(parts: Parts, chosen: Chosen, base: Train, policy: Policy) -> Mode
 
 
 def fit(rows: Ready, chosen: Chosen, base: Train, policy: Policy) -> Model:
-    """Return the model of these choices.
+    """Return the model of these choices; see `fitted`."""
+    return fitted(rows, chosen, base, policy).model
 
-    It is learnt from train rows; its rounds, its calibration and its threshold come from validation rows.
+
+@dataclass(frozen=True)
+class Decision:
+    """How raw log-odds are calibrated and decided."""
+
+    calibration: Calibration
+    threshold: float
+    own: GroupThresholds | None
+
+    def score(self, raw: Floats) -> Floats:
+        """Return the probabilities of raw log-odds, [n]."""
+        return probability(self.calibration.a * raw + self.calibration.b)
+
+    def cut(self, groups: pd.DataFrame) -> float | Floats:
+        """Return the threshold, or that of each row, [n], where groups have thresholds of their own."""
+        return self.threshold if self.own is None else self.own.of(groups[self.own.attribute], self.threshold)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model, the rows that its calibration and its threshold come from, and these."""
+
+    model: Model
+    held: Held
+    decision: Decision
+
+
+def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watch | None = None) -> Fitted:
+    """Return the model of these choices, and what it was held against.
+
+    It is learnt from train rows; its rounds come from validation rows. So do its calibration and its
+    threshold, or with `chosen.folds` from train rows as well, scored by models that have not seen them.
 
     Raises
     ------
     InputError
         When the choices leave nothing to learn, as when a mitigation relabels every row alike.
     """
+    scorer = _learnt(rows, chosen, base, watch)
+    held = _held(rows, scorer)
+    if chosen.folds is not None:
+        others = rotated(rows, chosen.folds, base.seed)
+        held = held.joined(*(_held(other, _learnt(other, chosen, base)) for other in others))
+    found = decide(held, rows, chosen, base, policy)
+    model = Model(rows.encoder, scorer, found.calibration, found.threshold, base.seed, chosen, found.own)
+    return Fitted(model, held, found)
+
+
+def decide(held: Held, rows: Ready, chosen: Chosen, base: Train, policy: Policy) -> Decision:
+    """Return the calibration and the thresholds that held-out rows ask for."""
+    calibration = platt(held.raw, held.rows.label, held.rows.weight)
+    score = probability(calibration.a * held.raw + calibration.b)
+    keeps = None if chosen.margin is None else Limits(policy, held.rows, chosen.margin).admissible(score)
+    common = choose(score, held.rows.label, held.rows.weight, base.threshold.maximise, keeps).cut
+    return Decision(calibration, common, _own(held, rows, chosen, base, policy, score, common))
+
+
+def _learnt(rows: Ready, chosen: Chosen, base: Train, watch: Watch | None = None) -> Scorer:
     train, valid = _mitigated(rows, chosen)
     train = balanced(train, chosen.balance, base.seed)
     family = FAMILIES[chosen.family]
-    scorer = family.fit(train, valid, rows.encoder.columns, chosen.settings, base)
-    scorer = family.load(scorer.dumps(), rows.encoder.columns)  # what is measured is what is written
-    raw = scorer.raw(rows.valid.matrix)
-    calibration = platt(raw, rows.valid.label, rows.valid.weight)
-    model = Model(rows.encoder, scorer, calibration, 0.5, base.seed, chosen)
-    common = _threshold(rows, chosen, base, policy, raw, calibration)
-    own = _own(rows, chosen, base, policy, probability(calibration.a * raw + calibration.b), common)
-    return replace(model, threshold=common, own=own)
+    scorer = family.fit(train, valid, rows.encoder.columns, chosen.settings, base, watch)
+    return family.load(scorer.dumps(), rows.encoder.columns)  # what is measured is what is written
 
 
-def _threshold(
-    rows: Ready, chosen: Chosen, base: Train, policy: Policy, raw: Floats, calibration: Calibration
-) -> float:
-    score = probability(calibration.a * raw + calibration.b)
-    keeps = None if chosen.margin is None else Limits(policy, rows.rows, chosen.margin).admissible(score)
-    goal = base.threshold.maximise
-    return choose(score, rows.valid.label, rows.valid.weight, goal, keeps).cut
+def _held(rows: Ready, scorer: Scorer) -> Held:
+    return Held(scorer.raw(rows.valid.matrix), rows.rows)
 
 
 def _own(
-    rows: Ready, chosen: Chosen, base: Train, policy: Policy, score: Floats, common: float
+    held: Held, rows: Ready, chosen: Chosen, base: Train, policy: Policy, score: Floats, common: float
 ) -> GroupThresholds | None:
     """Return thresholds of groups' own where params ask for them; a choice without a margin has none."""
     by = base.threshold.by
@@ -119,7 +165,7 @@ def _own(
         )
     if chosen.margin is None:
         return None
-    groups = together(by, policy, chosen.margin, base.threshold.maximise, score, rows.rows, common)
+    groups = together(by, policy, chosen.margin, base.threshold.maximise, score, held.rows, common)
     return None if groups is None else GroupThresholds(**by.model_dump(), origins=rows.origins, groups=groups)
 
 

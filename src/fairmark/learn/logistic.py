@@ -1,7 +1,7 @@
 """Logistic regression by scikit-learn, written as a scorecard that a person can read and add up."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -99,6 +99,7 @@ def fit(
     columns: Sequence[Column],
     settings: Mapping[str, float | int | str | bool],
     base: Train,
+    watch: Callable[[int, Callable[[], Floats]], None] | None = None,  # noqa: ARG001 - nor to watch
 ) -> Scorecard:
     """Learn a scorecard from train rows, relabelled where they have a cost.
 

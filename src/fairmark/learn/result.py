@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from fairmark.learn.search import Trial
+from fairmark.learn.search import Trial, ranked
 from fairmark.params import Policy, Tune
 
 
@@ -21,20 +21,28 @@ class Result:
 
     @property
     def done(self) -> list[Trial]:
-        """The trials that came to something."""
-        return [trial for trial in self.trials if trial.outcome.failure is None]
+        """The trials that ran to their end."""
+        return [trial for trial in self.trials if trial.outcome.failure is None and not trial.outcome.pruned]
+
+    @property
+    def pruned(self) -> list[Trial]:
+        """The trials that were given up at a rung."""
+        return [trial for trial in self.trials if trial.outcome.pruned]
+
+    @property
+    def final(self) -> list[Trial]:
+        """The trials that one is chosen from: the finalists, where there are any."""
+        return [trial for trial in self.done if trial.role == "finalist"] or self.done
 
     @property
     def feasible(self) -> list[Trial]:
-        """The trials that keep every gated limit on validation rows, with the margin."""
-        return [trial for trial in self.done if trial.outcome.feasible]
+        """Those one is chosen from that keep every gated limit on held-out rows, with the margin."""
+        return [trial for trial in self.final if trial.outcome.feasible]
 
     @property
     def best(self) -> Trial:
         """The best in quality of the feasible trials; without any, the one with the least violation."""
-        if self.feasible:
-            return max(self.feasible, key=lambda t: (t.outcome.quality, -t.number))
-        return min(self.done, key=lambda t: (t.outcome.violation, -t.outcome.quality, t.number))
+        return ranked(self.final)[0]
 
     @property
     def frontier(self) -> list[Trial]:
@@ -53,7 +61,7 @@ class Result:
     def row(self, trial: Trial) -> dict[str, Any]:
         """Return a trial as one row of the table."""
         outcome, chosen = trial.outcome, trial.chosen
-        measured = outcome.failure is None
+        measured = trial in self.done
         row: dict[str, Any] = {"number": trial.number, "role": trial.role, "family": chosen.family}
         row |= {"balance": chosen.balance, "reweighing": chosen.reweighing}
         row |= {f"{chosen.family}.{name}": value for name, value in chosen.settings.items()}
@@ -61,7 +69,9 @@ class Result:
         for step in self.tune.mitigation:
             named = f"strength.{step.attribute}.{step.constraint}"
             row[named] = strengths.get((step.attribute, step.constraint), 0.0)
-        row |= {"state": "complete" if measured else "failed", "failure": outcome.failure}
+        row |= {} if self.tune.finalists is None else {"folds": chosen.folds}
+        row |= {"state": "pruned" if outcome.pruned else "complete" if measured else "failed"}
+        row |= {"failure": outcome.failure}
         row |= {"quality": outcome.quality if measured else None}
         row |= {"fairness": trial.fairness(self.policy) if measured else None}
         row |= {"violation": outcome.violation if measured else None, "feasible": outcome.feasible}
@@ -70,8 +80,19 @@ class Result:
         row |= {"threshold": outcome.threshold if measured else None, "rounds": outcome.rounds}
         return row | {
             "size_bytes": outcome.size_bytes if measured else None,
+            **self._rungs(trial),
             "frontier": trial in self.frontier,
             "chosen": trial is self.best,
+        }
+
+    def _rungs(self, trial: Trial) -> dict[str, Any]:
+        """Return what a trial had reached at each rung; nothing where trials are not pruned."""
+        marks = {mark.rounds: mark for mark in trial.outcome.rungs}
+        rungs = self.tune.pruning.rungs if self.tune.pruning is not None else []
+        return {
+            f"rung_{rounds}_{name}": getattr(marks[rounds], name) if rounds in marks else None
+            for rounds in sorted(set(rungs))
+            for name in ("quality", "fairness")
         }
 
     def table(self) -> pd.DataFrame:
@@ -83,21 +104,23 @@ class Result:
         names = [name for name in rows[0] if "." not in name or name.startswith(("strength.", "limit."))]
         after = names.index("reweighing") + 1
         frame = pd.DataFrame(rows, columns=[*names[:after], *families, *names[after:]])
-        return frame.astype({"rounds": "Int64", "size_bytes": "Int64"})
+        whole = ["rounds", "size_bytes", *(["folds"] if "folds" in frame else [])]
+        return frame.astype(dict.fromkeys(whole, "Int64"))
 
     def note(self) -> str:
         """Return what was chosen, and why, in words."""
-        best, known = self.best, f"{len(self.done)} trials"
+        best_of_few = self.best.role == "finalist"
+        held = "train and validation rows held out in turn" if best_of_few else "validation rows"
+        best, known = self.best, f"{len(self.final)} {'finalists' if best_of_few else 'trials'}"
         if self.feasible:
             return (
                 f"Trial {best.number} has the best {self.goal} of the {len(self.feasible)} of {known} that "
-                f"keep every gated limit on validation rows, those on groups with a margin of "
-                f"{self.tune.margin:g}."
+                f"keep every gated limit on {held}, those on groups with a margin of {self.tune.margin:g}."
             )
         short = {name: slack for name, slack in best.outcome.slacks.items() if slack < 0}
         worst = ", ".join(f"{name} by {-slack:.3g}" for name, slack in sorted(short.items()))
         return (
-            f"None of {known} keeps every gated limit on validation rows, those on groups with a margin of "
+            f"None of {known} keeps every gated limit on {held}, those on groups with a margin of "
             f"{self.tune.margin:g}. Trial {best.number} is the nearest: it misses {worst}."
         )
 
@@ -107,7 +130,8 @@ class Result:
         unknown = {limit.name for limit in self.policy.limits} - set(self.best.outcome.measures)
         return {
             "trials": len(self.trials),
-            "failed": len(self.trials) - len(self.done),
+            "failed": len(self.trials) - len(self.done) - len(self.pruned),
+            **({} if self.tune.pruning is None else {"pruned": len(self.pruned)}),
             "feasible": len(self.feasible),
             "goal": self.goal,
             "margin": self.tune.margin,

@@ -79,7 +79,18 @@ class Space:
             reweighing=bool(point["reweighing"]),
             mitigation=steps,
             margin=margin,
+            folds=None,
         )
+
+    def nearby(self, chosen: Chosen, factor: float) -> Chosen:
+        """Return the choices with every strength times `factor`, held within its dimension."""
+        ends = {(step.attribute, step.constraint): _ends(step.strength) for step in self.tune.mitigation}
+        steps = []
+        for step in chosen.mitigation:
+            low, high = ends[step.attribute, step.constraint]
+            strength = _short(min(max(step.strength * factor, low), high))
+            steps.append(step.model_copy(update={"strength": strength}))
+        return chosen.model_copy(update={"mitigation": steps})
 
     def plain(self) -> list[Chosen]:
         """Return what each later candidate is compared with: models whose only aim is quality.
@@ -159,6 +170,13 @@ def suggest(trial: Any, name: str, dimension: Dimension) -> Value:
         case FloatRange():
             return float(trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log))
     raise TypeError(dimension)
+
+
+def _ends(dimension: Dimension) -> tuple[float, float]:
+    if isinstance(dimension, Choice):
+        numbers = [float(value) for value in dimension.values]
+        return min(numbers), max(numbers)
+    return float(dimension.low), float(dimension.high)
 
 
 def _middle(dimension: Dimension) -> Value:

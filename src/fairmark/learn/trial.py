@@ -1,26 +1,42 @@
 """One trial of a search: fit what was chosen, and hold it against the policy on validation rows."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from pydantic import Field
 
 from fairmark.errors import InputError
-from fairmark.learn.fit import Ready, fit, ready
-from fairmark.learn.limits import Limits
-from fairmark.learn.model import Model, probability
+from fairmark.learn.crossfit import Held
+from fairmark.learn.encode import Floats
+from fairmark.learn.family import Watch
+from fairmark.learn.fit import Fitted, Ready, decide, fitted, ready
+from fairmark.learn.limits import Limits, Rows
 from fairmark.learn.parts import read_parts
+from fairmark.learn.pruning import BeatenError, Mark, is_beaten
 from fairmark.learn.rates import cells, marks, rate
-from fairmark.params import Chosen, Policy, Section, Train
+from fairmark.params import Chosen, Policy, Pruning, Section, Train
 
 Files = tuple[Path, Path, Path, Path]
 """The table, its evidence, its schema, and its rows' parts."""
 
 
+class Ask(Section):
+    """What a trial is asked for."""
+
+    chosen: Chosen
+    bars: list[Mark] | None
+    """What earlier trials had reached at the rungs; null: nobody looks at this one before its end."""
+
+
 class Outcome(Section):
-    """What a trial came to. All of it is measured on validation rows, at the trial's own thresholds."""
+    """What a trial came to, measured at the trial's own thresholds.
+
+    On validation rows; with `chosen.folds` on train rows as well, scored by models that have not seen them.
+    """
 
     failure: str | None
     """Why nothing could be fitted; the other entries then say nothing."""
@@ -35,6 +51,10 @@ class Outcome(Section):
     threshold: float
     rounds: int | None
     size_bytes: int
+    rungs: list[Mark] = Field(default_factory=list)
+    """What it had reached at the rungs, where somebody looked."""
+    pruned: bool = False
+    """True when it was given up at the last of `rungs`; the quality is then the one there."""
 
     @property
     def violation(self) -> float:
@@ -43,8 +63,8 @@ class Outcome(Section):
 
     @property
     def feasible(self) -> bool:
-        """True when every gated limit is kept."""
-        return self.failure is None and self.violation == 0
+        """True when it ran to its end and every gated limit is kept."""
+        return self.failure is None and not self.pruned and self.violation == 0
 
 
 @dataclass(frozen=True)
@@ -59,40 +79,53 @@ class Setup:
     """The margin that every trial is held against, also one whose threshold did not look at it."""
     stamp: str
     """A hash of the files, so that a process which has read other files under these paths reads again."""
+    pruning: str | None = None
 
     @classmethod
-    def of(cls, paths: Files, base: Train, policy: Policy, margin: float, stamp: str) -> Self:
+    def of(
+        cls,
+        paths: Files,
+        base: Train,
+        policy: Policy,
+        margin: float,
+        stamp: str,
+        pruning: Pruning | None = None,
+    ) -> Self:
         """Return the setup of a search."""
         table, evidence, schema, rows = (str(path.resolve()) for path in paths)
         whole = (table, evidence, schema, rows)
-        return cls(whole, base.model_dump_json(), policy.model_dump_json(), margin, stamp)
+        given_up = None if pruning is None else pruning.model_dump_json()
+        return cls(whole, base.model_dump_json(), policy.model_dump_json(), margin, stamp, given_up)
 
 
-def attempt(setup: Setup, choices: str) -> str:
-    """Return the outcome of one trial as JSON; `choices` is a `Chosen` as JSON.
+def attempt(setup: Setup, asked: str) -> str:
+    """Return the outcome of one trial as JSON; `asked` is an `Ask` as JSON.
 
     Text in and text out, so that a process, a cluster and a file on disk all carry the same thing.
     """
     known, base, policy = _loaded(setup)
+    ask = Ask.model_validate_json(asked)
+    seen: list[Mark] = []
     try:
-        model = fit(known, Chosen.model_validate_json(choices), base, policy)
+        made = fitted(known, ask.chosen, base, policy, _watch(setup, ask, seen, (known, base, policy)))
     except InputError as error:
-        return _failed(str(error)).model_dump_json()
-    return assess(model, known, Limits(policy, known.rows, setup.margin), base).model_dump_json()
+        return _nothing(failure=str(error)).model_dump_json()
+    except BeatenError as beaten:
+        last = beaten.marks[-1]
+        cut_off = _nothing(quality=last.quality, rounds=last.rounds, pruned=True, rungs=beaten.marks)
+        return cut_off.model_dump_json()
+    found = assess(made, Limits(policy, made.held.rows, setup.margin), base)
+    return found.model_copy(update={"rungs": seen}).model_dump_json()
 
 
-def assess(model: Model, known: Ready, limits: Limits, base: Train) -> Outcome:
-    """Return what a model comes to on validation rows."""
+def assess(made: Fitted, limits: Limits, base: Train) -> Outcome:
+    """Return what a model comes to on the rows that it was held against."""
     from sklearn.metrics import roc_auc_score
 
-    rows = known.valid
-    score = probability(model.margin_of(rows.matrix))
-    one = np.zeros(len(rows.label), dtype=np.intp)
-    cut = model.cut(known.valid_groups)
-    marked, bar = marks(score, cut)
-    table = cells(marked, rows.label, rows.weight, one, 1, bar)
+    rows, decision = made.held.rows, made.decision
+    score, cut = decision.score(made.held.raw), decision.cut(rows.groups)
     quality, accuracy, selected = (
-        float(rate(table, name)[0, 0]) for name in (base.threshold.maximise, "accuracy", "selection_rate")
+        _overall(rows, score, cut, name) for name in (base.threshold.maximise, "accuracy", "selection_rate")
     )
     auc = float(roc_auc_score(rows.label, score, sample_weight=rows.weight))
     return Outcome(
@@ -101,15 +134,50 @@ def assess(model: Model, known: Ready, limits: Limits, base: Train) -> Outcome:
         slacks=limits.slacks(score, cut),
         measures=limits.values(score, cut),
         overall={"roc_auc": auc, "accuracy": accuracy, "selection_rate": selected},
-        threshold=model.threshold,
-        rounds=model.scorer.rounds,
-        size_bytes=len(model.scorer.dumps().encode()),
+        threshold=made.model.threshold,
+        rounds=made.model.scorer.rounds,
+        size_bytes=len(made.model.scorer.dumps().encode()),
     )
 
 
-def _failed(why: str) -> Outcome:
-    nothing: dict[str, Any] = {"slacks": {}, "measures": {}, "overall": {}, "rounds": None}
-    return Outcome(failure=why, quality=0.0, threshold=0.5, size_bytes=0, **nothing)
+def fairness(policy: Policy, slacks: Mapping[str, float]) -> float:
+    """Return the least slack of the gated limits on groups; 0 without such a limit."""
+    names = [limit.name for limit in policy.limits if limit.attribute is not None and limit.gate]
+    return min((slacks[name] for name in names if name in slacks), default=0.0)
+
+
+def _watch(setup: Setup, ask: Ask, seen: list[Mark], given: tuple[Ready, Train, Policy]) -> Watch | None:
+    """Return who looks at a trial at each rung, notes it in `seen`, and ends it when it is beaten."""
+    if setup.pruning is None or ask.bars is None:
+        return None
+    pruning, bars = Pruning.model_validate_json(setup.pruning), ask.bars
+    known, base, policy = given
+
+    def watch(rounds: int, raw: Callable[[], Floats]) -> None:
+        if rounds not in pruning.rungs:
+            return
+        held = Held(raw(), known.rows)
+        decision = decide(held, known, ask.chosen, base, policy)
+        score, cut = decision.score(held.raw), decision.cut(held.rows.groups)
+        slacks = Limits(policy, held.rows, setup.margin).slacks(score, cut)
+        quality = _overall(held.rows, score, cut, base.threshold.maximise)
+        mark = Mark(rounds=rounds, quality=quality, fairness=fairness(policy, slacks))
+        seen.append(mark)
+        if is_beaten(mark, bars, pruning):
+            raise BeatenError(seen)
+
+    return watch
+
+
+def _overall(rows: Rows, score: Floats, cut: float | Floats, measure: str) -> float:
+    marked, bar = marks(score, cut)
+    one = np.zeros(len(rows.label), dtype=np.intp)
+    return float(rate(cells(marked, rows.label, rows.weight, one, 1, bar), measure)[0, 0])
+
+
+def _nothing(failure: str | None = None, quality: float = 0.0, **known: Any) -> Outcome:
+    empty: dict[str, Any] = {"slacks": {}, "measures": {}, "overall": {}, "rounds": None, "size_bytes": 0}
+    return Outcome(failure=failure, quality=quality, threshold=0.5, **(empty | known))
 
 
 @lru_cache(maxsize=1)

@@ -20,8 +20,9 @@ def search_view(facts: Facts) -> Mapping[str, Any]:
     """Return the sentence, the picture and the tables of the search."""
     unknown = facts.search.get("not_searched", [])
     left = f" Limits that validation rows can't be held against: {listed(unknown)}." if unknown else ""
-    failed = sum(row["state"] != "complete" for row in facts.trials)
+    failed, pruned = (sum(row["state"] == state for row in facts.trials) for state in ("failed", "pruned"))
     lost = f" {failed} trials came to nothing." if failed else ""
+    lost += f" {pruned} trials were given up early: others of like fairness were ahead." if pruned else ""
     return {
         "sentence": f"{facts.search['note']}{lost}{left}",
         "frontier": _frontier(facts),
@@ -89,6 +90,7 @@ def _frontier(facts: Facts) -> Mapping[str, Any] | None:
     caption = (
         "Every trial, better to the right and upwards; the line is the frontier: what none beats in "
         f"both.{shapes}{nought} Point values on validation rows; the verdict rests on bounds on test rows."
+        f"{_folded(facts.trials)}"
     )
     return {**drawn, "caption": caption}
 
@@ -150,6 +152,7 @@ def compared(facts: Facts) -> Table:
     body.append(("Size, bytes", *(count(float(row["size_bytes"] or 0)) for row in rows)))
     heads = [f"{' = '.join(names(row))} (trial {row['number']})".capitalize() for row in rows]
     caption = "The simple first model, the best plain one, and the chosen one, on validation rows"
+    caption = f"{caption}.{_folded(rows)}" if _folded(rows) else caption
     return Table(caption, [Column("Measure"), *(Column(head, NUMBER) for head in heads)], body)
 
 
@@ -184,7 +187,10 @@ def price(facts: Facts) -> Table | None:
     ]
     columns = [Column("Measure"), *(Column(head, NUMBER) for head in ("Unmitigated", "Chosen", "Change"))]
     return Table(
-        "The price: from the best model that looks at quality alone, on validation rows", columns, rows
+        "The price: from the best model that looks at quality alone, on validation rows"
+        + (f".{_folded([chosen])}" if _folded([chosen]) else ""),
+        columns,
+        rows,
     )
 
 
@@ -194,6 +200,13 @@ def _change(before: Row, after: Row, key: str, decimals: int) -> str:
     change = float(after[key]) - float(before[key])
     text = number(change, decimals)
     return f"+{text}" if change > 0 and text.strip("0.") else text
+
+
+def _folded(rows: Sequence[Row]) -> str:
+    """Return which rows finalists were measured on, or nothing without any."""
+    if not any(row["role"] == "finalist" for row in rows):
+        return ""
+    return " Finalists are measured on train and validation rows, held out in turn."
 
 
 def trials(facts: Facts) -> Table:
@@ -210,7 +223,11 @@ def _heading(key: str) -> str:
 
 
 def _trial(row: Row) -> str:
-    said = [*names(row), *([f"failed: {row['failure']}"] if row["state"] != "complete" else [])]
+    said = [*names(row), *(["finalist"] if row["role"] == "finalist" else [])]
+    if row["state"] == "failed":
+        said.append(f"failed: {row['failure']}")
+    elif row["state"] == "pruned":
+        said.append(f"pruned at round {row['rounds']}")
     return f"{row['number']} {', '.join(said)}".strip()
 
 

@@ -52,9 +52,9 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     sections = [section.model_dump_json() for section in (search, base, policy)]
     key = key_of(paths, sections)
     record = Record.open(key)
-    trying = partial(attempt, Setup.of(paths, base, policy, search.margin, key))
+    trying = partial(attempt, Setup.of(paths, base, policy, search.margin, key, search.pruning))
     try:
-        with workers() as executor, Progress(search.trials, base.threshold.maximise) as progress:
+        with workers() as executor, Progress(_most(search), base.threshold.maximise) as progress:
             found = Search(search, policy, trying, executor, record, progress.show).run()
     except KeyboardInterrupt as stop:
         kept = f"{len(record.found)} finished trials kept"
@@ -67,6 +67,11 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     write_csv(trials, result.table())
     write_json(summary, result.summary())
     record.forget()
+
+
+def _most(search: Tune) -> int:
+    final = search.finalists
+    return search.trials + (final.trials + len(final.near) if final is not None else 0)
 
 
 if __name__ == "__main__":
