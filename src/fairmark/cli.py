@@ -9,10 +9,32 @@ import sys
 from collections.abc import Sequence
 
 from fairmark.errors import FairmarkError
-from fairmark.verbs import forget, judge, retention, trail, verify
+from fairmark.verbs import (
+    approve,
+    forget,
+    history,
+    judge,
+    policy,
+    promote,
+    retention,
+    rollback,
+    trail,
+    verify,
+)
 
 # Each verb's module imports what it needs only when it runs.
-VERBS = {"verify": verify, "judge": judge, "trail": trail, "forget": forget, "retention": retention}
+VERBS = {
+    "verify": verify,
+    "judge": judge,
+    "trail": trail,
+    "forget": forget,
+    "retention": retention,
+    "approve": approve,
+    "promote": promote,
+    "rollback": rollback,
+    "history": history,
+    "policy": policy,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,73 @@
+"""`fairmark history`: what was in which stage when, by whose word; and whether that holds."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from fairmark.verbs import said
+from fairmark.verbs.told import print_json
+
+if TYPE_CHECKING:
+    from fairmark.release.history import Told
+
+HELP = "tell what was in which stage when, by whose word"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes to `parser`."""
+    parser.add_argument("--stage", metavar="STAGE", help="this stage alone")
+    parser.add_argument("--on", metavar="YYYY-MM-DD", help="what was there on a day (UTC)")
+    parser.add_argument("--check", action="store_true", help="check signatures, chain, approvals and aliases")
+    parser.add_argument("--align", action="store_true", help="let trail and registry follow the tags first")
+    parser.add_argument("--name", help="of the releases; by default that of params.yaml")
+    parser.add_argument("--json", action="store_true", help="write what is told as JSON")
+    said.trusting(parser)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Tell the history; with --check return 0, 4 (it does not hold) or 5 (it can't be told)."""
+    import datetime as dt
+
+    from fairmark.release.approvers import FILE, read_approvers
+    from fairmark.release.continuity import check
+    from fairmark.release.fact import exit_code
+    from fairmark.release.follow import follow
+    from fairmark.release.history import history, on
+    from fairmark.release.promotions import allowed
+
+    approvers, name = read_approvers(given.clone / FILE), said.name_of(given)
+    signers = allowed(approvers, said.trusted(given))
+    past = history(given.clone, name, approvers, signers)
+    notes = follow(given.clone, name, past.found.promotions) if given.align else []
+    facts = check(given.clone, past, signers) if given.check else []
+    told = [each for each in past.told if given.stage in (None, each.promotion.stage)]
+    if given.on is not None:
+        told = on(told, said.day(given.on, "--on"), dt.datetime.now(tz=dt.UTC).date())
+    if given.json:
+        shown = {"name": name, "history": [each.to_json() for each in told], "notes": notes}
+        print_json(shown | ({"facts": [vars(fact) for fact in facts]} if given.check else {}))
+    else:
+        said.lines(
+            [line for each in told for line in _lines(each)] or [f"{name}: nothing is told of a stage"]
+        )
+        said.lines([*notes, *(fact.line() for fact in facts)])
+    if not given.check:
+        return 0
+    code = exit_code(facts)
+    if not given.json:
+        print({0: "holds", 4: "does NOT hold", 5: "can't be told"}[code] + f": the history of {name}")
+    return code
+
+
+def _lines(told: "Told") -> list[str]:
+    from fairmark.release.continuity import shown
+    from fairmark.release.promoted import ROLLBACK
+
+    of, stamp = told.promotion, "%Y-%m-%d %H:%M:%S"
+    until = f"until {told.until:{stamp}}" if told.until else "until now"
+    how = "rolled back" if of.action == ROLLBACK else "promoted"
+    by = f"by {told.signer}" if told.signer else "by NOBODY THAT IS KNOWN"
+    return [
+        shown(f"{told.since:{stamp}} {until}  {of.stage}  {of.version}  {how} {by} ({of.tag}): {of.reason}"),
+        *(shown(f"    approved by {who} until {expires}: {why}") for who, why, expires in told.approved),
+        *(shown(f"    WRONG {fault}") for fault in told.faults),
+    ]
