@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -336,3 +337,23 @@ def test_a_cut_that_no_entry_tells_of_is_told(root: Path) -> None:
 
     with pytest.raises(VerificationError, match="entry 4: must be the first, or an entry must say"):
         chained.check(root)
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_moment_leaves_a_whole_chain_that_goes_on(root: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from fairmark.release import trail\n"
+        "while True: trail.append(Path(sys.argv[1]), {'who': {}, 'what': {}, 'outcome': 'x'})"
+    )
+    last = 0
+    for number in range(10):
+        writing = subprocess.Popen([sys.executable, "-c", code, str(root)], start_new_session=True)
+        time.sleep(0.2 + 0.013 * number)
+        os.killpg(writing.pid, signal.SIGKILL)
+        writing.wait()
+        found = chained.check(root)
+        assert found.last >= last
+        last = found.last
+
+    trail.append(root, ENTRY)
+    assert chained.check(root).last == last + 1
