@@ -39,7 +39,10 @@ def test_without_a_named_clone_a_tag_is_that_of_where_one_is(
         assert target.folder.samefile(small_release)
 
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"must be a tag of a clone, got no clone here"), found(TAG, None):
+    with (
+        pytest.raises(UsageError, match=r"must be held against a clone, got no clone here"),
+        found(TAG, None),
+    ):
         pass
 
 

@@ -14,8 +14,10 @@ from fairmark.verbs import (
     forget,
     history,
     judge,
+    pack,
     policy,
     promote,
+    rebuild,
     retention,
     rollback,
     trail,
@@ -25,6 +27,8 @@ from fairmark.verbs import (
 # Each verb's module imports what it needs only when it runs.
 VERBS = {
     "verify": verify,
+    "pack": pack,
+    "rebuild": rebuild,
     "judge": judge,
     "trail": trail,
     "forget": forget,

@@ -66,19 +66,28 @@ def found(asked: str, clone: Path | None) -> Iterator[Target]:
             f"{asked}: must be a release folder, an archive of one, or a tag NAME@vX.Y.Z, got none"
         )
     else:
-        root = clone or _here(asked)
+        root = clone or repository(asked)
         with found(str(_kept(root, asked, f"{named['name']}-{named['version']}")), root) as target:
             _refuse_other(target.folder, asked)
             yield Target(target.folder, root, asked)
 
 
-def _here(asked: str) -> Path:
-    answer = git(Path(), "rev-parse", "--show-toplevel")
-    if answer.returncode != 0:
-        raise UsageError(
-            f"{asked}: must be a tag of a clone, got no clone here (go into one, or give --clone)"
-        )
-    return Path(answer.stdout.strip())
+def repository(asked: str) -> Path:
+    """Return the repository that RELEASE lies in, or else the one that the working folder is in.
+
+    Raises
+    ------
+    UsageError
+        When neither is in one.
+    """
+    for place in (Path(asked).parent, Path()):
+        if place.is_dir():
+            answer = git(place, "rev-parse", "--show-toplevel")
+            if answer.returncode == 0:
+                return Path(answer.stdout.strip())
+    raise UsageError(
+        f"{asked}: must be held against a clone, got no clone here (go into one, or give --clone)"
+    )
 
 
 def _kept(root: Path, tag: str, name: str) -> Path:

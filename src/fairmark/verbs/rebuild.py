@@ -1,0 +1,92 @@
+"""`fairmark rebuild RELEASE`: make it again from its commit alone, and compare every output by its bytes.
+
+It is verified first; then its commit is cloned into an empty folder, its data pulled, its locked packages
+installed, and every stage run by force. Nothing of the clone that it comes from is changed.
+"""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fairmark.verbs.told import RELEASE, print_json
+
+HELP = "make a release again from its commit, and compare the bytes"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes to `parser`."""
+    parser.add_argument("release", metavar="RELEASE", help=RELEASE)
+    parser.add_argument("--key", type=Path, help="the public key that it must be signed by (PEM or SSH)")
+    parser.add_argument(
+        "--clone", type=Path, help="the repository that holds its commit; default: the one here"
+    )
+    parser.add_argument("--into", type=Path, help="an empty folder to make it in, which is left there")
+    parser.add_argument("--keep", action="store_true", help="leave the temporary folder, and say where it is")
+    parser.add_argument(
+        "--here",
+        action="store_true",
+        help="run in this environment, which must have the locked versions, instead of installing them anew",
+    )
+    parser.add_argument("--json", action="store_true", help="write what was found as JSON")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Rebuild, say what differs, and return 0 (the same), 4 (different) or 1 (it could not be done)."""
+    import signal
+
+    from fairmark.release.keys import own_public, read_public
+    from fairmark.release.programs import run as program
+    from fairmark.release.rebuild import Rebuild, check_first
+    from fairmark.release.target import found, repository
+
+    signal.signal(signal.SIGTERM, _leave)
+    key = own_public() if given.key is None else read_public(given.key)
+    with found(given.release, given.clone) as target:
+        source = target.clone or repository(given.release)
+        opened = check_first(target.folder, source, key, yours=given.key is None)
+        _say("the release is what was released: making it again")
+        with _place(given.into, keep=given.keep) as place:
+            rebuilt = Rebuild(opened, source, place, given.here, program, _say).make()
+    code = 4 if rebuilt.differences else 0
+    if given.json:
+        from dataclasses import asdict
+
+        print_json({**asdict(rebuilt), "exit_code": code})
+        return code
+    for line in rebuilt.lines():
+        print(line)
+    return code
+
+
+def _say(line: str) -> None:
+    import sys
+
+    print(line, file=sys.stderr, flush=True)
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(143)
+
+
+@contextmanager
+def _place(into: Path | None, *, keep: bool) -> Iterator[Path]:
+    import tempfile
+
+    from fairmark.errors import StateError, UsageError
+
+    if into is not None:
+        if into.exists() and (not into.is_dir() or any(into.iterdir())):
+            raise UsageError(f"{into}: must be an empty folder, got another")
+        try:
+            into.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"{into}: must be writable, got {error.strerror}") from error
+        yield into
+    elif keep:
+        place = Path(tempfile.mkdtemp(prefix="fairmark-rebuild-"))
+        _say(f"working in {place}, which is left there")
+        yield place
+    else:
+        with tempfile.TemporaryDirectory(prefix="fairmark-rebuild-") as name:
+            yield Path(name)
