@@ -1,19 +1,28 @@
 """The bill of materials names all that was installed, the model and the data, and is the same bytes twice."""
 
+import hashlib
 import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import pytest
-from release_folder import verdict_on
+from bill_schema import validator
+from release_folder import make_release, verdict_on
 
-from fairmark.errors import StateError
-from fairmark.files import sha256
+import fairmark
+from fairmark.errors import RefusedError, StateError
+from fairmark.files import sha256, write_json
 from fairmark.learn.model import digest
 from fairmark.params import read_params
 from fairmark.release import bill
+from fairmark.release.distributions import Installed
+from fairmark.release.licences import expression_of
 from fairmark.release.locks import here, locked
 from fairmark.release.trace import trace
 
@@ -31,17 +40,11 @@ def parts(working: Path, tools: Path, quick_bill: None) -> dict[str, Any]:  # no
 
 
 def test_it_is_valid_under_the_published_schema(parts: dict[str, Any], tools: Path) -> None:
-    found = sorted(tools.parent.parent.rglob("cyclonedx/schema/_res/bom-1.6.SNAPSHOT.schema.json"))
-    if not found:
-        pytest.skip("needs the schema files that cyclonedx-python-lib carries")
-    schema, folder = json.loads(found[0].read_text()), found[0].parent
-    validator = jsonschema_rs.validator_for(
-        schema, retriever=lambda uri: json.loads((folder / uri.rsplit("/", 1)[1]).read_text())
-    )
+    strict = validator(tools)
 
-    assert [str(error) for error in validator.iter_errors(parts)] == []
+    assert [str(error) for error in strict.iter_errors(parts)] == []
     parts["components"][0]["type"] = "thing"
-    assert not validator.is_valid(parts)
+    assert not strict.is_valid(parts)
 
 
 def test_every_requirement_that_applies_is_listed_at_its_version(
@@ -120,3 +123,107 @@ def test_without_the_tools_environment_the_words_say_how_to_get_it(
 def test_a_tool_that_fails_is_refused(working: Path) -> None:
     with pytest.raises(StateError, match="cyclonedx-py: must list the environment, got"):
         made(working, Path("/bin/false"))
+
+
+def test_every_distribution_has_a_hash_and_a_licence_or_says_that_it_is_unknown(
+    parts: dict[str, Any], there: dict[str, Installed]
+) -> None:
+    libraries = [part for part in parts["components"] if part["type"] == "library"]
+    hashes = {part["name"]: [entry["content"] for entry in part["hashes"]] for part in libraries}
+
+    assert len(libraries) == len(there) - 1  # fairmark itself is the application
+    assert all(len(set(found)) == 1 and len(found[0]) == 64 for found in hashes.values())
+    assert len({found[0] for found in hashes.values()}) == len(libraries)
+    unknown = [part["name"] for part in libraries if expression_of(part) is None]
+    assert unknown == ["antlr4-python3-runtime", "nvidia-ml-py"]
+    assert all(part["licenses"] for part in libraries)
+
+
+def test_the_application_is_hashed_by_its_own_source(parts: dict[str, Any]) -> None:
+    folder = Path(str(fairmark.__file__)).parent
+    names = sorted(path.relative_to(folder.parent) for path in folder.rglob("*.py"))
+    lines = sorted(f"{sha256(folder.parent / name)}  {name.as_posix()}\n" for name in names)
+    others = [p for p in folder.rglob("*") if p.is_file() and p.suffix not in {".py", ".pyc"}]
+    lines += [f"{sha256(path)}  {path.relative_to(folder.parent).as_posix()}\n" for path in others]
+
+    (digest,) = parts["metadata"]["component"]["hashes"]
+    assert digest["content"] == hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda text: text.replace("numpy==2.3.5", "numpy==2.3.4"), r"must have numpy 2\.3\.4, got 2\.3\.5"),
+        (lambda text: re.sub(r"(?m)^toolz==", "toolsz==", text), "must have toolsz installed, got none"),
+        (
+            lambda text: re.sub(r"(?m)^toolz==", "toolsz==", text),
+            r"must hold what the lock files list, got toolz .* beside",
+        ),
+    ],
+)
+def test_an_environment_that_the_locks_do_not_list_makes_no_bill(
+    working: Path,
+    tools: Path,
+    quick_bill: None,  # noqa: ARG001
+    change: Callable[[str], str],
+    fault: str,
+) -> None:
+    lock = working / "requirements.lock"
+    lock.write_text(change(lock.read_text()))
+
+    with pytest.raises(StateError, match=rf"(?m)^environment: {fault}"):
+        made(working, tools)
+
+
+def test_a_licence_that_the_policy_forbids_stops_the_release_and_leaves_nothing(
+    working: Path,
+    quick_bill: None,  # noqa: ARG001
+) -> None:
+    text = (working / "params.yaml").read_text()
+    assert "- AGPL-3.0-only" in text
+    (working / "params.yaml").write_text(text.replace("- AGPL-3.0-only", "- BSD-3-Clause"))
+
+    with pytest.raises(
+        RefusedError, match=r"numpy 2\.3\.5: must have a licence that .* allows, got BSD-3-Clause AND"
+    ):
+        make_release(working, "v0.1.0")
+    assert list((working / "releases").iterdir()) == []
+
+
+SHUFFLED = """
+import json, os, random, sys
+from pathlib import Path
+from fairmark.params import read_params
+from fairmark.release import bill
+from fairmark.release.trace import trace
+
+listing, rng = os.listdir, random.Random(sys.argv[3])
+def shuffled(*given):
+    found = listing(*given)
+    rng.shuffle(found)
+    return found
+os.listdir = shuffled
+Path.rglob = lambda self, text: sorted(self.glob("**/" + text), key=lambda _: rng.random())
+root = Path(sys.argv[1])
+verdict = json.loads((root / "verdict.json").read_text())
+found = bill.bill(root, trace(root), read_params(root / "params.yaml"), verdict, Path(sys.argv[2]))
+print(json.dumps(found))
+"""
+
+
+def test_two_processes_with_other_seeds_and_file_orders_give_the_same_bytes(
+    working: Path, tools: Path
+) -> None:
+    write_json(working / "verdict.json", verdict_on(working).to_json())
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", SHUFFLED, str(working), str(tools), seed],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+        )
+        for seed in ("1", "2")
+    ]
+    first, second = (each.communicate()[0] for each in running)
+
+    assert first == second
+    assert len(first) > 100_000

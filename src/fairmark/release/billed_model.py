@@ -108,10 +108,12 @@ def _again(opened: Opened, part: Part) -> Iterator[str]:
         "model": opened.json("model/model.json"),
     }
     listed = tables([each for each in opened.bill["components"] if each["type"] == "data"])
-    wanted = steady(model_component(opened.folder / "model", params, found, listed))
-    wrong = sorted(key for key in {*wanted, *part} if wanted.get(key) != steady(part).get(key))
-    card = wanted["modelCard"], part["modelCard"]
-    wrong += sorted(key for key in {*card[0], *card[1]} if card[0].get(key) != steady(card[1]).get(key))
+    wanted, said = (
+        steady(each | each["modelCard"])
+        for each in (model_component(opened.folder / "model", params, found, listed), part)
+    )
+    keys = {*wanted, *said} - {"modelCard"}
+    wrong = sorted(key for key in keys if wanted.get(key) != said.get(key))
     if wrong:
         yield f"the model must be described as the release's own files do, got another {', '.join(wrong)}"
 
