@@ -304,6 +304,11 @@ def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
     number, word = names
     stressed = {"kind": "shift", "amount": -0.1, "changed": 0.12, **glance(attributes)}
     bare = {**measurements(attributes), "model": {"sha256": "ab" * 32, "threshold": 0.4375}}
+    judged = {
+        "auc-floor": {"outcome": "pass", "value": 0.87},
+        "four-fifths": {"outcome": "fail", "value": 0.71},
+    }
+    seen = {"outcome": "fail", "limits": judged}
     points = [{"share": 0.5, "train_rows": 400, **glance(attributes)}, {"share": 1.0, "train_rows": 800}]
     points[1] |= glance(attributes, roc_auc=0.9)
     sent = {
@@ -367,8 +372,8 @@ def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
             "turned": {"amount": 0.1, "share": 0.07},
             "swapped": {"columns": list(attributes), "same": True},
             "scenarios": [
-                {**stressed, "feature": number, "measurements": None},
-                {**stressed, "feature": None, "measurements": bare},
+                {**stressed, "feature": number, "measurements": None, "verdict": seen},
+                {**stressed, "feature": None, "measurements": bare, "verdict": None},
             ],
         },
         "abstain": {

@@ -35,6 +35,10 @@ def _document(score: Any) -> dict[str, Any]:
     return {"rows": len(score)}
 
 
+def _verdict(score: Any) -> dict[str, Any]:
+    return {"judged": len(score)}
+
+
 def test_a_shift_is_in_spreads_and_turns_the_decisions_near_the_threshold() -> None:
     down, all_down, up, _ = shifted(_rig(), 0.1)
 
@@ -44,7 +48,7 @@ def test_a_shift_is_in_spreads_and_turns_the_decisions_near_the_threshold() -> N
         ("x", 0.1),
     ]
     assert np.log(up.score / (1 - up.score)) == pytest.approx(2 * (np.array(X) + 0.1))
-    assert tell(_rig(), down, _document)["changed"] == 0.25  # 0.05 falls below 0
+    assert tell(_rig(), down, _document, _verdict)["changed"] == 0.25  # 0.05 falls below 0
     assert turned(_rig(), [down, up]) == 0.5  # and -0.05 rises above
 
 
@@ -91,19 +95,20 @@ def test_the_share_of_changed_decisions_is_weighted() -> None:
     rig = _rig()
     heavy = replace(rig, rows=replace(rig.rows, weight=np.array([1.0, 1, 6, 2])))
 
-    assert tell(heavy, next(shifted(heavy, 0.1)), _document)["changed"] == pytest.approx(0.6)
+    assert tell(heavy, next(shifted(heavy, 0.1)), _document, _verdict)["changed"] == pytest.approx(0.6)
 
 
-def test_only_changes_of_all_features_carry_a_document() -> None:
-    found = stress(_rig(), CHECKS, _document)["scenarios"]
+def test_changes_of_all_features_carry_a_document_and_the_others_their_verdict() -> None:
+    found = stress(_rig(), CHECKS, _document, _verdict)["scenarios"]
 
     assert {(one["feature"] is None) == (one["measurements"] == {"rows": 4}) for one in found} == {True}
+    assert {(one["feature"] is None) != (one["verdict"] == {"judged": 4}) for one in found} == {True}
     assert {one["kind"] for one in found} == {"missing", "shift", "unseen", "nudge"}
 
 
 @pytest.mark.parametrize("keep", ["x", ODD])
 def test_features_of_one_kind_alone_are_stressed(keep: str) -> None:
-    found = stress(_rig(leading=[keep]), CHECKS, _document)
+    found = stress(_rig(leading=[keep]), CHECKS, _document, _verdict)
 
     kinds = {one["kind"] for one in found["scenarios"]}
     assert kinds == ({"missing", "shift", "nudge"} if keep == "x" else {"missing", "unseen"})

@@ -71,7 +71,7 @@ def held(*limits: Limit) -> Policy:
     return policy(*limits, min_group_rows=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=TABLE, goal=st.sampled_from(GOALS), least=st.sampled_from([0.3, 0.5, 0.8, 1.0]))
 def test_no_pair_of_thresholds_within_the_ratio_reaches_more(
     rows: list[tuple[int, bool, str, int]], goal: Goal, least: float
@@ -86,7 +86,7 @@ def test_no_pair_of_thresholds_within_the_ratio_reaches_more(
     assert quality(goal, known, decided(score, known, own)) == pytest.approx(slow, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=TABLE,
     goal=st.sampled_from(GOALS),
@@ -107,7 +107,7 @@ def test_nor_within_a_difference_of_error_rates(
     assert quality(goal, known, decided(score, known, own)) == pytest.approx(slow, abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=TABLE, least=st.sampled_from([0.3, 0.6]), floor=st.sampled_from([0.2, 0.5]))
 def test_limits_on_each_group_alone_and_on_several_rates_are_kept_too(
     rows: list[tuple[int, bool, str, int]], least: float, floor: float
@@ -127,7 +127,7 @@ def test_limits_on_each_group_alone_and_on_several_rates_are_kept_too(
         assert quality("accuracy", known, decided(score, known, own)) == pytest.approx(slow, abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rows=TABLE, goal=st.sampled_from(GOALS))
 def test_a_tighter_limit_never_reaches_more(rows: list[tuple[int, bool, str, int]], goal: Goal) -> None:
     score, known = table(rows)
@@ -141,7 +141,7 @@ def test_a_tighter_limit_never_reaches_more(rows: list[tuple[int, bool, str, int
     assert all(more >= less - 1e-12 for more, less in itertools.pairwise(reached))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rows=TABLE, goal=st.sampled_from(GOALS))
 def test_groups_by_other_names_have_the_same_thresholds(
     rows: list[tuple[int, bool, str, int]], goal: Goal

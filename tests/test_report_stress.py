@@ -8,7 +8,7 @@ from paperwork import FAIR, checks, facts, limit, policy
 
 from fairmark.report.facts import Facts
 from fairmark.report.pieces import Table
-from fairmark.report.stress import disturbed, nudged, stress, stressed, stressed_each
+from fairmark.report.stress import disturbed, nudged, stress, stressed, stressed_each, stressed_one
 
 TEAMS = {"team": {"blue": 400, "red": 600}}
 FOUND = checks(TEAMS, ("age", "job"))
@@ -71,8 +71,24 @@ def test_single_features_are_listed_apart() -> None:
     rows = stressed_each(facts()).rows
 
     assert [list(row) for row in rows] == [
-        ["numbers down by 0.1 deviations, age", "0.120", "0.810", "0.870", "0.830"]
+        ["numbers down by 0.1 deviations, age", "fail", "0.120", "0.870", "0.710 (limit 0.8)"]
     ]
+
+
+def test_a_single_feature_that_would_move_the_verdict_is_named() -> None:
+    found = deepcopy(FOUND)
+    own = facts().verdict.outcome
+
+    assert stressed_one(facts()) == (
+        f"Of 1 disturbances of one feature, 1 would move the verdict from {own}; "
+        "it would fail with age disturbed."
+    )
+    found["stress"]["scenarios"][0]["verdict"]["outcome"] = own
+    assert stressed_one(facts(checks=found)) == (
+        f"None of 1 disturbances of one feature would move the verdict from {own}."
+    )
+    found["stress"]["scenarios"].pop(0)
+    assert stressed_one(facts(checks=found)) is None
 
 
 def _drowned() -> Facts:

@@ -15,6 +15,7 @@ from fairmark.judge.glance import Rows
 from fairmark.judge.leakage import alone, concentration, later, twins
 from fairmark.judge.learning import Fits, learning
 from fairmark.judge.measure import measure
+from fairmark.judge.outlook import bare, outlook
 from fairmark.judge.probe import probe
 from fairmark.judge.rig import Rig
 from fairmark.judge.slices import Cut, axes, slices
@@ -61,7 +62,12 @@ def checks(
     rig = Rig(model, rows, matrix, seen, _leading(moves, model, sample.weight, own.leading))
     decision = (score >= cutoff).astype(np.int8)
     cut = axes(model.encoder.columns, seen, matrix, rows, Cut(own.bins, rig.leading))
-    stressed = stress(rig, own, lambda scores: _document(rig, scores, params, policy, about))
+    stressed = stress(
+        rig,
+        own,
+        lambda scores: _document(rig, scores, params, policy, about),
+        lambda scores: _verdict(rig, scores, params, policy),
+    )
     return {
         "learning": learning(parts, model, own, fits),
         "probe": probe(parts, model, own, fits, level),
@@ -91,6 +97,12 @@ def _leading(moves: Floats, model: Model, weight: Floats, count: int) -> list[st
     means = weight @ np.abs(moves[:, :-1])
     order = sorted(range(len(means)), key=lambda k: (-means[k], model.features[k]))
     return [model.features[k] for k in order[:count]]
+
+
+def _verdict(rig: Rig, score: Floats, params: Evaluate, policy: Policy) -> dict[str, Any]:
+    """Return how stressed scores would be judged by the gated limits, on no day."""
+    decision = rig.decide(score).astype(np.int8)
+    return outlook(bare(rig.rows, score, decision, policy, params.calibration_bins), policy)
 
 
 def _document(

@@ -23,8 +23,8 @@ Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """Some test rows and how to measure them."""
+class Taken:
+    """Some test rows and how to measure them: bounds at `tail`, standard errors by `replicates`."""
 
     label: NDArray[np.int8]
     score: Floats
@@ -34,9 +34,10 @@ class _Rows:
     replicates: int
     seed: int
 
-    def only(self, kept: NDArray[np.bool_]) -> "_Rows":
+    def only(self, kept: NDArray[np.bool_]) -> "Taken":
+        """Return the rows where this is true."""
         parts = (self.label[kept], self.score[kept], self.weight[kept])
-        return _Rows(*parts, self.bins, self.tail, self.replicates, self.seed)
+        return Taken(*parts, self.bins, self.tail, self.replicates, self.seed)
 
 
 def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by name
@@ -75,7 +76,7 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     """
     heavy = np.ones(len(label)) if weight is None else np.asarray(weight, dtype=np.float64)
     _check(label, score, decision, heavy)
-    rows = _Rows(label.astype(np.int8), score, heavy, bins, (1 - confidence) / 2, replicates, seed)
+    rows = Taken(label.astype(np.int8), score, heavy, bins, (1 - confidence) / 2, replicates, seed)
     codes = {name: _codes(groups[name], names, name) for name, names in known.items()}
     plain = bool((heavy == 1).all())
     cells = {
@@ -129,7 +130,7 @@ def _codes(column: pd.Series, known: Sequence[str], name: str) -> NDArray[np.int
     return codes
 
 
-def _group(cells: Cells, rows: _Rows) -> Entry:
+def _group(cells: Cells, rows: Taken) -> Entry:
     named = cells.to_json()
     return {
         "rows": int(cells.count.sum()),
@@ -139,9 +140,9 @@ def _group(cells: Cells, rows: _Rows) -> Entry:
     }
 
 
-def _measures(cells: Cells, rows: _Rows) -> dict[str, Entry]:
+def _measures(cells: Cells, rows: Taken) -> dict[str, Entry]:
     return {name: _counted(cells, name, rows.tail) for name in COUNTED} | {
-        name: _scored(rows, name) for name in SCORED
+        name: scored(rows, name) for name in SCORED
     }
 
 
@@ -171,7 +172,7 @@ def _counted(cells: Cells, name: str, tail: float) -> Entry:
     return _entry(value, float(ends[0]), float(ends[1]))
 
 
-def _scored(rows: _Rows, name: str) -> Entry:
+def scored(rows: Taken, name: str) -> Entry:
     """Measure the scores of some rows."""
     if not len(rows.label):
         return _nothing("no rows")
@@ -196,7 +197,7 @@ def _stored(found: metrics.Estimate) -> dict[str, float]:
     return {"value": found.value, "se": found.se, "df": found.df}
 
 
-def _classes(rows: _Rows) -> tuple[float, float]:
+def _classes(rows: Taken) -> tuple[float, float]:
     """Return the effective rows of the negative and of the positive class."""
     negative, positive = (kish(w, w * w) for w in (rows.weight[rows.label == k] for k in (0, 1)))
     return negative, positive
@@ -206,7 +207,7 @@ def _bounded(stored: dict[str, float], bounds: tuple[float, float]) -> Entry:
     return stored | {"low": bounds[0], "high": bounds[1]}
 
 
-def _calibration(rows: _Rows) -> Entry:
+def _calibration(rows: Taken) -> Entry:
     found = metrics.bin_scores(rows.label, rows.score, rows.weight, rows.bins)
     gaps, spreads = found.gaps(), found.spreads()
     reach = metrics.reach(spreads, rows.tail, rows.replicates, rows.seed)
@@ -216,7 +217,7 @@ def _calibration(rows: _Rows) -> Entry:
     )
 
 
-def _disparities(cells: Cells, names: list[str], rows: _Rows, stream: int) -> dict[str, Entry]:
+def _disparities(cells: Cells, names: list[str], rows: Taken, stream: int) -> dict[str, Entry]:
     """Measure how far the groups of one attribute are apart; `se` is the bootstrap standard error."""
     drawn = bootstrap.draw(cells, rows.replicates, np.random.default_rng([rows.seed, stream]))
     resampled = {name: bootstrap.rates(drawn, name) for name in COMPARED}

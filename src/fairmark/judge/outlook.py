@@ -1,35 +1,82 @@
-"""The outcome that `judge` would reach on each limit, by its own tests, without its bounds and its words.
+"""What `judge` would say of each gated limit, by its own tests, without its bounds and its words.
 
 A bound is found by many tests, and the number of rows that would decide by more of them; whether a limit is
 met takes one or two. For evidence that asks the question often, such as every feature disturbed alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fairmark.judge.cells import Floats
 from fairmark.judge.comparisons import Comparison
-from fairmark.judge.evidence import Expected, faults
+from fairmark.judge.glance import Rows
 from fairmark.judge.limits import Compared
+from fairmark.judge.measure import Taken, scored
+from fairmark.judge.metrics import SCORED
 from fairmark.judge.more import Aim, shown
-from fairmark.judge.verdict import MET, MISSED, UNSURE, Outcome, Tails, forbidden, planned, shared
+from fairmark.judge.verdict import MET, MISSED, UNSURE, Outcome, Tails, planned, shared
 from fairmark.params import Limit, Policy
 
+UNSEEN = 0.5
+"""The tail of displayed bounds, of which nothing is shown here."""
 
-def outlook(measurements: Any, policy: Policy) -> tuple[Outcome, Mapping[str, Outcome]]:
-    """Return the outcome of the gated limits together, and of each by its name.
 
-    Law: that of `judge` on no day, of the policy with its gated limits alone.
+def outlook(document: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
+    """Return the outcome of the gated limits together, and the outcome and the value of each.
+
+    Law: the outcomes are those of `judge` on no day, of the policy with its gated limits alone.
+
+    Parameters
+    ----------
+    document
+        Measurements, or what `bare` says; whether they are whole is not looked at.
+
+    Returns
+    -------
+    dict
+        `{"outcome", "limits": {name: {"outcome", "value"}}}`; a value is that of the comparison nearest to
+        breaking the limit, None where nothing could be measured.
     """
     gates = [limit for limit in policy.limits if limit.gate]
-    if faults(measurements, Expected()) or [*forbidden(measurements, policy)]:
-        return MISSED, {limit.name: MISSED for limit in gates}
-    plans = {limit.name: (limit, planned(limit, measurements)) for limit in gates}
-    each = [one for _, plan in plans.values() for one in plan if isinstance(one, Compared)]
-    shares = shared(each, policy)
-    found = {
-        name: _worst([_outcome(one, limit, shares) for one in plan]) for name, (limit, plan) in plans.items()
+    plans = [(limit, planned(limit, document)) for limit in gates]
+    shares = shared([one for _, plan in plans for one in plan if isinstance(one, Compared)], policy)
+    outcomes = {limit.name: _worst([_outcome(one, limit, shares) for one in plan]) for limit, plan in plans}
+    return {
+        "outcome": _worst([*outcomes.values()]) if outcomes else UNSURE,
+        "limits": {
+            limit.name: {"outcome": outcomes[limit.name], "value": _value(limit, plan)}
+            for limit, plan in plans
+        },
     }
-    return (_worst([*found.values()]) if each or MISSED in found.values() else UNSURE), found
+
+
+def bare(rows: Rows, score: Floats, decision: Any, policy: Policy, bins: int) -> dict[str, Any]:
+    """Return as much of a measurements document as `outlook` reads, for the gated limits of a policy."""
+    gates = [limit for limit in policy.limits if limit.gate]
+    asked = {limit.attribute: set[str]() for limit in gates}
+    for limit in gates:
+        asked[limit.attribute] |= {limit.measure} & set(SCORED)
+    whole = Taken(rows.label, score, rows.weight, bins, UNSEEN, 2, 0)
+    return {
+        "data": {"rows": len(rows.label)},
+        "cells": rows.cells(decision).to_json(),
+        "overall": {name: scored(whole, name) for name in asked.get(None, ())},
+        "groups": {
+            name: dict(_groups(rows, decision, whole, name, measures))
+            for name, measures in asked.items()
+            if name is not None and name in rows.known
+        },
+    }
+
+
+def _groups(
+    rows: Rows, decision: Any, whole: Taken, attribute: str, measures: set[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    cells, code = rows.cells(decision, attribute), rows.codes(attribute)
+    for k, group in enumerate(rows.known[attribute]):
+        mine = cells.group(k)
+        found = {name: scored(whole.only(code == k), name) for name in measures}
+        yield group, {"rows": int(mine.count.sum()), "cells": mine.to_json(), "measures": found}
 
 
 def _outcome(each: Compared | str, limit: Limit, shares: Tails) -> Outcome:
@@ -38,11 +85,16 @@ def _outcome(each: Compared | str, limit: Limit, shares: Tails) -> Outcome:
     comparison: Comparison = each.comparison
     if comparison.value is None:
         return UNSURE
-    at_least = limit.at_least is not None
     at = limit.at_least if limit.at_least is not None else float(limit.at_most or 0.0)
-    aim = Aim(at, at_least, shares.clear, shares.miss)
+    aim = Aim(at, limit.at_least is not None, shares.clear, shares.miss)
     clears, misses = (shown(comparison, aim, good=good) for good in (True, False))
     return UNSURE if clears == misses else MET if clears else MISSED
+
+
+def _value(limit: Limit, plan: Any) -> float | None:
+    values = [one.comparison.value for one in plan if isinstance(one, Compared)]
+    known = [value for value in values if value is not None]
+    return None if not known else min(known) if limit.at_least is not None else max(known)
 
 
 def _worst(outcomes: list[Outcome]) -> Outcome:

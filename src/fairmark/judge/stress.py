@@ -2,8 +2,8 @@
 
 Every scenario changes test rows, never the model. Those that change all features at once come with a document
 of measurements that `judge` reads like that of the test rows themselves, so a later call can say whether the
-verdict moves. Stressed is what the model sees, the encoded matrix; unseen categories go through the encoder,
-which is what that scenario is about.
+verdict moves; those that change one feature come with the verdict itself. Stressed is what the model sees,
+the encoded matrix; unseen categories go through the encoder, which is what that scenario is about.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from fairmark.learn.parts import Parts
 from fairmark.params import Checks
 
 Document = Callable[[Floats], dict[str, Any]]
-"""Makes the measurements document of scores."""
+"""Makes the measurements document of scores, or says how they would be judged."""
 
 
 @dataclass(frozen=True)
@@ -82,26 +82,29 @@ def against(rig: Rig, shifts: Sequence[Scenario]) -> Iterator[Scenario]:
         yield Scenario("nudge", None, single[-1].amount, worst)
 
 
-def tell(rig: Rig, found: Scenario, document: Document) -> dict[str, Any]:
+def tell(rig: Rig, found: Scenario, document: Document, verdict: Document) -> dict[str, Any]:
     """Return what one scenario does.
 
     Returns
     -------
     dict
-        `{"kind", "feature", "amount", "changed", ...}` with what `glance` says, and "measurements" (None for
-        one feature alone); `changed` is the share of rows (by weight) that are decided otherwise, 0..1.
+        `{"kind", "feature", "amount", "changed", ...}` with what `glance` says, "measurements" (None for one
+        feature alone) and "verdict" (what `outlook` says; None for all features, whose measurements are
+        judged); `changed` is the share of rows (by weight) that are decided otherwise, 0..1.
     """
+    whole = found.feature is None
     return {
         "kind": found.kind,
         "feature": found.feature,
         "amount": found.amount,
         "changed": float(np.average(rig.changed(found.score), weights=rig.rows.weight)),
         **glance(rig.rows, found.score, rig.cut),
-        "measurements": document(found.score) if found.feature is None else None,
+        "measurements": document(found.score) if whole else None,
+        "verdict": None if whole else verdict(found.score),
     }
 
 
-def stress(rig: Rig, params: Checks, document: Document) -> dict[str, Any]:
+def stress(rig: Rig, params: Checks, document: Document, verdict: Document) -> dict[str, Any]:
     """Return every scenario beside the test rows as they are, and how little it takes to turn a decision.
 
     Returns
@@ -118,7 +121,7 @@ def stress(rig: Rig, params: Checks, document: Document) -> dict[str, Any]:
     ]
     return {
         "base": glance(rig.rows, rig.base, rig.cut),
-        "scenarios": [tell(rig, one, document) for one in found],
+        "scenarios": [tell(rig, one, document, verdict) for one in found],
         "turned": {"amount": params.shift, "share": turned(rig, shifts)},
         "nudges": nudges(rig, params.nudges, params.sample),
     }

@@ -7,7 +7,7 @@ from fairmark.report import cutoffs, told
 from fairmark.report.facts import Facts
 from fairmark.report.learning import learning, probe, slices
 from fairmark.report.pieces import NUMBER, STRIP, Column, Table
-from fairmark.report.stress import disturbed, nudged, stress, stressed, stressed_each
+from fairmark.report.stress import disturbed, nudged, stress, stressed, stressed_each, stressed_one
 from fairmark.report.strips import axis, unit, whisker
 from fairmark.report.words import listed, number
 
@@ -24,7 +24,10 @@ def checks_view(facts: Facts) -> Mapping[str, Any]:
         "withheld": {"told": told.returned(facts), "table": returned(facts)},
         "slices": {"told": told.erring(facts), "table": slices(facts)},
         "stress": {
-            "told": [stressed(facts, whole), *([turned] if (turned := nudged(facts)) else [])],
+            "told": [
+                stressed(facts, whole),
+                *(said for said in (stressed_one(facts), nudged(facts)) if said is not None),
+            ],
             "swapped": facts.checks["stress"]["swapped"],
             "decisions": cutoffs.swapped(facts),
             "table": stress(facts, whole),

@@ -57,24 +57,47 @@ def stress(facts: Facts, whole: Sequence[Disturbed]) -> Table:
 
 
 def stressed_each(facts: Facts) -> Table:
-    """Return what disturbing one feature at a time does."""
-    ratio = f"Selection rate ratio by {facts.foremost}"
+    """Return what disturbing one feature at a time does to the verdict and to every gated measure."""
+    gated = _gated(facts)
     columns = [
-        Column("Disturbance"),
-        *(Column(name, NUMBER) for name in ("Decided otherwise", "Accuracy", "ROC AUC", ratio)),
+        Column("Disturbance of one feature"),
+        Column("Verdict"),
+        Column("Decided otherwise", NUMBER),
+        *(Column(name, NUMBER) for name in gated),
     ]
     rows = [
         (
             _scenario(each),
+            each["verdict"]["outcome"],
             number(each["changed"], facts.decimals),
-            number(each["accuracy"], facts.decimals),
-            number(each["roc_auc"], facts.decimals),
-            number(facts.ratio(each), facts.decimals),
+            *(
+                _beyond(each["verdict"]["limits"].get(limits[0].name, {}).get("value"), limits, facts)
+                for limits in gated.values()
+            ),
         )
-        for each in facts.checks["stress"]["scenarios"]
-        if each["measurements"] is None
+        for each in _single(facts)
     ]
-    return Table("One feature disturbed at a time, on test rows", columns, rows)
+    caption = "Gated measures with one feature disturbed: point values, beside a limit that they are beyond"
+    return Table(caption, columns, rows)
+
+
+def stressed_one(facts: Facts) -> str | None:
+    """Return how often disturbing one feature moves the verdict, or nothing where none was disturbed."""
+    own, each = facts.verdict.outcome, _single(facts)
+    if not each:
+        return None
+    moved = [one for one in each if one["verdict"]["outcome"] != own]
+    if not moved:
+        return f"None of {len(each)} disturbances of one feature would move the verdict from {own}."
+    failing = sorted({one["feature"] for one in moved if one["verdict"]["outcome"] == "fail"})
+    what = f"; it would fail with {listed(failing)} disturbed" if failing else ""
+    return (
+        f"Of {len(each)} disturbances of one feature, {len(moved)} would move the verdict from {own}{what}."
+    )
+
+
+def _single(facts: Facts) -> list[Mapping[str, Any]]:
+    return [each for each in facts.checks["stress"]["scenarios"] if each["measurements"] is None]
 
 
 def stressed(facts: Facts, whole: Sequence[Disturbed]) -> str:
@@ -162,7 +185,10 @@ def _scenario(each: Mapping[str, Any]) -> str:
 
 def _against(facts: Facts, limits: Sequence[Limit], measurements: Mapping[str, Any]) -> str:
     """Return the point value that limits are about, and the limit that it is beyond."""
-    value = _worst(limits[0], measurements)
+    return _beyond(_worst(limits[0], measurements), limits, facts)
+
+
+def _beyond(value: float | None, limits: Sequence[Limit], facts: Facts) -> str:
     if value is None:
         return NOT_MEASURED
     beyond = [
