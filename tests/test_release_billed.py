@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+import fairmark
 from fairmark.errors import VerificationError
+from fairmark.files import sha256
 from fairmark.release import billed, billed_model
 from fairmark.release.opened import Opened
 
@@ -234,6 +236,22 @@ def test_a_forged_bill_is_caught_and_the_fault_is_named(small_release: Path, wha
 
     with pytest.raises(VerificationError, match=fault):
         billed.bill(forge(small_release, change))
+
+
+def test_the_application_is_the_one_whose_source_the_statement_names(small_release: Path) -> None:
+    source = Path(str(fairmark.__file__)).parent
+    named = {
+        f"src/fairmark/{path.relative_to(source).as_posix()}": {"digest": {"sha256": sha256(path)}}
+        for path in source.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    }
+    opened = Opened(small_release)
+    opened.inputs.update(named)
+
+    billed.bill(opened)
+    opened.inputs["src/fairmark/errors.py"]["digest"]["sha256"] = "0" * 64
+    with pytest.raises(VerificationError, match="must be of the source files that the statement names"):
+        billed.bill(opened)
 
 
 def test_all_faults_are_told_at_once(small_release: Path) -> None:

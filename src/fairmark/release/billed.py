@@ -2,7 +2,7 @@
 
 What it says of a library beyond its name, version and scope (its hash, its licence, its description) has
 nothing else in a release to be compared with: that it is there and well-formed is checked here, that it is
-true rests on the signature.
+true rests on the signature. fairmark's own hash is compared where the statement names its source files.
 """
 
 import re
@@ -15,6 +15,7 @@ from fairmark.release import billed_model, licences
 from fairmark.release.contents import BILL
 from fairmark.release.locks import MARKER, MARKERS, locked, normal
 from fairmark.release.opened import Opened
+from fairmark.release.records import over
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -73,11 +74,24 @@ def _made(opened: Opened, found: Part, machine: dict[str, str]) -> Iterator[str]
     made = {"fairmark": application["version"], "python": machine["python_full_version"]}
     if made != builder["version"]:
         yield f"must be made with what the statement says, {builder['version']}, got {made}"
+    source = _source(opened)
+    if source and [entry["content"] for entry in application["hashes"]] != [source]:
+        yield f"must be of the source files that the statement names, {source}, got {application['hashes']}"
     if found["metadata"]["timestamp"] != opened.inputs["commit"]["annotations"]["committed"]:
         yield f"must be of the commit's time, got {found['metadata']['timestamp']}"
     kinds = {part["type"] for part in found["components"]}
     if application["type"] != "application" or kinds - {"library", "data", "machine-learning-model"}:
         yield f"must hold libraries, data and a model of one application, got {sorted(kinds)}"
+
+
+def _source(opened: Opened) -> str | None:
+    """Return fairmark's hash by the statement's files; None where the repository holds no fairmark."""
+    own = [
+        (str(item["digest"]["sha256"]), name.removeprefix("src/"))
+        for name, item in opened.inputs.items()
+        if name.startswith("src/fairmark/")
+    ]
+    return over(own) if own else None
 
 
 def _form(found: Part) -> Iterator[str]:
