@@ -1,0 +1,102 @@
+"""A key in a PKCS#11 token signs every seal as one in a file does; what stands in the way is said.
+
+The token is SoftHSM's. It needs Debian's softhsm2 and opensc, and python-pkcs11, an extra of securesystemslib
+that fairmark does not install: where they are missing, the tests with a token are skipped.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from release_folder import git
+from signing import ADA
+
+from fairmark.errors import StateError, UsageError
+from fairmark.release.envelope import opened, seal, signers
+from fairmark.release.keys import SigningKey, own_key, own_public, public_place, read_public
+from fairmark.release.modelsig import accepted, write_model_seal
+from fairmark.release.tags import sign_tag, tag_signer
+
+MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so")
+URI = "hsm:2?label=fairmark"
+
+
+@pytest.fixture
+def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a token with one P-256 key, which the environment names."""
+    pytest.importorskip("pkcs11", reason="needs python-pkcs11 (securesystemslib[hsm])")
+    module = next((path for path in MODULES if Path(path).exists()), None)
+    if module is None or not shutil.which("softhsm2-util") or not shutil.which("pkcs11-tool"):
+        pytest.skip("needs softhsm2 and opensc")
+    (tmp_path / "tokens").mkdir()
+    (tmp_path / "softhsm2.conf").write_text(f"directories.tokendir = {tmp_path}/tokens\n")
+    # The library reads its configuration once in a process: a second token needs a second process.
+    monkeypatch.setenv("SOFTHSM2_CONF", str(tmp_path / "softhsm2.conf"))
+    new = ["softhsm2-util", "--init-token", "--free", "--label", "fairmark", "--pin", "1234"]
+    subprocess.run([*new, "--so-pin", "5678"], check=True, capture_output=True)
+    make = ["pkcs11-tool", "--module", module, "--login", "--pin", "1234", "--keypairgen"]
+    make += ["--key-type", "EC:prime256v1", "--id", "02", "--label", "release"]
+    subprocess.run(make, check=True, capture_output=True)
+    for name, text in (("PYKCS11LIB", module), ("FAIRMARK_KEY", URI), ("FAIRMARK_KEY_PASSWORD", "1234")):
+        monkeypatch.setenv(name, text)
+    return tmp_path
+
+
+def test_a_token_signs_envelopes_the_model_and_tags(token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = own_key(make=True)
+    assert (key.path, key.made, public_place()) == (None, False, None)
+    for _ in range(8):  # a token's nonce is random, and half of what it gives has the higher s
+        envelope = seal({"a": 1}, key)
+        assert signers(envelope, [key.public]) == [key.public.keyid]
+    assert opened(envelope)[1] == {"a": 1}
+
+    (token / "model").mkdir()
+    (token / "model" / "a.json").write_text("{}")
+    write_model_seal(token / "model.sig", token / "model", key)
+    accepted(token, key.public)
+
+    git(token, "init", "-q", "repo")
+    root = token / "repo"
+    git(root, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "x")
+    sign_tag(root, "loans@v0.1.0", "HEAD", "x", key)
+    assert tag_signer(root, "loans@v0.1.0", [key.public.allowed("token")]) == "token"
+
+    (token / "key.pub.pem").write_text(key.public.pem)
+    monkeypatch.setenv("FAIRMARK_KEY_PUBLIC", str(token / "key.pub.pem"))
+    assert own_public() == own_key(make=False).public == key.public
+
+    monkeypatch.setenv("FAIRMARK_KEY_PASSWORD", "9999")
+    with pytest.raises(StateError, match="must be a key that can be asked, got"):
+        key.sign(b"data")
+    monkeypatch.delenv("FAIRMARK_KEY_PASSWORD")
+    with pytest.raises(StateError, match="must hold the PIN of the key, got nothing"):
+        key.sign(b"data")
+
+
+@pytest.mark.parametrize("scheme", ["awskms", "gcpkms", "azurekms"])
+def test_a_clouds_key_needs_its_public_half_in_a_file(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIRMARK_KEY", f"{scheme}:a/key")
+    with pytest.raises(UsageError, match=r"\$FAIRMARK_KEY_PUBLIC: must name the PEM"):
+        own_key(make=True)
+
+    (tmp_path / "key.pub.pem").write_text(ADA.public.pem)
+    monkeypatch.setenv("FAIRMARK_KEY_PUBLIC", str(tmp_path / "key.pub.pem"))
+    key = own_key(make=True)
+    assert key.public == ADA.public == own_public() == read_public(tmp_path / "key.pub.pem")
+
+
+def test_a_key_that_cannot_be_reached_is_told_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key.pub.pem").write_text(ADA.public.pem)
+    monkeypatch.setenv("FAIRMARK_KEY_PUBLIC", str(tmp_path / "key.pub.pem"))
+    monkeypatch.setenv("FAIRMARK_KEY_PASSWORD", "1234")
+    monkeypatch.setenv("FAIRMARK_KEY", URI)
+    monkeypatch.delenv("PYKCS11LIB", raising=False)
+
+    key: SigningKey = own_key(make=True)
+    with pytest.raises(StateError, match=f"^{URI[:6]}.*: must be a key that can be asked, got"):
+        key.sign(b"data")
