@@ -2,7 +2,7 @@
 #
 #   make run      set everything up, then make a release from the default data and verify it
 #   make test     set everything up, then run the tests
-#   make check    format, lint, types, import contracts
+#   make check    format, lint, types, import contracts, and whether the policy was loosened without approvals
 #   make prove    the slow proofs
 #   make bench    side-by-side measurements against peers
 #   make lock     resolve the requirement files anew
@@ -38,6 +38,7 @@ check: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/fairmark policy
 
 format: $(READY)
 	@$(BIN)/ruff format .

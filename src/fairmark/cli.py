@@ -16,6 +16,7 @@ from fairmark.verbs import (
     judge,
     pack,
     policy,
+    predicates,
     promote,
     rebuild,
     retention,
@@ -38,6 +39,7 @@ VERBS = {
     "rollback": rollback,
     "history": history,
     "policy": policy,
+    "predicates": predicates,
 }
 
 

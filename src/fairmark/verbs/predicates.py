@@ -1,0 +1,38 @@
+"""`fairmark predicates RELEASE --into FOLDER`: its three statements in the pieces that other signers take.
+
+GitHub's `actions/attest` signs a predicate of a named type about subjects that a checksum file lists.
+"""
+
+import argparse
+from pathlib import Path
+
+HELP = "take a release's statements apart, for a signer such as GitHub's attestations"
+
+_PIECES = {"statement": "statement.json", "verdict": "verdict.intoto.json", "sbom": "sbom.intoto.json"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes to `parser`."""
+    parser.add_argument("release", type=Path, metavar="RELEASE", help="a release folder")
+    parser.add_argument("--into", type=Path, required=True, help="the folder to write to")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write NAME.json (the predicate) and NAME.checksums (the subjects) for each statement, and return 0."""
+    from fairmark.files import write_text
+    from fairmark.release.envelope import opened, read_envelope
+
+    for name, file in _PIECES.items():
+        _, statement = opened(read_envelope(given.release / file))
+        lines = [f"{each['digest']['sha256']}  {each['name']}\n" for each in statement["subject"]]
+        # Written as it stands in the statement: no digit of it is rounded.
+        write_text(given.into / f"{name}.json", _json(statement["predicate"]))
+        write_text(given.into / f"{name}.checksums", "".join(lines))
+        print(f"{name}: {statement['predicateType']}, {len(lines)} subjects")
+    return 0
+
+
+def _json(value: object) -> str:
+    import json
+
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
