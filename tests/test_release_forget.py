@@ -46,7 +46,7 @@ pd.DataFrame({"_row_id": ids, "part": (["train"] * 4 + ["valid"] * 2 + ["test"] 
 def _params() -> dict[str, Any]:
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["project"] |= {"name": "loans"}
-    form = {
+    form: dict[str, Any] = {
         "type": "csv",
         "separator": ",",
         "decimal": ".",
