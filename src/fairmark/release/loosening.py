@@ -17,10 +17,10 @@ from fairmark.release.approvals import Counted, count, kept
 from fairmark.release.approver_changes import approver_changes
 from fairmark.release.approvers import APPROVAL, FILE, Approver, named, people, read_approvers
 from fairmark.release.asked import POLICY, Asked
-from fairmark.release.direction import LOOSENED, SECTIONS, Change, changes
+from fairmark.release.direction import LOOSENED, SECTIONS, Change
 from fairmark.release.envelope import canonical
 from fairmark.release.foreign import foreign_text, foreign_yaml
-from fairmark.release.policy_base import authors, base_of, policy_at
+from fairmark.release.policy_base import authors, base_of, changes_since, policy_at
 
 if TYPE_CHECKING:
     from fairmark.release.keys import PublicKey
@@ -101,7 +101,7 @@ def compare(root: Path, base: str | None = None, own: "PublicKey | None" = None)
     if commit is None:
         return Compared(None, (), (), _asked(params, after, text, 0), Counted((), ()), ())
     before, known = policy_at(root, commit)
-    found = (*changes(before, after), *approver_changes(known, head))
+    found = (*changes_since(before, after, str(base)), *approver_changes(known, head))
     who, keys = authors(root, commit)
     makers = keys | ({own.keyid} if own else set())
     who |= {each for each in (named([*known, *head], key) for key in makers) if each}

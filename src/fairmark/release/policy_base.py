@@ -7,7 +7,7 @@ from typing import Any
 
 from fairmark.errors import InputError, StateError, UsageError
 from fairmark.release.approvers import FILE, Approver, read_approvers
-from fairmark.release.direction import changes
+from fairmark.release.direction import Change, changes
 from fairmark.release.foreign import strict_yaml
 from fairmark.release.git import git, need
 from fairmark.release.signed_by import claimed_key
@@ -45,10 +45,23 @@ def policy_at(root: Path, commit: str) -> tuple[dict[str, Any], list[Approver]]:
     try:
         texts = [(committed_file(root, commit, name) or b"").decode() for name in ("params.yaml", FILE)]
         sections = strict_yaml(texts[0], f"params.yaml of {where}") or {}
-        changes(sections, sections)
         return sections, read_approvers(texts[1])
     except (InputError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise StateError(f"{where}: must hold a policy that can be read, got {error}") from error
+
+
+def changes_since(before: dict[str, Any], after: dict[str, Any], base: str) -> list[Change]:
+    """Return how the sections moved since the base.
+
+    Raises
+    ------
+    StateError
+        When those of the base don't have the shape of a policy.
+    """
+    try:
+        return changes(before, after)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise StateError(f"{base}: must hold a policy that can be compared, got {error}") from error
 
 
 def authors(root: Path, base: str) -> tuple[set[str], set[str]]:

@@ -1,0 +1,316 @@
+"""A policy that is looser than its base waits for the approvals of people whom the base knows."""
+
+import datetime as dt
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from promotion_repo import PEOPLE, git, repository
+from signing import ADA, BOB, CAM, MAKER, approver, key
+
+from fairmark.errors import ParamsError, RefusedError, StateError, UsageError, VerificationError
+from fairmark.release.approvals import keep, signed
+from fairmark.release.approvers import FILE
+from fairmark.release.keys import SigningKey
+from fairmark.release.loosening import compare, policy_digest, refuse_unless_approved
+
+SOON = dt.datetime.now(tz=dt.UTC).date() + dt.timedelta(days=30)
+
+
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return repository(tmp_path_factory.mktemp("pattern") / "repo", ["v0.1.0", "v0.2.0"])
+
+
+@pytest.fixture
+def repo(pattern: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pattern, tmp_path / "repo"))
+
+
+def edit(root: Path, old: str, new: str, file: str = "params.yaml") -> None:
+    text = (root / file).read_text(encoding="utf-8")
+    assert old in text
+    (root / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+    git(root, "commit", "-q", "-a", "-m", "Edit", "--author", "A Maker <maker@example.org>")
+
+
+def loosen(root: Path) -> None:
+    edit(root, "at_least: 0.85", "at_least: 0.84")
+
+
+def waive(root: Path) -> None:
+    override = (
+        '  overrides: [{limit: accuracy-floor, groups: null, decided_by: A, reason: B, '
+        'decided: "2026-01-01", expires: "2027-01-01"}]'
+    )  # fmt: skip
+    edit(root, "  overrides: []", override)
+
+
+def name(root: Path, line: str) -> None:
+    (root / FILE).write_text((root / FILE).read_text() + line + "\n")
+    git(root, "commit", "-q", "-a", "-m", "Name", "--author", "A Maker <maker@example.org>")
+
+
+def approve(root: Path, *by: SigningKey) -> None:
+    found = compare(root)
+    now = dt.datetime.now(tz=dt.UTC)
+    for each in by:
+        keep(root, found.asked, signed(found.asked, found.approvers, each, "Agreed.", SOON, now))
+
+
+def test_without_a_release_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
+    root = repository(tmp_path / "repo", [])
+    git(root, "commit", "-q", "--allow-empty", "-m", "x")
+    loosen(root)
+    found = refuse_unless_approved(root)
+
+    assert (found.base, found.stands) == (None, True)
+    assert found.lines() == ["no release yet and no base named: nothing to compare the policy with"]
+
+
+def test_the_base_is_the_highest_release_that_head_holds(repo: Path) -> None:
+    git(repo, "checkout", "-q", "-b", "side")
+    git(repo, "commit", "-q", "--allow-empty", "-m", "x")
+    git(repo, "tag", "loans@v0.10.0")
+    git(repo, "tag", "loans@v0.9.0-rc1")
+    assert compare(repo).base == "loans@v0.10.0"
+
+    git(repo, "checkout", "-q", "main")
+    assert compare(repo).base == "loans@v0.2.0"
+
+
+def test_the_environment_and_a_person_may_name_another_base(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loosen(repo)
+    monkeypatch.setenv("FAIRMARK_BASE", "HEAD")
+
+    assert compare(repo).stands
+    assert compare(repo, "loans@v0.1.0").base == "loans@v0.1.0"
+    assert not compare(repo, "loans@v0.1.0").stands
+    monkeypatch.setenv("FAIRMARK_BASE", "0" * 40)
+    assert compare(repo).base is None
+
+
+@pytest.mark.parametrize("base", ["nowhere", "f" * 40, "--all"])
+def test_a_base_that_is_not_here_is_refused(repo: Path, base: str) -> None:
+    with pytest.raises(UsageError, match="base: must be a commit that is here"):
+        compare(repo, base)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "fault"),
+    [
+        ("params.yaml", "a: [", "must hold a policy that can be read, got params.yaml of"),
+        ("params.yaml", "[1, 2]", "must hold a policy that can be"),
+        (
+            "params.yaml",
+            "policy: {waivers: [{limit: race-equal-opportunity}]}",
+            "a policy that can be compared",
+        ),
+        (FILE, "nonsense", "must hold a policy that can be read, got approvers:1: "),
+    ],
+)
+def test_a_base_whose_policy_can_not_be_read_can_not_be_told(
+    repo: Path, file: str, text: str, fault: str
+) -> None:
+    good = (repo / file).read_text(encoding="utf-8")
+    (repo / file).write_text(text)
+    git(repo, "commit", "-q", "-a", "-m", "x")
+    (repo / file).write_text(good, encoding="utf-8")
+
+    with pytest.raises(StateError, match=fault):
+        compare(repo, "HEAD")
+
+
+def test_params_with_faults_are_told(repo: Path) -> None:
+    (repo / "params.yaml").write_text("policy: 7")
+
+    with pytest.raises(ParamsError, match=r"params\.yaml: project: must be given"):
+        compare(repo)
+
+
+def test_what_is_tightened_passes(repo: Path) -> None:
+    edit(repo, "at_least: 0.85", "at_least: 0.86")
+    found = refuse_unless_approved(repo)
+
+    assert [each.way for each in found.changes] == ["tightened"]
+    assert found.lines()[1] == "tightened policy.limits.auc-floor.at_least: 0.85 to 0.86"
+
+
+def test_what_is_loosened_is_refused_with_all_that_there_is_to_know(repo: Path) -> None:
+    loosen(repo)
+
+    with pytest.raises(RefusedError) as found:
+        refuse_unless_approved(repo)
+    assert found.value.exit_code == 3
+    assert found.value.faults == (
+        "policy: must not be looser than at loans@v0.2.0 without approvals, got",
+        "loosened  policy.limits.auc-floor.at_least: 0.85 to 0.84",
+        "loans@v0.2.0: 1 of its approvers must approve that, got 0",
+        "who may still approve: ada@example.org, bob@example.org, cam@example.org",
+        "each of them: `fairmark approve --policy --reason TEXT --expires YYYY-MM-DD`, and commit the file",
+    )
+
+
+def test_one_approval_lets_a_loosened_limit_pass(repo: Path) -> None:
+    loosen(repo)
+    approve(repo, BOB)
+    found = refuse_unless_approved(repo)
+
+    assert [each.who for each in found.counted.approvals] == ["bob@example.org"]
+    digest = found.asked.digest
+    assert (repo / "approvals" / "policy" / digest[:16] / f"{BOB.public.keyid[:16]}.json").is_file()
+
+
+@pytest.mark.parametrize("step", [waive, lambda root: name(root, approver("new@example.org", key("new")))])
+def test_overrides_and_approvers_take_two_people(repo: Path, step: Any) -> None:
+    step(repo)
+    approve(repo, BOB)
+    assert not compare(repo).stands
+
+    approve(repo, CAM)
+    assert compare(repo).stands
+
+
+def test_an_approval_is_of_one_policy_alone(repo: Path) -> None:
+    loosen(repo)
+    approve(repo, BOB)
+    old = compare(repo).asked.folder
+    edit(repo, "at_least: 0.84", "at_least: 0.83")
+    shutil.move(repo / "approvals" / old, repo / "approvals" / compare(repo).asked.folder)
+
+    with pytest.raises(RefusedError, match="approval: must be of policy with SHA-256"):
+        refuse_unless_approved(repo)
+
+
+def test_nobody_names_himself_and_approves(repo: Path) -> None:
+    new = key("new")
+    name(repo, approver("new@example.org", new))
+    loosen(repo)
+
+    with pytest.raises(RefusedError, match="must be named in approvers, got one that nobody there has"):
+        approve(repo, new)
+
+
+def test_lowering_the_count_does_not_lower_it_for_itself(repo: Path) -> None:
+    edit(repo, "approvals: {plain: 1, waived: 2}", "approvals: {plain: 2, waived: 3}")
+    git(repo, "tag", "loans@v0.3.0")
+    edit(repo, "approvals: {plain: 2, waived: 3}", "approvals: {plain: 1, waived: 2}")
+
+    assert compare(repo).asked.needed == 2
+
+
+def test_the_author_of_the_change_does_not_count(repo: Path) -> None:
+    text = (repo / "params.yaml").read_text(encoding="utf-8").replace("at_least: 0.85", "at_least: 0.84", 1)
+    (repo / "params.yaml").write_text(text, encoding="utf-8")
+    git(repo, "commit", "-q", "-a", "-m", "x", "--author", "Bob <bob@example.org>")
+
+    with pytest.raises(RefusedError, match="must be another person's than the maker, who is bob"):
+        approve(repo, BOB)
+    assert "who may still approve: ada@example.org, cam@example.org" in compare(repo).lines()
+
+
+def test_who_signed_the_commit_of_the_change_does_not_count(repo: Path, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    place = tmp_path / "key"
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    place.write_bytes(pem)
+    place.chmod(0o600)
+    public = private.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    line = f'dee@example.org namespaces="fairmark-approval" {public.decode()}'
+    (repo / FILE).write_text((repo / FILE).read_text() + line + "\n")
+    git(repo, "commit", "-q", "-a", "-m", "x")
+    git(repo, "tag", "loans@v0.3.0")
+    text = (repo / "params.yaml").read_text(encoding="utf-8").replace("at_least: 0.85", "at_least: 0.84", 1)
+    (repo / "params.yaml").write_text(text, encoding="utf-8")
+    signs = ("-c", "gpg.format=ssh", "-c", f"user.signingkey={place}")
+    git(repo, *signs, "commit", "-q", "-S", "-a", "-m", "x")
+
+    assert "dee@example.org" in compare(repo).asked.authors
+
+
+def test_who_makes_the_release_does_not_count(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loosen(repo)
+    approve(repo, BOB)
+    monkeypatch.setattr("fairmark.release.keys.own_public", lambda: BOB.public)
+
+    assert compare(repo).stands
+    with pytest.raises(RefusedError, match=r"got the key that made policy"):
+        refuse_unless_approved(repo)
+
+
+def test_an_approval_that_expired_counts_no_more(repo: Path) -> None:
+    loosen(repo)
+    found = compare(repo)
+    long_ago = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    old = signed(found.asked, found.approvers, BOB, "Agreed.", dt.date(2026, 2, 1), long_ago)
+    keep(repo, found.asked, old)
+
+    assert "got one that expired 2026-02-01" in "\n".join(compare(repo).lines())
+
+
+def test_the_first_approvers_need_nobody_and_loosened_limits_wait_for_them(tmp_path: Path) -> None:
+    root = repository(tmp_path / "repo", [])
+    (root / FILE).write_text("# nobody yet\n")
+    git(root, "commit", "-q", "-a", "-m", "x")
+    git(root, "tag", "loans@v0.1.0")
+    name(root, PEOPLE[1])
+    assert refuse_unless_approved(root).changes[0].way == "neutral"
+
+    loosen(root)
+    with pytest.raises(RefusedError, match="who may still approve: nobody"):
+        refuse_unless_approved(root)
+
+
+def test_where_fewer_may_approve_than_must_all_of_them_add_a_second(tmp_path: Path) -> None:
+    root = repository(tmp_path / "repo", [])
+    (root / FILE).write_text("\n".join([approver("maker@example.org", MAKER, "git"), PEOPLE[1]]) + "\n")
+    git(root, "commit", "-q", "-a", "-m", "x")
+    git(root, "tag", "loans@v0.1.0")
+    name(root, PEOPLE[2])
+    assert compare(root).asked.needed == 1
+
+    approve(root, ADA)
+    assert compare(root).stands
+    waive(root)
+    assert compare(root).asked.needed == 2
+
+
+def test_a_file_that_is_no_approval_is_named(repo: Path) -> None:
+    loosen(repo)
+    folder = repo / "approvals" / compare(repo).asked.folder
+    folder.mkdir(parents=True)
+    (folder / "x.json").write_text("{}")
+
+    with pytest.raises(RefusedError, match=r"x\.json: .*must have payload"):
+        refuse_unless_approved(repo)
+
+
+def test_the_digest_is_of_the_sections_and_the_approvers_by_hand() -> None:
+    import hashlib
+
+    text = '{"approvers":"# é\\n","policy":{"b":1},"privacy":null,"release":{}}'
+    sections = {"policy": {"b": 1}, "release": {}, "train": {"seed": 1}}
+
+    assert policy_digest(sections, "# é\n") == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_an_approval_of_another_name_is_none(repo: Path) -> None:
+    loosen(repo)
+    from dataclasses import replace
+
+    from fairmark.release.approvals import weigh
+
+    found, now = compare(repo), dt.datetime.now(tz=dt.UTC)
+    other = replace(found.asked, name="loans-v0.1.0")
+    with pytest.raises(VerificationError, match="must be of policy with SHA-256"):
+        weigh(signed(other, found.approvers, BOB, "x", SOON, now), found.asked, found.approvers, now)

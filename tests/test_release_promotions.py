@@ -1,0 +1,380 @@
+"""Nothing reaches a stage unverified or unapproved, and GTO reads the stages as fairmark does."""
+
+import datetime as dt
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from release_folder import git, write_lock
+from signing import ADA, BOB, CAM, approver, key
+
+from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
+from fairmark.files import read_json
+from fairmark.judge.verdict import judge
+from fairmark.params import read_params
+from fairmark.release.approvals import keep, kept, signed
+from fairmark.release.approvers import FILE, read_approvers
+from fairmark.release.asked import candidate, find
+from fairmark.release.assemble import assemble
+from fairmark.release.keys import SigningKey, own_key
+from fairmark.release.promotions import promote, rollback
+from fairmark.release.statement import release_digest
+from fairmark.release.tags import read_tag, sign_tag
+from fairmark.release.trace import tag_release, trace
+from fairmark.release.trail import entries
+
+pytest_plugins = ("release_fixtures",)
+
+TODAY = dt.datetime.now(tz=dt.UTC).date()
+SOON = TODAY + dt.timedelta(days=90)
+
+
+@pytest.fixture(scope="module")
+def pattern(
+    released: Path, listed: Any, there: Any, tools: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a working folder with v0.1.0, which passes, and v0.2.0, which stands on a waiver."""
+    root = Path(shutil.copytree(released, tmp_path_factory.mktemp("promotions") / "folder"))
+    people = [
+        approver("maker@example.org", own_key(make=True), "git"),
+        approver("ada@example.org", ADA),
+        approver("bob@example.org", BOB, "fairmark-approval"),
+        approver("cam@example.org", CAM, "fairmark-approval"),
+    ]
+    (root / FILE).write_text("\n".join(people) + "\n")
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    measured = read_json(root / "artifacts" / "evaluate" / "measurements.json")["overall"]["accuracy"]
+    tight = params["policy"]["limits"][0] | {
+        "name": "tight", "measure": "accuracy", "at_least": measured["value"]
+    }  # fmt: skip
+    waiver = {"limit": "tight", "groups": None, "decided_by": "A. P.", "reason": "Close.",
+              "decided": TODAY.isoformat(), "expires": SOON.isoformat()}  # fmt: skip
+    params["policy"] |= {"limits": [*params["policy"]["limits"], tight], "waivers": [waiver]}
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True))
+    write_lock(root)
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "Waive")
+    from release_fixtures import _share  # not above: pytest reads the module as a plugin first
+
+    with pytest.MonkeyPatch.context() as patch:
+        _share(patch, listed, there, tools)
+        _waived_release(root, "v0.2.0")
+    return root
+
+
+def _waived_release(root: Path, version: str) -> None:
+    params, seen, own = read_params(root / "params.yaml"), trace(root), own_key(make=True)
+    verdict = judge(read_json(root / "artifacts" / "evaluate" / "measurements.json"), params.policy, TODAY)
+    folder = root / "releases" / f"loans-{version}"
+    assemble(root, folder, version, seen, params, verdict, own)
+    tag_release(root, "loans", version, "A release", release_digest(folder), key=own)
+
+
+@pytest.fixture
+def root(pattern: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pattern, tmp_path / "folder", symlinks=True))
+
+
+def approve(root: Path, version: str, *by: SigningKey) -> None:
+    known = read_approvers(root / FILE)
+    asked = candidate(root / "releases" / f"loans-{version}", root, known).asked
+    for each in by:
+        envelope = signed(asked, known, each, "It is good.", SOON, dt.datetime.now(tz=dt.UTC))
+        keep(root, asked, envelope)
+
+
+def to(root: Path, stage: str, version: str, by: SigningKey = ADA) -> Any:
+    return promote(root, find(root, f"loans@{version}"), stage, "Because.", by)
+
+
+def gto(root: Path, *words: str) -> Any:
+    said = subprocess.run(
+        [Path(sys.executable).with_name("gto"), *words, "--json"],
+        cwd=root, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(said.stdout)
+
+
+# ------------------------------------------------------------------ what is put before approvers
+
+
+def test_a_release_that_was_verified_says_who_made_it_and_what_it_stands_on(root: Path) -> None:
+    known = read_approvers(root / FILE)
+    plain = candidate(find(root, "loans-v0.1.0"), root, known)
+    waived = candidate(find(root, "loans@v0.2.0"), root, known)
+
+    assert (plain.asked.needed, plain.asked.waived, plain.let_through) == (1, (), ())
+    assert (waived.asked.needed, waived.asked.waived, waived.outcome) == (2, ("tight",), "pass")
+    assert waived.let_through[0].startswith("tight: insufficient evidence, let through by A. P. until")
+    assert plain.asked.makers == {own_key(make=False).public.keyid}
+    assert plain.asked.people(known) == {"maker@example.org"}
+    assert plain.asked.digest == release_digest(find(root, "loans-v0.1.0"))
+
+
+def test_a_release_that_is_wrong_is_not_put_before_anybody(root: Path) -> None:
+    (root / "releases" / "loans-v0.1.0" / "report.html").write_text("better")
+
+    with pytest.raises(VerificationError, match=r"must be verified, got(.|\n)*report.html"):
+        approve(root, "v0.1.0", BOB)
+
+
+def test_a_release_of_a_maker_whom_nobody_knows_can_not_be_told(root: Path) -> None:
+    people = (root / FILE).read_text().splitlines()
+    (root / FILE).write_text("\n".join(people[1:]) + "\n")
+
+    with pytest.raises(StateError, match=r"must be verified, got(.|\n)*statement\.json"):
+        approve(root, "v0.1.0", BOB)
+    known = read_approvers(root / FILE)
+    own = own_key(make=False).public
+    assert candidate(find(root, "loans-v0.1.0"), root, known, [own]).version == "v0.1.0"
+
+
+def test_there_must_be_a_release() -> None:
+    with pytest.raises(UsageError, match="must be a release folder, or a release below"):
+        find(Path(), "loans-v9.9.9")
+
+
+# ------------------------------------------------------------------ promote
+
+
+def test_an_approved_release_is_promoted_by_a_tag_that_git_and_gto_read(root: Path) -> None:
+    approve(root, "v0.1.0", BOB)
+    done = to(root, "production", "v0.1.0")
+    seen = read_tag(root, done.tag)
+
+    assert done.tag == "loans#production#1"
+    assert [each.who for each in done.approvals] == ["bob@example.org"]
+    assert seen.commit == git(root, "rev-parse", "loans@v0.1.0^{commit}").strip()
+    assert f"Statement-SHA256: {release_digest(find(root, 'loans-v0.1.0'))}\n" in seen.message
+    (root / "signers").write_text((root / FILE).read_text())
+    said = subprocess.run(
+        ["git", "-C", root, "-c", f"gpg.ssh.allowedSignersFile={root / 'signers'}", "verify-tag", done.tag],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert said.returncode == 0
+    assert 'Good "git" signature for ada@example.org with ECDSA key' in said.stderr
+
+
+def test_the_audit_trail_tells_of_it_and_the_next_one_names_its_head(root: Path) -> None:
+    from fairmark.release.trail import head
+
+    approve(root, "v0.1.0", BOB)
+    first = to(root, "staging", "v0.1.0")
+    told = head(root)
+    second = to(root, "production", "v0.1.0")
+
+    assert f"Trail: {told}\n" in read_tag(root, second.tag).message
+    assert [entry["what"]["promotion"] for entry in entries(root)] == [first.tag, second.tag]
+    assert entries(root)[0]["what"]["object"] == read_tag(root, first.tag).hash
+
+
+@pytest.mark.parametrize(
+    ("version", "by", "fault"),
+    [
+        ("v0.1.0", (), r"must be approved by 1 people who did not make it, got 0\n"),
+        ("v0.2.0", (BOB,), r"because of what was waived: tight\), got 1 \(bob@example.org\)\n"),
+    ],
+)
+def test_lacking_approvals_say_how_many_and_from_whom(
+    root: Path, version: str, by: tuple[SigningKey, ...], fault: str
+) -> None:
+    approve(root, version, *by)
+
+    with pytest.raises(RefusedError, match=fault) as found:
+        to(root, "production", version)
+    able = [who for who in ("ada", "bob", "cam") if not (by and who == "bob")]
+    assert found.value.faults[1] == "who may still approve: " + ", ".join(
+        f"{who}@example.org" for who in able
+    )
+    assert git(root, "tag", "--list", "loans#*") == ""
+
+
+def test_a_waived_release_takes_two_people(root: Path) -> None:
+    approve(root, "v0.2.0", BOB, CAM)
+
+    assert len(to(root, "production", "v0.2.0").approvals) == 2
+
+
+def test_an_approval_of_another_release_put_into_the_folder_does_not_count(root: Path) -> None:
+    approve(root, "v0.1.0", BOB)
+    shutil.move(root / "approvals" / "loans-v0.1.0", root / "approvals" / "loans-v0.2.0")
+
+    with pytest.raises(RefusedError, match=r"got 0(.|\n)*approval: must be of loans-v0.2.0 with SHA-256"):
+        to(root, "production", "v0.2.0")
+
+
+def test_what_is_there_already_is_said(root: Path) -> None:
+    approve(root, "v0.1.0", BOB)
+    to(root, "production", "v0.1.0")
+
+    with pytest.raises(
+        StateError, match=r"production: must hold another release, got v0\.1\.0 there already"
+    ):
+        to(root, "production", "v0.1.0")
+
+
+def test_a_key_that_may_not_sign_tags_is_refused(root: Path) -> None:
+    approve(root, "v0.1.0", BOB)
+
+    with pytest.raises(RefusedError, match="must be in approvers with the namespace git, and valid today"):
+        to(root, "production", "v0.1.0", by=CAM)
+
+
+def test_where_nobody_is_named_ones_own_key_signs_and_nobody_can_approve(root: Path) -> None:
+    (root / FILE).write_text("# nobody yet\n")
+
+    with pytest.raises(RefusedError, match=r"got 0\nwho may still approve: nobody that approvers names"):
+        to(root, "production", "v0.1.0", by=own_key(make=False))
+
+
+def test_a_broken_chain_takes_no_promotion(root: Path) -> None:
+    approve(root, "v0.1.0", BOB)
+    to(root, "staging", "v0.1.0")
+    to(root, "production", "v0.1.0")
+    git(root, "tag", "-d", "loans#staging#1")
+
+    with pytest.raises(
+        VerificationError, match=r"must be one signed chain, got\n.*\n?.*number 1: must be there"
+    ):
+        to(root, "other", "v0.1.0")
+
+
+def test_a_tag_by_a_stranger_takes_no_promotion(root: Path) -> None:
+    approve(root, "v0.1.0", BOB)
+    done = to(root, "staging", "v0.1.0")
+    seen = read_tag(root, done.tag)
+    git(root, "tag", "-d", done.tag)
+    sign_tag(root, done.tag, seen.commit, seen.message, key("eve"))
+
+    with pytest.raises(VerificationError, match="must be signed by a key that is allowed to"):
+        to(root, "production", "v0.1.0")
+
+
+def test_a_release_without_its_tag_is_not_promoted(root: Path) -> None:
+    approve(root, "v0.1.0", BOB)
+    git(root, "tag", "-d", "loans@v0.1.0")
+
+    with pytest.raises(StateError, match=r"must hold the tag loans@v0\.1\.0"):
+        to(root, "production", "v0.1.0")
+
+
+def test_two_releases_of_one_commit_are_refused_because_gto_would_stumble(root: Path) -> None:
+    approve(root, "v0.1.0", BOB)
+    git(root, "tag", "-a", "-m", "x", "loans@v0.1.1", "loans@v0.1.0^{commit}")
+
+    with pytest.raises(
+        StateError, match=r"must carry one release, got loans@v0\.1\.0 and loans@v0\.1\.1: GTO"
+    ):
+        to(root, "production", "v0.1.0")
+
+
+def test_a_clock_behind_the_last_promotion_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    approve(root, "v0.1.0", BOB)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"{int(dt.datetime.now(tz=dt.UTC).timestamp()) + 3600} +0000")
+    to(root, "staging", "v0.1.0")
+    monkeypatch.delenv("GIT_COMMITTER_DATE")
+    monkeypatch.setattr("fairmark.release.turn._PATIENCE_S", 0.1)
+
+    with pytest.raises(StateError, match="clock: must be past loans#staging#1, set at"):
+        to(root, "production", "v0.1.0")
+
+
+def test_one_promotion_runs_at_a_time(root: Path) -> None:
+    from fairmark.release.turn import alone
+
+    approve(root, "v0.1.0", BOB)
+    with alone(root), pytest.raises(StateError, match="must have one promotion at a time"):
+        to(root, "production", "v0.1.0")
+
+
+@pytest.mark.parametrize("stage", ["Prod", "candidate", "a#b"])
+def test_an_odd_stage_is_refused_before_anything_else(root: Path, stage: str) -> None:
+    with pytest.raises(UsageError, match="stage: must be small letters"):
+        to(root, stage, "v0.1.0")
+
+
+# ------------------------------------------------------------------ roll back
+
+
+@pytest.fixture(scope="module")
+def served_pattern(pattern: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with v0.1.0, then v0.2.0 in production."""
+    root = Path(shutil.copytree(pattern, tmp_path_factory.mktemp("served") / "folder", symlinks=True))
+    approve(root, "v0.1.0", BOB)
+    approve(root, "v0.2.0", BOB, CAM)
+    to(root, "production", "v0.1.0")
+    to(root, "production", "v0.2.0")
+    return root
+
+
+@pytest.fixture
+def served(served_pattern: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(served_pattern, tmp_path / "folder", symlinks=True))
+
+
+def test_a_rollback_goes_to_the_version_before_and_gto_reads_the_same(served: Path) -> None:
+    root = served
+    done = rollback(root, "loans", "production", "It drifts.", ADA)
+
+    assert (done.tag, done.version) == ("loans#production#3", "v0.1.0")
+    assert [each["version"] for each in gto(root, "show", "loans#production")] == ["v0.1.0"]
+    told = [(each["ref"], each["version"]) for each in gto(root, "history", "loans") if each.get("stage")]
+    assert told[::-1] == [
+        ("loans#production#1", "v0.1.0"),
+        ("loans#production#2", "v0.2.0"),
+        ("loans#production#3", "v0.1.0"),
+    ]
+
+
+def test_a_rollback_to_what_was_never_there_is_refused(served: Path) -> None:
+    root = served
+    with pytest.raises(
+        UsageError, match=r"--to: must be a version that production has held \(v0\.1\.0, v0\.2\.0\)"
+    ):
+        rollback(root, "loans", "production", "No.", ADA, "v0.3.0")
+    with pytest.raises(StateError, match=r"must hold another release, got v0\.2\.0 there already"):
+        rollback(root, "loans", "production", "No.", ADA, "v0.2.0")
+    with pytest.raises(UsageError, match="stage: must have held a release, got staging, which never did"):
+        rollback(root, "loans", "staging", "No.", ADA)
+
+
+def test_a_first_version_has_none_before_it(root: Path) -> None:
+    approve(root, "v0.1.0", BOB)
+    to(root, "production", "v0.1.0")
+
+    with pytest.raises(UsageError, match=r"must have held a release before v0\.1\.0, got none"):
+        rollback(root, "loans", "production", "No.", ADA)
+
+
+def test_a_rollback_needs_approvals_that_still_stand(served: Path) -> None:
+    root = served
+    people = (root / FILE).read_text().splitlines()
+    yesterday = (TODAY - dt.timedelta(days=1)).strftime("%Y%m%dZ")
+    people[2] = approver("bob@example.org", BOB, "fairmark-approval", f',valid-before="{yesterday}"')
+    (root / FILE).write_text("\n".join(people) + "\n")
+
+    with pytest.raises(
+        RefusedError, match=r"got 0\nwho may still approve: ada@example.org, cam@example.org\n"
+    ):
+        rollback(root, "loans", "production", "It drifts.", ADA)
+
+
+def test_a_rollback_works_where_only_the_tags_are(served: Path) -> None:
+    root = served
+    for folder in ("releases", "approvals"):
+        shutil.rmtree(root / folder)
+    done = rollback(root, "loans", "production", "It drifts.", ADA)
+
+    assert (done.version, [each.who for each in done.approvals]) == ("v0.1.0", ["bob@example.org"])
+
+
+def test_keeping_and_finding_approvals_agree(root: Path) -> None:
+    approve(root, "v0.2.0", BOB, CAM)
+    asked = candidate(find(root, "loans-v0.2.0"), root, read_approvers(root / FILE)).asked
+
+    assert len(kept(root, asked)[0]) == 2
