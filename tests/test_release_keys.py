@@ -278,6 +278,18 @@ def test_rfc_6979_gives_its_published_signature() -> None:
     assert s == 0xF7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8
 
 
+def test_a_public_key_is_read_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text(f"  {ADA.public.ssh} ada@example.org\n".lstrip())
+    (tmp_path / "key").symlink_to("kept")
+
+    assert read_public(tmp_path / "key") == ADA.public
+    with pytest.raises(UsageError, match="must be an ECDSA P-256 public key, got .*No such file"):
+        read_public(tmp_path / "absent")
+    (tmp_path / "binary").write_bytes(b"\xff\x00")
+    with pytest.raises(UsageError, match="must be an ECDSA P-256 public key, got"):
+        read_public(tmp_path / "binary")
+
+
 def test_a_private_key_given_as_a_public_one_is_refused_with_a_warning(config: Path) -> None:
     own_key(make=True)
 

@@ -399,6 +399,36 @@ def test_an_output_that_the_statement_names_otherwise_is_caught(small_release: P
     assert wrong(small_release) == {"outputs"}
 
 
+def test_code_that_is_not_the_commits_is_caught_by_the_clone(small_release: Path) -> None:
+    def more(value: Any) -> None:
+        listed = value["predicate"]["buildDefinition"]["resolvedDependencies"]
+        listed.append({"name": "src/good.py", "digest": {"sha256": "0" * 64}})
+
+    forge(small_release, more, MINE)
+
+    facts = {fact.name: fact for fact in verify(small_release, small_release.parents[1], MINE.public)}
+    assert facts["seal statement.json"].held
+    assert facts["commit"].held is False
+    assert "got others: src/good.py" in facts["commit"].text
+
+
+def test_code_of_the_commit_that_is_not_stated_is_caught_by_the_clone(small_release: Path) -> None:
+    root = small_release.parents[1]
+    (root / "src").mkdir()
+    (root / "src" / "hidden.py").write_text("x")
+    git(root, "add", "src")
+    git(root, "commit", "-q", "-m", "More code")
+    commit = git(root, "rev-parse", "HEAD").strip()
+
+    def moved(value: Any) -> None:
+        value["predicate"]["buildDefinition"]["resolvedDependencies"][0]["digest"]["gitCommit"] = commit
+
+    forge(small_release, moved, MINE)
+
+    facts = {fact.name: fact for fact in verify(small_release, root, MINE.public)}
+    assert "got others: src/hidden.py" in facts["commit"].text
+
+
 def test_a_file_stated_twice_is_refused(small_release: Path) -> None:
     forge(small_release, lambda value: value["subject"].insert(0, value["subject"][0]))
 

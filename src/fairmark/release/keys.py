@@ -14,10 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairmark.errors import InputError, StateError, UsageError, VerificationError
+from fairmark.errors import StateError, UsageError, VerificationError
 from fairmark.files import write_text
 from fairmark.release import keyfile
-from fairmark.release.foreign import foreign_text
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 KEY = "key.pem"
 PUBLIC = "key.pub.pem"
 SIGNERS = "allowed_signers"
+
+_LONGEST = 65_536
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """Order n of the base point of P-256 (FIPS 186-5 refers to SP 800-186, 3.2.1.3)."""
 
@@ -221,9 +222,11 @@ def read_public(path: Path) -> PublicKey:
         When there is no such file, or it holds anything but an ECDSA P-256 public key.
     """
     try:
-        return public_key(foreign_text(path), str(path))
-    except (InputError, OSError) as error:
-        raise UsageError(f"{path}: must be a public key (PEM, or a line of SSH), got {error}") from error
+        with path.open("rb") as stream:  # the user's own word: a link or a pipe will do
+            text = stream.read(_LONGEST).decode("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"{path}: must be an ECDSA P-256 public key, got {error}") from error
+    return public_key(text, str(path))
 
 
 def public_key(text: str, where: str) -> PublicKey:
