@@ -28,7 +28,10 @@ class Scorer(Protocol):
         """Return exact Shapley values of the raw log-odds, [n, p + 1]; the last column is the base value."""
 
     def dumps(self) -> str:
-        """Return the model as text that cannot run code; law: the family's `load` of it scores the same."""
+        """Return the model as text that cannot run code; law: the family's `load` of it scores the same.
+
+        So what is measured of a fitted scorer is true of what is written, to the last bit.
+        """
 
 
 class Fit(Protocol):

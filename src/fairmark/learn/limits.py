@@ -62,18 +62,32 @@ class Limits:
 
         `threshold` is one for all rows, or that of each row, [n].
         """
-        at = marks(score, threshold)
-        found = {limit.name: float(self._value(limit, score, *at)[0]) for limit in self.known}
-        return {name: value if np.isfinite(value) else None for name, value in found.items()}
+        return self.measured(score, threshold)[1]
 
     def slacks(self, score: Floats, threshold: float | Floats) -> dict[str, float]:
         """Return how far inside each gated limit the rows are, margin taken off; >= 0 keeps it.
 
         `threshold` is one for all rows, or that of each row, [n].
         """
-        at = marks(score, threshold)
-        gates = [limit for limit in self.known if limit.gate]
-        return {limit.name: float(self._slack(limit, score, *at)[0]) for limit in gates}
+        return self.measured(score, threshold)[0]
+
+    def measured(
+        self, score: Floats, threshold: float | Floats
+    ) -> tuple[dict[str, float], dict[str, float | None]]:
+        """Return `slacks` and `values`, each measure worked out once."""
+        at, each, overall = marks(score, threshold), dict[str, Floats](), dict[str, Floats]()
+        for limit in self.known:
+            if limit.attribute is not None:
+                each[limit.name] = self._value(limit, score, *at)
+                continue
+            if limit.measure not in overall:  # a floor and a ceiling often share one
+                overall[limit.measure] = self._value(limit, score, *at)
+            each[limit.name] = overall[limit.measure]
+        slacks = {
+            limit.name: float(self._room(limit, each[limit.name])[0]) for limit in self.known if limit.gate
+        }
+        numbers = {name: float(value[0]) for name, value in each.items()}
+        return slacks, {name: value if np.isfinite(value) else None for name, value in numbers.items()}
 
     def admissible(self, score: Floats) -> Admissible | None:
         """Return a judge of cuts of this score: those that keep every gated limit that a cut can move.
@@ -86,13 +100,15 @@ class Limits:
 
         def keeps(cut: Floats) -> npt.NDArray[np.bool_]:
             return np.asarray(
-                np.all([self._slack(limit, score, score, cut) >= 0 for limit in movable], axis=0)
+                np.all(
+                    [self._room(limit, self._value(limit, score, score, cut)) >= 0 for limit in movable],
+                    axis=0,
+                )
             )
 
         return keeps
 
-    def _slack(self, limit: Limit, score: Floats, marked: Floats, cut: Floats) -> Floats:
-        value = self._value(limit, score, marked, cut)
+    def _room(self, limit: Limit, value: Floats) -> Floats:
         slack = value - limit.at_least if limit.at_least is not None else (limit.at_most or 0.0) - value
         slack = slack - (self.margin if limit.attribute is not None else 0.0)
         return np.where(np.isnan(slack), WORST, slack)

@@ -124,6 +124,7 @@ def assess(made: Fitted, limits: Limits, base: Train) -> Outcome:
 
     rows, decision = made.held.rows, made.decision
     score, cut = decision.score(made.held.raw), decision.cut(rows.groups)
+    slacks, measures = limits.measured(score, cut)
     quality, accuracy, selected = (
         _overall(rows, score, cut, name) for name in (base.threshold.maximise, "accuracy", "selection_rate")
     )
@@ -131,8 +132,8 @@ def assess(made: Fitted, limits: Limits, base: Train) -> Outcome:
     return Outcome(
         failure=None,
         quality=quality,
-        slacks=limits.slacks(score, cut),
-        measures=limits.values(score, cut),
+        slacks=slacks,
+        measures=measures,
         overall={"roc_auc": auc, "accuracy": accuracy, "selection_rate": selected},
         threshold=made.model.threshold,
         rounds=made.model.scorer.rounds,
@@ -152,6 +153,8 @@ def _watch(setup: Setup, ask: Ask, seen: list[Mark], given: tuple[Ready, Train, 
         return None
     pruning, bars = Pruning.model_validate_json(setup.pruning), ask.bars
     known, base, policy = given
+    on_groups = [limit for limit in policy.limits if limit.attribute is not None and limit.gate]
+    limits = Limits(policy.model_copy(update={"limits": on_groups}), known.rows, setup.margin)
 
     def watch(rounds: int, raw: Callable[[], Floats]) -> None:
         if rounds not in pruning.rungs:
@@ -159,9 +162,8 @@ def _watch(setup: Setup, ask: Ask, seen: list[Mark], given: tuple[Ready, Train, 
         held = Held(raw(), known.rows)
         decision = decide(held, known, ask.chosen, base, policy)
         score, cut = decision.score(held.raw), decision.cut(held.rows.groups)
-        slacks = Limits(policy, held.rows, setup.margin).slacks(score, cut)
         quality = _overall(held.rows, score, cut, base.threshold.maximise)
-        mark = Mark(rounds=rounds, quality=quality, fairness=fairness(policy, slacks))
+        mark = Mark(rounds=rounds, quality=quality, fairness=fairness(policy, limits.slacks(score, cut)))
         seen.append(mark)
         if is_beaten(mark, bars, pruning):
             raise BeatenError(seen)
