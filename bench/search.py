@@ -1,13 +1,16 @@
 """Our search against scikit-optimize's BayesSearchCV: AUC on test rows and total time.
 
 Run `python bench/search.py [REPEATS]`. Both search the same LightGBM settings on the same rows of Adult
-(the columns of params.yaml), without mitigation, and end with a fitted model; repeats differ in their
-seed. The peer scores each candidate by 5-fold cross-validated AUC, searches the number of trees too (it
-has no early stopping), and refits its best on all the rows it was given: train and validation rows, or
-train rows alone. Ours learns from train rows alone, stops each fit early on validation rows, and chooses
-by accuracy there. It runs twice: with as many fits as the peer, and with as many candidates.
+(the columns of params.yaml; learning rates up to 0.3), without mitigation, and end with a fitted model;
+repeats differ in their seed. Both take the candidate of the best AUC: the peer by 5-fold cross-validation,
+ours on validation rows. The peer searches the number of trees too (it has no early stopping), and refits its
+best on all the rows it was given: train and validation rows, or train rows alone. Ours learns from train rows
+alone, stops each fit early on validation rows, and gives up weak trials as params.yaml says. The budget is
+the peer's fits; ours runs with as many fits, as many candidates, and half as many. One core each, then two:
+the peer runs its folds side by side, ours its trials.
 """
 
+import os
 import statistics
 import sys
 import tempfile
@@ -27,15 +30,21 @@ from fairmark.learn.record import Record
 from fairmark.learn.result import Result
 from fairmark.learn.search import Search
 from fairmark.learn.trial import Setup, attempt
-from fairmark.learn.workers import Here
-from fairmark.params import Policy, Tune
+from fairmark.learn.workers import workers
+from fairmark.params import FloatRange, Policy, Tune
 
 CANDIDATES, FOLDS = 16, 5
 PEERS = {
     "BayesSearchCV, train and validation rows": ("train", "valid"),
     "BayesSearchCV, train rows": ("train",),
 }
-OURS = {"ours, as many fits": CANDIDATES * FOLDS, "ours, as many candidates": CANDIDATES}
+OURS = {
+    "ours, as many fits": CANDIDATES * FOLDS,
+    "ours, as many candidates": CANDIDATES,
+    "ours, half as many candidates": CANDIDATES // 2,
+}
+STEPS = FloatRange(type="float", low=0.04, high=0.3, log=True, grid=3)
+"""Learning rates: wider than in params.yaml, for both sides."""
 
 
 def unmitigated(data: Rows, trials: int, seed: int) -> tuple[Tune, Policy]:
@@ -45,37 +54,41 @@ def unmitigated(data: Rows, trials: int, seed: int) -> tuple[Tune, Policy]:
         update={
             "seed": seed,
             "trials": trials,
-            "families": {"boosted": given.families["boosted"]},
+            "families": {"boosted": {**given.families["boosted"], "learning_rate": STEPS}},
             "balance": ["none"],
             "reweighing": [False],
             "mitigation": [],
+            "finalists": None,
         }
     )
     limits = [limit for limit in policy.limits if limit.attribute is None and limit.measure == "roc_auc"]
     return search, policy.model_copy(update={"limits": limits, "waivers": []})
 
 
-def ours(data: Rows, folder: Path, trials: int, seed: int) -> tuple[float, float]:
+def ours(data: Rows, folder: Path, trials: int, seed: int, cores: int) -> tuple[float, float]:
     """Return the seconds of a search and of the fit of what it chose, one after another, and the AUC."""
     search, policy = unmitigated(data, trials, seed)
+    os.environ["FAIRMARK_WORKERS"] = str(cores)
     start = time.perf_counter()
-    setup = Setup.of(data.files, data.params.train, policy, 0.0, f"{seed}-{trials}")
-    record = Record(folder / f"{seed}-{trials}.jsonl")
-    found = Search(search, policy, partial(attempt, setup), Here(), record, lambda _: None).run()
-    best = Result(search, policy, data.params.train.threshold.maximise, found).best
+    name = f"{seed}-{trials}-{cores}"
+    setup = Setup.of(data.files, data.params.train, policy, 0.0, name, search.pruning)
+    record = Record(folder / f"{name}.jsonl")
+    with workers() as executor:
+        found = Search(search, policy, partial(attempt, setup), executor, record, lambda _: None).run()
+    done = Result(search, policy, data.params.train.threshold.maximise, found).done
+    best = max(done, key=lambda trial: trial.outcome.overall["roc_auc"])
     model = fit_model(read_parts(*data.files), best.chosen, data.params.train, policy)
     seconds = time.perf_counter() - start
     return seconds, float(roc_auc_score(data.label("test"), model.score(data.parts.part("test")[0])))
 
 
-def theirs(data: Rows, folder: Path, parts: Sequence[str], seed: int) -> tuple[float, float]:
+def theirs(data: Rows, folder: Path, parts: Sequence[str], seed: int, cores: int) -> tuple[float, float]:
     """Return the peer's seconds and AUC."""
-    space: dict[str, Any] = {
-        name: dimension.model_dump() for name, dimension in data.params.tune.families["boosted"].items()
-    }
+    settings = {**data.params.tune.families["boosted"], "learning_rate": STEPS}
+    space: dict[str, Any] = {name: dimension.model_dump() for name, dimension in settings.items()}
     space["n_estimators"] = {"type": "int", "low": 50, "high": data.params.train.max_rounds, "log": True}
-    question = {"space": space, "folds": FOLDS, "candidates": CANDIDATES, "parts": parts, "seed": seed}
-    answer = ask("bayes_search", folder, question)
+    asked = {"folds": FOLDS, "candidates": CANDIDATES, "parts": parts, "seed": seed, "cores": cores}
+    answer = ask("bayes_search", folder, {"space": space, **asked})
     return answer["seconds"], answer["auc"]
 
 
@@ -94,19 +107,22 @@ def show(sides: dict[str, list[tuple[float, float]]]) -> None:
 
 
 def main(repeats: int) -> None:
-    """Let all sides take turns, a seed each turn."""
-    sides: dict[str, list[tuple[float, float]]] = {name: [] for name in [*PEERS, *OURS]}
+    """Let all sides take turns, a seed each turn, on one core and then on two."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         data = rows(folder)
         data.export(folder / "rows.npz", "sex")
-        ours(data, folder, 2, 0)  # imports
-        for seed in range(1, repeats + 1):
-            for name, parts in PEERS.items():
-                sides[name].append(theirs(data, folder, parts, seed))
-            for name, trials in OURS.items():
-                sides[name].append(ours(data, folder, trials, seed))
-    show(sides)
+        ours(data, folder, 2, 0, 1)  # imports
+        for cores in (1, 2):
+            sides: dict[str, list[tuple[float, float]]] = {name: [] for name in [*PEERS, *OURS]}
+            for seed in range(1, repeats + 1):
+                for name, parts in PEERS.items():
+                    sides[name].append(theirs(data, folder, parts, seed, cores))
+                for name, trials in OURS.items():
+                    sides[name].append(ours(data, folder, trials, seed, cores))
+            load = os.getloadavg()[0]
+            print(f"{cores} core{'s' if cores > 1 else ''} each (load {load:.1f})")
+            show(sides)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """scikit-optimize's BayesSearchCV over LightGBM, refitted on all rows that it may learn from.
 
 Run as `python bayes_search.py FOLDER`. Asked for: `parts` to learn from, `space`, `folds`, `candidates` (so
-candidates x folds fits, and one more at the end) and `seed`.
+candidates x folds fits, and one more at the end), `seed`, and how many `cores` its folds run on.
 """
 
 import json
@@ -33,7 +33,7 @@ search = BayesSearchCV(
     cv=question["folds"],
     scoring="roc_auc",
     random_state=question["seed"],
-    n_jobs=1,
+    n_jobs=question["cores"],
 )
 search.fit(x, y)
 seconds = time.perf_counter() - start
