@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import plan
 import retrain
+import signer
 from costs import costs, told
 from prefect import flow, task
 from prefect.artifacts import create_link_artifact, create_table_artifact
@@ -34,10 +35,10 @@ from surroundings import LOG, ROOT
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import read_json
 from fairmark.params import Params, read_params
-from fairmark.release import trace
+from fairmark.release import loosening, trace
 from fairmark.release.contents import GATHERED, MEASUREMENTS, MODEL, VERDICT
 from fairmark.release.hashes import check_workspace, folder_sha256
-from fairmark.release.keys import own_key, own_public, public_place
+from fairmark.release.keys import own_key, own_public
 from fairmark.release.statement import release_digest
 
 if TYPE_CHECKING:
@@ -232,8 +233,9 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
 
 
 def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
-    """Retrain, judge, gather, tag, register, weigh, verify."""
-    need_key()
+    """Refuse a policy loosened without approvals; retrain, judge, gather, tag, register, weigh, verify."""
+    signer.need_key()
+    loosening.refuse_unless_approved(ROOT)
     progress = Progress([*retrain.steps(), "judge", "gather", "tag", "register", "costs", "verify"])
     retrain.run_stages(progress)
     plan.refuse_changed(trace.trace(ROOT).dirty)
@@ -256,25 +258,11 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     summarise(progress, folder, seen, verdict.outcome, cost)
 
 
-def need_key() -> None:
-    """Make the key that releases are signed with, unless there is one, and say so.
-
-    Raises
-    ------
-    StateError
-        When there is a key that can't be used: better now than after the stages.
-    """
-    key = own_key(make=True)
-    if key.made:
-        say(f"you had no key to sign releases with: made {key.path}; keep it safe, and give it to nobody")
-        say(f"its public half is {public_place()}: give that to whoever checks your releases")
-
-
 def gather(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -> tuple[plan.Goal, Path]:
     """Make the folder; if HEAD's tag is not of what can be made here, make the next version."""
     folder = assemble(goal, seen, params, verdict)
     name = f"{params.project.name}@{goal.version}"
-    why = otherwise(name, folder) if goal.tagged else None
+    why = signer.otherwise(ROOT, name, folder) if goal.tagged else None
     if why is None:
         return goal, folder
     set_aside(folder)
@@ -283,27 +271,14 @@ def gather(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -
     return goal, assemble(goal, seen, params, verdict)
 
 
-def otherwise(tag_name: str, folder: Path) -> str | None:
-    """Return in what a tag is not that of the release in `folder` by this user's key, or None when it is."""
-    from fairmark.release.tags import tag_signer
-
-    if trace.tagged_statement(ROOT, tag_name) != release_digest(folder):
-        return "states another environment or verdict than this one's"
-    try:
-        tag_signer(ROOT, tag_name, [own_key(make=False).public.allowed("you")])
-    except VerificationError:
-        return "is signed by another key than yours, or by none"
-    return None
-
-
 def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str, cost: str = "") -> None:
     """Tell what was made, what was measured and how long it took."""
-    note(release=folder.name, verdict=outcome)
+    note(release=folder.name, statement_sha256=release_digest(folder), verdict=outcome)
     name, _, version = folder.name.rpartition("-")
     lines = [
         ("release", str(folder.relative_to(ROOT))),
         ("tag", f"{name}@{version} on commit {seen.commit[:12]}"),
-        ("signed", signed()),
+        ("signed", signer.signed()),
         ("verdict", outcome),
         *plan.figures(read_json(folder / "measurements.json")),
         *([("costs", cost)] if cost else []),
@@ -314,13 +289,6 @@ def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str, cos
     LOG.info("")
     for title, text in lines:
         LOG.info("%s  %s", title.ljust(width), text)
-
-
-def signed() -> str:
-    """Return in words whose key signed, and where its public half is."""
-    public, place = own_public(), public_place()
-    shown = f", public half {place}" if place else ""
-    return f"by key {public.keyid[:16]}…{shown}" if public else "by another key than yours"
 
 
 if __name__ == "__main__":
