@@ -3,9 +3,10 @@
 Run `python bench/papers.py`. Runs the stages up to `evaluate` in a temporary folder with params.yaml
 and, laid over it, bench/all-columns.yaml: the model may read everything but sex and race. The search
 cross-fits its finalists, so the limit, with the file's margin, is kept on train and validation rows held
-out in turn. How the ratio then comes out on test rows is in part chance, so three limits are shown. The released model of this project uses params.yaml alone; this one is for
-comparison only. The papers' figures are quoted, not run: other settings and, in part, other splits, so
-they say where the field stands and no more.
+out in turn. How the ratio then comes out on test rows is in part chance, so three limits are shown. The
+released model of this project uses params.yaml alone; this one is for comparison only. The papers' figures
+are quoted, not run: other settings and, in part, other splits, so they say where the field stands and no
+more.
 """
 
 import os
