@@ -120,3 +120,24 @@ def test_a_model_is_weighed_by_what_there_is_to_read() -> None:
 
     read_as = next(row for row in compared(facts(trials=rows)).rows if row[0] == "What there is to read")
     assert list(read_as[1:]) == ["points for 2 features", "366 trees", "366 trees of 15 leaves"]
+
+
+def test_a_trial_that_was_given_up_says_where_and_is_no_failure() -> None:
+    rows = trials(FAIR.limits)
+    rows[2] |= {"state": "pruned", "failure": "", "rounds": "60"}
+
+    assert table(facts(trials=rows)).rows[2][0] == "2 pruned at round 60"
+    told = search_view(facts(trials=rows))["sentence"]
+    assert "1 trials were given up early" in told
+    assert "came to nothing" not in told
+
+
+def test_a_finalist_says_on_which_rows_it_was_measured() -> None:
+    rows = trials(FAIR.limits)
+    rows[3] |= {"role": "finalist"}
+    found = facts(trials=rows)
+
+    assert "held out in turn" in compared(found).caption
+    assert "held out in turn" in price(found).caption  # type: ignore[union-attr]
+    assert "held out in turn" not in compared(facts()).caption
+    assert str(table(found).rows[3][0]) == "3 chosen, finalist"
