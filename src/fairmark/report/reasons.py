@@ -154,11 +154,10 @@ def _decision(entry: Mapping[str, Any], facts: Facts) -> Mapping[str, Any]:
 
 def _reason(reason: Mapping[str, str], facts: Facts) -> Mapping[str, str]:
     """Return a reason without what no page shows: a personal value, and a group that would tell one."""
-    if reason["feature"] in facts.personal:
-        return {**reason, "value": WITHHELD}
-    if reason["feature"] in facts.schema["attributes"] and cutoffs.is_withheld(reason["feature"], facts):
+    name = reason["feature"]
+    if name in facts.schema["attributes"] and cutoffs.is_withheld(name, facts):
         return {**reason, "value": WITHHELD, "effect": "with another group's threshold it would be otherwise"}
-    return reason
+    return {**reason, "value": WITHHELD} if name in facts.personal else reason
 
 
 def _waterfall(entry: Mapping[str, Any], facts: Facts) -> Table:
