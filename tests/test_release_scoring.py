@@ -1,0 +1,71 @@
+"""A registered model whose groups have thresholds of their own asks for the columns that tell the group."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from release_folder import SCHEMA, model, rows
+
+from fairmark.files import write_json
+from fairmark.learn.group_thresholds import GroupThresholds, Origin
+from fairmark.learn.model import Model
+from fairmark.release import register
+
+SEX = Origin(column="sex", kind="categorical", edges=None, pair=None)
+AGE = Origin(column="age", kind="numeric", edges=[40.0], pair=None)
+
+
+def own(*origins: Origin, **groups: float) -> GroupThresholds:
+    return GroupThresholds(
+        attribute="sex_age", constraint="demographic_parity", origins=[*origins], groups=groups
+    )
+
+
+OWN = replace(model(), own=own(SEX, AGE, **{"Female & <40": 0.001, "Male & >=40": 0.999}))
+
+
+def served(folder: Path, made: Model) -> Any:
+    """Return the model as MLflow serves it, with the signature that a registration gives it."""
+    import mlflow
+
+    write_json(folder / "schema.json", SCHEMA)
+    made.save(folder / "model")
+    mlflow.pyfunc.save_model(
+        folder / "saved",
+        python_model=str(Path(register.__file__).with_name("scoring.py")),
+        artifacts={"model": str(folder / "model")},
+        signature=register._signature(mlflow, folder),
+        pip_requirements=[],
+    )
+    return mlflow.pyfunc.load_model(str(folder / "saved"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # MLflow's, about itself
+def test_the_decision_of_a_service_is_that_of_the_group(tmp_path: Path) -> None:
+    from mlflow.exceptions import MlflowException
+
+    found = served(tmp_path, OWN)
+    sent = rows().assign(
+        sex=pd.Series(["Female", "Male", "Male", None], dtype="str"), age=[39.0, 40.0, np.nan, 20.0]
+    )
+
+    scored = found.predict(sent)
+
+    np.testing.assert_array_equal(scored["score"], model().score(rows()))
+    bars = np.array([0.001, 0.999, 0.5, 0.5])
+    np.testing.assert_array_equal(scored["decision"] == 1, scored["score"].to_numpy() >= bars)
+    assert [column.name for column in found.metadata.get_input_schema()] == [*model().features, "sex", "age"]
+    with pytest.raises(MlflowException, match="missing inputs"):
+        found.predict(rows())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_of_one_threshold_asks_for_its_features_alone(tmp_path: Path) -> None:
+    found = served(tmp_path, model())
+
+    assert [column.name for column in found.metadata.get_input_schema()] == model().features
