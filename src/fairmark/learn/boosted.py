@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairmark.errors import InputError
+from fairmark.learn import trees
 from fairmark.learn.encode import Column, Floats
 from fairmark.learn.lagrangian import Lagrangian, even_odds
 from fairmark.learn.sample import Sample
@@ -40,7 +41,8 @@ class Boosted:
     def _booster(self) -> "lgb.Booster":
         import lightgbm as lgb
 
-        return lgb.Booster(model_str=self.text)
+        head, _, _ = self.text.partition(trees.END)
+        return lgb.Booster(model_str=head + trees.REST)
 
     @property
     def rounds(self) -> int:
@@ -181,18 +183,8 @@ def load(text: str, columns: Sequence[Column]) -> Boosted:
     InputError
         When the text is not LightGBM's, or speaks of another number of features.
     """
-    import lightgbm as lgb
-
-    if not text.startswith("tree\n") or "\nend of trees\n" not in text:
-        raise InputError("booster.txt: must be LightGBM's model text, got something else")
-    model = Boosted(text)
-    try:
-        features = model._booster.num_feature()  # noqa: SLF001 - our own
-    except lgb.basic.LightGBMError as error:
-        raise InputError(f"booster.txt: must be LightGBM's model text, got {error}") from error
-    if features != len(columns):
-        raise InputError(f"booster.txt: must read {len(columns)} features, got {features}")
-    return model
+    trees.check(text, len(columns))
+    return Boosted(text)
 
 
 def _steady_text(text: str) -> str:
