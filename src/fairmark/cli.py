@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from fairmark.errors import FairmarkError
 from fairmark.verbs import (
     approve,
+    diff,
     forget,
     history,
     judge,
@@ -30,6 +31,7 @@ VERBS = {
     "verify": verify,
     "pack": pack,
     "rebuild": rebuild,
+    "diff": diff,
     "judge": judge,
     "trail": trail,
     "forget": forget,

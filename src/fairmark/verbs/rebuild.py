@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fairmark.verbs.told import RELEASE, print_json
+from fairmark.verbs.told import RELEASE, print_json, shown
 
 HELP = "make a release again from its commit, and compare the bytes"
 
@@ -55,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
         print_json({**asdict(rebuilt), "exit_code": code})
         return code
     for line in rebuilt.lines():
-        print(line)
+        print(shown(line))
     return code
 
 

@@ -8,3 +8,8 @@ def print_json(value: object) -> None:
     import json  # here, because a verb that writes none should not pay for it
 
     print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def shown(text: str) -> str:
+    """Return what a stranger may have written as a terminal can show it: no control characters."""
+    return "".join(char if char.isprintable() else " " for char in text)

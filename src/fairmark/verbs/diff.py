@@ -1,0 +1,56 @@
+"""`fairmark diff A B`: two releases side by side, part by part.
+
+Ends as diff(1) does: 0 when nothing differs but name, version and commit, 1 when something does, and more
+than 1 in trouble (2 used wrongly, 4 one of them is not what it says, 5 it can't be told).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from fairmark.verbs.told import RELEASE, print_json, shown
+
+HELP = "show what differs between two releases"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes to `parser`."""
+    parser.add_argument("a", metavar="A", help=RELEASE)
+    parser.add_argument("b", metavar="B", help="the other one")
+    parser.add_argument("--clone", type=Path, help="a clone whose DVC cache or remote holds the rows of both")
+    parser.add_argument("--json", action="store_true", help="write the parts as JSON")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Compare, say what differs, and return 0 (nothing) or 1."""
+    from fairmark.errors import FairmarkError
+
+    try:
+        return _compared(given)
+    except FairmarkError as error:
+        if error.exit_code != 1:
+            raise
+        print("fairmark diff:", *error.faults, sep="\n  ", file=sys.stderr)  # 1 means here that they differ
+        return 5
+
+
+def _compared(given: argparse.Namespace) -> int:
+    from fairmark.release.difference import compare, named
+    from fairmark.release.opened import Opened
+    from fairmark.release.target import found
+
+    with found(given.a, given.clone) as a, found(given.b, given.clone) as b:
+        one, two = Opened(a.folder), Opened(b.folder)
+        parts = compare(one, two, given.clone or a.clone or b.clone)
+        names = named(one), named(two)
+    code = int(any(part.lines for part in parts))
+    if given.json:
+        told = {part.name: part.value for part in parts}
+        print_json({"a": names[0], "b": names[1], "parts": told, "exit_code": code})
+        return code
+    print(f"{names[0]} beside {names[1]}")
+    for part in parts:
+        print(f"{part.name}: {'the same' if not part.lines else ''}".rstrip())
+        for line in part.lines:
+            print(shown(f"  {line}"))
+    return code
