@@ -2,7 +2,9 @@
 
 import hashlib
 from functools import cache
+from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from fairmark.release import keyfile
@@ -12,9 +14,22 @@ from fairmark.release.keys import ORDER, PublicKey, SigningKey
 @cache
 def key(name: str) -> SigningKey:
     """Return the key of `name`: its secret is the SHA-256 of the name."""
-    secret = int.from_bytes(hashlib.sha256(name.encode()).digest(), "big") % (ORDER - 1) + 1
-    private = ec.derive_private_key(secret, ec.SECP256R1())
+    private = _private(name)
     return SigningKey(PublicKey.of(private.public_key()), lambda data: keyfile.signed(private, data))
+
+
+def _private(name: str) -> ec.EllipticCurvePrivateKey:
+    secret = int.from_bytes(hashlib.sha256(name.encode()).digest(), "big") % (ORDER - 1) + 1
+    return ec.derive_private_key(secret, ec.SECP256R1())
+
+
+def pem(name: str, folder: Path) -> Path:
+    """Return a PEM file with the private key of `name`."""
+    path = folder / f"{name}.pem"
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    path.write_bytes(_private(name).private_bytes(encoding, form, serialization.NoEncryption()))
+    path.chmod(0o600)
+    return path
 
 
 MAKER, ADA, BOB, CAM = (key(name) for name in ("the maker", "ada", "bob", "cam"))

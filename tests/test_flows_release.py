@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import release
-from flows_repo import call, commit
+from flows_repo import call, commit, edit
 from sealing import MINE
 
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
@@ -349,3 +349,13 @@ def test_a_waiver_that_expired_since_the_commit_stops_the_release(repo: Path, ro
         release.release.fn()
 
     assert folders(repo) == []
+
+
+def test_a_policy_loosened_since_the_last_release_is_refused_before_anything_is_made(repo: Path) -> None:
+    release.release.fn()
+    edit(repo / "params.yaml", "at_least: 0.85", "at_least: 0.84")
+    commit(repo)
+
+    with pytest.raises(RefusedError, match=rf"policy: must not be looser than at {NAME}@v0\.1\.0"):
+        release.release.fn()
+    assert folders(repo) == [f"{NAME}-v0.1.0"]

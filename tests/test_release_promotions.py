@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 from release_folder import git, write_lock
-from signing import ADA, BOB, CAM, approver, key
+from signing import ADA, BOB, CAM, approver, key, pem
 
+from fairmark.cli import main
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
 from fairmark.files import read_json
 from fairmark.judge.verdict import judge
@@ -378,3 +380,107 @@ def test_keeping_and_finding_approvals_agree(root: Path) -> None:
     asked = candidate(find(root, "loans-v0.2.0"), root, read_approvers(root / FILE)).asked
 
     assert len(kept(root, asked)[0]) == 2
+
+
+# ------------------------------------------------------------------ by the command line
+
+
+def words(root: Path, *given: str, who: str = "ada") -> list[str]:
+    return [*given, "--clone", str(root), "--key", str(pem(who, root.parent))]
+
+
+def test_approve_shows_the_verdict_and_what_was_waived_and_writes_the_record(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("approve", "loans-v0.2.0", "--reason", "I looked.", "--expires", SOON.isoformat())
+
+    assert main(words(root, *given, who="bob")) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("loans-v0.2.0 is verified; its digest is ")
+    assert told[1] == "verdict: pass, of which was let through:"
+    assert told[2].startswith("  tight: insufficient evidence, let through by A. P. until")
+    assert told[3] == "approved by bob@example.org: 1 of 2 needed"
+    assert (root / "approvals" / "loans-v0.2.0" / f"{BOB.public.keyid[:16]}.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "fault"),
+    [
+        (["loans-v0.1.0", "--reason", "x", "--expires", "2020-01-01"], 3, "got one that expired 2020-01-01"),
+        (["loans-v0.1.0", "--reason", "x", "--expires", "soon"], 2, "--expires: must be a day such as"),
+        (["loans-v0.1.0", "--reason", " ", "--expires", "2099-01-01"], 2, "reason: must say why"),
+        (["nothing", "--reason", "x", "--expires", "2099-01-01"], 2, "must be a release folder"),
+        (["--reason", "x", "--expires", "2099-01-01"], 2, "must be given a release or --policy, got both or"),
+        (["--policy", "--reason", "x", "--expires", "2099-01-01"], 1, "must be looser than before to need"),
+    ],
+)
+def test_what_can_not_be_approved_ends_with_its_own_code(
+    root: Path, given: list[str], code: int, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(root, "approve", *given)) == code
+    assert fault in capsys.readouterr().err
+    assert not (root / "approvals").exists()
+
+
+def test_ones_own_release_can_not_be_approved(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / FILE).write_text((root / FILE).read_text().replace('"git"', '"git,fairmark-approval"'))
+    given = ["approve", "loans-v0.1.0", "--reason", "Mine.", "--expires", "2099-01-01", "--clone", str(root)]
+
+    assert main(given) == 3
+    assert "must be another's than the maker's, got the key that made loans-v0.1.0" in capsys.readouterr().err
+
+
+def test_promote_and_roll_back_and_tell_by_the_command_line(
+    served: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(served, "rollback", "--stage", "production", "--reason", "It drifts.")) == 0
+    assert main(words(served, "promote", "loans-v0.2.0", "--to", "staging", "--reason", "Again.")) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "production holds v0.1.0 now (rolled back): tag loans#production#3"
+    assert "staging holds v0.2.0 now (promoted): tag loans#staging#4" in told
+
+    assert main(["history", "--clone", str(served), "--stage", "production", "--check"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert re.findall(r"production (\S+) (promoted|rolled back) by (\S+)", "\n".join(told)) == [
+        ("v0.1.0", "promoted", "ada@example.org"),
+        ("v0.2.0", "promoted", "ada@example.org"),
+        ("v0.1.0", "rolled back", "ada@example.org"),
+    ]
+    assert told[-1] == "holds: the history of loans"
+
+    assert main(["history", "--clone", str(served), "--on", TODAY.isoformat(), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["history"]
+    assert [(each["stage"], each["release"]) for each in found][-1] == ("staging", "loans-v0.2.0")
+
+
+def test_a_history_that_does_not_hold_ends_with_4(served: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    git(served, "tag", "-d", "loans#production#1")
+
+    assert main(["history", "--clone", str(served), "--check", "--json"]) == 4
+    facts = {each["name"]: each["held"] for each in json.loads(capsys.readouterr().out)["facts"]}
+    assert (facts["chain"], facts["trail"], facts["signatures"]) == (False, False, True)
+
+
+def test_a_promotion_that_is_refused_ends_with_3(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(root, "promote", "loans-v0.2.0", "--to", "production", "--reason", "x")) == 3
+    assert "must be approved by 2 people" in capsys.readouterr().err
+
+
+def test_a_loosened_policy_ends_with_3_and_approved_with_0(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = root / "params.yaml"
+    params.write_text(params.read_text(encoding="utf-8").replace("at_least: 0.6", "at_least: 0.5", 1))
+    assert main(["policy", "--clone", str(root)]) == 3
+    told = capsys.readouterr().out.splitlines()
+    assert told[:2] == [
+        "compared with loans@v0.2.0",
+        "loosened  policy.limits.auc-floor.at_least: 0.6 to 0.5",
+    ]
+    assert told[-1] == "policy: LOOSENED without the approvals that takes"
+
+    given = ("approve", "--policy", "--reason", "Agreed.", "--expires", SOON.isoformat())
+    assert main(words(root, *given, who="cam")) == 0
+    assert main(["policy", "--clone", str(root), "--json"]) == 0
+    told_json = json.loads(capsys.readouterr().out.partition("(commit it)\n")[2])
+    assert (told_json["approved"], told_json["stands"]) == (["cam@example.org"], True)

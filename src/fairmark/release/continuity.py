@@ -154,7 +154,7 @@ def _same_aliases(found: "Aliased", past: History) -> str:
         raise VerificationError(*faults, "the tags are right: `fairmark history --align` makes it follow")
     if absent:
         raise StateError(*absent)
-    return f"MLflow's aliases name what the tags do: {', '.join(wanted) or 'nothing'}"
+    return f"MLflow's aliases name what the tags do: {', '.join(sorted(wanted)) or 'nothing'}"
 
 
 def _fact(name: str, asked: Callable[[], str | Fact]) -> Fact:
