@@ -3,10 +3,11 @@
 https://spdx.github.io/spdx-spec/v2.3/SPDX-license-expressions/
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 
+@lru_cache(maxsize=1024)  # a bill names a few licences hundreds of times
 def spdx(text: str | None) -> str | None:
     """Return a licence expression in SPDX's spelling, or None when it is not one of known identifiers.
 
