@@ -1,0 +1,68 @@
+"""What the data card of a release says is what the rest of the release says."""
+
+from pathlib import Path
+
+import pytest
+
+from fairmark.errors import VerificationError
+from fairmark.release.data_told import data_card
+from fairmark.release.opened import Opened
+
+pytest_plugins = ("release_fixtures",)
+
+
+def test_the_card_of_a_release_holds(small_release: Path) -> None:
+    assert data_card(Opened(small_release)).startswith("its 5 columns, files, test rows and times are those")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        (
+            "| home | categorical | feature |",
+            "| home | numeric | feature |",
+            "column home must be categorical",
+        ),
+        (
+            "| sex | categorical | protected | | yes |",
+            "| sex | categorical | feature | | yes |",
+            "column sex",
+        ),
+        (
+            "| sex | categorical | protected | | yes |",
+            "| sex | categorical | protected | | no |",
+            "personal: yes",
+        ),
+        ("| member | boolean | feature | | no |\n", "", "column member"),
+        ("| A release | 3650 |", "| A release | 9 |", "'A release 3650' must stand in a table"),
+        ("| Test | 8,000 |", "| Test | 8,001 |", "'Test 8,000 0.500' must stand in a table"),
+        ("- Owner: ", "- Owner: not ", "'- Owner: Barry Becker"),
+        ("SHA-256 `", "SHA-256 `0", "people.csv [0-9a-f]{64}' must stand on it"),
+    ],
+)
+def test_each_thing_that_was_changed_is_told(small_release: Path, old: str, new: str, fault: str) -> None:
+    path = small_release / "data-card.md"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    with pytest.raises(VerificationError, match=fault):
+        data_card(Opened(small_release))
+
+
+def test_the_card_that_the_stage_writes_is_read_as_it_is_meant(small_release: Path) -> None:
+    from paperwork import PREPARE, PRIVACY, RELEASE, facts
+
+    from fairmark.files import write_json
+    from fairmark.report import data_card as written
+
+    found, opened = facts(names=("pay | <b>", "job")), Opened(small_release)
+    (small_release / "data-card.md").write_text(written.data_card(found, PREPARE, PRIVACY, RELEASE))
+    write_json(small_release / "schema.json", found.schema)
+    opened.params["privacy"] = PRIVACY.model_dump()
+    opened.params["release"] = RELEASE.model_dump()
+    opened.params["prepare"]["files"] = {"main": {"name": "made.csv"}, "test": None}
+    opened.inputs["data/made.csv"] = {"digest": {"sha256": "12" * 32}}
+    opened.measurements["data"] |= {"rows": 1000, "positives": 300}
+
+    assert data_card(opened).startswith("its 3 columns")
