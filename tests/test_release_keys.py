@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
@@ -24,6 +26,7 @@ from fairmark.release.keys import (
     ORDER,
     PublicKey,
     config_folder,
+    lowered,
     own_key,
     own_public,
     public_key,
@@ -276,6 +279,23 @@ def test_rfc_6979_gives_its_published_signature() -> None:
 
     assert r == 0xEFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716
     assert s == 0xF7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8
+
+
+def test_an_openssl_without_rfc_6979_signs_as_well_but_otherwise_each_time() -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+
+    class Old:
+        def sign(self, data: bytes, algorithm: ec.ECDSA) -> bytes:
+            if algorithm.deterministic_signing:
+                raise UnsupportedAlgorithm("no RFC 6979 here")
+            return private.sign(data, algorithm)
+
+    old: Any = Old()
+    first, second = (lowered(keyfile.signed(old, b"data")) for _ in range(2))
+
+    assert first != second
+    PublicKey.of(private.public_key()).verify(first, b"data")
+    PublicKey.of(private.public_key()).verify(second, b"data")
 
 
 def test_a_public_key_is_read_through_a_link(tmp_path: Path) -> None:

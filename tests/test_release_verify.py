@@ -596,6 +596,21 @@ def test_it_imports_nothing_heavy() -> None:
     assert not heavy & set(loaded.stdout.split())
 
 
+def test_checking_the_seals_imports_no_signing_library(small_release: Path) -> None:
+    script = """if True:
+        import sys
+        from pathlib import Path
+        from fairmark.release.keys import own_public
+        from fairmark.release.verify import verify
+        facts = verify(Path(sys.argv[1]), None, own_public())
+        assert all(fact.held for fact in facts if fact.name.startswith("seal "))
+        print(*sys.modules)"""
+    words = [sys.executable, "-c", script, str(small_release)]
+    loaded = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+
+    assert not {"model_signing", "sigstore", "securesystemslib", "in_toto_attestation"} & set(loaded)
+
+
 def test_it_takes_less_than_a_second(small_release: Path) -> None:
     before = time.process_time()
     verify(small_release)
