@@ -61,7 +61,7 @@ def sign_tag(root: Path, tag: str, commit: str, message: str, key: SigningKey) -
     """Set the annotated tag `tag` on `commit`, signed by `key` through SSH, and return its object's hash.
 
     Where git knows no identity, fairmark tags as itself and says so in the message. The tag is signed
-    before its name is set: `git tag --sign` of git 2.39 sets an unsigned one when ssh-keygen fails.
+    before its name is set: when ssh-keygen fails, `git tag --sign` of git 2.39 sets an unsigned one.
 
     Raises
     ------
