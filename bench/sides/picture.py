@@ -8,6 +8,7 @@ import pandas as pd
 LEAST_ACCURACY = 0.81
 LOOKS = {
     "sweep": {"color": "#0b5394", "marker": "o", "linestyle": "-", "linewidth": 2, "zorder": 3},
+    "by sex": {"color": "#6fa8dc", "marker": "v", "linestyle": "-", "linewidth": 1},
     "search": {"color": "#0b5394", "marker": "*", "linestyle": "", "zorder": 4},
     "ExponentiatedGradient": {"color": "#b45f06", "marker": "s", "linestyle": "--"},
     "ThresholdOptimizer": {"color": "#6a6a6a", "marker": "^", "linestyle": ":"},
@@ -16,6 +17,7 @@ LOOKS = {
 NOTES = {
     "ThresholdOptimizer": "ThresholdOptimizer (told the sex)",
     "sweep": "fairmark",
+    "by sex": "fairmark, thresholds by sex (told the sex)",
     "search": "fairmark, its search's choice",
 }
 
