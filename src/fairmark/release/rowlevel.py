@@ -13,9 +13,9 @@ What is looked for, and why no less and no more:
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import RefusedError
 from fairmark.files import read_json, read_parquet
@@ -150,6 +150,8 @@ def _telling(word: str) -> bool:
 def whole_rows(frame: "pd.DataFrame", texts: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """Return how many different rows of a table stand whole in each text; texts without any are left out.
 
+    The texts' runs of words are held and the rows pass by, because there may be many more rows than words.
+
     Parameters
     ----------
     frame
@@ -159,32 +161,42 @@ def whole_rows(frame: "pd.DataFrame", texts: Mapping[str, Sequence[str]]) -> dic
     """
     features = [str(name) for name in frame if not str(name).startswith("_")]
     by_key = sorted(range(len(features)), key=features.__getitem__)
-    names_of = [_parts(name) for name in features]
-    rows = list(_rows(frame, features))
-    runs = {tuple(word for value in row for word in value) for row in rows}
-    runs |= {tuple(word for k in by_key for word in (*names_of[k], *row[k])) for row in rows}
-    runs = {run for run in runs if sum(map(len, run)) >= TELLING}
-    starts, lengths = {run[0] for run in runs}, sorted({len(run) for run in runs})
-    found: dict[str, int] = {}
-    for name, words in texts.items():
-        spots = [at for at, word in enumerate(words) if word in starts]
-        held = {tuple(words[at : at + length]) for at in spots for length in lengths} & runs
-        if held:
-            found[name] = len(held)
-    return found
+    named = [_parts(name) for name in features]
+    cells = [_cells(frame[name]) for name in features]
+    lengths = {sum(map(len, row)) for row in zip(*cells, strict=True)}
+    starts = {next((value[0] for value in row if value), "") for row in zip(*cells, strict=True)}
+    plain = _runs(texts, starts, lengths)
+    keyed = _runs(texts, set(named[by_key[0]][:1]), {n + sum(map(len, named)) for n in lengths})
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for row in zip(*cells, strict=True):
+        values = tuple(word for value in row for word in value)
+        pairs = tuple(word for k in by_key for word in (*named[k], *row[k])) if keyed else ()
+        if sum(map(len, values)) >= TELLING:
+            for name in (*plain.get(values, ()), *keyed.get(pairs, ())):
+                found.setdefault(name, set()).add(values)
+    return {name: len(held) for name, held in found.items()}
 
 
-def _rows(frame: "pd.DataFrame", features: Sequence[str]) -> Iterator[tuple[list[str], ...]]:
-    """Yield each different row as the words of its values; a missing value has none."""
+def _cells(column: "pd.Series[Any]") -> list[list[str]]:
+    """Return the words of each value; a missing one has none."""
     import pandas as pd
 
-    columns = []
-    for name in features:
-        codes, values = pd.factorize(frame[name])
-        parts = [*(_parts(str(value)) for value in values), []]  # the last one is for the code -1: missing
-        columns.append([parts[code] for code in codes])
-    distinct = ~frame[list(features)].duplicated().to_numpy(bool)
-    return (row for row, kept in zip(zip(*columns, strict=True), distinct, strict=True) if kept)
+    codes, values = pd.factorize(column)
+    parts = [*(_parts(str(value)) for value in values), []]  # the last one is for the code -1: missing
+    return [parts[code] for code in codes]
+
+
+def _runs(
+    texts: Mapping[str, Sequence[str]], starts: Collection[str], lengths: Collection[int]
+) -> dict[tuple[str, ...], set[str]]:
+    """Return each run of words of these lengths that begins with one of `starts`, and the texts with it."""
+    found: dict[tuple[str, ...], set[str]] = {}
+    for name, words in texts.items():
+        for at, word in enumerate(words):
+            if word in starts:
+                for length in lengths:
+                    found.setdefault(tuple(words[at : at + length]), set()).add(name)
+    return found
 
 
 def _extremes(folder: Path, frame: "pd.DataFrame", root: Path, params: Params) -> list[str]:
