@@ -8,8 +8,12 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairmark.verbs.told import RELEASE, print_json, shown
+
+if TYPE_CHECKING:
+    from fairmark.release.rebuild import Rebuilt
 
 HELP = "make a release again from its commit, and compare the bytes"
 
@@ -35,19 +39,11 @@ def run(given: argparse.Namespace) -> int:
     """Rebuild, say what differs, and return 0 (the same), 4 (different) or 1 (it could not be done)."""
     import signal
 
-    from fairmark.release.keys import own_public, read_public
-    from fairmark.release.programs import run as program
-    from fairmark.release.rebuild import Rebuild, check_first
-    from fairmark.release.target import found, repository
-
-    signal.signal(signal.SIGTERM, _leave)
-    key = own_public() if given.key is None else read_public(given.key)
-    with found(given.release, given.clone) as target:
-        source = target.clone or repository(given.release)
-        opened = check_first(target.folder, source, key, yours=given.key is None)
-        _say("the release is what was released: making it again")
-        with _place(given.into, keep=given.keep) as place:
-            rebuilt = Rebuild(opened, source, place, given.here, program, _say).make()
+    before = signal.signal(signal.SIGTERM, _leave)  # so that what was begun is ended and taken away
+    try:
+        rebuilt = _rebuilt(given)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     code = 4 if rebuilt.differences else 0
     if given.json:
         from dataclasses import asdict
@@ -57,6 +53,21 @@ def run(given: argparse.Namespace) -> int:
     for line in rebuilt.lines():
         print(shown(line))
     return code
+
+
+def _rebuilt(given: argparse.Namespace) -> "Rebuilt":
+    from fairmark.release.keys import own_public, read_public
+    from fairmark.release.programs import run as program
+    from fairmark.release.rebuild import Rebuild, check_first
+    from fairmark.release.target import found, repository
+
+    key = own_public() if given.key is None else read_public(given.key)
+    with found(given.release, given.clone) as target:
+        source = target.clone or repository(given.release)
+        opened = check_first(target.folder, source, key, yours=given.key is None)
+        _say("the release is what was released: making it again")
+        with _place(given.into, keep=given.keep) as place:
+            return Rebuild(opened, source, place, given.here, program, _say).make()
 
 
 def _say(line: str) -> None:
