@@ -86,13 +86,15 @@ def test_why_all_have_the_common_threshold_is_said(tmp_path: Path) -> None:
     small = run(tmp_path / "small", rules=POLICY.model_copy(update={"min_group_rows": 999}), whole=False)
 
     assert read_json(plain["trained"])["why"] == "the chosen trial looks at quality alone"
-    assert read_json(small["trained"])["why"] == "fewer than two groups of side have 999 validation rows"
+    assert (
+        read_json(small["trained"])["why"] == "fewer than two groups of side have 999 rows that were held out"
+    )
     strict = policy(*POLICY.limits, limit("accuracy", "side", at_least=0.95)).model_copy(
         update={"protected_at_prediction": ["side"]}
     )
     none = run(tmp_path / "none", rules=strict, whole=False)
     assert read_json(none["trained"])["why"] == (
-        "no thresholds of groups keep the policy's limits by side on validation rows"
+        "no thresholds of groups keep the policy's limits by side on rows that were held out"
     )
     assert read_json(small["trained"])["thresholds"] is None
     assert "thresholds" not in Model.load(small["model"]).stated

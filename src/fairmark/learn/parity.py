@@ -1,4 +1,4 @@
-"""Choose a threshold for each group on validation rows, so that rates are drawn together (Hardt et al. 2016).
+"""Choose a threshold for each group, so that rates are drawn together (Hardt et al. 2016).
 
 Hardt, Price and Srebro, "Equality of opportunity in supervised learning", take one threshold for each group
 and, where no threshold gives the wanted rate, lots between two. Here nobody draws lots: of all ways to give
@@ -81,11 +81,11 @@ def together(
     by
         The attribute, and what is drawn together.
     margin
-        How far inside each limit on groups validation rows must stay, in the measure's own unit.
+        How far inside each limit on groups these rows must stay, in the measure's own unit.
     maximise
         What the quality is; that of all rows, those with the common threshold included.
     score, rows
-        Validation rows: their scores [n], labels, weights and groups.
+        Rows that were held out, never test rows: their scores [n], labels, weights and groups.
     common
         The threshold of rows whose group is too small or not known.
     """
@@ -114,8 +114,8 @@ def none_found(by: ByGroup, policy: Policy, margin: float | None, rows: Rows) ->
         return "the chosen trial looks at quality alone"
     names = large(rows.groups[by.attribute], policy.min_group_rows)
     if len(names) < 2:
-        return f"fewer than two groups of {by.attribute} have {policy.min_group_rows} validation rows"
-    return f"no thresholds of groups keep the policy's limits by {by.attribute} on validation rows"
+        return f"fewer than two groups of {by.attribute} have {policy.min_group_rows} rows that were held out"
+    return f"no thresholds of groups keep the policy's limits by {by.attribute} on rows that were held out"
 
 
 def large(group: pd.Series, least: int) -> list[str]:

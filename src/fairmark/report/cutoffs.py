@@ -21,7 +21,7 @@ def own_thresholds(facts: Facts) -> Mapping[str, Any] | None:
         return None
     name, constraint = own["attribute"], own["constraint"].replace("_", " ")
     what = (
-        f"Groups of {name} have thresholds of their own, chosen on validation rows for {constraint}: of two "
+        f"Groups of {name} have thresholds of their own, chosen on held-out rows for {constraint}: of two "
         f"people with the same score, one may be decided yes and the other no because of {name}."
     )
     allowed = f"The policy allows it by name (protected_at_prediction); the score itself does not see {name}."

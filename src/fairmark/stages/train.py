@@ -14,7 +14,7 @@ import numpy as np
 
 from fairmark.entry import run
 from fairmark.files import write_json
-from fairmark.learn.fit import Ready, fit, ready
+from fairmark.learn.fit import Fitted, Ready, fitted, ready
 from fairmark.learn.model import Model, probability
 from fairmark.learn.parity import none_found
 from fairmark.learn.parts import read_parts
@@ -41,14 +41,14 @@ def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it r
         When the files don't fit together, or the choices leave nothing to learn.
     """
     known = ready(read_parts(table, evidence, schema, rows), base)
-    made = fit(known, chosen, base, policy)
-    found = _found(made, known, base, policy)
-    made.save(model)
+    made = fitted(known, chosen, base, policy)
+    found = _found(made.model, known) | _common(made, base, policy)
+    made.model.save(model)
     size = sum(path.stat().st_size for path in model.iterdir())
     write_json(summary, found | {"size_bytes": size})
 
 
-def _found(made: Model, known: Ready, base: Train, policy: Policy) -> dict[str, object]:
+def _found(made: Model, known: Ready) -> dict[str, object]:
     from sklearn.metrics import roc_auc_score
 
     rows = known.valid
@@ -59,7 +59,6 @@ def _found(made: Model, known: Ready, base: Train, policy: Policy) -> dict[str, 
         "rows": {"train": len(known.train.label), "valid": len(rows.label)},
         "rounds": made.scorer.rounds,
         **made.stated,
-        **_common(made, known, base, policy),
         "valid": {
             "roc_auc": float(roc_auc_score(rows.label, score, sample_weight=rows.weight)),
             "accuracy": float(np.average(decided == rows.label, weights=rows.weight)),
@@ -68,12 +67,12 @@ def _found(made: Model, known: Ready, base: Train, policy: Policy) -> dict[str, 
     }
 
 
-def _common(made: Model, known: Ready, base: Train, policy: Policy) -> dict[str, object]:
+def _common(made: Fitted, base: Train, policy: Policy) -> dict[str, object]:
     """Return why every group has the common threshold where params ask for others."""
     by = base.threshold.by
-    if by is None or made.own is not None:
+    if by is None or made.model.own is not None:
         return {}
-    return {"thresholds": None, "why": none_found(by, policy, made.chosen.margin, known.rows)}
+    return {"thresholds": None, "why": none_found(by, policy, made.model.chosen.margin, made.held.rows)}
 
 
 if __name__ == "__main__":
