@@ -24,6 +24,7 @@ from fairmark.release.approvers import FILE, read_approvers
 from fairmark.release.asked import candidate, find
 from fairmark.release.assemble import assemble
 from fairmark.release.keys import SigningKey, own_key
+from fairmark.release.lapsed import refuse_lapsed
 from fairmark.release.promotions import promote, rollback
 from fairmark.release.statement import release_digest
 from fairmark.release.tags import read_tag, sign_tag
@@ -200,6 +201,15 @@ def test_a_waived_release_takes_two_people(root: Path) -> None:
     approve(root, "v0.2.0", BOB, CAM)
 
     assert len(to(root, "production", "v0.2.0").approvals) == 2
+
+
+def test_a_waiver_that_expired_since_lets_nothing_on(root: Path) -> None:
+    folder = find(root, "loans-v0.2.0")
+    refuse_lapsed(folder, SOON)
+    refuse_lapsed(find(root, "loans-v0.1.0"), SOON + dt.timedelta(days=9999))
+
+    with pytest.raises(RefusedError, match=r"verdict must still pass on .*, got insufficient evidence"):
+        refuse_lapsed(folder, SOON + dt.timedelta(days=1))
 
 
 def test_an_approval_of_another_release_put_into_the_folder_does_not_count(root: Path) -> None:

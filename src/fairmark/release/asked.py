@@ -139,29 +139,43 @@ def _refuse_unverified(folder: Path, root: Path, key: PublicKey | None) -> None:
             raise kind(f"{folder.name}: must be verified, got", *found)
 
 
-def from_tags(root: Path, of: Promotion, envelopes: Sequence[Any], approvers: Sequence[Approver]) -> Asked:
-    """Return what a promotion asked of approvers, from the repository alone: no release folder is at hand.
+@dataclass(frozen=True)
+class Made:
+    """What the repository alone says of a release: whose it is, and how many must approve it."""
 
-    What was waived is what the approvals say, for each of them signs it; `approvals.weigh` holds them
-    together. How many people it takes stands in params.yaml at the commit.
+    makers: frozenset[str]
+    authors: frozenset[str]
+    rules: Approvals
+
+
+def made(root: Path, tag: str, commit: str, approvers: Sequence[Approver]) -> Made:
+    """Return who made the release of a tag, and what params.yaml at its commit asks for.
 
     Raises
     ------
     VerificationError
         When the commit's params.yaml does not say how many people must approve.
     """
-    name = of.tag.partition("#")[0]
+    return Made(_tagged_with(root, tag), _tagged_by(root, tag, approvers), _rules(root, commit))
+
+
+def from_tags(of: Promotion, by: Made, envelopes: Sequence[Any]) -> Asked:
+    """Return what a promotion asked of approvers, where no release folder is at hand.
+
+    What was waived is what the approvals say, for each of them signs it; `approvals.weigh` holds them
+    together.
+    """
+    name = f"{of.tag.partition('#')[0]}-{of.version}"
     waived = next(filter(None, map(_waived, envelopes)), ())
-    rules = _rules(root, of.seen.commit)
     return Asked(
         kind=RELEASE,
-        name=f"{name}-{of.version}",
+        name=name,
         digest=of.digest,
-        folder=f"{name}-{of.version}",
-        makers=_tagged_with(root, f"{name}@{of.version}"),
-        authors=_tagged_by(root, f"{name}@{of.version}", approvers),
+        folder=name,
+        makers=by.makers,
+        authors=by.authors,
         waived=waived,
-        needed=rules.waived if waived else rules.plain,
+        needed=by.rules.waived if waived else by.rules.plain,
     )
 
 

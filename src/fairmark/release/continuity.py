@@ -42,7 +42,7 @@ def _others(past: History) -> str:
 
 
 def _signatures(told: Sequence[Told]) -> str:
-    wrong = [fault for each in told if each.signer is None for fault in each.faults[:1]]
+    wrong = [fault for each in told for fault in each.unsigned]
     if wrong:
         raise VerificationError(*wrong)
     who = dict.fromkeys(str(each.signer) for each in told)
@@ -64,7 +64,7 @@ def _clock(past: History) -> str:
 
 
 def _approvals(told: Sequence[Told]) -> str:
-    faults = [fault for each in told for fault in (each.faults if each.signer else each.faults[1:])]
+    faults = [fault for each in told for fault in each.unapproved]
     if faults:
         raise VerificationError(*faults)
     return f"each promotion carries its approvals, {sum(len(each.approved) for each in told)} in all"

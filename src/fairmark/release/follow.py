@@ -2,23 +2,35 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairmark.errors import FairmarkError, StateError
 from fairmark.release import chain
 from fairmark.release.promoted import Promotion
 
+if TYPE_CHECKING:
+    from fairmark.release.keys import SigningKey
 
-def follow(root: Path, name: str, promotions: Sequence[Promotion]) -> list[str]:
-    """Let the audit trail and the registry follow the tags, and return what is to be said of it."""
+
+def follow(
+    root: Path, name: str, promotions: Sequence[Promotion], key: "SigningKey | None" = None
+) -> list[str]:
+    """Let the audit trail and the registry follow the tags, and return what is to be said of it.
+
+    Parameters
+    ----------
+    key
+        What signs the entries of the trail; by default the user's own, where there is one.
+    """
     said = []
     try:
-        note(root, promotions)
+        note(root, promotions, key)
     except FairmarkError as error:
         said.append(f"the audit trail does not tell of it yet: {error}")
     return said + aligned(root, name, promotions)
 
 
-def note(root: Path, promotions: Sequence[Promotion]) -> int:
+def note(root: Path, promotions: Sequence[Promotion], key: "SigningKey | None" = None) -> int:
     """Add to the audit trail each promotion that it does not tell of, and return how many.
 
     Raises
@@ -39,7 +51,7 @@ def note(root: Path, promotions: Sequence[Promotion]) -> int:
             "release": f"{each.tag.partition('#')[0]}-{each.version}",
             "stage": each.stage,
         }
-        append(root, {"who": who(root), "what": what, "outcome": "completed"})
+        append(root, {"who": who(root), "what": what, "outcome": "completed"}, key)
     return len(late)
 
 

@@ -1,15 +1,16 @@
 """What was in which stage when, by whose word: told from the tags alone."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fairmark.errors import FairmarkError, UsageError
+from fairmark.errors import FairmarkError, UsageError, VerificationError
 from fairmark.release.approvals import count
 from fairmark.release.approvers import Approver
-from fairmark.release.asked import from_tags
+from fairmark.release.asked import Made, from_tags, made
 from fairmark.release.promoted import Promotion, Refs, refs
 from fairmark.release.tags import tag_signer
 
@@ -29,8 +30,8 @@ class Told:
         Whose key signed the tag, or None.
     approved
         Who approved it, why and until which day, for the approvals that counted when it was made.
-    faults
-        What does not hold: of its signature, of its approvals.
+    unsigned, unapproved
+        What does not hold of its signature, and of its approvals.
     """
 
     promotion: Promotion
@@ -38,7 +39,13 @@ class Told:
     until: dt.datetime | None
     signer: str | None
     approved: tuple[tuple[str, str, str], ...]
-    faults: tuple[str, ...]
+    unsigned: tuple[str, ...]
+    unapproved: tuple[str, ...]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """All that does not hold."""
+        return self.unsigned + self.unapproved
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -88,14 +95,19 @@ def history(root: Path, name: str, approvers: Sequence[Approver], lines: Sequenc
     """
     found = refs(root, name)
     moments = _moments(found.promotions)
+
+    @cache
+    def made_by(version: str, commit: str) -> Made:
+        return made(root, f"{name}@{version}", commit, approvers)
+
     told = []
     for at, each in enumerate(found.promotions):
         later = (k for k in range(at + 1, len(moments)) if found.promotions[k].stage == each.stage)
         ended = next(later, None)
-        signer, faults = _signer(root, each, lines)
-        approved, more = _approved(root, each, approvers)
+        signer, unsigned = _signer(root, each, lines)
+        approved, unapproved = _approved(each, made_by, approvers)
         until = None if ended is None else moments[ended]
-        told.append(Told(each, moments[at], until, signer, approved, (*faults, *more)))
+        told.append(Told(each, moments[at], until, signer, approved, unsigned, unapproved))
     return History(name, tuple(told), found)
 
 
@@ -129,15 +141,15 @@ def _moments(promotions: Sequence[Promotion]) -> list[dt.datetime]:
 def _signer(root: Path, of: Promotion, lines: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
     try:
         return tag_signer(root, of.tag, lines), ()
-    except FairmarkError as error:
+    except VerificationError as error:
         return None, tuple(error.faults)
 
 
 def _approved(
-    root: Path, of: Promotion, approvers: Sequence[Approver]
+    of: Promotion, made_by: Callable[[str, str], Made], approvers: Sequence[Approver]
 ) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
     try:
-        asked = from_tags(root, of, of.approvals, approvers)
+        asked = from_tags(of, made_by(of.version, of.seen.commit), of.approvals)
     except FairmarkError as error:
         return (), tuple(f"{of.tag}: {fault}" for fault in error.faults)
     envelopes = {f"{of.tag}: approval {number}": each for number, each in enumerate(of.approvals, 1)}

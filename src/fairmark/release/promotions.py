@@ -10,9 +10,10 @@ from fairmark.errors import RefusedError, StateError, UsageError, VerificationEr
 from fairmark.release import chain
 from fairmark.release.approvals import Approval, Counted, count, kept
 from fairmark.release.approvers import APPROVAL, FILE, TAGS, Approver, people, read_approvers
-from fairmark.release.asked import Asked, candidate, from_tags
+from fairmark.release.asked import Asked, candidate, from_tags, made
 from fairmark.release.follow import follow
 from fairmark.release.git import need
+from fairmark.release.lapsed import refuse_lapsed
 from fairmark.release.promoted import PROMOTE, ROLLBACK, Promotion, check_stage, message, one_line, refs
 from fairmark.release.tags import sign_tag, tag_signer
 from fairmark.release.trace import tagged, tagged_statement
@@ -69,7 +70,7 @@ def promote(
     Raises
     ------
     RefusedError
-        When approvals are lacking, or the key may not sign tags.
+        When approvals are lacking, a waiver has expired, or the key may not sign tags.
     VerificationError
         When the release is not what it says, or the chain of promotions is broken.
     StateError
@@ -79,6 +80,7 @@ def promote(
     approvers = read_approvers(root / FILE)
     keys = [key.public, *trusted]
     found = candidate(folder, root, approvers, keys)
+    refuse_lapsed(folder, dt.datetime.now(tz=dt.UTC).date())
     step = _Step(
         found.name, stage, found.version, found.asked.digest, found.commit, PROMOTE, one_line(reason)
     )
@@ -160,7 +162,7 @@ def _asked(
         if found.asked.digest != of.digest:
             raise VerificationError(f"{folder.name}: must be the release that {of.tag} names, got another")
         return found.asked
-    return from_tags(root, of, of.approvals, approvers)
+    return from_tags(of, made(root, f"{name}@{of.version}", of.seen.commit, approvers), of.approvals)
 
 
 def _sound(
@@ -221,8 +223,8 @@ def _set(
         approvals=[dict(each.envelope) for each in counted.approvals],
     )
     sign_tag(root, tag, step.commit, text, key)
-    made = refs(root, step.name).promotions
-    return Done(tag, step.stage, step.version, counted.approvals, tuple(follow(root, step.name, made)))
+    said = follow(root, step.name, refs(root, step.name).promotions, key)
+    return Done(tag, step.stage, step.version, counted.approvals, tuple(said))
 
 
 def refuse_unapproved(

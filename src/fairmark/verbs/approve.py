@@ -43,11 +43,15 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _release(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
+    import datetime as dt
+
     from fairmark.release.approvers import FILE, read_approvers
     from fairmark.release.asked import candidate, find
+    from fairmark.release.lapsed import refuse_lapsed
 
-    approvers = read_approvers(given.clone / FILE)
-    found = candidate(find(given.clone, given.release), given.clone, approvers, said.trusted(given))
+    approvers, folder = read_approvers(given.clone / FILE), find(given.clone, given.release)
+    found = candidate(folder, given.clone, approvers, said.trusted(given))
+    refuse_lapsed(folder, dt.datetime.now(tz=dt.UTC).date())
     print(f"{found.asked.name} is verified; its digest is {found.asked.digest}")
     print(f"verdict: {found.outcome}" + (", of which was let through:" if found.let_through else ""))
     said.lines([f"  {line}" for line in found.let_through])

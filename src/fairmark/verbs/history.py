@@ -68,6 +68,6 @@ def _lines(told: "Told") -> list[str]:
     by = f"by {told.signer}" if told.signer else "by NOBODY THAT IS KNOWN"
     return [
         shown(f"{told.since:{stamp}} {until}  {of.stage}  {of.version}  {how} {by} ({of.tag}): {of.reason}"),
-        *(shown(f"    approved by {who} until {expires}: {why}") for who, why, expires in told.approved),
-        *(shown(f"    WRONG {fault}") for fault in told.faults),
+        *(f"    {shown(f'approved by {who} until {day}: {why}')}" for who, why, day in told.approved),
+        *(f"    {shown(f'WRONG {fault}')}" for fault in told.faults),
     ]
