@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from flows_repo import call, commit
+from flows_repo import call, commit, eventually
 from release_folder import git
 
 from fairmark.errors import StateError, UsageError
@@ -212,6 +212,15 @@ def test_a_failing_dvc_leaves_everything_as_it_was(root: Path, tmp_path: Path, m
     assert not (root / forgetting.ASIDE).exists()
 
 
+def alone(root: Path) -> bool:
+    """Return whether nothing else runs."""
+    try:
+        with forgetting._alone(root):
+            return True
+    except StateError:
+        return False
+
+
 @pytest.mark.slow
 def test_a_kill_at_any_moment_is_put_right_by_the_next_call(root: Path) -> None:
     before = state(root)
@@ -231,6 +240,7 @@ def test_a_kill_at_any_moment_is_put_right_by_the_next_call(root: Path) -> None:
         killed.send_signal(signal.SIGKILL)
         if b"done" in killed.communicate()[0]:
             break
+        assert eventually(lambda: alone(root))  # the child that adds the data holds the lock until it ends
         restore(root)
         assert state(root) == before
     forget(root, ["4"], "x", params(root), DAY) if state(root) == before else None
@@ -350,4 +360,25 @@ def test_an_older_version_is_named_with_the_day_that_stays(root: Path) -> None:
     found = {each.name: each.command for each in overdue(root, params(root), today + dt.timedelta(days=15))}
 
     assert f"dvc gc --workspace --date {today + dt.timedelta(days=5)}" in found[old]
+    assert "git filter-repo --invert-paths --path dvcstore/files/md5/" in found[old]
     assert len(found) == 2
+
+
+@pytest.mark.slow
+def test_a_version_that_was_purged_is_overdue_no_more(root: Path) -> None:
+    call(root, "git", "rm", "-r", "-q", "--cached", "dvcstore")
+    (root / ".gitignore").write_text("/data\n.fairmark/\n/dvcstore\n")
+    call(root, "git", "checkout", "-q", "--orphan", "again")
+    commit(root)
+    call(root, "git", "branch", "-q", "-D", "main")
+    call(root, "git", "tag", "-d", "loans@v0.1.0")
+    done = forget(root, ["1"], "x", params(root), DAY)
+    commit(root)
+    today = dt.datetime.now(tz=dt.UTC).date() + dt.timedelta(days=15)
+    assert done.before in {each.name for each in overdue(root, params(root), today)}
+
+    call(root, "dvc", "push", "-q", "data.dvc")
+    for command in purge(root, done.before, done.after):
+        call(root, *command.split(), "--force", "--quiet")
+
+    assert [each.name for each in overdue(root, params(root), today)] == [done.after]

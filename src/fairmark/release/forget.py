@@ -69,7 +69,7 @@ def forget(root: Path, ids: Sequence[str], reason: str, params: Params, day: dt.
         When the tree is dirty, the data is not what data.dvc names, or DVC can't add it: all is as before.
     """
     _check_call(ids, reason)
-    with _alone(root):
+    with _alone(root) as lock:
         restore(root)
         refuse_dirty(trace(root))
         before = _check_data(root)
@@ -87,7 +87,7 @@ def forget(root: Path, ids: Sequence[str], reason: str, params: Params, day: dt.
         with _all_or_nothing(root, [*(f"data/{name}" for name in new), DATA, RECORD]):
             for name, content in new.items():
                 _replace(folder / name, content, root / ASIDE / "old" / "data" / name)
-            _dvc_add(root)
+            _dvc_add(root, lock)
             after = data_outputs(root)["data"]["md5"]
             files = {name: len(places[name]) for name in new}
             _record(
@@ -137,15 +137,17 @@ def _sources(prepare: Prepare) -> list[Any]:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def _alone(root: Path) -> Iterator[int]:
     (root / STATE).mkdir(exist_ok=True)
     # The lock of a release too: the data must not change under one.
     with (root / STATE / "release.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise StateError(f"{root}: must have nothing else that runs, got a release") from error
-        yield
+            raise StateError(
+                f"{root}: must have nothing else that runs, got a release or a forgetting"
+            ) from error
+        yield lock.fileno()
 
 
 @contextmanager
@@ -182,7 +184,8 @@ def _replace(path: Path, content: bytes, old: Path) -> None:
         raise StateError(f"{path}: must be writable, got {error.strerror or error}") from error
 
 
-def _dvc_add(root: Path) -> None:
+def _dvc_add(root: Path, lock: int) -> None:
+    # The child holds the lock as well: were we killed, it would go on, and nobody may begin before it ends.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     try:
         answer = subprocess.run(
@@ -190,6 +193,7 @@ def _dvc_add(root: Path) -> None:
             cwd=root,
             env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
             stdin=subprocess.DEVNULL,
+            pass_fds=(lock,),
             capture_output=True,
             check=False,
             encoding="utf-8",

@@ -1,7 +1,7 @@
 """Which releases learnt from a row, and where the bytes of an older version of the data still lie."""
 
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from fairmark.errors import FairmarkError
 from fairmark.files import read_parquet
 from fairmark.params import Prepare, typed
 from fairmark.release import rows
-from fairmark.release.git import git, need
+from fairmark.release.git import need
 from fairmark.release.versions import (
     address_in,
     held_at,
     manifest,
     outputs_in,
     remotes,
-    stores,
+    rewriting,
     yaml_in,
 )
 
@@ -103,23 +103,4 @@ def purge(root: Path, before: str, after: str) -> list[str]:
     """
     commands = ["dvc gc --workspace"]
     commands += [f"dvc gc --workspace --cloud --remote {name}" for name in remotes(root)]
-    kept = set((manifest(root, after) or {}).values()) | {after}
-    gone = [*sorted(set((manifest(root, before) or {}).values()) - kept), before]
-    paths = [path for md5 in gone for path in _in_git(root, md5)]
-    if paths:
-        words = " ".join(f"--path {path}" for path in paths)
-        commands.append(
-            f"git filter-repo --invert-paths {words}  # then force-push; every clone keeps its own"
-        )
-    return commands
-
-
-def _in_git(root: Path, md5: str) -> Sequence[str]:
-    """Return the paths, in git's history, of a remote that stands in the repository itself."""
-    found = []
-    for store in stores(root).values():
-        if store.is_relative_to(root.resolve()):
-            path = (store / "files" / "md5" / md5[:2] / md5[2:]).relative_to(root.resolve()).as_posix()
-            if git(root, "log", "--all", "-1", "--format=%H", "--", path).stdout.strip():
-                found.append(path)
-    return found
+    return [*commands, *rewriting(root, before, after)]

@@ -13,7 +13,7 @@ from fairmark.params import Params
 from fairmark.release.git import need
 from fairmark.release.runs import who
 from fairmark.release.trail import REF, add, entries, rewrite
-from fairmark.release.versions import Version, address_in, remotes, versions
+from fairmark.release.versions import Version, address_in, gone, remotes, rewriting, versions
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _data(root: Path, today: dt.date, days: int) -> list[Overdue]:
     return [
         _overdue("data", each.address, each.since, today, days, _purge(root, each, used, today, days))
         for each in versions(root)
-        if (today - each.since).days > days
+        if (today - each.since).days > days and (each.address == used or not gone(root, each.address))
     ]
 
 
@@ -93,7 +93,8 @@ def _purge(root: Path, version: Version, used: str | None, today: dt.date, days:
         return "put newer data in its place, `dvc add data` and commit data.dvc: it is the version in use"
     # DVC keeps what the commits since that day used, and what the one checked out uses.
     gc = f"dvc gc --workspace --date {today - dt.timedelta(days=days)}"
-    return "; ".join([gc, *(f"{gc} --cloud --remote {name}" for name in remotes(root))])
+    cloud = [f"{gc} --cloud --remote {name}" for name in remotes(root)]
+    return "; ".join([gc, *cloud, *rewriting(root, version.address, str(used))])
 
 
 def _releases(root: Path, name: str, today: dt.date, days: int) -> list[Overdue]:

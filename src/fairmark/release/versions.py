@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from fairmark.errors import StateError
-from fairmark.release.git import git_bytes, need
+from fairmark.release.git import git, git_bytes, need
 
 DATA = "data.dvc"
 CACHE = Path(".dvc") / "cache"
@@ -109,10 +109,52 @@ def remotes(root: Path) -> list[str]:
 
 def manifest(root: Path, address: str) -> dict[str, str] | None:
     """Return path -> address of the files of a folder's version, or None where its bytes are not here."""
-    for path in held_at(root, address):
-        entries = json.loads(path.read_bytes())
-        return {str(entry["relpath"]): str(entry["md5"]) for entry in entries}
+    places = (path.read_bytes() for path in held_at(root, address))
+    text = next(places, None) or _from_history(root, address)
+    if text is None:
+        return None
+    return {str(entry["relpath"]): str(entry["md5"]) for entry in json.loads(text)}
+
+
+def _from_history(root: Path, address: str) -> bytes | None:
+    """Return the bytes of an address from the commit that added it to a store in the repository itself."""
+    for path in in_git(root, address):
+        words = ("log", "--all", "--diff-filter=A", "-1", "--format=%H", "--", path)
+        commit = git(root, *words).stdout.strip()
+        return git_bytes(root, "cat-file", "blob", f"{commit}:{path}")
     return None
+
+
+def rewriting(root: Path, before: str, after: str) -> list[str]:
+    """Return the command that takes the version `before` out of git's history, none where it isn't in it.
+
+    Only what `after` does not use is named.
+    """
+    kept = set((manifest(root, after) or {}).values()) | {after}
+    gone = [*sorted(set((manifest(root, before) or {}).values()) - kept), before]
+    paths = [path for md5 in gone for path in in_git(root, md5)]
+    if not paths:
+        return []
+    words = " ".join(f"--path {path}" for path in paths)
+    return [f"git filter-repo --invert-paths {words}  # then force-push; every clone keeps its own"]
+
+
+def in_git(root: Path, address: str) -> list[str]:
+    """Return the paths of an address in git's history, where a remote stands in the repository itself."""
+    found = []
+    for store in stores(root).values():
+        if store.is_relative_to(root.resolve()):
+            place = store / "files" / "md5" / address[:2] / address[2:]
+            path = place.relative_to(root.resolve()).as_posix()
+            if git(root, "log", "--all", "-1", "--format=%H", "--", path).stdout.strip():
+                found.append(path)
+    return found
+
+
+def gone(root: Path, address: str) -> bool:
+    """Return whether the bytes of a version are nowhere that can be seen from here."""
+    elsewhere = set(remotes(root)) - set(stores(root))
+    return not elsewhere and not held_at(root, address) and not in_git(root, address)
 
 
 def _outs(value: dict[str, Any], commit: str) -> list[dict[str, Any]]:
