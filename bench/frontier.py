@@ -223,7 +223,9 @@ def main(repeats: int) -> None:
     frame = pd.concat([points.assign(columns=title) for title, points in panels.items()])
     frame.to_csv(OUT / "frontier.csv", index=False, float_format="%.6g", lineterminator="\n")
     picture(panels, OUT / "frontier.svg")
-    print("\n`by sex` and ThresholdOptimizer must be told everybody's sex to decide; the others never see it.")
+    print(
+        "\n`by sex` and ThresholdOptimizer must be told everybody's sex to decide; the others never see it."
+    )
     print("AUC is of the score behind the decisions: these two keep that of the plain model.")
     print("wrote bench/out/frontier.csv and bench/out/frontier.svg")
 
