@@ -92,7 +92,7 @@ def line(entry: dict[str, Any]) -> str:
     from fairmark.release.runs import what_of
 
     what, who = what_of(entry), entry["who"] if isinstance(entry["who"], dict) else {}
-    told = [str(what[key]) for key in ("flow", "release", "tag", "verdict") if what.get(key)]
+    told = [str(what[key]) for key in ("flow", "promotion", "release", "verdict") if what.get(key)]
     fault = str(what.get("fault") or what.get("reason") or "").split("\n")[0]
     words = [str(entry["number"]), str(entry["when"]), str(what.get("action") or "-"), *told]
     words += [f"{entry['outcome']}{': ' + fault if fault else ''}", f"({who.get('name') or 'nobody named'})"]
