@@ -49,8 +49,8 @@ def costs(artifacts: Path, params: Params) -> dict[str, dict[str, float]]:
         "baseline": baseline(read_json(artifacts / "tune" / "summary.json")["baseline"]),
         "chosen": chosen,
     }
-    one = parts.part("test")[0].head(1)
-    return {name: _cost(rows, choices, one, params) for name, choices in tried.items()}
+    one, groups = (frame.head(1) for frame in parts.part("test"))
+    return {name: _cost(rows, choices, (one, groups), params) for name, choices in tried.items()}
 
 
 def baseline(trial: Mapping[str, Any]) -> Chosen:
@@ -71,12 +71,14 @@ def baseline(trial: Mapping[str, Any]) -> Chosen:
     return Chosen(family=family, settings=settings, **plain)
 
 
-def _cost(rows: "Ready", chosen: Chosen, one: "pd.DataFrame", params: Params) -> dict[str, float]:
+def _cost(
+    rows: "Ready", chosen: Chosen, one: tuple["pd.DataFrame", "pd.DataFrame"], params: Params
+) -> dict[str, float]:
     from fairmark.learn.fit import fit
 
     model, train_s, train_wh = metered(lambda: fit(rows, chosen, params.train, params.policy))
     return {
-        **latency(lambda: model.decide(one)),
+        **latency(lambda: model.decide(*one)),
         "train_s": train_s,
         "train_wh": train_wh,
         "size_bytes": float(_size(model)),

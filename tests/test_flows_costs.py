@@ -6,6 +6,11 @@ from typing import Any
 
 import costs
 import pytest
+from people import SCHEMA, TRAIN, chosen, frames, policy
+
+from fairmark.learn.fit import ready
+from fairmark.learn.parts import Parts
+from fairmark.params import ByGroup, Threshold
 
 
 def test_the_latency_is_that_of_the_call() -> None:
@@ -54,3 +59,17 @@ def test_the_line_names_both_models() -> None:
 @pytest.fixture(autouse=True)
 def _few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "CALLS", 20)
+
+
+def test_a_decision_that_reads_the_group_is_timed_with_it() -> None:
+    by = ByGroup(attribute="side", constraint="demographic_parity")
+    base = TRAIN.model_copy(update={"threshold": Threshold(maximise="accuracy", by=by)})
+    rules = policy().model_copy(update={"protected_at_prediction": ["side"]})
+    table, evidence, belongs = frames()
+    parts = Parts(SCHEMA, table, evidence, belongs["part"])
+    one, groups = (frame.head(1) for frame in parts.part("test"))
+    params: Any = SimpleNamespace(train=base, policy=rules)
+
+    found = costs._cost(ready(parts, base), chosen("logistic", margin=0.1), (one, groups), params)
+
+    assert found["one_row_ms"] > 0

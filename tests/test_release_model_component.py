@@ -207,3 +207,20 @@ def test_terms_of_data_in_words_stay_words(params: Params) -> None:
     )
 
     assert data_component("data/a", "", "", terms)["licenses"] == [{"license": {"name": "ask the owner"}}]
+
+
+def test_thresholds_of_groups_are_properties_of_their_own(
+    template: Path, params: Params, found: Found
+) -> None:
+    own = {"attribute": "sex", "groups": {"Male": 0.625, "Female": 0.25}}
+    switched = {**found, "model": {**found["model"], "thresholds": own}}
+
+    plain, told = (
+        {each["name"]: each["value"] for each in made(template, params, facts)["properties"]}
+        for facts in (found, switched)
+    )
+
+    assert {name: told[name] for name in told.keys() - plain.keys()} == {
+        "fairmark:threshold:sex: Female": "0.25",
+        "fairmark:threshold:sex: Male": "0.625",
+    }

@@ -59,10 +59,18 @@ def model_component(
                 for name, outcome in sorted(verdict["limits"].items())
             ),
             _property("fairmark:threshold", found["model"]["threshold"]),
+            *_thresholds(found["model"].get("thresholds")),
             _property("fairmark:measured:rows", measured["data"]["rows"]),
             _property("fairmark:measured:confidence", measured["confidence"]),
         ],
     }
+
+
+def _thresholds(own: Mapping[str, Any] | None) -> Iterator[dict[str, str]]:
+    """Yield the thresholds of groups that have one of their own."""
+    if own is not None:
+        for group, cut in sorted(own["groups"].items()):
+            yield _property(f"fairmark:threshold:{own['attribute']}: {group}", cut)
 
 
 def metrics(measured: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
