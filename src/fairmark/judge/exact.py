@@ -9,6 +9,7 @@ chance that the set misses, keeps the p-value valid and makes it less wasteful (
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -91,13 +92,20 @@ def _tested(one: Sample, two: Sample, kind: Kind, margin: float) -> _Tested | fl
     order = Order(kind, one, two, margin)
     if order.seen <= 0:  # not even the observed share is above: no p-value worth knowing
         return 1.0
-    least, most = (float(b) for b in clopper_pearson(two.hits, two.rows, MISSED / 2))
+    least, most = _plausible(two)
     if kind == "difference":
         least = max(least, -margin)  # below, share 2 + margin < 0, and H holds no share 1 at all
     if least > most:
         return MISSED
     grid = _arcs(least, most, max(one.rows, two.rows))
     return _Tested(kind, margin, order.tables(_share1(kind, margin, grid), grid), grid)
+
+
+@lru_cache(maxsize=64)
+def _plausible(two: Sample) -> tuple[float, float]:
+    """Return the confidence set of share 2."""
+    low, high = clopper_pearson(two.hits, two.rows, MISSED / 2)
+    return float(low), float(high)
 
 
 def _arcs(least: float, most: float, rows: int) -> Floats:
