@@ -20,6 +20,7 @@ from fairmark.params import ByGroup, Explain, Threshold, read_params
 from fairmark.stages.evaluate import evaluate
 from fairmark.stages.explain import explain
 from fairmark.stages.train import train
+from fairmark.stages.tune import tune
 
 ROOT = Path(__file__).parents[1]
 WHOLE = read_params(ROOT / "params.yaml")
@@ -79,6 +80,16 @@ def test_training_states_the_thresholds_and_measures_at_them(done: dict[str, Pat
 
     assert summary["thresholds"] == model.stated["thresholds"]
     assert summary["valid"]["selection_rate"] == pytest.approx(decided.mean())
+
+
+def test_a_search_for_thresholds_that_no_limit_draws_together_is_refused_at_once(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in "abcdefg"]
+    other = policy(limit("true_positive_rate_difference", "side", at_most=0.1)).model_copy(
+        update={"protected_at_prediction": ["side"]}
+    )
+
+    with pytest.raises(ParamsError, match="must gate a ratio or a difference of selection_rate by side"):
+        tune(*paths, WHOLE.tune, BASE, other)  # type: ignore[call-arg, arg-type]
 
 
 def test_why_all_have_the_common_threshold_is_said(tmp_path: Path) -> None:
