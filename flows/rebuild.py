@@ -1,8 +1,10 @@
 """The flow `rebuild`: proof that the last release can still be made again from its commit alone.
 
 Clones the commit that the highest release tag names into an empty folder, pulls the data, runs every
-stage by force, and compares each hash of the new dvc.lock with that of the release. Ends non-zero on any
-difference. It touches nothing of the folder that it runs from.
+stage by force, and compares each hash of the new dvc.lock with that of the release; where its folder is
+here, that is verified first, and every file compared by its bytes. Ends non-zero on any difference. It
+touches nothing of the folder that it runs from. `fairmark rebuild` does the same without Prefect, and
+installs the locked packages first.
 """
 
 import surroundings
@@ -24,7 +26,10 @@ from surroundings import LOG, ROOT
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.params import read_params
+from fairmark.release import remade
+from fairmark.release.contents import STATEMENT
 from fairmark.release.hashes import check_workspace, stage_outputs
+from fairmark.release.opened import Opened
 
 
 @task(**PATIENT, task_run_name="clone")
@@ -68,8 +73,21 @@ def last(name: str) -> str:
     return tag
 
 
-def compare(tag: str, released: dict[str, str], target: Path) -> None:
+def verified(kept: Path) -> Opened | None:
+    """Return the release in its folder, when there is one and no claim of it is wrong."""
+    if not (kept / STATEMENT).is_file():
+        return None
+    from fairmark.release.keys import own_public
+    from fairmark.release.rebuild import refuse_wrong
+
+    refuse_wrong(kept, ROOT, own_public(), yours=True)
+    return Opened(kept)
+
+
+def compare(tag: str, released: dict[str, str], target: Path, opened: Opened | None = None) -> None:
     """Do nothing when the clone made every output that the release states; show either in Prefect.
+
+    With the release's folder it is told how far the files are apart.
 
     Raises
     ------
@@ -78,6 +96,9 @@ def compare(tag: str, released: dict[str, str], target: Path) -> None:
     """
     check_workspace(target)
     found = plan.differences(released, addresses(target))
+    if opened is not None:
+        files = remade.differences(opened, target, ROOT, repro.stages(target))
+        found = [each.line() for each in files] or found
     if (target / "requirements.lock").read_bytes() != (ROOT / "requirements.lock").read_bytes():
         say("requirements.lock is not that of the release: what is installed may be another environment")
     words = [f"- {line}" for line in found] or [
@@ -107,6 +128,7 @@ def rebuild() -> None:
         order = repro.stages(target)
         progress = Progress(["data", *order, "compare"])
         kept = ROOT / "releases" / tag.replace("@", "-")
+        opened = verified(kept)
         released = addresses(kept if kept.is_dir() else target)
         with progress.step("data"):
             data(target)
@@ -114,7 +136,7 @@ def rebuild() -> None:
             with progress.step(stage) as step:
                 step.note = remake(stage, target)
         with progress.step("compare"):
-            compare(tag, released, target)
+            compare(tag, released, target, opened)
         LOG.info("%s was made again: %d outputs, the same hashes, %s", tag, len(released), progress.total())
 
 

@@ -12,6 +12,7 @@ from fairmark.errors import FairmarkError, StateError, VerificationError
 from fairmark.params import read_params
 from fairmark.release import environment, remade
 from fairmark.release.envelope import canonical
+from fairmark.release.fact import Fact
 from fairmark.release.keys import PublicKey
 from fairmark.release.opened import Opened
 from fairmark.release.origin import tag_of
@@ -71,16 +72,27 @@ def check_first(folder: Path, clone: Path, key: PublicKey | None, *, yours: bool
     StateError
         When it can't be told who sealed it, or that the clone holds its commit.
     """
-    facts = verify(folder, clone, key, yours=yours)
-    wrong = [fact.line() for fact in facts if fact.held is False]
-    if wrong:
-        raise VerificationError(f"{folder.name}: must be what was released before it is rebuilt, got", *wrong)
+    facts = refuse_wrong(folder, clone, key, yours=yours)
     untold = [fact.line() for fact in facts if fact.held is None and fact.name.startswith(_NEEDED)]
     if untold:
         raise StateError(
             f"{folder.name}: must be known to be whose it says before it is rebuilt, got", *untold
         )
     return Opened(folder)
+
+
+def refuse_wrong(folder: Path, clone: Path, key: PublicKey | None, *, yours: bool) -> list[Fact]:
+    """Return every claim of a release, none of which is wrong.
+
+    Raises
+    ------
+    VerificationError
+        When one is.
+    """
+    facts = verify(folder, clone, key, yours=yours)
+    if wrong := [fact.line() for fact in facts if fact.held is False]:
+        raise VerificationError(f"{folder.name}: must be what was released before it is rebuilt, got", *wrong)
+    return facts
 
 
 @dataclass(frozen=True)
