@@ -137,6 +137,24 @@ def test_many_writers_at_once_lose_nothing(root: Path) -> None:
     assert chained.check(root).last == 20
 
 
+def test_a_writer_that_takes_no_lock_of_ours_is_not_overwritten(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(root, 2)
+    plain = trail._commit
+
+    def overtaken(*given: Any) -> str:
+        made = plain(*given)
+        git(root, "update-ref", trail.REF, f"{trail.REF}~1")  # as a fetch of the ref would
+        return made
+
+    monkeypatch.setattr(trail, "_commit", overtaken)
+
+    with pytest.raises(StateError, match="must take a new entry"):
+        trail.append(root, ENTRY)
+    assert len(trail.entries(root)) == 1
+
+
 def test_a_lock_that_a_killed_git_left_is_taken_away(root: Path) -> None:
     written(root, 1)
     lock = root / ".git" / f"{trail.REF}.lock"
