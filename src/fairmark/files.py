@@ -114,8 +114,8 @@ def read_parquet(path: Path) -> "pd.DataFrame":
         return pd.read_parquet(path, engine="pyarrow")
     except FileNotFoundError as error:
         raise InputError(f"{path}: must exist, got no such file") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: must be Parquet, got {error}") from error
+    except Exception as error:  # pandas meets spoilt bytes with whatever its parts raise
+        raise InputError(f"{path}: must be Parquet, got {type(error).__name__}: {error}") from error
 
 
 def write_csv(path: Path, frame: "pd.DataFrame") -> None:
