@@ -11,7 +11,7 @@ from signing import ADA, BOB, CAM, MAKER, approver, key
 
 from fairmark.errors import ParamsError, RefusedError, StateError, UsageError, VerificationError
 from fairmark.release.approvals import keep, signed
-from fairmark.release.approvers import FILE
+from fairmark.release.approvers import FILE, read_approvers
 from fairmark.release.keys import SigningKey
 from fairmark.release.loosening import compare, policy_digest, refuse_unless_approved
 
@@ -192,6 +192,17 @@ def test_nobody_names_himself_and_approves(repo: Path) -> None:
 
     with pytest.raises(RefusedError, match="must be named in approvers, got one that nobody there has"):
         approve(repo, new)
+
+
+def test_the_word_of_somebody_whom_the_base_does_not_know_counts_for_nothing(repo: Path) -> None:
+    new = key("new")
+    name(repo, approver("new@example.org", new))
+    loosen(repo)
+    found, now = compare(repo), dt.datetime.now(tz=dt.UTC)
+    keep(repo, found.asked, signed(found.asked, read_approvers(repo / FILE), new, "Me.", SOON, now))
+
+    assert compare(repo).counted.approvals == ()
+    assert "must be named in approvers, got one that nobody there has" in "\n".join(compare(repo).lines())
 
 
 def test_lowering_the_count_does_not_lower_it_for_itself(repo: Path) -> None:

@@ -212,6 +212,19 @@ def test_a_waiver_that_expired_since_lets_nothing_on(root: Path) -> None:
         refuse_lapsed(folder, SOON + dt.timedelta(days=1))
 
 
+def test_a_promotion_asks_whether_the_verdict_stands_today(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve(root, "v0.2.0", BOB, CAM)
+    late = SOON + dt.timedelta(days=1)
+    monkeypatch.setattr(
+        "fairmark.release.promotions.refuse_lapsed", lambda folder, _: refuse_lapsed(folder, late)
+    )
+
+    with pytest.raises(RefusedError, match=f"verdict must still pass on {late}"):
+        to(root, "production", "v0.2.0")
+
+
 def test_an_approval_of_another_release_put_into_the_folder_does_not_count(root: Path) -> None:
     approve(root, "v0.1.0", BOB)
     shutil.move(root / "approvals" / "loans-v0.1.0", root / "approvals" / "loans-v0.2.0")
