@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,20 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     call(folder, "git", "config", "user.name", "Ada")
     call(folder, "git", "config", "user.email", "ada@example.org")
     return folder
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """Yield what the flows tell their user, whether or not the terminal listens too."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger, before = logging.getLogger("fairmark"), logging.getLogger("fairmark").level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield lines
+    logger.removeHandler(handler)
+    logger.setLevel(before)
 
 
 def ran(root: Path, body: Callable[[], object], *, needed: bool = True) -> None:
@@ -110,7 +124,7 @@ def test_a_long_fault_is_cut(root: Path) -> None:
     assert len(trail.entries(root)[1]["what"]["fault"]) == runs.LONGEST
 
 
-def test_a_killed_run_is_told_once_by_the_next(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_killed_run_is_told_once_by_the_next(root: Path, said: list[str]) -> None:
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; import remembered\n"
         "with remembered.told(Path(sys.argv[1]), 'loans', {}, needed=True): os.kill(os.getpid(), 9)"
@@ -119,16 +133,10 @@ def test_a_killed_run_is_told_once_by_the_next(root: Path, caplog: pytest.LogCap
     killed = subprocess.run([sys.executable, "-c", code, str(root), str(FLOWS)], check=False, env=environment)
     assert killed.returncode == -signal.SIGKILL
 
-    caplog.set_level(logging.INFO, logger="fairmark")
-    logger = logging.getLogger("fairmark")
-    logger.addHandler(caplog.handler)
-    try:
-        ran(root, lambda: None)
-        ran(root, lambda: None)
-    finally:
-        logger.removeHandler(caplog.handler)
+    ran(root, lambda: None)
+    ran(root, lambda: None)
 
-    told = [line for line in caplog.messages if "has no end" in line]
+    told = [line for line in said if "has no end" in line]
     assert told == ["audit trail: the run of entry 1 has no end: it was killed, or it still goes on"]
     assert [entry["what"].get("without_end") for entry in trail.entries(root)] == [[], [1], None, [], None]
     assert [entry["number"] for entry in runs.unended(trail.entries(root))] == [1]
@@ -143,17 +151,10 @@ def test_a_release_that_can_not_be_written_down_is_not_begun(tmp_path: Path) -> 
     assert done == []
 
 
-def test_a_flow_that_lets_nothing_out_goes_on_and_says_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    logger = logging.getLogger("fairmark")
-    logger.addHandler(caplog.handler)
-    try:
-        ran(tmp_path, lambda: None, needed=False)
-    finally:
-        logger.removeHandler(caplog.handler)
+def test_a_flow_that_lets_nothing_out_goes_on_and_says_so(tmp_path: Path, said: list[str]) -> None:
+    ran(tmp_path, lambda: None, needed=False)
 
-    assert [line for line in caplog.messages if line.startswith("audit trail: not written")]
+    assert [line for line in said if line.startswith("audit trail: not written")]
 
 
 def test_prefect_sees_the_flows_own_parameters(root: Path) -> None:
