@@ -32,6 +32,7 @@ from fairmark.release.trace import tag_release, trace
 from fairmark.release.trail import entries
 
 pytest_plugins = ("release_fixtures",)
+pytestmark = pytest.mark.slow
 
 TODAY = dt.datetime.now(tz=dt.UTC).date()
 SOON = TODAY + dt.timedelta(days=90)
