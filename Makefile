@@ -51,25 +51,26 @@ bench: export FAIRMARK_BENCH_PYTHON := $(CURDIR)/.venv-bench/bin/python
 bench: $(READY) .venv-bench/.ready
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-.venv-tools/bin/uv: requirements-uv.lock
+# A mark of its own, set last: an install that is killed leaves a bin/uv that is cut off, and newer than its lock.
+.venv-tools/.uv: requirements-uv.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"make: Python must be 3.11 or newer, got {v[0]}.{v[1]}; name another with: make PYTHON=python3.12")'
 	@echo "setting up: uv"
 	@$(PYTHON) -m venv --clear .venv-tools
 	@.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	@touch $@
 
-.venv-tools/.ready: requirements-tools.lock .venv-tools/bin/uv
+.venv-tools/.ready: requirements-tools.lock .venv-tools/.uv
 	@echo "setting up: tools"
 	@$(UV) pip install --python .venv-tools/bin/python --require-hashes -r requirements-tools.lock
 	@touch $@
 
-.venv-bench/.ready: requirements-bench.lock .venv-tools/bin/uv
+.venv-bench/.ready: requirements-bench.lock .venv-tools/.uv
 	@echo "setting up: the peers that bench/ measures us against"
 	@$(UV) venv --clear --python $(PYTHON) .venv-bench
 	@$(UV) pip sync --python .venv-bench/bin/python --require-hashes --compile-bytecode requirements-bench.lock
 	@touch $@
 
-.venv/.ready: requirements.lock requirements-dev.lock pyproject.toml .venv-tools/bin/uv
+.venv/.ready: requirements.lock requirements-dev.lock pyproject.toml .venv-tools/.uv
 	@echo "setting up: the locked environment (about half a minute)"
 	@$(UV) venv --clear --python $(PYTHON) .venv
 	@$(UV) pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock requirements-dev.lock
@@ -77,7 +78,7 @@ bench: $(READY) .venv-bench/.ready
 	@touch $@
 
 LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header
-lock: .venv-tools/bin/uv
+lock: .venv-tools/.uv
 	@$(LOCK) pyproject.toml -o requirements.lock >/dev/null
 	@$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock >/dev/null
 	@$(LOCK) --group bench -c requirements.lock -o requirements-bench.lock >/dev/null
@@ -85,5 +86,5 @@ lock: .venv-tools/bin/uv
 	@$(LOCK) --group uv -o requirements-uv.lock >/dev/null
 
 clean:
-	@rm -rf .venv .venv-tools .venv-bench bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlruns
+	@rm -rf .venv .venv-tools .venv-bench bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlflow.db-* mlruns
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
