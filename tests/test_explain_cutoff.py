@@ -30,7 +30,7 @@ def test_the_decision_nearest_to_its_threshold_is_the_one_nearest_to_its_own() -
 
     assert distance == pytest.approx(MARGIN - np.log(np.array([1 / 3, 1 / 3, 3, 3, 1])))
     assert distance is not None
-    found = dict((why, row) for row, why in picked(distance, decision, 4))
+    found = {why: row for row, why in picked(distance, decision, 4)}
     assert (found["yes nearest to the threshold"], found["no nearest to the threshold"]) == (0, 2)
     assert beyond(scorecard(), MARGIN, GROUPS) is None
 
