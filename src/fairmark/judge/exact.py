@@ -68,16 +68,20 @@ class _Tested:
     def rejects(self, tail: float) -> bool:
         """Return `p_value() <= tail`, from as few of the chances as will do.
 
-        A few of them may be too much already. Else the shares are cut into pieces: within one, no chance is
-        above that of its highest share 1 with its lowest share 2. Only where these are not all small enough
-        is the p-value worked out.
+        A few of them may be too much already. If they are small, the shares are cut into pieces: within one,
+        no chance is above that of its highest share 1 with its lowest share 2, and all of these may be small
+        enough. Else the p-value has to be worked out.
         """
         left = tail - MISSED
         ends = self.grid[np.linspace(0, len(self.grid) - 1, _PIECES + 1).astype(np.intp)]
-        if self.chances(ends).max() > left + _NOISE:
+        few = self.chances(ends[2:-2:2]).max()
+        if few > left + _NOISE:
             return False
-        bounds = self.tables.chances(_share1(self.kind, self.margin, ends[1:]), ends[:-1])
-        return bool(bounds.max() <= left - _NOISE) or self.p_value() <= tail
+        if few < left / 2:
+            bounds = self.tables.chances(_share1(self.kind, self.margin, ends[1:]), ends[:-1])
+            if bounds.max() <= left - _NOISE:
+                return True
+        return self.p_value() <= tail
 
 
 def _share1(kind: Kind, margin: float, share2: Floats) -> Floats:
