@@ -86,5 +86,5 @@ lock: .venv-tools/.uv
 	@$(LOCK) --group uv -o requirements-uv.lock >/dev/null
 
 clean:
-	@rm -rf .venv .venv-tools .venv-bench bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlflow.db-* mlruns
+	@rm -rf .venv .venv-tools .venv-bench bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlflow.db-* .mlflow.db.* mlruns
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

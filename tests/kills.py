@@ -141,7 +141,7 @@ def faults(root: Path) -> list[str]:
     found += [f"left: {path.relative_to(root)}" for pattern in LOCKS for path in root.glob(pattern)]
     found += [f"alive: {pid}" for pid in alive(root) if not eventually(lambda: not alive(root))]
     users = root / ".dvc" / "tmp" / "rwlock"
-    if users.exists() and json.loads(users.read_text()):
+    if users.exists() and any(json.loads(users.read_text()).values()):
         found.append("left: an entry in .dvc/tmp/rwlock")
     found += [f"stale: {line}" for line in call(root, "dvc", "status", "--json").split() if line != "{}"]
     return found + [f"spoilt: {name}" for name in _spoilt(root)]

@@ -18,7 +18,7 @@ from fairmark.errors import StateError
 from fairmark.files import sha256
 from fairmark.params import read_params
 from fairmark.release.hashes import address
-from fairmark.release.register import Registered, _key, _params, register
+from fairmark.release.register import Registered, _key, _make_whole, _params, register
 from fairmark.release.statement import release_digest
 from fairmark.release.trace import trace
 
@@ -158,3 +158,30 @@ def test_a_newer_release_becomes_the_candidate_and_an_older_one_does_not_again(
     import mlflow
 
     assert int(mlflow.MlflowClient(uri).get_model_version_by_alias("loans", "candidate").version) == 2
+
+
+@pytest.mark.slow
+def test_a_database_whose_making_is_killed_is_made_anew(
+    small_release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.store.tracking import sqlalchemy_store
+
+    class KilledError(BaseException):
+        """Stands in for a kill in the middle of MLflow's tables."""
+
+    def killed(uri: str, _root: str) -> None:
+        Path(uri.removeprefix("sqlite:///")).write_text("half")
+        raise KilledError
+
+    root = small_release.parents[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlalchemy_store, "SqlAlchemyStore", killed)
+        with pytest.raises(KilledError):
+            _make_whole(f"sqlite:///{root / 'mlflow.db'}")
+    assert not (root / "mlflow.db").exists()
+    (root / ".mlflow.db.abc_1234").write_text("half")  # what SIGKILL would have left
+
+    _make_whole(f"sqlite:///{root / 'mlflow.db'}")
+
+    assert (root / "mlflow.db").stat().st_size > 100_000
+    assert list(root.glob(".mlflow.db.*")) == []

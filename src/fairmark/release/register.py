@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import StateError
-from fairmark.files import read_json, sha256
+from fairmark.files import read_json, sha256, written_whole
 from fairmark.params import Params
 from fairmark.release.hashes import data_outputs
 from fairmark.release.machine import cpu
@@ -80,6 +80,7 @@ def register(
     uri = uri_of(root, tracking_uri)
     with mlflow_at(uri) as mlflow:
         try:
+            _make_whole(uri)
             return _register(mlflow, root, folder, trace, params, verdict)
         except (mlflow.MlflowException, OSError) as error:
             raise StateError(f"MLflow at {uri}: must take the release, got {error}") from error
@@ -102,6 +103,22 @@ def record(
             mlflow.MlflowClient().log_batch(version.run_id, metrics=metrics)
         except (mlflow.MlflowException, OSError) as error:
             raise StateError(f"MLflow at {uri}: must take the figures, got {error}") from error
+
+
+def _make_whole(uri: str) -> None:
+    """Make an SQLite database that is not there yet: whole, or not at all.
+
+    MLflow makes its tables in many steps, and does not go on from the middle when it was killed there.
+    """
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or path.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink()
+    with written_whole(path) as draft:
+        SqlAlchemyStore(f"sqlite:///{draft}", (path.parent / "mlruns").as_uri()).engine.dispose()
 
 
 def uri_of(root: Path, tracking_uri: str | None) -> str:
