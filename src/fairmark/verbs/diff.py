@@ -41,7 +41,7 @@ def _compared(given: argparse.Namespace) -> int:
 
     with found(given.a, given.clone) as a, found(given.b, given.clone) as b:
         one, two = Opened(a.folder), Opened(b.folder)
-        parts = compare(one, two, given.clone or a.clone or b.clone)
+        parts = compare(one, two, given.clone or a.clone or b.clone or _near(given.a))
         names = named(one), named(two)
     code = int(any(part.lines for part in parts))
     if given.json:
@@ -54,3 +54,13 @@ def _compared(given: argparse.Namespace) -> int:
         for line in part.lines:
             print(shown(f"  {line}"))
     return code
+
+
+def _near(asked: str) -> Path | None:
+    from fairmark.errors import UsageError
+    from fairmark.release.target import repository
+
+    try:
+        return repository(asked)
+    except UsageError:
+        return None
