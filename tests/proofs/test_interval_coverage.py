@@ -114,8 +114,8 @@ def test_intervals_of_measures_of_scores_cover_them(base: float) -> None:
 
 def _bounds(label: NDArray[np.int8], score: Floats) -> dict[str, tuple[float, float, float]]:
     """Return each measure of scores with its bounds, as the measurements document has them."""
-    rows = measure._Rows(label, score, np.ones(len(label)), bins=10, tail=TAIL, replicates=200, seed=1)
-    found = {name: measure._scored(rows, name) for name in SCORED}
+    rows = measure.Taken(label, score, np.ones(len(label)), bins=10, tail=TAIL, replicates=200, seed=1)
+    found = {name: measure.scored(rows, name) for name in SCORED}
     kept = {name: entry for name, entry in found.items() if entry["value"] is not None}
     return {name: (entry["value"], entry["low"], entry["high"]) for name, entry in kept.items()}
 
