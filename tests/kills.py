@@ -102,11 +102,13 @@ def run(root: Path, home: Path, flow: str = "release") -> str:
     return said
 
 
-def kill(root: Path, home: Path, after_s: float, whom: Whom) -> str:
-    """Run `release` for `after_s` seconds, kill it, and return its last words."""
+def kill(root: Path, home: Path, after_s: float, whom: Whom) -> str | None:
+    """Run `release` for `after_s` seconds, kill it, return its last words; None when it had ended by then."""
     with start(root, home, "release") as process:
         with suppress(subprocess.TimeoutExpired):
             process.wait(after_s)
+            process.communicate()
+            return None
         if whom == "the flow alone":
             process.kill()
         elif whom == "its group":

@@ -25,9 +25,11 @@ def test_a_release_that_is_killed_is_finished_by_the_next_run(tmp_path: Path) ->
     assert faults(whole) == []
     told: Counter[str] = Counter()
     wrong = []
-    for after_s, whom in moments(COUNT, whole_s):
+    for drawn_s, whom in moments(COUNT, whole_s):
+        after_s = drawn_s
         root = fresh(origin, tmp_path)
-        words = kill(root, tmp_path, after_s, whom)
+        while (words := kill(root, tmp_path, after_s, whom)) is None:  # a machine that is quicker by now
+            root, after_s = fresh(origin, tmp_path), 0.6 * after_s
         try:
             mended = [line.strip() for line in run(root, tmp_path).splitlines() if "a killed " in line]
             assert left(root) == wanted
