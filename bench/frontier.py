@@ -38,10 +38,11 @@ from sides.points import AIM, Point, at_aim, gains, point, table
 from sides.rows import ALL_COLUMNS, OUT, Rows, call, rows
 
 from fairmark.learn.encode import Floats
-from fairmark.learn.fit import fit, ready
+from fairmark.learn.fit import fit
 from fairmark.learn.limits import Limits
 from fairmark.learn.model import Model
 from fairmark.learn.parity import together
+from fairmark.learn.ready import ready
 from fairmark.learn.threshold import choose
 from fairmark.params import ByGroup, Chosen, Limit, Policy, Step
 from fairmark.stages.train import train

@@ -17,8 +17,8 @@ from fairmark.params import Chosen, Params
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fairmark.learn.fit import Ready
     from fairmark.learn.model import Model
+    from fairmark.learn.ready import Ready
 
 CALLS = 300
 """Decisions on one row that are timed, after a tenth as many that are not."""
@@ -37,9 +37,9 @@ def costs(artifacts: Path, params: Params) -> dict[str, dict[str, float]]:
         "train_wh", "size_bytes"}`. The energy is CodeCarbon's estimate from the CPU's rated power where the
         machine has no meter.
     """
-    from fairmark.learn.fit import ready
     from fairmark.learn.model import Model
     from fairmark.learn.parts import read_parts
+    from fairmark.learn.ready import ready
 
     files = [artifacts / "prepare" / name for name in INPUTS]
     parts = read_parts(files[0], files[1], files[2], artifacts / "split" / "rows.parquet")

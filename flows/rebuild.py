@@ -26,10 +26,10 @@ from surroundings import LOG, ROOT
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.params import read_params
-from fairmark.release import remade
+from fairmark.release.checks.opened import Opened
 from fairmark.release.contents import STATEMENT
 from fairmark.release.hashes import check_workspace, stage_outputs
-from fairmark.release.opened import Opened
+from fairmark.release.rebuilds import remade
 
 
 @task(**PATIENT, task_run_name="clone")
@@ -77,8 +77,8 @@ def verified(kept: Path) -> Opened | None:
     """Return the release in its folder, when there is one and no claim of it is wrong."""
     if not (kept / STATEMENT).is_file():
         return None
-    from fairmark.release.keys import own_public
-    from fairmark.release.rebuild import refuse_wrong
+    from fairmark.release.rebuilds.rebuild import refuse_wrong
+    from fairmark.release.signatures.own import own_public
 
     refuse_wrong(kept, ROOT, own_public(), yours=True)
     return Opened(kept)

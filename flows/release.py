@@ -35,10 +35,11 @@ from surroundings import LOG, ROOT
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import read_json
 from fairmark.params import Params, read_params
-from fairmark.release import loosening, trace
+from fairmark.release import trace
 from fairmark.release.contents import GATHERED, MEASUREMENTS, MODEL, VERDICT
+from fairmark.release.decisions import loosening
 from fairmark.release.hashes import check_workspace, folder_sha256
-from fairmark.release.keys import own_key, own_public
+from fairmark.release.signatures.own import own_key, own_public
 from fairmark.release.statement import release_digest
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def weigh(folder: Path, version: "Registered", params: Params) -> str:
 @task(cache_policy=NO_CACHE)
 def verify(folder: Path) -> None:
     """Check every claim of the release, offline, and say of each in one line whether it holds."""
-    from fairmark.release.verify import verify as verified
+    from fairmark.release.checks.verify import verify as verified
 
     facts = verified(folder, ROOT, own_public())
     for fact in facts:

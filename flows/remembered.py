@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 from surroundings import LOG
 
 from fairmark.errors import StateError
-from fairmark.release import runs
+from fairmark.release.trails import runs
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -5,9 +5,9 @@ from pathlib import Path
 from progress import say
 
 from fairmark.errors import VerificationError
-from fairmark.release.keys import own_key, own_public, public_place
+from fairmark.release.signatures.own import own_key, own_public, public_place
+from fairmark.release.signatures.tags import tag_signer
 from fairmark.release.statement import release_digest
-from fairmark.release.tags import tag_signer
 from fairmark.release.trace import tagged_statement
 
 

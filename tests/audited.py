@@ -48,7 +48,7 @@ def model(place: Path) -> object:
 
 def release(place: Path) -> object:
     """Verify a release folder, and say whether anything is wrong."""
-    from fairmark.release.verify import verify
+    from fairmark.release.checks.verify import verify
 
     wrong = [fact.name for fact in verify(place) if fact.held is False]
     if wrong:
@@ -58,7 +58,7 @@ def release(place: Path) -> object:
 
 def archive(place: Path) -> object:
     """Open an archive of a release."""
-    from fairmark.release.target import found
+    from fairmark.release.archives.target import found
 
     with found(str(place), None) as target:
         return sorted(target.folder.iterdir())

@@ -10,12 +10,12 @@ from typing import Any
 
 from signing import ADA, BOB, CAM, MAKER, approver
 
-from fairmark.release.approvals import signed
-from fairmark.release.approvers import FILE, read_approvers
-from fairmark.release.asked import RELEASE, Asked
-from fairmark.release.keys import SigningKey
-from fairmark.release.promoted import PROMOTE, Promotion, message, refs
-from fairmark.release.tags import sign_tag
+from fairmark.release.decisions.approvals import signed
+from fairmark.release.decisions.approvers import FILE, read_approvers
+from fairmark.release.decisions.asked import RELEASE, Asked
+from fairmark.release.decisions.promoted import PROMOTE, Promotion, message, refs
+from fairmark.release.signatures.keys import SigningKey
+from fairmark.release.signatures.tags import sign_tag
 
 NAME = "loans"
 START = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)

@@ -12,8 +12,8 @@ from release_folder import PARAMS, git, make_release, write_artifacts, write_loc
 
 from fairmark.errors import StateError
 from fairmark.files import write_text
-from fairmark.release import bill
-from fairmark.release.distributions import Installed, installed
+from fairmark.release.materials import bill
+from fairmark.release.materials.distributions import Installed, installed
 
 
 @pytest.fixture(scope="session")

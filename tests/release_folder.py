@@ -18,7 +18,8 @@ from fairmark.learn.model import Calibration, Model, digest
 from fairmark.params import Chosen, read_params, typed
 from fairmark.release.assemble import assemble
 from fairmark.release.hashes import address
-from fairmark.release.keys import SigningKey, own_key
+from fairmark.release.signatures.keys import SigningKey
+from fairmark.release.signatures.own import own_key
 from fairmark.release.statement import release_digest
 from fairmark.release.trace import tag_release, trace
 from fairmark.report.environment import literal

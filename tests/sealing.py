@@ -7,8 +7,9 @@ from typing import Any
 from signing import key
 
 from fairmark.release.contents import STATEMENT
-from fairmark.release.envelope import opened, read_envelope, seal, write_envelope
-from fairmark.release.keys import SigningKey, own_key
+from fairmark.release.signatures.envelope import opened, read_envelope, seal, write_envelope
+from fairmark.release.signatures.keys import SigningKey
+from fairmark.release.signatures.own import own_key
 
 MINE = own_key(make=True)
 """The key in the config folder of the tests (conftest.py names it)."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fairmark.release import keyfile
-from fairmark.release.keys import ORDER, PublicKey, SigningKey
+from fairmark.release.signatures import keyfile
+from fairmark.release.signatures.keys import ORDER, PublicKey, SigningKey
 
 
 @cache

@@ -18,9 +18,10 @@ from sealing import FORGER, MINE, stated
 
 from fairmark.errors import FairmarkError
 from fairmark.files import read_json, sha256, write_json
-from fairmark.release import integrity, opened, seal
-from fairmark.release.archive import pack
-from fairmark.release.attested import bill_statement, verdict_statement
+from fairmark.release.archives.archive import pack
+from fairmark.release.checks import integrity, opened
+from fairmark.release.checks.fact import Fact
+from fairmark.release.checks.verify import Check, _fact, verify
 from fairmark.release.contents import (
     BILL,
     BILL_SEAL,
@@ -31,15 +32,15 @@ from fairmark.release.contents import (
     VERDICT,
     VERDICT_SEAL,
 )
-from fairmark.release.envelope import read_envelope, write_envelope
-from fairmark.release.envelope import seal as sealed
-from fairmark.release.fact import Fact
 from fairmark.release.hashes import address, names
-from fairmark.release.keys import SigningKey
-from fairmark.release.modelsig import write_model_seal
+from fairmark.release.signatures import seal
+from fairmark.release.signatures.attested import bill_statement, verdict_statement
+from fairmark.release.signatures.envelope import read_envelope, write_envelope
+from fairmark.release.signatures.envelope import seal as sealed
+from fairmark.release.signatures.keys import SigningKey
+from fairmark.release.signatures.modelsig import write_model_seal
+from fairmark.release.signatures.tags import sign_tag
 from fairmark.release.statement import release_digest
-from fairmark.release.tags import sign_tag
-from fairmark.release.verify import Check, _fact, verify
 
 Change = Callable[[Path], None]
 

@@ -22,7 +22,7 @@ import pytest
 from fairmark.errors import InputError
 from fairmark.files import sha256
 from fairmark.learn.model import Model
-from fairmark.release.archive import pack
+from fairmark.release.archives.archive import pack
 
 pytest_plugins = ("release_fixtures",)
 HERE = Path(__file__).parent

@@ -9,9 +9,9 @@ from sealing import MINE
 from tamper import ATTACKS, Attack, caught, flipped, flips, fully, quickly, untouched
 
 from fairmark.cli import main
-from fairmark.release.fact import Fact
-from fairmark.release.target import found
-from fairmark.release.verify import verify
+from fairmark.release.archives.target import found
+from fairmark.release.checks.fact import Fact
+from fairmark.release.checks.verify import verify
 
 pytest_plugins = ("release_fixtures",)
 

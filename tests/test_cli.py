@@ -11,7 +11,7 @@ from sealing import FORGER, MINE
 
 from fairmark.cli import main
 from fairmark.files import write_text
-from fairmark.release.keys import config_folder
+from fairmark.release.signatures.own import config_folder
 
 pytest_plugins = ("release_fixtures",)
 

@@ -8,8 +8,8 @@ import costs
 import pytest
 from people import SCHEMA, TRAIN, chosen, frames, policy
 
-from fairmark.learn.fit import ready
 from fairmark.learn.parts import Parts
+from fairmark.learn.ready import ready
 from fairmark.params import ByGroup, Threshold
 
 

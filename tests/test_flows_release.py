@@ -16,11 +16,12 @@ from sealing import MINE
 
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
 from fairmark.judge.verdict import Outcome, Verdict
-from fairmark.release.envelope import seal, write_envelope
-from fairmark.release.fact import Fact
+from fairmark.release.checks.fact import Fact
 from fairmark.release.hashes import folder_sha256
-from fairmark.release.keys import PublicKey, SigningKey, config_folder
 from fairmark.release.register import Registered
+from fairmark.release.signatures.envelope import seal, write_envelope
+from fairmark.release.signatures.keys import PublicKey, SigningKey
+from fairmark.release.signatures.own import config_folder
 from fairmark.release.trace import tag_release, tagged, tagged_statement
 
 pytest_plugins = ("flows_fixtures",)
@@ -91,7 +92,7 @@ def rooms(repo: Path, without_prefect: Callable[[Path], None], monkeypatch: pyte
     monkeypatch.setattr("fairmark.judge.verdict.judge", rooms.judge)
     monkeypatch.setattr("fairmark.release.assemble.assemble", rooms.assemble)
     monkeypatch.setattr("fairmark.release.register.register", rooms.register)
-    monkeypatch.setattr("fairmark.release.verify.verify", rooms.verify)
+    monkeypatch.setattr("fairmark.release.checks.verify.verify", rooms.verify)
     monkeypatch.setattr(release, "weigh", lambda *_: "one decision 1 ms")
     monkeypatch.setattr(release, "show", lambda verdict, _: rooms.shown.append(verdict.outcome))
     return rooms

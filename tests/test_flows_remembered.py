@@ -14,7 +14,7 @@ import remembered
 from flows_repo import FLOWS, call
 
 from fairmark.errors import FairmarkError, InputError, RefusedError, StateError
-from fairmark.release import runs, trail
+from fairmark.release.trails import runs, trail
 
 
 @pytest.fixture

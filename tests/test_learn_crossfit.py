@@ -10,8 +10,9 @@ from people import TRAIN, chosen, limit, policy, written
 from fairmark.errors import InputError
 from fairmark.learn.calibrate import platt
 from fairmark.learn.crossfit import rotated
-from fairmark.learn.fit import Ready, fitted, ready
+from fairmark.learn.fit import fitted
 from fairmark.learn.parts import read_parts
+from fairmark.learn.ready import Ready, ready
 from fairmark.learn.sample import Sample
 
 GIVEN = policy(limit("selection_rate_ratio", "side", at_least=0.6))

@@ -10,11 +10,12 @@ import pytest
 from people import TRAIN, chosen, limit, policy, written
 
 from fairmark.errors import InputError
-from fairmark.learn.fit import Ready, _mitigated, fit, fit_model, ready
+from fairmark.learn.fit import _mitigated, fit, fit_model
 from fairmark.learn.limits import Limits
 from fairmark.learn.mitigation import joined
 from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts, read_parts
+from fairmark.learn.ready import Ready, ready
 
 BOTH = pytest.mark.parametrize("family", ["boosted", "logistic"])
 

@@ -7,10 +7,11 @@ import pytest
 from people import TRAIN, chosen, limit, policy, written
 from sklearn import metrics
 
-from fairmark.learn.fit import fit, fitted, ready
+from fairmark.learn.fit import fit, fitted
 from fairmark.learn.limits import Limits
 from fairmark.learn.parts import read_parts
 from fairmark.learn.pruning import Mark
+from fairmark.learn.ready import ready
 from fairmark.learn.trial import Ask, Outcome, Setup, attempt
 from fairmark.params import Chosen, Pruning
 

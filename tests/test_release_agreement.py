@@ -13,8 +13,8 @@ from release_folder import PARAMS, SCHEMA, measurements, model
 from fairmark.errors import VerificationError
 from fairmark.files import write_json, write_text
 from fairmark.learn.group_thresholds import GroupThresholds, Origin
-from fairmark.release import agreement
-from fairmark.release.opened import Opened
+from fairmark.release.checks import agreement
+from fairmark.release.checks.opened import Opened
 
 OWN = GroupThresholds(
     attribute="sex",

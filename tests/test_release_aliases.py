@@ -8,14 +8,14 @@ import pytest
 from promotion_repo import NAME, PEOPLE, digest, promote, repository
 
 from fairmark.errors import StateError
-from fairmark.release import aliases
-from fairmark.release.approvers import read_approvers
-from fairmark.release.continuity import check
-from fairmark.release.fact import Fact
-from fairmark.release.follow import aligned
-from fairmark.release.history import history
-from fairmark.release.promoted import refs
-from fairmark.release.promotions import allowed
+from fairmark.release.checks.fact import Fact
+from fairmark.release.decisions import aliases
+from fairmark.release.decisions.approvers import read_approvers
+from fairmark.release.decisions.continuity import check
+from fairmark.release.decisions.follow import aligned
+from fairmark.release.decisions.history import history
+from fairmark.release.decisions.promoted import refs
+from fairmark.release.decisions.promotions import allowed
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's, about itself
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from fairmark.errors import UsageError, VerificationError
-from fairmark.release import archive
-from fairmark.release.archive import pack, unpacked
+from fairmark.release.archives import unpacking
+from fairmark.release.archives.archive import pack, unpacked
 
 pytest_plugins = ("release_fixtures",)
 
@@ -228,14 +228,14 @@ def test_an_extended_header_that_renames_a_file_is_refused(refused: Callable[[by
 def test_what_grows_far_beyond_its_own_size_is_stopped_on_the_way(
     grows: Callable[[], bytes], refused: Callable[[bytes, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "GROWTH", 1)
+    monkeypatch.setattr(unpacking, "GROWTH", 1)
     refused(grows(), "got one that grows without end")
 
 
 def test_too_many_files_are_refused(
     refused: Callable[[bytes, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MOST_FILES", 10)
+    monkeypatch.setattr(unpacking, "MOST_FILES", 10)
     many = [(f"{TOP}/{k}", b"") for k in range(11)]
 
     refused(_tar(many), "at most 10 files")

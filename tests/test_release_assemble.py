@@ -23,7 +23,7 @@ from fairmark.params import read_params
 from fairmark.release import assemble as module
 from fairmark.release.assemble import assemble
 from fairmark.release.contents import GATHERED
-from fairmark.release.keys import SigningKey
+from fairmark.release.signatures.keys import SigningKey
 from fairmark.release.trace import trace
 
 pytest_plugins = ("release_fixtures",)
@@ -202,14 +202,15 @@ def test_an_interrupt_leaves_nothing(working: Path, monkeypatch: pytest.MonkeyPa
 
 
 SCRIPT = """
-from fairmark.release.keys import own_key
+from fairmark.release.signatures.own import own_key
 import json, resource, sys, time
 from pathlib import Path
 from fairmark.errors import StateError
-from fairmark.release import assemble as module, bill
+from fairmark.release import assemble as module
+from fairmark.release.materials import bill
 from fairmark.params import read_params
 from fairmark.release.contents import GATHERED
-from fairmark.release.keys import SigningKey
+from fairmark.release.signatures.keys import SigningKey
 from fairmark.release.trace import trace
 from release_folder import verdict_on
 listed = Path(sys.argv[2]).read_text()

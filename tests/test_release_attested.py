@@ -14,9 +14,9 @@ from in_toto_attestation.v1.statement import Statement
 from sealing import stated
 
 from fairmark.files import read_json, sha256
-from fairmark.release.attested import bill_statement, verdict_statement
 from fairmark.release.contents import SEALS
-from fairmark.release.envelope import canonical
+from fairmark.release.signatures.attested import bill_statement, verdict_statement
+from fairmark.release.signatures.envelope import canonical
 
 pytest_plugins = ("release_fixtures",)
 

@@ -20,10 +20,10 @@ from fairmark.errors import RefusedError, StateError
 from fairmark.files import sha256, write_json
 from fairmark.learn.model import digest
 from fairmark.params import read_params
-from fairmark.release import bill
-from fairmark.release.distributions import Installed
-from fairmark.release.licences import expression_of
-from fairmark.release.locks import here, locked
+from fairmark.release.materials import bill
+from fairmark.release.materials.distributions import Installed
+from fairmark.release.materials.licences import expression_of
+from fairmark.release.materials.locks import here, locked
 from fairmark.release.trace import trace
 
 pytest_plugins = ("release_fixtures",)
@@ -194,7 +194,7 @@ SHUFFLED = """
 import json, os, random, sys
 from pathlib import Path
 from fairmark.params import read_params
-from fairmark.release import bill
+from fairmark.release.materials import bill
 from fairmark.release.trace import trace
 
 listing, rng = os.listdir, random.Random(sys.argv[3])

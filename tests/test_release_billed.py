@@ -12,8 +12,8 @@ import pytest
 import fairmark
 from fairmark.errors import VerificationError
 from fairmark.files import sha256
-from fairmark.release import billed, billed_model
-from fairmark.release.opened import Opened
+from fairmark.release.checks import billed, billed_model
+from fairmark.release.checks.opened import Opened
 
 pytest_plugins = ("release_fixtures",)
 

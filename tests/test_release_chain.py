@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from fairmark.release.chain import backwards, before_present, breaks, now_in, stages
-from fairmark.release.promoted import PROMOTE, ROLLBACK, Promotion, Refs
-from fairmark.release.tags import TagText
+from fairmark.release.decisions.chain import backwards, before_present, breaks, now_in, stages
+from fairmark.release.decisions.promoted import PROMOTE, ROLLBACK, Promotion, Refs
+from fairmark.release.signatures.tags import TagText
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

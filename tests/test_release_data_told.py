@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fairmark.errors import VerificationError
-from fairmark.release.data_told import data_card
-from fairmark.release.opened import Opened
+from fairmark.release.checks.data_told import data_card
+from fairmark.release.checks.opened import Opened
 
 pytest_plugins = ("release_fixtures",)
 

@@ -14,9 +14,9 @@ from release_folder import git, make_release, write_lock
 from fairmark.cli import main
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import write_json, write_text
-from fairmark.release.difference import Part, beyond, compare, measures
-from fairmark.release.opened import Opened
-from fairmark.release.rows_between import rows_between
+from fairmark.release.checks.opened import Opened
+from fairmark.release.rebuilds.difference import Part, beyond, compare, measures
+from fairmark.release.rebuilds.rows_between import rows_between
 
 pytest_plugins = ("release_fixtures",)
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from signing import ADA, BOB, approver, key
 
 from fairmark.params import Policy, Privacy, Release
-from fairmark.release import direction
-from fairmark.release.approver_changes import approver_changes
-from fairmark.release.approvers import read_approvers
-from fairmark.release.direction import SECTIONS, Change, changes
+from fairmark.release.decisions import direction
+from fairmark.release.decisions.approver_changes import approver_changes
+from fairmark.release.decisions.approvers import read_approvers
+from fairmark.release.decisions.direction import SECTIONS, Change, changes
 
 WHOLE = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
 PARAMS: dict[str, Any] = {name: WHOLE[name] for name in SECTIONS}

@@ -15,7 +15,7 @@ from release_folder import ROOT
 
 import fairmark
 from fairmark.errors import StateError
-from fairmark.release.distributions import installed, source_sha256
+from fairmark.release.materials.distributions import installed, source_sha256
 
 UV = ROOT / ".venv-tools" / "bin" / "uv"
 PIP = ROOT / ".venv-tools" / "bin" / "python"

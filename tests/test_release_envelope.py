@@ -18,7 +18,7 @@ from securesystemslib.signer._key import SSlibKey
 from signing import ADA, BOB, CAM
 
 from fairmark.errors import FairmarkError, InputError, VerificationError
-from fairmark.release.envelope import (
+from fairmark.release.signatures.envelope import (
     canonical,
     opened,
     pae,
@@ -27,8 +27,8 @@ from fairmark.release.envelope import (
     signers,
     write_envelope,
 )
-from fairmark.release.keyfile import signed
-from fairmark.release.keys import ORDER, SigningKey, lowered
+from fairmark.release.signatures.keyfile import signed
+from fairmark.release.signatures.keys import ORDER, SigningKey, lowered
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -21,18 +21,9 @@ from hypothesis import strategies as st
 from signing import ADA, BOB
 
 from fairmark.errors import StateError, UsageError, VerificationError
-from fairmark.release import keyfile
-from fairmark.release.keys import (
-    ORDER,
-    PublicKey,
-    config_folder,
-    lowered,
-    own_key,
-    own_public,
-    public_key,
-    public_place,
-    read_public,
-)
+from fairmark.release.signatures import keyfile
+from fairmark.release.signatures.keys import ORDER, PublicKey, lowered, public_key, read_public
+from fairmark.release.signatures.own import config_folder, own_key, own_public, public_place
 
 
 @pytest.fixture(autouse=True)
@@ -193,8 +184,8 @@ def test_a_folder_that_cannot_be_written_is_told(config: Path) -> None:
 
 SCRIPT = """
 import sys, time
-from fairmark.release import keyfile
-from fairmark.release.keys import own_key
+from fairmark.release.signatures import keyfile
+from fairmark.release.signatures.own import own_key
 write = keyfile._write_new
 def stalled(path, content):
     write(path, content[:100])

@@ -4,9 +4,9 @@ from importlib.metadata import distribution, distributions
 
 import pytest
 
-from fairmark.release.licence_metadata import FILE
-from fairmark.release.licence_texts import phrase, recognised
-from fairmark.release.spdx import spdx
+from fairmark.release.materials.licence_metadata import FILE
+from fairmark.release.materials.licence_texts import phrase, recognised
+from fairmark.release.materials.spdx import spdx
 
 MIT = """\
 Copyright (c) 2020 Somebody

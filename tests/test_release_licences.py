@@ -9,11 +9,11 @@ from release_folder import ROOT
 
 from fairmark.errors import ParamsError, RefusedError
 from fairmark.params import LicenceException, Licences, read_params
-from fairmark.release.distributions import Installed
-from fairmark.release.libraries import library
-from fairmark.release.licences import check, entry, expression_of, judge
-from fairmark.release.locks import here, locked
-from fairmark.release.spdx import spdx
+from fairmark.release.materials.distributions import Installed
+from fairmark.release.materials.libraries import library
+from fairmark.release.materials.licences import check, entry, expression_of, judge
+from fairmark.release.materials.locks import here, locked
+from fairmark.release.materials.spdx import spdx
 
 pytest_plugins = ("release_fixtures",)
 

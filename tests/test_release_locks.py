@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairmark.errors import InputError
-from fairmark.release.locks import MARKERS, here, locked
+from fairmark.release.materials.locks import MARKERS, here, locked
 
 TEXT = """\
 # a comment

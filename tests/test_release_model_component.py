@@ -9,8 +9,8 @@ from release_folder import verdict_on
 
 from fairmark.files import read_json
 from fairmark.params import EnvironmentalCost, Params, Step, read_params
-from fairmark.release.data_component import data_component, is_table, sensitive
-from fairmark.release.model_component import metrics, model_component
+from fairmark.release.materials.data_component import data_component, is_table, sensitive
+from fairmark.release.materials.model_component import metrics, model_component
 
 pytest_plugins = ("release_fixtures",)
 

@@ -14,7 +14,13 @@ from model_signing._signing import signing as library
 from signing import ADA, BOB
 
 from fairmark.errors import InputError, StateError, VerificationError
-from fairmark.release.modelsig import accepted, hint, model_statement, read_model_seal, write_model_seal
+from fairmark.release.signatures.modelsig import (
+    accepted,
+    hint,
+    model_statement,
+    read_model_seal,
+    write_model_seal,
+)
 
 
 @pytest.fixture
@@ -94,7 +100,7 @@ def test_every_byte_counts(folder: Path) -> None:
 
 def holds(path: Path, named: str) -> bool:
     """Return whether the signature is ADA's, and of what it said before."""
-    from fairmark.release.envelope import signers
+    from fairmark.release.signatures.envelope import signers
 
     try:
         envelope, _, found = read_model_seal(path)

@@ -12,9 +12,9 @@ from release_folder import PARAMS, git, make_release
 from fairmark.errors import RefusedError, VerificationError
 from fairmark.files import write_json, write_parquet, write_text
 from fairmark.params import read_params
-from fairmark.release import rowlevel
-from fairmark.release.opened import Opened
-from fairmark.release.personal import Shown, counted, personal, shown, smallest_leaf
+from fairmark.release.checks.opened import Opened
+from fairmark.release.checks.personal import Shown, counted, personal, shown, smallest_leaf
+from fairmark.release.people import rowlevel
 
 pytest_plugins = ("release_fixtures",)
 ALLOWED = {"decisions_shown": 3, "smallest_leaf": 20, "smallest_cell": 5}

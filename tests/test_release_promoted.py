@@ -8,10 +8,10 @@ from promotion_repo import NAME, PEOPLE, START, approval, digest, git, promote, 
 from signing import ADA, BOB
 
 from fairmark.errors import UsageError
-from fairmark.release.approvers import read_approvers
-from fairmark.release.promoted import check_stage, message, one_line, refs
-from fairmark.release.signed_by import claimed_key
-from fairmark.release.tags import read_tag, tag_signer
+from fairmark.release.decisions.approvers import read_approvers
+from fairmark.release.decisions.promoted import check_stage, message, one_line, refs
+from fairmark.release.signatures.signed_by import claimed_key
+from fairmark.release.signatures.tags import read_tag, tag_signer
 
 
 @pytest.fixture(scope="module")

@@ -19,17 +19,18 @@ from fairmark.errors import RefusedError, StateError, UsageError, VerificationEr
 from fairmark.files import read_json
 from fairmark.judge.verdict import judge
 from fairmark.params import read_params
-from fairmark.release.approvals import keep, kept, signed
-from fairmark.release.approvers import FILE, read_approvers
-from fairmark.release.asked import candidate, find
 from fairmark.release.assemble import assemble
-from fairmark.release.keys import SigningKey, own_key
-from fairmark.release.lapsed import refuse_lapsed
-from fairmark.release.promotions import promote, rollback
+from fairmark.release.decisions.approvals import keep, kept, signed
+from fairmark.release.decisions.approvers import FILE, read_approvers
+from fairmark.release.decisions.asked import candidate, find
+from fairmark.release.decisions.lapsed import refuse_lapsed
+from fairmark.release.decisions.promotions import promote, rollback
+from fairmark.release.signatures.keys import SigningKey
+from fairmark.release.signatures.own import own_key
+from fairmark.release.signatures.tags import read_tag, sign_tag
 from fairmark.release.statement import release_digest
-from fairmark.release.tags import read_tag, sign_tag
 from fairmark.release.trace import tag_release, trace
-from fairmark.release.trail import entries
+from fairmark.release.trails.trail import entries
 
 pytest_plugins = ("release_fixtures",)
 pytestmark = pytest.mark.slow
@@ -165,7 +166,7 @@ def test_an_approved_release_is_promoted_by_a_tag_that_git_and_gto_read(root: Pa
 
 
 def test_the_audit_trail_tells_of_it_and_the_next_one_names_its_head(root: Path) -> None:
-    from fairmark.release.trail import head
+    from fairmark.release.trails.trail import head
 
     approve(root, "v0.1.0", BOB)
     first = to(root, "staging", "v0.1.0")
@@ -219,7 +220,7 @@ def test_a_promotion_asks_whether_the_verdict_stands_today(
     approve(root, "v0.2.0", BOB, CAM)
     late = SOON + dt.timedelta(days=1)
     monkeypatch.setattr(
-        "fairmark.release.promotions.refuse_lapsed", lambda folder, _: refuse_lapsed(folder, late)
+        "fairmark.release.decisions.promotions.refuse_lapsed", lambda folder, _: refuse_lapsed(folder, late)
     )
 
     with pytest.raises(RefusedError, match=f"verdict must still pass on {late}"):
@@ -304,14 +305,14 @@ def test_a_clock_behind_the_last_promotion_is_told(root: Path, monkeypatch: pyte
     monkeypatch.setenv("GIT_COMMITTER_DATE", f"{int(dt.datetime.now(tz=dt.UTC).timestamp()) + 3600} +0000")
     to(root, "staging", "v0.1.0")
     monkeypatch.delenv("GIT_COMMITTER_DATE")
-    monkeypatch.setattr("fairmark.release.turn._PATIENCE_S", 0.1)
+    monkeypatch.setattr("fairmark.release.decisions.turn._PATIENCE_S", 0.1)
 
     with pytest.raises(StateError, match="clock: must be past loans#staging#1, set at"):
         to(root, "production", "v0.1.0")
 
 
 def test_one_promotion_runs_at_a_time(root: Path) -> None:
-    from fairmark.release.turn import alone
+    from fairmark.release.decisions.turn import alone
 
     approve(root, "v0.1.0", BOB)
     with alone(root), pytest.raises(StateError, match="must have one promotion at a time"):

@@ -12,12 +12,12 @@ from signing import ADA
 from fairmark.cli import main
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import read_json, write_json, write_text
-from fairmark.release import environment, programs
-from fairmark.release.environment import Environment
-from fairmark.release.keys import own_public
-from fairmark.release.programs import Ended, Say
-from fairmark.release.programs import run as really
-from fairmark.release.rebuild import Rebuild, Rebuilt, check_first
+from fairmark.release.rebuilds import environment, programs
+from fairmark.release.rebuilds.environment import Environment
+from fairmark.release.rebuilds.programs import Ended, Say
+from fairmark.release.rebuilds.programs import run as really
+from fairmark.release.rebuilds.rebuild import Rebuild, Rebuilt, check_first
+from fairmark.release.signatures.own import own_public
 
 pytest_plugins = ("release_fixtures",)
 

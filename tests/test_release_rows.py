@@ -13,7 +13,7 @@ import yaml
 from fairmark.data.table import prepared
 from fairmark.errors import InputError, StateError
 from fairmark.params import Prepare, typed
-from fairmark.release.rows import counts, find, without
+from fairmark.release.people.rows import counts, find, without
 
 ROOT = Path(__file__).parents[1]
 RAW: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["prepare"]

@@ -13,8 +13,8 @@ from sealing import FORGER, MINE
 from fairmark.files import sha256
 from fairmark.params import read_params
 from fairmark.release.contents import SEALS
-from fairmark.release.envelope import seal, write_envelope
 from fairmark.release.hashes import address, folder_address
+from fairmark.release.signatures.envelope import seal, write_envelope
 from fairmark.release.statement import release_digest, state
 from fairmark.release.trace import trace
 

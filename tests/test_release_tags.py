@@ -10,8 +10,8 @@ from release_folder import git
 from signing import ADA, BOB
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.release.sshsig import _mpint, ssh_signature
-from fairmark.release.tags import read_tag, sign_tag, tag_signer
+from fairmark.release.signatures.sshsig import _mpint, ssh_signature
+from fairmark.release.signatures.tags import read_tag, sign_tag, tag_signer
 
 TAG = "loans@v0.1.0"
 

@@ -8,8 +8,8 @@ from release_folder import git
 
 from fairmark.cli import main
 from fairmark.errors import StateError, UsageError, VerificationError
-from fairmark.release.archive import pack
-from fairmark.release.target import found
+from fairmark.release.archives.archive import pack
+from fairmark.release.archives.target import found
 
 pytest_plugins = ("release_fixtures",)
 

@@ -10,7 +10,7 @@ from sealing import MINE
 
 from fairmark.errors import StateError, UsageError
 from fairmark.release.machine import made_on
-from fairmark.release.tags import read_tag, tag_signer
+from fairmark.release.signatures.tags import read_tag, tag_signer
 from fairmark.release.trace import (
     check_version,
     committed_file,

@@ -21,16 +21,16 @@ from fairmark.errors import FairmarkError, UsageError
 from fairmark.files import sha256, write_json
 from fairmark.judge.verdict import judge
 from fairmark.params import read_params
-from fairmark.release import opened
+from fairmark.release.checks import opened
+from fairmark.release.checks.fact import Fact, exit_code
+from fairmark.release.checks.verify import CHECKS, verify
 from fairmark.release.contents import GATHERED, SEALS
-from fairmark.release.envelope import opened as unsealed
-from fairmark.release.envelope import read_envelope, seal, write_envelope
-from fairmark.release.fact import Fact, exit_code
-from fairmark.release.modelsig import write_model_seal
-from fairmark.release.seal import seal_release
+from fairmark.release.signatures.envelope import opened as unsealed
+from fairmark.release.signatures.envelope import read_envelope, seal, write_envelope
+from fairmark.release.signatures.modelsig import write_model_seal
+from fairmark.release.signatures.seal import seal_release
 from fairmark.release.statement import release_digest
 from fairmark.release.trace import tag_release
-from fairmark.release.verify import CHECKS, verify
 
 pytest_plugins = ("release_fixtures",)
 
@@ -589,7 +589,7 @@ def test_exit_codes_tell_wrong_from_cannot_tell(facts: list[Fact], code: int) ->
 
 
 def test_it_imports_nothing_heavy() -> None:
-    script = "import sys, fairmark.release.verify; print(*sys.modules)"
+    script = "import sys, fairmark.release.checks.verify; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     heavy = {"pandas", "numpy", "scipy", "mlflow", "lightgbm", "sklearn", "git", "dvc", "prefect"}
@@ -600,8 +600,8 @@ def test_checking_the_seals_imports_no_signing_library(small_release: Path) -> N
     script = """if True:
         import sys
         from pathlib import Path
-        from fairmark.release.keys import own_public
-        from fairmark.release.verify import verify
+        from fairmark.release.signatures.own import own_public
+        from fairmark.release.checks.verify import verify
         facts = verify(Path(sys.argv[1]), None, own_public())
         assert all(fact.held for fact in facts if fact.name.startswith("seal "))
         print(*sys.modules)"""

@@ -9,8 +9,8 @@ from release_folder import PARAMS, git
 
 from fairmark.cli import main
 from fairmark.files import write_text
-from fairmark.release import trail
-from fairmark.release.keys import own_key
+from fairmark.release.signatures.own import own_key
+from fairmark.release.trails import trail
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import pytest
 from flows_repo import edit
 from kills import fresh, project, run
 
-from fairmark.release import programs
-from fairmark.release.keys import read_public
-from fairmark.release.programs import Ended, Say
-from fairmark.release.rebuild import Rebuild, check_first
+from fairmark.release.rebuilds import programs
+from fairmark.release.rebuilds.programs import Ended, Say
+from fairmark.release.rebuilds.rebuild import Rebuild, check_first
+from fairmark.release.signatures.keys import read_public
 
 pytestmark = pytest.mark.proof
 

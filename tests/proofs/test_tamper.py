@@ -12,8 +12,8 @@ import pytest
 from sealing import MINE
 from tamper import ATTACKS, caught, flipped, flips, fully, quickly, restate, table, untouched
 
-from fairmark.release.target import found
-from fairmark.release.verify import verify
+from fairmark.release.archives.target import found
+from fairmark.release.checks.verify import verify
 
 pytestmark = pytest.mark.proof
 pytest_plugins = ("release_fixtures",)

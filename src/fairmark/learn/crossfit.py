@@ -8,7 +8,7 @@ model that is kept, as far as models of as many rows are alike (Stone 1974; Cher
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,8 @@ from fairmark.data.split import position
 from fairmark.errors import InputError
 from fairmark.learn.encode import Floats
 from fairmark.learn.limits import Rows
+from fairmark.learn.ready import Ready
 from fairmark.learn.sample import Sample
-
-if TYPE_CHECKING:
-    from fairmark.learn.fit import Ready
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Held:
         return type(self)(np.concatenate([part.raw for part in parts]), whole)
 
 
-def rotated(rows: "Ready", folds: int, seed: int) -> Iterator["Ready"]:
+def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
     """Yield the rows with each of the other folds in the place of the validation rows.
 
     Each of these folds is a part of the train rows; the validation rows are learnt from in its place. So all

@@ -2,75 +2,24 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
-from fairmark.data.split import keys_of
-from fairmark.errors import InputError, ParamsError
+from fairmark.errors import ParamsError
 from fairmark.learn.balance import balanced
 from fairmark.learn.calibrate import platt
 from fairmark.learn.crossfit import Held, rotated
-from fairmark.learn.encode import Encoder, Floats
+from fairmark.learn.encode import Floats
 from fairmark.learn.family import FAMILIES, Scorer, Watch
-from fairmark.learn.group_thresholds import GroupThresholds, Origin, origins
-from fairmark.learn.limits import Limits, Rows
+from fairmark.learn.group_thresholds import GroupThresholds
+from fairmark.learn.limits import Limits
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
 from fairmark.learn.model import Calibration, Model, probability
 from fairmark.learn.parity import together
 from fairmark.learn.parts import Parts
+from fairmark.learn.ready import Ready, ready
 from fairmark.learn.sample import Sample
 from fairmark.learn.threshold import choose
 from fairmark.params import Chosen, Policy, Train
-
-
-@dataclass(frozen=True)
-class Ready:
-    """Train and validation rows, encoded once for any number of fits."""
-
-    encoder: Encoder
-    train: Sample
-    valid: Sample
-    train_groups: pd.DataFrame
-    valid_groups: pd.DataFrame
-    single: list[str]
-    """The protected attributes that are not crossings of others."""
-    keys: "pd.Series[str]"
-    """What tells train rows apart when they are cut into folds, [n]."""
-    origins: list[Origin] | None = None
-    """What tells the groups of the attribute that has thresholds of its own, where one has."""
-
-    @property
-    def rows(self) -> Rows:
-        """The validation rows, for the policy's limits."""
-        return Rows(self.valid.label, self.valid.weight, self.valid_groups)
-
-
-def ready(parts: Parts, base: Train) -> Ready:
-    """Return the rows of `parts`, encoded by what train rows hold.
-
-    Raises
-    ------
-    InputError
-        When train or validation rows hold one label only.
-    """
-    (train, train_groups), (valid, valid_groups) = parts.part("train"), parts.part("valid")
-    for name, frame in (("train", train), ("valid", valid)):
-        if frame["_label"].nunique() < 2:
-            raise InputError(f"rows.parquet: part {name} must hold both labels, got one")
-    encoder = Encoder.fit(train, parts.schema["features"], base.max_categories)
-    attributes = parts.schema["attributes"]
-    single = [name for name in parts.attributes if attributes[name]["by"] != "cross"]
-    by = base.threshold.by
-    return Ready(
-        encoder,
-        _sample(encoder, train),
-        _sample(encoder, valid),
-        train_groups[parts.attributes],
-        valid_groups[parts.attributes],
-        single,
-        keys_of(parts.table, parts.schema)[(parts.belongs == "train").to_numpy()],
-        None if by is None else origins(parts.schema, by.attribute),
-    )
 
 
 def fit_model(parts: Parts, chosen: Chosen, base: Train, policy: Policy) -> Model:
@@ -165,11 +114,6 @@ def _own(
         return None
     groups = together(by, policy, chosen.margin, base.threshold.maximise, score, held.rows, common)
     return None if groups is None else GroupThresholds(**by.model_dump(), origins=rows.origins, groups=groups)
-
-
-def _sample(encoder: Encoder, frame: pd.DataFrame) -> Sample:
-    label = frame["_label"].to_numpy(dtype=np.int8)
-    return Sample.plain(encoder.transform(frame), label, frame["_weight"].to_numpy(dtype=np.float64))
 
 
 def _mitigated(rows: Ready, chosen: Chosen) -> tuple[Sample, Sample]:

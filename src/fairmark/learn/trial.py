@@ -13,11 +13,12 @@ from fairmark.errors import InputError
 from fairmark.learn.crossfit import Held
 from fairmark.learn.encode import Floats
 from fairmark.learn.family import Watch
-from fairmark.learn.fit import Fitted, Ready, decide, fitted, ready
+from fairmark.learn.fit import Fitted, decide, fitted
 from fairmark.learn.limits import Limits, Rows
 from fairmark.learn.parts import read_parts
 from fairmark.learn.pruning import BeatenError, Mark, is_beaten
 from fairmark.learn.rates import cells, marks, rate
+from fairmark.learn.ready import Ready, ready
 from fairmark.params import Chosen, Policy, Pruning, Section, Train
 
 Files = tuple[Path, Path, Path, Path]

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from fairmark.errors import FairmarkError, RefusedError, StateError
 from fairmark.files import write_json
 from fairmark.params import Params
-from fairmark.release import bill, rowlevel
 from fairmark.release.contents import BILL, DATASHEET, GATHERED, SEALS, STATEMENT, VERDICT
-from fairmark.release.envelope import read_envelope
 from fairmark.release.hashes import check_workspace
-from fairmark.release.keys import SigningKey
-from fairmark.release.seal import seal_release
+from fairmark.release.materials import bill
+from fairmark.release.people import rowlevel
+from fairmark.release.signatures.envelope import read_envelope
+from fairmark.release.signatures.keys import SigningKey
+from fairmark.release.signatures.seal import seal_release
 from fairmark.release.statement import release_digest, state
 from fairmark.release.trace import Trace, check_version, tagged
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from fairmark.files import sha256
 from fairmark.params import Params
 from fairmark.release.contents import PINNED, SEALS, SOURCES, STATEMENT
-from fairmark.release.envelope import STATEMENT_TYPE, opened, read_envelope
 from fairmark.release.foreign import foreign_yaml
 from fairmark.release.hashes import address, data_outputs, files_of, names, stage_outputs
+from fairmark.release.signatures.envelope import STATEMENT_TYPE, opened, read_envelope
 from fairmark.release.trace import Trace, committed_files
 
 if TYPE_CHECKING:

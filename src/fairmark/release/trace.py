@@ -9,9 +9,9 @@ from pathlib import Path
 
 from fairmark.errors import StateError, UsageError
 from fairmark.release.git import git, git_bytes, need
-from fairmark.release.keys import SigningKey
 from fairmark.release.machine import made_on
-from fairmark.release.tags import sign_tag
+from fairmark.release.signatures.keys import SigningKey
+from fairmark.release.signatures.tags import sign_tag
 
 _VERSION = re.compile(r"v(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 _SEAL = "Statement-SHA256: "

@@ -14,10 +14,11 @@ import numpy as np
 
 from fairmark.entry import run
 from fairmark.files import write_json
-from fairmark.learn.fit import Fitted, Ready, fitted, ready
+from fairmark.learn.fit import Fitted, fitted
 from fairmark.learn.model import Model, probability
 from fairmark.learn.parity import none_found
 from fairmark.learn.parts import read_parts
+from fairmark.learn.ready import Ready, ready
 from fairmark.params import Chosen, Policy, Train
 
 

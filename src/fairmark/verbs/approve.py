@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from fairmark.verbs import said
 
 if TYPE_CHECKING:
-    from fairmark.release.approvers import Approver
-    from fairmark.release.asked import Asked
+    from fairmark.release.decisions.approvers import Approver
+    from fairmark.release.decisions.asked import Asked
 
 HELP = "approve a release, or a policy that was loosened"
 
@@ -27,7 +27,7 @@ def run(given: argparse.Namespace) -> int:
     import datetime as dt
 
     from fairmark.errors import UsageError
-    from fairmark.release import approvals
+    from fairmark.release.decisions import approvals
 
     if given.policy == (given.release is not None):
         raise UsageError("approve: must be given a release or --policy, got both or neither")
@@ -45,9 +45,9 @@ def run(given: argparse.Namespace) -> int:
 def _release(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
     import datetime as dt
 
-    from fairmark.release.approvers import FILE, read_approvers
-    from fairmark.release.asked import candidate, find
-    from fairmark.release.lapsed import refuse_lapsed
+    from fairmark.release.decisions.approvers import FILE, read_approvers
+    from fairmark.release.decisions.asked import candidate, find
+    from fairmark.release.decisions.lapsed import refuse_lapsed
 
     approvers, folder = read_approvers(given.clone / FILE), find(given.clone, given.release)
     found = candidate(folder, given.clone, approvers, said.trusted(given))
@@ -60,7 +60,7 @@ def _release(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
 
 def _policy(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
     from fairmark.errors import StateError
-    from fairmark.release.loosening import compare
+    from fairmark.release.decisions.loosening import compare
 
     found = compare(given.clone, given.base)
     said.lines(found.lines())

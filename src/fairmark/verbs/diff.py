@@ -35,9 +35,9 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _compared(given: argparse.Namespace) -> int:
-    from fairmark.release.difference import compare, named
-    from fairmark.release.opened import Opened
-    from fairmark.release.target import found
+    from fairmark.release.archives.target import found
+    from fairmark.release.checks.opened import Opened
+    from fairmark.release.rebuilds.difference import compare, named
 
     with found(given.a, given.clone) as a, found(given.b, given.clone) as b:
         one, two = Opened(a.folder), Opened(b.folder)
@@ -58,7 +58,7 @@ def _compared(given: argparse.Namespace) -> int:
 
 def _near(asked: str) -> Path | None:
     from fairmark.errors import UsageError
-    from fairmark.release.target import repository
+    from fairmark.release.archives.target import repository
 
     try:
         return repository(asked)

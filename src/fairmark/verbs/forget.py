@@ -30,8 +30,8 @@ def run(given: argparse.Namespace) -> int:
     import datetime as dt
 
     from fairmark.params import read_params
-    from fairmark.release.forget import RECORD, forget
-    from fairmark.release.learnt import learnt, purge
+    from fairmark.release.people.forget import RECORD, forget
+    from fairmark.release.people.learnt import learnt, purge
 
     root = given.clone.resolve()
     params = read_params(root / "params.yaml")

@@ -7,7 +7,7 @@ from fairmark.verbs import said
 from fairmark.verbs.told import print_json
 
 if TYPE_CHECKING:
-    from fairmark.release.history import Told
+    from fairmark.release.decisions.history import Told
 
 HELP = "tell what was in which stage when, by whose word"
 
@@ -27,12 +27,12 @@ def run(given: argparse.Namespace) -> int:
     """Tell the history; with --check return 0, 4 (it does not hold) or 5 (it can't be told)."""
     import datetime as dt
 
-    from fairmark.release.approvers import FILE, read_approvers
-    from fairmark.release.continuity import check
-    from fairmark.release.fact import exit_code
-    from fairmark.release.follow import follow
-    from fairmark.release.history import history, on
-    from fairmark.release.promotions import allowed
+    from fairmark.release.checks.fact import exit_code
+    from fairmark.release.decisions.approvers import FILE, read_approvers
+    from fairmark.release.decisions.continuity import check
+    from fairmark.release.decisions.follow import follow
+    from fairmark.release.decisions.history import history, on
+    from fairmark.release.decisions.promotions import allowed
 
     approvers, name = read_approvers(given.clone / FILE), said.name_of(given)
     signers = allowed(approvers, said.trusted(given))
@@ -59,8 +59,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _lines(told: "Told") -> list[str]:
-    from fairmark.release.continuity import shown
-    from fairmark.release.promoted import ROLLBACK
+    from fairmark.release.decisions.continuity import shown
+    from fairmark.release.decisions.promoted import ROLLBACK
 
     of, stamp = told.promotion, "%Y-%m-%d %H:%M:%S"
     until = f"until {told.until:{stamp}}" if told.until else "until now"

@@ -15,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Pack the folder, say the file's SHA-256, and return 0."""
     from fairmark.files import sha256
-    from fairmark.release.archive import pack
+    from fairmark.release.archives.archive import pack
 
     target = given.output or Path(f"{given.release.resolve().name}.tar.gz")
     count = pack(given.release, target)

@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Tell every change of the policy; return 0 when none loosens it or that is approved, else 3."""
-    from fairmark.release.loosening import HOW, compare
+    from fairmark.release.decisions.loosening import HOW, compare
 
     found = compare(given.clone, given.base)
     if given.json:

@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Write NAME.json (the predicate) and NAME.checksums (the subjects) for each statement, and return 0."""
     from fairmark.files import write_text
-    from fairmark.release.envelope import opened, read_envelope
+    from fairmark.release.signatures.envelope import opened, read_envelope
 
     for name, file in _PIECES.items():
         _, statement = opened(read_envelope(given.release / file))

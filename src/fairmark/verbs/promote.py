@@ -17,8 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Promote the release, say what was done, and return 0."""
-    from fairmark.release.asked import find
-    from fairmark.release.promotions import promote
+    from fairmark.release.decisions.asked import find
+    from fairmark.release.decisions.promotions import promote
 
     folder, key = find(given.clone, given.release), said.key_of(given)
     done = promote(given.clone, folder, given.to, given.reason, key, said.trusted(given))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fairmark.verbs.told import RELEASE, print_json, shown
 
 if TYPE_CHECKING:
-    from fairmark.release.rebuild import Rebuilt
+    from fairmark.release.rebuilds.rebuild import Rebuilt
 
 HELP = "make a release again from its commit, and compare the bytes"
 
@@ -56,10 +56,11 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _rebuilt(given: argparse.Namespace) -> "Rebuilt":
-    from fairmark.release.keys import own_public, read_public
-    from fairmark.release.programs import run as program
-    from fairmark.release.rebuild import Rebuild, check_first
-    from fairmark.release.target import found, repository
+    from fairmark.release.archives.target import found, repository
+    from fairmark.release.rebuilds.programs import run as program
+    from fairmark.release.rebuilds.rebuild import Rebuild, check_first
+    from fairmark.release.signatures.keys import read_public
+    from fairmark.release.signatures.own import own_public
 
     key = own_public() if given.key is None else read_public(given.key)
     with found(given.release, given.clone) as target:

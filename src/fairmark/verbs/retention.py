@@ -19,7 +19,7 @@ def run(given: argparse.Namespace) -> int:
     import datetime as dt
 
     from fairmark.params import read_params
-    from fairmark.release.retention import overdue
+    from fairmark.release.people.retention import overdue
 
     params = read_params(given.clone / "params.yaml")
     found = overdue(given.clone.resolve(), params, dt.datetime.now(tz=dt.UTC).date())

@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Roll the stage back, say what was done, and return 0."""
-    from fairmark.release.promotions import rollback
+    from fairmark.release.decisions.promotions import rollback
 
     key, trusted = said.key_of(given), said.trusted(given)
     done = rollback(given.clone, said.name_of(given), given.stage, given.reason, key, given.to, trusted)

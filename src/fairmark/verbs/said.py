@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fairmark.release.keys import PublicKey, SigningKey
-    from fairmark.release.promotions import Done
+    from fairmark.release.decisions.promotions import Done
+    from fairmark.release.signatures.keys import PublicKey, SigningKey
 
 
 def signing(parser: argparse.ArgumentParser) -> None:
@@ -28,14 +28,15 @@ def trusting(parser: argparse.ArgumentParser) -> None:
 
 def key_of(given: argparse.Namespace) -> "SigningKey":
     """Return the key that a verb is to sign with."""
-    from fairmark.release.keys import key_in, own_key
+    from fairmark.release.signatures.own import key_in, own_key
 
     return own_key(make=False) if given.key is None else key_in(given.key)
 
 
 def trusted(given: argparse.Namespace) -> "list[PublicKey]":
     """Return the public keys that a verb was given, and the user's own where there is one."""
-    from fairmark.release.keys import own_public, read_public
+    from fairmark.release.signatures.keys import read_public
+    from fairmark.release.signatures.own import own_public
 
     own = own_public()
     return [*(read_public(path) for path in given.trust), *([own] if own else [])]

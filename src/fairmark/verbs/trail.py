@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from fairmark.verbs.told import print_json
 
 if TYPE_CHECKING:
-    from fairmark.release.chained import Chained
-    from fairmark.release.keys import PublicKey
+    from fairmark.release.signatures.keys import PublicKey
+    from fairmark.release.trails.chained import Chained
 
 HELP = "show, export or check the audit trail of runs"
 
@@ -40,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Show, export, check or cut the trail; return 0, 4 (it does not hold) or 5 (it can't be told)."""
     from fairmark.errors import UsageError
-    from fairmark.release import trail
+    from fairmark.release.trails import trail
 
     if (given.cut is None) != (given.reason is None):
         raise UsageError("--cut and --reason: must be given together, got one of them")
@@ -49,7 +49,7 @@ def run(given: argparse.Namespace) -> int:
     if given.check is not None:
         return _check(given)
     if given.cut is not None:
-        from fairmark.release.retention import cut
+        from fairmark.release.people.retention import cut
 
         left = cut(given.clone, given.cut, given.reason)
         print(f"entries 1 to {given.cut} are cut away; {left} are left, one of which says so")
@@ -66,7 +66,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _export(kept: Sequence[dict[str, Any]], path: Path) -> None:
     from fairmark.files import write_text
-    from fairmark.release.trail import canonical
+    from fairmark.release.trails.trail import canonical
 
     text = "".join(canonical(entry).decode() + "\n" for entry in kept)
     if str(path) == "-":
@@ -77,7 +77,7 @@ def _export(kept: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def _show(kept: Sequence[dict[str, Any]]) -> None:
-    from fairmark.release.runs import unended
+    from fairmark.release.trails.runs import unended
 
     for entry in kept:
         print(line(entry))
@@ -89,7 +89,7 @@ def _show(kept: Sequence[dict[str, Any]]) -> None:
 
 def line(entry: dict[str, Any]) -> str:
     """Return an entry in one line: number, time, what, how it ended, by whom."""
-    from fairmark.release.runs import what_of
+    from fairmark.release.trails.runs import what_of
 
     what, who = what_of(entry), entry["who"] if isinstance(entry["who"], dict) else {}
     told = [str(what[key]) for key in ("flow", "promotion", "release", "verdict") if what.get(key)]
@@ -100,8 +100,8 @@ def line(entry: dict[str, Any]) -> str:
 
 
 def _check(given: argparse.Namespace) -> int:
-    from fairmark.release import chained, trail
     from fairmark.release.git import git
+    from fairmark.release.trails import chained, trail
 
     keys, said = known_keys(given.clone, given.key), []
     if given.check is True:
@@ -141,13 +141,14 @@ def _told(found: "Chained", keys: bool) -> list[str]:
 
 def known_keys(root: Path, given: Sequence[Path]) -> list["PublicKey"]:
     """Return the keys given, the user's own one and those in the repository's `approvers` file."""
-    from fairmark.release.keys import own_public, read_public
+    from fairmark.release.signatures.keys import read_public
+    from fairmark.release.signatures.own import own_public
 
     keys = [read_public(path) for path in given]
     own = own_public()
     keys += [own] if own is not None else []
     if (root / "approvers").is_file():
-        from fairmark.release.approvers import read_approvers
+        from fairmark.release.decisions.approvers import read_approvers
 
         keys += [each.key for each in read_approvers(root / "approvers")]
     return keys

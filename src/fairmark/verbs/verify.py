@@ -18,10 +18,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Check the release, say of each claim whether it holds, and return 0, 4 (wrong) or 5 (can't be told)."""
-    from fairmark.release.fact import exit_code
-    from fairmark.release.keys import own_public, read_public
-    from fairmark.release.target import found
-    from fairmark.release.verify import verify
+    from fairmark.release.archives.target import found
+    from fairmark.release.checks.fact import exit_code
+    from fairmark.release.checks.verify import verify
+    from fairmark.release.signatures.keys import read_public
+    from fairmark.release.signatures.own import own_public
 
     key = own_public() if given.key is None else read_public(given.key)
     with found(given.release, given.clone) as target:

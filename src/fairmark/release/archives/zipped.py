@@ -1,0 +1,118 @@
+"""Read a zip file (PKWARE's APPNOTE 6.3) strictly: its two lists of files must say the same, without gaps.
+
+A zip lists its files twice, before each file and at the end, and readers differ in which list they believe.
+Here both must agree, byte follows byte, and there is neither comment, encryption nor zip64.
+"""
+
+import stat
+import struct
+import zipfile
+import zlib
+from typing import IO
+
+from fairmark.release.archives.inflated import RAW, Inflated
+from fairmark.release.archives.unpacking import Reader, Unpacking
+from fairmark.release.checks.opened import MOST_FILES
+
+_END = struct.Struct("<4s4H2LH")
+_LOCAL = struct.Struct("<4s5H3L2H")
+LARGEST_LIST = 16 * 2**20
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UTF8 = 0x800
+_DEFLATE_SPEED = 0x6
+
+
+def unpack(stream: IO[bytes], into: Unpacking) -> None:
+    """Unpack the zip in `stream`.
+
+    Raises
+    ------
+    VerificationError
+        When it is not such a zip, or holds what no release needs.
+    """
+    listed_at = _listed_at(stream, into)
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            entries = sorted(archive.infolist(), key=lambda entry: entry.header_offset)
+            ends = [_follows(stream, entry, into) for entry in entries]
+            if [0, *ends] != [*(entry.header_offset for entry in entries), listed_at]:
+                raise into.fault("must hold file after file, got a gap or an overlap between them")
+            for entry, end in zip(entries, ends, strict=True):
+                _take(stream, entry, end, into)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise into.fault(f"must be a whole zip, got {str(error)[:80]!a}") from error
+
+
+def _listed_at(stream: IO[bytes], into: Unpacking) -> int:
+    """Return where the list at the end begins, having checked that it ends the file and is no zip64."""
+    size = stream.seek(0, 2)
+    stream.seek(max(0, size - _END.size))
+    found = stream.read(_END.size)
+    if len(found) != _END.size or found[:4] != b"PK\5\6":
+        raise into.fault("must end with the list of a zip, without a comment, got something else")
+    _, disk, first, here, count, length, at, comment = _END.unpack(found)
+    if (disk, first, comment) != (0, 0, 0) or here != count or at + length != size - _END.size:
+        raise into.fault("must be one plain zip with nothing around it, got another")
+    if count > 2 * MOST_FILES or length > LARGEST_LIST:
+        raise into.fault(f"must hold at most {MOST_FILES} files, got more")
+    return int(at)
+
+
+def _follows(stream: IO[bytes], entry: zipfile.ZipInfo, into: Unpacking) -> int:
+    """Return where what belongs to `entry` ends, having checked what stands before its bytes."""
+    stream.seek(entry.header_offset)
+    found = stream.read(_LOCAL.size)
+    if len(found) != _LOCAL.size or found[:4] != b"PK\3\4":
+        raise into.fault(f"{entry.filename[:80]!a} must stand where the list says, got nothing there")
+    _, _, flags, method, _, _, crc, packed, size, name, extra = _LOCAL.unpack(found)
+    said = (flags, method, crc, packed, size)
+    listed = (entry.flag_bits, entry.compress_type, entry.CRC, entry.compress_size, entry.file_size)
+    if flags & ~(_UTF8 | _DEFLATE_SPEED):
+        raise into.fault(f"{entry.filename[:80]!a} must be neither encrypted nor streamed, got flags {flags}")
+    if said != listed or stream.read(name) != entry.orig_filename.encode(
+        "utf-8" if flags & _UTF8 else "cp437"
+    ):
+        raise into.fault(f"{entry.filename[:80]!a} must be the same in both lists, got two")
+    return int(entry.header_offset + _LOCAL.size + name + extra + packed)
+
+
+def _take(stream: IO[bytes], entry: zipfile.ZipInfo, ends_at: int, into: Unpacking) -> None:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if entry.orig_filename != entry.filename or entry.compress_type not in _METHODS:
+        raise into.fault(f"{entry.orig_filename[:80]!a} must be stored or deflated, got an odd entry")
+    if entry.filename.endswith("/") and kind in (0, stat.S_IFDIR) and not entry.file_size:
+        into.enter(entry.filename)
+    elif kind in (0, stat.S_IFREG):
+        stream.seek(ends_at - entry.compress_size)
+        part = _Part(stream, entry.compress_size)
+        stored = entry.compress_type == zipfile.ZIP_STORED
+        content = _Summed(part if stored else Inflated(part, into, RAW))
+        into.put(entry.filename, content, entry.file_size)
+        if content.read(1) or content.sum != entry.CRC:
+            raise into.fault(f"{entry.filename} must have the size and sum that the zip says, got others")
+    else:
+        raise into.fault(f"{entry.filename[:80]!a} must be a file or a folder, got a link or the like")
+
+
+class _Part:
+    """The next `size` bytes of a stream."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self._stream, self._left = stream, size
+
+    def read(self, size: int, /) -> bytes:
+        found = self._stream.read(min(size, self._left))
+        self._left -= len(found)
+        return found
+
+
+class _Summed:
+    """What is read, and its CRC-32 so far."""
+
+    def __init__(self, source: Reader) -> None:
+        self._source, self.sum = source, 0
+
+    def read(self, size: int, /) -> bytes:
+        found = self._source.read(size)
+        self.sum = zlib.crc32(found, self.sum)
+        return found

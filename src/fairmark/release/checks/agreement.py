@@ -1,0 +1,180 @@
+"""Do the parts of a release agree: params, pipeline, data, model, measurements and verdict."""
+
+from pathlib import Path
+from typing import Any
+
+from fairmark.errors import VerificationError
+from fairmark.files import sha256, steady
+from fairmark.release.checks.opened import Opened
+from fairmark.release.contents import DATASHEET, GATHERED, VERDICT
+from fairmark.release.hashes import address, data_outputs, files_of, folder_address, folder_sha256
+
+
+def params(opened: Opened) -> str:
+    """Check that params.yaml says what the statement says was chosen."""
+    stated = {**opened.external["params"], "policy": opened.external["policy"]}
+    same(stated, opened.params, "params.yaml", "what the statement says was chosen")
+    same(opened.external["name"], opened.params["project"]["name"], "params.yaml", "of the statement's name")
+    return "what params.yaml says is what was chosen, policy included"
+
+
+def pipeline(opened: Opened) -> str:
+    """Check that dvc.lock ran with the params of this release, and the model with the settings it chose."""
+    stages = opened.stages
+    for name, stage in stages.items():
+        taken = stage.get("params") or {}
+        if name in opened.params and name not in taken.get("params.yaml", {}):
+            raise VerificationError(
+                f"dvc.lock: {name}: must have run with its section of params.yaml, got none"
+            )
+        for file, values in taken.items():
+            for key, value in values.items():
+                if file == "params.yaml":
+                    same(value, _at(opened.params, key), f"dvc.lock: {name}: {key}", "what params.yaml says")
+                elif key == "chosen":
+                    made = opened.json("model/model.json")["chosen"]
+                    same(value, made, f"dvc.lock: {name}: chosen", "what the model was made with")
+    return f"{len(stages)} stages ran with these params"
+
+
+def data(opened: Opened) -> str:
+    """Check that the data files stated, data.dvc and what the stages read are the same data."""
+    named = data_outputs(opened.folder)
+    read = {
+        (dep["path"], dep["md5"])
+        for stage in opened.stages.values()
+        for dep in stage.get("deps") or []
+        if dep["path"] in named
+    }
+    if not read:
+        raise VerificationError("dvc.lock: must read the data of data.dvc, got no stage that does")
+    count = 0
+    for path, entry in named.items():
+        stated = [item for item in opened.inputs.values() if output_of(item) == path]
+        for where, found in (
+            ("dvc.lock", {md5 for p, md5 in read if p == path}),
+            ("statement", _sums(path, stated)),
+        ):
+            if found - {entry["md5"]}:
+                raise VerificationError(
+                    f"{where}: must speak of the data {entry['md5']}, got {sorted(found)}"
+                )
+        count += len(stated)
+    return f"{count} data files, at the address of data.dvc, are what the stages read"
+
+
+def outputs(opened: Opened) -> str:
+    """Check that the stages' outputs in the release have the bytes that dvc.lock and the statement name."""
+    stages = opened.stages.values()
+    named = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs") or []}
+    made = {name: source for name, source in GATHERED.items() if source.startswith("artifacts/")}
+    faults = [
+        f"{name}: must be the {source} of dvc.lock, got other bytes"
+        for name, source in made.items()
+        if named.get(source) != address(opened.folder / name)
+    ]
+    sheet = Path(DATASHEET).name
+    if DATASHEET in opened.inputs or sheet in opened.files:
+        made[sheet] = DATASHEET
+    faults += [
+        f"{name}: must be the {source} of the statement, got other bytes"
+        for name, source in made.items()
+        if not _as_stated(opened, name, source)
+    ]
+    if faults:
+        raise VerificationError(*faults)
+    return f"{len(made)} outputs have the bytes that dvc.lock and the statement name"
+
+
+def model(opened: Opened) -> str:
+    """Check that the measurements are of this model at this threshold."""
+    digest, threshold = folder_sha256(opened.folder / "model"), opened.json("model/model.json")["threshold"]
+    same(opened.measurements["model"]["sha256"], digest, "measurements.json", "of this model")
+    same(
+        opened.measurements["model"]["threshold"], threshold, "measurements.json", "at the model's threshold"
+    )
+    own = opened.json("model/model.json").get("thresholds")
+    same(
+        opened.measurements["model"].get("thresholds"), own, "measurements.json", "at its groups' thresholds"
+    )
+    if own is None:
+        return f"model {digest[:12]}… was measured at its threshold {threshold:.4g}"
+    each = ", ".join(f"{group} {cut:.4g}" for group, cut in own["groups"].items())
+    return f"model {digest[:12]}… was measured at its thresholds by {own['attribute']}: {each}"
+
+
+def verdict(opened: Opened) -> str:
+    """Check that judging the measurements by the policy again gives the verdict, and that it is a pass."""
+    same(opened.verdict, judged(opened), VERDICT, "what the policy gives on these measurements")
+    outcome = str(opened.verdict["outcome"])
+    stated = opened.definition["internalParameters"]["verdict"]
+    same([stated, outcome], ["pass", "pass"], VERDICT, "a pass, here and in the statement")
+    return f"{outcome}, and the same when judged again"
+
+
+def metrics(opened: Opened) -> str:
+    """Check that metrics.json says what was measured."""
+    found, measured = opened.json("metrics.json"), opened.measurements
+    overall = {name: measured["overall"][name]["value"] for name in found if name in measured["overall"]}
+    same({name: found[name] for name in overall}, overall, "metrics.json", "what was measured")
+    for attribute, gaps in found["fairness"].items():
+        wanted = {name: measured["disparities"][attribute][name]["value"] for name in gaps}
+        same(gaps, wanted, f"metrics.json: {attribute}", "what was measured")
+    if not overall or set(found["fairness"]) != set(measured["disparities"]):
+        raise VerificationError("metrics.json: must have quality, and every attribute, got less")
+    return f"{len(overall)} measures, and the gaps by {', '.join(found['fairness'])}, as measured"
+
+
+def judged(opened: Opened) -> Any:
+    """Return the verdict of the policy on the measurements, as JSON, as of the day it was judged."""
+    import datetime as dt
+
+    from fairmark.judge.verdict import judge
+    from fairmark.params import Policy, typed
+
+    day = opened.verdict["judged_on"]
+    return judge(
+        opened.measurements,
+        typed(Policy, opened.params["policy"], "params.yaml: policy"),
+        None if day is None else dt.date.fromisoformat(day),
+        expected_model=folder_sha256(opened.folder / "model"),
+        expected_threshold=opened.json("model/model.json")["threshold"],
+        expected_thresholds=opened.json("model/model.json").get("thresholds"),
+        expected_groups={name: it["groups"] for name, it in opened.json("schema.json")["attributes"].items()},
+    ).to_json()
+
+
+def _as_stated(opened: Opened, name: str, source: str) -> bool:
+    """Return whether the file or folder `name` has the SHA-256 of what the release was made from."""
+    return all(
+        opened.inputs[source + file.removeprefix(name)]["digest"]["sha256"] == sha256(opened.folder / file)
+        for file in files_of(opened.folder, name)
+    )
+
+
+def _sums(path: str, stated: list[dict[str, Any]]) -> set[str]:
+    """Return the addresses that the stated data files give, the one they add up to included."""
+    sums = [
+        {"md5": item["annotations"]["md5"], "relpath": item["name"].removeprefix(f"{path}/")}
+        for item in stated
+    ]
+    whole = sums[0]["md5"] if [entry["relpath"] for entry in sums] == [path] else folder_address(sums)
+    return {whole, *(item["annotations"]["outputAddress"] for item in stated)}
+
+
+def output_of(item: dict[str, Any]) -> str | None:
+    """Return which output of DVC a file that the statement names belongs to."""
+    return (item.get("annotations") or {}).get("output")
+
+
+def _at(value: Any, key: str) -> Any:
+    """Return what stands at a key of DVC: parts joined by dots."""
+    for part in key.split("."):
+        value = value[part]
+    return value
+
+
+def same(found: Any, wanted: Any, where: str, what: str) -> None:
+    """Do nothing for equal values, floats to the digits that are written; else raise VerificationError."""
+    if steady(found) != steady(wanted):
+        raise VerificationError(f"{where}: must be {what}, got something else")

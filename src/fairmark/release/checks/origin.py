@@ -1,0 +1,61 @@
+"""Is the release the one that a clone of the repository names: by commit, and by tag."""
+
+from pathlib import Path
+
+from fairmark.errors import StateError, VerificationError
+from fairmark.release.checks.opened import Opened
+from fairmark.release.contents import PINNED, SOURCES
+from fairmark.release.signatures.keys import PublicKey
+from fairmark.release.signatures.tags import read_tag, tag_signer
+from fairmark.release.statement import release_digest
+from fairmark.release.trace import committed_files, known, tagged_statement
+
+
+def commit(opened: Opened, clone: Path) -> str:
+    """Check that the commit holds the very params, locks and DVC files of the release."""
+    if not known(clone, opened.commit):
+        raise StateError(f"{clone}: must hold commit {opened.commit[:12]}, got a clone without it (fetch it)")
+    held = committed_files(clone, opened.commit, [*SOURCES, *PINNED])
+    stated = {
+        name: entry["digest"]["sha256"]
+        for name, entry in opened.inputs.items()
+        if name != "commit" and "annotations" not in entry
+    }
+    if wrong := sorted(name for name in {*held, *stated} if held.get(name) != stated.get(name)):
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise VerificationError(
+            f"commit {opened.commit[:12]}: must hold what the statement names, got others: "
+            f"{', '.join(wrong[:5])}{more}"
+        )
+    return f"{opened.commit[:12]} holds the {len(stated)} files of code, params and locks that it names"
+
+
+def tag(opened: Opened, clone: Path) -> str:
+    """Check that the release's tag names its commit and the release digest."""
+    name = tag_of(opened)
+    found = read_tag(clone, name)
+    if found.commit != opened.commit:
+        raise VerificationError(f"tag {name}: must name commit {opened.commit[:12]}, got {found.commit[:12]}")
+    if tagged_statement(clone, name) != release_digest(opened.folder):
+        raise VerificationError(f"tag {name}: must carry the SHA-256 of this statement, got another")
+    return f"{name} names this commit and this statement"
+
+
+def tag_seal(opened: Opened, clone: Path, key: PublicKey | None) -> str:
+    """Check that the release's tag is signed by `key`.
+
+    Raises
+    ------
+    StateError
+        When there is no key to check with, or no tag.
+    """
+    name = tag_of(opened)
+    if key is None:
+        raise StateError(f"tag {name}: must be checked with a public key, got none (--key)")
+    tag_signer(clone, name, [key.allowed("signer")])
+    return f"{name} is signed by key {key.keyid[:16]}…"
+
+
+def tag_of(opened: Opened) -> str:
+    """Return the name of the release's tag."""
+    return f"{opened.external['name']}@{opened.external['version']}"

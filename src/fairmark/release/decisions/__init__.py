@@ -1,0 +1,1 @@
+"""Who lets a release out: approvers, approvals, promotions and their history."""

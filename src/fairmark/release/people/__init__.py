@@ -1,0 +1,1 @@
+"""Single people in the data: forgetting, keeping times, and what a release shows of them."""

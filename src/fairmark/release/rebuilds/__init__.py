@@ -1,0 +1,1 @@
+"""Make a release again, and hold one beside another."""

@@ -1,0 +1,132 @@
+"""Is what the stages made again what was released: every output by its bytes, and how far apart if not."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairmark.errors import StateError, VerificationError
+from fairmark.files import sha256
+from fairmark.release.checks.agreement import output_of
+from fairmark.release.checks.opened import Opened
+from fairmark.release.contents import GATHERED
+from fairmark.release.foreign import foreign_yaml
+from fairmark.release.git import git_bytes
+from fairmark.release.hashes import data_outputs, files_of
+from fairmark.release.people.versions import held_at
+from fairmark.release.rebuilds.apart import apart
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A file that came out otherwise: of which stage, and how far apart in words."""
+
+    stage: str
+    file: str
+    text: str
+
+    def line(self) -> str:
+        """Return the difference as one line for a person."""
+        return f"{self.file} of {self.stage}: {self.text}"
+
+
+def order(root: Path) -> list[str]:
+    """Return the stages of dvc.yaml in its order, in which each stands behind those that it is made from.
+
+    Raises
+    ------
+    StateError
+        When there is no such file, or it lists no stages.
+    """
+    value = foreign_yaml(root / "dvc.yaml") if (root / "dvc.yaml").is_file() else None
+    stages = value.get("stages") if isinstance(value, dict) else None
+    if not isinstance(stages, dict) or not stages:
+        raise StateError("dvc.yaml: must list stages, got none")
+    return list(stages)
+
+
+def check_data(opened: Opened, root: Path) -> int:
+    """Return how many data files in `root` have the SHA-256 that the release states; all must.
+
+    Raises
+    ------
+    VerificationError
+        When one is missing or another, or there is one too many.
+    """
+    paths = set(data_outputs(opened.folder))
+    stated = {name: entry for name, entry in opened.inputs.items() if output_of(entry) in paths}
+    found = {name for path in paths for name in files_of(root, path)}
+    wrong = sorted(found ^ set(stated)) + sorted(
+        name for name in found & set(stated) if sha256(root / name) != stated[name]["digest"]["sha256"]
+    )
+    if wrong:
+        raise VerificationError(f"data: must be the files that the release states, got others: {wrong[:5]}")
+    return len(stated)
+
+
+def outputs(opened: Opened) -> int:
+    """Return how many files the release's stages made."""
+    return len(_stated(opened))
+
+
+def differences(opened: Opened, root: Path, source: Path, stages: Sequence[str]) -> list[Difference]:
+    """Return every output in `root` that is not what was released, those of the first stage first.
+
+    Parameters
+    ----------
+    root
+        The clone in which the stages ran.
+    source
+        A clone whose cache, remotes and commits may still hold the bytes that were released.
+    stages
+        In the order in which they ran.
+    """
+    stated = _stated(opened)
+    owner = {out["path"]: name for name, stage in opened.stages.items() for out in stage.get("outs") or []}
+    made = {name: path for path in owner for name in files_of(root, path) if (root / path).exists()}
+    found = list(_compared(opened, root, source, stated, made, owner))
+    place = {name: k for k, name in enumerate(stages)}
+    return sorted(found, key=lambda each: (place.get(each.stage, len(place)), each.file))
+
+
+def _stated(opened: Opened) -> dict[str, dict[str, Any]]:
+    """Return the files that the stages made, as the statement names them."""
+    paths = set(data_outputs(opened.folder))
+    return {name: item for name, item in opened.inputs.items() if output_of(item) not in {None, *paths}}
+
+
+def _compared(
+    opened: Opened,
+    root: Path,
+    source: Path,
+    stated: Mapping[str, dict[str, Any]],
+    made: Mapping[str, str],
+    owner: Mapping[str, str],
+) -> Iterator[Difference]:
+    for name in sorted({*stated, *made}):
+        stage = owner.get(made.get(name) or str(output_of(stated[name])), "no stage")
+        if name not in stated:
+            yield Difference(stage, name, "was made, but not released")
+        elif name not in made:
+            yield Difference(stage, name, "was released, but not made")
+        elif sha256(root / name) != stated[name]["digest"]["sha256"]:
+            yield Difference(stage, name, _how_far(opened, root, source, name, stated[name]))
+
+
+def _how_far(opened: Opened, root: Path, source: Path, name: str, item: Mapping[str, Any]) -> str:
+    """Return how far a file is from the released one, wherever the bytes of that still are."""
+    wanted = item["digest"]["sha256"]
+    with tempfile.TemporaryDirectory(prefix="fairmark-") as place:
+        blob = git_bytes(root, "cat-file", "blob", f"{opened.commit}:./{name}")
+        kept = Path(place) / "released"
+        kept.write_bytes(blob or b"")
+        released = [
+            opened.folder / name.replace(path, part, 1)
+            for part, path in GATHERED.items()
+            if name == path or name.startswith(f"{path}/")
+        ]
+        for old in [*released, *held_at(source, str(item["annotations"]["md5"])), kept]:
+            if old.is_file() and sha256(old) == wanted:
+                return apart(old, root / name, name)
+    return "other bytes; what was released is not at hand, so how far apart can't be told (dvc fetch)"

@@ -1,0 +1,167 @@
+"""Git tags signed through SSH with the release key, and who signed the ones that are there.
+
+A signature stands at the end of the tag's own text (gitformat-signature(5)), and `git verify-tag` checks it
+through `ssh-keygen`. Nothing is written into anybody's git config, and nothing in it is trusted: each setting
+that matters is given on the command line.
+"""
+
+import datetime as dt
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairmark.errors import StateError, VerificationError
+from fairmark.release.git import git, git_bytes, in_words, need
+from fairmark.release.signatures.keys import SigningKey
+from fairmark.release.signatures.sshsig import ssh_signature
+
+_SIGNATURE = b"-----BEGIN SSH SIGNATURE-----"
+_ARMOUR = re.compile(
+    rb"^-----BEGIN (?:SSH|PGP) (?:SIGNATURE|MESSAGE)-----|^-----BEGIN SIGNED MESSAGE-----", re.MULTILINE
+)
+_GOOD = re.compile(r'^Good "git" signature for (\S+) with \S+ key SHA256:\S+$', re.MULTILINE)
+_TAGGER = re.compile(r"(?P<who>.*) (?P<seconds>\d{1,12}) [+-]\d{4}")
+_NOBODY = ("-c", "user.name=fairmark", "-c", "user.email=fairmark@localhost")
+# What a clone's own config or refs could use to show another object than the one signed.
+_TRUE = ("--no-replace-objects", "-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen")
+
+
+@dataclass(frozen=True)
+class TagText:
+    """An annotated tag as it stands in a repository.
+
+    Parameters
+    ----------
+    hash
+        Of the tag object.
+    commit
+        That it names, full hash.
+    message
+        Without the signature.
+    tagger
+        `Name <email>`.
+    when
+        The tagger's own time, in UTC.
+    signed
+        Whether it carries an SSH signature; whose, and whether it holds, is for `tag_signer` to say.
+    """
+
+    hash: str
+    commit: str
+    message: str
+    tagger: str
+    when: dt.datetime
+    signed: bool
+
+
+def sign_tag(root: Path, tag: str, commit: str, message: str, key: SigningKey) -> str:
+    """Set the annotated tag `tag` on `commit`, signed by `key` through SSH, and return its object's hash.
+
+    Where git knows no identity, fairmark tags as itself and says so in the message. The tag is signed
+    before its name is set: when ssh-keygen fails, `git tag --sign` of git 2.39 sets an unsigned one.
+
+    Raises
+    ------
+    StateError
+        When the tag exists already, or git can't set it.
+    """
+    if tag.startswith("-"):  # a ref of that name could be set, and no command of git could name it
+        raise StateError(f"tag {tag}: must not start with a dash, got one that does")
+    target = need(root, f"hold commit {commit}", "rev-parse", "--verify", f"{commit}^{{commit}}").strip()
+    note = message.rstrip("\n") + "\n"
+    tagger = git(root, "var", "GIT_COMMITTER_IDENT")
+    if tagger.returncode != 0:
+        tagger = git(root, *_NOBODY, "var", "GIT_COMMITTER_IDENT")
+        note += "Tagger: git knew no user.name and user.email, so fairmark tagged as itself\n"
+    text = f"object {target}\ntype commit\ntag {tag}\ntagger {tagger.stdout.strip()}\n\n{note}"
+    signed = text + ssh_signature(text.encode("utf-8", "surrogateescape"), "git", key)
+    name = need(root, f"make the tag {tag}", "mktag", given=signed).strip()
+    new = "0" * len(name)
+    need(root, f"set the new tag {tag}", "update-ref", f"refs/tags/{tag}", name, new)
+    return name
+
+
+def read_tag(root: Path, tag: str) -> TagText:
+    """Return the annotated tag `tag` of the repository at `root`.
+
+    Raises
+    ------
+    StateError
+        When there is none of that name.
+    VerificationError
+        When it is not annotated, names no commit, or is another tag under this name.
+    """
+    found = git(root, "--no-replace-objects", "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}")
+    if found.returncode != 0:
+        raise StateError(f"{root}: must hold the tag {tag}, got a repository without it (fetch the tags)")
+    return parse_tag(root, found.stdout.strip(), tag)
+
+
+def parse_tag(root: Path, name: str, tag: str) -> TagText:
+    """Return the tag object of hash `name`, which must say that it is `tag`.
+
+    Raises
+    ------
+    VerificationError
+        As `read_tag`.
+    """
+    content = git_bytes(root, "--no-replace-objects", "cat-file", "tag", name)
+    if content is None:
+        raise VerificationError(f"tag {tag}: must be annotated, got a plain one")
+    head, _, body = content.partition(b"\n\n")
+    lines = [line.partition(" ")[::2] for line in head.decode("utf-8", "replace").splitlines()]
+    header = dict(lines)
+    if [key for key, _ in lines[:3]] != ["object", "type", "tag"] or header["type"] != "commit":
+        raise VerificationError(f"tag {tag}: must name a commit, got a {header.get('type', 'broken tag')}")
+    if header["tag"] != tag:
+        raise VerificationError(f"tag {tag}: must be the tag of that name, got {header['tag'][:80]}")
+    tagger = _TAGGER.fullmatch(header.get("tagger", ""))
+    if tagger is None:
+        raise VerificationError(f"tag {tag}: must say who tagged and when, got a tag that does not")
+    armour = max(_ARMOUR.finditer(body), key=re.Match.start, default=None)  # git too takes the last
+    message = body[: armour.start()] if armour else body
+    when = dt.datetime.fromtimestamp(int(tagger["seconds"]), tz=dt.UTC)
+    signed = armour is not None and body[armour.start() :].startswith(_SIGNATURE)
+    return TagText(name, header["object"], message.decode("utf-8", "replace"), tagger["who"], when, signed)
+
+
+def tag_signer(root: Path, tag: str, allowed: Sequence[str]) -> str:
+    """Return the principal whose key signed `tag`, as `git verify-tag` finds it.
+
+    Parameters
+    ----------
+    allowed
+        Lines of an allowed signers file (ssh-keygen(1)); their times are held against the tag's.
+
+    Raises
+    ------
+    StateError
+        When there is no such tag, or ssh-keygen is missing or too old.
+    VerificationError
+        When it is not signed, the signature is of other bytes, or its key is none of those allowed.
+    """
+    seen = read_tag(root, tag)
+    if not seen.signed:
+        raise VerificationError(f"tag {tag}: must be signed through SSH, got one that is not")
+    _need_ssh()
+    with tempfile.NamedTemporaryFile("w", suffix=".signers", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in allowed))
+        file.flush()
+        revoked = ("-c", "gpg.ssh.revocationFile=", "-c", "gpg.minTrustLevel=undefined")
+        trusted = ("-c", f"gpg.ssh.allowedSignersFile={file.name}", *revoked)
+        answer = git(root, *_TRUE, *trusted, "verify-tag", "--raw", seen.hash)
+    good = _GOOD.search(answer.stderr + answer.stdout)
+    if answer.returncode == 0 and good is not None:
+        return good[1]
+    said = in_words(answer.stderr)
+    if "openssh version" in said:
+        raise StateError(f"ssh-keygen: must be of OpenSSH 8.9 or later, got {said}")
+    raise VerificationError(f"tag {tag}: must be signed by a key that is allowed to, got {said[:200]}")
+
+
+def _need_ssh() -> None:
+    if shutil.which("ssh-keygen") is None:
+        raise StateError("ssh-keygen: must be on PATH to check who signed a tag (install OpenSSH), got none")
