@@ -70,10 +70,10 @@ def _signal(pid: int, number: int) -> None:
 
 
 def _guard(mark: str) -> None:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # before the flow goes on: a fork inherits it
     if os.fork():
         os._exit(0)  # so that the flow has nobody to bury, and nobody finds the guardian below the flow
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     silence = os.open(os.devnull, os.O_RDWR)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
