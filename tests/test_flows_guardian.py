@@ -15,102 +15,109 @@ from flows_repo import FLOWS, eventually, gone, living
 from watched import guarded
 
 FLOW = """\
-import os, pathlib, child
+import pathlib, child, watched
+print(watched._WATCH.mark, flush=True)
 child.run(['sh', '-c', {script!r}], pathlib.Path('.'), lambda line: print(line, flush=True))
 """
 
 
+class Flow:
+    """A running flow, and the mark that all it started bears."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self.process = process
+        self.mark = self.line().decode().strip()
+
+    def line(self) -> bytes:
+        """Return the next line that it says."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def guardians(self) -> set[int]:
+        """Return its guardians that live."""
+        return set(living(f"guardian.py\0{self.mark}"))
+
+
 @contextmanager
-def flow(script: str, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def flow(script: str, folder: Path) -> Iterator[Flow]:
     """Start a flow whose child runs `script`, and wait for the child's first line."""
-    words = [sys.executable, "-c", FLOW.format(script=script)]
-    environment = {**os.environ, "PYTHONPATH": str(FLOWS)}
     with subprocess.Popen(
-        words,
+        [sys.executable, "-c", FLOW.format(script=script)],
         cwd=folder,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(FLOWS)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as process:
-        assert process.stdout is not None
         try:
-            assert process.stdout.readline() == b"up\n"
-            yield process
+            started = Flow(process)
+            assert started.line() == b"up\n"
+            yield started
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def guardians() -> set[int]:
-    """Return the guardians that live; tests that run beside this one have theirs too."""
-    return set(living(guardian.__file__))
-
-
 @pytest.mark.parametrize("whole_group", [False, True], ids=["alone", "with its group"])
 def test_a_flow_that_is_killed_for_good_takes_its_child_along(tmp_path: Path, whole_group: bool) -> None:
-    before, marker = guardians(), f"sleep\x0075{whole_group:d}1"
-    with flow(f"sleep 75{whole_group:d}1 & echo up; sleep 75{whole_group:d}1", tmp_path) as process:
+    marker = f"sleep\x0075{whole_group:d}1"
+    with flow(f"sleep 75{whole_group:d}1 & echo up; sleep 75{whole_group:d}1", tmp_path) as started:
         assert eventually(lambda: len(living(marker)) == 2)
-        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
+        (os.killpg if whole_group else os.kill)(started.process.pid, signal.SIGKILL)
 
         assert gone(marker)
-        assert eventually(lambda: guardians() <= before)
+        assert eventually(lambda: not started.guardians())
 
 
 def test_a_grandchild_in_a_session_of_its_own_is_found(tmp_path: Path) -> None:
     program = "import os; os.fork() and os._exit(0); os.setsid(); os.execlp(*'sleep sleep 7521'.split())"
-    with flow(f'{sys.executable} -c "{program}"; sleep 0.3; echo up; sleep 7522', tmp_path) as process:
+    with flow(f'{sys.executable} -c "{program}"; sleep 0.3; echo up; sleep 7522', tmp_path) as started:
         assert eventually(lambda: living("sleep\x007521"))
-        process.kill()
+        started.process.kill()
 
         assert gone("sleep\x007521")
         assert gone("sleep\x007522")
 
 
 def test_a_grandchild_that_ignores_every_request_is_killed(tmp_path: Path) -> None:
-    with flow("trap '' TERM HUP INT; echo up; while true; do sleep 7531 & wait; done", tmp_path) as process:
-        process.kill()
+    with flow("trap '' TERM HUP INT; echo up; while true; do sleep 7531 & wait; done", tmp_path) as started:
+        started.process.kill()
 
         assert gone("sleep\x007531")
 
 
 def test_a_guardian_that_is_killed_is_replaced_while_the_child_runs(tmp_path: Path) -> None:
-    before = guardians()
-    with flow("echo up; sleep 7541", tmp_path) as process:
-        first = guardians() - before
+    with flow("echo up; sleep 7541", tmp_path) as started:
+        first = started.guardians()
+        assert len(first) == 1
         for pid in first:
             os.kill(pid, signal.SIGKILL)
-        assert eventually(lambda: (guardians() - before) and not guardians() & first)
-        process.kill()
+        assert eventually(lambda: started.guardians() and not started.guardians() & first)
+        started.process.kill()
 
         assert gone("sleep\x007541")
 
 
 def test_a_guardian_does_not_end_by_a_signal_that_asks(tmp_path: Path) -> None:
-    before = guardians()
-    with flow("echo up; sleep 7551", tmp_path) as process:
+    with flow("echo up; sleep 7551", tmp_path) as started:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            for pid in guardians() - before:
+            for pid in started.guardians():
                 os.kill(pid, number)
-        process.kill()
+        started.process.kill()
 
         assert gone("sleep\x007551")
 
 
 def test_a_flow_that_ends_well_leaves_no_guardian(tmp_path: Path) -> None:
-    before = guardians()
-    with flow("echo up", tmp_path) as process:
-        process.wait(10)
+    with flow("echo up", tmp_path) as started:
+        started.process.wait(10)
 
-    assert eventually(lambda: guardians() <= before)
+    assert eventually(lambda: not started.guardians())
 
 
 def test_a_child_gets_no_end_of_the_pipe(tmp_path: Path) -> None:
-    with flow("echo up; echo $(ls /proc/self/fd); sleep 7561", tmp_path) as process:
-        assert process.stdout is not None
-
-        assert process.stdout.readline() == b"0 1 2 3\n"  # the last is the folder that ls lists
+    with flow("echo up; echo $(ls /proc/self/fd); sleep 7561", tmp_path) as started:
+        assert started.line() == b"0 1 2 3\n"  # the last is the folder that ls lists
 
 
 def test_a_fork_of_the_flow_does_not_keep_it_alive(tmp_path: Path) -> None:
