@@ -83,7 +83,8 @@ def test_a_text_that_says_how_its_licences_are_joined_is_taken_at_its_word(name:
 def test_an_installed_text_is_named_as_its_author_declares_it_or_not_at_all() -> None:
     compared = 0
     for each in distributions():
-        declared = str(each.metadata["License-Expression"] or "")
+        # Where a library has put the backport's reader in the standard one's place, a missing field raises.
+        declared = each.metadata["License-Expression"] if "License-Expression" in each.metadata else ""
         for text in _texts(each.metadata["Name"]) if declared and " " not in declared else ():
             named = recognised(text)
             assert named is None or declared in named.split(" AND "), each.metadata["Name"]
