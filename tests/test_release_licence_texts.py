@@ -84,7 +84,7 @@ def test_an_installed_text_is_named_as_its_author_declares_it_or_not_at_all() ->
     compared = 0
     for each in distributions():
         # Where a library has put the backport's reader in the standard one's place, a missing field raises.
-        declared = each.metadata["License-Expression"] if "License-Expression" in each.metadata else ""
+        declared = each.metadata.get("License-Expression", "")  # type: ignore[attr-defined]
         for text in _texts(each.metadata["Name"]) if declared and " " not in declared else ():
             named = recognised(text)
             assert named is None or declared in named.split(" AND "), each.metadata["Name"]
