@@ -18,7 +18,7 @@ from sides.rows import rows
 from fairmark.judge import bootstrap
 from fairmark.judge.cells import count_cells
 from fairmark.learn.fit import fit_model
-from fairmark.params import Chosen
+from fairmark.sections.learning import Chosen
 
 RATES = ("selection_rate", "true_positive_rate", "accuracy")
 OURS = 10_000

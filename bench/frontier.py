@@ -44,7 +44,8 @@ from fairmark.learn.model import Model
 from fairmark.learn.parity import together
 from fairmark.learn.ready import ready
 from fairmark.learn.threshold import choose
-from fairmark.params import ByGroup, Chosen, Limit, Policy, Step
+from fairmark.sections.learning import ByGroup, Chosen, Step
+from fairmark.sections.policy import Limit, Policy
 from fairmark.stages.train import train
 from fairmark.stages.tune import tune
 

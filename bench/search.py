@@ -31,7 +31,8 @@ from fairmark.learn.result import Result
 from fairmark.learn.search import Search
 from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import workers
-from fairmark.params import FloatRange, Policy, Tune
+from fairmark.sections.learning import FloatRange, Tune
+from fairmark.sections.policy import Policy
 
 CANDIDATES, FOLDS = 16, 5
 PEERS = {

@@ -12,7 +12,8 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 from fairmark.files import read_json
-from fairmark.params import Chosen, Params
+from fairmark.params import Params
+from fairmark.sections.learning import Chosen
 
 if TYPE_CHECKING:
     import pandas as pd

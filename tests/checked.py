@@ -10,7 +10,9 @@ from fairmark.learn.encode import Column, Encoder
 from fairmark.learn.logistic import Line, Scorecard, Steps
 from fairmark.learn.model import Calibration, Model
 from fairmark.learn.parts import Parts
-from fairmark.params import Checks, Chosen, Limit, Policy, Threshold, Train
+from fairmark.sections.evidence import Checks
+from fairmark.sections.learning import Chosen, Threshold, Train
+from fairmark.sections.policy import Limit, Policy
 
 ODD = 'job, "title" [ü]'
 GROUPS = ["blue", "green", "red"]

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.judge.measure import measure
-from fairmark.params import Limit, Policy, Waiver
+from fairmark.sections.policy import Limit, Policy, Waiver
 
 MODEL = "a" * 64
 Counts = Mapping[str, tuple[int, int, int, int]]

@@ -16,20 +16,14 @@ import yaml
 from fairmark.files import steady, write_json, write_text
 from fairmark.judge.measure import measure
 from fairmark.judge.verdict import Verdict, judge
-from fairmark.params import (
-    Chosen,
-    Document,
-    Limit,
-    Policy,
-    Prepare,
-    Privacy,
-    Project,
-    Release,
-    Retention,
-    Waiver,
-    typed,
-)
+from fairmark.params import typed
 from fairmark.report.facts import Facts
+from fairmark.sections.evidence import Document
+from fairmark.sections.learning import Chosen
+from fairmark.sections.policy import Limit, Policy, Waiver
+from fairmark.sections.project import Project
+from fairmark.sections.release import Privacy, Release, Retention
+from fairmark.sections.table import Prepare
 
 TEAMS: Mapping[str, Mapping[str, int]] = {"team": {"blue": 400, "red": 600}}
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairmark.params import Chosen, Limit, Policy, Step, Threshold, Train
+from fairmark.sections.learning import Chosen, Step, Threshold, Train
+from fairmark.sections.policy import Limit, Policy
 
 ODD = 'job "title" [ü, {x}]'
 FEATURES: list[dict[str, Any]] = [

@@ -15,7 +15,7 @@ from fairmark.judge.verdict import Verdict, judge
 from fairmark.learn.encode import Encoder
 from fairmark.learn.logistic import Line, Scorecard, Steps
 from fairmark.learn.model import Calibration, Model, digest
-from fairmark.params import Chosen, read_params, typed
+from fairmark.params import read_params, typed
 from fairmark.release.assemble import assemble
 from fairmark.release.hashes import address
 from fairmark.release.signatures.keys import SigningKey
@@ -24,6 +24,7 @@ from fairmark.release.statement import release_digest
 from fairmark.release.trace import tag_release, trace
 from fairmark.report.environment import literal
 from fairmark.report.words import count, measured, number, title
+from fairmark.sections.learning import Chosen
 
 CHOSEN = {
     "family": "logistic",

@@ -9,7 +9,8 @@ import pytest
 from tiny import PREPARE, lines, made
 
 from fairmark.data.audit import audited
-from fairmark.params import Audit, typed
+from fairmark.params import typed
+from fairmark.sections.parts import Audit
 
 PARAMS = typed(
     Audit,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tiny import faults, lines, made
 
 from fairmark.data.kinds import Kind, kind_of, numbers, typed
-from fairmark.params import Boolean, Date, Inferred, Ordinal
+from fairmark.sections.table import Boolean, Date, Inferred, Ordinal
 
 INFER = Inferred(kind="infer", missing=1.0)
 

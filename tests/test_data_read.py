@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tiny import HEADER, PREPARE, ROWS, faults, lines, made
 
 from fairmark.data.read import read_raw
-from fairmark.params import Csv, Source, typed
+from fairmark.params import typed
+from fairmark.sections.table import Csv, Source
 
 SOURCE = typed(Source, PREPARE["files"]["main"], "source")
 

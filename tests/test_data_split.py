@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fairmark.data.split import _latest, moved, parted, position, summary
 from fairmark.errors import InputError
-from fairmark.params import Split, typed
+from fairmark.params import typed
+from fairmark.sections.parts import Split
 
 SHARE, VALID, TOLERANCE = 0.25, 0.2, 0.1
 

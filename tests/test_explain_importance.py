@@ -13,7 +13,7 @@ from fairmark.learn import boosted, logistic
 from fairmark.learn.encode import Encoder
 from fairmark.learn.model import Calibration, Model
 from fairmark.learn.sample import Sample
-from fairmark.params import Chosen, Threshold, Train
+from fairmark.sections.learning import Chosen, Threshold, Train
 
 Floats = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from people import SCHEMA, TRAIN, chosen, frames, policy
 
 from fairmark.learn.parts import Parts
 from fairmark.learn.ready import ready
-from fairmark.params import ByGroup, Threshold
+from fairmark.sections.learning import ByGroup, Threshold
 
 
 def test_the_latency_is_that_of_the_call() -> None:

@@ -20,7 +20,10 @@ from fairmark.judge.verdict import judge
 from fairmark.learn.fit import fit_model
 from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts, read_parts
-from fairmark.params import Chosen, Evaluate, Policy, read_params
+from fairmark.params import read_params
+from fairmark.sections.evidence import Evaluate
+from fairmark.sections.learning import Chosen
+from fairmark.sections.policy import Policy
 
 EVALUATE = Evaluate(
     seed=1, confidence=0.95, replicates=100, calibration_bins=5, curve_points=10, checks=CHECKS

@@ -12,7 +12,7 @@ from fairmark.judge.glance import Rows
 from fairmark.judge.measure import measure
 from fairmark.judge.outlook import bare, outlook
 from fairmark.judge.verdict import judge
-from fairmark.params import Limit, Policy
+from fairmark.sections.policy import Limit, Policy
 
 PARTS = parts(1500, seed=3)
 ROWS = Rows.of(PARTS, "train")

@@ -11,7 +11,7 @@ from gates import boundary, chance, edges, point_rule, window
 from measured import FAIR, FOUR_FIFTHS, MODEL, UNFAIR, document, limit, policy
 
 from fairmark.judge.verdict import Verdict, judge, tails
-from fairmark.params import Waiver
+from fairmark.sections.policy import Waiver
 
 NEAR = {"Female": (60, 32, 20, 500), "Male": (120, 60, 40, 900)}
 """A ratio of 0.935 on few rows: nothing is shown."""

@@ -8,7 +8,7 @@ from measured import document, limit, policy
 from fairmark.judge.limits import KNOWN
 from fairmark.judge.verdict import judge
 from fairmark.judge.wording import spoken
-from fairmark.params import Limit, Waiver
+from fairmark.sections.policy import Limit, Waiver
 
 WHOLE = document()
 FEW = document({"F": (3, 1, 2, 24), "M": (60, 30, 20, 390)})

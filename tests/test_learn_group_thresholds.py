@@ -17,7 +17,9 @@ from fairmark.learn.limits import Limits, Rows
 from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts
 from fairmark.learn.rates import cells, marks, rate
-from fairmark.params import ByGroup, Policy, Threshold, typed
+from fairmark.params import typed
+from fairmark.sections.learning import ByGroup, Threshold
+from fairmark.sections.policy import Policy
 
 HEADER = "age,job,sex,own,born,wage,ok"
 LINES = [

@@ -9,7 +9,7 @@ from people import limit, policy
 from sklearn import metrics
 
 from fairmark.learn.limits import WORST, Limits, Rows
-from fairmark.params import Limit
+from fairmark.sections.policy import Limit
 
 SCORE = np.array([0.9, 0.8, 0.7, 0.2, 0.9, 0.6, 0.3, 0.1])
 LABEL = np.array([1, 1, 0, 0, 1, 0, 1, 0], dtype=np.int8)

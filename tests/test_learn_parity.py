@@ -15,7 +15,8 @@ from fairmark.learn.limits import Limits, Rows
 from fairmark.learn.parity import large, reaches, together
 from fairmark.learn.stretches import Reach
 from fairmark.learn.threshold import EVERYBODY, NOBODY, Goal, choose, cuts
-from fairmark.params import ByGroup, Limit, Policy
+from fairmark.sections.learning import ByGroup
+from fairmark.sections.policy import Limit, Policy
 
 GOALS: list[Goal] = ["accuracy", "balanced_accuracy", "f1"]
 PARITY = ByGroup(attribute="side", constraint="demographic_parity")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairmark.learn.pruning import Mark, bars, is_beaten
-from fairmark.params import Pruning
+from fairmark.sections.learning import Pruning
 
 PRUNING = Pruning(rungs=[10, 20], quality=0.01, fairness=0.05)
 

@@ -16,7 +16,7 @@ from fairmark.learn.record import Record
 from fairmark.learn.search import Search, Trial, ranked
 from fairmark.learn.trial import Ask, Outcome
 from fairmark.learn.workers import Here
-from fairmark.params import Pruning
+from fairmark.sections.learning import Pruning
 
 
 def searched(

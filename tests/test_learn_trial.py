@@ -13,7 +13,7 @@ from fairmark.learn.parts import read_parts
 from fairmark.learn.pruning import Mark
 from fairmark.learn.ready import ready
 from fairmark.learn.trial import Ask, Outcome, Setup, attempt
-from fairmark.params import Chosen, Pruning
+from fairmark.sections.learning import Chosen, Pruning
 
 GIVEN = policy(limit("selection_rate_ratio", "side", at_least=0.5), limit("roc_auc", None, at_least=0.6))
 

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from signing import ADA, BOB, approver, key
 
-from fairmark.params import Policy, Privacy, Release
 from fairmark.release.decisions import direction
 from fairmark.release.decisions.approver_changes import approver_changes
 from fairmark.release.decisions.approvers import read_approvers
 from fairmark.release.decisions.direction import SECTIONS, Change, changes
+from fairmark.sections.policy import Policy
+from fairmark.sections.release import Privacy, Release
 
 WHOLE = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
 PARAMS: dict[str, Any] = {name: WHOLE[name] for name in SECTIONS}

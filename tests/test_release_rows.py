@@ -12,8 +12,9 @@ import yaml
 
 from fairmark.data.table import prepared
 from fairmark.errors import InputError, StateError
-from fairmark.params import Prepare, typed
+from fairmark.params import typed
 from fairmark.release.people.rows import counts, find, without
+from fairmark.sections.table import Prepare
 
 ROOT = Path(__file__).parents[1]
 RAW: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["prepare"]

@@ -3,8 +3,9 @@
 import pytest
 from paperwork import PREPARE, PRIVACY, RELEASE, audit, facts
 
-from fairmark.params import Csv, Privacy
 from fairmark.report.data_card import data_card, data_card_page, trimmed
+from fairmark.sections.release import Privacy
+from fairmark.sections.table import Csv
 
 FOUND = facts()
 

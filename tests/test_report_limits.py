@@ -7,8 +7,8 @@ import pytest
 from paperwork import FAIR, TEAMS, facts, limit, measurements, policy
 
 from fairmark.judge.verdict import Finding, Verdict, judge
-from fairmark.params import Policy, Waiver
 from fairmark.report.limits import decisive, gates_fairness, on_record, sentence, verdict_view
+from fairmark.sections.policy import Policy, Waiver
 
 FOUR = FAIR.limits[1]
 WAIVER = Waiver(

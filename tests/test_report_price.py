@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import pytest
 from paperwork import CHOSEN, FAIR, facts, limit, policy, trials
 
-from fairmark.params import Policy, Step
 from fairmark.report.facts import Facts
 from fairmark.report.price import price_told
+from fairmark.sections.learning import Step
+from fairmark.sections.policy import Policy
 
 STEP = Step(attribute="team", constraint="demographic_parity", strength=1.2)
 

@@ -16,7 +16,9 @@ from fairmark.errors import ParamsError
 from fairmark.files import read_json, write_json, write_parquet
 from fairmark.judge.verdict import judge
 from fairmark.learn.model import Model, digest
-from fairmark.params import ByGroup, Explain, Threshold, read_params
+from fairmark.params import read_params
+from fairmark.sections.evidence import Explain
+from fairmark.sections.learning import ByGroup, Threshold
 from fairmark.stages.evaluate import evaluate
 from fairmark.stages.explain import explain
 from fairmark.stages.train import train

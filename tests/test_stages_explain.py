@@ -14,7 +14,8 @@ from fairmark.learn import logistic
 from fairmark.learn.encode import Encoder
 from fairmark.learn.model import Calibration, Model
 from fairmark.learn.sample import Sample
-from fairmark.params import Chosen, Explain, Threshold, Train
+from fairmark.sections.evidence import Explain
+from fairmark.sections.learning import Chosen, Threshold, Train
 from fairmark.stages.explain import explain
 
 ODD = 'job "title" [ü, {x}]'

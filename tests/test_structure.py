@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from fairmark import params
-from fairmark.params import Chosen, Section
+from fairmark.sections.learning import Chosen
+from fairmark.sections.section import Section
 
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"

@@ -7,7 +7,8 @@ import pytest
 
 from fairmark.data.table import Prepared, prepared
 from fairmark.errors import InputError
-from fairmark.params import Prepare, typed
+from fairmark.params import typed
+from fairmark.sections.table import Prepare
 
 HEADER = "age,job,sex,ok"
 ROWS = ["30,cook,F,yes", "41,smith,M,no", "52,cook,M,yes", "63,clerk,F,no"]

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import get_type_hints
 
 from fairmark.errors import FairmarkError, UsageError
-from fairmark.params import Chosen, Params, Section, read_params, read_yaml, typed
+from fairmark.params import Params, read_params, read_yaml, typed
+from fairmark.sections.learning import Chosen
+from fairmark.sections.section import Section
 
 
 def run(stage: Callable[..., None], argv: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from fairmark.data.association import Ints, Power, folds, levels, power
 from fairmark.data.personal import personal
 from fairmark.data.roles import WITHHELD
-from fairmark.params import Audit
+from fairmark.sections.parts import Audit
 
 
 @dataclass(frozen=True)

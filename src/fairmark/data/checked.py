@@ -13,7 +13,7 @@ from fairmark.data.kinds import Typed, typed
 from fairmark.data.label import labels, note_weights, stripped
 from fairmark.data.plan import Plan
 from fairmark.data.read import Raw
-from fairmark.params import Prepare, Rows
+from fairmark.sections.table import Prepare, Rows
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from fairmark.data.checked import Checked
 from fairmark.data.plan import Plan
 from fairmark.data.roles import sources
 from fairmark.files import sha256
-from fairmark.params import ByCross, ByEdges, Prepare, Source
+from fairmark.sections.table import ByCross, ByEdges, Prepare, Source
 
 
 def described(params: Prepare, plan: Plan, files: dict[str, Checked], found: pd.DataFrame) -> dict[str, Any]:

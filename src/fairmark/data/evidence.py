@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fairmark.data.kinds import Kind
-from fairmark.params import ByColumn, ByCross, ByEdges, Protected
+from fairmark.sections.table import ByColumn, ByCross, ByEdges, Protected
 
 MISSING = "missing"
 """The group of rows whose protected attribute is not known."""

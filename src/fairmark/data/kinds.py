@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.params import Boolean, Categorical, Column, Date, Inferred, Numeric, Ordinal
+from fairmark.sections.table import Boolean, Categorical, Column, Date, Inferred, Numeric, Ordinal
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 ENDLESS = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)

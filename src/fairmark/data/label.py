@@ -6,7 +6,7 @@ import pandas as pd
 
 from fairmark.data.faults import Faults, shown
 from fairmark.data.kinds import NUMBER, Typed
-from fairmark.params import Target
+from fairmark.sections.table import Target
 
 TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 FALSE = frozenset({"false", "f", "no", "n", "off", "0"})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fairmark.data.kinds import Kind, kind_of
 from fairmark.data.read import Raw
 from fairmark.data.roles import Roles, declared, roles_of
-from fairmark.params import ByEdges, Column, Csv, Date, Numeric, Prepare
+from fairmark.sections.table import ByEdges, Column, Csv, Date, Numeric, Prepare
 
 
 @dataclass(frozen=True)

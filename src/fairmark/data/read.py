@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from fairmark.data.columnar import texts_of
 from fairmark.data.faults import Faults
-from fairmark.params import Csv, Parquet, Source
+from fairmark.sections.table import Csv, Parquet, Source
 
 CHUNK_ROWS = 5_000
 """Rows held as Python texts at a time; the rest stands in Arrow memory, a fifth of the size."""

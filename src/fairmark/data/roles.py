@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fairmark.data.faults import Faults
-from fairmark.params import ByColumn, ByCross, ByEdges, Column, Inferred, Prepare
+from fairmark.sections.table import ByColumn, ByCross, ByEdges, Column, Inferred, Prepare
 
 RESERVED = ("_row_id", "_label", "_source", "_weight", "_time")
 WITHHELD = "withheld:"

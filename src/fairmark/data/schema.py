@@ -10,7 +10,7 @@ import pandas as pd
 
 from fairmark.data.faults import Faults
 from fairmark.data.kinds import Kind, Typed
-from fairmark.params import Column, Date, Numeric, Rows
+from fairmark.sections.table import Column, Date, Numeric, Rows
 
 DTYPES = {"numeric": "float64", "date": "datetime64[us]", "categorical": "str", "ordinal": "str"}
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fairmark.data.evidence import MISSING
 from fairmark.errors import InputError
-from fairmark.params import Split
+from fairmark.sections.parts import Split
 
 PARTS = ("train", "valid", "test")
 

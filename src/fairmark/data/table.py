@@ -15,7 +15,7 @@ from fairmark.data.faults import stop
 from fairmark.data.plan import Plan, planned
 from fairmark.data.read import read_raw
 from fairmark.data.roles import WITHHELD
-from fairmark.params import Prepare
+from fairmark.sections.table import Prepare
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ from fairmark.judge.stress import stress, swapped
 from fairmark.judge.withheld import withheld
 from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts
-from fairmark.params import Evaluate, Policy, Train
+from fairmark.sections.evidence import Evaluate
+from fairmark.sections.learning import Train
+from fairmark.sections.policy import Policy
 
 REPLICATES = 100
 """Of the bootstrap in stressed measurements: the gate does not use it, and the report shows nothing of it."""

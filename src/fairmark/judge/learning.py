@@ -14,7 +14,9 @@ from fairmark.judge.glance import Rows, glance_at
 from fairmark.learn.fit import fit_model
 from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts
-from fairmark.params import Checks, Chosen, Policy, Train
+from fairmark.sections.evidence import Checks
+from fairmark.sections.learning import Chosen, Train
+from fairmark.sections.policy import Policy
 
 LEFT_OUT = "left out"
 """The part of train rows that a point of a curve does not learn from."""

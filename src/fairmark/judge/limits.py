@@ -21,7 +21,7 @@ from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Ra
 from fairmark.judge.evidence import gathered
 from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS
 from fairmark.judge.metrics import COUNTED, RATES, SCORED, portion
-from fairmark.params import Limit
+from fairmark.sections.policy import Limit
 
 PLAIN = (*COUNTED, "true_positive_rate", *SCORED)
 APART = tuple(f"{rate}_{kind}" for rate in COMPARED for kind in ("ratio", "difference"))

@@ -15,7 +15,7 @@ from fairmark.judge.measure import Taken, scored
 from fairmark.judge.metrics import SCORED
 from fairmark.judge.more import Aim, shown
 from fairmark.judge.verdict import MET, MISSED, UNSURE, Outcome, Tails, planned, shared
-from fairmark.params import Limit, Policy
+from fairmark.sections.policy import Limit, Policy
 
 UNSEEN = 0.5
 """The tail of displayed bounds, of which nothing is shown here."""

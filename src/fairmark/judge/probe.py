@@ -21,7 +21,7 @@ from fairmark.judge.metrics import mean_loss
 from fairmark.judge.ranks import ranked
 from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts
-from fairmark.params import Checks
+from fairmark.sections.evidence import Checks
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from fairmark.judge.nudge import nudges
 from fairmark.judge.rig import Rig
 from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts
-from fairmark.params import Checks
+from fairmark.sections.evidence import Checks
 
 Document = Callable[[Floats], dict[str, Any]]
 """Makes the measurements document of scores, or says how they would be judged."""

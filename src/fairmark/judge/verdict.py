@@ -41,7 +41,7 @@ from fairmark.judge.evidence import Expected, faults
 from fairmark.judge.limits import Compared, compared, nonsense
 from fairmark.judge.more import Aim, rows_needed
 from fairmark.judge.wording import Numbers, sentences, waived
-from fairmark.params import Limit, Policy, Waiver
+from fairmark.sections.policy import Limit, Policy, Waiver
 
 Outcome = Literal["pass", "fail", "insufficient evidence"]
 Correction = Literal["bonferroni", "intersection-union"]

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
 from fairmark.judge.limits import Compared
-from fairmark.params import Policy, Waiver
+from fairmark.sections.policy import Policy, Waiver
 
 Numbers = tuple[float | None, float | None, float | None]
 

@@ -13,7 +13,7 @@ from fairmark.learn import trees
 from fairmark.learn.encode import Column, Floats
 from fairmark.learn.lagrangian import Lagrangian, even_odds
 from fairmark.learn.sample import Sample
-from fairmark.params import Train
+from fairmark.sections.learning import Train
 
 if TYPE_CHECKING:
     import lightgbm as lgb

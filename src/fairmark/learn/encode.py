@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.errors import InputError
-from fairmark.params import Section, Text, typed
+from fairmark.params import typed
+from fairmark.sections.section import Section, Text
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["numeric", "categorical", "ordinal", "boolean", "date"]

@@ -7,7 +7,7 @@ from typing import Protocol
 from fairmark.learn import boosted, logistic
 from fairmark.learn.encode import Column, Floats
 from fairmark.learn.sample import Sample
-from fairmark.params import Train
+from fairmark.sections.learning import Train
 
 Settings = Mapping[str, float | int | str | bool]
 Watch = Callable[[int, Callable[[], Floats]], None]

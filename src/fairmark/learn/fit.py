@@ -19,7 +19,8 @@ from fairmark.learn.parts import Parts
 from fairmark.learn.ready import Ready, ready
 from fairmark.learn.sample import Sample
 from fairmark.learn.threshold import choose
-from fairmark.params import Chosen, Policy, Train
+from fairmark.sections.learning import Chosen, Train
+from fairmark.sections.policy import Policy
 
 
 def fit_model(parts: Parts, chosen: Chosen, base: Train, policy: Policy) -> Model:

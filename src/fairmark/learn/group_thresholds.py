@@ -17,7 +17,8 @@ from fairmark.data.kinds import Kind
 from fairmark.errors import InputError
 from fairmark.learn.encode import Floats
 from fairmark.learn.encode import Kind as KindName
-from fairmark.params import ByGroup, Section, Text
+from fairmark.sections.learning import ByGroup
+from fairmark.sections.section import Section, Text
 
 
 class Origin(Section):

@@ -15,7 +15,7 @@ from fairmark.learn.encode import Floats
 from fairmark.learn.rates import RATES, SINGLE, cells, disparity, marks, rate
 from fairmark.learn.sample import Labels
 from fairmark.learn.threshold import Admissible
-from fairmark.params import Limit, Policy
+from fairmark.sections.policy import Limit, Policy
 
 RANKED = ("roc_auc", "pr_auc", "log_loss", "brier")
 """Measures of the score alone, which no threshold moves."""

@@ -12,7 +12,9 @@ from fairmark.errors import InputError
 from fairmark.learn.encode import Column, Floats
 from fairmark.learn.mitigation import relabel
 from fairmark.learn.sample import Sample
-from fairmark.params import Section, Train, typed
+from fairmark.params import typed
+from fairmark.sections.learning import Train
+from fairmark.sections.section import Section
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -22,7 +22,7 @@ import pandas as pd
 
 from fairmark.learn.encode import Floats
 from fairmark.learn.sample import Labels
-from fairmark.params import Step
+from fairmark.sections.learning import Step
 
 Table = Mapping[tuple[str, str], float]
 """A number for each event and group."""

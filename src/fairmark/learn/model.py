@@ -15,7 +15,9 @@ from fairmark.files import read_json, sha256, write_json, write_text
 from fairmark.learn.encode import Encoder, Floats
 from fairmark.learn.family import FAMILIES, Scorer
 from fairmark.learn.group_thresholds import GroupThresholds
-from fairmark.params import Chosen, Section, Seed, typed
+from fairmark.params import typed
+from fairmark.sections.learning import Chosen
+from fairmark.sections.section import Section, Seed
 
 FORMAT: Literal[1] = 1
 

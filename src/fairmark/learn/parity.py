@@ -21,7 +21,8 @@ from fairmark.learn.limits import Rows
 from fairmark.learn.rates import SINGLE, rate
 from fairmark.learn.stretches import Candidates, Reach, best
 from fairmark.learn.threshold import Goal, cuts
-from fairmark.params import ByGroup, Limit, Policy
+from fairmark.sections.learning import ByGroup
+from fairmark.sections.policy import Limit, Policy
 
 DRAWN: Mapping[str, tuple[str, ...]] = {
     "demographic_parity": ("selection_rate",),

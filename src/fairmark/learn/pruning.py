@@ -8,7 +8,8 @@ earlier batches are compared with, so the number of workers changes nothing.
 
 from collections.abc import Iterable, Sequence
 
-from fairmark.params import Pruning, Section
+from fairmark.sections.learning import Pruning
+from fairmark.sections.section import Section
 
 
 class Mark(Section):

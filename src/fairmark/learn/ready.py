@@ -12,7 +12,7 @@ from fairmark.learn.group_thresholds import Origin, origins
 from fairmark.learn.limits import Rows
 from fairmark.learn.parts import Parts
 from fairmark.learn.sample import Sample
-from fairmark.params import Train
+from fairmark.sections.learning import Train
 
 
 @dataclass(frozen=True)

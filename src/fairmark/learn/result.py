@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from fairmark.learn.search import Trial, ranked
-from fairmark.params import Policy, Tune
+from fairmark.sections.learning import Tune
+from fairmark.sections.policy import Policy
 
 
 @dataclass(frozen=True)

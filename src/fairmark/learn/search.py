@@ -11,7 +11,8 @@ from fairmark.learn.pruning import Mark, bars
 from fairmark.learn.record import Record
 from fairmark.learn.space import Point, Space, suggest
 from fairmark.learn.trial import Ask, Outcome, fairness
-from fairmark.params import Chosen, Policy, Tune
+from fairmark.sections.learning import Chosen, Tune
+from fairmark.sections.policy import Policy
 
 if TYPE_CHECKING:
     import optuna

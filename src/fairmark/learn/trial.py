@@ -19,7 +19,9 @@ from fairmark.learn.parts import read_parts
 from fairmark.learn.pruning import BeatenError, Mark, is_beaten
 from fairmark.learn.rates import cells, marks, rate
 from fairmark.learn.ready import Ready, ready
-from fairmark.params import Chosen, Policy, Pruning, Section, Train
+from fairmark.sections.learning import Chosen, Pruning, Train
+from fairmark.sections.policy import Policy
+from fairmark.sections.section import Section
 
 Files = tuple[Path, Path, Path, Path]
 """The table, its evidence, its schema, and its rows' parts."""

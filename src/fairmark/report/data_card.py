@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fairmark.params import Csv, Prepare, Privacy, Release
 from fairmark.report import people
 from fairmark.report.environment import html, markdown
 from fairmark.report.facts import Facts
 from fairmark.report.markdown import rendered
 from fairmark.report.words import count, listed, number
+from fairmark.sections.release import Privacy, Release
+from fairmark.sections.table import Csv, Prepare
 
 NOT_READ = "not read"
 ROLES = {"protected": "protected", "forbidden": "withheld"}

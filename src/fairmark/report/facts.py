@@ -8,7 +8,10 @@ from typing import Any
 
 from fairmark.errors import InputError
 from fairmark.judge.verdict import Verdict
-from fairmark.params import Chosen, Document, Policy, Project
+from fairmark.sections.evidence import Document
+from fairmark.sections.learning import Chosen
+from fairmark.sections.policy import Policy
+from fairmark.sections.project import Project
 
 Row = Mapping[str, str]
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairmark.judge.verdict import Finding, Verdict, covers
-from fairmark.params import Limit, Policy, Waiver
 from fairmark.report.pieces import NUMBER, STRIP, Column, Table
 from fairmark.report.strips import axis, gate, unit
 from fairmark.report.svg import Scale, around
 from fairmark.report.words import OPEN_ENDED, count, listed, number, title
+from fairmark.sections.policy import Limit, Policy, Waiver
 
 STYLES = {"pass": "pass", "fail": "fail", "insufficient evidence": "unsure"}
 SEVERITY = ("fail", "insufficient evidence", "pass")

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairmark.params import Limit
 from fairmark.report.facts import Facts, Row
 from fairmark.report.frontier import Mark, frontier
 from fairmark.report.pieces import NUMBER, Column, Table
 from fairmark.report.words import count, listed, number, title
+from fairmark.sections.policy import Limit
 
 TRUE = "True"
 PLAIN = ("roc_auc", "accuracy", "selection_rate")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairmark.judge.verdict import judge
-from fairmark.params import Limit
 from fairmark.report.facts import Facts
 from fairmark.report.pieces import NUMBER, Column, Table
 from fairmark.report.words import NOT_MEASURED, count, listed, number, title
+from fairmark.sections.policy import Limit
 
 
 @dataclass(frozen=True)

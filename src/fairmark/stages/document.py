@@ -14,11 +14,16 @@ from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.files import read_json, write_text
 from fairmark.judge.verdict import judge
-from fairmark.params import Chosen, Document, Policy, Prepare, Privacy, Project, Release
 from fairmark.report.cards import card, card_page
 from fairmark.report.data_card import data_card, data_card_page, trimmed
 from fairmark.report.facts import Facts, read_curves, read_rows
 from fairmark.report.page import page
+from fairmark.sections.evidence import Document
+from fairmark.sections.learning import Chosen
+from fairmark.sections.policy import Policy
+from fairmark.sections.project import Project
+from fairmark.sections.release import Privacy, Release
+from fairmark.sections.table import Prepare
 
 
 def document(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads

@@ -20,7 +20,9 @@ from fairmark.judge import measure as measuring
 from fairmark.judge.checks import checks
 from fairmark.learn.model import Model, digest
 from fairmark.learn.parts import read_parts
-from fairmark.params import Evaluate, Policy, Train
+from fairmark.sections.evidence import Evaluate
+from fairmark.sections.learning import Train
+from fairmark.sections.policy import Policy
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and writes

@@ -23,7 +23,7 @@ from fairmark.explain.surrogate import second_opinions
 from fairmark.files import write_csv, write_json
 from fairmark.learn.model import Model
 from fairmark.learn.parts import read_parts
-from fairmark.params import Explain
+from fairmark.sections.evidence import Explain
 
 
 def explain(

@@ -11,7 +11,7 @@ from pathlib import Path
 from fairmark.data.table import prepared
 from fairmark.entry import run
 from fairmark.files import write_json, write_parquet
-from fairmark.params import Prepare
+from fairmark.sections.table import Prepare
 
 
 def prepare(data: Path, table: Path, evidence: Path, schema: Path, summary: Path, params: Prepare) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 from fairmark.data import split as parts
 from fairmark.entry import run
 from fairmark.files import read_json, read_parquet, write_json, write_parquet
-from fairmark.params import Split
+from fairmark.sections.parts import Split
 
 
 def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, params: Split) -> None:

@@ -19,7 +19,8 @@ from fairmark.learn.model import Model, probability
 from fairmark.learn.parity import none_found
 from fairmark.learn.parts import read_parts
 from fairmark.learn.ready import Ready, ready
-from fairmark.params import Chosen, Policy, Train
+from fairmark.sections.learning import Chosen, Train
+from fairmark.sections.policy import Policy
 
 
 def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads

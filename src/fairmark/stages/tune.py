@@ -23,7 +23,8 @@ from fairmark.learn.result import Result
 from fairmark.learn.search import Search
 from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import workers
-from fairmark.params import Policy, Train, Tune
+from fairmark.sections.learning import Train, Tune
+from fairmark.sections.policy import Policy
 
 HEADER = "# Written by the stage tune, read by the stage train: change params.yaml instead.\n"
 

@@ -130,7 +130,8 @@ def judged(opened: Opened) -> Any:
     import datetime as dt
 
     from fairmark.judge.verdict import judge
-    from fairmark.params import Policy, typed
+    from fairmark.params import typed
+    from fairmark.sections.policy import Policy
 
     day = opened.verdict["judged_on"]
     return judge(

@@ -111,7 +111,8 @@ def _form(found: Part) -> Iterator[str]:
 
 
 def _licences(opened: Opened, found: Part) -> Iterator[str]:
-    from fairmark.params import Licences, typed
+    from fairmark.params import typed
+    from fairmark.sections.release import Licences
 
     policy = typed(Licences, opened.params["release"]["licences"], "params.yaml: release.licences")
     try:

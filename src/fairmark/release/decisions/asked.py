@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import FairmarkError, StateError, UsageError, VerificationError
-from fairmark.params import Approvals, typed
+from fairmark.params import typed
 from fairmark.release.checks.opened import Opened
 from fairmark.release.contents import STATEMENT
 from fairmark.release.decisions.approvers import TAGS, Approver
@@ -17,6 +17,7 @@ from fairmark.release.signatures.keys import PublicKey
 from fairmark.release.signatures.signed_by import claimed_key
 from fairmark.release.statement import release_digest
 from fairmark.release.trace import committed_file
+from fairmark.sections.release import Approvals
 
 RELEASE = "urn:fairmark:approval:1"
 POLICY = "urn:fairmark:policy-approval:1"

@@ -16,7 +16,8 @@ def refuse_lapsed(folder: Path, today: dt.date) -> None:
         Naming each comparison that rests on a waiver or an override which does not stand any more.
     """
     from fairmark.judge.verdict import judge
-    from fairmark.params import Policy, typed
+    from fairmark.params import typed
+    from fairmark.sections.policy import Policy
 
     release = Opened(folder)
     if not any(each["gate"] and each["waived_by"] for each in release.verdict["findings"]):

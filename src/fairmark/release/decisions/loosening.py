@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import FairmarkError, RefusedError
-from fairmark.params import Approvals, Params, read_params, typed
+from fairmark.params import Params, read_params, typed
 from fairmark.release.decisions.approvals import Counted, count, kept
 from fairmark.release.decisions.approver_changes import approver_changes
 from fairmark.release.decisions.approvers import APPROVAL, FILE, Approver, named, people, read_approvers
@@ -21,6 +21,7 @@ from fairmark.release.decisions.direction import LOOSENED, SECTIONS, Change
 from fairmark.release.decisions.policy_base import authors, base_of, changes_since, policy_at
 from fairmark.release.foreign import foreign_text, foreign_yaml
 from fairmark.release.signatures.envelope import canonical
+from fairmark.sections.release import Approvals
 
 if TYPE_CHECKING:
     from fairmark.release.signatures.keys import PublicKey

@@ -7,7 +7,9 @@ measured; nothing in it is written by hand for one model.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fairmark.params import EnvironmentalCost, Limit, Params
+from fairmark.params import Params
+from fairmark.sections.policy import Limit
+from fairmark.sections.release import EnvironmentalCost
 
 Finding = Mapping[str, Any]
 

@@ -5,9 +5,10 @@ CycloneDX 1.6, `data`: https://cyclonedx.org/docs/1.6/json/#components_items_dat
 
 from typing import Any
 
-from fairmark.params import ByCross, Params
+from fairmark.params import Params
 from fairmark.release.materials.licences import entry
 from fairmark.release.materials.spdx import spdx
+from fairmark.sections.table import ByCross
 
 Component = dict[str, Any]
 

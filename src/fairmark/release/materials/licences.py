@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from fairmark.errors import ParamsError, RefusedError
-from fairmark.params import Licences
 from fairmark.release.materials.licence_texts import OURS
 from fairmark.release.materials.locks import normal
 from fairmark.release.materials.spdx import licensing, spdx
+from fairmark.sections.release import Licences
 
 Judgement = Literal["allowed", "forbidden", "unknown"]
 

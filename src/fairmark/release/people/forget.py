@@ -20,13 +20,14 @@ from typing import Any
 
 from fairmark.errors import StateError, UsageError
 from fairmark.files import write_json
-from fairmark.params import Params, Prepare
+from fairmark.params import Params
 from fairmark.release.hashes import address, data_outputs
 from fairmark.release.people import rows
 from fairmark.release.people.versions import DATA
 from fairmark.release.trace import refuse_dirty, trace
 from fairmark.release.trails.runs import who
 from fairmark.release.trails.trail import add
+from fairmark.sections.table import Prepare
 
 RECORD = "forgotten.jsonl"
 """At the repository's top, to be committed beside data.dvc: one line for each time, which names no one."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fairmark.errors import FairmarkError
 from fairmark.files import read_parquet
-from fairmark.params import Prepare, typed
+from fairmark.params import typed
 from fairmark.release.git import need
 from fairmark.release.people import rows
 from fairmark.release.people.versions import (
@@ -19,6 +19,7 @@ from fairmark.release.people.versions import (
     rewriting,
     yaml_in,
 )
+from fairmark.sections.table import Prepare
 
 PARTED = "artifacts/split/rows.parquet"
 WORDS = {

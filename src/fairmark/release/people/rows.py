@@ -10,7 +10,7 @@ from fairmark.data import identity
 from fairmark.data.label import stripped
 from fairmark.data.read import Raw, read_raw
 from fairmark.errors import InputError, StateError
-from fairmark.params import Csv, Prepare, Source
+from fairmark.sections.table import Csv, Prepare, Source
 
 _BOM = "\ufeff"
 

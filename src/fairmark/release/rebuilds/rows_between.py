@@ -17,11 +17,12 @@ from fairmark.data.label import stripped
 from fairmark.data.read import read_raw
 from fairmark.errors import InputError, StateError, VerificationError
 from fairmark.files import sha256
-from fairmark.params import ByColumn, Prepare, typed
+from fairmark.params import typed
 from fairmark.release.checks.agreement import output_of
 from fairmark.release.checks.opened import Opened
 from fairmark.release.hashes import data_outputs
 from fairmark.release.people.versions import held_at
+from fairmark.sections.table import ByColumn, Prepare
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,20 @@
+"""The section `project`: what the release is called and meant for."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fairmark.sections.section import Section, Text
+
+
+class Project(Section):
+    """What the release is called and meant for; shown on the cards."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$")]
+    title: Text
+    summary: Text
+    intended_use: Text
+    out_of_scope: Text
+    owner: Text
+    data_origin: Text
+    data_licence: Text

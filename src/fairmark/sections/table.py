@@ -1,0 +1,197 @@
+"""The section `prepare`: what the raw files hold, and what each column is."""
+
+import datetime as dt
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from fairmark.sections.section import Count, Section, Share, Text
+
+
+class Csv(Section):
+    """Separated text. `header` lists the column names, or is null when the first line names them."""
+
+    type: Literal["csv"]
+    separator: Annotated[str, Field(min_length=1, max_length=1)]
+    decimal: Literal[".", ","]
+    header: Annotated[list[Text], Field(min_length=2)] | None
+    missing: list[str]
+    encoding: Text
+
+
+class Parquet(Section):
+    """Apache Parquet; nulls and NaN are missing values, and so is any text in `missing`."""
+
+    type: Literal["parquet"]
+    missing: list[str]
+
+
+class Rows(Section):
+    """How many rows a file may have."""
+
+    min: Count
+    max: Count
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"must have min <= max, got {self.min} > {self.max}")
+        return self
+
+
+class Source(Section):
+    """One raw file inside the data folder."""
+
+    name: Annotated[str, Field(pattern=r"^[^/\\.][^\\]*$")]
+    skip_rows: Annotated[int, Field(ge=0)]
+    rows: Rows
+
+
+class Files(Section):
+    """The raw files: the main one, and a published test file or null."""
+
+    main: Source
+    test: Source | None
+
+
+class Target(Section):
+    """The label column, its positive value, its negative one, and characters to strip from the end of both.
+
+    `negative` null stands for the one other value that the column holds.
+    """
+
+    column: Text
+    positive: bool | int | float | str
+    negative: bool | int | float | str | None
+    strip: str
+
+
+class _Column(Section):
+    missing: Share
+    """Largest allowed share of missing values."""
+
+
+class Numeric(_Column):
+    """A number; null bounds are no bounds."""
+
+    kind: Literal["numeric"]
+    min: float | None
+    max: float | None
+
+
+class Categorical(_Column):
+    """One of `values`, in no order; null allows any value found in the main file."""
+
+    kind: Literal["categorical"]
+    values: Annotated[list[Text], Field(min_length=1)] | None
+
+
+class Ordinal(_Column):
+    """One of `order`, lowest first."""
+
+    kind: Literal["ordinal"]
+    order: Annotated[list[Text], Field(min_length=2)]
+
+
+class Boolean(_Column):
+    """One of two texts (case does not matter)."""
+
+    kind: Literal["boolean"]
+    true: Text
+    false: Text
+
+
+class Date(_Column):
+    """A day or a time; `format` as in strptime, or null for ISO 8601."""
+
+    kind: Literal["date"]
+    format: Text | None
+    earliest: dt.date | None
+    latest: dt.date | None
+
+
+class Inferred(_Column):
+    """A column whose kind is read off the main file."""
+
+    kind: Literal["infer"]
+
+
+Column = Annotated[Numeric | Categorical | Ordinal | Boolean | Date | Inferred, Field(discriminator="kind")]
+
+
+class ByColumn(Section):
+    """A protected attribute that stands in a column."""
+
+    by: Literal["column"]
+    column: Text
+
+
+class ByEdges(Section):
+    """A protected attribute cut from a numeric column: n edges make n + 1 groups, each [low, high)."""
+
+    by: Literal["edges"]
+    column: Text
+    edges: Annotated[list[float], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if any(a >= b for a, b in zip(self.edges, self.edges[1:], strict=False)):
+            raise ValueError(f"must be rising edges, got {self.edges}")
+        return self
+
+
+class ByCross(Section):
+    """The intersection of other protected attributes."""
+
+    by: Literal["cross"]
+    of: Annotated[list[Text], Field(min_length=2)]
+
+
+Protected = Annotated[ByColumn | ByEdges | ByCross, Field(discriminator="by")]
+
+
+class Prepare(Section):
+    """What the raw files hold and what a row must be."""
+
+    files: Files
+    format: Annotated[Csv | Parquet, Field(discriminator="type")]
+    target: Target
+    row_id: Text | None
+    time: Text | None
+    weight: Text | None
+    drop: list[Text]
+    columns: dict[Text, Column]
+    unlisted: Literal["refuse", "infer"]
+    protected: Annotated[dict[Text, Protected], Field(min_length=1)]
+    forbidden: list[Text]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        faults = list(self._faults())
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _faults(self) -> "list[str]":
+        faults = []
+        roles = [("target", self.target.column), ("row_id", self.row_id), ("weight", self.weight)]
+        taken: dict[str, str] = {}
+        for role, column in [*roles, ("time", self.time)]:
+            if column is not None and column in taken:
+                faults.append(f"{role} must not be the {taken[column]} column too, got {column!r}")
+            elif column is not None:
+                taken[column] = role
+        faults += [f"drop must not name the {taken[c]} column, got {c!r}" for c in self.drop if c in taken]
+        for name, attribute in self.protected.items():
+            if isinstance(attribute, ByCross):
+                singles = {k for k, v in self.protected.items() if not isinstance(v, ByCross)}
+                faults += [
+                    f"protected.{name} must cross attributes by column or by edges, got {part!r}"
+                    for part in attribute.of
+                    if part not in singles
+                ]
+            elif attribute.column in self.drop:
+                faults.append(f"protected.{name} must not stand in drop, got column {attribute.column!r}")
+            elif attribute.column == self.target.column:
+                faults.append(f"protected.{name} must not be the target, got {attribute.column!r}")
+        return faults
