@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,13 @@ def test_gto_reads_the_tag(working: Path) -> None:
 
     assert "loans" in shown.stdout
     assert "v0.1.0" in shown.stdout
+
+
+@pytest.mark.parametrize("ask", [tagged, lambda root, tag: committed_file(root, tag, "params.yaml")])
+def test_a_machine_without_git_is_told_so(
+    ask: Callable[[Path, str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(StateError, match="git: must be installed and on PATH, got no such command"):
+        ask(tmp_path, "loans@v0.1.0")

@@ -1,11 +1,14 @@
 """Ask git: the one module that starts it.
 
 Nothing of the caller's environment can point git at another repository, and its words are always English.
+The repository may be a stranger's: no program that its config names is started on the way (a monitor, a hook,
+a fetch of objects that are not there), and no ref or file of it shows one object in the place of another.
 """
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from fairmark.errors import StateError
@@ -20,7 +23,17 @@ _FOREIGN = (
     "GIT_COMMON_DIR",
     "GIT_NAMESPACE",
     "GIT_PREFIX",
+    "GIT_GRAFT_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
 )
+_SAFE = {
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",  # a git before 2.39.4 knows not the one above
+}
+_QUIET = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "log.showSignature=false")
 
 
 def git(
@@ -40,9 +53,9 @@ def git(
     StateError
         When git is not installed.
     """
-    try:
+    with _installed():
         return subprocess.run(
-            ["git", "-C", str(root), *words],
+            _command(root, words),
             capture_output=True,
             check=False,
             encoding="utf-8",
@@ -50,8 +63,6 @@ def git(
             input=given or "",
             env=environment() | dict(extra or {}),
         )
-    except FileNotFoundError as error:
-        raise StateError("git: must be installed and on PATH, got no such command") from error
 
 
 def need(root: Path, what: str, *words: str, given: str | None = None) -> str:
@@ -69,20 +80,45 @@ def need(root: Path, what: str, *words: str, given: str | None = None) -> str:
 
 
 def git_bytes(root: Path, *words: str, given: bytes = b"") -> bytes | None:
-    """Return the bytes that git wrote when it read those given, or None when it refused."""
-    answer = subprocess.run(
-        ["git", "-C", str(root), *words],
-        capture_output=True,
-        check=False,
-        input=given,
-        env=environment(),
-    )
+    """Return the bytes that git wrote when it read those given, or None when it refused.
+
+    Raises
+    ------
+    StateError
+        When git is not installed.
+    """
+    with _installed():
+        answer = subprocess.run(
+            _command(root, words),
+            capture_output=True,
+            check=False,
+            input=given,
+            env=environment(),
+        )
     return answer.stdout if answer.returncode == 0 else None
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StateError("git: must be installed and on PATH, got no such command") from error
 
 
 def environment() -> dict[str, str]:
     """Return the environment that git runs in."""
-    return {key: value for key, value in os.environ.items() if key not in _FOREIGN} | {"LC_ALL": "C"}
+    return own_environment() | _SAFE | {"LC_ALL": "C"}
+
+
+def own_environment() -> dict[str, str]:
+    """Return the caller's environment without what would point git at another repository."""
+    return {key: value for key, value in os.environ.items() if key not in _FOREIGN}
+
+
+def _command(root: Path, words: Sequence[str]) -> list[str]:
+    quiet = [word for setting in _QUIET for word in ("-c", setting)]
+    return ["git", "-C", str(root), *quiet, *words]
 
 
 def in_words(text: str) -> str:
