@@ -118,6 +118,18 @@ def test_a_release_that_was_changed_is_not_packed(small_release: Path, tmp_path:
     assert list(tmp_path.glob("*.gz")) == []
 
 
+def test_a_release_is_not_packed_into_itself(small_release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(small_release.rglob("*"))
+    monkeypatch.chdir(small_release)
+
+    for target in (small_release / "it.tar.gz", small_release / "model" / "it.tgz", Path("it.tar.gz")):
+        with pytest.raises(
+            UsageError, match="must lie outside the release that is packed, got a place in it"
+        ):
+            pack(small_release, target)
+    assert sorted(small_release.rglob("*")) == before
+
+
 def test_only_a_name_that_says_what_it_is_is_packed_into(small_release: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"must end in \.tar\.gz or \.tgz"):
         pack(small_release, tmp_path / "it.zip")

@@ -101,3 +101,12 @@ def test_an_archive_is_verified_as_its_folder_is(
     assert capsys.readouterr().out.splitlines()[:-1] == plain
     (tmp_path / "it.tar.gz").write_bytes((tmp_path / "it.tar.gz").read_bytes() + b"\0")
     assert main(["verify", str(tmp_path / "it.tar.gz")]) == 4
+
+
+def test_an_empty_word_is_not_the_folder_one_is_in(
+    small_release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small_release)
+
+    with pytest.raises(UsageError, match=r"^RELEASE: must be a release folder, .*got none"), found("", None):
+        pass

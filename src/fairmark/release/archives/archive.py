@@ -33,7 +33,7 @@ def pack(folder: Path, target: Path) -> int:
     Raises
     ------
     UsageError
-        When there is no folder, or the target's name does not end as it should.
+        When there is no folder, or the target's name does not end as it should, or it lies in the folder.
     VerificationError
         When the folder is not the one that its statement states.
     StateError
@@ -41,6 +41,8 @@ def pack(folder: Path, target: Path) -> int:
     """
     if not _PACKED.fullmatch(target.name):
         raise UsageError(f"{target}: must end in .tar.gz or .tgz, got another name")
+    if folder.resolve() in target.resolve().parents:
+        raise UsageError(f"{target}: must lie outside the release that is packed, got a place in it")
     opened = Opened(folder)
     integrity.files(opened)
     integrity.digests(opened)

@@ -54,7 +54,7 @@ def found(asked: str, clone: Path | None) -> Iterator[Target]:
         When an archive holds what no release needs, or the files are those of another release than the tag.
     """
     place, named = Path(asked), _TAG.fullmatch(asked)
-    if place.is_dir():
+    if asked and place.is_dir():  # an empty word, such as an unset variable, would be the folder one is in
         yield Target(place, clone, None)
     elif place.is_file():
         from fairmark.release.archives.archive import unpacked
@@ -62,8 +62,9 @@ def found(asked: str, clone: Path | None) -> Iterator[Target]:
         with unpacked(place) as folder:
             yield Target(folder, clone, None)
     elif named is None:
+        where = asked or "RELEASE"
         raise UsageError(
-            f"{asked}: must be a release folder, an archive of one, or a tag NAME@vX.Y.Z, got none"
+            f"{where}: must be a release folder, an archive of one, or a tag NAME@vX.Y.Z, got none"
         )
     else:
         root = clone or repository(asked)
