@@ -144,8 +144,10 @@ def read_public(path: Path) -> PublicKey:
     try:
         with path.open("rb") as stream:  # the user's own word: a link or a pipe will do
             text = stream.read(_LONGEST).decode("utf-8")
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"{path}: must be an ECDSA P-256 public key, got {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path}: must be a readable public key, got {error.strerror or error}") from error
+    except UnicodeError as error:
+        raise UsageError(f"{path}: must be an ECDSA P-256 public key, got bytes that are no text") from error
     return public_key(text, str(path))
 
 
