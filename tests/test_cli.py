@@ -111,6 +111,15 @@ def test_measurements_are_judged_by_a_policy(small_release: Path, capsys: pytest
     assert json.loads(capsys.readouterr().out)["outcome"] == "fail"
 
 
+def test_a_model_that_is_not_there_is_told_by_its_own_option(
+    small_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["judge", str(small_release / "measurements.json"), str(small_release / "params.yaml")]
+
+    assert main([*words, "--model", str(tmp_path / "absent")]) == 2
+    assert "--model: must be a model's folder, got " in capsys.readouterr().err
+
+
 def test_a_params_file_with_faults_ends_with_1_and_no_traceback(
     small_release: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -154,7 +154,8 @@ def test_an_encrypted_key_opens_with_its_password_only(
         (pem(ed25519.Ed25519PrivateKey.generate()), 0o600, "on the curve P-256, got Ed25519"),
         (b"", 0o600, "must open with a private key in PEM"),
         (b"\x00" * 70_000, 0o600, "must open with a private key in PEM"),
-        (BOB.public.pem.encode(), 0o600, "must open with a private key in PEM"),
+        (BOB.public.pem.encode(), 0o600, "must be a private key, got a public one"),
+        (BOB.public.pem.encode(), 0o644, "must be a private key, got a public one"),
     ],
 )
 def test_a_key_file_that_is_not_fit_is_refused_in_one_line(

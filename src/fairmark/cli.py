@@ -1,7 +1,7 @@
-"""`fairmark VERB`: thin. It says what the library found, and ends with the code that a script can read.
+"""Check, compare, make again, approve and promote model releases; `fairmark VERB --help` tells more.
 
 Exit codes: 0 all is well, 1 something has to be mended first, 2 used wrongly, 3 refused by the policy,
-4 a release is not what it says, 5 it can't be told.
+4 a release is not what it says, 5 it can't be told. `diff` ends with 1 when the releases differ.
 """
 
 import argparse

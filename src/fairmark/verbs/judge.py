@@ -37,7 +37,7 @@ def run(given: argparse.Namespace) -> int:
     Raises
     ------
     UsageError
-        When there is a model without a schema, or a schema without a model.
+        When there is a model without a schema, a schema without a model, or no folder of the model.
     InputError
         When the folder holds no model, or a file is not what it should be.
     """
@@ -68,6 +68,8 @@ def _expected(model: Path | None, schema: Path | None) -> dict[str, Any]:
         if schema is not None:
             raise UsageError(f"--schema: must come with --model, got {schema} alone")
         return {}
+    if not model.is_dir():
+        raise UsageError(f"--model: must be a model's folder, got {model}, which is none")
     from fairmark.learn.model import Model, digest
 
     if schema is None:

@@ -39,14 +39,15 @@ def read_private(path: Path) -> "EllipticCurvePrivateKey":
 def _guarded(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            mode = os.fstat(stream.fileno()).st_mode & 0o777
-            if mode & 0o077:
-                raise StateError(
-                    f"{path}: must be readable by its owner alone (chmod 600), got mode {mode:04o}"
-                )
-            return stream.read(65536)
+            mode, text = os.fstat(stream.fileno()).st_mode & 0o777, stream.read(65536)
     except OSError as error:
         raise StateError(f"{path}: must be a readable key, got {error.strerror or error}") from error
+    # Said first: nobody should be told to hide the half that is given away.
+    if text.startswith(b"-----BEGIN PUBLIC KEY"):
+        raise StateError(f"{path}: must be a private key, got a public one")
+    if mode & 0o077:
+        raise StateError(f"{path}: must be readable by its owner alone (chmod 600), got mode {mode:04o}")
+    return text
 
 
 def made(path: Path) -> bool:
