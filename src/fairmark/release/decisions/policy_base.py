@@ -70,10 +70,15 @@ def authors(root: Path, base: str) -> tuple[set[str], set[str]]:
     log = ("log", "--full-history", "--format=%H %ae %ce", f"{base}..HEAD", *paths)
     lines = [line.split(" ") for line in need(root, "tell its history", *log).splitlines()]
     who = {word for _, *words in lines for word in words if word}
-    if git(root, "diff", "--quiet", "HEAD", *paths).returncode != 0:
+    # Not `git diff`: it would start the filters that the repository's config names.
+    if any(_content(root / name) != committed_file(root, "HEAD", name) for name in paths[1:]):
         who.add(git(root, "config", "user.email").stdout.strip())
     keys = {claimed_key(root, "commit", commit) for commit, *_ in lines}
     return who, {key for key in keys if key}
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def _newest_tag(root: Path, name: str) -> str | None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _MARK = "Trail: "
 _MOST_BYTES = 2**30
+_PROTOCOLS = "file:git:http:https:ssh"
+"""How a remote may be asked: none of them lets its address name a command."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def check_remote(root: Path, remote: str) -> str:
     VerificationError
         When the remote's newest entry is not in ours.
     """
-    answer = git(root, "ls-remote", "--", remote, REF)
+    answer = git(root, "ls-remote", "--", remote, REF, extra={"GIT_ALLOW_PROTOCOL": _PROTOCOLS})
     if answer.returncode != 0:
         raise StateError(f"{remote}: must answer, got {in_words(answer.stderr)}")
     words = answer.stdout.split()
