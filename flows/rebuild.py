@@ -11,6 +11,7 @@ import surroundings
 
 # isort: split
 # Prefect reads its settings when it is imported: the line above has set them.
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -141,4 +142,7 @@ def rebuild() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description="Make the last release again in a clean clone.", allow_abbrev=False
+    ).parse_args()
     surroundings.run(rebuild)

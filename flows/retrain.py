@@ -9,6 +9,7 @@ import surroundings
 
 # isort: split
 # Prefect reads its settings when it is imported: the line above has set them.
+import argparse
 from contextlib import suppress
 from typing import Any
 
@@ -105,4 +106,5 @@ def retrain() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description="Bring every stage up to date.", allow_abbrev=False).parse_args()
     surroundings.run(retrain)

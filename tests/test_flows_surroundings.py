@@ -2,6 +2,8 @@
 
 import logging
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -76,3 +78,16 @@ def test_only_a_fault_loses_its_traceback_in_the_log(error: Exception, kept: boo
 
     assert bool(record.exc_info) is kept
     assert record.getMessage() == ("raised ValueError('odd')" if kept else "plain")
+
+
+@pytest.mark.parametrize(
+    ("flow", "word", "code"),
+    [("retrain", "--help", 0), ("rebuild", "--help", 0), ("rebuild", "--version=v9.9.9", 2)],
+)
+def test_words_that_a_flow_does_not_know_start_nothing(flow: str, word: str, code: int) -> None:
+    program = [sys.executable, str(surroundings.ROOT / "flows" / f"{flow}.py"), word]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=100)
+
+    assert done.returncode == code
+    assert f"usage: {flow}.py" in done.stdout + done.stderr
+    assert "starting Prefect" not in done.stdout + done.stderr
