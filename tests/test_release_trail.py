@@ -277,6 +277,22 @@ def test_a_tag_that_names_a_later_head_tells_a_shortened_trail(root: Path) -> No
         chained.check(root)
 
 
+def test_a_new_clone_without_the_trail_is_told_how_to_fetch_it(root: Path, tmp_path: Path) -> None:
+    kept = written(root, 3)
+    who = ("-c", "user.name=x", "-c", "user.email=x")
+    note = f"x\n\nTrail: {trail.digest(kept[2])}\n"
+    git(root, *who, "tag", "-a", "-m", note, "loans#production#1", trail.REF)
+    clone = tmp_path / "clone"
+    git(root, "clone", "-q", str(root), str(clone))
+
+    with pytest.raises(
+        StateError, match=r"must be here, .*1 of the tags .*\(git fetch REMOTE refs/fairmark/trail"
+    ):
+        chained.check(clone)
+    git(clone, "fetch", "-q", "origin", f"{trail.REF}:{trail.REF}")
+    assert chained.check(clone).last == 3
+
+
 def test_an_export_tells_what_the_trail_has_lost(root: Path, tmp_path: Path) -> None:
     kept = written(root, 3)
     path = tmp_path / "trail.jsonl"

@@ -60,11 +60,18 @@ def check(root: Path, keys: Sequence["PublicKey"] = ()) -> Chained:
     ------
     VerificationError
         With each entry that is not what was written, and each tag that names an entry which is not there.
+    StateError
+        When tags name entries, and there is no trail at all.
     """
     kept = entries(root)
     found = checked(kept, keys)
     known = {FIRST, *map(digest, kept)}
     lost = [tag for tag, head in _named(root).items() if head not in known]
+    if lost and not kept:  # as in every new clone, for git fetches branches and tags alone
+        raise StateError(
+            f"{REF}: must be here, because {len(lost)} of the tags name entries of it, got no audit trail "
+            f"(git fetch REMOTE {REF}:{REF})"
+        )
     if lost and found.first <= 1:
         raise VerificationError(
             *(f"tag {tag}: must name an entry of the trail, got one lost" for tag in lost)
