@@ -325,3 +325,43 @@ def test_an_approval_of_another_name_is_none(repo: Path) -> None:
     other = replace(found.asked, name="loans-v0.1.0")
     with pytest.raises(VerificationError, match="must be of policy with SHA-256"):
         weigh(signed(other, found.approvers, BOB, "x", SOON, now), found.asked, found.approvers, now)
+
+
+def test_taking_out_the_last_approvers_needs_them_or_the_next_would_be_the_first(repo: Path) -> None:
+    (repo / FILE).write_text("# nobody\n")
+    git(repo, "commit", "-q", "-a", "-m", "x", "--author", "A Maker <maker@example.org>")
+    found = compare(repo)
+    assert not found.stands
+    assert [each.text.split(" any more")[0] for each in found.changes if each.way == "loosened"] == [
+        "nobody may sign for git",
+        "nobody may sign for fairmark-approval",
+    ]
+
+    approve(repo, BOB, CAM)
+    assert compare(repo).stands
+
+
+def test_a_base_whose_bytes_a_clone_lacks_is_not_taken_for_one_without_a_policy(repo: Path) -> None:
+    blob = git(repo, "rev-parse", "HEAD:params.yaml").strip()
+    loosen(repo)
+    (repo / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+
+    with pytest.raises(StateError, match=r"must hold params\.yaml, got a clone without its bytes"):
+        compare(repo, "HEAD~1")
+
+
+def test_it_is_said_who_signed_the_base_and_that_a_shallow_clone_holds_none(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fairmark.cli import main
+
+    assert main(["policy", "--clone", str(repo)]) == 0
+    assert "loans@v0.2.0 is signed by maker@example.org\n" in capsys.readouterr().out
+
+    git(repo, "tag", "loans@v0.3.0")
+    main(["policy", "--clone", str(repo)])
+    assert "loans@v0.3.0 is signed by nobody that its approvers name" in capsys.readouterr().out
+
+    git(repo, "clone", "-q", "--depth", "1", "--no-tags", repo.as_uri(), str(tmp_path / "shallow"))
+    main(["policy", "--clone", str(tmp_path / "shallow")])
+    assert "this clone is shallow" in capsys.readouterr().out

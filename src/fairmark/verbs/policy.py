@@ -23,12 +23,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Tell every change of the policy; return 0 when none loosens it or that is approved, else 3."""
     from fairmark.release.decisions.loosening import HOW, compare
+    from fairmark.release.decisions.policy_base import vouched
 
     found = compare(given.clone, given.base)
+    told = vouched(given.clone, found.base, found.approvers)
     if given.json:
         print_json(
             {
                 "base": found.base,
+                "base_said": told,
                 "changes": [vars(each) for each in found.changes],
                 "needed": found.asked.needed,
                 "approved": [each.who for each in found.counted.approvals],
@@ -37,6 +40,6 @@ def run(given: argparse.Namespace) -> int:
             }
         )
     else:
-        said.lines([*found.lines(), *([] if found.stands else [HOW])])
+        said.lines([*found.lines(), *told, *([] if found.stands else [HOW])])
         print("policy: " + ("stands" if found.stands else "LOOSENED without the approvals that takes"))
     return 0 if found.stands else 3

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from fairmark.release.decisions.approvers import FILE, Approver
+from fairmark.release.decisions.approvers import FILE, NAMESPACES, Approver
 from fairmark.release.decisions.direction import LOOSENED, NEUTRAL, TIGHTENED, Change
 
 
 def approver_changes(old: Sequence[Approver], new: Sequence[Approver]) -> list[Change]:
     """Return every change between two lists of approvers.
 
-    The first who may sign for a namespace at all loosen nothing: before them nobody could.
+    The first who may sign for a namespace at all loosen nothing: before them nobody could. So to leave a
+    namespace to nobody loosens it.
     """
     found = []
     for each in new:
@@ -25,6 +26,17 @@ def approver_changes(old: Sequence[Approver], new: Sequence[Approver]) -> list[C
         else:
             text = f"{each.principal}'s key {each.key.keyid[:16]}… is given {', '.join(added)}"
             found.append(Change(FILE, LOOSENED, f"{text}{' for longer' if before else ''}", heavy=True))
+    # Without this the next ones would be the first, and need nobody.
+    found += [
+        Change(
+            FILE,
+            LOOSENED,
+            f"nobody may sign for {ns} any more: whoever is named next would be the first",
+            heavy=True,
+        )
+        for ns in NAMESPACES
+        if any(each.may(ns) for each in old) and not any(each.may(ns) for each in new)
+    ]
     left = {each.key for each in new}
     gone = [each for each in old if each.key not in left]
     return found + [

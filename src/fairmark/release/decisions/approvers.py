@@ -22,7 +22,7 @@ TAGS = "git"
 APPROVAL = "fairmark-approval"
 """Namespace of those who may approve."""
 
-_NAMESPACES = (TAGS, APPROVAL)
+NAMESPACES = (TAGS, APPROVAL)
 _LINE = re.compile(r'(?P<who>\S+)\s+(?P<options>(?:[^\s"]|"[^"]*")+)\s+(?P<key>\S+\s+\S+)(?:\s.*)?')
 _OPTION = re.compile(r'([a-z-]+)="([^"]*)"')
 _WHO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
@@ -116,8 +116,8 @@ def _approver(text: str) -> Approver:
         raise ValueError(f"must name one person by one plain word, got {match['who'][:80]!a}")
     options = _options(match["options"])
     namespaces = tuple(options["namespaces"].split(",")) if options.get("namespaces") else ()
-    if not namespaces or set(namespaces) - set(_NAMESPACES):
-        raise ValueError(f"namespaces must be of {', '.join(_NAMESPACES)}, got {', '.join(namespaces)!a}")
+    if not namespaces or set(namespaces) - set(NAMESPACES):
+        raise ValueError(f"namespaces must be of {', '.join(NAMESPACES)}, got {', '.join(namespaces)!a}")
     if not match["key"].startswith(f"{SSH} "):
         raise ValueError(f"key must be of type {SSH}, got {match['key'].split()[0][:40]!a}")
     after, before = (_moment(name, options.get(name)) for name in ("valid-after", "valid-before"))

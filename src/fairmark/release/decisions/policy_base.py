@@ -2,15 +2,17 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fairmark.errors import InputError, StateError, UsageError
-from fairmark.release.decisions.approvers import FILE, Approver, read_approvers
+from fairmark.errors import FairmarkError, InputError, StateError, UsageError
+from fairmark.release.decisions.approvers import FILE, TAGS, Approver, read_approvers
 from fairmark.release.decisions.direction import Change, changes
 from fairmark.release.foreign import strict_yaml
 from fairmark.release.git import git, need
 from fairmark.release.signatures.signed_by import claimed_key
+from fairmark.release.signatures.tags import tag_signer
 from fairmark.release.trace import committed_file
 
 BASE = "FAIRMARK_BASE"
@@ -33,6 +35,30 @@ def base_of(root: Path, base: str | None, name: str) -> tuple[str | None, str | 
     return base, answer.stdout.strip()
 
 
+def vouched(root: Path, base: str | None, approvers: Sequence[Approver]) -> list[str]:
+    """Return what is to be said of a base, for anybody can set a tag, and a shallow clone holds few.
+
+    Parameters
+    ----------
+    approvers
+        Those of the base; the user's own key counts beside them.
+    """
+    from fairmark.release.signatures.own import own_public
+
+    if base is None:
+        shallow = git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == "true"
+        wanted = "this clone is shallow: a release before it can't be seen (git fetch --unshallow --tags)"
+        return [wanted] if shallow else []
+    if git(root, "rev-parse", "--verify", "--quiet", f"refs/tags/{base}").returncode != 0:
+        return []
+    own = own_public()
+    lines = [each.line() for each in approvers if each.may(TAGS)] + ([own.allowed("you")] if own else [])
+    try:
+        return [f"{base} is signed by {tag_signer(root, base, lines)}"]
+    except FairmarkError:
+        return [f"{base} is signed by nobody that its approvers name: look whether it is a release"]
+
+
 def policy_at(root: Path, commit: str) -> tuple[dict[str, Any], list[Approver]]:
     """Return the params and the approvers of a commit; empty where it has none yet.
 
@@ -43,7 +69,7 @@ def policy_at(root: Path, commit: str) -> tuple[dict[str, Any], list[Approver]]:
     """
     where = f"{commit[:12]}"
     try:
-        texts = [(committed_file(root, commit, name) or b"").decode() for name in ("params.yaml", FILE)]
+        texts = [_committed(root, commit, name).decode() for name in ("params.yaml", FILE)]
         sections = strict_yaml(texts[0], f"params.yaml of {where}") or {}
         return sections, read_approvers(texts[1])
     except (InputError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -75,6 +101,15 @@ def authors(root: Path, base: str) -> tuple[set[str], set[str]]:
         who.add(git(root, "config", "user.email").stdout.strip())
     keys = {claimed_key(root, "commit", commit) for commit, *_ in lines}
     return who, {key for key in keys if key}
+
+
+def _committed(root: Path, commit: str, name: str) -> bytes:
+    """Return the bytes of a file in a commit, empty where it has none."""
+    listed = need(root, f"list {commit[:12]}", "ls-tree", commit, "--", name)
+    content = committed_file(root, commit, name)
+    if listed and content is None:
+        raise StateError(f"{commit[:12]}: must hold {name}, got a clone without its bytes (fetch them)")
+    return content or b""
 
 
 def _content(path: Path) -> bytes | None:
