@@ -57,12 +57,12 @@ def judge(params: Params, seen: "Trace") -> "Verdict":
     """Judge what was measured by the policy, and show it in Prefect whatever it is.
 
     The verdict is that of the commit's day, so that the same commit makes the same release on any day; a
-    waiver or override that has expired since then still stops it.
+    waiver or override that has expired since then, or does not stand yet, still stops it.
     """
     committed, today = dt.date.fromisoformat(seen.committed[:10]), dt.datetime.now(tz=dt.UTC).date()
     verdict = judged(params, committed)
     recorded = params.policy.waivers or params.policy.overrides
-    if recorded and verdict.outcome == "pass" and today > committed:
+    if recorded and verdict.outcome == "pass" and today != committed:
         now = judged(params, today)
         verdict = verdict if now.outcome == "pass" else now
     show(verdict, params.project.name)

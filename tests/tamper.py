@@ -200,6 +200,11 @@ def all_of(*changes: Change) -> Change:
     return made
 
 
+def _commit(statement: Any) -> Any:
+    made_from = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    return next(entry for entry in made_from if entry["name"] == "commit")
+
+
 def _external(statement: Any) -> Any:
     return statement["predicate"]["buildDefinition"]["externalParameters"]
 
@@ -398,6 +403,11 @@ ATTACKS = [
         of_json(BILL, lambda it: _numpy(it).update(version="1.0")),
         {"bill"},
     ),
+    Attack(
+        "a verdict of a day of one's own",  # on which a waiver stood that had expired
+        of_json(VERDICT, lambda it: it.update(judged_on="2020-01-01")),
+        {"verdict"},
+    ),
     Attack("forge the bill: a part left out", of_json(BILL, _without_numpy), {"bill"}),
     Attack(
         "forge the stated bill",
@@ -444,6 +454,15 @@ ATTACKS = [
         of_text("report.html", "#", "x"),
         {"commit", "tag"},
         relocked=True,
+        cloned=True,
+    ),
+    Attack(
+        "a commit of another day",
+        all_of(
+            of_statement(lambda it: _commit(it)["annotations"].update(committed="2020-01-01T00:00:00Z")),
+            of_json(BILL, lambda it: it["metadata"].update(timestamp="2020-01-01T00:00:00Z")),
+        ),
+        {"commit", "tag"},
         cloned=True,
     ),
     Attack("move the tag to another commit", _elsewhere, {"tag"}, restated=False, cloned=True),

@@ -49,11 +49,20 @@ def trace(root: Path) -> Trace:
     """
     need(root, "be inside a git repository", "rev-parse", "--is-inside-work-tree")
     commit = need(root, "have a commit", "rev-parse", "--verify", "HEAD^{commit}").strip()
-    show = ("-c", "log.showSignature=false", "show", "-s", "--format=%ct", commit)
-    seconds = int(need(root, "tell the commit's time", *show))
-    committed = dt.datetime.fromtimestamp(seconds, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     tags = need(root, "list its tags", "tag", "--points-at", commit).split()
-    return Trace(commit, committed, _dirty(root), tuple(sorted(tags)))
+    return Trace(commit, committed_at(root, commit), _dirty(root), tuple(sorted(tags)))
+
+
+def committed_at(root: Path, commit: str) -> str:
+    """Return the time of a commit, ISO 8601 in UTC.
+
+    Raises
+    ------
+    StateError
+        When git can't tell it.
+    """
+    seconds = int(need(root, "tell the commit's time", "show", "-s", "--format=%ct", commit))
+    return dt.datetime.fromtimestamp(seconds, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def refuse_dirty(seen: Trace) -> None:

@@ -105,6 +105,12 @@ def model(opened: Opened) -> str:
 
 def verdict(opened: Opened) -> str:
     """Check that judging the measurements by the policy again gives the verdict, and that it is a pass."""
+    committed = str(opened.inputs["commit"]["annotations"]["committed"])[:10]
+    if opened.verdict["judged_on"] not in (None, committed):  # a day of one's own lets any waiver stand
+        raise VerificationError(
+            f"{VERDICT}: must be judged on the commit's day, {committed}, "
+            f"got {str(opened.verdict['judged_on'])[:40]!a}"
+        )
     same(opened.verdict, judged(opened), VERDICT, "what the policy gives on these measurements")
     outcome = str(opened.verdict["outcome"])
     stated = opened.definition["internalParameters"]["verdict"]

@@ -8,7 +8,7 @@ from fairmark.release.contents import PINNED, SOURCES
 from fairmark.release.signatures.keys import PublicKey
 from fairmark.release.signatures.tags import read_tag, tag_signer
 from fairmark.release.statement import release_digest
-from fairmark.release.trace import committed_files, known, tagged_statement
+from fairmark.release.trace import committed_at, committed_files, known, tagged_statement
 
 
 def commit(opened: Opened, clone: Path) -> str:
@@ -26,6 +26,12 @@ def commit(opened: Opened, clone: Path) -> str:
         raise VerificationError(
             f"commit {opened.commit[:12]}: must hold what the statement names, got others: "
             f"{', '.join(wrong[:5])}{more}"
+        )
+    stated_at = opened.inputs["commit"]["annotations"]["committed"]
+    if stated_at != committed_at(clone, opened.commit):
+        raise VerificationError(
+            f"commit {opened.commit[:12]}: must be of {committed_at(clone, opened.commit)}, "
+            f"got a statement that says {str(stated_at)[:40]!a}"
         )
     return f"{opened.commit[:12]} holds the {len(stated)} files of code, params and locks that it names"
 
