@@ -209,3 +209,36 @@ def test_a_release_that_was_changed_is_not_compared(small_release: Path) -> None
     (small_release / "metrics.json").write_text("{}")
     with pytest.raises(VerificationError, match=r"metrics\.json: must have the SHA-256"):
         compare(Opened(small_release), Opened(small_release), None)
+
+
+def test_no_name_of_a_strangers_statement_leads_outside(clone: Path, tmp_path: Path) -> None:
+    from tamper import of_statement
+
+    theirs = tmp_path / "theirs" / "loans-v0.1.0"
+    shutil.copytree(clone / "releases" / theirs.name, theirs)
+    outside = f"data/{'../' * 12}{str(tmp_path / 'outside')[1:]}"
+
+    def lead(statement: Any) -> None:
+        for entry in statement["predicate"]["buildDefinition"]["resolvedDependencies"]:
+            if entry["name"] == "data/people.csv":
+                entry["name"] = outside
+
+    of_statement(lead)(theirs)
+    with pytest.raises(VerificationError, match="must be named once each, by paths inside"):
+        compare(Opened(clone / "releases" / theirs.name), Opened(theirs), clone)
+    assert not (tmp_path / "outside").is_symlink()
+
+
+def test_a_folder_without_the_shape_of_a_release_is_told(
+    clone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from signing import MAKER
+    from tamper import of_json, restate
+
+    ours, theirs = clone / "releases" / "loans-v0.1.0", tmp_path / "loans-v0.1.0"
+    shutil.copytree(ours, theirs)
+    of_json("measurements.json", lambda it: it.pop("overall"))(theirs)
+    restate(theirs, MAKER)
+
+    assert main(["diff", str(ours), str(theirs)]) == 4
+    assert "both must have the shape of a release" in capsys.readouterr().err

@@ -35,14 +35,18 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _compared(given: argparse.Namespace) -> int:
+    from fairmark.errors import VerificationError
     from fairmark.release.archives.target import found
     from fairmark.release.checks.opened import Opened
     from fairmark.release.rebuilds.difference import compare, named
 
     with found(given.a, given.clone) as a, found(given.b, given.clone) as b:
         one, two = Opened(a.folder), Opened(b.folder)
-        parts = compare(one, two, given.clone or a.clone or b.clone or _near(given.a))
-        names = named(one), named(two)
+        try:
+            parts = compare(one, two, given.clone or a.clone or b.clone or _near(given.a))
+            names = named(one), named(two)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise VerificationError(f"both must have the shape of a release, got {error!r:.200}") from error
     code = int(any(part.lines for part in parts))
     if given.json:
         told = {part.name: part.value for part in parts}

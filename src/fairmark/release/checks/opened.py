@@ -90,8 +90,22 @@ class Opened:
 
     @cached_property
     def inputs(self) -> dict[str, dict[str, Any]]:
-        """What the statement says the release was made from, by name."""
-        return {str(entry["name"]): entry for entry in self.definition["resolvedDependencies"]}
+        """What the statement says the release was made from, by name: each once, none leading outside.
+
+        Raises
+        ------
+        VerificationError
+            When another reader could believe another entry, or find a file elsewhere.
+        """
+        entries = self.definition["resolvedDependencies"]
+        found = {str(entry["name"]): entry for entry in entries}
+        odd = [name for name in found if name.startswith("/") or {"..", ".", ""} & {*name.split("/")}]
+        if len(found) != len(entries) or odd:
+            got = f"{odd[0][:80]!a}" if odd else "a name twice"
+            raise VerificationError(
+                f"{STATEMENT}: what it was made from must be named once each, by paths inside, got {got}"
+            )
+        return found
 
     @cached_property
     def commit(self) -> str:
