@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fairmark.errors import InputError
 from fairmark.release import foreign
-from fairmark.release.foreign import foreign_bytes, foreign_json, foreign_yaml
+from fairmark.release.foreign import foreign_bytes, foreign_json, foreign_yaml, strict_yaml
 
 DEEP = 100_000
 
@@ -119,3 +119,8 @@ def test_what_json_writes_comes_back(value: object) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "a.json").write_text(json.dumps(value))
         assert foreign_json(Path(folder) / "a.json") == value
+
+
+def test_a_yaml_of_very_many_values_is_refused_before_it_is_built() -> None:
+    with pytest.raises(InputError, match="more than 200000 values"):
+        strict_yaml("- a\n" * 1_000_000, "x.yaml")

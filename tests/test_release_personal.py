@@ -276,3 +276,16 @@ def test_no_release_is_gathered_that_shows_too_much(working: Path) -> None:
         make_release(working, "v0.1.0")
 
     assert not list((working / "releases").glob("*v0.1.0*"))
+
+
+def test_a_page_that_opens_sections_without_end_is_read_in_one_go(tmp_path: Path) -> None:
+    import time
+
+    (tmp_path / "report.html").write_text('<section id="reasons">' * 200_000 + CASE)
+    (tmp_path / "measurements.json").write_text(
+        '{"cells": {"tn": 0, "fp": 0, "fn": 0, "tp": 0}, "groups": {}}'
+    )
+    began = time.monotonic()
+
+    assert shown(tmp_path).decisions == 1
+    assert time.monotonic() - began < 5

@@ -11,7 +11,7 @@ from signing import ADA, BOB
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.release.signatures.sshsig import _mpint, ssh_signature
-from fairmark.release.signatures.tags import read_tag, sign_tag, tag_signer
+from fairmark.release.signatures.tags import parse_tag, read_tag, sign_tag, tag_signer
 
 TAG = "loans@v0.1.0"
 
@@ -233,3 +233,16 @@ def test_the_mpints_of_the_standard() -> None:
     assert _mpint(0).hex() == "00000000"
     assert _mpint(0x9A378F9B2E332A7).hex() == "0000000809a378f9b2e332a7"
     assert _mpint(0x80).hex() == "000000020080"
+
+
+def test_a_tagger_of_a_year_beyond_all_calendars_is_refused(tmp_path: Path) -> None:
+    import subprocess
+
+    words = ("git", "-C", str(tmp_path))
+    subprocess.run([*words, "init", "-q"], check=True)
+    text = f"object {'0' * 40}\ntype commit\ntag a@v1.0.0\ntagger a <a@b> 999999999999 +0000\n\nx\n"
+    made = [*words, "hash-object", "-t", "tag", "-w", "--stdin", "--literally"]
+    name = subprocess.run(made, input=text, text=True, check=True, capture_output=True).stdout.strip()
+
+    with pytest.raises(VerificationError, match="must say who tagged and when"):
+        parse_tag(tmp_path, name, "a@v1.0.0")

@@ -160,7 +160,9 @@ class _Loader(_Safe):  # type: ignore[misc]
 def _refuse_tricks(text: str) -> None:
     # Event by event, because libyaml's composer overflows the C stack on deep nesting and ends the process.
     depth = 0
-    for event in yaml.parse(text, Loader=_Safe):
+    for number, event in enumerate(yaml.parse(text, Loader=_Safe)):
+        if number > 4 * LIMIT_NODES:  # a key, a value's beginning and its end: before any of it is built
+            raise ValueError(f"more than {LIMIT_NODES} values")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > LIMIT_DEPTH:
             raise ValueError(f"more than {LIMIT_DEPTH} levels")

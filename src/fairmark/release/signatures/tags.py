@@ -23,7 +23,7 @@ _ARMOUR = re.compile(
     rb"^-----BEGIN (?:SSH|PGP) (?:SIGNATURE|MESSAGE)-----|^-----BEGIN SIGNED MESSAGE-----", re.MULTILINE
 )
 _GOOD = re.compile(r'^Good "git" signature for (\S+) with \S+ key SHA256:\S+$', re.MULTILINE)
-_TAGGER = re.compile(r"(?P<who>.*) (?P<seconds>\d{1,12}) [+-]\d{4}")
+_TAGGER = re.compile(r"(?P<who>.*) (?P<seconds>\d{1,11}) [+-]\d{4}")
 _NOBODY = ("-c", "user.name=fairmark", "-c", "user.email=fairmark@localhost")
 # What a clone's own config or refs could use to show another object than the one signed.
 _TRUE = ("--no-replace-objects", "-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen")
