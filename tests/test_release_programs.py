@@ -51,3 +51,12 @@ run([{sys.executable!r}, "-c", {LASTING.format(seconds="987.75")!r}], Path({str(
         killed.wait()
 
     assert gone("987.75")
+
+
+def test_what_is_run_is_given_no_way_to_the_users_key_and_no_other_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FAIRMARK_KEY", "FAIRMARK_KEY_PASSWORD", "GIT_DIR", "GIT_WORK_TREE"):
+        monkeypatch.setenv(name, "secret")
+
+    assert "secret" not in "\n".join(run(["env"], tmp_path).lines)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, Protocol, cast
 
 from fairmark.errors import StateError
+from fairmark.release.git import own_environment
 
 Say = Callable[[str], None]
 
@@ -60,7 +61,7 @@ def run(
     with subprocess.Popen(
         [*between, *command],
         cwd=folder,
-        env={**os.environ, **(extra or {})},
+        env={**_environment(), **(extra or {})},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -78,6 +79,11 @@ def run(
         finally:
             _end(child)
     return Ended(code, lines)
+
+
+def _environment() -> dict[str, str]:
+    """Return ours without the way to the user's key, and without what points git at another repository."""
+    return {key: text for key, text in own_environment().items() if not key.startswith("FAIRMARK_KEY")}
 
 
 def need(
