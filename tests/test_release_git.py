@@ -1,4 +1,4 @@
-"""git is asked in clones of strangers: nothing that their config names is run, no object shown for another."""
+"""git is asked in strangers' clones: nothing that their config names is run, no object shown for another."""
 
 import subprocess
 from pathlib import Path
