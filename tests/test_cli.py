@@ -12,6 +12,7 @@ from sealing import FORGER, MINE
 from fairmark.cli import main
 from fairmark.files import write_text
 from fairmark.release.signatures.own import config_folder
+from fairmark.verbs import pack
 
 pytest_plugins = ("release_fixtures",)
 
@@ -109,6 +110,34 @@ def test_measurements_are_judged_by_a_policy(small_release: Path, capsys: pytest
     params.write_text(params.read_text(encoding="utf-8").replace("at_least: 0.6", "at_least: 0.99"))
     assert main([*words, "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["outcome"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (
+            PermissionError(13, "Permission denied", "a/lock"),
+            1,
+            "a/lock: must be usable, got Permission denied",
+        ),
+        (OSError(28, "No space left on device"), 1, "disk: must be usable, got No space left on device"),
+        (KeyboardInterrupt(), 130, "fairmark pack stopped by the keyboard"),
+    ],
+)
+def test_what_no_verb_foresaw_of_disk_and_keyboard_is_no_traceback(
+    error: BaseException,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pack, "run", broken)
+
+    assert main(["pack", "some-release"]) == code
+    assert capsys.readouterr().err.endswith(f"{said}\n")
 
 
 def test_a_model_that_is_not_there_is_told_by_its_own_option(

@@ -64,6 +64,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has left (`fairmark ... | head`): end quietly, as other commands do.
         sys.stderr.close()
         return 1
+    except OSError as error:
+        # What a verb did not foresee of the disk: a folder that can't be read or written, a full one.
+        where = error.filename or "disk"
+        print(
+            f"fairmark {given.verb}:\n  {where}: must be usable, got {error.strerror or error}",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print(f"fairmark {given.verb} stopped by the keyboard", file=sys.stderr)
+        return 130
     return code
 
 
