@@ -21,6 +21,7 @@ from fairmark.release.hashes import data_outputs
 from fairmark.release.machine import cpu
 from fairmark.release.statement import release_digest
 from fairmark.release.trace import Trace
+from fairmark.release.trails.runs import without_passwords
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
@@ -83,7 +84,9 @@ def register(
             _make_whole(uri)
             return _register(mlflow, root, folder, trace, params, verdict)
         except (mlflow.MlflowException, OSError) as error:
-            raise StateError(f"MLflow at {uri}: must take the release, got {error}") from error
+            raise StateError(
+                without_passwords(f"MLflow at {uri}: must take the release, got {error}")
+            ) from error
 
 
 def record(
@@ -102,7 +105,9 @@ def record(
         try:
             mlflow.MlflowClient().log_batch(version.run_id, metrics=metrics)
         except (mlflow.MlflowException, OSError) as error:
-            raise StateError(f"MLflow at {uri}: must take the figures, got {error}") from error
+            raise StateError(
+                without_passwords(f"MLflow at {uri}: must take the figures, got {error}")
+            ) from error
 
 
 def _make_whole(uri: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fairmark.errors import StateError
 from fairmark.release.register import ALIAS, mlflow_at, uri_of
+from fairmark.release.trails.runs import without_passwords
 
 
 @dataclass(frozen=True)
@@ -92,4 +93,4 @@ def _asked(root: Path) -> Iterator[Any]:
         try:
             yield mlflow
         except (mlflow.MlflowException, OSError) as error:
-            raise StateError(f"MLflow at {uri}: must be reachable, got {error}") from error
+            raise StateError(without_passwords(f"MLflow at {uri}: must be reachable, got {error}")) from error

@@ -7,6 +7,7 @@ says so, and so does `fairmark trail`.
 
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 from fairmark.errors import FairmarkError, RefusedError
 from fairmark.release.git import git
 from fairmark.release.trails.trail import Entry, add, append, entries
+
+_BEFORE_HOST = re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://)[^/@\s]{1,500}@", re.IGNORECASE)
 
 LONGEST = 2000
 """Characters of a fault's text that are kept."""
@@ -50,7 +53,7 @@ class Run:
         """
         what: dict[str, Any] = {"action": "ended", "flow": self.flow, "began": self.number, **(found or {})}
         if fault is not None:
-            what["fault"] = fault[:LONGEST]
+            what["fault"] = without_passwords(fault)[:LONGEST]
         return append(self.root, {"who": who(self.root), "what": what, "outcome": outcome})
 
 
@@ -96,6 +99,11 @@ def outcome_of(error: BaseException | None) -> tuple[str, str | None]:
     if isinstance(error, Exception):
         return FAILED, f"{type(error).__name__}: {error}"
     return STOPPED, f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def without_passwords(text: str) -> str:
+    """Return `text` without what stands before the @ of an address: it may hold a password, and is kept."""
+    return _BEFORE_HOST.sub(r"\1…@", text)
 
 
 def unended(kept: Sequence[Entry]) -> list[Entry]:
