@@ -13,10 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from sealing import MINE
 
+from fairmark.cli import main
 from fairmark.errors import UsageError, VerificationError
 from fairmark.release.archives import unpacking
 from fairmark.release.archives.archive import pack, unpacked
+from fairmark.release.signatures.envelope import seal, write_envelope
 
 pytest_plugins = ("release_fixtures",)
 
@@ -116,6 +119,24 @@ def test_a_release_that_was_changed_is_not_packed(small_release: Path, tmp_path:
         pack(small_release, tmp_path / "it.tar.gz")
 
     assert list(tmp_path.glob("*.gz")) == []
+
+
+@pytest.mark.parametrize("stated", [{}, {"subject": 7}, {"subject": [{}]}, {"subject": [[]]}])
+@pytest.mark.parametrize("words", [["pack", "-o", "it.tgz"], ["predicates", "--into", "pieces"]])
+def test_a_signed_statement_of_an_odd_shape_is_no_traceback(
+    words: list[str],
+    stated: dict[str, object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("odd").mkdir()
+    write_envelope(Path("odd/statement.json"), seal(stated, MINE))
+
+    assert main([*words, "odd"]) == 4
+    assert "must have the shape of a" in capsys.readouterr().err
+    assert sorted(Path().iterdir()) == [Path("odd")]
 
 
 def test_a_release_is_not_packed_into_itself(small_release: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,17 +18,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Write NAME.json (the predicate) and NAME.checksums (the subjects) for each statement, and return 0."""
+    """Write NAME.json (the predicate) and NAME.checksums (the subjects) for each statement, and return 0.
+
+    Raises
+    ------
+    VerificationError
+        When a statement has no subjects or no predicate.
+    """
+    from fairmark.errors import VerificationError
     from fairmark.files import write_text
     from fairmark.release.signatures.envelope import opened, read_envelope
 
     for name, file in _PIECES.items():
         _, statement = opened(read_envelope(given.release / file))
-        lines = [f"{each['digest']['sha256']}  {each['name']}\n" for each in statement["subject"]]
+        try:
+            lines = [f"{each['digest']['sha256']}  {each['name']}\n" for each in statement["subject"]]
+            predicate, kind = statement["predicate"], statement["predicateType"]
+        except (LookupError, TypeError, AttributeError) as error:
+            raise VerificationError(f"{file}: must have the shape of a statement, got {error!r}") from error
         # Written as it stands in the statement: no digit of it is rounded.
-        write_text(given.into / f"{name}.json", _json(statement["predicate"]))
+        write_text(given.into / f"{name}.json", _json(predicate))
         write_text(given.into / f"{name}.checksums", "".join(lines))
-        print(f"{name}: {statement['predicateType']}, {len(lines)} subjects")
+        print(f"{name}: {kind}, {len(lines)} subjects")
     return 0
 
 

@@ -44,8 +44,11 @@ def pack(folder: Path, target: Path) -> int:
     if folder.resolve() in target.resolve().parents:
         raise UsageError(f"{target}: must lie outside the release that is packed, got a place in it")
     opened = Opened(folder)
-    integrity.files(opened)
-    integrity.digests(opened)
+    try:
+        integrity.files(opened)
+        integrity.digests(opened)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise VerificationError(f"{folder}: must have the shape of a release, got {error!r}") from error
     top = folder.resolve().name
     if not PLAIN_NAME.fullmatch(top):
         raise UsageError(f"{folder}: must have a plain name, got an odd one")
