@@ -352,6 +352,13 @@ def test_a_waiver_that_expired_since_the_commit_stops_the_release(repo: Path, ro
     assert folders(repo) == []
 
 
+def test_a_commit_of_a_day_to_come_is_judged_by_today_as_well(repo: Path, rooms: Rooms) -> None:
+    commit_again_on(repo, "2099-01-02")
+    release.release.fn()
+
+    assert rooms.days == [dt.date(2099, 1, 2), dt.datetime.now(tz=dt.UTC).date()]
+
+
 def test_a_policy_loosened_since_the_last_release_is_refused_before_anything_is_made(repo: Path) -> None:
     release.release.fn()
     edit(repo / "params.yaml", "at_least: 0.85", "at_least: 0.84")
