@@ -178,6 +178,15 @@ def test_a_file_too_many_too_few_or_renamed_is_seen(small_release: Path) -> None
     assert "files" in wrong(small_release)
 
 
+def test_a_folder_that_is_no_release_is_told_without_words_of_python(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cases.csv").write_text("age\n7\n")
+
+    texts = [fact.text for fact in verify(tmp_path / "data") if fact.held is False]
+    assert "data.dvc: must exist, got no such file" in texts
+    assert not [text for text in texts if "Error" in text or "Errno" in text]
+
+
 @pytest.mark.parametrize("odd", ["link", "folder link", "pipe", "empty folder", "odd name", "hidden"])
 def test_an_entry_that_is_no_plain_file_is_refused_and_nothing_is_read(small_release: Path, odd: str) -> None:
     place = small_release / "model" / "zz"

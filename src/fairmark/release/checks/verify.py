@@ -84,6 +84,8 @@ def _fact(name: str, check: Check, opened: Opened) -> Fact:
         return Fact(name, None, _line(str(error)))
     except FairmarkError as error:
         return Fact(name, False, _line("; ".join(error.faults)))
+    except FileNotFoundError as error:
+        return Fact(name, False, _line(f"{Path(error.filename).name}: must exist, got no such file"))
     except Exception as error:  # noqa: BLE001 - a hostile file may break any reader, and must not end the check
         shape = f"must have the shape of a release, got {type(error).__name__}: {error}"
         return Fact(name, False, _line(shape))
