@@ -100,7 +100,8 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceLoader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError as error:
         raise ParamsError(f"{path.name}: must exist, got no file {path}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # A ValueError is a date that no calendar has, a number without end, or bytes that are not UTF-8.
         raise ParamsError(f"{path.name}: must be YAML, got {error}") from error
 
 

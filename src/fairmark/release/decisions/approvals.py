@@ -111,7 +111,8 @@ def weigh(envelope: Any, asked: Asked, approvers: Sequence[Approver], when: dt.d
     if found.decided > when + SKEW:
         raise RefusedError(f"{short}: must have approved by {when:%Y-%m-%d}, got {found.decided:{_TIME}}")
     if when.date() > found.expires:
-        raise RefusedError(f"{short}: must stand on {when:%Y-%m-%d}, got one that expired {found.expires}")
+        wanted = f"approval by {short}: must stand on {when:%Y-%m-%d}"
+        raise RefusedError(f"{wanted}, got one that expired {found.expires}")
     if found.waived != asked.waived:
         raise RefusedError(
             f"{short}: must have approved what was waived ({', '.join(asked.waived) or 'nothing'}), "

@@ -1,0 +1,81 @@
+"""params.yaml is read whole or refused with every fault, each in one line, and never with a traceback."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fairmark.errors import ParamsError
+from fairmark.params import read_params, read_yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _written(folder: Path, change: dict[str, dict[str, Any]]) -> Path:
+    """Write this repository's params with some keys of some sections changed, and return the file."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for section, values in change.items():
+        params[section] |= values
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+    return path
+
+
+def test_every_fault_is_told_at_once_by_its_place(tmp_path: Path) -> None:
+    path = _written(
+        tmp_path, {"evaluate": {"confidence": 95}, "train": {"patince": 3}, "split": {"seed": None}}
+    )
+
+    with pytest.raises(ParamsError) as told:
+        read_params(path)
+
+    assert sorted(fault.split(": ")[1] for fault in told.value.faults) == [
+        "evaluate.confidence",
+        "split.seed",
+        "train.patince",
+    ]
+    assert "params.yaml: evaluate.confidence: must be less than 1, got 95" in told.value.faults
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "told"),
+    [
+        ("release", "approvals", {"plain": 2, "waived": 2}, r"waived must be more than plain \(2\), got 2"),
+        ("policy", "protected_at_prediction", ["height"], "must be of .*'race'.*, got 'height'"),
+        ("policy", "overrides", [{"limit": "nothing"}], "overrides"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(
+    section: str, key: str, value: Any, told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ParamsError, match=told):
+        read_params(_written(tmp_path, {section: {key: value}}))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 2026-13-45\n", "month must be in 1..12"),
+        (f"a: {'9' * 5000}\n", "5000 digits"),
+        ("a: 1\na: 2\n", "'a' is given twice"),
+        ("a: [1\n", "must be YAML"),
+        ("a: !!python/object/apply:os.system [true]\n", "must be YAML"),
+        ("[" * 5000, "must be YAML"),
+    ],
+)
+def test_a_text_that_is_no_plain_yaml_is_refused_in_words(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ParamsError, match=told):
+        read_yaml(path)
+
+
+def test_bytes_that_are_no_text_and_a_file_that_is_not_there_are_told(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_bytes(b"a: \xff\n")
+
+    with pytest.raises(ParamsError, match=r"params\.yaml: must be YAML"):
+        read_yaml(tmp_path / "params.yaml")
+    with pytest.raises(ParamsError, match=r"other\.yaml: must exist"):
+        read_yaml(tmp_path / "other.yaml")
