@@ -87,6 +87,8 @@ def test_a_flow_that_is_killed_leaves_no_orphan(tmp_path: Path, number: int) -> 
     program = (
         "import signal, sys, child, pathlib\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        # A shell that starts tests in the background has them ignore Ctrl-C, and what they start as well.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"child.run({nap(marker)!r}, pathlib.Path('.'), lambda line: print(line, flush=True))\n"
     )
     command, environment = [sys.executable, "-c", program], {**os.environ, "PYTHONPATH": str(FLOWS)}
