@@ -240,8 +240,11 @@ ADA_BOTH = approver("ada", ADA)
          [approver("bob", BOB, "git"), approver("ada", ADA, "fairmark-approval")], "neutral"),
         ([ADA_BOTH], [ADA_BOTH, approver("bob", BOB)], "loosened"),
         ([ADA_BOTH], [ADA_BOTH, approver("ada", BOB)], "loosened"),
-        ([ADA_BOTH], [], "tightened"),
-        ([ADA_BOTH], [approver("ada", ADA, "git")], "tightened"),
+        # Whoever is named after nobody would be the first, and need nobody's approval.
+        ([ADA_BOTH], [], "loosened"),
+        ([ADA_BOTH], [approver("ada", ADA, "git")], "loosened"),
+        ([ADA_BOTH, approver("bob", BOB)], [approver("bob", BOB)], "tightened"),
+        ([ADA_BOTH, approver("bob", BOB)], [approver("ada", ADA, "git"), approver("bob", BOB)], "tightened"),
         ([approver("ada", ADA, "git"), approver("bob", BOB)], [ADA_BOTH, approver("bob", BOB)], "loosened"),
         ([ADA_BOTH], [approver("ada", ADA, more=',valid-before="20270101Z"')], "tightened"),
         ([approver("ada", ADA, more=',valid-before="20270101Z"')], [ADA_BOTH], "loosened"),
