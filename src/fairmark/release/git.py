@@ -124,3 +124,29 @@ def _command(root: Path, words: Sequence[str]) -> list[str]:
 def in_words(text: str) -> str:
     """Return what git said, in one line."""
     return " ".join(text.split()) or "no word of git"
+
+
+def own_folder(root: Path) -> Path:
+    """Return the folder in which git keeps what is of the repository, not of one of its work trees.
+
+    Raises
+    ------
+    StateError
+        When `root` is in no repository.
+    """
+    place = Path(need(root, "be a git repository", "rev-parse", "--git-common-dir").strip())
+    return place if place.is_absolute() else root / place
+
+
+def lock_file(folder: Path, name: str) -> int:
+    """Return the open file `name` of a folder, for `flock`; whoever asks closes it.
+
+    Raises
+    ------
+    StateError
+        When the folder can't be written.
+    """
+    try:
+        return os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StateError(f"{folder}: must be writable, got {error.strerror}") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fairmark.errors import StateError
 from fairmark.release.decisions.promoted import Promotion
-from fairmark.release.git import need
+from fairmark.release.git import lock_file, own_folder
 
 _PATIENCE_S = 2.0
 
@@ -45,12 +45,7 @@ def alone(root: Path) -> Iterator[None]:
     StateError
         When another one runs.
     """
-    place = Path(need(root, "be a git repository", "rev-parse", "--git-common-dir").strip())
-    folder = place if place.is_absolute() else root / place
-    try:
-        handle = os.open(folder / "fairmark-promote.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise StateError(f"{folder}: must be writable, got {error.strerror}") from error
+    handle = lock_file(own_folder(root), "fairmark-promote.lock")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -15,6 +15,7 @@ from typing import Any
 
 from fairmark.errors import FairmarkError, RefusedError
 from fairmark.release.git import git
+from fairmark.release.machine import cpu
 from fairmark.release.trails.trail import Entry, add, append, entries
 
 _BEFORE_HOST = re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://)[^/@\s]{1,500}@", re.IGNORECASE)
@@ -133,16 +134,7 @@ def who(root: Path) -> dict[str, str | None]:
 
 def machine() -> dict[str, str]:
     """Return what may change a result's last digits: the CPU's model, the platform, the Python."""
-    return {"cpu": _cpu(), "platform": platform.platform(), "python": platform.python_version()}
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return platform.processor() or platform.machine()
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
+    return {"cpu": cpu(), "platform": platform.platform(), "python": platform.python_version()}
 
 
 def _plain(value: Any) -> Any:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.release.git import git, in_words, need
+from fairmark.release.git import git, in_words, lock_file, need, own_folder
 
 if TYPE_CHECKING:
     from fairmark.release.signatures.keys import SigningKey
@@ -229,12 +229,8 @@ def _commit(root: Path, entry: Entry, parent: str | None) -> str:
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
     """Let one process write at a time; the lock dies with its process, and a dead git's is taken away."""
-    folder = Path(need(root, "be a git repository", "rev-parse", "--git-common-dir").strip())
-    folder = folder if folder.is_absolute() else root / folder
-    try:
-        handle = os.open(folder / "fairmark-trail.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise StateError(f"{folder}: must be writable, got {error.strerror}") from error
+    folder = own_folder(root)
+    handle = lock_file(folder, "fairmark-trail.lock")
     try:
         _wait(handle, folder / f"{REF}.lock")
         yield
