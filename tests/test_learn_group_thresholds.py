@@ -9,10 +9,11 @@ import pytest
 from people import FEATURES, SCHEMA, TRAIN, chosen, frames, limit, policy
 from tiny import made
 
+from fairmark.data.evidence import is_unknown
 from fairmark.errors import InputError, ParamsError
 from fairmark.files import read_json, write_json
 from fairmark.learn.fit import fit_model
-from fairmark.learn.group_thresholds import GroupThresholds, Origin, is_unknown, origins
+from fairmark.learn.group_thresholds import GroupThresholds, Origin, origins
 from fairmark.learn.limits import Limits, Rows
 from fairmark.learn.model import Model
 from fairmark.learn.parts import Parts

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from fairmark.data.checked import Checked
 from fairmark.data.plan import Plan
 from fairmark.data.roles import sources
@@ -12,15 +10,17 @@ from fairmark.files import sha256
 from fairmark.sections.table import ByCross, ByEdges, Prepare, Source
 
 
-def described(params: Prepare, plan: Plan, files: dict[str, Checked], found: pd.DataFrame) -> dict[str, Any]:
+def described(
+    params: Prepare, plan: Plan, files: dict[str, Checked], groups: dict[str, list[str]]
+) -> dict[str, Any]:
     """Return what the columns, the label and the groups are: the content of schema.json.
 
     Parameters
     ----------
     files
         The raw files, `main` and where there is one `test`.
-    found
-        [n, attributes] group names.
+    groups
+        The groups of each attribute, in order.
     """
     main = files["main"]
     positive, negative = main.meaning
@@ -29,7 +29,7 @@ def described(params: Prepare, plan: Plan, files: dict[str, Checked], found: pd.
             name: {
                 "by": attribute.by,
                 "columns": sources(params, name),
-                "groups": sorted(str(group) for group in found[name].unique()),
+                "groups": groups[name],
                 **_parts(params, plan, name),
             }
             for name, attribute in params.protected.items()

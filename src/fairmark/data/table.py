@@ -57,13 +57,13 @@ def _joined(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]
         for name in plan.kinds
     }
     table = _marks(params, columns, files)
-    found = groups(params.protected, columns, plan.kinds)
+    found, order = groups(params.protected, columns, plan.kinds)
     withheld = pd.DataFrame({f"{WITHHELD}{name}": columns[name] for name in plan.roles.withheld})
     features = pd.DataFrame({name: columns[name] for name in plan.roles.features})
     return Prepared(
         table=pd.concat([table, features], axis=1),
         evidence=pd.concat([table[["_row_id", "_label"]], found, withheld], axis=1),
-        schema=described(params, plan, files, found),
+        schema=described(params, plan, files, order),
         summary=summary(folder, params, plan, files),
     )
 

@@ -5,14 +5,13 @@ names the attribute in `protected_at_prediction`.
 """
 
 from collections.abc import Mapping
-from functools import reduce
 from typing import Annotated, Any, Self
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from fairmark.data.evidence import AND, MISSING, cut, names
+from fairmark.data.evidence import crossed, cut, is_unknown, names
 from fairmark.data.kinds import Kind
 from fairmark.errors import InputError
 from fairmark.learn.encode import Floats
@@ -92,13 +91,7 @@ class GroupThresholds(ByGroup):
                 f"table: must hold {', '.join(self.columns)}, because this model decides by a threshold for "
                 f"each group of {self.attribute}, got none of {absent}"
             )
-        first, *rest = (origin.groups(frame[origin.column]) for origin in self.origins)
-        return reduce(lambda left, right: left + AND + right, rest, first)
-
-
-def is_unknown(group: str) -> bool:
-    """Return whether a group's name says that its attribute, or a part of it, is not known."""
-    return MISSING in group.split(AND)
+        return crossed([origin.groups(frame[origin.column]) for origin in self.origins])
 
 
 def origins(schema: Mapping[str, Any], attribute: str) -> list[Origin]:

@@ -12,7 +12,6 @@ positive rate parity, a row with label 1 or one with label 0 for equalized odds.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import product
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairmark.data.evidence import crossed
 from fairmark.learn.encode import Floats
 from fairmark.learn.sample import Labels
 from fairmark.sections.learning import Step
@@ -113,8 +113,7 @@ def factors(table: Mapping[tuple[str, int], float], label: Labels, group: pd.Ser
 
 def joined(evidence: pd.DataFrame, attributes: Sequence[str]) -> pd.Series:
     """Return one group a row: the crossing of all these attributes."""
-    first, *others = (evidence[name].astype(str) for name in attributes)
-    return reduce(lambda left, right: left + " & " + right, others, first)
+    return crossed([evidence[name].astype(str) for name in attributes])
 
 
 def _shares(step: Step, label: Labels, group: pd.Series, weight: Floats) -> Table:

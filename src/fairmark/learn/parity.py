@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairmark.data.evidence import is_unknown
 from fairmark.errors import ParamsError
 from fairmark.learn.encode import Floats
-from fairmark.learn.group_thresholds import is_unknown
 from fairmark.learn.limits import Rows
 from fairmark.learn.rates import SINGLE, rate
 from fairmark.learn.stretches import Candidates, Reach, best

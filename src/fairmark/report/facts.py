@@ -70,6 +70,15 @@ class Facts:
         return rows < self.policy.min_group_rows
 
 
+def in_order(found: Mapping[str, Any], order: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return a document whose `groups` stand in the order of schema.json, not as texts."""
+    groups = {
+        name: {group: entries[group] for group in order.get(name, sorted(entries)) if group in entries}
+        for name, entries in found["groups"].items()
+    }
+    return {**found, "groups": groups}
+
+
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a CSV file with a header, every value as text.
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from fairmark.files import SIGNIFICANT_DIGITS
 from fairmark.sections.section import Count, Section, Share, Text
 
 
@@ -100,6 +101,12 @@ class Boolean(_Column):
     true: Text
     false: Text
 
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.true.strip().lower() == self.false.strip().lower():
+            raise ValueError(f"must tell true from false, case apart, got {self.true!r} and {self.false!r}")
+        return self
+
 
 class Date(_Column):
     """A day or a time; `format` as in strptime, or null for ISO 8601."""
@@ -127,7 +134,10 @@ class ByColumn(Section):
 
 
 class ByEdges(Section):
-    """A protected attribute cut from a numeric column: n edges make n + 1 groups, each [low, high)."""
+    """A protected attribute cut from a numeric column: n edges make n + 1 groups, each [low, high).
+
+    An edge has no more digits than a written document keeps, so that whoever reads it there cuts at the same.
+    """
 
     by: Literal["edges"]
     column: Text
@@ -137,6 +147,9 @@ class ByEdges(Section):
     def _rising(self) -> Self:
         if any(a >= b for a, b in zip(self.edges, self.edges[1:], strict=False)):
             raise ValueError(f"must be rising edges, got {self.edges}")
+        long = [edge for edge in self.edges if float(f"{edge:.{SIGNIFICANT_DIGITS}g}") != edge]
+        if long:
+            raise ValueError(f"must be edges of at most {SIGNIFICANT_DIGITS} digits, got {long}")
         return self
 
 

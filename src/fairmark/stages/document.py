@@ -16,7 +16,7 @@ from fairmark.files import read_json, write_text
 from fairmark.judge.verdict import judge
 from fairmark.report.cards import card, card_page
 from fairmark.report.data_card import data_card, data_card_page, trimmed
-from fairmark.report.facts import Facts, read_curves, read_rows
+from fairmark.report.facts import Facts, in_order, read_curves, read_rows
 from fairmark.report.page import page
 from fairmark.sections.evidence import Document
 from fairmark.sections.learning import Chosen
@@ -80,12 +80,12 @@ def document(  # noqa: PLR0913, PLR0917 - it names every path and section that i
         chosen=chosen,
         schema=described,
         prepared=read_json(prepared),
-        audit=read_json(audit),
+        audit=in_order(read_json(audit), groups),
         split=read_json(split),
         trials=read_rows(trials),
         search=read_json(search),
         trained=made,
-        measurements=found,
+        measurements=in_order(found, groups),
         curves=read_curves(plots),
         checks=read_json(checks),
         importance=read_rows(importance),
