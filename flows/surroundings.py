@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from watched import guarded
 
 from fairmark.errors import FairmarkError, StateError
+from fairmark.terminal import plain, say, stopped
 
 BEGAN = time.monotonic()
 """When this process began, as near as can be told."""
@@ -73,7 +74,16 @@ class _Plain(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, FairmarkError):
-            record.exc_info, record.msg, record.args = None, "%s", (error,)
+            words = "\n".join(plain(fault) for fault in error.faults)
+            record.exc_info, record.msg, record.args = None, "%s", (words,)
+        return True
+
+
+class _PlainText(logging.Filter):
+    """Hide secrets and control characters of what goes to the terminal and to the Prefect server alike."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = plain(record.getMessage()), None
         return True
 
 
@@ -86,6 +96,7 @@ class _NotOfRuns(logging.Filter):
 
 for _name in ("prefect.flow_runs", "prefect.task_runs"):
     logging.getLogger(_name).addFilter(_Plain())
+LOG.addFilter(_PlainText())
 
 
 def run(flow: Any, **parameters: Any) -> None:
@@ -112,7 +123,7 @@ def run(flow: Any, **parameters: Any) -> None:
     except FairmarkError as error:
         _stop(flow.name, error)
     except KeyboardInterrupt:
-        print(f"{flow.name} stopped by the keyboard", file=sys.stderr)
+        say(f"{flow.name} stopped by the keyboard", error=True)
         sys.exit(130)
     except Exception as error:
         if not _unreachable(error):
@@ -128,7 +139,7 @@ def _unreachable(error: BaseException) -> bool:
 
 
 def _stop(name: str, error: FairmarkError) -> NoReturn:
-    print(f"{name} stopped:", *error.faults, sep="\n  ", file=sys.stderr)
+    stopped(f"{name} stopped", error.faults)
     sys.exit(error.exit_code)
 
 

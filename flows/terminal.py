@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from surroundings import LOG
 
+from fairmark.terminal import plain
+
 WIPE = "\r\033[2K"
 
 
@@ -22,7 +24,7 @@ class Terminal(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one message and draw the bar anew below it."""
         wipe = WIPE if self._picture else ""
-        print(f"{wipe}{self.format(record)}", file=sys.stdout, flush=True)
+        print(f"{wipe}{plain(self.format(record))}", file=sys.stdout, flush=True)
         self._draw()
 
     @contextmanager
@@ -55,7 +57,7 @@ class Terminal(logging.Handler):
     def _draw(self) -> None:
         if self._picture is not None:
             columns = shutil.get_terminal_size().columns
-            print(f"{WIPE}{self._picture()[: columns - 1]}", end="", flush=True)
+            print(f"{WIPE}{plain(self._picture())[: columns - 1]}", end="", flush=True)
 
 
 TERMINAL = Terminal()

@@ -41,7 +41,7 @@ def test_entries_are_told_in_lines_without_control_signs_and_those_without_an_en
     assert main(["trail"]) == 0
 
     lines = said(capsys).splitlines()
-    assert lines[1].split("  ")[2:] == ["ended", "release", "pass", "completed", "(Ada [31m)"]
+    assert lines[1].split("  ")[2:] == ["ended", "release", "pass", "completed", r"(Ada\x1b[31m)"]
     assert lines[3] == "entry 3 has no end: the run was killed, or it goes on"
     assert len(lines) == 4
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from fairmark.errors import FairmarkError
+from fairmark.terminal import finish, say, silence, stopped
 from fairmark.verbs import (
     approve,
     diff,
@@ -56,24 +57,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(argv)
     try:
         code: int = VERBS[given.verb].run(given)
-        sys.stdout.flush()
+        finish()
     except FairmarkError as error:
-        print(f"fairmark {given.verb}:", *error.faults, sep="\n  ", file=sys.stderr)
+        stopped(f"fairmark {given.verb}", error.faults)
         return error.exit_code
     except BrokenPipeError:
         # The reader has left (`fairmark ... | head`): end quietly, as other commands do.
-        sys.stderr.close()
+        silence()
         return 1
     except OSError as error:
         # What a verb did not foresee of the disk: a folder that can't be read or written, a full one.
         where = error.filename or "disk"
-        print(
-            f"fairmark {given.verb}:\n  {where}: must be usable, got {error.strerror or error}",
-            file=sys.stderr,
-        )
+        stopped(f"fairmark {given.verb}", [f"{where}: must be usable, got {error.strerror or error}"])
+        silence()
         return 1
     except KeyboardInterrupt:
-        print(f"fairmark {given.verb} stopped by the keyboard", file=sys.stderr)
+        say(f"fairmark {given.verb} stopped by the keyboard", error=True)
         return 130
     return code
 
@@ -92,7 +91,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        print(f"fairmark {version('fairmark')}")
+        say(f"fairmark {version('fairmark')}")
         parser.exit()
 
 

@@ -10,6 +10,7 @@ from fairmark.errors import FairmarkError, UsageError
 from fairmark.params import Params, read_params, read_yaml, typed
 from fairmark.sections.learning import Chosen
 from fairmark.sections.section import Section
+from fairmark.terminal import stopped
 
 
 def run(stage: Callable[..., None], argv: Sequence[str]) -> None:
@@ -29,7 +30,7 @@ def run(stage: Callable[..., None], argv: Sequence[str]) -> None:
         paths, sections = called(stage, argv)
         stage(*paths, **sections)
     except FairmarkError as error:
-        print(f"{stage.__name__} stopped:", *error.faults, sep="\n  ", file=sys.stderr)
+        stopped(f"{stage.__name__} stopped", error.faults)
         sys.exit(error.exit_code)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from fairmark.terminal import say
+
 if TYPE_CHECKING:
     from fairmark.learn.search import Trial
 
@@ -34,7 +36,7 @@ class Progress:
         best = max(kept, key=lambda trial: trial.outcome.quality, default=None)
         words = f"best {self.goal} {best.outcome.quality:.4f}" if best else "none within the limits yet"
         if self.bar is None:
-            print(f"tune: {len(trials)} of {self.total} trials, {words}", file=sys.stderr, flush=True)
+            say(f"tune: {len(trials)} of {self.total} trials, {words}", error=True)
         else:
             self.bar.update(len(trials) - self.bar.n)
             self.bar.set_postfix_str(words)

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from fairmark.terminal import say
 from fairmark.verbs import said
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def run(given: argparse.Namespace) -> int:
     path = approvals.keep(given.clone, asked, envelope)
     found, _ = approvals.kept(given.clone, asked)
     counted = approvals.count(found, asked, approvers, now).approvals
-    print(f"approved by {', '.join(each.who for each in counted)}: {len(counted)} of {asked.needed} needed")
-    print(f"written: {path} (commit it)")
+    say(f"approved by {', '.join(each.who for each in counted)}: {len(counted)} of {asked.needed} needed")
+    say(f"written: {path} (commit it)")
     return 0
 
 
@@ -52,9 +53,9 @@ def _release(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
     approvers, folder = read_approvers(given.clone / FILE), find(given.clone, given.release)
     found = candidate(folder, given.clone, approvers, said.trusted(given))
     refuse_lapsed(folder, dt.datetime.now(tz=dt.UTC).date())
-    print(f"{found.asked.name} is verified; its digest is {found.asked.digest}")
-    print(f"verdict: {found.outcome}" + (", of which was let through:" if found.let_through else ""))
-    said.lines([f"  {line}" for line in found.let_through])
+    say(f"{found.asked.name} is verified; its digest is {found.asked.digest}")
+    say(f"verdict: {found.outcome}" + (", of which was let through:" if found.let_through else ""))
+    say(*[f"  {line}" for line in found.let_through])
     return found.asked, approvers
 
 
@@ -63,7 +64,7 @@ def _policy(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
     from fairmark.release.decisions.loosening import compare
 
     found = compare(given.clone, given.base)
-    said.lines(found.lines())
+    say(*found.lines())
     if not found.asked.needed:
         raise StateError("policy: must be looser than before to need an approval, got one that is not")
     return found.asked, list(found.approvers)

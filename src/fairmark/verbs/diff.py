@@ -5,10 +5,10 @@ than 1 in trouble (2 used wrongly, 4 one of them is not what it says, 5 it can't
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-from fairmark.verbs.told import RELEASE, print_json, shown
+from fairmark.terminal import say, say_json, stopped
+from fairmark.verbs.told import RELEASE
 
 HELP = "show what differs between two releases"
 
@@ -30,7 +30,7 @@ def run(given: argparse.Namespace) -> int:
     except FairmarkError as error:
         if error.exit_code != 1:
             raise
-        print("fairmark diff:", *error.faults, sep="\n  ", file=sys.stderr)  # 1 means here that they differ
+        stopped("fairmark diff", error.faults)  # 1 means here that they differ
         return 5
 
 
@@ -50,13 +50,13 @@ def _compared(given: argparse.Namespace) -> int:
     code = int(any(part.lines for part in parts))
     if given.json:
         told = {part.name: part.value for part in parts}
-        print_json({"a": names[0], "b": names[1], "parts": told, "exit_code": code})
+        say_json({"a": names[0], "b": names[1], "parts": told, "exit_code": code})
         return code
-    print(f"{names[0]} beside {names[1]}")
+    say(f"{names[0]} beside {names[1]}")
     for part in parts:
-        print(f"{part.name}: {'the same' if not part.lines else ''}".rstrip())
+        say(f"{part.name}: {'the same' if not part.lines else ''}".rstrip())
         for line in part.lines:
-            print(shown(f"  {line}"))
+            say(f"  {line}")
     return code
 
 

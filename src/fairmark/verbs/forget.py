@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fairmark.verbs.told import print_json
+from fairmark.terminal import say, say_json
 
 HELP = "take a person's rows out of the data, and list the releases that learnt from them"
 
@@ -41,7 +41,7 @@ def run(given: argparse.Namespace) -> int:
     releases = learnt(root, params.project.name, given.ids)
     commands = [] if done is None else purge(root, done.before, done.after)
     if given.json:
-        print_json(
+        say_json(
             {
                 "forgotten": None if done is None else vars(done),
                 "releases": [vars(each) for each in releases],
@@ -51,16 +51,16 @@ def run(given: argparse.Namespace) -> int:
         return 0
     if done is not None:
         for name, count in done.files.items():
-            print(f"{name}: {count} {'row' if count == 1 else 'rows'} taken out")
-        print(f"data: {done.before} before, {done.after} now")
-        print(*(f"note: {line}" for line in done.too_few), sep="\n", end="\n" if done.too_few else "")
+            say(f"{name}: {count} {'row' if count == 1 else 'rows'} taken out")
+        say(f"data: {done.before} before, {done.after} now")
+        say(*(f"note: {line}" for line in done.too_few))
         for name in done.elsewhere:
-            print(f"note: data/{name} holds the id as a text and was not touched")
-    print("releases:" if releases else "releases: none")
+            say(f"note: data/{name} holds the id as a text and was not touched")
+    say("releases:" if releases else "releases: none")
     for each in releases:
-        print(f"  {each.release}: {each.words}")
+        say(f"  {each.release}: {each.words}")
     if done is not None:
-        print(
+        say(
             "now, by your own hand:",
             "  dvc push data.dvc",
             f"  git add {RECORD} data.dvc dvcstore; git commit   # as far as you have a dvcstore",
@@ -68,6 +68,5 @@ def run(given: argparse.Namespace) -> int:
             "older versions still hold the rows, in DVC's cache and remotes and in git's history, and so do",
             "backups and other clones. What purges them, and with them what older releases are rebuilt from:",
             *(f"  {line}" for line in commands),
-            sep="\n",
         )
     return 0

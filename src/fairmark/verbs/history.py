@@ -3,8 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from fairmark.terminal import say, say_json
 from fairmark.verbs import said
-from fairmark.verbs.told import print_json
 
 if TYPE_CHECKING:
     from fairmark.release.decisions.history import Told
@@ -44,17 +44,15 @@ def run(given: argparse.Namespace) -> int:
         told = on(told, said.day(given.on, "--on"), dt.datetime.now(tz=dt.UTC).date())
     if given.json:
         shown = {"name": name, "history": [each.to_json() for each in told], "notes": notes}
-        print_json(shown | ({"facts": [vars(fact) for fact in facts]} if given.check else {}))
+        say_json(shown | ({"facts": [vars(fact) for fact in facts]} if given.check else {}))
     else:
-        said.lines(
-            [line for each in told for line in _lines(each)] or [f"{name}: nothing is told of a stage"]
-        )
-        said.lines([*notes, *(fact.line() for fact in facts)])
+        say(*([line for each in told for line in _lines(each)] or [f"{name}: nothing is told of a stage"]))
+        say(*notes, *(fact.line() for fact in facts))
     if not given.check:
         return 0
     code = exit_code(facts)
     if not given.json:
-        print({0: "holds", 4: "does NOT hold", 5: "can't be told"}[code] + f": the history of {name}")
+        say({0: "holds", 4: "does NOT hold", 5: "can't be told"}[code] + f": the history of {name}")
     return code
 
 

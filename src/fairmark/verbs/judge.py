@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fairmark.verbs.told import print_json
+from fairmark.terminal import say, say_json
 
 HELP = "judge measurements by the policy of a params file"
 
@@ -51,11 +51,11 @@ def run(given: argparse.Namespace) -> int:
     expected = _expected(given.model, given.schema)
     verdict = judge(read_json(given.measurements), policy, dt.datetime.now(tz=dt.UTC).date(), **expected)
     if given.json:
-        print_json(verdict.to_json())
+        say_json(verdict.to_json())
     else:
         for finding in verdict.findings:
-            print(f"{finding.outcome}: {finding.text}")
-        print(f"verdict: {verdict.outcome}")
+            say(f"{finding.outcome}: {finding.text}")
+        say(f"verdict: {verdict.outcome}")
     return 0 if verdict.outcome == "pass" else 3
 
 

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from fairmark.terminal import say
+
 HELP = "pack a release into one file, the same bytes every time"
 
 
@@ -19,5 +21,5 @@ def run(given: argparse.Namespace) -> int:
 
     target = given.output or Path(f"{given.release.resolve().name}.tar.gz")
     count = pack(given.release, target)
-    print(f"packed {count} files: {target}, SHA-256 {sha256(target)}")
+    say(f"packed {count} files: {target}, SHA-256 {sha256(target)}")
     return 0

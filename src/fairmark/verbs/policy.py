@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fairmark.verbs import said
-from fairmark.verbs.told import print_json
+from fairmark.terminal import say, say_json
 
 HELP = "tell which way the policy moved, and whether that is approved"
 
@@ -28,7 +27,7 @@ def run(given: argparse.Namespace) -> int:
     found = compare(given.clone, given.base)
     told = vouched(given.clone, found.base, found.approvers)
     if given.json:
-        print_json(
+        say_json(
             {
                 "base": found.base,
                 "base_said": told,
@@ -40,6 +39,6 @@ def run(given: argparse.Namespace) -> int:
             }
         )
     else:
-        said.lines([*found.lines(), *told, *([] if found.stands else [HOW])])
-        print("policy: " + ("stands" if found.stands else "LOOSENED without the approvals that takes"))
+        say(*found.lines(), *told, *([] if found.stands else [HOW]))
+        say("policy: " + ("stands" if found.stands else "LOOSENED without the approvals that takes"))
     return 0 if found.stands else 3

@@ -6,6 +6,8 @@ GitHub's `actions/attest` signs a predicate of a named type about subjects that 
 import argparse
 from pathlib import Path
 
+from fairmark.terminal import say
+
 HELP = "take a release's statements apart, for a signer such as GitHub's attestations"
 
 _PIECES = {"statement": "statement.json", "verdict": "verdict.intoto.json", "sbom": "sbom.intoto.json"}
@@ -39,7 +41,7 @@ def run(given: argparse.Namespace) -> int:
         # Written as it stands in the statement: no digit of it is rounded.
         write_text(given.into / f"{name}.json", _json(predicate))
         write_text(given.into / f"{name}.checksums", "".join(lines))
-        print(f"{name}: {kind}, {len(lines)} subjects")
+        say(f"{name}: {kind}, {len(lines)} subjects")
     return 0
 
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairmark.verbs.told import RELEASE, print_json, shown
+from fairmark.terminal import say, say_json
+from fairmark.verbs.told import RELEASE
 
 if TYPE_CHECKING:
     from fairmark.release.rebuilds.rebuild import Rebuilt
@@ -48,10 +49,10 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         from dataclasses import asdict
 
-        print_json({**asdict(rebuilt), "exit_code": code})
+        say_json({**asdict(rebuilt), "exit_code": code})
         return code
     for line in rebuilt.lines():
-        print(shown(line))
+        say(line)
     return code
 
 
@@ -72,9 +73,7 @@ def _rebuilt(given: argparse.Namespace) -> "Rebuilt":
 
 
 def _say(line: str) -> None:
-    import sys
-
-    print(line, file=sys.stderr, flush=True)
+    say(line, error=True)
 
 
 def _leave(*_: object) -> None:

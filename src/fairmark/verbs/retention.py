@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fairmark.verbs.told import print_json
+from fairmark.terminal import say, say_json
 
 HELP = "list what is kept for longer than the params allow"
 
@@ -24,10 +24,10 @@ def run(given: argparse.Namespace) -> int:
     params = read_params(given.clone / "params.yaml")
     found = overdue(given.clone.resolve(), params, dt.datetime.now(tz=dt.UTC).date())
     if given.json:
-        print_json([vars(each) | {"since": str(each.since)} for each in found])
+        say_json([vars(each) | {"since": str(each.since)} for each in found])
     else:
         for each in found:
-            print(f"{each.kind} {each.name}: of {each.since}, {each.days} days too long")
-            print(f"  {each.command}")
-        print(f"{len(found)} overdue" if found else "nothing is overdue")
+            say(f"{each.kind} {each.name}: of {each.since}, {each.days} days too long")
+            say(f"  {each.command}")
+        say(f"{len(found)} overdue" if found else "nothing is overdue")
     return 1 if found else 0

@@ -2,9 +2,10 @@
 
 import argparse
 import datetime as dt
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from fairmark.terminal import say
 
 if TYPE_CHECKING:
     from fairmark.release.decisions.promotions import Done
@@ -67,14 +68,8 @@ def name_of(given: argparse.Namespace) -> str:
 
 def show(done: "Done", how: str) -> None:
     """Say what a promotion or rollback did."""
-    print(f"{done.stage} holds {done.version} now ({how}): tag {done.tag}")
+    say(f"{done.stage} holds {done.version} now ({how}): tag {done.tag}")
     for each in done.approvals:
-        print(f"approved by {each.who} until {each.expires}: {each.reason}")
-    lines(done.said)
-    print(f"publish it: git push --atomic REMOTE refs/fairmark/trail 'refs/tags/{done.tag}'")
-
-
-def lines(texts: Sequence[str]) -> None:
-    """Print each text on a line."""
-    for text in texts:
-        print(text)
+        say(f"approved by {each.who} until {each.expires}: {each.reason}")
+    say(*done.said)
+    say(f"publish it: git push --atomic REMOTE refs/fairmark/trail 'refs/tags/{done.tag}'")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairmark.verbs.told import print_json
+from fairmark.terminal import plain, say, say_exact, say_json
 
 if TYPE_CHECKING:
     from fairmark.release.signatures.keys import PublicKey
@@ -52,13 +52,13 @@ def run(given: argparse.Namespace) -> int:
         from fairmark.release.people.retention import cut
 
         left = cut(given.clone, given.cut, given.reason)
-        print(f"entries 1 to {given.cut} are cut away; {left} are left, one of which says so")
+        say(f"entries 1 to {given.cut} are cut away; {left} are left, one of which says so")
         return 0
     kept = trail.entries(given.clone)
     if given.export is not None:
         _export(kept, given.export)
     elif given.json:
-        print_json(kept)
+        say_json(kept)
     else:
         _show(kept)
     return 0
@@ -70,21 +70,21 @@ def _export(kept: Sequence[dict[str, Any]], path: Path) -> None:
 
     text = "".join(canonical(entry).decode() + "\n" for entry in kept)
     if str(path) == "-":
-        print(text, end="")
+        say_exact(text)
     else:
         write_text(path, text)
-        print(f"{len(kept)} entries, one a line: {path}")
+        say(f"{len(kept)} entries, one a line: {path}")
 
 
 def _show(kept: Sequence[dict[str, Any]]) -> None:
     from fairmark.release.trails.runs import unended
 
     for entry in kept:
-        print(line(entry))
+        say(line(entry))
     for entry in unended(kept):
-        print(f"entry {entry['number']} has no end: the run was killed, or it goes on")
+        say(f"entry {entry['number']} has no end: the run was killed, or it goes on")
     if not kept:
-        print("nothing has been written yet")
+        say("nothing has been written yet")
 
 
 def line(entry: dict[str, Any]) -> str:
@@ -96,7 +96,7 @@ def line(entry: dict[str, Any]) -> str:
     fault = str(what.get("fault") or what.get("reason") or "").split("\n")[0]
     words = [str(entry["number"]), str(entry["when"]), str(what.get("action") or "-"), *told]
     words += [f"{entry['outcome']}{': ' + fault if fault else ''}", f"({who.get('name') or 'nobody named'})"]
-    return "".join(char if char.isprintable() else " " for char in "  ".join(words))[:300]
+    return plain("  ".join(words))[:300]
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -116,9 +116,9 @@ def _check(given: argparse.Namespace) -> int:
         said.append(chained.check_remote(given.clone, given.remote))
     code = 5 if keys and found.vouched < found.last else 0
     if given.json:
-        print_json(vars(found) | {"exit_code": code, "said": said})
+        say_json(vars(found) | {"exit_code": code, "said": said})
     else:
-        print(*_told(found, bool(keys)), *said, sep="\n")
+        say(*_told(found, bool(keys)), *said)
     return code
 
 

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from fairmark.verbs.told import RELEASE, print_json
+from fairmark.terminal import say, say_json
+from fairmark.verbs.told import RELEASE
 
 HELP = "check a release offline, one line for each claim"
 
@@ -29,11 +30,11 @@ def run(given: argparse.Namespace) -> int:
         facts = verify(target.folder, target.clone, key, yours=given.key is None)
     code = exit_code(facts)
     if given.json:
-        print_json(
+        say_json(
             {"release": Path(given.release).name, "exit_code": code, "facts": [vars(fact) for fact in facts]}
         )
     else:
         for fact in facts:
-            print(fact.line())
-        print({0: "verified", 4: "NOT what was released", 5: "can't be told"}[code] + f": {given.release}")
+            say(fact.line())
+        say({0: "verified", 4: "NOT what was released", 5: "can't be told"}[code] + f": {given.release}")
     return code

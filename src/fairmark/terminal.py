@@ -1,0 +1,149 @@
+"""Terminal output: the one place that prints, and what it does to text before it does.
+
+Much of what a verb or a flow prints was written by somebody else: reasons and names in tags, approvals and
+statements, file names, the words of git and of DVC. An escape sequence among them would be obeyed by the
+terminal (clear the screen, write a false line above, set the title, put text into the clipboard), and a
+bidirectional override would show another order than the one that was signed. An address among them may carry
+a password. So everything goes through `say`, `say_json` or, where a handler of its own prints, `plain`.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+HIDDEN = "***"
+"""What stands in the place of a secret."""
+
+_BLANK = dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " ")
+
+# Every length is bounded, so that no text made for it takes long. A password may hold a slash
+# (SQLAlchemy takes one), and a port is no password.
+_LOGIN = re.compile(
+    r"\b(?P<scheme>[a-z][a-z0-9+.-]{0,30})://(?P<user>[^\s/:@'\"]{0,2048})"
+    r"(?P<secret>:(?!\d+(?:/|$))[^\s'\"]{0,2048}?)?@(?=[^\s@]*(?:[\s'\"]|$))",
+    re.IGNORECASE,
+)
+_WORDS = (
+    r"[\w.-]{0,40}(?:token|secret|passw(?:or)?d|passphrase|pwd|pin-value|signature|credential|api[-_]?key|jwt)"
+    r"[\w.-]{0,40}"
+)
+_QUERY = re.compile(rf"([?&](?:{_WORDS}|sig|key|pin|pass|auth|code)=)[^&\s'\"#]+", re.IGNORECASE)
+_PAIR = re.compile(
+    r"\b((?:[\w.-]{0,40}(?:passw(?:or)?d|passphrase|secret|api[-_]?key)|pwd|pin-value)=)[^\s;&,'\")]+",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(r"\b(authorization:\s*(?:\w+\s+)?|bearer\s+(?=\S{16}))[^\s'\"]+", re.IGNORECASE)
+_TOKEN = re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|hvs\.|xox[abp]-)[\w.-]{12,}")
+
+
+def printable(text: str) -> str:
+    r"""Return `text` as one line without a character that a terminal obeys.
+
+    White space becomes blanks; what is not printable (control characters, bidirectional overrides, characters
+    without width, lone surrogates) is written as Python escapes it, such as ``\x1b``, so that it is seen.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(char) for char in text.translate(_BLANK))
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def redacted(text: str) -> str:
+    """Return `text` with every secret that an address or a header in it carries replaced by `HIDDEN`.
+
+    Hidden are the login of a web address, the password of any other, the values of parameters named like a
+    secret (`?token=`, `&X-Amz-Signature=`), passwords given as pairs (`password=`, `pin-value=`), an
+    authorization header and the tokens of well-known services. Applying it twice changes nothing more.
+    """
+    if "://" in text:
+        text = _LOGIN.sub(_login, text)
+    text = _QUERY.sub(rf"\1{HIDDEN}", text)
+    text = _PAIR.sub(rf"\1{HIDDEN}", text)
+    text = _HEADER.sub(rf"\1{HIDDEN}", text)
+    return _TOKEN.sub(HIDDEN, text)
+
+
+def _login(found: "re.Match[str]") -> str:
+    scheme, user, secret = found["scheme"], found["user"], found["secret"]
+    if scheme.lower().endswith(("http", "https")):
+        return f"{scheme}://{HIDDEN}@"  # a token is often the user's name there
+    return f"{scheme}://{user}{f':{HIDDEN}' if secret else ''}@"
+
+
+def plain(text: str) -> str:
+    """Return one line of output as it may be shown or logged: no secret, nothing that a terminal obeys."""
+    return printable(redacted(text))
+
+
+def plain_values(value: Any) -> Any:
+    """Return a value of JSON with the secrets in its texts hidden."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, dict):
+        return {redacted(str(key)): plain_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_values(item) for item in value]
+    return value
+
+
+def say(*lines: str, error: bool = False) -> None:
+    """Print each text as one line; with `error` to the standard error, at once."""
+    stream = sys.stderr if error else sys.stdout
+    for line in lines:
+        _write(stream, plain(line))
+
+
+def stopped(who: str, faults: Sequence[str]) -> None:
+    """Print to the standard error why `who` stopped: one fault a line, below its name."""
+    say(f"{who}:", *(f"  {fault}" for fault in faults), error=True)
+
+
+def say_json(value: Any) -> None:
+    """Print `value` as JSON with sorted keys; what is not printable is escaped, which JSON reads the same."""
+    import json  # here, because a verb that writes none should not pay for it
+
+    text = json.dumps(plain_values(value), indent=2, sort_keys=True, ensure_ascii=False)
+    kept = (char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+    _write(sys.stdout, "".join(kept))
+
+
+def say_exact(text: str) -> None:
+    """Print a file's own text byte for byte to a file or a pipe, and line by line as `say` to a terminal."""
+    if sys.stdout is not None and not sys.stdout.isatty():
+        sys.stdout.write(text)
+        return
+    for line in text.splitlines():
+        _write(sys.stdout, printable(line))
+
+
+def _write(stream: TextIO | None, line: str) -> None:
+    if stream is None:  # the caller closed it before we began
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    if encoding.lower().replace("-", "") != "utf8":
+        line = line.encode(encoding, "backslashreplace").decode(encoding)
+    print(line, file=stream, flush=stream is sys.stderr)
+
+
+def finish() -> None:
+    """Write out what is left to be written, so that a reader who has left is met here and not at the exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+def silence() -> None:
+    """Let nothing more be written: the reader has left, and Python would complain of it when it ends."""
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, number)
+            os.close(nowhere)

@@ -1,0 +1,188 @@
+"""What a stranger wrote reaches no terminal as he wrote it, and a secret reaches none at all."""
+
+import ast
+import io
+import json
+import sys
+import time
+import unicodedata
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairmark.terminal import HIDDEN, plain, printable, redacted, say, say_exact, say_json, stopped
+
+ROOT = Path(__file__).parents[1]
+
+HOSTILE = [
+    "\x1b[2J\x1b[H",  # clears the screen
+    "\x1b]0;title\x07",  # sets the title
+    "\x1b]52;c;ZXZpbA==\x1b\\",  # writes the clipboard
+    "\x9b31m",  # CSI as one character
+    "\x90q\x9c",  # DCS
+    "\x9d0;title\x9c",  # OSC as one character
+    "fine\rverified: all of it",
+    "fine\nverified: all of it",
+    "fine\u2028verified",
+    "fine\x85verified",
+    "fine\x0bverified",
+    "\u202egnitset\u202c",
+    "\u2066hidden\u2069",
+    "a\u200bb\u2060\ufeff",
+    "\U000e0041\U000e007f",  # tags: text without a glyph
+    "\udc9b31m",  # what is no UTF-8, as Python reads it
+    "\x00\x08\x08\x7f",
+]
+
+
+def obeyed(text: str) -> list[str]:
+    """Return the characters that a terminal acts on, by their Unicode categories."""
+    return [char for char in text if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_becomes_one_harmless_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    say(text)
+    stopped(f"who {text}", [text])
+    say_exact("")
+    out, err = capsys.readouterr()
+
+    assert out.count("\n") == 1
+    assert err.count("\n") == 2
+    assert not obeyed((out + err).replace("\n", ""))
+
+
+@given(st.text())
+def test_whatever_is_printed_is_one_line_that_no_terminal_obeys(text: str) -> None:
+    assert not obeyed(printable(text))
+    assert printable(printable(text)) == printable(text)
+
+
+@given(st.text(st.characters(codec="utf-8", categories=["L", "M", "N", "P", "S"])))
+def test_letters_of_every_script_stay_as_they_are(text: str) -> None:
+    assert printable(text) == text
+
+
+def test_what_is_hidden_in_a_text_is_seen() -> None:
+    assert printable("a\x1b[31m\u202e\x9b") == r"a\x1b[31m\u202e\x9b"
+    assert printable("a\tb\r\nc") == "a b  c"
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), lambda each: st.dictionaries(st.text(), each)))
+def test_json_says_the_same_without_a_character_that_a_terminal_obeys(value: object) -> None:
+    stream, before = io.StringIO(), sys.stdout
+    sys.stdout = stream
+    try:
+        say_json(value)
+    finally:
+        sys.stdout = before
+
+    assert not obeyed(stream.getvalue().replace("\n", ""))
+    hidden = HIDDEN in stream.getvalue()
+    assert hidden or json.loads(stream.getvalue()) == value
+
+
+# A secret in every place that an address, a header or a message of git, DVC or a driver shows one.
+SECRET = "hunter2-Zq9xKfLm"  # noqa: S105
+PLACES = [
+    "https://user:{}@host/x.git",
+    "https://{}@host/x.git",
+    "https://{}:x-oauth-basic@github.com/a/b",
+    "fatal: unable to access 'https://user:{}@host/x/': Could not resolve host",
+    "postgresql+asyncpg://prefect:{}@127.0.0.1:5432/prefect",
+    "mysql://root:{}@h/d?charset=utf8",
+    "mysql://root:a/{}@h/d",
+    "redis://:{}@h:6379/0",
+    "ssh://git:{}@host/x",
+    "https://h/p?token={}",
+    "https://h/p?a=1&access_token={}&b=2",
+    "https://h/p?sig={}",
+    "https://b.s3.amazonaws.com/k?X-Amz-Credential=a&X-Amz-Signature={}",
+    "https://h/p?api_key={}#end",
+    "pkcs11:token=fairmark;object=key?pin-value={}",
+    "pkcs11:object=key;pin-value={};token=fairmark",
+    "host=h user=u password={} dbname=d",
+    "Authorization: Bearer {}",
+    "authorization: Basic {}",
+    "two: https://a:{}@h/x and https://b:c@i/y",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_secret_is_printed(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    say(place.format(SECRET))
+    say_json({place.format(SECRET): [place.format(SECRET)]})
+    stopped("who", [place.format(SECRET)])
+    out, err = capsys.readouterr()
+
+    assert SECRET not in out + err
+    assert HIDDEN in out
+    assert HIDDEN in err
+
+
+@given(st.sampled_from(PLACES[:8]), st.text(min_size=6).map(lambda text: quote(text, safe="")))
+def test_no_quoted_password_is_printed(place: str, secret: str) -> None:
+    shown = plain(place.format(f"Q{secret}Q"))
+
+    assert f"Q{secret}Q" not in shown
+    assert redacted(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://127.0.0.1:4200/api",
+        "http://[::1]:4200/api",
+        "ssh://git@host/x.git",
+        "git@github.com:x/y.git",
+        "https://host:443/x@y",
+        "git+https://github.com/x/y@v1",
+        "pkcs11:token=fairmark;object=key",
+        "loans@v0.1.0: key=3, sex=Female, tokens 5, secretary",
+        "https://h/p?page=3&keyword=x",
+    ],
+)
+def test_what_is_no_secret_is_left_alone(text: str) -> None:
+    assert redacted(text) == text
+
+
+@pytest.mark.parametrize("piece", ["a://b:", "?token", "passwd", "a.", "a://b:c@", "?a=&", "bearer "])
+def test_redaction_takes_linear_time(piece: str) -> None:
+    began = time.monotonic()
+    redacted(piece * 2_000)
+
+    assert time.monotonic() - began < 10
+
+
+def test_a_stream_that_is_not_utf_8_or_is_closed_ends_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(kept, encoding="latin-1", write_through=True))
+    say("Zürich… 東京")
+    monkeypatch.setattr(sys, "stdout", None)
+    say("nobody listens")
+
+    assert kept.getvalue() == b"Z\xfcrich\\u2026 \\u6771\\u4eac\n"
+
+
+def printers() -> list[str]:
+    """Return the places outside `terminal` that print or write to a standard stream by themselves."""
+    found = []
+    for path in [*(ROOT / "src").rglob("*.py"), *(ROOT / "flows").glob("*.py")]:
+        if path.name == "terminal.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            words = ast.unparse(node.func)
+            if words == "print" or words.startswith(
+                ("sys.stdout.write", "sys.stderr.write", "warnings.warn")
+            ):
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {words}")
+    return found
+
+
+def test_nothing_prints_but_the_one_module() -> None:
+    assert printers() == []
