@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -292,6 +293,18 @@ def _tagged_by(key: SigningKey | None) -> Change:
     return made
 
 
+def _behind(folder: Path) -> None:
+    """Let a good signature of another tag text be followed by what names this release."""
+    root, tag = folder.parents[1], _tag(folder)
+    git(root, "tag", "-d", tag)
+    name = sign_tag(root, tag, "HEAD", "x", MINE)
+    text = git(root, "cat-file", "tag", name) + f"Statement-SHA256: {release_digest(folder)}\n"
+    made = subprocess.run(
+        ["git", "-C", str(root), "mktag"], input=text.encode(), check=True, capture_output=True
+    )
+    git(root, "update-ref", f"refs/tags/{tag}", made.stdout.decode().strip())
+
+
 def _no_pass(folder: Path) -> None:
     """Ask for more than was measured, and let the verdict say `pass` all the same."""
     of_yaml("params.yaml", lambda params: _policy(params).update(at_least=1.2))(folder)
@@ -468,6 +481,7 @@ ATTACKS = [
     Attack("move the tag to another commit", _elsewhere, {"tag"}, restated=False, cloned=True),
     Attack("a tag by another key", _tagged_by(FORGER), {"tag seal"}, restated=False, cloned=True),
     Attack("a tag without a signature", _tagged_by(None), {"tag seal"}, restated=False, cloned=True),
+    Attack("a word behind the tag's signature", _behind, {"tag", "tag seal"}, restated=False, cloned=True),
 ]
 
 

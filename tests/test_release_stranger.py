@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from sealing import FORGER, MINE
 
+from fairmark.release.signatures.tags import sign_tag
+from fairmark.release.statement import release_digest
+
 pytest_plugins = ("release_fixtures",)
 
 GUIDE = Path(__file__).parents[1] / "docs" / "signing.md"
@@ -45,7 +48,7 @@ def test_a_stranger_finds_an_untouched_release_good(small_release: Path, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", ["key", "file", "extra", "model.sig", "tag"])
+@pytest.mark.parametrize("change", ["key", "file", "extra", "model.sig", "tag", "behind"])
 def test_a_stranger_sees_what_was_changed(small_release: Path, tmp_path: Path, change: str) -> None:
     pem = FORGER.public.pem if change == "key" else MINE.public.pem
     match change:
@@ -59,5 +62,19 @@ def test_a_stranger_sees_what_was_changed(small_release: Path, tmp_path: Path, c
         case "tag":
             clone = ["git", "-C", str(small_release.parents[1])]
             subprocess.run([*clone, "tag", "-f", "-a", "-m", "x", "loans@v0.1.0"], check=True)
+        case "behind":  # what the tag names stands behind its signature, where git minds it not
+            root, tag = small_release.parents[1], "loans@v0.1.0"
+            subprocess.run(["git", "-C", str(root), "tag", "-d", tag], check=True)
+            name = sign_tag(root, tag, "HEAD", "x", MINE)
+            signed = subprocess.run(
+                ["git", "-C", str(root), "cat-file", "tag", name], check=True, capture_output=True
+            ).stdout
+            forged = signed + f"Statement-SHA256: {release_digest(small_release)}\n".encode()
+            made = subprocess.run(
+                ["git", "-C", str(root), "mktag"], input=forged, check=True, capture_output=True
+            )
+            subprocess.run(
+                ["git", "-C", str(root), "update-ref", f"refs/tags/{tag}", made.stdout.strip()], check=True
+            )
 
     assert checked(small_release, tmp_path, pem).returncode != 0

@@ -12,6 +12,7 @@ from signing import ADA, BOB
 from fairmark.errors import StateError, VerificationError
 from fairmark.release.signatures.sshsig import _mpint, ssh_signature
 from fairmark.release.signatures.tags import parse_tag, read_tag, sign_tag, tag_signer
+from fairmark.release.trace import tagged_statement
 
 TAG = "loans@v0.1.0"
 
@@ -190,6 +191,25 @@ def test_an_armour_in_the_message_does_not_hide_what_follows(root: Path) -> None
 
     assert read_tag(root, TAG).message == "a\n-----BEGIN SSH SIGNATURE-----\nKey: v\n"
     assert tag_signer(root, TAG, [ADA.public.allowed("ada")]) == "ada"
+
+
+@pytest.mark.parametrize("behind", ["Statement-SHA256: 0\n", "\n", " ", "-----END SSH SIGNATURE-----\n"])
+def test_what_stands_behind_the_signature_makes_no_tag(root: Path, behind: str) -> None:
+    sign_tag(root, TAG, "HEAD", "x", ADA)
+    end = "-----END SSH SIGNATURE-----\n"
+    changed(root, end, end + behind)
+    assert "Good" in verify_tag(root, TAG, allowed(root, ADA.public.allowed("ada"))).stderr  # git minds not
+
+    with pytest.raises(VerificationError, match=f"tag {TAG}: must end with its signature, got more"):
+        tag_signer(root, TAG, [ADA.public.allowed("ada")])
+    assert tagged_statement(root, TAG) is None
+
+
+@pytest.mark.parametrize("lines", [["a"], ["a", "a"], ["a", "b"], []])
+def test_a_tag_names_a_statement_when_it_says_so_once(root: Path, lines: list[str]) -> None:
+    sign_tag(root, TAG, "HEAD", "x\n" + "".join(f"\nStatement-SHA256: {line}" for line in lines), ADA)
+
+    assert tagged_statement(root, TAG) == ("a" if lines == ["a"] else None)
 
 
 def test_without_ssh_keygen_it_cannot_be_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

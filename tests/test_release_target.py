@@ -10,6 +10,7 @@ from fairmark.cli import main
 from fairmark.errors import StateError, UsageError, VerificationError
 from fairmark.release.archives.archive import pack
 from fairmark.release.archives.target import found
+from fairmark.release.decisions.asked import find
 
 pytest_plugins = ("release_fixtures",)
 
@@ -29,6 +30,36 @@ def test_a_tag_is_the_folder_in_the_clone_that_is_then_held_against_it(small_rel
     clone = _clone(small_release)
     with found(TAG, clone) as target:
         assert (target.folder, target.clone, target.tag) == (small_release, clone, TAG)
+
+
+@pytest.mark.parametrize("pose", ["folder", "archive"])
+def test_what_is_called_like_a_tag_is_not_taken_for_it(
+    small_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pose: str
+) -> None:
+    clone = Path(shutil.copytree(_clone(small_release), tmp_path / "clone"))
+    monkeypatch.chdir(tmp_path)
+    if pose == "folder":
+        shutil.copytree(small_release, TAG)
+    else:
+        pack(small_release, tmp_path / "it.tar.gz")
+        (tmp_path / "it.tar.gz").rename(TAG)
+
+    with found(TAG, clone) as target:
+        assert (target.folder, target.tag) == (clone / "releases" / "loans-v0.1.0", TAG)
+    assert find(clone, TAG) == target.folder
+    with found(f"./{TAG}", clone) as target:
+        assert target.tag is None
+
+
+def test_a_name_that_stands_for_two_folders_is_refused(
+    small_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / small_release.name).mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UsageError, match=r"loans-v0\.1\.0: must name one folder, got .*give the path"):
+        find(_clone(small_release), small_release.name)
+    assert find(_clone(small_release), f"./{small_release.name}") == Path(small_release.name)
 
 
 def test_without_a_named_clone_a_tag_is_that_of_where_one_is(

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fairmark.errors import StateError, UsageError
+from fairmark.errors import StateError, UsageError, VerificationError
 from fairmark.release.git import git, git_bytes, need
 from fairmark.release.machine import made_on
 from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.signatures.tags import sign_tag
+from fairmark.release.signatures.tags import read_tag, sign_tag
 
 _VERSION = re.compile(r"v(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 _SEAL = "Statement-SHA256: "
@@ -89,9 +89,16 @@ def tagged(root: Path, tag: str) -> str | None:
 
 
 def tagged_statement(root: Path, tag: str) -> str | None:
-    """Return the SHA-256 of the statement that the annotated tag `tag` carries, or None."""
-    lines = git(root, "cat-file", "tag", f"refs/tags/{tag}").stdout.splitlines()
-    return next((line.removeprefix(_SEAL).strip() for line in lines if line.startswith(_SEAL)), None)
+    """Return the SHA-256 of the statement that the annotated tag `tag` names, or None.
+
+    It counts where a signature covers it, and where it is said once: not behind the signature, not twice.
+    """
+    try:
+        message = read_tag(root, tag).message
+    except (StateError, VerificationError):
+        return None
+    named = [line.removeprefix(_SEAL) for line in message.split("\n") if line.startswith(_SEAL)]
+    return named[0].strip() if len(named) == 1 else None
 
 
 def committed_file(root: Path, commit: str, name: str) -> bytes | None:

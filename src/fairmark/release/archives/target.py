@@ -40,7 +40,8 @@ def found(asked: str, clone: Path | None) -> Iterator[Target]:
     Parameters
     ----------
     asked
-        A folder, an archive (.tar.gz, .tgz, .tar, .zip), or a tag NAME@vX.Y.Z of the clone.
+        A folder, an archive (.tar.gz, .tgz, .tar, .zip), or a tag NAME@vX.Y.Z of the clone. What reads like a
+        tag is one: a folder or a file of such a name is asked for as `./NAME@vX.Y.Z`.
     clone
         None takes, for a tag alone, the repository that the working folder is in.
 
@@ -54,23 +55,23 @@ def found(asked: str, clone: Path | None) -> Iterator[Target]:
         When an archive holds what no release needs, or the files are those of another release than the tag.
     """
     place, named = Path(asked), _TAG.fullmatch(asked)
-    if asked and place.is_dir():  # an empty word, such as an unset variable, would be the folder one is in
+    if named is not None:
+        root = clone or repository(asked)
+        with found(str(_kept(root, asked, f"{named['name']}-{named['version']}")), root) as target:
+            _refuse_other(target.folder, asked)
+            yield Target(target.folder, root, asked)
+    elif asked and place.is_dir():  # an empty word, such as an unset variable, would be the folder one is in
         yield Target(place, clone, None)
     elif place.is_file():
         from fairmark.release.archives.archive import unpacked
 
         with unpacked(place) as folder:
             yield Target(folder, clone, None)
-    elif named is None:
+    else:
         where = asked or "RELEASE"
         raise UsageError(
             f"{where}: must be a release folder, an archive of one, or a tag NAME@vX.Y.Z, got none"
         )
-    else:
-        root = clone or repository(asked)
-        with found(str(_kept(root, asked, f"{named['name']}-{named['version']}")), root) as target:
-            _refuse_other(target.folder, asked)
-            yield Target(target.folder, root, asked)
 
 
 def repository(asked: str) -> Path:

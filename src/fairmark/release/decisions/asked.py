@@ -76,14 +76,26 @@ class Candidate:
 def find(root: Path, text: str) -> Path:
     """Return the release folder that a person means by a path, `NAME-vX.Y.Z` or `NAME@vX.Y.Z`.
 
+    A name is that of a release of this repository: a folder called like it elsewhere is asked for by a path
+    with a slash, such as `./NAME-vX.Y.Z`.
+
     Raises
     ------
     UsageError
-        When there is none.
+        When there is none, or a name stands for two folders.
     """
-    for folder in (Path(text), root / "releases" / text.replace("@", "-")):
-        if folder.is_dir():
-            return folder
+    kept, beside = root / "releases" / text.replace("@", "-"), Path(text)
+    if "/" in text:
+        places = [beside]
+    elif "@" in text:
+        places = [kept]
+    else:
+        places = [kept, beside]
+    there = [place for place in places if place.is_dir()]
+    if len(there) > 1 and not kept.samefile(beside):
+        raise UsageError(f"{text}: must name one folder, got {kept} and ./{text} (give the path)")
+    if there:
+        return there[0]
     raise UsageError(f"{text}: must be a release folder, or a release below {root / 'releases'}, got none")
 
 

@@ -18,7 +18,7 @@ from fairmark.release.git import git, git_bytes, in_words, need
 from fairmark.release.signatures.keys import SigningKey
 from fairmark.release.signatures.sshsig import ssh_signature
 
-_SIGNATURE = b"-----BEGIN SSH SIGNATURE-----"
+_SIGNATURE = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n[A-Za-z0-9+/=\n]+\n-----END SSH SIGNATURE-----\n?")
 _ARMOUR = re.compile(
     rb"^-----BEGIN (?:SSH|PGP) (?:SIGNATURE|MESSAGE)-----|^-----BEGIN SIGNED MESSAGE-----", re.MULTILINE
 )
@@ -92,7 +92,8 @@ def read_tag(root: Path, tag: str) -> TagText:
     StateError
         When there is none of that name.
     VerificationError
-        When it is not annotated, names no commit, or is another tag under this name.
+        When it is not annotated, names no commit, is another tag under this name, or says something after
+        its signature.
     """
     found = git(root, "--no-replace-objects", "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}")
     if found.returncode != 0:
@@ -124,7 +125,12 @@ def parse_tag(root: Path, name: str, tag: str) -> TagText:
     armour = max(_ARMOUR.finditer(body), key=re.Match.start, default=None)  # git too takes the last
     message = body[: armour.start()] if armour else body
     when = dt.datetime.fromtimestamp(int(tagger["seconds"]), tz=dt.UTC)
-    signed = armour is not None and body[armour.start() :].startswith(_SIGNATURE)
+    signed = armour is not None and armour[0].startswith(b"-----BEGIN SSH SIGNATURE")
+    # git and ssh-keygen read an armour to its end and no further: what stands behind it nobody has signed.
+    if armour is not None and signed and not _SIGNATURE.fullmatch(body, armour.start()):
+        raise VerificationError(
+            f"tag {tag}: must end with its signature, got more behind it, or a broken one"
+        )
     return TagText(name, header["object"], message.decode("utf-8", "replace"), tagger["who"], when, signed)
 
 
