@@ -12,7 +12,7 @@ from fairmark.learn.model import Calibration, Model
 from fairmark.learn.parts import Parts
 from fairmark.sections.evidence import Checks
 from fairmark.sections.learning import Chosen, Threshold, Train
-from fairmark.sections.policy import Limit, Policy
+from fairmark.sections.policy import ConstantAnswer, Findings, Limit, Policy
 
 ODD = 'job, "title" [ü]'
 GROUPS = ["blue", "green", "red"]
@@ -71,6 +71,8 @@ POLICY = Policy(
     waivers=[],
     overrides=[],
     protected_at_prediction=[],
+    constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
+    findings=Findings(**dict.fromkeys(Findings.model_fields)),
 )
 
 KINDS = {"x": "numeric", "noise": "numeric", ODD: "categorical", "own": "boolean", "since": "date"}

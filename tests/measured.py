@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.judge.measure import measure
-from fairmark.sections.policy import Limit, Policy, Waiver
+from fairmark.sections.policy import ConstantAnswer, Findings, Limit, Policy, Waiver
 
 MODEL = "a" * 64
 Counts = Mapping[str, tuple[int, int, int, int]]
@@ -63,6 +63,13 @@ def limit(measure_: str, attribute: str | None = None, **bounds: Any) -> Limit:
     return Limit(measure=measure_, attribute=attribute, **(known | bounds))
 
 
+def unread(measure_: str, attribute: str | None = None, **bounds: Any) -> Limit:
+    """Return a limit that params.yaml would be refused for, which `judge` must fail all the same."""
+    known: dict[str, Any] = {"at_least": None, "at_most": None, "gate": True, "reason": "A test."}
+    name = measure_.replace("_", "-")
+    return Limit.model_construct(name=name, measure=measure_, attribute=attribute, **(known | bounds))
+
+
 FOUR_FIFTHS = limit("selection_rate_ratio", "sex", at_least=0.8)
 
 
@@ -83,4 +90,6 @@ def policy(
         waivers=list(waivers),
         overrides=list(overrides),
         protected_at_prediction=[],
+        constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
+        findings=Findings(**dict.fromkeys(Findings.model_fields)),
     )

@@ -20,7 +20,7 @@ from fairmark.params import typed
 from fairmark.report.facts import Facts
 from fairmark.sections.evidence import Document
 from fairmark.sections.learning import Chosen
-from fairmark.sections.policy import Limit, Policy, Waiver
+from fairmark.sections.policy import ConstantAnswer, Findings, Limit, Policy, Waiver
 from fairmark.sections.project import Project
 from fairmark.sections.release import Privacy, Release, Retention
 from fairmark.sections.table import Prepare
@@ -101,6 +101,8 @@ def policy(
         waivers=list(waivers),
         overrides=list(overrides),
         protected_at_prediction=[],
+        constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
+        findings=Findings(**dict.fromkeys(Findings.model_fields)),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fairmark.sections.learning import Chosen, Step, Threshold, Train
-from fairmark.sections.policy import Limit, Policy
+from fairmark.sections.policy import ConstantAnswer, Findings, Limit, Policy
 
 ODD = 'job "title" [ü, {x}]'
 FEATURES: list[dict[str, Any]] = [
@@ -77,6 +77,8 @@ def policy(*limits: Limit, min_group_rows: int = 20) -> Policy:
         waivers=[],
         overrides=[],
         protected_at_prediction=[],
+        constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
+        findings=Findings(**dict.fromkeys(Findings.model_fields)),
     )
 
 

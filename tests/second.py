@@ -103,7 +103,13 @@ def second_params() -> dict[str, Any]:
         "train": base["train"] | {"max_rounds": 60, "patience": 10},
         "evaluate": base["evaluate"] | {"replicates": 200, "curve_points": 50},
         "explain": base["explain"] | {"sample": 100, "background": 50, "top": 3, "decisions": 2, "grid": 8},
-        "policy": base["policy"] | {"min_group_rows": 20, "limits": LIMITS, "waivers": []},
+        "policy": base["policy"]
+        | {
+            "min_group_rows": 20,
+            "limits": LIMITS,
+            "waivers": [],
+            "constant_answer": {"measures": ["balanced_accuracy"], "at_least": 0, "not_required": None},
+        },
         "privacy": base["privacy"] | {"personal": ["customer id", "region", "income"]},
     }
 

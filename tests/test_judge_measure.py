@@ -12,6 +12,7 @@ from fairmark.errors import InputError
 from fairmark.files import steady
 from fairmark.judge.measure import headline, measure, table
 from fairmark.judge.metrics import COUNTED, SCORED
+from fairmark.sections.policy import GAINS
 
 HOW: dict[str, Any] = {"confidence": 0.95, "replicates": 100, "seed": 1, "bins": 10}
 
@@ -29,8 +30,10 @@ def test_values_are_counted_by_hand() -> None:
 
 def test_every_measure_is_there_overall_and_for_every_group_within_its_interval() -> None:
     found = document()
-    for entries in (found["overall"], *(each["measures"] for each in found["groups"]["sex"].values())):
-        assert set(entries) == {*COUNTED, *SCORED}
+    groups = [each["measures"] for each in found["groups"]["sex"].values()]
+    assert set(found["overall"]) == {*COUNTED, *SCORED, *GAINS}
+    for entries in (found["overall"], *groups):
+        assert set(entries) - set(GAINS) == {*COUNTED, *SCORED}
         assert all(entry["low"] <= entry["value"] <= entry["high"] for entry in entries.values())
 
 
@@ -119,7 +122,7 @@ def test_the_headline_holds_values_alone() -> None:
 def test_the_table_has_a_line_for_each_measure_of_each_group_and_of_all() -> None:
     lines = table(document())
 
-    assert len(lines) == 3 * 13
+    assert len(lines) == 3 * 13 + len(GAINS)
     assert lines.query("attribute == '' and measure == 'accuracy'")["value"].item() == pytest.approx(
         13500 / 15300
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gates import boundary, chance, edges, point_rule, window
-from measured import FAIR, FOUR_FIFTHS, MODEL, UNFAIR, document, limit, policy
+from measured import FAIR, FOUR_FIFTHS, MODEL, UNFAIR, document, limit, policy, unread
 
 from fairmark.judge.verdict import Verdict, judge, tails
 from fairmark.sections.policy import Waiver
@@ -228,13 +228,15 @@ def test_a_group_that_the_schema_knows_must_be_measured() -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        limit("kindness", at_least=0.1),
+        unread("kindness", at_least=0.1),
         limit("accuracy", "race", at_least=0.1),
-        limit("accuracy_ratio", at_least=0.1),
+        unread("accuracy_ratio", at_least=0.1),
     ],
 )
 def test_a_limit_on_what_is_not_measured_fails(given: Any) -> None:
-    verdict = judge(WHOLE, policy(FOUR_FIFTHS, given), None)
+    named = policy().model_copy(update={"limits": [FOUR_FIFTHS, given]})
+
+    verdict = judge(WHOLE, named, None)
 
     assert verdict.outcome == "fail"
     assert "No verdict on this limit, so it fails: policy.limits." in verdict.findings[1].text
@@ -369,8 +371,10 @@ def test_what_is_malformed_can_not_be_overridden(change: Any) -> None:
 
 
 def test_a_limit_on_what_is_not_measured_can_not_be_overridden() -> None:
-    given = limit("kindness", at_least=0.1)
-    verdict = judge(WHOLE, policy(FOUR_FIFTHS, given, overrides=(_waiver(limit="kindness"),)), DAY)
+    given = unread("kindness", at_least=0.1)
+    written = {"limits": [FOUR_FIFTHS, given], "overrides": [_waiver(limit="kindness")]}
+
+    verdict = judge(WHOLE, policy().model_copy(update=written), DAY)
 
     assert verdict.outcome == "fail"
     assert verdict.findings[1].waived_by is None

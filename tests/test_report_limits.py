@@ -156,7 +156,8 @@ def test_a_failure_let_through_is_shown_as_a_failure() -> None:
 
 
 def test_nothing_on_record_lets_through_what_can_not_be_measured() -> None:
-    odd = limit("odd", "kindness", None, 0.5)
-    rules = policy([odd], overrides=[OVERRIDE.model_copy(update={"limit": "odd"})])
+    named = limit("odd", "recall", None, 0.5)
+    rules = policy([named], overrides=[OVERRIDE.model_copy(update={"limit": "odd"})])
+    rules = rules.model_copy(update={"limits": [named.model_copy(update={"measure": "kindness"})]})
 
     assert on_record(_verdict(rules), rules) == ""

@@ -14,8 +14,10 @@ import numpy as np
 
 from fairmark.files import steady
 from fairmark.judge.cells import Cells
+from fairmark.judge.constant import gain
 from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS
 from fairmark.judge.metrics import COUNTED, SCORED, WORST_LOSS, counted, portion
+from fairmark.sections.policy import GAINS
 
 CLOSE = 1e-6
 """Values are written with ten digits; what is further off was not computed from the cells beside it."""
@@ -108,7 +110,12 @@ def _whole(document: Mapping[str, Any]) -> Iterator[str]:
     yield from _totals(cells, data, "measurements.data")
     if cells.weighted != data["weighted"]:
         yield f"measurements.data.weighted: must agree with the cells, got {data['weighted']!r}"
-    yield from _measures(cells, document["overall"], "measurements.overall")
+    overall = document["overall"]
+    yield from (found := [*_measures(cells, overall, "measurements.overall")])
+    for name in GAINS if not found else ():
+        yield from _entry(
+            overall.get(name), gain(name, overall, cells)[0].value, f"measurements.overall.{name}"
+        )
 
 
 def _totals(cells: Cells, stated: Mapping[str, Any], where: str) -> Iterator[str]:

@@ -4,6 +4,7 @@
 |---|---|---|
 | `selection_rate`, ..., `calibration_error` | null | one, over all rows |
 | the same | named | one for each group |
+| `accuracy_gain`, ..., `pr_auc_gain` | null | one, over all rows (`constant`) |
 | `{rate}_ratio`, `{rate}_difference` | named | one for each pair of groups |
 | `equalized_odds_difference` | named | two for each pair: true and false positive rate |
 
@@ -18,14 +19,15 @@ from typing import Any
 
 from fairmark.judge.cells import Cells
 from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Ratio, Scored, Share
+from fairmark.judge.constant import gain
 from fairmark.judge.evidence import gathered
 from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS
 from fairmark.judge.metrics import COUNTED, RATES, SCORED, portion
-from fairmark.sections.policy import Limit
+from fairmark.sections.policy import GAINS, Limit
 
 PLAIN = (*COUNTED, "true_positive_rate", *SCORED)
 APART = tuple(f"{rate}_{kind}" for rate in COMPARED for kind in ("ratio", "difference"))
-KNOWN = (*PLAIN, *APART, EQUALIZED_ODDS)
+KNOWN = (*PLAIN, *GAINS, *APART, EQUALIZED_ODDS)
 """Every measure that a limit may name."""
 
 
@@ -58,7 +60,9 @@ def nonsense(limit: Limit, attributes: Mapping[str, Any]) -> str | None:
         return f"measure must be one of {', '.join(KNOWN)}, got {limit.measure!r}"
     if limit.attribute is not None and limit.attribute not in attributes:
         return f"attribute must be one that was measured, {sorted(attributes)}, got {limit.attribute!r}"
-    if limit.measure in PLAIN:
+    if limit.measure in GAINS and limit.attribute is not None:
+        return f"attribute must be null for {limit.measure}, got {limit.attribute!r}"
+    if limit.measure in (*PLAIN, *GAINS):
         return None
     if limit.attribute is None:
         return f"attribute must be named for {limit.measure}, got null"
@@ -90,6 +94,8 @@ def _read(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Cells]:
 
 
 def _plain(name: str, group: str | None, entries: Mapping[str, Any], cells: Cells) -> tuple[Comparison, str]:
+    if name in GAINS:
+        return gain(name, entries, cells)
     tests = int(cells.count.sum())
     if name in SCORED:
         entry = entries[name]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fairmark.errors import InputError
 from fairmark.judge import bootstrap, intervals, metrics, ranks
 from fairmark.judge.cells import Cells, Floats, count_cells, kish
+from fairmark.judge.constant import gains
 from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS, Disparity, apart, equalized_odds
 from fairmark.judge.metrics import COUNTED, RATES, SCORED, counted, f1_of, portion
 from fairmark.judge.score import miettinen_nurminen
@@ -84,8 +85,9 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
         for name, code in codes.items()
     }
     whole = count_cells(label, decision, np.zeros(len(label)), 1, None if plain else heavy)
+    overall = _measures(whole, rows)
     return {
-        "overall": _measures(whole, rows),
+        "overall": overall | gains(overall, whole, rows.tail),
         "cells": whole.to_json(),
         "groups": {
             name: {

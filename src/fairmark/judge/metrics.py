@@ -28,12 +28,15 @@ _ALL = ((1, 1), (1, 1))
 _POSITIVE, _NEGATIVE = ((0, 0), (1, 1)), ((1, 1), (0, 0))
 _TP, _FP = ((0, 0), (0, 1)), ((0, 1), (0, 0))
 _SELECTED, _RIGHT = ((0, 1), (0, 1)), ((1, 0), (0, 1))
+_REJECTED, _TN = ((1, 0), (1, 0)), ((1, 0), (0, 0))
 
 RATES = MappingProxyType(
     {
         "selection_rate": Rate(_SELECTED, _ALL, "no rows"),
         "base_rate": Rate(_POSITIVE, _ALL, "no rows"),
         "accuracy": Rate(_RIGHT, _ALL, "no rows"),
+        "rejection_rate": Rate(_REJECTED, _ALL, "no rows"),
+        "negative_predictive_value": Rate(_TN, _REJECTED, "every row is selected"),
         "precision": Rate(_TP, _SELECTED, "no row is selected"),
         "recall": Rate(_TP, _POSITIVE, "no row has the positive label"),
         "true_positive_rate": Rate(_TP, _POSITIVE, "no row has the positive label"),

@@ -37,7 +37,7 @@ def outlook(document: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
         `{"outcome", "limits": {name: {"outcome", "value"}}}`; a value is that of the comparison nearest to
         breaking the limit, None where nothing could be measured.
     """
-    gates = [limit for limit in policy.limits if limit.gate]
+    gates = [limit for limit in policy.required if limit.gate]
     plans = [(limit, planned(limit, document)) for limit in gates]
     shares = shared([one for _, plan in plans for one in plan if isinstance(one, Compared)], policy)
     outcomes = {limit.name: _worst([_outcome(one, limit, shares) for one in plan]) for limit, plan in plans}
@@ -52,10 +52,10 @@ def outlook(document: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
 
 def bare(rows: Rows, score: Floats, decision: Any, policy: Policy, bins: int) -> dict[str, Any]:
     """Return as much of a measurements document as `outlook` reads, for the gated limits of a policy."""
-    gates = [limit for limit in policy.limits if limit.gate]
+    gates = [limit for limit in policy.required if limit.gate]
     asked = {limit.attribute: set[str]() for limit in gates}
     for limit in gates:
-        asked[limit.attribute] |= {limit.measure} & set(SCORED)
+        asked[limit.attribute] |= {limit.measure.removesuffix("_gain")} & set(SCORED)
     whole = Taken(rows.label, score, rows.weight, bins, UNSEEN, 2, 0)
     return {
         "data": {"rows": len(rows.label)},

@@ -177,9 +177,9 @@ def judge(
     on = today.isoformat() if today else None
     if wrong:
         text = "No verdict on these measurements, so it fails: " + "; ".join(wrong[:5])
-        found = [_refused(limit, text) for limit in policy.limits]
+        found = [_refused(limit, text) for limit in policy.required]
         return Verdict(MISSED, tuple(found), tuple(wrong), policy.level, policy.correction, 0, "", on)
-    plans = [(limit, planned(limit, measurements)) for limit in policy.limits]
+    plans = [(limit, planned(limit, measurements)) for limit in policy.required]
     gated = [each for limit, plan in plans if limit.gate for each in plan if isinstance(each, Compared)]
     gate = shared(gated, policy)
     found = []

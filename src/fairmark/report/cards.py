@@ -103,7 +103,7 @@ def _limits(facts: Facts) -> Sequence[Sequence[str]]:
     """Return name, requirement, role, measured value, bound and outcome of each limit."""
     outcomes = facts.verdict.limits()
     found = []
-    for limit in facts.policy.limits:
+    for limit in facts.policy.required:
         worst = decisive([each for each in facts.verdict.findings if each.limit == limit.name])
         required = f"{SIGNS[worst.at]} {number(worst.limit_value, facts.decimals)}"
         where = f" by {limit.attribute}" if limit.attribute else ""

@@ -23,7 +23,7 @@ def verdict_view(verdict: Verdict, policy: Policy, decimals: int) -> Mapping[str
         "style": STYLES[verdict.outcome],
         "sentence": " ".join(filter(None, [sentence(verdict), on_record(verdict, policy)])),
         "guarantee": verdict.guarantee,
-        "limits": [_limit(limit, verdict, policy, decimals) for limit in policy.limits],
+        "limits": [_limit(limit, verdict, policy, decimals) for limit in policy.required],
         "gates_fairness": gates_fairness(policy),
     }
 

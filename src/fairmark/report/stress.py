@@ -23,7 +23,7 @@ class Disturbed:
 
 def disturbed(facts: Facts) -> list[Disturbed]:
     """Return every disturbance of all features, each judged by the gated limits alone, on no day."""
-    gates = [limit for limit in facts.policy.limits if limit.gate]
+    gates = [limit for limit in facts.policy.required if limit.gate]
     gate = facts.policy.model_copy(update={"limits": gates})
     return [
         Disturbed(_scenario(each), each, judge(each["measurements"], gate, None).outcome)
@@ -161,7 +161,7 @@ def nudged(facts: Facts) -> str | None:
 def _gated(facts: Facts) -> dict[str, list[Limit]]:
     """Return the gated limits by the name of what they measure: a floor and a ceiling share a column."""
     found: dict[str, list[Limit]] = {}
-    for limit in facts.policy.limits:
+    for limit in facts.policy.required:
         name = title(limit.measure) + (f" by {limit.attribute}" if limit.attribute else "")
         if limit.gate:
             found.setdefault(name, []).append(limit)

@@ -1,11 +1,30 @@
 """The section `policy`: what a model must meet to be released, and why."""
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fairmark.sections.section import Count, Section, Text
+from fairmark.sections.section import Count, Section, Share, Text
+
+QUALITY = ("accuracy", "balanced_accuracy", "f1")
+"""Measures of decisions whose gain over the best constant answer is known."""
+RANKING = ("roc_auc", "pr_auc")
+"""Measures of scores whose gain is: no threshold moves them, so that alone they say nothing of decisions."""
+COUNTED = ("selection_rate", "base_rate", *QUALITY, "precision", "recall", "true_positive_rate",
+           "false_positive_rate")  # fmt: skip
+SCORED = (*RANKING, "log_loss", "brier", "calibration_error")
+GAINS = tuple(f"{name}_gain" for name in (*QUALITY, *RANKING))
+BETWEEN = tuple(
+    f"{rate}_{kind}"
+    for rate in ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
+    for kind in ("ratio", "difference")
+)
+MEASURES = (*COUNTED, *SCORED, *GAINS, *BETWEEN, "equalized_odds_difference")
+"""Every measure that a limit may name; a test holds it to what `judge` can judge."""
+RANGES = {"log_loss": (0.0, 34.54), **dict.fromkeys(GAINS, (-1.0, 1.0))}
+"""The least and the largest value of a measure that is not in 0..1."""
 
 
 class Limit(Section):
@@ -24,7 +43,30 @@ class Limit(Section):
     def _one_side(self) -> Self:
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("must set one of at_least and at_most, and null for the other")
+        faults = [*self._faults()]
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
+
+    def _faults(self) -> Iterator[str]:
+        if self.measure not in MEASURES:
+            yield f"measure must be one of {', '.join(MEASURES)}, got {self.measure!r}"
+            return
+        side, value = ("at_least", self.at_least) if self.at_most is None else ("at_most", self.at_most)
+        low, high = RANGES.get(self.measure, (0.0, 1.0))
+        if value is not None and not low <= value <= high:
+            yield f"{side} must be in {low:g}..{high:g}, which {self.measure} can't leave, got {value:g}"
+        elif self.gate and value == (low if side == "at_least" else high):
+            yield f"{side} must be one that {self.measure} can miss, where it gates, got {value:g}"
+        between = self.measure in BETWEEN or self.measure == "equalized_odds_difference"
+        if self.measure in GAINS and self.attribute is not None:
+            yield f"attribute must be null for {self.measure}, got {self.attribute!r}"
+        if between and self.attribute is None:
+            yield f"attribute must be named for {self.measure}, got null"
+        if between and self.measure.endswith("_ratio") and self.at_least is None:
+            yield f"at_least must be set for {self.measure} (lowest / highest, 1 = parity), got at_most"
+        if between and self.measure.endswith("_difference") and self.at_most is None:
+            yield f"at_most must be set for {self.measure} (highest - lowest, 0 = parity), got at_least"
 
 
 class Waiver(Section):
@@ -36,6 +78,56 @@ class Waiver(Section):
     reason: Text
     decided: dt.date
     expires: dt.date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.expires < self.decided:
+            raise ValueError(f"expires must not be before decided {self.decided}, got {self.expires}")
+        return self
+
+
+class ConstantAnswer(Section):
+    """What a model must be better than: the better of "yes" to everybody and "no" to everybody.
+
+    Without it a policy can be met by not deciding: whoever selects all or nobody selects every group alike.
+    """
+
+    measures: list[Literal["accuracy", "balanced_accuracy", "f1", "roc_auc", "pr_auc"]]
+    """In which measures the gain over the best constant answer must be shown, each by its own bound."""
+    at_least: Annotated[float, Field(ge=0, lt=1)]
+    """The gain that must be shown."""
+    not_required: Text | None
+    """Why nothing of that is required; null requires it."""
+
+    @model_validator(mode="after")
+    def _of_decisions(self) -> Self:
+        if self.not_required is None and not set(self.measures) & set(QUALITY):
+            raise ValueError(
+                f"measures must hold one of decisions, {', '.join(QUALITY)}, because scores say nothing of "
+                f"who is selected, got {self.measures} (or say in `not_required` why)"
+            )
+        return self
+
+
+class Findings(Section):
+    """Signs that the answer is known beforehand; what is above its number must be answered by a waiver.
+
+    Above it a sign leaves the verdict at insufficient evidence, never at fail: it may have a good reason.
+    null reports a sign beside the gates.
+    """
+
+    column_auc: Share | None
+    """How well one feature alone knows the label: ROC AUC, the larger of out of fold and on test rows."""
+    pair_auc: Share | None
+    """The same of two features together, of those that move the score most."""
+    shared_rows: Share | None
+    """Share of test rows that are train rows too, label included, beyond what chance explains."""
+    repeated_rows: Share | None
+    """Share of rows that repeat an earlier row of the same file in every cell."""
+    late_dates: Share | None
+    """Largest share of rows in which a date feature lies after the row's own time."""
+    one_feature: Share | None
+    """Share of all that moves scores which comes from one feature."""
 
 
 class Policy(Section):
@@ -49,6 +141,8 @@ class Policy(Section):
     min_group_rows: Count
     protected_at_prediction: list[Text]
     """Attributes whose group the decision itself may be told; empty (the rule) keeps them evidence alone."""
+    constant_answer: ConstantAnswer
+    findings: Findings
     limits: Annotated[list[Limit], Field(min_length=1)]
     waivers: list[Waiver]
     """They let a comparison go on that is undecided; never one that fails."""
@@ -61,8 +155,61 @@ class Policy(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"must name each limit once, got {twice} twice")
+        own = [limit.name for limit in (*self.gains, *self.signs)]
+        taken = sorted(set(names) & set(own))
+        if taken:
+            raise ValueError(f"limits must not have the names of what is required anyway, got {taken}")
         for kind, found in (("waivers", self.waivers), ("overrides", self.overrides)):
-            strangers = sorted({each.limit for each in found} - set(names))
+            strangers = sorted({each.limit for each in found} - {*names, *own})
             if strangers:
-                raise ValueError(f"{kind} must name a limit, got {strangers}")
+                raise ValueError(f"{kind} must name a limit, one of {[*names, *own]}, got {strangers}")
+        whole = {limit.name for limit in (*self.limits, *self.gains) if limit.attribute is None}
+        named = [each.limit for each in (*self.waivers, *self.overrides) if each.groups is not None]
+        if astray := sorted(whole & set(named)):
+            raise ValueError(
+                f"waivers and overrides of limits on all rows must have null groups, got {astray}"
+            )
         return self
+
+    @property
+    def gains(self) -> list[Limit]:
+        """The limits that `constant_answer` stands for."""
+        if self.constant_answer.not_required is not None:
+            return []
+        return [
+            Limit.model_construct(
+                name=f"constant-answer-{measure.replace('_', '-')}",
+                measure=f"{measure}_gain",
+                attribute=None,
+                at_least=self.constant_answer.at_least,
+                at_most=None,
+                gate=True,
+                reason=(
+                    "A policy must not be met by not deciding: the better of yes to everybody and no to "
+                    "everybody is what costs nothing."
+                ),
+            )
+            for measure in dict.fromkeys(self.constant_answer.measures)
+        ]
+
+    @property
+    def signs(self) -> list[Limit]:
+        """The limits that `findings` stand for; their measures are signs, not measures of the model."""
+        return [
+            Limit.model_construct(
+                name=f"finding-{name.replace('_', '-')}",
+                measure=name,
+                attribute=None,
+                at_least=None,
+                at_most=at,
+                gate=True,
+                reason="A sign that the answer is known beforehand goes unanswered into no release.",
+            )
+            for name in Findings.model_fields
+            if (at := getattr(self.findings, name)) is not None
+        ]
+
+    @property
+    def required(self) -> list[Limit]:
+        """Every limit of the verdict: those written, and those on the constant answer."""
+        return [*self.limits, *self.gains]

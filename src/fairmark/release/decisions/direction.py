@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from fairmark.sections.policy import Findings
+
 Way = Literal["loosened", "tightened", "neutral"]
 LOOSENED: Way = "loosened"
 TIGHTENED: Way = "tightened"
@@ -16,13 +18,17 @@ NEUTRAL: Way = "neutral"
 
 SECTIONS = ("policy", "release", "privacy")
 
+UNSET_IS_LOOSE = {f"policy.findings.{name}" for name in Findings.model_fields}
+"""Numbers whose null lets everything through."""
 LOOSER_UP = {
     "policy.level",
     "privacy.decisions_shown",
     "privacy.retention.data_days",
+    *UNSET_IS_LOOSE,
 }
 """More is looser."""
 LOOSER_DOWN = {
+    "policy.constant_answer.at_least",
     "policy.min_group_rows",
     "release.approvals.plain",
     "release.approvals.waived",
@@ -32,7 +38,7 @@ LOOSER_DOWN = {
 """Less is looser."""
 LOOSER_LONG = {"policy.protected_at_prediction"}
 """Lists of what is allowed: an entry more is looser."""
-LOOSER_SHORT = {"release.licences.forbidden", "privacy.personal"}
+LOOSER_SHORT = {"release.licences.forbidden", "privacy.personal", "policy.constant_answer.measures"}
 """Lists of what is refused or guarded: an entry less is looser."""
 LOOSER_WORD = {"policy.correction": "intersection-union", "release.licences.unknown": "allow"}
 """Of two words, the looser one."""
@@ -97,6 +103,10 @@ def _value(where: str, old: Any, new: Any, *, first: bool = False) -> Iterator[C
         yield Change(where, NEUTRAL, f"set for the first time, to {_short(new)}")
     elif where in LOOSER_WORD:
         yield Change(where, LOOSENED if new == LOOSER_WORD[where] else TIGHTENED, text)
+    elif where in UNSET_IS_LOOSE and None in (old, new):
+        yield Change(where, LOOSENED if new is None else TIGHTENED, text)
+    elif where == "policy.constant_answer.not_required" and None in (old, new):
+        yield Change(where, TIGHTENED if new is None else LOOSENED, text)
     elif where in LOOSER_UP | LOOSER_DOWN and _numbers(old, new):
         looser = new > old if where in LOOSER_UP else new < old
         yield Change(where, LOOSENED if looser else TIGHTENED, text)

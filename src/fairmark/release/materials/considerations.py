@@ -96,7 +96,7 @@ def _limitations(params: Params, found: Mapping[str, Mapping[str, Any]]) -> Iter
         if small:
             yield f"By {attribute}, groups with fewer than {least} test rows: {', '.join(small)}."
     findings = found["verdict"]["findings"]
-    for limit in params.policy.limits:
+    for limit in params.policy.required:
         own = [finding["outcome"] for finding in findings if finding["limit"] == limit.name]
         if left := len(own) - own.count("pass"):
             yield f"{limit.name}: {left} of {len(own)} comparisons are not shown to be met."

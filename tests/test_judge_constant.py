@@ -1,0 +1,152 @@
+"""A model that decides everybody alike is worth no more than a constant answer, and the gate says so."""
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from measured import document, limit, policy
+from scipy.stats import binom
+from sklearn import metrics as sk
+
+from fairmark.judge.cells import Cells
+from fairmark.judge.constant import gain
+from fairmark.judge.limits import KNOWN
+from fairmark.judge.verdict import judge
+from fairmark.sections.policy import GAINS, MEASURES, ConstantAnswer, Policy
+
+ACCURACY = ConstantAnswer(measures=["accuracy"], at_least=0, not_required=None)
+
+
+def _required(*limits: Any, answer: ConstantAnswer = ACCURACY) -> Policy:
+    return policy(*limits).model_copy(update={"constant_answer": answer})
+
+
+def _cells(tp: int, fp: int, fn: int, tn: int) -> Cells:
+    return Cells.from_json({"tp": tp, "fp": fp, "fn": fn, "tn": tn})
+
+
+# ------------------------------------------------------------------ by hand
+
+
+def test_every_measure_that_params_may_name_is_one_that_judge_knows() -> None:
+    assert sorted(MEASURES) == sorted(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("cells", "by_hand"),
+    [
+        ((120, 857, 0, 23), Fraction(143, 1000) - Fraction(880, 1000)),  # nearly everybody is selected
+        ((0, 0, 120, 880), Fraction(0)),  # nobody is
+        ((120, 880, 0, 0), Fraction(120, 1000) - Fraction(880, 1000)),  # everybody is
+        ((90, 30, 30, 850), Fraction(940, 1000) - Fraction(880, 1000)),
+        ((600, 50, 100, 250), Fraction(850, 1000) - Fraction(700, 1000)),  # "yes" is the better constant
+    ],
+)
+def test_the_gain_in_accuracy_is_that_over_the_better_constant(
+    cells: tuple[int, int, int, int], by_hand: Fraction
+) -> None:
+    found, _ = gain("accuracy_gain", {}, _cells(*cells))
+
+    assert found.value == pytest.approx(float(by_hand))
+
+
+def test_the_gains_are_those_of_scikit_learn_beside_its_constant_answers() -> None:
+    label = np.repeat([1, 1, 0, 0], [60, 40, 30, 270])
+    decision = np.repeat([1, 0, 1, 0], [60, 40, 30, 270])
+    best = {
+        name: max(score(label, np.zeros_like(label)), score(label, np.ones_like(label)))
+        for name, score in (
+            ("accuracy", sk.accuracy_score),
+            ("balanced_accuracy", sk.balanced_accuracy_score),
+            ("f1", lambda y, d: sk.f1_score(y, d, zero_division=0)),
+        )
+    }
+    cells = _cells(60, 30, 40, 270)
+
+    assert gain("accuracy_gain", {}, cells)[0].value == pytest.approx(
+        sk.accuracy_score(label, decision) - best["accuracy"]
+    )
+    assert gain("balanced_accuracy_gain", {}, cells)[0].value == pytest.approx(
+        sk.balanced_accuracy_score(label, decision) - best["balanced_accuracy"]
+    )
+    assert gain("f1_gain", {}, cells)[0].value == pytest.approx(sk.f1_score(label, decision) - best["f1"])
+
+
+# ------------------------------------------------------------------ property
+
+
+@given(st.integers(1, 40), st.floats(0.05, 0.95), st.floats(0.0, 0.5), st.sampled_from([0.01, 0.05]))
+@settings(max_examples=40, deadline=None)
+def test_a_model_no_better_than_no_is_shown_better_with_chance_of_the_tail_at_most(
+    rows: int, differ: float, right: float, tail: float
+) -> None:
+    # Summed over every outcome: how many rows differ, and how many of these are right; no simulation.
+    wrong = 0.0
+    for other in range(rows + 1):
+        weight = binom.pmf(other, rows, differ)
+        for hits in range(other + 1):
+            cells = _cells(hits, other - hits, 0, rows - other)
+            if gain("accuracy_gain", {}, cells)[0].low(tail, 0.0) > max(0.0, differ * (2 * right - 1)):
+                wrong += weight * binom.pmf(hits, other, right)
+
+    assert wrong <= tail + 1e-9
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
+@settings(max_examples=60, deadline=None)
+def test_bounds_lie_on_either_side_of_every_gain(tp: int, fp: int, fn: int, tn: int) -> None:
+    cells = _cells(tp, fp, fn, tn)
+    for name in GAINS[:3]:
+        found, why = gain(name, {}, cells)
+        if found.value is None:
+            assert why
+            continue
+        assert found.low(0.05, 0.0) - 1e-9 <= found.value <= found.high(0.05, 0.0) + 1e-9
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_whoever_decides_all_alike_passes_under_no_base_rate(positive: int, negative: int, yes: bool) -> None:
+    if min(positive, negative) < 5:
+        return
+    each = (positive, negative, 0, 0) if yes else (0, 0, positive, negative)
+    found = document({"Female": each, "Male": each})
+
+    for name in ("accuracy", "balanced_accuracy", "f1"):
+        answer = ConstantAnswer(measures=[name], at_least=0, not_required=None)
+        verdict = judge(found, _required(limit("selection_rate", at_least=0.001), answer=answer), None)
+        assert verdict.limits()[f"constant-answer-{name.replace('_', '-')}"] != "pass"
+
+
+# ------------------------------------------------------------------ the gate
+
+
+def test_a_policy_that_all_alike_would_meet_fails_by_the_constant_answer() -> None:
+    # 12% positive, 97.6% selected: equal selection rates, and accuracy 0.147 where "no" has 0.88.
+    alike = document({"Female": (600, 4288, 0, 112), "Male": (600, 4288, 0, 112)})
+
+    assert judge(alike, policy(), None).outcome == "pass"
+    assert judge(alike, _required(), None).outcome == "fail"
+    assert judge(alike, _required(), None).limits()["constant-answer-accuracy"] == "fail"
+
+
+def test_a_model_that_knows_something_passes() -> None:
+    knows = document({"Female": (900, 150, 300, 8650), "Male": (900, 150, 300, 8650)})
+
+    assert judge(knows, _required(), None).outcome == "pass"
+
+
+def test_the_selection_rate_can_be_gated_overall_and_by_group() -> None:
+    knows = document({"Female": (900, 150, 300, 8650), "Male": (900, 150, 300, 8650)})
+    for where in (None, "sex"):
+        assert judge(knows, policy(limit("selection_rate", where, at_most=0.2)), None).outcome == "pass"
+        assert judge(knows, policy(limit("selection_rate", where, at_least=0.05)), None).outcome == "pass"
+        assert judge(knows, policy(limit("selection_rate", where, at_most=0.05)), None).outcome == "fail"
+
+
+def test_a_measure_of_scores_alone_is_not_enough() -> None:
+    with pytest.raises(ValueError, match="measures must hold one of decisions"):
+        ConstantAnswer(measures=["roc_auc"], at_least=0, not_required=None)
