@@ -209,6 +209,8 @@ def split(attributes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
         "parts": {name: {"rows": rows, "label_rate": 0.3} for name, rows in parts.items()},
         "test_file": False,
         "order": "hash",
+        "alike": "spread",
+        "independence": {"strata": 0, "rows": 0, "independent": None},
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairmark.data.split import _latest, moved, parted, position, summary
+from fairmark.data.split import _latest, moved, parted, position, require_independent, summary
 from fairmark.errors import InputError
 from fairmark.params import typed
 from fairmark.sections.parts import Split
@@ -17,7 +17,8 @@ SHARE, VALID, TOLERANCE = 0.25, 0.2, 0.1
 
 
 def split(**changes: Any) -> Split:
-    value = {"seed": 3, "order": "hash", "test_share": SHARE, "valid_share": VALID, "tolerance": TOLERANCE}
+    value = {"seed": 3, "order": "hash", "alike": "spread", "test_share": SHARE}
+    value |= {"valid_share": VALID, "tolerance": TOLERANCE}
     return typed(Split, value | changes, "split")
 
 
@@ -135,21 +136,60 @@ def test_a_group_that_may_expect_a_validation_row_has_one() -> None:
         assert "valid" in set(found) or (found != "test").sum() * VALID < 1
 
 
-def test_exact_duplicates_stay_together() -> None:
-    frame = rows(400)
-    twins = frame.assign(_row_id=[f"{base}-1" for base in frame["_row_id"]])
-    frame["_row_id"] = [f"{base}-0" for base in frame["_row_id"]]
+def patterned(count: int, patterns: int, seed: int = 0) -> pd.DataFrame:
+    """Return rows of few patterns, whose label hangs on the pattern by a little."""
+    frame = rows(count, seed)
+    draw = np.random.default_rng([seed, 9])
+    frame["x"] = draw.integers(0, patterns, count).astype(float)
+    frame["_label"] = (draw.random(count) < 0.3 + 0.4 * (frame["x"] % 2)).astype(np.int8)
+    return frame.assign(sex=np.where(frame["x"] % 3 > 0, "F", "M"), race="a")
 
-    found = parts(pd.concat([frame, twins], ignore_index=True), row_id=None)
 
-    assert found[twins["_row_id"]].tolist() == found[frame["_row_id"]].tolist()
+def with_features(frame: pd.DataFrame, row_id: str | None = "id") -> dict[str, Any]:
+    return {**schema(frame, row_id), "features": [{"name": "x"}]}
 
 
-def test_ids_of_a_column_are_hashed_whole() -> None:
-    frame = rows(400)
-    frame["_row_id"] = [f"{k % 7}-{k}" for k in range(400)]
+def test_rows_alike_are_kept_together_when_params_say_so() -> None:
+    frame = patterned(3000, 60)
+    found = parted(frame, evidence(frame), with_features(frame), split(alike="together"))
 
-    assert parts(frame).to_dict() != parts(frame, row_id=None).to_dict()
+    assert found.groupby(frame["x"]).nunique().max() == 1
+    assert (found == "test").mean() == pytest.approx(SHARE, abs=0.1)
+    order = np.random.default_rng(0).permutation(3000)
+    again = frame.iloc[order].reset_index(drop=True)
+    after = parted(again, evidence(again), with_features(again), split(alike="together"))
+    assert after.tolist() == found[order].tolist()
+
+
+def test_rows_alike_are_spread_like_any_others() -> None:
+    frame = patterned(3000, 60)
+    found = parted(frame, evidence(frame), with_features(frame), split())
+
+    assert found.groupby(frame["x"]).nunique().min() == 3
+
+
+def test_a_split_that_knows_the_label_is_refused() -> None:
+    frame = patterned(3000, 60)
+    said = with_features(frame)
+    honest = parted(frame, evidence(frame), said, split())
+    # What hashing the whole content did: rows of one pattern and one label have one key.
+    keys = pd.Series([f"{x}-{y}" for x, y in zip(frame["x"], frame["_label"], strict=True)])
+    guilty = pd.Series(np.where(position(keys, 3) < SHARE, "test", "train"))
+
+    require_independent(summary(frame, evidence(frame), said, honest, split()))
+    with pytest.raises(InputError, match=r"must not depend on its label, got parts and labels that go tog"):
+        require_independent(summary(frame, evidence(frame), said, guilty, split()))
+
+
+def test_parts_by_time_may_differ_in_their_labels() -> None:
+    frame = patterned(3000, 60)
+    frame["_label"] = (np.arange(3000) < 1500).astype(np.int8)
+    part = pd.Series(np.where(np.arange(3000) < 2000, "train", "test"))
+
+    found = summary(frame, evidence(frame), with_features(frame), part, split(order="time"))
+
+    assert found["independence"]["independent"] is False
+    require_independent(found)
 
 
 def test_another_seed_parts_otherwise() -> None:
@@ -273,9 +313,10 @@ def test_a_missing_attribute_needs_no_test_row() -> None:
 
 def test_the_summary_counts_every_group_of_every_part() -> None:
     frame = rows(400)
+    frame["x"] = 0.0
     found = parts(frame)
 
-    counted = summary(frame, evidence(frame), schema(frame), pd.Series(found.to_numpy()), "hash")
+    counted = summary(frame, evidence(frame), with_features(frame), pd.Series(found.to_numpy()), split())
 
     test = frame[(found == "test").to_numpy()]
     assert counted["parts"]["test"] == {
@@ -287,4 +328,4 @@ def test_the_summary_counts_every_group_of_every_part() -> None:
             "both": {"F & a": ((test["sex"] == "F") & (test["race"] == "a")).sum(), "F & z": 0},
         },
     }
-    assert counted["order"] == "hash"
+    assert (counted["order"], counted["alike"]) == ("hash", "spread")

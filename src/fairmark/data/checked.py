@@ -31,7 +31,9 @@ class Checked:
     meaning
         The texts of the positive and of the negative label.
     content
-        [n] digest of each row.
+        [n] digest of each row, its id apart.
+    alike
+        [n] the same without the label: what an id that is made from content may know.
     """
 
     raw: Raw
@@ -39,6 +41,7 @@ class Checked:
     labels: npt.NDArray[np.int8]
     meaning: tuple[str, str]
     content: list[str]
+    alike: list[str]
 
 
 def checked(raw: Raw, rows: Rows, plan: Plan, params: Prepare, main: Checked | None) -> Checked:
@@ -67,7 +70,7 @@ def checked(raw: Raw, rows: Rows, plan: Plan, params: Prepare, main: Checked | N
         other = main.meaning[1] if main else None
         found, meaning = labels(texts[name], params.target, other, raw.numbers, raw.faults)
     told = [column for column in order if column in texts and column != params.row_id]
-    return Checked(raw, columns, found, meaning, identity.contents(texts[told]))
+    return Checked(raw, columns, found, meaning, *identity.digests(texts[told], name))
 
 
 def _note_cells(

@@ -1,4 +1,4 @@
-"""Which rows are for training, validation and test: decided by row id, not by position."""
+"""Which rows are for training, validation and test: decided by row id, not by position and not by label."""
 
 import hashlib
 from typing import Any
@@ -8,13 +8,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.evidence import MISSING
+from fairmark.data.identity import contents
+from fairmark.data.independence import independence
 from fairmark.errors import InputError
 from fairmark.sections.parts import Split
 
 PARTS = ("train", "valid", "test")
 
+MIXED = -1
+"""The label or group of rows that are drawn as one and do not share it."""
+
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 def parted(
@@ -22,9 +28,9 @@ def parted(
 ) -> "pd.Series[str]":
     """Return [n] the part of each row: `train`, `valid` or `test`.
 
-    With a published test file its rows are the test part. The rest is cut by the hash of the row id within
-    each stratum (label and single protected attributes), or by time: the latest rows are the test part, the
-    latest of those before them the validation part.
+    With a published test file its rows are the test part. The rest is cut by the hash of what is drawn as one
+    (`units`: a row as a rule) within each stratum (label and single protected attributes), or by time: the
+    latest rows are the test part, the latest of those before them the validation part.
 
     Raises
     ------
@@ -55,10 +61,15 @@ def position(keys: "pd.Series[str]", seed: int) -> Floats:
     return places[codes]
 
 
-def keys_of(table: pd.DataFrame, schema: dict[str, Any]) -> "pd.Series[str]":
-    """Return [n] what is hashed: the id itself, or the content that exact duplicates share."""
-    ids = table["_row_id"]
-    return ids if schema["row_id"] is not None else ids.str.rsplit("-", n=1).str[0]
+def units(table: pd.DataFrame, schema: dict[str, Any], params: Split) -> "pd.Series[str]":
+    """Return [n] what is drawn as one: the row's id, or what rows alike in every feature share.
+
+    No key holds the label: an id that is made from content leaves it out (`identity.ids`).
+    """
+    if params.alike == "together":
+        features = table[[said["name"] for said in schema["features"]]]
+        return pd.Series(contents(features.astype("str")), dtype="str", index=table.index)
+    return table["_row_id"]
 
 
 def singles(schema: dict[str, Any]) -> list[str]:
@@ -66,16 +77,26 @@ def singles(schema: dict[str, Any]) -> list[str]:
     return [name for name, attribute in schema["attributes"].items() if attribute["by"] != "cross"]
 
 
-def strata(evidence: pd.DataFrame, schema: dict[str, Any]) -> npt.NDArray[np.int64]:
-    """Return [n] the number of each row's stratum: rows of the same label and the same groups share one."""
-    return evidence.groupby(["_label", *singles(schema)], sort=True).ngroup().to_numpy().astype(np.int64)
+def strata(evidence: pd.DataFrame, schema: dict[str, Any], unit: Ints) -> Ints:
+    """Return [n] the number of each row's stratum: rows of the same label and the same groups share one.
+
+    Rows of one unit share a stratum; what differs among them counts as a value of its own.
+    """
+    codes = {
+        name: pd.Series(pd.factorize(evidence[name], sort=True)[0]) for name in ("_label", *singles(schema))
+    }
+    shared = {
+        name: code.where(code.groupby(unit).transform("nunique") == 1, MIXED) for name, code in codes.items()
+    }
+    return pd.DataFrame(shared).groupby(list(shared), sort=True).ngroup().to_numpy().astype(np.int64)
 
 
 def _by_hash(
     table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], fixed: Bools, params: Split
 ) -> tuple[Bools, Bools]:
-    places = position(keys_of(table, schema), params.seed)
-    stratum = strata(evidence, schema)
+    keys = units(table, schema, params)
+    places = position(keys, params.seed)
+    stratum = strata(evidence, schema, pd.factorize(keys)[0].astype(np.int64))
     groups = evidence[singles(schema)]
     share = params.test_share or 0.0
     test = fixed
@@ -88,13 +109,12 @@ def _by_hash(
     return test, _represented(valid, places, ~test, groups, params.valid_share)
 
 
-def _below(
-    places: Floats, stratum: npt.NDArray[np.int64], of: Bools, cut: float, share: float, tolerance: float
-) -> Bools:
+def _below(places: Floats, stratum: Ints, of: Bools, cut: float, share: float, tolerance: float) -> Bools:
     """Return [n] the rows of `of` below the cut of their stratum.
 
     Law: in each stratum the cut stays at its nominal value while the rows below it are within
-    max(1, tolerance * expected) of the expected number; if not, it moves just far enough.
+    max(1, tolerance * expected) of the expected number; if not, it moves just far enough. Rows that share a
+    place are never parted.
     """
     below = of & (places < cut)
     rows = np.bincount(stratum[of], minlength=stratum.max(initial=-1) + 1)
@@ -109,7 +129,7 @@ def _below(
 
 
 def _represented(part: Bools, places: Floats, of: Bools, groups: pd.DataFrame, share: float) -> Bools:
-    """Return [n] the rows of a part, with the first row of each group that may expect one and has none.
+    """Return [n] the rows of a part, with the first rows of each group that may expect one and has none.
 
     A group spread over many small strata could miss a part by chance. A stratum that gives a row here had
     none in the part and expected at most one, so its share still holds.
@@ -119,7 +139,7 @@ def _represented(part: Bools, places: Floats, of: Bools, groups: pd.DataFrame, s
         for group in range(codes.max(initial=-1) + 1):
             inside = of & (codes == group)
             if inside.sum() * share >= 1 and not part[inside].any():
-                part = part | (inside & (places == places[inside].min()))
+                part = part | (of & (places == places[inside].min()))
     return part
 
 
@@ -178,10 +198,16 @@ def _group_faults(evidence: pd.DataFrame, schema: dict[str, Any], part: "pd.Seri
     return faults
 
 
+# ------------------------------------------------------------------ what came of it
+
+
 def summary(
-    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], part: "pd.Series[str]", order: str
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], part: "pd.Series[str]", params: Split
 ) -> dict[str, Any]:
-    """Return the rows, the label rate and the rows of each group of every part, groups without rows too."""
+    """Return how the rows were parted, and rows, label rate and groups of every part, those without rows too.
+
+    `independence` is what `independent` says of part and label.
+    """
     parts: dict[str, Any] = {}
     for name in PARTS:
         inside = (part == name).to_numpy(bool)
@@ -195,4 +221,45 @@ def summary(
                 for attribute, said in schema["attributes"].items()
             },
         }
-    return {"parts": parts, "test_file": bool(schema["test_file"]), "order": order}
+    return {
+        "parts": parts,
+        "test_file": bool(schema["test_file"]),
+        "order": params.order,
+        "alike": params.alike,
+        "independence": independent(table, evidence, schema, part, params.seed),
+    }
+
+
+def independent(
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], part: "pd.Series[str]", seed: int
+) -> dict[str, Any]:
+    """Return whether part and label are independent among rows alike in features and groups.
+
+    Only of rows that were parted here: the rows of a published test file are what they are.
+    """
+    alike = [pd.factorize(table[said["name"]], use_na_sentinel=False)[0] for said in schema["features"]]
+    alike += [pd.factorize(evidence[name])[0] for name in singles(schema)]
+    kept = np.flatnonzero((table["_source"] != "test").to_numpy(bool))
+    number = part.map({name: k for k, name in enumerate(PARTS)}).to_numpy(np.int64)
+    label = table["_label"].to_numpy(np.int64)
+    return independence([code[kept] for code in alike], number[kept], label[kept], seed)
+
+
+def require_independent(found: dict[str, Any]) -> None:
+    """Refuse a split by hash whose parts know the label, as its summary `found` measured it.
+
+    Parts by time may differ in their labels: that is what is asked of them.
+
+    Raises
+    ------
+    InputError
+        When part and label go together among rows that are alike.
+    """
+    test = found["independence"]
+    if found["order"] == "hash" and test["independent"] is False:
+        raise InputError(
+            "split: the part of a row must not depend on its label, got parts and labels that go together "
+            f"in {test['rows']:,} rows alike in features and groups (chi-square {test['statistic']:.6g}, "
+            f"{test['expected']:.6g} expected, {test['deviations']:.3g} standard deviations above): the ids "
+            "in prepare.row_id know the label; name another column, or null"
+        )

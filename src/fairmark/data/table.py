@@ -74,7 +74,7 @@ def _marks(params: Prepare, columns: "dict[str, pd.Series[Any]]", files: dict[st
     row_ids: list[str] = []
     for name, one in files.items():
         row_ids += (
-            identity.ids(one.content, "t" if name == "test" else "")
+            identity.ids(one.alike, one.content, "t" if name == "test" else "")
             if params.row_id is None
             else one.raw.texts[params.row_id].tolist()
         )

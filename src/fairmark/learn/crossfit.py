@@ -71,7 +71,7 @@ def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
 
 
 def _fold(keys: "pd.Series[str]", folds: int, seed: int) -> npt.NDArray[np.intp]:
-    # Rows that share a key, as exact duplicates without an id do, share a fold.
+    # Rows that share a key share a fold.
     return np.minimum((position(keys, seed) * folds).astype(np.intp), folds - 1)
 
 

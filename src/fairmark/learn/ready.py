@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fairmark.data.split import keys_of
 from fairmark.errors import InputError
 from fairmark.learn.encode import Encoder
 from fairmark.learn.group_thresholds import Origin, origins
@@ -60,7 +59,7 @@ def ready(parts: Parts, base: Train) -> Ready:
         train_groups[parts.attributes],
         valid_groups[parts.attributes],
         single,
-        keys_of(parts.table, parts.schema)[(parts.belongs == "train").to_numpy()],
+        parts.table["_row_id"][(parts.belongs == "train").to_numpy()],
         None if by is None else origins(parts.schema, by.attribute),
     )
 

@@ -19,10 +19,15 @@ class Audit(Section):
 
 
 class Split(Section):
-    """How rows are parted; `test_share` is null when a published test file is the test set."""
+    """How rows are parted; `test_share` is null when a published test file is the test set.
+
+    Rows alike in every feature are spread over the parts as any rows are, or kept together: then no pattern
+    is both learnt from and measured on, and each part has its label rate and its groups by chance.
+    """
 
     seed: Seed
     order: Literal["hash", "time"]
+    alike: Literal["spread", "together"]
     test_share: OpenShare | None
     valid_share: OpenShare
     tolerance: Share

@@ -1,7 +1,8 @@
 """Stage 3: which rows are for training, validation and test.
 
 Reads `table`, `evidence` and `schema` of `prepare`. Writes `rows` (Parquet: `_row_id` and `part`, ordered
-as the table) and `summary` (JSON: rows, label rate and groups of each part). Read by `tune`, `train`,
+as the table) and `summary` (JSON: rows, label rate and groups of each part, and whether part and label are
+independent). Read by `tune`, `train`,
 `evaluate` and `explain`.
 """
 
@@ -22,12 +23,14 @@ def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, 
     Raises
     ------
     InputError
-        When a part holds no rows or one class, or the test part no row of a group.
+        When a part holds no rows or one class, or the test part no row of a group; when parts that were drawn
+        by hash know the label.
     """
     frame, groups = read_parquet(table), read_parquet(evidence)
     described = read_json(schema)
     part = parts.parted(frame, groups, described, params)
-    found = parts.summary(frame, groups, described, part, params.order)
+    found = parts.summary(frame, groups, described, part, params)
+    parts.require_independent(found)
     write_parquet(rows, pd.DataFrame({"_row_id": frame["_row_id"], "part": part}))
     write_json(summary, found)
 

@@ -74,7 +74,8 @@ def _ids(raw: Raw, order: list[str], params: Prepare, mark: str) -> list[str | N
         return list(texts[params.row_id])
     if label in texts:
         texts = texts.assign(**{label: stripped(texts[label], params.target.strip)})
-    return list(identity.ids(identity.contents(texts[order]), mark))
+    content, alike = identity.digests(texts[order], label)
+    return list(identity.ids(alike, content, mark))
 
 
 def _csv_without(content: bytes, source: Source, form: Csv, numbers: set[int], name: str) -> bytes:
