@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import child
-import yaml
 
-from fairmark.errors import StateError
+from fairmark.errors import InputError, StateError
+from fairmark.release.foreign import foreign_yaml
 
 DATA = "data.dvc"
 """The file that names the raw data by its hash."""
@@ -34,8 +34,8 @@ def stages(root: Path) -> list[str]:
         When the file is missing or is not a repro.
     """
     try:
-        names = list(yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
-    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        names = list(foreign_yaml(root / "dvc.yaml")["stages"])
+    except (OSError, InputError, TypeError, KeyError) as error:
         raise StateError(f"dvc.yaml: must list stages, got {error!r}") from error
     return [str(name) for name in names]
 

@@ -57,11 +57,11 @@ def test_what_does_not_fit_together_is_refused(
     ("text", "told"),
     [
         ("a: 2026-13-45\n", "month must be in 1..12"),
-        (f"a: {'9' * 5000}\n", "5000 digits"),
-        ("a: 1\na: 2\n", "'a' is given twice"),
-        ("a: [1\n", "must be YAML"),
-        ("a: !!python/object/apply:os.system [true]\n", "must be YAML"),
-        ("[" * 5000, "must be YAML"),
+        (f"a: {'9' * 5000}\n", "a number of 5000 digits"),
+        ("a: 1\na: 2\n", "the key 'a' a second time"),
+        ("a: [1\n", "must be plain YAML"),
+        ("a: !!python/object/apply:os.system [true]\n", "must be plain YAML"),
+        ("[" * 5000, "must be plain YAML"),
     ],
 )
 def test_a_text_that_is_no_plain_yaml_is_refused_in_words(text: str, told: str, tmp_path: Path) -> None:
@@ -72,10 +72,34 @@ def test_a_text_that_is_no_plain_yaml_is_refused_in_words(text: str, told: str, 
         read_yaml(path)
 
 
+@pytest.mark.parametrize("word", ["YES", "yes", "no", "on", "off", "y", "n", "1e", "0o8", "2020-01-01"])
+def test_a_label_that_yaml_1_1_takes_for_something_else_is_the_text_that_it_is(
+    word: str, tmp_path: Path
+) -> None:
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace('positive: ">50K"', f"positive: {word}"), encoding="utf-8")
+
+    assert read_params(path).prepare.target.positive == word
+
+
+def test_a_number_as_dvc_writes_it_is_that_number(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        text.replace("confidence: 0.95", "confidence: 1e-05").replace("seed: 11", "seed: 016"), "utf-8"
+    )
+
+    params = read_params(path)
+
+    assert params.evaluate.confidence == 0.00001
+    assert params.audit.seed == 16
+
+
 def test_bytes_that_are_no_text_and_a_file_that_is_not_there_are_told(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_bytes(b"a: \xff\n")
 
-    with pytest.raises(ParamsError, match=r"params\.yaml: must be YAML"):
+    with pytest.raises(ParamsError, match=r"params\.yaml: must be UTF-8"):
         read_yaml(tmp_path / "params.yaml")
     with pytest.raises(ParamsError, match=r"other\.yaml: must exist"):
         read_yaml(tmp_path / "other.yaml")

@@ -152,6 +152,13 @@ def test_the_package_knows_no_data_set() -> None:
         assert not words.search(path.read_text()), path
 
 
+def test_one_module_alone_knows_a_library_of_yaml() -> None:
+    knowing = re.compile(r"^\s*(?:import|from) +(?:yaml|ruamel)\b", re.MULTILINE)
+    paths = [*SRC.rglob("*.py"), *(ROOT / "flows").rglob("*.py")]
+
+    assert [path.name for path in paths if knowing.search(path.read_text())] == ["yaml12.py"]
+
+
 def test_no_file_names_a_registry_host() -> None:
     for path in [ROOT / "Makefile", ROOT / "pyproject.toml", *ROOT.glob("requirements*.lock")]:
         assert not re.search(r"index.url|find.links|https?://", path.read_text()), path

@@ -8,10 +8,9 @@ import json
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import yaml
 from pydantic import ValidationError, model_validator
 
-from fairmark.errors import ParamsError
+from fairmark.errors import InputError, ParamsError
 from fairmark.sections.evidence import Document, Evaluate, Explain
 from fairmark.sections.learning import Train, Tune
 from fairmark.sections.parts import Audit, Split
@@ -20,6 +19,7 @@ from fairmark.sections.project import Project
 from fairmark.sections.release import Privacy, Release
 from fairmark.sections.section import Section
 from fairmark.sections.table import Prepare
+from fairmark.yaml12 import parse_yaml
 
 
 class Params(Section):
@@ -75,34 +75,22 @@ class Params(Section):
         return self
 
 
-class _OnceLoader(yaml.SafeLoader):
-    """A safe YAML loader that refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is given twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
 def read_yaml(path: Path) -> Any:
     """Return the value of a YAML file.
 
     Raises
     ------
     ParamsError
-        When the file is missing, is not YAML, or gives a key twice.
+        When the file is missing, or is not YAML that DVC and fairmark read alike.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceLoader)  # noqa: S506 - a SafeLoader
+        return parse_yaml(path.read_text(encoding="utf-8"), path.name)
     except FileNotFoundError as error:
         raise ParamsError(f"{path.name}: must exist, got no file {path}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # A ValueError is a date that no calendar has, a number without end, or bytes that are not UTF-8.
-        raise ParamsError(f"{path.name}: must be YAML, got {error}") from error
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path.name}: must be UTF-8, got {error.reason} at byte {error.start}") from error
+    except InputError as error:
+        raise ParamsError(*error.faults) from error
 
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -118,7 +106,7 @@ def typed(kind: type[SectionT], value: Any, where: str) -> SectionT:
     """
     try:
         # Through JSON, because strict JSON mode reads lists, dates and numbers as a person writes them.
-        return kind.model_validate_json(json.dumps(value, default=str))
+        return kind.model_validate_json(json.dumps(value))
     except ValidationError as error:
         raise ParamsError(*(_line(where, fault) for fault in error.errors())) from error
     except ValueError as error:

@@ -3,20 +3,14 @@
 import json
 import math
 import stat
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fairmark.errors import InputError
+from fairmark.yaml12 import LIMIT_DEPTH, parse_yaml
 
 LIMIT_BYTES = 32 * 2**20
 """No text of a release is near this; a larger one is not read into memory."""
-
-LIMIT_DEPTH = 64
-LIMIT_NODES = 200_000
 
 
 def foreign_bytes(path: Path) -> bytes:
@@ -83,13 +77,12 @@ def strict_json(text: str, where: str) -> Any:
 
 
 def foreign_yaml(path: Path) -> Any:
-    """Return the value of a YAML file as JSON would hold it: dates become texts.
+    """Return the value of a YAML file as `parse_yaml` does.
 
     Raises
     ------
     InputError
-        When it is not YAML, has tags of its own or a key given twice, is nested too deeply, or grows too
-        large when its aliases are filled in.
+        As `foreign_bytes` and `parse_yaml`.
     """
     return strict_yaml(foreign_text(path), path.name)
 
@@ -100,14 +93,9 @@ def strict_yaml(text: str, where: str) -> Any:
     Raises
     ------
     InputError
-        As `foreign_yaml`.
+        As `parse_yaml`.
     """
-    try:
-        _refuse_tricks(text)
-        return _plain(yaml.load(text, Loader=_Loader), count())  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        fault = " ".join(str(error).split())
-        raise InputError(f"{where}: must be plain YAML, got {fault[:200]}") from error
+    return parse_yaml(text, where)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -140,43 +128,3 @@ def _shallow(value: Any) -> bool:
         if not level:
             return True
     return False
-
-
-_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-# libyaml's loader where there is one: ten times faster than the one in Python.
-class _Loader(_Safe):  # type: ignore[misc]
-    """A safe loader that refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if len(set(keys)) != len(keys):
-            raise ValueError("a key given twice")
-        value: dict[Any, Any] = super().construct_mapping(node, deep)
-        return value
-
-
-def _refuse_tricks(text: str) -> None:
-    # Event by event, because libyaml's composer overflows the C stack on deep nesting and ends the process.
-    depth = 0
-    for number, event in enumerate(yaml.parse(text, Loader=_Safe)):
-        if number > 4 * LIMIT_NODES:  # a key, a value's beginning and its end: before any of it is built
-            raise ValueError(f"more than {LIMIT_NODES} values")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > LIMIT_DEPTH:
-            raise ValueError(f"more than {LIMIT_DEPTH} levels")
-
-
-def _plain(value: Any, visits: Iterator[int]) -> Any:
-    if next(visits) > LIMIT_NODES:
-        raise ValueError(f"more than {LIMIT_NODES} values")
-    if isinstance(value, dict):
-        return {str(key): _plain(item, visits) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item, visits) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"the number {value}")
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return str(value)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
 
 ALIAS = "candidate"
-REQUIREMENTS = ("lightgbm", "numpy", "pandas", "pydantic", "pyyaml")
+REQUIREMENTS = ("lightgbm", "numpy", "pandas", "pydantic", "ruamel-yaml")
 """What a place that scores with a registered model needs beside fairmark, pinned as installed here."""
 
 _SPECS = {"numeric": "double", "date": "datetime", "categorical": "string", "ordinal": "string"}

@@ -11,8 +11,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from fairmark.entry import run
 from fairmark.errors import InputError, StateError
 from fairmark.files import steady, write_csv, write_json, write_text
@@ -25,6 +23,7 @@ from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import workers
 from fairmark.sections.learning import Train, Tune
 from fairmark.sections.policy import Policy
+from fairmark.yaml12 import format_yaml
 
 HEADER = "# Written by the stage tune, read by the stage train: change params.yaml instead.\n"
 
@@ -69,7 +68,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     if not result.done:
         raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in found}))
     chosen = {"chosen": steady(result.best.chosen.model_dump())}
-    write_text(tuned, HEADER + yaml.safe_dump(chosen, sort_keys=True, allow_unicode=True))
+    write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
     write_json(summary, result.summary())
     record.forget()

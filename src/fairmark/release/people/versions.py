@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fairmark.errors import StateError
+from fairmark.errors import InputError, StateError
+from fairmark.release.foreign import strict_yaml
 from fairmark.release.git import git, git_bytes, need
 
 DATA = "data.dvc"
@@ -62,9 +61,9 @@ def yaml_in(root: Path, commit: str, name: str) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise StateError(f"{name} of {commit[:12]}: must be YAML, got another file") from error
+        value = strict_yaml(text.decode("utf-8"), f"{name} of {commit[:12]}")
+    except (UnicodeDecodeError, InputError) as error:
+        raise StateError(f"{name} of {commit[:12]}: must be YAML, got {error}") from error
     if not isinstance(value, dict):
         raise StateError(f"{name} of {commit[:12]}: must be a mapping, got {type(value).__name__}")
     return value

@@ -10,9 +10,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fairmark.errors import FairmarkError
+from fairmark.yaml12 import parse_yaml
 
 Pair = tuple[str, Any, Any]
 """Where two values stand, the one that was released, and the one that was made again."""
@@ -33,12 +32,14 @@ def apart(old: Path, new: Path, name: str) -> str:
         texts = old.read_text(encoding="utf-8"), new.read_text(encoding="utf-8")
         if name.endswith((".json", ".yaml")):
             return told(
-                _leaves("", *(yaml.safe_load(t) if name.endswith(".yaml") else json.loads(t) for t in texts))
+                _leaves(
+                    "", *(parse_yaml(t, name) if name.endswith(".yaml") else json.loads(t) for t in texts)
+                )
             )
         if name.endswith(".csv"):
             return told(_cells(*(list(csv.reader(io.StringIO(text))) for text in texts)))
         return _text(*texts)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError, FairmarkError) as error:
+    except (OSError, ValueError, RecursionError, FairmarkError) as error:
         return f"other bytes; how far apart can't be told: {' '.join(str(error).split())[:100]}"
 
 
