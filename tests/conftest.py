@@ -23,6 +23,11 @@ os.environ.pop("FAIRMARK_BASE", None)
 os.environ["FAIRMARK_CONFIG"] = tempfile.mkdtemp(prefix="fairmark-config-")
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is the machine's matter; a property holds or does not.
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
 
 
 def pytest_unconfigure() -> None:
