@@ -236,7 +236,7 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
 def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     """Refuse a policy loosened without approvals; retrain, judge, gather, tag, register, weigh, verify."""
     signer.need_key()
-    loosening.refuse_unless_approved(ROOT)
+    held_to(loosening.refuse_unless_approved(ROOT))
     progress = Progress([*retrain.steps(), "judge", "gather", "tag", "register", "costs", "verify"])
     retrain.run_stages(progress)
     plan.refuse_changed(trace.trace(ROOT).dirty)
@@ -257,6 +257,13 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     with progress.step("verify"):
         verify(folder)
     summarise(progress, folder, seen, verdict.outcome, cost)
+
+
+def held_to(found: loosening.Compared) -> None:
+    """Say what the policy was compared with, as `fairmark policy` does, and note it for the audit trail."""
+    note(policy_base=found.base)
+    for line in found.lines():
+        say(line)
 
 
 def gather(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -> tuple[plan.Goal, Path]:

@@ -14,7 +14,7 @@ import release
 from flows_repo import call, commit, edit
 from sealing import MINE
 
-from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
+from fairmark.errors import RefusedError, StateError, UndeterminedError, UsageError, VerificationError
 from fairmark.judge.verdict import Outcome, Verdict
 from fairmark.release.checks.fact import Fact
 from fairmark.release.hashes import folder_sha256
@@ -152,6 +152,11 @@ def test_a_lost_folder_whose_tag_another_key_signed_is_a_new_version(
     release.release.fn()
     shutil.rmtree(repo / "releases")
     monkeypatch.setenv("FAIRMARK_CONFIG", str(tmp_path / "another"))
+    with pytest.raises(
+        UndeterminedError, match=f"tag {NAME}@v0.1.0: must be signed by a key that is allowed to"
+    ):
+        release.release.fn()
+    monkeypatch.setenv("FAIRMARK_BASE", f"{NAME}@v0.1.0")
     release.release.fn()
 
     assert folders(repo) == [f"{NAME}-v0.2.0"]

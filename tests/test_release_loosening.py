@@ -7,13 +7,22 @@ from typing import Any
 
 import pytest
 from promotion_repo import PEOPLE, git, repository
+from sealing import MINE
 from signing import ADA, BOB, CAM, MAKER, approver, key
 
+from fairmark.cli import main
 from fairmark.errors import ParamsError, RefusedError, StateError, UsageError, VerificationError
 from fairmark.release.decisions.approvals import keep, signed
 from fairmark.release.decisions.approvers import FILE, read_approvers
-from fairmark.release.decisions.loosening import compare, policy_digest, refuse_unless_approved
+from fairmark.release.decisions.loosening import (
+    ALONE,
+    Repository,
+    compare,
+    policy_digest,
+    refuse_unless_approved,
+)
 from fairmark.release.signatures.keys import SigningKey
+from fairmark.release.signatures.tags import sign_tag
 
 SOON = dt.datetime.now(tz=dt.UTC).date() + dt.timedelta(days=30)
 
@@ -52,6 +61,10 @@ def name(root: Path, line: str) -> None:
     git(root, "commit", "-q", "-a", "-m", "Name", "--author", "A Maker <maker@example.org>")
 
 
+def tag(root: Path, version: str, by: SigningKey = MAKER) -> None:
+    sign_tag(root, f"loans@{version}", "HEAD", f"x\n\nStatement-SHA256: {'0' * 64}\n", by)
+
+
 def approve(root: Path, *by: SigningKey) -> None:
     found = compare(root)
     now = dt.datetime.now(tz=dt.UTC)
@@ -72,7 +85,7 @@ def test_without_a_release_there_is_nothing_to_compare_with(tmp_path: Path) -> N
 def test_the_base_is_the_highest_release_that_head_holds(repo: Path) -> None:
     git(repo, "checkout", "-q", "-b", "side")
     git(repo, "commit", "-q", "--allow-empty", "-m", "x")
-    git(repo, "tag", "loans@v0.10.0")
+    tag(repo, "v0.10.0")
     git(repo, "tag", "loans@v0.9.0-rc1")
     assert compare(repo).base == "loans@v0.10.0"
 
@@ -86,11 +99,13 @@ def test_the_environment_and_a_person_may_name_another_base(
     loosen(repo)
     monkeypatch.setenv("FAIRMARK_BASE", "HEAD")
 
-    assert compare(repo).stands
-    assert compare(repo, "loans@v0.1.0").base == "loans@v0.1.0"
-    assert not compare(repo, "loans@v0.1.0").stands
-    monkeypatch.setenv("FAIRMARK_BASE", "0" * 40)
-    assert compare(repo).base is None
+    assert main(["policy", "--clone", str(repo)]) == 0
+    assert main(["policy", "--clone", str(repo), "--base", "loans@v0.1.0"]) == 3
+    monkeypatch.setenv("FAIRMARK_BASE", "0" * 40)  # a forge's word for none
+    assert main(["policy", "--clone", str(repo)]) == 3
+    monkeypatch.setenv("FAIRMARK_BASE", "HEAD")
+    with pytest.raises(RefusedError):  # a release that can be told is the base of the next
+        refuse_unless_approved(repo)
 
 
 @pytest.mark.parametrize("base", ["nowhere", "f" * 40, "--all"])
@@ -181,7 +196,7 @@ def test_an_approval_is_of_one_policy_alone(repo: Path) -> None:
     edit(repo, "at_least: 0.84", "at_least: 0.83")
     shutil.move(repo / "approvals" / old, repo / "approvals" / compare(repo).asked.folder)
 
-    with pytest.raises(RefusedError, match="approval: must be of policy with SHA-256"):
+    with pytest.raises(RefusedError, match="approval: must be of policy of loans with SHA-256"):
         refuse_unless_approved(repo)
 
 
@@ -207,7 +222,7 @@ def test_the_word_of_somebody_whom_the_base_does_not_know_counts_for_nothing(rep
 
 def test_lowering_the_count_does_not_lower_it_for_itself(repo: Path) -> None:
     edit(repo, "approvals: {plain: 1, waived: 2}", "approvals: {plain: 2, waived: 3}")
-    git(repo, "tag", "loans@v0.3.0")
+    tag(repo, "v0.3.0")
     edit(repo, "approvals: {plain: 2, waived: 3}", "approvals: {plain: 1, waived: 2}")
 
     assert compare(repo).asked.needed == 2
@@ -240,7 +255,7 @@ def test_who_signed_the_commit_of_the_change_does_not_count(repo: Path, tmp_path
     line = f'dee@example.org namespaces="fairmark-approval" {public.decode()}'
     (repo / FILE).write_text((repo / FILE).read_text() + line + "\n")
     git(repo, "commit", "-q", "-a", "-m", "x")
-    git(repo, "tag", "loans@v0.3.0")
+    tag(repo, "v0.3.0")
     text = (repo / "params.yaml").read_text(encoding="utf-8").replace("at_least: 0.85", "at_least: 0.84", 1)
     (repo / "params.yaml").write_text(text, encoding="utf-8")
     signs = ("-c", "gpg.format=ssh", "-c", f"user.signingkey={place}")
@@ -255,7 +270,7 @@ def test_who_makes_the_release_does_not_count(repo: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("fairmark.release.signatures.own.own_public", lambda: BOB.public)
 
     assert compare(repo).stands
-    with pytest.raises(RefusedError, match=r"got the key that made policy"):
+    with pytest.raises(RefusedError, match=r"got the key that made policy of loans"):
         refuse_unless_approved(repo)
 
 
@@ -273,7 +288,7 @@ def test_the_first_approvers_need_nobody_and_loosened_limits_wait_for_them(tmp_p
     root = repository(tmp_path / "repo", [])
     (root / FILE).write_text("# nobody yet\n")
     git(root, "commit", "-q", "-a", "-m", "x")
-    git(root, "tag", "loans@v0.1.0")
+    tag(root, "v0.1.0", MINE)
     name(root, PEOPLE[1])
     assert refuse_unless_approved(root).changes[0].way == "neutral"
 
@@ -286,7 +301,7 @@ def test_where_fewer_may_approve_than_must_all_of_them_add_a_second(tmp_path: Pa
     root = repository(tmp_path / "repo", [])
     (root / FILE).write_text("\n".join([approver("maker@example.org", MAKER, "git"), PEOPLE[1]]) + "\n")
     git(root, "commit", "-q", "-a", "-m", "x")
-    git(root, "tag", "loans@v0.1.0")
+    tag(root, "v0.1.0")
     name(root, PEOPLE[2])
     assert compare(root).asked.needed == 1
 
@@ -306,13 +321,52 @@ def test_a_file_that_is_no_approval_is_named(repo: Path) -> None:
         refuse_unless_approved(repo)
 
 
-def test_the_digest_is_of_the_sections_and_the_approvers_by_hand() -> None:
+def test_the_digest_is_of_the_sections_the_approvers_and_the_repository_by_hand() -> None:
     import hashlib
 
-    text = '{"approvers":"# é\\n","policy":{"b":1},"privacy":null,"release":{}}'
+    text = (
+        '{"approvers":"# é\\n","policy":{"b":1},"privacy":null,"release":{},'
+        '"repository":{"first":"f00","key":"","project":"loans"}}'
+    )
     sections = {"policy": {"b": 1}, "release": {}, "train": {"seed": 1}}
 
-    assert policy_digest(sections, "# é\n") == hashlib.sha256(text.encode()).hexdigest()
+    of = Repository(project="loans", first="f00", key="")
+    assert policy_digest(sections, "# é\n", of) == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("differs", ["project", "first", "key"])
+def test_an_approval_of_another_repository_is_none(repo: Path, tmp_path: Path, differs: str) -> None:
+    loosen(repo)
+    approve(repo, BOB)
+    there = Path(shutil.copytree(repo, tmp_path / "other"))
+    match differs:
+        case "project":
+            for each in git(there, "tag").split():
+                git(there, "tag", "-d", each)
+            git(there, "checkout", "-q", "HEAD~1")
+            (there / "params.yaml").write_text((there / "params.yaml").read_text().replace("loans", "lines"))
+            git(there, "commit", "-q", "-a", "-m", "x")
+            text = f"x\n\nStatement-SHA256: {'0' * 64}\n"
+            sign_tag(there, "lines@v0.1.0", "HEAD", text, MAKER)
+        case "first":
+            for each in git(there, "tag").split():
+                git(there, "tag", "-d", each)
+            git(there, "checkout", "-q", "--orphan", "new", "HEAD~1")
+            git(there, "commit", "-q", "-m", "x", "--date", "2020-01-01T00:00:00Z")
+            tag(there, "v0.1.0")
+        case "key":
+            for each in git(there, "tag").split():
+                git(there, "tag", "-d", each)
+            git(there, "checkout", "-q", "HEAD~1")
+            sign_tag(there, "loans@v0.1.0", "HEAD", f"x\n\nStatement-SHA256: {'0' * 64}\n", ADA)
+    edit(there, "at_least: 0.85", "at_least: 0.84")
+    now = compare(there).asked.folder
+    kept = next((repo / "approvals" / "policy").iterdir())
+    shutil.rmtree(there / "approvals")
+    shutil.copytree(kept, there / "approvals" / now)
+
+    with pytest.raises(RefusedError, match=r"approval: must be of policy of (loans|lines) with SHA-256"):
+        refuse_unless_approved(there)
 
 
 def test_an_approval_of_another_name_is_none(repo: Path) -> None:
@@ -323,7 +377,7 @@ def test_an_approval_of_another_name_is_none(repo: Path) -> None:
 
     found, now = compare(repo), dt.datetime.now(tz=dt.UTC)
     other = replace(found.asked, name="loans-v0.1.0")
-    with pytest.raises(VerificationError, match="must be of policy with SHA-256"):
+    with pytest.raises(VerificationError, match="must be of policy of loans with SHA-256"):
         weigh(signed(other, found.approvers, BOB, "x", SOON, now), found.asked, found.approvers, now)
 
 
@@ -350,18 +404,18 @@ def test_a_base_whose_bytes_a_clone_lacks_is_not_taken_for_one_without_a_policy(
         compare(repo, "HEAD~1")
 
 
-def test_it_is_said_who_signed_the_base_and_that_a_shallow_clone_holds_none(
-    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from fairmark.cli import main
-
+def test_it_is_said_who_signed_the_base(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["policy", "--clone", str(repo)]) == 0
-    assert "loans@v0.2.0 is signed by maker@example.org\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "compared with loans@v0.2.0, whose tag is signed by maker@example.org\n" in said
 
-    git(repo, "tag", "loans@v0.3.0")
-    main(["policy", "--clone", str(repo)])
-    assert "loans@v0.3.0 is signed by nobody that its approvers name" in capsys.readouterr().out
 
-    git(repo, "clone", "-q", "--depth", "1", "--no-tags", repo.as_uri(), str(tmp_path / "shallow"))
-    main(["policy", "--clone", str(tmp_path / "shallow")])
-    assert "this clone is shallow" in capsys.readouterr().out
+def test_one_person_alone_is_told_the_two_ways_on(repo: Path) -> None:
+    (repo / FILE).write_text(f"{PEOPLE[0]}\n")
+    git(repo, "commit", "-q", "-a", "-m", "x")
+    tag(repo, "v0.3.0")
+    loosen(repo)
+
+    with pytest.raises(RefusedError) as found:
+        refuse_unless_approved(repo)
+    assert found.value.faults[-1] == ALONE

@@ -6,6 +6,7 @@ One class per different thing that a caller would do about it::
     ├── InputError          mend the data, and run again
     │   └── ParamsError     mend params.yaml, and run again
     ├── StateError          mend the working folder (commit, pull, free the disk), and run again
+    │   └── UndeterminedError   fetch what the message names: from what is here it can't be told
     ├── RefusedError        the verdict is not `pass`: read it, change the model or the policy
     ├── UsageError          you called fairmark wrongly
     └── VerificationError   this is not what was released: trust nothing of it
@@ -42,6 +43,12 @@ class ParamsError(InputError):
 
 class StateError(FairmarkError):
     """The repository, the cache or the disk is not in a state that allows this."""
+
+
+class UndeterminedError(StateError):
+    """From what is here it can't be told, so nothing goes out; the message says what would tell it."""
+
+    exit_code = 5
 
 
 class RefusedError(FairmarkError):

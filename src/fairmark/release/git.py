@@ -35,6 +35,8 @@ _SAFE = {
 }
 _QUIET = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "log.showSignature=false")
 
+_ANSWER_S = 20.0
+
 
 def git(
     root: Path, *words: str, given: str | None = None, extra: Mapping[str, str] | None = None
@@ -96,6 +98,48 @@ def git_bytes(root: Path, *words: str, given: bytes = b"") -> bytes | None:
             env=environment(),
         )
     return answer.stdout if answer.returncode == 0 else None
+
+
+def remote_tags(root: Path, remote: str, pattern: str) -> dict[str, str]:
+    """Return the tags of a remote whose names match, asked over its network: name -> commit.
+
+    Raises
+    ------
+    StateError
+        When it gives no answer in time, or refuses.
+    """
+    # Of protocols none that is a program of the config's own (ext::), and nobody is asked for a password.
+    spoken = {
+        "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "true",
+    }
+    shell = {} if "GIT_SSH_COMMAND" in os.environ else {"GIT_SSH_COMMAND": "ssh -oBatchMode=yes"}
+    words = ("ls-remote", "--tags", "--", remote, f"refs/tags/{pattern}")
+    with _installed():
+        try:
+            answer = subprocess.run(
+                _command(root, words),
+                capture_output=True,
+                check=False,
+                encoding="utf-8",
+                errors="surrogateescape",
+                stdin=subprocess.DEVNULL,
+                timeout=_ANSWER_S,
+                env=environment() | spoken | shell,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise StateError(f"no answer in {_ANSWER_S:.0f} s") from error
+    if answer.returncode != 0:
+        raise StateError(in_words(answer.stderr))
+    found = {}
+    for line in answer.stdout.splitlines():
+        commit, _, ref = line.partition("\t")
+        # An annotated tag is listed twice: itself, and as NAME^{} the commit that it names.
+        name = ref.removeprefix("refs/tags/")
+        if name.endswith("^{}") or name not in found:
+            found[name.removesuffix("^{}")] = commit
+    return found
 
 
 @contextmanager

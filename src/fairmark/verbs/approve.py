@@ -60,11 +60,16 @@ def _release(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
 
 
 def _policy(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
-    from fairmark.errors import StateError
+    from fairmark.errors import StateError, UndeterminedError
     from fairmark.release.decisions.loosening import compare
+    from fairmark.release.decisions.policy_base import named_base
 
-    found = compare(given.clone, given.base)
+    found = compare(given.clone, given.base or named_base())
     say(*found.lines())
+    if found.untold:
+        raise UndeterminedError(
+            "policy: must be approved in a whole clone, got one that lacks", *found.untold
+        )
     if not found.asked.needed:
         raise StateError("policy: must be looser than before to need an approval, got one that is not")
     return found.asked, list(found.approvers)

@@ -1,7 +1,8 @@
 """Whether the policy was loosened since it last held, and approved by those who may.
 
 Compared are the sections `policy`, `release` and `privacy` of params.yaml and the file `approvers`, as they
-stand in the working folder, with those of a base: what somebody names, or the newest release.
+stand in the working folder, with those of a base: what somebody names, or the newest release whose tag is
+signed by a known key (`release_tags`).
 """
 
 import datetime as dt
@@ -11,21 +12,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairmark.errors import FairmarkError, RefusedError
+from fairmark.errors import FairmarkError, RefusedError, UndeterminedError
 from fairmark.params import Params, read_params, typed
 from fairmark.release.decisions.approvals import Counted, count, kept
 from fairmark.release.decisions.approver_changes import approver_changes
 from fairmark.release.decisions.approvers import APPROVAL, FILE, Approver, named, people, read_approvers
 from fairmark.release.decisions.asked import POLICY, Asked
 from fairmark.release.decisions.direction import LOOSENED, SECTIONS, Change
-from fairmark.release.decisions.policy_base import authors, base_of, changes_since, policy_at
+from fairmark.release.decisions.policy_base import (
+    BASE,
+    authors,
+    changes_since,
+    commit_of,
+    named_base,
+    policy_at,
+)
+from fairmark.release.decisions.release_tags import ReleaseTags, is_shallow, release_tags
 from fairmark.release.foreign import foreign_text, foreign_yaml
+from fairmark.release.git import need
 from fairmark.release.signatures.envelope import canonical
 from fairmark.sections.release import Approvals
 
 if TYPE_CHECKING:
     from fairmark.release.signatures.keys import PublicKey
 
+NO_RELEASE = "no release yet and no base named: nothing to compare the policy with"
+ALONE = (
+    "nobody may approve it, and there are two ways on: take back what is loosened; or name a second person "
+    f"in {FILE}, release once with the policy as it was, and let that person approve the change after that"
+)
 HOW = "each of them: `fairmark approve --policy --reason TEXT --expires YYYY-MM-DD`, and commit the file"
 
 
@@ -37,6 +52,10 @@ class Compared:
     ----------
     base
         The revision, as it was named; None where there is nothing to compare with.
+    why
+        Why it is that base, in words.
+    untold
+        Why it can't be told which release is the newest: a line each.
     approvers
         Those of the base: nobody can name himself and approve.
     asked
@@ -44,6 +63,8 @@ class Compared:
     """
 
     base: str | None
+    why: str
+    untold: tuple[str, ...]
     changes: tuple[Change, ...]
     approvers: tuple[Approver, ...]
     asked: Asked
@@ -51,16 +72,21 @@ class Compared:
     faults: tuple[str, ...]
 
     @property
+    def loosened(self) -> bool:
+        """Whether something is loosened that not enough people approved."""
+        return len(self.counted.approvals) < self.asked.needed
+
+    @property
     def stands(self) -> bool:
-        """Whether nothing is loosened, or enough people approved it."""
-        return len(self.counted.approvals) >= self.asked.needed
+        """Whether it can be told that nothing is loosened, or that enough people approved it."""
+        return not self.loosened and not self.untold
 
     def lines(self) -> list[str]:
         """Return what was found, for a person."""
         if self.base is None:
-            return ["no release yet and no base named: nothing to compare the policy with"]
+            return [self.why, *self.untold]
         told = [each.line() for each in self.changes] or ["nothing of the policy changed"]
-        return [f"compared with {self.base}", *told, *self.approved()]
+        return [f"compared with {self.base}, {self.why}", *told, *self.approved(), *self.untold]
 
     def approved(self) -> list[str]:
         """Return how far what is loosened is approved, and why each approval that does not count does not."""
@@ -72,21 +98,30 @@ class Compared:
         return [
             f"{self.base}: {self.asked.needed} of its approvers must approve that, got {len(given)}",
             *(f"approved by {line}" for line in given),
-            *([] if self.stands else [f"who may still approve: {', '.join(able) or 'nobody'}"]),
+            *([f"who may still approve: {', '.join(able) or 'nobody'}"] if self.loosened else []),
             *self.counted.refused,
             *self.faults,
+            *([HOW if able else ALONE] if self.loosened else []),
         ]
 
 
-def compare(root: Path, base: str | None = None, own: "PublicKey | None" = None) -> Compared:
+def compare(
+    root: Path,
+    base: str | None = None,
+    maker: "PublicKey | None" = None,
+    *,
+    remotes: bool = False,
+) -> Compared:
     """Return how the policy of the working folder moved since `base`.
 
     Parameters
     ----------
     base
-        A revision; by default what $FAIRMARK_BASE names, else the newest release tag that HEAD holds.
-    own
+        A revision; by default the newest release that HEAD holds by a signed tag.
+    maker
         The key of who makes a release of it, whose approval can't count.
+    remotes
+        Whether the remotes may be asked for tags that are not here.
 
     Raises
     ------
@@ -95,53 +130,96 @@ def compare(root: Path, base: str | None = None, own: "PublicKey | None" = None)
     StateError
         When the base's own files can't be read.
     """
+    from fairmark.release.signatures.own import own_public
+
     params = read_params(root / "params.yaml")
     after, text = foreign_yaml(root / "params.yaml"), _text(root / FILE)
     head = read_approvers(text)
-    base, commit = base_of(root, base, params.project.name)
-    if commit is None:
-        return Compared(None, (), (), _asked(params, after, text, 0), Counted((), ()), ())
+    tags = release_tags(root, params.project.name, maker or own_public(), remotes=remotes)
+    untold = tags.untold if base is None or is_shallow(root) else ()
+    why = f"whose tag is signed by {tags.signer}" if base is None else "which was named"
+    base, of = base or tags.newest, _repository(root, params, tags)
+    if base is None:
+        why = "which release is the newest can't be told" if untold else NO_RELEASE
+        return Compared(None, why, untold, (), (), _asked(params, after, text, 0, of), Counted((), ()), ())
+    commit = commit_of(root, base)
     before, known = policy_at(root, commit)
-    found = (*changes_since(before, after, str(base)), *approver_changes(known, head))
+    found = (*changes_since(before, after, base), *approver_changes(known, head))
     who, keys = authors(root, commit)
-    makers = keys | ({own.keyid} if own else set())
+    makers = keys | ({maker.keyid} if maker else set())
     who |= {each for each in (named([*known, *head], key) for key in makers) if each}
     able = set(people(known, APPROVAL, _now())) - who
     needed = _needed(found, before, params, len(able))
-    asked = _asked(params, after, text, needed, frozenset(makers), frozenset(who))
+    asked = _asked(params, after, text, needed, of, frozenset(makers), frozenset(who))
     envelopes, faults = kept(root, asked) if needed else ({}, [])
     counted = count(envelopes, asked, known, _now())
-    return Compared(base, found, tuple(known), asked, counted, tuple(faults))
+    return Compared(base, why, untold, found, tuple(known), asked, counted, tuple(faults))
 
 
-def refuse_unless_approved(root: Path, base: str | None = None) -> Compared:
-    """Return how the policy moved, when nothing of it is loosened or that is approved.
+def refuse_unless_approved(root: Path) -> Compared:
+    """Return how the policy moved since the newest release, when nothing is loosened or that is approved.
 
-    Asked by whoever makes a release: his own approval does not count.
+    Asked by whoever makes a release: his own approval does not count. What $FAIRMARK_BASE names is the base
+    only where the newest release can't be told.
 
     Raises
     ------
     RefusedError
         Naming what is loosened, how many must approve it, and who may.
+    UndeterminedError
+        When it can't be told which release is the newest, with what would tell it.
     """
     from fairmark.release.signatures.own import own_public
 
-    found = compare(root, base, own_public())
-    if not found.stands:
+    found = compare(root, None, own_public(), remotes=True)
+    if found.untold and not found.loosened and (base := named_base()):
+        found = compare(root, base, own_public())
+    if found.loosened:
         loosened = [each.line() for each in found.changes if each.way == LOOSENED]
         raise RefusedError(
             f"policy: must not be looser than at {found.base} without approvals, got",
             *loosened,
             *found.approved(),
-            HOW,
+        )
+    if found.untold:
+        raise UndeterminedError(
+            f"policy: must not be looser than at the newest release, got none that can be told (or ${BASE})",
+            *found.untold,
         )
     return found
 
 
-def policy_digest(sections: Any, approvers: str) -> str:
-    """Return the SHA-256 by which a policy is approved: of the three sections and the text of `approvers`."""
-    value = {name: sections.get(name) for name in SECTIONS} | {FILE: approvers}
+@dataclass(frozen=True)
+class Repository:
+    """What an approval of a policy is bound to: the same text in another repository is another policy.
+
+    Parameters
+    ----------
+    project
+        The name of its releases.
+    first
+        The first commit of HEAD's main line.
+    key
+        The id of the key that signed its lowest release; empty before there is one.
+    """
+
+    project: str
+    first: str
+    key: str
+
+
+def policy_digest(sections: Any, approvers: str, of: Repository) -> str:
+    """Return the SHA-256 by which a policy is approved.
+
+    It is that of the canonical JSON of the three sections, of the text of `approvers`, and of the repository.
+    """
+    value = {name: sections.get(name) for name in SECTIONS} | {FILE: approvers, "repository": vars(of)}
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def _repository(root: Path, params: Params, tags: ReleaseTags) -> Repository:
+    words = ("rev-list", "--first-parent", "--max-parents=0", "HEAD")
+    return Repository(params.project.name, need(root, "tell its history", *words).strip(), tags.key or "")
 
 
 def _asked(
@@ -149,14 +227,15 @@ def _asked(
     sections: Any,
     approvers: str,
     needed: int,
+    of: Repository,
     makers: frozenset[str] = frozenset(),
     authors: frozenset[str] = frozenset(),
 ) -> Asked:
-    digest = policy_digest(sections, approvers)
+    digest = policy_digest(sections, approvers, of)
     waived = {each.limit for each in (*params.policy.waivers, *params.policy.overrides)}
     return Asked(
         kind=POLICY,
-        name="policy",
+        name=f"policy of {of.project}",
         digest=digest,
         folder=f"policy/{digest[:16]}",
         makers=makers,

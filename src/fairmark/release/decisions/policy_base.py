@@ -1,62 +1,38 @@
 """What a policy is compared with: a revision, what it said, and who wrote what came after it."""
 
 import os
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fairmark.errors import FairmarkError, InputError, StateError, UsageError
-from fairmark.release.decisions.approvers import FILE, TAGS, Approver, read_approvers
+from fairmark.errors import InputError, StateError, UsageError
+from fairmark.release.decisions.approvers import FILE, Approver, read_approvers
 from fairmark.release.decisions.direction import Change, changes
 from fairmark.release.foreign import strict_yaml
 from fairmark.release.git import git, need
 from fairmark.release.signatures.signed_by import claimed_key
-from fairmark.release.signatures.tags import tag_signer
 from fairmark.release.trace import committed_file
 
 BASE = "FAIRMARK_BASE"
 
 
-def base_of(root: Path, base: str | None, name: str) -> tuple[str | None, str | None]:
-    """Return the base as it is named, and its commit; None for both where there is none.
+def named_base() -> str | None:
+    """Return the base that $FAIRMARK_BASE names; a forge gives zeros for the one before a branch's first."""
+    base = os.environ.get(BASE)
+    return base if base and set(base) != {"0"} else None
+
+
+def commit_of(root: Path, base: str) -> str:
+    """Return the commit of a base.
 
     Raises
     ------
     UsageError
         When it is no commit of this repository.
     """
-    base = base or os.environ.get(BASE) or _newest_tag(root, name)
-    if base is None or set(base) == {"0"}:  # what a forge gives for the commit before a branch's first
-        return None, None
     answer = git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
     if answer.returncode != 0:
         raise UsageError(f"base: must be a commit that is here, got {base[:80]!a} (fetch it)")
-    return base, answer.stdout.strip()
-
-
-def vouched(root: Path, base: str | None, approvers: Sequence[Approver]) -> list[str]:
-    """Return what is to be said of a base, for anybody can set a tag, and a shallow clone holds few.
-
-    Parameters
-    ----------
-    approvers
-        Those of the base; the user's own key counts beside them.
-    """
-    from fairmark.release.signatures.own import own_public
-
-    if base is None:
-        shallow = git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == "true"
-        wanted = "this clone is shallow: a release before it can't be seen (git fetch --unshallow --tags)"
-        return [wanted] if shallow else []
-    if git(root, "rev-parse", "--verify", "--quiet", f"refs/tags/{base}").returncode != 0:
-        return []
-    own = own_public()
-    lines = [each.line() for each in approvers if each.may(TAGS)] + ([own.allowed("you")] if own else [])
-    try:
-        return [f"{base} is signed by {tag_signer(root, base, lines)}"]
-    except FairmarkError:
-        return [f"{base} is signed by nobody that its approvers name: look whether it is a release"]
+    return answer.stdout.strip()
 
 
 def policy_at(root: Path, commit: str) -> tuple[dict[str, Any], list[Approver]]:
@@ -114,14 +90,3 @@ def _committed(root: Path, commit: str, name: str) -> bytes:
 
 def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
-
-
-def _newest_tag(root: Path, name: str) -> str | None:
-    """Return the highest release tag of `name` that HEAD holds."""
-    words = ("tag", "--list", f"{name}@v*", "--merged", "HEAD")
-    found = [
-        (tuple(map(int, match.groups())), match.string)
-        for tag in need(root, "list its tags", *words).split()
-        if (match := re.fullmatch(re.escape(name) + r"@v(\d+)\.(\d+)\.(\d+)", tag))
-    ]
-    return max(found)[1] if found else None
