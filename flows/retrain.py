@@ -23,6 +23,7 @@ from surroundings import LOG, ROOT
 
 from fairmark.errors import StateError
 from fairmark.release.trace import trace
+from fairmark.source import check_source
 
 WAIT_S = [5, 20, 60]
 """Seconds before each further try."""
@@ -87,7 +88,14 @@ def run_stages(progress: Progress) -> None:
 
 
 def put_right() -> None:
-    """Put right what a killed run left in the way, and say what it was."""
+    """Put right what a killed run left in the way, and say what it was.
+
+    Raises
+    ------
+    StateError
+        When the flow's own code is not that of the folder that it works on.
+    """
+    check_source(ROOT, "flow")
     for line in mend.mend(ROOT):
         say(line)
 

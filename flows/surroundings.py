@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from watched import guarded
 
 from fairmark.errors import FairmarkError, StateError
+from fairmark.source import check_source
 from fairmark.terminal import plain, say, stopped
 
 BEGAN = time.monotonic()
@@ -118,6 +119,7 @@ def run(flow: Any, **parameters: Any) -> None:
     if not SERVED:
         LOG.info("starting Prefect with a server of its own, for as long as this takes")
     try:
+        check_source(ROOT, flow.name)
         with quiet:
             flow(**parameters)
     except FairmarkError as error:

@@ -10,6 +10,7 @@ from fairmark.errors import FairmarkError, UsageError
 from fairmark.params import Params, read_params, read_yaml, typed
 from fairmark.sections.learning import Chosen
 from fairmark.sections.section import Section
+from fairmark.source import check_source
 from fairmark.terminal import stopped
 
 
@@ -27,6 +28,7 @@ def run(stage: Callable[..., None], argv: Sequence[str]) -> None:
         `[program, params.yaml, path, ...]`, as in `sys.argv`.
     """
     try:
+        check_source(Path.cwd(), stage.__name__)
         paths, sections = called(stage, argv)
         stage(*paths, **sections)
     except FairmarkError as error:
