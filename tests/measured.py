@@ -15,6 +15,13 @@ MODEL = "a" * 64
 Counts = Mapping[str, tuple[int, int, int, int]]
 """Rows of each group: true positive, false positive, false negative, true negative."""
 
+NOTHING: dict[str, Any] = {
+    name: {"value": None, "each": [], "why": "not looked for in this test"} for name in Findings.model_fields
+}
+"""The findings of measurements that nobody looked for any in."""
+AUDITED: dict[str, Any] = {"label_power": {}}
+PREPARED: dict[str, Any] = {"files": {"main": {"rows": 9, "duplicates": 0, "sha256": "c" * 64}, "test": None}}
+"""As much of audit.json and of prepare's summary as the findings are made of, without any finding."""
 FAIR: Counts = {"Female": (500, 300, 300, 4000), "Male": (1000, 600, 600, 8000)}
 UNFAIR: Counts = {"Female": (250, 150, 300, 4400), "Male": (1800, 800, 600, 7000)}
 
@@ -48,6 +55,7 @@ def document(
     )
     data = {"rows": len(label), "positives": int(label.sum()), "part": "test", "rows_sha256": "b" * 64}
     whole = found | {
+        "findings": NOTHING,
         "confidence": 0.95,
         "model": {"sha256": MODEL, "threshold": 0.5},
         "data": data | {"weighted": weight is not None},

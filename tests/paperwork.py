@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from measured import NOTHING
 
 from fairmark.files import steady, write_json, write_text
 from fairmark.judge.measure import measure
@@ -148,6 +149,7 @@ def _measured(sizes: str, threshold: float) -> dict[str, Any]:
     whole = found | {
         "model": {"sha256": "ab" * 32, "threshold": threshold},
         "data": data | {"rows_sha256": "cd" * 32},
+        "findings": NOTHING,
         "confidence": 0.95,
     }
     return dict(steady(whole))
@@ -386,6 +388,7 @@ def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
         },
         "leakage": {
             "alone": {number: 0.71, word: None},
+            "together": [{"columns": [number, word], "auc": 0.75}],
             "concentration": {"rows": 500, "feature": number, "share": 0.6},
             "later": {"dates": None, "why": "no time column"},
             "twins": {"train": twins, "valid": twins, "valid_in_train": twins, "without": glance(attributes)},

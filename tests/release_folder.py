@@ -25,6 +25,7 @@ from fairmark.release.trace import tag_release, trace
 from fairmark.report.environment import literal
 from fairmark.report.words import count, measured, number, title
 from fairmark.sections.learning import Chosen
+from fairmark.sections.policy import Findings
 
 CHOSEN = {
     "family": "logistic",
@@ -133,6 +134,9 @@ def measurements(folder: Path) -> dict[str, Any]:
             "rows_sha256": hashlib.sha256(ids.encode()).hexdigest(),
         },
         "confidence": 0.95,
+        "findings": {
+            name: {"value": 0.0, "each": [{"of": [], "value": 0.0}]} for name in Findings.model_fields
+        },
         **measure(label, score, decision, None, groups, known, **options),
     }
 

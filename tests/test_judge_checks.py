@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from checked import CHECKS, CHOSEN, GROUPS, ODD, POLICY, TRAIN, limit, parts, scorecard
+from measured import AUDITED, NOTHING, PREPARED
 from pipeline import run_stage
 from second import make_second
 
 from fairmark.errors import InputError
 from fairmark.files import steady, write_json
-from fairmark.judge.checks import checks
+from fairmark.judge.checks import checks, found_beforehand
 from fairmark.judge.glance import Rows
 from fairmark.judge.verdict import judge
 from fairmark.learn.fit import fit_model
@@ -45,12 +46,17 @@ def _about(made: Parts, model: Model) -> dict[str, Any]:
             "rows_sha256": "0" * 64,
         },
         "confidence": 0.95,
+        "findings": NOTHING,
     }
+
+
+def _leakage(made: Parts, model: Model) -> dict[str, Any]:
+    return found_beforehand(made, model, EVALUATE, AUDITED, PREPARED)[1]
 
 
 def _checked(made: Parts, chosen: Chosen = CHOSEN, policy: Policy = POLICY) -> dict[str, Any]:
     model = fit_model(made, chosen, TRAIN, policy)
-    return checks(made, model, EVALUATE, TRAIN, policy, _about(made, model))
+    return checks(made, model, EVALUATE, TRAIN, policy, _about(made, model), _leakage(made, model))
 
 
 def _documents(found: dict[str, Any]) -> dict[str, Any]:
@@ -226,6 +232,7 @@ def test_a_model_of_other_features_than_those_of_the_table_is_refused() -> None:
             TRAIN,
             POLICY,
             _about(made, model),
+            {},
         )
 
 
@@ -239,7 +246,9 @@ def test_a_second_data_set_with_dates_and_weights_is_checked(tmp_path: Path) -> 
     chosen = BOOSTED.model_copy(update={"margin": 0.0})
     model = fit_model(made, chosen, params.train, params.policy)
 
-    found = steady(checks(made, model, params.evaluate, params.train, params.policy, _about(made, model)))
+    leakage = found_beforehand(made, model, params.evaluate, AUDITED, PREPARED)[1]
+    about = _about(made, model)
+    found = steady(checks(made, model, params.evaluate, params.train, params.policy, about, leakage))
 
     assert all(judge(document, params.policy, None).faults == () for document in _documents(found).values())
     assert found["probe"]["features"][0]["feature"] in {"rating", "income", 'debt [€, "total"]'}

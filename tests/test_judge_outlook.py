@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from checked import parts, scorecard
-from measured import limit, policy
+from measured import NOTHING, limit, policy
 
 from fairmark.judge.glance import Rows
 from fairmark.judge.measure import measure
@@ -47,7 +47,7 @@ def _both(given: Policy, weight: np.ndarray, cut: float) -> tuple[Any, Any]:
         "weighted": heavy is not None,
     }
     origin = {"model": {"sha256": "a" * 64, "threshold": cut}, "data": about | {"rows_sha256": "b" * 64}}
-    verdict = judge({**origin, **found}, given, None)
+    verdict = judge({**origin, **found, "findings": NOTHING}, given, None)
     assert not verdict.faults
     return verdict, outlook(bare(rows, SCORES, decision, given, 5), given)
 

@@ -156,8 +156,7 @@ def test_a_failure_let_through_is_shown_as_a_failure() -> None:
 
 
 def test_nothing_on_record_lets_through_what_can_not_be_measured() -> None:
-    named = limit("odd", "recall", None, 0.5)
-    rules = policy([named], overrides=[OVERRIDE.model_copy(update={"limit": "odd"})])
-    rules = rules.model_copy(update={"limits": [named.model_copy(update={"measure": "kindness"})]})
+    odd = limit("odd", "recall", "nobody", 0.5)
+    rules = policy([odd], overrides=[OVERRIDE.model_copy(update={"limit": "odd"})])
 
     assert on_record(_verdict(rules), rules) == ""

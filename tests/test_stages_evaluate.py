@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from measured import limit, policy
+from measured import AUDITED, PREPARED, limit, policy
 from people import FEATURES, SCHEMA, TRAIN, chosen, frames
 from sklearn.metrics import accuracy_score, roc_auc_score
 
@@ -35,6 +35,8 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
         "table",
         "evidence",
         "schema",
+        "prepared",
+        "audit",
         "rows",
         "model",
         "metrics.json",
@@ -50,6 +52,8 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
     groups["age"].append("gone")
     attributes = {name: dict(each, groups=groups[name]) for name, each in SCHEMA["attributes"].items()}
     write_json(made["schema"], dict(SCHEMA, attributes=attributes, weighted=weighted))
+    write_json(made["prepared"], PREPARED)
+    write_json(made["audit"], AUDITED)
     for name, frame in (("table", table), ("evidence", evidence), ("rows", parts)):
         write_parquet(made[name], frame)
     encoder = Encoder.fit(table, FEATURES, 9)

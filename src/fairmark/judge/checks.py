@@ -11,8 +11,9 @@ import numpy as np
 
 from fairmark.judge.abstain import Ranked, abstain
 from fairmark.judge.cells import Floats
+from fairmark.judge.findings import signs
 from fairmark.judge.glance import Rows
-from fairmark.judge.leakage import alone, concentration, later, twins
+from fairmark.judge.leakage import alone, concentration, later, together, twins
 from fairmark.judge.learning import Fits, learning
 from fairmark.judge.measure import measure
 from fairmark.judge.outlook import bare, outlook
@@ -31,8 +32,47 @@ REPLICATES = 100
 """Of the bootstrap in stressed measurements: the gate does not use it, and the report shows nothing of it."""
 
 
+def found_beforehand(
+    parts: Parts, model: Model, params: Evaluate, audit: Mapping[str, Any], prepared: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the signs that the answer is known beforehand, and the experiments that show them on test rows.
+
+    Parameters
+    ----------
+    audit, prepared
+        What the stage `audit` wrote, and the summary of `prepare`.
+
+    Returns
+    -------
+    tuple
+        The entry "findings" of the measurements, and the entry "leakage" of checks.json.
+    """
+    own = params.checks
+    train, valid, rows = (Rows.of(parts, name) for name in ("train", "valid", "test"))
+    seen, matrix = (model.encoder.transform(part.table) for part in (train, rows))
+    sample = valid.take(_drawn(len(valid.label), own.sample, own.seed))
+    moves = model.contributions(sample.table)
+    learnt, columns = (seen, train.label, train.weight), model.encoder.columns
+    leading = _leading(moves, model, sample.weight, own.leading)
+    score, cutoff = model.score(rows.table), model.cut(rows.groups)
+    leakage = {
+        "alone": alone(columns, learnt, matrix, rows),
+        "together": together(columns, leading, learnt, matrix, rows),
+        "concentration": concentration(moves, model.features, sample.weight),
+        "later": later(parts),
+        "twins": twins(parts, model.encoder.transform(parts.table), rows, score, cutoff),
+    }
+    return signs(audit, prepared, leakage), leakage
+
+
 def checks(
-    parts: Parts, model: Model, params: Evaluate, base: Train, policy: Policy, about: Mapping[str, Any]
+    parts: Parts,
+    model: Model,
+    params: Evaluate,
+    base: Train,
+    policy: Policy,
+    about: Mapping[str, Any],
+    leakage: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return what artifacts/evaluate/checks.json holds; no row id and no row is in it.
 
@@ -45,8 +85,10 @@ def checks(
     params
         `params.checks` says what is done, the rest how it is measured.
     about
-        The entries "model", "data" and "confidence" of the measurements of this model, which the stressed
-        measurements take over.
+        The entries "model", "data", "confidence" and "findings" of the measurements of this model, which the
+        stressed measurements take over.
+    leakage
+        The experiments of `found_beforehand`, for the record.
 
     Returns
     -------
@@ -68,7 +110,7 @@ def checks(
         rig,
         own,
         lambda scores: _document(rig, scores, params, policy, about),
-        lambda scores: _verdict(rig, scores, params, policy),
+        lambda scores: _verdict(rig, scores, params, policy, about),
     )
     return {
         "learning": learning(parts, model, own, fits),
@@ -80,12 +122,7 @@ def checks(
             "level": level,
             "bands": abstain(chosen_on, rows, score, cutoff, own.bands, level),
         },
-        "leakage": {
-            "alone": alone(model.encoder.columns, (seen, train.label, train.weight), matrix, rows),
-            "concentration": concentration(moves, model.features, sample.weight),
-            "later": later(parts),
-            "twins": twins(parts, model.encoder.transform(parts.table), rows, score, cutoff),
-        },
+        "leakage": dict(leakage),
     }
 
 
@@ -101,10 +138,13 @@ def _leading(moves: Floats, model: Model, weight: Floats, count: int) -> list[st
     return [model.features[k] for k in order[:count]]
 
 
-def _verdict(rig: Rig, score: Floats, params: Evaluate, policy: Policy) -> dict[str, Any]:
+def _verdict(
+    rig: Rig, score: Floats, params: Evaluate, policy: Policy, about: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return how stressed scores would be judged by the gated limits, on no day."""
     decision = rig.decide(score).astype(np.int8)
-    return outlook(bare(rig.rows, score, decision, policy, params.calibration_bins), policy)
+    found = bare(rig.rows, score, decision, policy, params.calibration_bins)
+    return outlook(found | {"findings": about["findings"]}, policy)
 
 
 def _document(
@@ -114,7 +154,7 @@ def _document(
     gated = {limit.attribute for limit in policy.limits}
     rows = rig.rows
     return {
-        **{name: about[name] for name in ("model", "data", "confidence")},
+        **{name: about[name] for name in ("model", "data", "confidence", "findings")},
         **measure(
             rows.label,
             score,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fairmark.files import steady
+from fairmark.judge import findings
 from fairmark.judge.cells import Cells
 from fairmark.judge.constant import gain
 from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS
@@ -49,7 +50,12 @@ def faults(document: Any, expected: Expected) -> list[str]:
     try:
         found = [*_numbers(document, "measurements")]
         # Comparing cells with values makes sense only of numbers.
-        return found or [*_origin(document, expected), *_whole(document), *_parts(document, expected)]
+        return found or [
+            *_origin(document, expected),
+            *_whole(document),
+            *_parts(document, expected),
+            *findings.faults(document),
+        ]
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         words = f"no {error}" if isinstance(error, KeyError) else str(error)
         return [f"measurements: must have the shape that `evaluate` writes, got {words}"]

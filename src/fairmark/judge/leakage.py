@@ -5,6 +5,7 @@ avoidance". An AUC that is too good to be true is one more sign; the policy's ce
 """
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,58 @@ def _power(column: Column, train: tuple[Floats, Labels, Floats], values: Floats,
     weight = np.bincount(seen, train[2], size)
     base = float(np.average(train[1], weights=train[2]))
     share = (np.bincount(seen, train[1] * train[2], size) + base) / (weight + 1)  # one row's worth of doubt
+    found = roc_auc(rows.label, share[places], rows.weight)
+    return None if found is None else found.value
+
+
+COARSE_BINS = 10
+"""Bins of a number in a pair: squared, still few enough to hold rows."""
+
+
+def together(
+    columns: Sequence[Column],
+    leading: Sequence[str],
+    train: tuple[Floats, Labels, Floats],
+    matrix: Floats,
+    rows: Rows,
+) -> list[dict[str, Any]]:
+    """Return the AUC of each pair of the leading features, as `alone` has it of one.
+
+    The answer may stand in no column and in two of them: a start and an end, an amount and its total.
+
+    Returns
+    -------
+    list
+        `{"columns": [name, name], "auc"}` of each pair, the highest first; None stands last.
+    """
+    own = {column.name: k for k, column in enumerate(columns)}
+    coded = {
+        name: _coarse(columns[own[name]], train[0][:, own[name]], matrix[:, own[name]]) for name in leading
+    }
+    found = [
+        {"columns": [one, two], "auc": _joint(coded[one], coded[two], train, rows)}
+        for one, two in combinations(leading, 2)
+    ]
+    return sorted(found, key=lambda pair: (-(pair["auc"] or 0.0), pair["columns"]))
+
+
+def _coarse(column: Column, train: Floats, values: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
+    """Return the bin of each train row and of each measured row, and how many bins there are."""
+    continuous = column.kind in {"numeric", "date"}
+    cuts = edges(train, COARSE_BINS) if continuous else np.arange(1, _values(column), dtype=np.float64)
+    return _places(train, cuts), _places(values, cuts), len(cuts) + 2
+
+
+def _joint(
+    one: tuple[NDArray[np.intp], NDArray[np.intp], int],
+    two: tuple[NDArray[np.intp], NDArray[np.intp], int],
+    train: tuple[Floats, Labels, Floats],
+    rows: Rows,
+) -> float | None:
+    seen, places, size = one[0] * two[2] + two[0], one[1] * two[2] + two[1], one[2] * two[2]
+    base = float(np.average(train[1], weights=train[2]))
+    weight = np.bincount(seen, train[2], size)
+    share = (np.bincount(seen, train[1] * train[2], size) + base) / (weight + 1)
     found = roc_auc(rows.label, share[places], rows.weight)
     return None if found is None else found.value
 

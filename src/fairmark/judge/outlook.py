@@ -9,6 +9,7 @@ from typing import Any
 
 from fairmark.judge.cells import Floats
 from fairmark.judge.comparisons import Comparison
+from fairmark.judge.findings import Sign
 from fairmark.judge.glance import Rows
 from fairmark.judge.limits import Compared
 from fairmark.judge.measure import Taken, scored
@@ -79,9 +80,11 @@ def _groups(
         yield group, {"rows": int(mine.count.sum()), "cells": mine.to_json(), "measures": found}
 
 
-def _outcome(each: Compared | str, limit: Limit, shares: Tails) -> Outcome:
+def _outcome(each: Compared | Sign | str, limit: Limit, shares: Tails) -> Outcome:
     if isinstance(each, str):
         return MISSED
+    if isinstance(each, Sign):
+        return UNSURE if each.shown else MET
     comparison: Comparison = each.comparison
     if comparison.value is None:
         return UNSURE
@@ -93,6 +96,7 @@ def _outcome(each: Compared | str, limit: Limit, shares: Tails) -> Outcome:
 
 def _value(limit: Limit, plan: Any) -> float | None:
     values = [one.comparison.value for one in plan if isinstance(one, Compared)]
+    values += [one.value for one in plan if isinstance(one, Sign)]
     known = [value for value in values if value is not None]
     return None if not known else min(known) if limit.at_least is not None else max(known)
 

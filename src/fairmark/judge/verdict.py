@@ -1,5 +1,8 @@
 """The one pure function that turns measurements and limits into a verdict with known error rates.
 
+A sign that the answer is known beforehand (`findings`) is no comparison and has no share of the level: above
+the policy's number it leaves insufficient evidence, until a waiver of the policy answers it.
+
 Three outcomes for each comparison: **pass**, the bound towards the limit clears it; **fail**, the opposite
 bound misses it; **insufficient evidence**, neither. A limit fails if any of its comparisons does, is
 undecided if any is, and passes else; the gated limits make the verdict by the same rule. A waiver of the
@@ -36,6 +39,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from fairmark.files import steady
+from fairmark.judge import findings
 from fairmark.judge.comparisons import Comparison
 from fairmark.judge.evidence import Expected, faults
 from fairmark.judge.limits import Compared, compared, nonsense
@@ -203,8 +207,10 @@ def forbidden(measurements: Mapping[str, Any], policy: Policy) -> Iterator[str]:
         )
 
 
-def planned(limit: Limit, measurements: Mapping[str, Any]) -> Sequence[Compared | str]:
-    """Return the comparisons of a limit, or why there are none."""
+def planned(limit: Limit, measurements: Mapping[str, Any]) -> Sequence[Compared | findings.Sign | str]:
+    """Return the comparisons or the signs of a limit, or why there are none."""
+    if limit.measure in findings.NAMES:
+        return findings.planned(limit, measurements)
     wrong = nonsense(limit, measurements["groups"])
     if wrong:
         return [f"policy.limits.{limit.name}.{wrong}"]
@@ -270,10 +276,12 @@ def _refused(limit: Limit, text: str) -> Finding:
 
 
 def _finding(
-    each: Compared | str, limit: Limit, shares: Tails, policy: Policy, today: dt.date | None
+    each: Compared | findings.Sign | str, limit: Limit, shares: Tails, policy: Policy, today: dt.date | None
 ) -> Finding:
     if isinstance(each, str):
         return _refused(limit, f"No verdict on this limit, so it fails: {each}")
+    if isinstance(each, findings.Sign):
+        return _sign(each, policy, today)
     at_value, at = _limit_of(limit)
     outcome, numbers = _decided(each.comparison, at_value, shares, at_least=at == "at_least")
     more = None
@@ -297,6 +305,22 @@ def _finding(
         rows=sum(each.rows),
         small=bool(each.groups) and min(each.rows) < policy.min_group_rows,
         more_rows=more,
+        waived_by=None if waiver is None else _by(waiver, outcome),
+    )
+
+
+def _sign(each: findings.Sign, policy: Policy, today: dt.date | None) -> Finding:
+    outcome = UNSURE if each.shown else MET
+    covering = [w for w in _recorded(outcome, policy) if covers(w, each.limit.name, each.of)]
+    waiver = next((w for w in covering if today and w.decided <= today <= w.expires), None)
+    return replace(
+        _refused(each.limit, " ".join([each.text(), *waived(covering, waiver, today)])),
+        group=" + ".join(each.of) or None,
+        groups=each.of,
+        outcome=outcome,
+        value=each.value,
+        bound=each.value,
+        opposite=each.value,
         waived_by=None if waiver is None else _by(waiver, outcome),
     )
 

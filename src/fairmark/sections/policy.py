@@ -211,5 +211,5 @@ class Policy(Section):
 
     @property
     def required(self) -> list[Limit]:
-        """Every limit of the verdict: those written, and those on the constant answer."""
-        return [*self.limits, *self.gains]
+        """Every limit of the verdict: those written, those on the constant answer, and the findings."""
+        return [*self.limits, *self.gains, *self.signs]

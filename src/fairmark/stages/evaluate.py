@@ -1,10 +1,11 @@
 """Stage 6: how good and how fair the model is on test rows, each number with an interval.
 
-Reads `table`, `evidence` and `schema` of `prepare`, `rows` of `split`, and the folder `model` of `train`.
-Writes `metrics` (JSON: the headline, for `dvc metrics`), `measurements` (JSON: every measure overall, by
-group and by intersection, with the cells behind it; what `judge` reads), the folder `plots` (CSV: roc,
-precision_recall, calibration, groups) and `further` (JSON: what `judge.checks` looks at beside). Read by
-`document` and the release. Test rows are measured on here, and nowhere decided by.
+Reads `table`, `evidence`, `schema` and `summary` of `prepare`, the `audit`, `rows` of `split`, and the folder
+`model` of `train`. Writes `metrics` (JSON: the headline, for `dvc metrics`), `measurements` (JSON: every
+measure overall, by group and by intersection, with the cells behind it, and the findings of earlier stages;
+what `judge` reads), the folder `plots` (CSV: roc, precision_recall, calibration, groups) and `further` (JSON:
+what `judge.checks` looks at beside). Read by `document` and the release. Test rows are measured on here, and
+nowhere decided by.
 """
 
 import hashlib
@@ -14,10 +15,10 @@ from pathlib import Path
 import pandas as pd
 
 from fairmark.entry import run
-from fairmark.files import write_csv, write_json
+from fairmark.files import read_json, write_csv, write_json
 from fairmark.judge import curves
 from fairmark.judge import measure as measuring
-from fairmark.judge.checks import checks
+from fairmark.judge.checks import checks, found_beforehand
 from fairmark.learn.model import Model, digest
 from fairmark.learn.parts import read_parts
 from fairmark.sections.evidence import Evaluate
@@ -29,6 +30,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     table: Path,
     evidence: Path,
     schema: Path,
+    prepared: Path,
+    audit: Path,
     rows: Path,
     model: Path,
     metrics: Path,
@@ -71,6 +74,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         "calibration": curves.calibrations(label, score, weight, groups, bins, tail),
         "groups": measuring.table(found),
     }
+    findings, leakage = found_beforehand(parts, scorer, params, read_json(audit), read_json(prepared))
     whole = found | {
         "confidence": params.confidence,
         "model": {"sha256": digest(model), **scorer.stated},
@@ -81,8 +85,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
             "weighted": "weighted" in found["cells"],
             "rows_sha256": rows_digest(test["_row_id"]),
         },
+        "findings": findings,
     }
-    beside = checks(parts, scorer, params, base, policy, whole)
+    beside = checks(parts, scorer, params, base, policy, whole, leakage)
     write_json(further, beside)
     own = None if scorer.own is None else scorer.own.groups
     write_json(metrics, measuring.headline(found, scorer.threshold, own))
