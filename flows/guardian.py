@@ -44,7 +44,7 @@ def _asked(mark: str) -> list[int]:
 
     letters = "-axwwE" if sys.platform == "darwin" else "-axwwe"
     told = subprocess.run(["ps", letters, "-o", "pid=,command="], capture_output=True, text=True, check=False)
-    lines = [line.split(maxsplit=1) for line in told.stdout.splitlines()]
+    lines = [line.split(maxsplit=1) for line in told.stdout.split("\n")]
     return [int(line[0]) for line in lines if f" {mark}=" in line[-1]]
 
 

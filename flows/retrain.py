@@ -22,6 +22,7 @@ from remembered import remembered
 from surroundings import LOG, ROOT
 
 from fairmark.errors import StateError
+from fairmark.files import lines_of
 from fairmark.release.trace import trace
 from fairmark.source import check_source
 
@@ -34,7 +35,7 @@ def may_help(_task: object, _run: object, state: object) -> bool:
     error = getattr(state, "data", None)
     if not isinstance(error, repro.AgainError):
         return False
-    for line in (*str(error).splitlines(), "trying again"):
+    for line in (*lines_of(str(error)), "trying again"):
         say(line)
     return True
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,37 @@ if TYPE_CHECKING:
 
 SIGNIFICANT_DIGITS = 10
 """Written digits of a float in JSON: enough for a reader, few enough to hide the last-bit noise of a CPU."""
+
+
+OTHER_BREAKS = re.compile("[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+"""What `str.splitlines`, an editor or pip takes for the end of a line, and git does not."""
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of `text`, without their ends: at line feeds and nowhere else, as git reads them."""
+    found = text.split("\n")
+    return found[:-1] if found[-1] == "" else found
+
+
+def plain_lines(text: str, where: str) -> list[str]:
+    """Return the lines of a text that is read by other programs too, and must be the same lines to each.
+
+    Raises
+    ------
+    InputError
+        When it holds a sign at which some programs end a line and others do not.
+    """
+    found = lines_of(text)
+    odd = [(number, match[0]) for number, line in enumerate(found, 1) if (match := OTHER_BREAKS.search(line))]
+    if odd:
+        raise InputError(
+            *(
+                f"{where}:{number}: must read one way to every reader, with lines that end at a line feed "
+                f"alone, got U+{ord(sign):04X} in it"
+                for number, sign in odd[:10]
+            )
+        )
+    return found
 
 
 @contextmanager

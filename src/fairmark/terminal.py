@@ -117,7 +117,7 @@ def say_exact(text: str) -> None:
     if sys.stdout is not None and not sys.stdout.isatty():
         sys.stdout.write(text)
         return
-    for line in text.splitlines():
+    for line in text.removesuffix("\n").split("\n"):
         _write(sys.stdout, printable(line))
 
 

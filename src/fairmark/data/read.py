@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from fairmark.data.columnar import texts_of
 from fairmark.data.faults import Faults
+from fairmark.files import lines_of
 from fairmark.sections.table import Csv, Parquet, Source
 
 CHUNK_ROWS = 5_000
@@ -90,7 +91,7 @@ def _parquet(content: bytes, source: Source, form: Parquet, faults: Faults) -> R
     try:
         table = pq.read_table(io.BytesIO(content)).slice(source.skip_rows)
     except (pa.ArrowException, OSError, ValueError) as error:
-        faults.add(f"must be a whole Parquet file, got {str(error).splitlines()[0]}")
+        faults.add(f"must be a whole Parquet file, got {lines_of(str(error))[0]}")
         return _nothing(faults)
     names = _named(table.column_names, faults)
     columns, types = texts_of(table, names, faults)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from fairmark.errors import StateError
-from fairmark.files import sha256
+from fairmark.files import lines_of, sha256
 
 LIBRARIES = ("lightgbm", "numpy", "optuna", "pandas", "scikit-learn")
 
@@ -71,7 +71,7 @@ def key_of(paths: Sequence[Path], sections: Sequence[str]) -> str:
 
 def _lines(path: Path) -> dict[str, str]:
     found = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in lines_of(path.read_text(encoding="utf-8", errors="replace")):
         try:
             pair = json.loads(line)
         except ValueError:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fairmark.errors import StateError
+from fairmark.files import lines_of
 
 # A hook of another repository sets these, and git would then speak of that repository.
 _FOREIGN = (
@@ -56,15 +57,16 @@ def git(
         When git is not installed.
     """
     with _installed():
-        return subprocess.run(
+        answer = subprocess.run(
             _command(root, words),
             capture_output=True,
             check=False,
-            encoding="utf-8",
-            errors="surrogateescape",
-            input=given or "",
+            input=(given or "").encode("utf-8", "surrogateescape"),
             env=environment() | dict(extra or {}),
         )
+    return subprocess.CompletedProcess(
+        answer.args, answer.returncode, _decoded(answer.stdout), _decoded(answer.stderr)
+    )
 
 
 def need(root: Path, what: str, *words: str, given: str | None = None) -> str:
@@ -122,8 +124,6 @@ def remote_tags(root: Path, remote: str, pattern: str) -> dict[str, str]:
                 _command(root, words),
                 capture_output=True,
                 check=False,
-                encoding="utf-8",
-                errors="surrogateescape",
                 stdin=subprocess.DEVNULL,
                 timeout=_ANSWER_S,
                 env=environment() | spoken | shell,
@@ -131,15 +131,20 @@ def remote_tags(root: Path, remote: str, pattern: str) -> dict[str, str]:
         except subprocess.TimeoutExpired as error:
             raise StateError(f"no answer in {_ANSWER_S:.0f} s") from error
     if answer.returncode != 0:
-        raise StateError(in_words(answer.stderr))
+        raise StateError(in_words(_decoded(answer.stderr)))
     found = {}
-    for line in answer.stdout.splitlines():
+    for line in lines_of(_decoded(answer.stdout)):
         commit, _, ref = line.partition("\t")
         # An annotated tag is listed twice: itself, and as NAME^{} the commit that it names.
         name = ref.removeprefix("refs/tags/")
         if name.endswith("^{}") or name not in found:
             found[name.removesuffix("^{}")] = commit
     return found
+
+
+def _decoded(text: bytes) -> str:
+    # Not by subprocess, which would turn every carriage return of a stranger into a line feed.
+    return text.decode("utf-8", "surrogateescape")
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import platform
 from pathlib import Path
 
+from fairmark.files import lines_of
+
 
 def made_on() -> str:
     """Return the CPU's model, the platform and the Python, parted by semicolons; no name of host or user."""
@@ -14,7 +16,7 @@ def made_on() -> str:
 def cpu() -> str:
     """Return the model of the CPU as the system names it."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = lines_of(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
     except OSError:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

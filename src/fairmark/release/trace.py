@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairmark.errors import StateError, UsageError, VerificationError
+from fairmark.files import lines_of
 from fairmark.release.git import git, git_bytes, need
 from fairmark.release.machine import made_on
 from fairmark.release.signatures.keys import SigningKey
@@ -97,7 +98,7 @@ def tagged_statement(root: Path, tag: str) -> str | None:
         message = read_tag(root, tag).message
     except (StateError, VerificationError):
         return None
-    named = [line.removeprefix(_SEAL) for line in message.split("\n") if line.startswith(_SEAL)]
+    named = [line.removeprefix(_SEAL) for line in lines_of(message) if line.startswith(_SEAL)]
     return named[0].strip() if len(named) == 1 else None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairmark.errors import VerificationError
+from fairmark.files import plain_lines
 from fairmark.release.checks.opened import Opened
 from fairmark.report.words import measured, title
 
@@ -72,7 +73,7 @@ def _cells(text: str) -> Iterator[_Cell]:
     """Yield every cell of every table of a card, but those of its first column."""
     attribute = ""
     header: list[str] = []
-    for line in text.splitlines():
+    for line in plain_lines(text, NAME):
         if line.startswith(_SECTION):
             attribute = _plain(line.removeprefix(_SECTION))
         if not line.startswith("|"):

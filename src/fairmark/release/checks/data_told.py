@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from fairmark.errors import VerificationError
+from fairmark.files import plain_lines
 from fairmark.release.checks.opened import Opened
 from fairmark.report.words import count, number
 
@@ -15,8 +16,9 @@ ROLES = {"protected": "protected", "forbidden": "withheld"}
 def data_card(opened: Opened) -> str:
     """Check the card's columns, files, test rows, governance and times against the rest of the release."""
     text = opened.text(NAME)
-    lines = {_plain(line) for line in text.splitlines()}
-    tables = (line for line in text.splitlines() if line.startswith("|"))
+    written = plain_lines(text, NAME)
+    lines = {_plain(line) for line in written}
+    tables = (line for line in written if line.startswith("|"))
     rows = {tuple(map(_plain, re.split(r"(?<!\\)\|", line)[1:-1])) for line in tables}
     by_first: dict[str, list[tuple[str, ...]]] = {}
     for row in rows:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairmark.errors import InputError, UsageError
+from fairmark.files import plain_lines
 from fairmark.release.foreign import foreign_text
 from fairmark.release.signatures.keys import SSH, PublicKey, public_key
 
@@ -23,7 +24,8 @@ APPROVAL = "fairmark-approval"
 """Namespace of those who may approve."""
 
 NAMESPACES = (TAGS, APPROVAL)
-_LINE = re.compile(r'(?P<who>\S+)\s+(?P<options>(?:[^\s"]|"[^"]*")+)\s+(?P<key>\S+\s+\S+)(?:\s.*)?')
+# Blanks are those of ssh-keygen, not those of Unicode: a line must have the same words for both.
+_LINE = re.compile(r'(?P<who>\S+)\s+(?P<options>(?:[^\s"]|"[^"]*")+)\s+(?P<key>\S+\s+\S+)(?:\s.*)?', re.ASCII)
 _OPTION = re.compile(r'([a-z-]+)="([^"]*)"')
 _WHO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
 _TIME = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?)?Z")
@@ -79,10 +81,11 @@ def read_approvers(source: Path | str) -> list[Approver]:
     if isinstance(source, Path):
         source = foreign_text(source) if source.exists() or source.is_symlink() else ""
     found, faults = [], []
-    for number, text in enumerate(source.splitlines(), 1):
-        if text.strip() and not text.lstrip().startswith("#"):
+    for number, text in enumerate(plain_lines(source, FILE), 1):
+        line = text.strip(" \t")
+        if line and not line.startswith("#"):
             try:
-                found.append(_approver(text.strip()))
+                found.append(_approver(line))
             except (ValueError, UsageError) as error:
                 faults.append(f"{FILE}:{number}: {error}")
     owners = {each.key.keyid: each.principal for each in found}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import InputError, StateError, UsageError
+from fairmark.files import lines_of
 from fairmark.release.decisions.approvers import FILE, Approver, read_approvers
 from fairmark.release.decisions.direction import Change, changes
 from fairmark.release.foreign import strict_yaml
@@ -70,7 +71,7 @@ def authors(root: Path, base: str) -> tuple[set[str], set[str]]:
     """Return who wrote what changed since `base`: their mail addresses, and the keys they signed with."""
     paths = ("--", "params.yaml", FILE)
     log = ("log", "--full-history", "--format=%H %ae %ce", f"{base}..HEAD", *paths)
-    lines = [line.split(" ") for line in need(root, "tell its history", *log).splitlines()]
+    lines = [line.split(" ") for line in lines_of(need(root, "tell its history", *log))]
     who = {word for _, *words in lines for word in words if word}
     # Not `git diff`: it would start the filters that the repository's config names.
     if any(_content(root / name) != committed_file(root, "HEAD", name) for name in paths[1:]):

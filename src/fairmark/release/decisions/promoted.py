@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import InputError, UsageError, VerificationError
+from fairmark.files import lines_of
 from fairmark.release.foreign import strict_json
 from fairmark.release.git import need
 from fairmark.release.signatures.envelope import canonical
@@ -133,7 +134,7 @@ def parsed(name: str, tag: str, seen: TagText) -> Promotion:
     match = re.fullmatch(rf"{re.escape(name)}#({_STAGE.pattern})#([1-9]\d{{0,8}})", tag)
     if match is None:
         raise VerificationError(f"tag {tag}: must read {name}#STAGE#N, got another grammar")
-    lines = [line.partition(": ")[::2] for line in seen.message.split("\n\n", 1)[-1].splitlines()]
+    lines = [line.partition(": ")[::2] for line in lines_of(seen.message.split("\n\n", 1)[-1])]
     found = dict(lines)
     if any([key for key, _ in lines].count(key) != 1 for key in _ONCE):
         raise VerificationError(f"tag {tag}: must say {', '.join(_ONCE)} once each, got another message")
@@ -170,7 +171,7 @@ def refs(root: Path, name: str) -> Refs:
     not annotated, and one with an odd name or another message.
     """
     form = "%(objecttype) %(objectname) %(refname:lstrip=2)"
-    lines = need(root, "list its tags", "for-each-ref", f"--format={form}", "refs/tags/").splitlines()
+    lines = lines_of(need(root, "list its tags", "for-each-ref", f"--format={form}", "refs/tags/"))
     release = re.compile(re.escape(name) + r"@v\d+\.\d+\.\d+")
     found: list[Promotion] = []
     faults: list[str] = []

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairmark.errors import FairmarkError, StateError, VerificationError
+from fairmark.files import lines_of
 from fairmark.release.decisions.approvals import FOLDER
 from fairmark.release.decisions.approvers import FILE, TAGS, Approver, read_approvers
 from fairmark.release.decisions.promoted import refs
@@ -149,7 +150,7 @@ def _told(root: Path, name: str) -> Iterator[tuple[str, str]]:
 
 def _withheld(root: Path) -> Iterator[tuple[str, str]]:
     """Yield each remote that was told to give no tags (`git clone --no-tags`)."""
-    listed = git(root, "config", "--get-regexp", r"^remote\..*\.tagopt$").stdout.splitlines()
+    listed = lines_of(git(root, "config", "--get-regexp", r"^remote\..*\.tagopt$").stdout)
     for line in listed:
         key, _, option = line.partition(" ")
         if option == "--no-tags":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import StateError
-from fairmark.files import read_json, sha256, steady
+from fairmark.files import lines_of, read_json, sha256, steady
 from fairmark.params import Params
 from fairmark.release.contents import GATHERED, MEASUREMENTS, MODEL
 from fairmark.release.hashes import address, data_outputs, files_of
@@ -113,7 +113,7 @@ def _environment(tools_python: Path) -> dict[str, Any]:
     try:
         value: dict[str, Any] = json.loads(answer.stdout)
     except ValueError as error:
-        last = (answer.stderr.strip().splitlines() or ["nothing"])[-1]
+        last = (lines_of(answer.stderr.strip()) or ["nothing"])[-1]
         raise StateError(f"cyclonedx-py: must list the environment, got {last}") from error
     return value
 

@@ -10,7 +10,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from fairmark.errors import StateError
-from fairmark.files import sha256
+from fairmark.files import lines_of, sha256
 from fairmark.release.materials.licence_metadata import FILE, Licence, licence_of
 from fairmark.release.materials.locks import normal
 from fairmark.release.materials.records import Record, changed, over, read_record
@@ -82,7 +82,7 @@ class _Texts:
 
 def _record(each: Distribution) -> Record | None:
     text = each.read_text("RECORD") or ""
-    own = next((line for line in reversed(text.splitlines()) if line.endswith("RECORD,,")), None)
+    own = next((line for line in reversed(lines_of(text)) if line.endswith("RECORD,,")), None)
     if own is None:
         return None
     home = Path(str(each.locate_file("")))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageMetadata
 from typing import NamedTuple
 
+from fairmark.files import lines_of
 from fairmark.release.materials.licence_texts import phrase, recognised
 from fairmark.release.materials.spdx import spdx
 
@@ -60,7 +61,7 @@ def licence_of(metadata: PackageMetadata, texts: Callable[[], Sequence[str]]) ->
     if said:
         return Licence(spdx(said), said, "License-Expression")
     field = _field(metadata, "License")
-    words = field.splitlines()[0].strip()[:LONGEST] if field else ""
+    words = lines_of(field)[0].strip()[:LONGEST] if field else ""
     if found := spdx(field) or phrase(field):
         return Licence(found, words, "License")
     if "\n" in field and (found := recognised(field)):

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fairmark.files import lines_of
+
 METHOD = (
     "SHA-256 over the sorted lines `sha256  path` of the RECORD, without RECORD itself, INSTALLER, "
     "REQUESTED, direct_url.json, uv_*.json, *.pyc, and scripts (#!) outside site-packages"
@@ -72,7 +74,7 @@ def read_record(text: str, home: str, made: float) -> Record:
     ValueError
         When it is not of three columns: path, hash and size.
     """
-    rows = [(path, sha, size) for path, sha, size in csv.reader(text.splitlines())]
+    rows = [(path, sha, size) for path, sha, size in csv.reader(lines_of(text))]
     lines = (
         Line(path, _hex(sha), int(size) if size else None)
         for path, sha, size in rows

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import StateError, UsageError
-from fairmark.files import write_json
+from fairmark.files import lines_of, write_json
 from fairmark.params import Params
 from fairmark.release.hashes import address, data_outputs
 from fairmark.release.people import rows
@@ -203,7 +203,7 @@ def _dvc_add(root: Path, lock: int) -> None:
     except FileNotFoundError as error:
         raise StateError("dvc: must be installed and on PATH, got no such command") from error
     if answer.returncode != 0:
-        words = (answer.stderr or answer.stdout).strip().splitlines()[-3:]
+        words = lines_of((answer.stderr or answer.stdout).strip())[-3:]
         raise StateError("dvc add data: must end well, got", *(f"  {line}" for line in words))
 
 

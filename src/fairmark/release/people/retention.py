@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairmark.errors import StateError, UsageError
+from fairmark.files import lines_of
 from fairmark.params import Params
 from fairmark.release.git import need
 from fairmark.release.people.versions import Version, address_in, gone, remotes, rewriting, versions
@@ -99,7 +100,7 @@ def _purge(root: Path, version: Version, used: str | None, today: dt.date, days:
 
 def _releases(root: Path, name: str, today: dt.date, days: int) -> list[Overdue]:
     form = "--format=%(creatordate:unix) %(refname:short)"
-    lines = need(root, "list its tags", "for-each-ref", form, f"refs/tags/{name}@v*").splitlines()
+    lines = lines_of(need(root, "list its tags", "for-each-ref", form, f"refs/tags/{name}@v*"))
     found = []
     for line in lines:
         seconds, tag = line.split(" ", 1)

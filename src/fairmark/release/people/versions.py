@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import InputError, StateError
+from fairmark.files import lines_of
 from fairmark.release.foreign import strict_yaml
 from fairmark.release.git import git, git_bytes, need
 
@@ -34,7 +35,7 @@ def versions(root: Path) -> list[Version]:
     """
     log = need(root, "tell the versions of its data", "log", "--all", "--format=%ct %H", "--", DATA)
     found: dict[str, Version] = {}
-    for line in log.splitlines():
+    for line in lines_of(log):
         seconds, commit = line.split()
         day = dt.datetime.fromtimestamp(int(seconds), tz=dt.UTC).date()
         address = address_in(root, commit)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import FairmarkError
+from fairmark.files import lines_of
 from fairmark.yaml12 import parse_yaml
 
 Pair = tuple[str, Any, Any]
@@ -97,12 +98,12 @@ def _text(old: str, new: str) -> str:
     if _NUMBER.sub("#", old) == _NUMBER.sub("#", new):
         line = 1
         pairs: list[Pair] = []
-        for one, two in zip(old.splitlines(), new.splitlines(), strict=True):
+        for one, two in zip(lines_of(old), lines_of(new), strict=True):
             found = zip(_NUMBER.findall(one), _NUMBER.findall(two), strict=True)
             pairs += [(f"line {line}", float(a), float(b)) for a, b in found]
             line += 1
         return told(iter(pairs))
-    lines = list(zip_longest(old.splitlines(), new.splitlines()))
+    lines = list(zip_longest(lines_of(old), lines_of(new)))
     changed = [k + 1 for k, (one, two) in enumerate(lines) if one != two]
     return f"{len(changed)} of {len(lines)} lines differ, the first is line {changed[0] if changed else 1}"
 

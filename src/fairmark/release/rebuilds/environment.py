@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairmark.errors import FairmarkError, StateError
+from fairmark.files import lines_of
 from fairmark.release.checks.opened import Opened
 from fairmark.release.checks.origin import tag_of
 from fairmark.release.machine import made_on
@@ -43,7 +44,7 @@ def made(opened: Opened, clone: Path) -> Environment:
     Without the tag the machine is not known, and of it only the Python's version is, by the statement.
     """
     try:
-        lines = read_tag(clone, tag_of(opened)).message.splitlines()
+        lines = lines_of(read_tag(clone, tag_of(opened)).message)
     except FairmarkError:
         lines = []
     said = next((line.removeprefix(_LINE) for line in lines if line.startswith(_LINE)), "")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairmark.errors import StateError, VerificationError
+from fairmark.files import lines_of
 from fairmark.release.git import git, git_bytes, in_words, need
 from fairmark.release.signatures.keys import SigningKey
 from fairmark.release.signatures.sshsig import ssh_signature
@@ -113,7 +114,7 @@ def parse_tag(root: Path, name: str, tag: str) -> TagText:
     if content is None:
         raise VerificationError(f"tag {tag}: must be annotated, got a plain one")
     head, _, body = content.partition(b"\n\n")
-    lines = [line.partition(" ")[::2] for line in head.decode("utf-8", "replace").splitlines()]
+    lines = [line.partition(" ")[::2] for line in lines_of(head.decode("utf-8", "replace"))]
     header = dict(lines)
     if [key for key, _ in lines[:3]] != ["object", "type", "tag"] or header["type"] != "commit":
         raise VerificationError(f"tag {tag}: must name a commit, got a {header.get('type', 'broken tag')}")

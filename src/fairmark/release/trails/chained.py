@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairmark.errors import InputError, StateError, VerificationError
+from fairmark.files import lines_of
 from fairmark.release.git import git, in_words, need
 from fairmark.release.trails.trail import FIRST, REF, Entry, digest, entries, parse, unsigned
 
@@ -223,7 +224,7 @@ def _named(root: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in need(root, "list its tags", "for-each-ref", form, "refs/tags").split("\1"):
         tag, _, message = text.strip("\n").partition("\0")
-        heads = [line.removeprefix(_MARK).strip() for line in message.splitlines() if line.startswith(_MARK)]
+        heads = [line.removeprefix(_MARK).strip() for line in lines_of(message) if line.startswith(_MARK)]
         if heads and heads[0] != "none":
             found[tag] = heads[0]
     return found

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import FairmarkError, RefusedError
+from fairmark.files import lines_of
 from fairmark.release.git import git
 from fairmark.release.machine import cpu
 from fairmark.release.trails.trail import Entry, add, append, entries
@@ -124,7 +125,7 @@ def what_of(entry: Entry) -> dict[str, Any]:
 def who(root: Path) -> dict[str, str | None]:
     """Return the git identity that a tag would carry, or null for both where git knows none."""
     # Not `git var`: where nothing is set it makes an address of the user's and the machine's name.
-    lines = git(root, "config", "--get-regexp", r"^user\.(name|email)$").stdout.splitlines()
+    lines = lines_of(git(root, "config", "--get-regexp", r"^user\.(name|email)$").stdout)
     known = dict(line.split(" ", 1) for line in lines if " " in line)
     return {
         key: os.environ.get(f"GIT_COMMITTER_{key.upper()}") or known.get(f"user.{key}") or None

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import StateError, VerificationError
+from fairmark.files import lines_of
 from fairmark.release.git import git, in_words, lock_file, need, own_folder
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _commits(root: Path) -> list[str]:
     if git(root, "rev-parse", "--verify", "--quiet", REF).returncode != 0:
         need(root, "be a git repository", "rev-parse", "--git-dir")
         return []
-    lines = need(root, "tell its audit trail", "rev-list", "--parents", "--topo-order", REF).splitlines()
+    lines = lines_of(need(root, "tell its audit trail", "rev-list", "--parents", "--topo-order", REF))
     if any(len(line.split()) > 2 for line in lines):
         raise VerificationError(f"{REF}: must be one chain, got an entry with two before it")
     return [line.split()[0] for line in reversed(lines)]
