@@ -54,7 +54,7 @@ PREPARE = typed(
     Prepare,
     _RAW["prepare"]
     | {
-        "format": {"type": "parquet", "missing": []},
+        "format": {"type": "parquet", "missing": [], "thousands": None, "units": []},
         "target": {"column": "paid", "positive": "yes", "negative": "no", "strip": ""},
         "drop": ["note"],
         "columns": {},

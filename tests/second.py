@@ -27,12 +27,16 @@ PREPARE: dict[str, Any] = {
         "decimal": ",",
         "header": None,
         "missing": ["n/a"],
+        "thousands": None,
+        "units": [],
         "encoding": "utf-8",
     },
     "target": {"column": "repaid", "positive": True, "negative": None, "strip": ""},
     "row_id": "customer id",
     "time": None,
     "weight": "survey weight",
+    "spellings": {},
+    "drop_rows": [],
     "drop": ["note"],
     "columns": {
         "opened": {

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from tiny import faults, lines, made
 
-FORMAT = {"type": "parquet", "missing": ["?"]}
+FORMAT = {"type": "parquet", "missing": ["?"], "thousands": None, "units": []}
 
 
 def content(table: pd.DataFrame | pa.Table) -> bytes:
@@ -153,8 +153,8 @@ def test_lists_and_bytes_are_refused(tmp_path: Path) -> None:
     found = faults(tmp_path, content(table), format=FORMAT)
 
     assert found[:2] == [
-        "a.csv: column tags: must hold single values, got list<element: string>",
-        "a.csv: column blob: must hold single values, got binary",
+        "a.csv: column tags: must hold single values, or stand in prepare.drop, got list<element: string>",
+        "a.csv: column blob: must hold single values, or stand in prepare.drop, got binary",
     ]
 
 

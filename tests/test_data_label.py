@@ -7,6 +7,9 @@ import pytest
 from tiny import faults, lines, made
 
 from fairmark.data.label import matches
+from fairmark.data.numerals import Numerals
+
+LEFT_OUT = "prepare.drop_rows: [{column: w, when: [0], reason: ...}] leaves such rows out"
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,7 @@ from fairmark.data.label import matches
     ],
 )
 def test_a_label_is_matched_as_a_person_means_it(text: str, value: bool | float | str, same: bool) -> None:
-    assert matches(text, value) is same
+    assert matches(text, value, Numerals()) is same
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,11 @@ def test_the_test_file_must_hold_the_same_two_values(tmp_path: Path) -> None:
         (("1", "-2"), "line 3: column w: must be at least 0, got '-2'"),
         (("1", "heavy"), "line 3: column w: must be a finite number, got 'heavy'"),
         (("1", "inf"), "line 3: column w: must be a finite number, got 'inf'"),
-        (("0", "0.0"), "column w: the weights must have a sum above 0, got 0"),
+        (("2", "0.0"), f"line 3: column w: the weight must be above 0 ({LEFT_OUT}), got 0"),
+        (
+            ("1", "1e10"),
+            "column w: the largest weight must be at most 1e+09 times the smallest, got 1 to 1e+10",
+        ),
     ],
 )
 def test_a_weight_that_can_not_weigh_is_refused(tmp_path: Path, weights: tuple[str, str], fault: str) -> None:
@@ -123,9 +130,9 @@ def test_a_weight_that_can_not_weigh_is_refused(tmp_path: Path, weights: tuple[s
 
 
 def test_weights_are_kept_apart_from_the_features(tmp_path: Path) -> None:
-    rows = ["30,cook,F,yes,0", "40,cook,M,no,2.5"]
+    rows = ["30,cook,F,yes,0.5", "40,cook,M,no,1.5"]
 
     table = made(tmp_path, lines(*rows, header="age,job,sex,ok,w"), weight="w").table
 
-    assert table["_weight"].tolist() == [0, 2.5]
+    assert table["_weight"].tolist() == [0.5, 1.5]
     assert "w" not in table

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import HEADER, PREPARE, ROWS, faults, lines, made
+from tiny import HEADER, PREPARE, ROWS, faults, lines, made, params
 
 from fairmark.data.read import read_raw
 from fairmark.params import typed
-from fairmark.sections.table import Csv, Source
+from fairmark.sections.table import Source
 
 SOURCE = typed(Source, PREPARE["files"]["main"], "source")
 
@@ -89,7 +89,7 @@ def test_what_pandas_writes_is_read_back_trimmed(
     path = tmp_path_factory.mktemp("round") / "a.csv"
     pd.DataFrame(rows, columns=["p", "q"]).assign(r="1").to_csv(path, index=False)
 
-    raw = read_raw(path.parent, SOURCE, typed(Csv, PREPARE["format"], "format"))
+    raw = read_raw(path.parent, SOURCE, params())
 
     assert not raw.faults.lines
     assert raw.texts.fillna("")[["p", "q"]].to_numpy().tolist() == [[p.strip(), q.strip()] for p, q in rows]

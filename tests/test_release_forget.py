@@ -52,6 +52,8 @@ def _params() -> dict[str, Any]:
         "decimal": ".",
         "header": None,
         "missing": [],
+        "thousands": None,
+        "units": [],
         "encoding": "utf-8",
     }
     params["prepare"] |= {

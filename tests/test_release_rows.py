@@ -25,7 +25,7 @@ def params(**changes: Any) -> Prepare:
     form = {"type": "csv", "separator": ",", "decimal": ".", "header": None, "missing": ["?"]}
     made = RAW | {
         "files": {"main": {"name": "p.csv", "skip_rows": 0, "rows": {"min": 1, "max": 99}}, "test": None},
-        "format": form | {"encoding": "utf-8"} | changes.pop("format", {}),
+        "format": form | {"encoding": "utf-8", "thousands": None, "units": []} | changes.pop("format", {}),
         "target": {"column": "paid", "positive": "yes", "negative": "no", "strip": ""},
         "row_id": "id",
         "drop": ["note"],
@@ -145,7 +145,7 @@ def test_parquet_keeps_schema_metadata_groups_and_compression(tmp_path: Path, co
     pq.write_table(table, stream, row_group_size=3, compression=compression)
     files = {"main": {"name": "p.parquet", "skip_rows": 0, "rows": {"min": 1, "max": 9}}, "test": None}
 
-    form = {"type": "parquet", "missing": []}
+    form = {"type": "parquet", "missing": [], "thousands": None, "units": []}
     given = typed(Prepare, params().model_dump() | {"files": files, "format": form}, "prepare")
     made = taken(tmp_path, stream.getvalue(), ["p3", "p6"], given)
 

@@ -114,7 +114,11 @@ def test_the_same_table_in_parquet_gives_the_same_table(tmp_path: Path) -> None:
     raw["opened"] = pd.to_datetime(raw["opened"], format="%d.%m.%Y")
     raw.to_parquet(tmp_path / "data/loans.parquet")
     files = {"main": {**said["prepare"]["files"]["main"], "name": "loans.parquet"}, "test": None}
-    said["prepare"] = {**said["prepare"], "files": files, "format": {"type": "parquet", "missing": []}}
+    said["prepare"] = {
+        **said["prepare"],
+        "files": files,
+        "format": {"type": "parquet", "missing": [], "thousands": None, "units": []},
+    }
     params = tmp_path / "params.yaml"
     params.write_text(yaml.safe_dump(said, allow_unicode=True))
 

@@ -8,11 +8,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data import identity, schema
+from fairmark.data.exclusion import Kept
 from fairmark.data.faults import shown
 from fairmark.data.kinds import Typed, typed
-from fairmark.data.label import labels, note_weights, stripped
+from fairmark.data.label import Meaning, labels, stripped
+from fairmark.data.numerals import Numerals
 from fairmark.data.plan import Plan
 from fairmark.data.read import Raw
+from fairmark.data.weight import note_zeros
 from fairmark.sections.table import Prepare, Rows
 
 
@@ -29,7 +32,9 @@ class Checked:
     labels
         [n] 1 = positive, 0 = negative.
     meaning
-        The texts of the positive and of the negative label.
+        What the positive and the negative label are.
+    dropped
+        Rows that each of `prepare.drop_rows` left out.
     content
         [n] digest of each row, its id apart.
     alike
@@ -39,48 +44,49 @@ class Checked:
     raw: Raw
     columns: dict[str, Typed]
     labels: npt.NDArray[np.int8]
-    meaning: tuple[str, str]
+    meaning: Meaning
+    dropped: tuple[int, ...]
     content: list[str]
     alike: list[str]
 
 
-def checked(raw: Raw, rows: Rows, plan: Plan, params: Prepare, main: Checked | None) -> Checked:
+def checked(file: Kept, rows: Rows, plan: Plan, params: Prepare, main: Checked | None) -> Checked:
     """Return a file with every column read; whatever is wrong with it is noted in `raw.faults`.
 
     Parameters
     ----------
+    file
+        The rows of a raw file that stay.
     rows
         How many rows it may have.
     main
         The main file, when this is the test file.
     """
-    texts, name = raw.texts, params.target.column
+    raw, name = file.raw, params.target.column
+    texts = raw.texts
     order = list((main.raw if main else raw).texts.columns)
     if main and len(texts.columns):
         _note_other_columns(raw, order, main.raw.faults.where)
-    columns = {
-        column: typed(texts[column], kind, plan.decimal)
-        for column, kind in plan.kinds.items()
-        if column in texts
-    }
-    _note_cells(raw, columns, rows, plan, params, main)
-    found, meaning = np.zeros(len(texts), np.int8), ("", "")
+    columns = {column: typed(texts[column], kind) for column, kind in plan.kinds.items() if column in texts}
+    _note_cells(file, columns, rows, plan, params, main)
+    found, meaning = np.zeros(len(texts), np.int8), Meaning("", "", [], Numerals())
     if name in texts:
         texts = texts.assign(**{name: stripped(texts[name], params.target.strip)})
-        other = main.meaning[1] if main else None
-        found, meaning = labels(texts[name], params.target, other, raw.numbers, raw.faults)
+        known = main.meaning if main else None
+        found, meaning = labels(texts[name], params.target, known, raw.numbers, params.format, raw.faults)
     told = [column for column in order if column in texts and column != params.row_id]
-    return Checked(raw, columns, found, meaning, *identity.digests(texts[told], name))
+    return Checked(raw, columns, found, meaning, file.dropped, *identity.digests(texts[told], name))
 
 
 def _note_cells(
-    raw: Raw, columns: dict[str, Typed], rows: Rows, plan: Plan, params: Prepare, main: Checked | None
+    file: Kept, columns: dict[str, Typed], rows: Rows, plan: Plan, params: Prepare, main: Checked | None
 ) -> None:
+    raw = file.raw
     known = {name: (plan.said[name], plan.kinds[name], one) for name, one in columns.items()}
     if len(raw.texts.columns):
-        schema.check(known, rows, raw.numbers, raw.refused, raw.faults)
+        schema.check(known, rows, raw.numbers, raw.refused + sum(file.dropped), raw.faults)
     if params.weight in columns:
-        note_weights(params.weight, columns[params.weight], raw.faults)
+        note_zeros(params.weight, columns[params.weight].cells.to_numpy(), raw.numbers, raw.faults)
     if params.row_id is not None and params.row_id in raw.texts:
         taken: pd.Series[str] | None = main.raw.texts.get(params.row_id) if main else None
         identity.note_ids(params.row_id, raw.texts[params.row_id], raw.numbers, taken, raw.faults)

@@ -1,5 +1,6 @@
 """Turn the typed columns of a Parquet file into the texts that a CSV file would hold."""
 
+from collections.abc import Collection
 from typing import Literal
 
 import pyarrow as pa
@@ -12,15 +13,17 @@ WHOLE_LIMIT = 1e15
 
 
 def texts_of(
-    table: pa.Table, names: list[str], faults: Faults
-) -> tuple[dict[str, pa.ChunkedArray], dict[str, Literal["boolean", "date"]]]:
-    """Return each column as texts (null = missing; NaN too), and the columns typed boolean or date.
+    table: pa.Table, names: list[str], dropped: Collection[str], faults: Faults
+) -> tuple[dict[str, pa.ChunkedArray], dict[str, Literal["boolean", "date"]], dict[str, str]]:
+    """Return each column as texts (null = missing; NaN too), columns typed boolean or date, and unread ones.
 
     Integers that a writer turned into floats, as pandas does beside nulls, read as integers again. Times with
-    a zone are moved to UTC. Columns of lists, structs or bytes are faults, and left out.
+    a zone are moved to UTC. Columns of lists, structs or bytes are not read: they are faults, unless they
+    are `dropped`.
     """
     texts: dict[str, pa.ChunkedArray] = {}
     types: dict[str, Literal["boolean", "date"]] = {}
+    unread: dict[str, str] = {}
     for name, raw in zip(names, table.columns, strict=True):
         column = raw.cast(raw.type.value_type) if pa.types.is_dictionary(raw.type) else raw
         kind = column.type
@@ -30,12 +33,15 @@ def texts_of(
             types[name] = "date"
             texts[name] = _moments(column)
         elif pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            faults.add(f"column {name}: must hold single values, got {kind}")
+            unread[name] = str(kind)
+            if name not in dropped:
+                must = "must hold single values, or stand in prepare.drop"
+                faults.add(f"column {name}: {must}, got {kind}")
         else:
             if pa.types.is_boolean(kind):
                 types[name] = "boolean"
             texts[name] = column.cast(pa.string())
-    return texts, types
+    return texts, types, unread
 
 
 def _floats(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,13 +1,20 @@
 """What was read, in words and counts: the files schema.json and summary.json."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fairmark.data.checked import Checked
+from fairmark.data.exclusion import exclusions
+from fairmark.data.inference import ZERO_LED, numeric_share
 from fairmark.data.plan import Plan
 from fairmark.data.roles import sources
+from fairmark.data.spelling import alike
 from fairmark.files import sha256
-from fairmark.sections.table import ByCross, ByEdges, Prepare, Source
+from fairmark.sections.table import ByCross, ByEdges, Inferred, Prepare, Source
+
+SHOWN = 60
+"""Columns of which a line is printed."""
 
 
 def described(
@@ -23,7 +30,7 @@ def described(
         The groups of each attribute, in order.
     """
     main = files["main"]
-    positive, negative = main.meaning
+    meaning = main.meaning
     return {
         "attributes": {
             name: {
@@ -35,7 +42,7 @@ def described(
             for name, attribute in params.protected.items()
         },
         "features": [_descriptor(name, plan, main) for name in plan.roles.features],
-        "label": {"column": params.target.column, "positive": positive, "negative": negative},
+        "label": {"column": params.target.column, "positive": meaning.positive, "negative": meaning.negative},
         "row_id": params.row_id,
         "timed": params.time is not None,
         "weighted": params.weight is not None,
@@ -108,13 +115,81 @@ def summary(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]
         },
         "unseen": _unseen(plan, files["test"]) if test else {},
         "dropped": list(params.drop),
+        "unread": files["main"].raw.unread,
+        "excluded": exclusions(params, {name: one.dropped for name, one in files.items()}),
+        "respelt": {name: sum(one.raw.respelt[name] for one in files.values()) for name in params.spellings},
+        "columns": {name: _taken_for(name, plan, params, files["main"]) for name in plan.kinds},
     }
+
+
+def _taken_for(name: str, plan: Plan, params: Prepare, main: Checked) -> dict[str, Any]:
+    """Return what a column was taken for, by whom, and what of its texts would have spoken for another kind.
+
+    `numbers` is the share of given cells that read as numbers, `alike` how many texts differ
+    from another one in case, spaces or Unicode form alone.
+    """
+    texts, kind = main.raw.texts[name], plan.kinds[name]
+    named = kind.name in {"categorical", "ordinal"}
+    return {
+        "kind": kind.name,
+        "said": not isinstance(plan.said[name], Inferred),
+        "missing": float(texts.isna().mean()),
+        "values": len(kind.categories) if kind.categories is not None else None,
+        "numbers": numeric_share(texts, params.format) if named else None,
+        "zero_led": bool(named and texts.dropna().str.fullmatch(ZERO_LED.pattern).any()),
+        "alike": sum(map(len, alike(kind.categories or ()))),
+        "unit": kind.numerals.unit or None,
+    }
+
+
+def taken_for(summary: Mapping[str, Any]) -> list[str]:
+    """Return what was read and what each column was taken for, as lines for a person."""
+    columns = summary["columns"]
+    said = [name for name, one in columns.items() if one["said"]]
+    read = {name: one for name, one in columns.items() if not one["said"]}
+    lines = [
+        f"prepare: {summary['rows']:,} rows; columns as params.yaml says: {len(said)}, as read: {len(read)}"
+    ]
+    width = min(max(map(len, read), default=0), 40)
+    lines += [f"  {name:{width}} {_as_words(one)}" for name, one in list(read.items())[:SHOWN]]
+    if len(read) > SHOWN:
+        lines.append(f"  and {len(read) - SHOWN:,} more, all of them in summary.json")
+    lines += [
+        f"  left out: {one['rows']:,} rows whose {one['column']} {one['when']}" for one in summary["excluded"]
+    ]
+    lines += [f"  respelt: {rows:,} rows of {name}" for name, rows in summary["respelt"].items()]
+    lines += [f"  not read, as dropped: {name} ({kind})" for name, kind in summary["unread"].items()]
+    lines += [
+        f"  alike but for case, spaces or Unicode form: {one['alike']} values of {name}"
+        for name, one in columns.items()
+        if one["alike"]
+    ]
+    return lines
+
+
+def _as_words(one: Mapping[str, Any]) -> str:
+    words = [one["kind"]]
+    if one["unit"]:
+        words.append(f"all with {one['unit']}")
+    if one["values"] is not None:
+        words.append(f"{one['values']:,} values")
+    if one["numbers"]:
+        why = " (codes with leading zeros)" if one["zero_led"] else ""
+        words.append(f"{_percent(one['numbers'])} read as numbers{why}")
+    if one["missing"]:
+        words.append(f"{_percent(one['missing'])} missing")
+    return ", ".join(words)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
 
 
 def _file(folder: Path, source: Source, one: Checked) -> dict[str, Any]:
     return {
         "name": source.name,
         "rows": len(one.labels),
+        "packed": one.raw.packed,
         "duplicates": len(one.content) - len(set(one.content)),
         "sha256": sha256(folder / source.name),
     }

@@ -2,22 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.sections.table import Boolean, Categorical, Column, Date, Inferred, Numeric, Ordinal
+from fairmark.data.numerals import Numerals
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-ENDLESS = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?", re.ASCII)
-YES_NO = (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n"))
-
-NEARLY = 0.99
-"""A column of which this share, but not all, reads as numbers or days holds a slip, not another kind."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +30,8 @@ class Kind:
         The texts of a boolean's true and false; case does not matter in the data.
     form
         A date's strptime format; None for ISO 8601.
+    numerals
+        How a numeric's numbers are written.
     """
 
     name: str
@@ -43,13 +39,15 @@ class Kind:
     declared: bool = False
     pair: tuple[str, str] | None = None
     form: str | None = None
+    numerals: Numerals = field(default_factory=Numerals)
 
     @property
     def must(self) -> str:
         """What a text of this kind must be, in words."""
         match self.name:
             case "numeric":
-                return "must be a finite number"
+                unit = self.numerals.unit
+                return f"must be a finite number with {unit}" if unit else "must be a finite number"
             case "date":
                 return f"must be a date like {self.form or '2026-01-31 (ISO 8601)'}"
             case "boolean" if self.pair:
@@ -66,82 +64,7 @@ class Typed:
     unreadable: npt.NDArray[np.bool_]
 
 
-def kind_of(column: Column, texts: "pd.Series[str]", own: str | None, decimal: str) -> Kind:
-    """Return the kind of a column, from what params.yaml says or else from its texts in the main file.
-
-    Raises
-    ------
-    ValueError
-        When the texts do not tell a kind; its text goes into a fault.
-    """
-    match column:
-        case Numeric():
-            return Kind("numeric")
-        case Ordinal():
-            return Kind("ordinal", tuple(dict.fromkeys(column.order)), declared=True)
-        case Boolean():
-            return Kind("boolean", pair=_pair(column, own))
-        case Date():
-            return Kind("date", form=None if own == "date" else column.format)
-        case Categorical(values=None):
-            return Kind("categorical", _found(texts))
-        case Categorical(values=listed):
-            return Kind("categorical", tuple(sorted(set(listed or ()))), declared=True)
-        case Inferred():
-            return _inferred(texts, own, decimal)
-
-
-def _pair(column: Boolean, own: str | None) -> tuple[str, str]:
-    return ("true", "false") if own == "boolean" else (column.true, column.false)
-
-
-def _found(texts: "pd.Series[str]") -> tuple[str, ...]:
-    return tuple(sorted(str(value) for value in texts.dropna().unique()))
-
-
-def _inferred(texts: "pd.Series[str]", own: str | None, decimal: str) -> Kind:
-    given = texts.dropna()
-    if given.empty:
-        raise ValueError("must hold a value to show its kind, got none: drop it, or say its kind")
-    if own == "date":
-        return Kind("date")
-    counts = given.value_counts()
-    different = [str(text) for text in counts.index.tolist()]
-    for pair in YES_NO:
-        if {text.lower() for text in different[:8]} == set(pair):
-            return Kind("boolean", pair=pair)
-    for name, known in (("numeric", numbers(different, decimal)), ("date", _days(different))):
-        fits = ~np.isnan(known)
-        share = counts.to_numpy()[fits].sum() / len(given)
-        if share == 1:
-            return Kind(name)
-        if share >= NEARLY:
-            slips = ", ".join(repr(text) for text in np.array(different, dtype=object)[~fits][:3])
-            raise ValueError(
-                f"must be all {name} or have its kind in prepare.columns, "
-                f"got {share:.2%} {name} beside {slips}"
-            )
-    return Kind("categorical", _found(texts))
-
-
-def _days(texts: list[str]) -> npt.NDArray[np.float64]:
-    return np.array([1.0 if ISO_DAY.fullmatch(text) else np.nan for text in texts])
-
-
-def numbers(texts: list[str], decimal: str) -> npt.NDArray[np.float64]:
-    """Return the number each text stands for: NaN for no number, infinity for `nan`, `inf` and overflow."""
-    return np.array([_number(text, decimal) for text in texts], dtype=np.float64)
-
-
-def _number(text: str, decimal: str) -> float:
-    if decimal == ",":
-        text = text.replace(",", ".") if "." not in text else "x"
-    if NUMBER.fullmatch(text):
-        return float(text)
-    return np.inf if ENDLESS.fullmatch(text) else np.nan
-
-
-def typed(texts: "pd.Series[str]", kind: Kind, decimal: str) -> Typed:
+def typed(texts: "pd.Series[str]", kind: Kind) -> Typed:
     """Return the values that the texts of one column stand for.
 
     Numeric columns become float64, dates datetime64[us] (times with a zone in UTC), booleans pandas' boolean.
@@ -153,7 +76,7 @@ def typed(texts: "pd.Series[str]", kind: Kind, decimal: str) -> Typed:
     spots = np.where(codes < 0, len(different), codes)
     match kind.name:
         case "numeric":
-            known = numbers(different.tolist(), decimal)
+            known = kind.numerals.read(different.tolist())
             known = np.where(np.isinf(known), np.nan, known)
             cells = pd.Series(np.append(known, np.nan)[spots])
         case "date":

@@ -1,12 +1,36 @@
 """The label, and the weight of a row."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.faults import Faults, shown
-from fairmark.data.kinds import NUMBER, Typed
-from fairmark.sections.table import Target
+from fairmark.data.numerals import Numerals, written
+from fairmark.sections.table import Above, Csv, Parquet, Target, Value
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the label means.
+
+    Parameters
+    ----------
+    positive, negative
+        As the main file spells them.
+    rest
+        The negative texts of the main file.
+    numerals
+        How its numbers are written.
+    """
+
+    positive: str
+    negative: str
+    rest: list[str]
+    numerals: Numerals
+
 
 TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
@@ -20,15 +44,17 @@ def stripped(texts: "pd.Series[str]", strip: str) -> "pd.Series[str]":
     return bare.where(bare != "")
 
 
-def said(value: bool | float | str) -> str:
-    """Return a label value of params.yaml as a text to show."""
+def said(value: Value | Sequence[Value]) -> str:
+    """Return a label value of params.yaml, or several, as a text to show."""
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.15g}" if isinstance(value, int | float) else value
+    if isinstance(value, str):
+        return value
+    return f"{value:.15g}" if isinstance(value, int | float) else " or ".join(map(said, value))
 
 
-def matches(text: str, value: bool | float | str) -> bool:
-    """Return whether a label's text stands for a value of params.yaml.
+def matches(text: str, value: Value, numerals: Numerals) -> bool:
+    """Return whether a text stands for a value of params.yaml.
 
     A boolean is met by its usual spellings, because YAML reads `yes` and `true` as the same value; a number
     by any spelling of that number; a text by itself alone.
@@ -37,66 +63,88 @@ def matches(text: str, value: bool | float | str) -> bool:
         return text.lower() in (TRUE if value else FALSE)
     if isinstance(value, str):
         return text == value
-    return bool(NUMBER.fullmatch(text)) and float(text) == value
+    return bool(numerals.read([text])[0] == value)
 
 
 def labels(
     texts: "pd.Series[str]",
     target: Target,
-    other: str | None,
+    main: Meaning | None,
     numbers: npt.NDArray[np.int64],
+    form: Csv | Parquet,
     faults: Faults,
-) -> tuple[npt.NDArray[np.int8], tuple[str, str]]:
-    """Return [n] labels (1 = positive, 0 = negative), and the texts of the positive and the negative value.
+) -> tuple[npt.NDArray[np.int8], Meaning]:
+    """Return [n] labels (1 = positive, 0 = negative), and what the positive and the negative label mean.
 
     Parameters
     ----------
     texts
         [n] label texts, `stripped`.
-    other
-        The negative text found in the main file, where `target.negative` is null and this is another file.
+    main
+        What they mean in the main file, where this is another one.
     """
     where = f"column {target.column}:"
     faults.rows(numbers[texts.isna()], f"{where} the label must be given, got nothing")
-    different = [str(text) for text in texts.dropna().unique()]
-    positive = {text for text in different if matches(text, _bare(target.positive, target.strip))}
-    negative, words = _negative(different, positive, target, other, faults)
-    known = f"{where} the label must be {said(target.positive)} or {words}"
+    counts = texts.dropna().value_counts()
+    different = [str(text) for text in counts.index]
+    numerals = main.numerals if main else written(form, different, counts.to_numpy().astype(np.int64))
+    positive, negative, faulty = _parted(different, target, main, numerals)
+    faults.lines += [f"{faults.where}: {where} {fault}" for fault in faulty]
+    meaning = main or _meaning(positive, negative, target, numerals)
     strange = texts.notna() & ~texts.isin([*positive, *negative])
-    if words:
-        faults.rows(numbers[strange], known, texts[strange])
-    label = texts.isin(list(positive)).to_numpy(bool)
+    if not faulty:
+        faults.rows(numbers[strange], f"{where} the label must be {_must(target, meaning)}", texts[strange])
     if different and not (positive and negative):
         faults.add(f"{where} the label must hold both classes, got only {shown(different)}")
-    shown_positive = positive.pop() if len(positive) == 1 else said(target.positive)
-    return label.astype(np.int8), (shown_positive, words)
+    return texts.isin(positive).to_numpy(bool).astype(np.int8), meaning
 
 
-def _bare(value: bool | float | str, strip: str) -> bool | float | str:
-    return value.rstrip(strip).strip() if isinstance(value, str) and strip else value
+def _meaning(positive: list[str], negative: list[str], target: Target, numerals: Numerals) -> Meaning:
+    if isinstance(target.positive, Above):
+        edge = f"{target.positive.above:.15g}"
+        return Meaning(f"above {edge}", f"at most {edge}", negative, numerals)
+    return Meaning(_words(positive, target.positive), _words(negative, target.negative), negative, numerals)
 
 
-def _negative(
-    different: list[str], positive: set[str], target: Target, other: str | None, faults: Faults
-) -> tuple[set[str], str]:
-    """Return the texts that stand for the negative label, and how to name them."""
+def _words(texts: list[str], value: Value | Sequence[Value] | None) -> str:
+    """Return a label as the data spell it, or as params.yaml does where the data have none."""
+    return " or ".join(sorted(texts)) if texts or value is None else said(value)
+
+
+def _must(target: Target, meaning: Meaning) -> str:
+    if isinstance(target.positive, Above):
+        return "a finite number"
+    negative = meaning.negative if target.negative is None else said(target.negative)
+    return f"{said(target.positive)} or {negative}"
+
+
+def _parted(
+    different: list[str], target: Target, main: Meaning | None, numerals: Numerals
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the texts of the positive and of the negative label, and what is wrong with them."""
+    if isinstance(target.positive, Above):
+        known = numerals.read(different)
+        above = dict(zip(different, known > target.positive.above, strict=True))
+        finite = [text for text, one in zip(different, np.isfinite(known), strict=True) if one]
+        return [text for text in finite if above[text]], [text for text in finite if not above[text]], []
+    positive = _met(different, target.positive, target.strip, numerals)
     if target.negative is not None:
-        wanted = _bare(target.negative, target.strip)
-        return {text for text in different if matches(text, wanted)}, said(target.negative)
-    if other is not None:
-        return {text for text in different if text == other}, other
-    rest = sorted(set(different) - positive)
-    if len(rest) > 1:
-        faults.add(
-            f"column {target.column}: the label must hold one value beside {said(target.positive)} "
-            f"when target.negative is null, got {shown(rest)}"
-        )
-        return set(rest), ""
-    return set(rest), "".join(rest)
+        negative = _met(different, target.negative, target.strip, numerals)
+        both = sorted(set(positive) & set(negative))
+        faults = [f"the label must be positive or negative, got both for {shown(both)}"] if both else []
+        return positive, negative, faults
+    if main is not None:
+        return positive, [text for text in different if text in main.rest], []
+    rest = sorted(set(different) - set(positive))
+    must = f"the label must hold one value beside {said(target.positive)} when target.negative is null"
+    return positive, rest, [f"{must}, got {shown(rest)}"] if len(rest) > 1 else []
 
 
-def note_weights(name: str, typed: Typed, faults: Faults) -> None:
-    """Note weights that are all zero; the schema sees to each of them being given and not negative."""
-    weights = typed.cells.to_numpy(np.float64)
-    if len(weights) and (weights == 0).all():
-        faults.add(f"column {name}: the weights must have a sum above 0, got 0")
+def _met(different: list[str], values: Value | Sequence[Value], strip: str, numerals: Numerals) -> list[str]:
+    each = [values] if isinstance(values, bool | int | float | str) else values
+    bare = [_bare(value, strip) for value in each]
+    return [text for text in different if any(matches(text, value, numerals) for value in bare)]
+
+
+def _bare(value: Value, strip: str) -> Value:
+    return value.rstrip(strip).strip() if isinstance(value, str) and strip else value

@@ -1,11 +1,16 @@
 """How every raw file is read: settled once, by params.yaml and the main file."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fairmark.data.kinds import Kind, kind_of
+from fairmark.data.faults import Faults
+from fairmark.data.inference import kind_of
+from fairmark.data.kinds import Kind, Typed
+from fairmark.data.personal import personal
 from fairmark.data.read import Raw
 from fairmark.data.roles import Roles, declared, roles_of
-from fairmark.sections.table import ByEdges, Column, Csv, Date, Numeric, Prepare
+from fairmark.sections.table import ByEdges, Column, Date, Inferred, Numeric, Prepare
 
 
 @dataclass(frozen=True)
@@ -20,30 +25,27 @@ class Plan:
         What a value of each column must be.
     kinds
         Of what kind each column is.
-    decimal
-        The decimal mark of numbers.
     """
 
     roles: Roles
     said: dict[str, Column]
     kinds: dict[str, Kind]
-    decimal: str
 
 
 def planned(main: Raw, params: Prepare) -> Plan:
     """Return how every file is read; what params.yaml says and the main file does not hold is noted."""
-    roles = roles_of(list(main.texts.columns), params, main.faults)
-    decimal = params.format.decimal if isinstance(params.format, Csv) else "."
+    roles = roles_of([*main.texts.columns, *main.unread], params, main.faults)
     said = {name: declared(params, name) for name in (*roles.features, *roles.withheld)}
     said |= _said_of_time(params) | _said_of_weight(params)
     kinds = {}
     for name in [name for name in said if name in main.texts]:
         try:
-            kinds[name] = kind_of(said[name], main.texts[name], main.types.get(name), decimal)
+            own = main.types.get(name)
+            kinds[name] = kind_of(name, said[name], main.texts[name], own, params.format)
         except ValueError as error:
             main.faults.add(f"column {name}: {error}")
     _note_uncuttable(kinds, params, main)
-    return Plan(roles, said, kinds, decimal)
+    return Plan(roles, said, kinds)
 
 
 def _said_of_time(params: Prepare) -> dict[str, Column]:
@@ -57,7 +59,7 @@ def _said_of_time(params: Prepare) -> dict[str, Column]:
 
 
 def _said_of_weight(params: Prepare) -> dict[str, Column]:
-    """Return what the weight must be: a number not below zero, given in every row."""
+    """Return what the weight must be: a number, given in every row; `weight` holds the rest of its rule."""
     if params.weight is None:
         return {}
     given = params.columns.get(params.weight)
@@ -75,3 +77,28 @@ def _note_uncuttable(kinds: dict[str, Kind], params: Prepare, main: Raw) -> None
                     f"column {attribute.column}: must be numeric to be cut by the edges of "
                     f"prepare.protected.{name}, got {kind}"
                 )
+
+
+PERSONAL_SHARE = 0.5
+"""Share of its given cells that must look like personal data before an inferred column is refused."""
+
+
+def note_personal(plan: Plan, columns: Mapping[str, Typed], faults: Faults) -> None:
+    """Note features whose kind was read off the data, and which seem to hold personal data.
+
+    Whoever says a column's kind in params.yaml has looked at it; one that nobody looked at must not become
+    a feature by being there.
+    """
+    for name in plan.roles.features:
+        if name not in columns or not isinstance(plan.said[name], Inferred):
+            continue
+        found = personal(name, columns[name].cells, plan.kinds[name].name, PERSONAL_SHARE)
+        if found:
+            kinds = " and ".join(f"{one.kind} in {100 * one.share:.3g}% of its cells" for one in found)
+            key = json.dumps(name, ensure_ascii=False)
+            faults.add(
+                f"column {name}: must be no personal data to become a feature by itself, got what looks like "
+                f"{kinds}; params.yaml settles it by prepare.drop: [..., {key}], by prepare.forbidden: "
+                f"[..., {key}], by prepare.row_id: {key} where it names each row, or by its kind in "
+                "prepare.columns"
+            )

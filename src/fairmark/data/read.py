@@ -4,9 +4,11 @@ CSV and Parquet meet here: what follows sees one table of texts and does not ask
 """
 
 import csv
+import gzip
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -19,7 +21,7 @@ import pyarrow.compute as pc
 from fairmark.data.columnar import texts_of
 from fairmark.data.faults import Faults
 from fairmark.files import lines_of
-from fairmark.sections.table import Csv, Parquet, Source
+from fairmark.sections.table import Csv, Parquet, Prepare, Source
 
 CHUNK_ROWS = 5_000
 """Rows held as Python texts at a time; the rest stands in Arrow memory, a fifth of the size."""
@@ -43,6 +45,12 @@ class Raw:
         Rows left out of `texts` because they could not be read.
     types
         The file's own type of a column, where it has one that says more than text.
+    packed
+        Whether the file is packed by gzip.
+    unread
+        Dropped columns that hold no single values and were not read, each with its type.
+    respelt
+        Of each column of `prepare.spellings`, the rows whose text was taken for another.
     """
 
     faults: Faults
@@ -50,18 +58,80 @@ class Raw:
     texts: pd.DataFrame
     refused: int
     types: dict[str, Own] = field(default_factory=dict)
+    packed: bool = False
+    unread: dict[str, str] = field(default_factory=dict)
+    respelt: dict[str, int] = field(default_factory=dict)
 
 
-def read_raw(folder: Path, source: Source, form: Csv | Parquet) -> Raw:
+def read_raw(folder: Path, source: Source, params: Prepare) -> Raw:
     """Return a raw file; its faults are noted in `.faults`, and what could be read stands beside them."""
-    path = folder / source.name
+    path, form = folder / source.name, params.format
     faults = Faults(path.as_posix(), "line" if form.type == "csv" else "row")
     content = _content(path, faults)
-    if content is None:
+    packed = content is not None and content.startswith(GZIP)
+    content = _unpacked(content, faults) if packed else content
+    if content is None or _is_another(content, form, faults):
         return _nothing(faults)
     if isinstance(form, Parquet):
-        return _parquet(content, source, form, faults)
-    return _csv(content, source, form, faults)
+        raw = _parquet(content, source, form, params.drop, faults)
+    else:
+        raw = _csv(content, source, form, faults)
+    return respelt(replace(raw, packed=packed), params.spellings)
+
+
+def respelt(raw: Raw, spellings: Mapping[str, Mapping[str, str]]) -> Raw:
+    """Return a raw file with texts replaced as `prepare.spellings` says, and how many rows had them."""
+    texts, rows = raw.texts, dict[str, int]()
+    for name, means in spellings.items():
+        if name in texts:
+            codes, different = pd.factorize(texts[name])
+            named = np.append(different.isin(list(means)), False)[codes]
+            rows[name] = int(named.sum())
+            meant = np.array([*(means.get(text, text) for text in different), None], dtype=object)
+            texts = texts.assign(**{name: pd.Series(meant[codes], dtype="str")})
+        elif len(texts.columns):
+            raw.faults.add(f"column {name}: must be in the file (prepare.spellings), got no such column")
+    return replace(raw, texts=texts, respelt=rows)
+
+
+# ------------------------------------------------------------------ bytes
+
+GZIP = b"\x1f\x8b"
+OTHERS = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook (.xlsx)",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
+    b"PAR1": "a Parquet file",
+    b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"BZh": "packed by bzip2",
+    b"\xfd7zXZ": "packed by xz",
+    b"SQLite format 3": "an SQLite database",
+    b"%PDF": "a PDF",
+}
+"""The first bytes of what is neither text nor unpacked."""
+WAYS = {
+    b"PK\x03\x04": "save its sheet as CSV in UTF-8, or unpack the archive",
+    b"\xd0\xcf\x11\xe0": "save its sheet as CSV in UTF-8",
+    b"PAR1": "say prepare.format: {type: parquet, ...}",
+}
+
+
+def _unpacked(content: bytes, faults: Faults) -> bytes | None:
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        faults.add(f"must be whole, got damaged gzip ({error})")
+    return None
+
+
+def _is_another(content: bytes, form: Csv | Parquet, faults: Faults) -> bool:
+    """Return whether a file is neither text nor Parquet by its first bytes; then it is noted what it is."""
+    for first, what in OTHERS.items():
+        if content.startswith(first) and not (first == b"PAR1" and isinstance(form, Parquet)):
+            way = WAYS.get(first, "unpack it, or save it as CSV in UTF-8")
+            kind = "Parquet" if isinstance(form, Parquet) else "text"
+            faults.add(f"must be {kind} as prepare.format says, got {what}: {way}")
+            return True
+    return False
 
 
 def _content(path: Path, faults: Faults) -> bytes | None:
@@ -85,7 +155,7 @@ def _nothing(faults: Faults, refused: int = 0) -> Raw:
 # ------------------------------------------------------------------ Parquet
 
 
-def _parquet(content: bytes, source: Source, form: Parquet, faults: Faults) -> Raw:
+def _parquet(content: bytes, source: Source, form: Parquet, dropped: Collection[str], faults: Faults) -> Raw:
     import pyarrow.parquet as pq
 
     try:
@@ -94,9 +164,9 @@ def _parquet(content: bytes, source: Source, form: Parquet, faults: Faults) -> R
         faults.add(f"must be a whole Parquet file, got {lines_of(str(error))[0]}")
         return _nothing(faults)
     names = _named(table.column_names, faults)
-    columns, types = texts_of(table, names, faults)
+    columns, types, unread = texts_of(table, names, dropped, faults)
     numbers = np.arange(table.num_rows, dtype=np.int64) + 1 + source.skip_rows
-    return Raw(faults, numbers, _frame(columns, form.missing), 0, types)
+    return Raw(faults, numbers, cleaned(columns, form.missing), 0, types, unread=unread)
 
 
 # ------------------------------------------------------------------ CSV
@@ -189,14 +259,15 @@ def _table(records: Iterator[tuple[int, list[str]]], names: list[str], form: Csv
     columns = {
         name: pa.chunked_array([chunk[k] for chunk in chunks], pa.string()) for k, name in enumerate(names)
     }
-    return Raw(faults, np.array(numbers, np.int64), _frame(columns, form.missing), len(odd))
+    return Raw(faults, np.array(numbers, np.int64), cleaned(columns, form.missing), len(odd))
 
 
 def _arrays(rows: list[list[str]]) -> list[pa.Array]:
     return [pa.array(cells, pa.string()) for cells in zip(*rows, strict=True)]
 
 
-def _frame(columns: dict[str, pa.ChunkedArray], missing: list[str]) -> pd.DataFrame:
+def cleaned(columns: Mapping[str, pa.ChunkedArray], missing: Sequence[str]) -> pd.DataFrame:
+    """Return columns as every reader of rows takes them: trimmed, null where a text means missing."""
     marks = pa.array(sorted({"", *(mark.strip() for mark in missing)}), pa.string())
     texts = {}
     for name, column in columns.items():

@@ -11,10 +11,13 @@ from fairmark.data import identity
 from fairmark.data.checked import Checked, checked
 from fairmark.data.describe import described, summary
 from fairmark.data.evidence import groups
+from fairmark.data.exclusion import kept
 from fairmark.data.faults import stop
-from fairmark.data.plan import Plan, planned
+from fairmark.data.plan import Plan, note_personal, planned
 from fairmark.data.read import read_raw
 from fairmark.data.roles import WITHHELD
+from fairmark.data.spelling import note_alike
+from fairmark.data.weight import normalised, note_spread
 from fairmark.sections.table import Prepare
 
 
@@ -37,18 +40,32 @@ def prepared(folder: Path, params: Prepare) -> Prepared:
         With every fault of every file, one line each.
     """
     sources = {"main": params.files.main, "test": params.files.test}
-    raws = {name: read_raw(folder, source, params.format) for name, source in sources.items() if source}
+    files = {
+        name: kept(read_raw(folder, source, params), params) for name, source in sources.items() if source
+    }
+    raws = {name: file.raw for name, file in files.items()}
     main = raws["main"]
     if main.texts.empty:
         if not main.faults.lines:
             main.faults.add("must hold at least one whole row, got none")
         stop(raw.faults for raw in raws.values())
     plan = planned(main, params)
-    files = {"main": checked(main, params.files.main.rows, plan, params, None)}
+    known = {"main": checked(files["main"], params.files.main.rows, plan, params, None)}
     if params.files.test:
-        files["test"] = checked(raws["test"], params.files.test.rows, plan, params, files["main"])
+        known["test"] = checked(files["test"], params.files.test.rows, plan, params, known["main"])
+    _note_of_all(plan, params, known)
     stop(raw.faults for raw in raws.values())
-    return _joined(folder, params, plan, files)
+    return _joined(folder, params, plan, known)
+
+
+def _note_of_all(plan: Plan, params: Prepare, files: dict[str, Checked]) -> None:
+    """Note what only all files together show."""
+    faults = files["main"].raw.faults
+    note_personal(plan, files["main"].columns, faults)
+    note_alike(params.protected, plan.kinds, [one.columns for one in files.values()], faults)
+    if params.weight is not None:
+        weights = [one.columns[params.weight] for one in files.values() if params.weight in one.columns]
+        note_spread(params.weight, [one.cells.to_numpy(np.float64) for one in weights], faults)
 
 
 def _joined(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]) -> Prepared:
@@ -83,7 +100,7 @@ def _marks(params: Prepare, columns: "dict[str, pd.Series[Any]]", files: dict[st
             "_row_id": pd.Series(row_ids, dtype="str"),
             "_label": np.concatenate([one.labels for one in files.values()]),
             "_source": pd.Series(np.repeat(list(files), rows), dtype="str"),
-            "_weight": 1.0 if params.weight is None else columns[params.weight],
+            "_weight": 1.0 if params.weight is None else normalised(columns[params.weight].to_numpy()),
         }
     )
     return table if params.time is None else table.assign(_time=columns[params.time])

@@ -9,22 +9,41 @@ from fairmark.files import SIGNIFICANT_DIGITS
 from fairmark.sections.section import Count, Section, Share, Text
 
 
-class Csv(Section):
+class _Format(Section):
+    missing: list[str]
+    """Texts that mean "not known", beside the empty one."""
+    thousands: Literal[",", ".", " ", "'"] | None
+    """The mark between groups of three digits, or null."""
+    units: list[Text]
+    """Signs that may stand before or after the numbers of a column, and are no part of them: `$`, `%`."""
+
+
+class Csv(_Format):
     """Separated text. `header` lists the column names, or is null when the first line names them."""
 
     type: Literal["csv"]
     separator: Annotated[str, Field(min_length=1, max_length=1)]
     decimal: Literal[".", ","]
     header: Annotated[list[Text], Field(min_length=2)] | None
-    missing: list[str]
     encoding: Text
 
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.thousands == self.decimal:
+            raise ValueError(f"must have thousands other than decimal, got {self.decimal!r} for both")
+        return self
 
-class Parquet(Section):
-    """Apache Parquet; nulls and NaN are missing values, and so is any text in `missing`."""
+
+class Parquet(_Format):
+    """Apache Parquet; nulls and NaN are missing values. Its texts have decimal points."""
 
     type: Literal["parquet"]
-    missing: list[str]
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.thousands == ".":
+            raise ValueError("must have thousands other than the decimal point, got '.'")
+        return self
 
 
 class Rows(Section):
@@ -55,16 +74,47 @@ class Files(Section):
     test: Source | None
 
 
-class Target(Section):
-    """The label column, its positive value, its negative one, and characters to strip from the end of both.
+Value = bool | int | float | str
+"""A value as params.yaml writes it, met by each of its spellings in the data (`label.matches`)."""
 
-    `negative` null stands for the one other value that the column holds.
+
+class Above(Section):
+    """All numbers above this one, itself not among them."""
+
+    above: float
+
+
+class Below(Section):
+    """All numbers below this one, itself not among them."""
+
+    below: float
+
+
+class Target(Section):
+    """The label column, its positive and negative values, and characters to strip from the end of its texts.
+
+    `positive` is one value, a list of values, or `{above: NUMBER}`. `negative` is one, a list, or null: the
+    one other value that the column holds, or with `above` all other numbers.
     """
 
     column: Text
-    positive: bool | int | float | str
-    negative: bool | int | float | str | None
+    positive: Value | Annotated[list[Value], Field(min_length=1)] | Above
+    negative: Value | Annotated[list[Value], Field(min_length=1)] | None
     strip: str
+
+    @model_validator(mode="after")
+    def _rest_of_the_numbers(self) -> Self:
+        if isinstance(self.positive, Above) and self.negative is not None:
+            raise ValueError(f"must have negative null where positive is above a number, got {self.negative}")
+        return self
+
+
+class DropRows(Section):
+    """Rows that are left out before anything else: those whose cell in `column` is as `when` says."""
+
+    column: Text
+    when: Literal["missing"] | Annotated[list[Value], Field(min_length=1)] | Above | Below
+    reason: Text
 
 
 class _Column(Section):
@@ -172,6 +222,9 @@ class Prepare(Section):
     row_id: Text | None
     time: Text | None
     weight: Text | None
+    spellings: dict[Text, dict[Text, Text]]
+    """Of a column, texts that stand for another one: `{sex: {female: Female}}`."""
+    drop_rows: list[DropRows]
     drop: list[Text]
     columns: dict[Text, Column]
     unlisted: Literal["refuse", "infer"]
@@ -195,6 +248,12 @@ class Prepare(Section):
             elif column is not None:
                 taken[column] = role
         faults += [f"drop must not name the {taken[c]} column, got {c!r}" for c in self.drop if c in taken]
+        faults += [
+            f"spellings.{column} must lead to texts that stay as they are, got {text!r}"
+            for column, texts in self.spellings.items()
+            for text in texts.values()
+            if text in texts
+        ]
         for name, attribute in self.protected.items():
             if isinstance(attribute, ByCross):
                 singles = {k for k, v in self.protected.items() if not isinstance(v, ByCross)}

@@ -2,13 +2,15 @@
 
 import codecs
 import csv
+import gzip
 import io
 from collections.abc import Collection
 from pathlib import Path
 
 from fairmark.data import identity
+from fairmark.data.exclusion import kept
 from fairmark.data.label import stripped
-from fairmark.data.read import Raw, read_raw
+from fairmark.data.read import GZIP, Raw, read_raw
 from fairmark.errors import InputError, StateError
 from fairmark.sections.table import Csv, Prepare, Source
 
@@ -43,21 +45,29 @@ def without(path: Path, source: Source, params: Prepare, numbers: Collection[int
     """Return the bytes of a raw file without the rows of these numbers.
 
     CSV keeps every other byte. Parquet can't: it is written again with the same schema, its metadata, row
-    groups and compression.
+    groups and compression. What was packed by gzip is packed again.
 
     Raises
     ------
     StateError
         When the text can't be written back byte for byte (an encoding that has two ways to write it).
     """
+    content = path.read_bytes()
+    packed = content.startswith(GZIP)
+    content = gzip.decompress(content) if packed else content
     if isinstance(params.format, Csv):
-        return _csv_without(path.read_bytes(), source, params.format, set(numbers), path.name)
-    return _parquet_without(path, {number - 1 for number in numbers})
+        left = _csv_without(content, source, params.format, set(numbers), path.name)
+    else:
+        left = _parquet_without(content, {number - 1 for number in numbers})
+    return gzip.compress(left, mtime=0) if packed else left
 
 
 def _each(folder: Path, params: Prepare) -> list[tuple[Source, Raw, list[str | None]]]:
     sources = [("", params.files.main), *([("t", params.files.test)] if params.files.test else [])]
-    raws = [(mark, source, read_raw(folder, source, params.format)) for mark, source in sources]
+    raws = [(mark, source, read_raw(folder, source, params)) for mark, source in sources]
+    if params.row_id is None:
+        # An id made of content counts rows of the same content, as `prepare` does: of those that stay.
+        raws = [(mark, source, kept(raw, params).raw) for mark, source, raw in raws]
     faults = [line for _, _, raw in raws for line in raw.faults.lines]
     if faults:
         raise InputError(*faults)
@@ -112,13 +122,13 @@ def _encoding(content: bytes, name: str) -> str:
     return plain
 
 
-def _parquet_without(path: Path, rows: set[int]) -> bytes:
+def _parquet_without(content: bytes, rows: set[int]) -> bytes:
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     stream, at = io.BytesIO(), 0
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(io.BytesIO(content)) as file:
         parts = file.metadata
         codec = {
             parts.schema.column(k).path: parts.row_group(0).column(k).compression

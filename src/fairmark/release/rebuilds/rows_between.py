@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.data import identity
+from fairmark.data.exclusion import kept
 from fairmark.data.label import stripped
 from fairmark.data.read import read_raw
 from fairmark.errors import InputError, StateError, VerificationError
@@ -113,7 +114,7 @@ def _read(folder: Path, params: Prepare) -> _Version:
     counts: Counter[str] = Counter()
     by_id: dict[str, str] = {}
     for source in filter(None, (params.files.main, params.files.test)):
-        raw = read_raw(folder, source, params.format)
+        raw = kept(read_raw(folder, source, params), params).raw
         if raw.faults.lines:
             raise InputError(*(line.replace(f"{folder.as_posix()}/", "") for line in raw.faults.lines))
         texts = raw.texts
