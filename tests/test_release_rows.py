@@ -145,7 +145,7 @@ def test_parquet_keeps_schema_metadata_groups_and_compression(tmp_path: Path, co
     pq.write_table(table, stream, row_group_size=3, compression=compression)
     files = {"main": {"name": "p.parquet", "skip_rows": 0, "rows": {"min": 1, "max": 9}}, "test": None}
 
-    form = {"type": "parquet", "missing": [], "thousands": None, "units": []}
+    form: dict[str, Any] = {"type": "parquet", "missing": [], "thousands": None, "units": []}
     given = typed(Prepare, params().model_dump() | {"files": files, "format": form}, "prepare")
     made = taken(tmp_path, stream.getvalue(), ["p3", "p6"], given)
 

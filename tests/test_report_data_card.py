@@ -28,7 +28,14 @@ def test_every_column_has_its_kind_role_missing_share_and_whether_it_is_personal
 
 def test_columns_stand_in_the_order_of_the_file_where_params_name_them() -> None:
     form = Csv(
-        type="csv", separator=",", decimal=".", header=["paid", "id", "age"], missing=[], encoding="utf-8"
+        type="csv",
+        separator=",",
+        decimal=".",
+        header=["paid", "id", "age"],
+        missing=[],
+        thousands=None,
+        units=[],
+        encoding="utf-8",
     )
     text = data_card(FOUND, PREPARE.model_copy(update={"format": form, "row_id": "id"}), PRIVACY, RELEASE)
 

@@ -68,8 +68,9 @@ def read_raw(folder: Path, source: Source, params: Prepare) -> Raw:
     path, form = folder / source.name, params.format
     faults = Faults(path.as_posix(), "line" if form.type == "csv" else "row")
     content = _content(path, faults)
-    packed = content is not None and content.startswith(GZIP)
-    content = _unpacked(content, faults) if packed else content
+    packed = False
+    if content is not None and content.startswith(GZIP):
+        packed, content = True, _unpacked(content, faults)
     if content is None or _is_another(content, form, faults):
         return _nothing(faults)
     if isinstance(form, Parquet):
