@@ -181,6 +181,7 @@ def write_artifacts(root: Path) -> None:
     for name in PAGES:
         write_text(made / "document" / name, model_card(found))
     write_text(made / "document" / "data-card.md", data_card(root, found))
+    write_text(made / "document" / "report.html", f'{model_card(found)}<section id="reasons"></section>\n')
 
 
 def data_card(root: Path, found: dict[str, Any]) -> str:

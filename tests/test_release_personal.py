@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 from release_folder import PARAMS, git, make_release
+from sealing import MINE
+from tamper import restate
 
 from fairmark.errors import RefusedError, VerificationError
 from fairmark.files import write_json, write_parquet, write_text
@@ -108,8 +110,47 @@ def test_decisions_and_lines_are_counted_where_they_stand(small_release: Path) -
     assert (found.decisions, found.lines) == (2, 2)
 
 
+RENAMED = {
+    "the class of a decision": ('class="case"', 'class="person"'),
+    "the class of a row's line": ('class="behind"', 'class="row"'),
+    "every class": ("class=", "data-class="),
+    "the element of a decision": ("article", "div"),
+}
+
+
+@pytest.mark.parametrize("change", RENAMED.values(), ids=RENAMED)
+def test_a_report_of_other_style_is_counted_the_same(tmp_path: Path, change: tuple[str, str]) -> None:
+    case = '<article class="case"><h4>Row 7</h4></article>'
+    text = f'<section id="reasons">{PICTURE}{case}{case}</section>'.replace(*change)
+    write_text(tmp_path / "report.html", text)
+    write_json(
+        tmp_path / "measurements.json", {"cells": dict.fromkeys(("tp", "fp", "fn", "tn"), 0), "groups": {}}
+    )
+
+    assert (shown(tmp_path).decisions, shown(tmp_path).lines) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("<p>No explanations</p>", "must have its section"),
+        (report(2, PICTURE).replace('id="reasons"', 'id="why"'), "must have its section"),
+        (report(2, PICTURE.replace("path", "polyline")), "got <polyline>"),
+        (report(2, "<script>draw()</script>"), "got <script>"),
+        (report(2, "<!-- x -->"), "begins no tag"),
+        ('<section id="reasons"><p>', "must end"),
+    ],
+)
+def test_a_report_in_which_nothing_can_be_counted_is_refused(tmp_path: Path, text: str, fault: str) -> None:
+    write_text(tmp_path / "report.html", text)
+
+    with pytest.raises(VerificationError, match=fault):
+        shown(tmp_path)
+
+
 def test_a_released_page_that_shows_too_many_is_wrong(small_release: Path) -> None:
     write_text(small_release / "report.html", report(30, ""))
+    restate(small_release, MINE)
 
     with pytest.raises(VerificationError, match="must show at most 24 single people"):
         personal(Opened(small_release))
@@ -287,5 +328,6 @@ def test_a_page_that_opens_sections_without_end_is_read_in_one_go(tmp_path: Path
     )
     began = time.monotonic()
 
-    assert shown(tmp_path).decisions == 1
+    with pytest.raises(VerificationError, match="must end"):
+        shown(tmp_path)
     assert time.monotonic() - began < 5

@@ -12,6 +12,12 @@ from fairmark.yaml12 import LIMIT_DEPTH, parse_yaml
 LIMIT_BYTES = 32 * 2**20
 """No text of a release is near this; a larger one is not read into memory."""
 
+LIMIT_YAML_BYTES = 4 * 2**20
+"""Reading YAML takes a hundred times as long as JSON; the default dvc.lock is 80 kB."""
+
+LIMIT_VALUES = 400_000
+"""Values of one JSON text, at most; each takes some 60 to 250 bytes of memory."""
+
 
 def foreign_bytes(path: Path) -> bytes:
     """Return the bytes of a regular file of at most `LIMIT_BYTES`.
@@ -65,6 +71,10 @@ def strict_json(text: str, where: str) -> Any:
     InputError
         As `foreign_json`.
     """
+    # Before any of it is built, and so an upper bound: each value but the first follows one of these signs.
+    signs = sum(map(text.count, ",[{:"))
+    if signs > LIMIT_VALUES:
+        raise InputError(f"{where}: must have at most {LIMIT_VALUES} values, got up to {signs}")
     try:
         value = json.loads(
             text, object_pairs_hook=_once, parse_constant=_refuse_constant, parse_float=_finite
@@ -95,6 +105,8 @@ def strict_yaml(text: str, where: str) -> Any:
     InputError
         As `parse_yaml`.
     """
+    if len(text) > LIMIT_YAML_BYTES:
+        raise InputError(f"{where}: must be YAML of at most {LIMIT_YAML_BYTES} bytes, got {len(text)}")
     return parse_yaml(text, where)
 
 

@@ -7,7 +7,7 @@ from fairmark.errors import VerificationError
 from fairmark.files import sha256, steady
 from fairmark.release.checks.opened import Opened
 from fairmark.release.contents import DATASHEET, GATHERED, VERDICT
-from fairmark.release.hashes import address, data_outputs, files_of, folder_address, folder_sha256
+from fairmark.release.hashes import address, files_of, folder_address, folder_sha256
 
 
 def params(opened: Opened) -> str:
@@ -39,7 +39,7 @@ def pipeline(opened: Opened) -> str:
 
 def data(opened: Opened) -> str:
     """Check that the data files stated, data.dvc and what the stages read are the same data."""
-    named = data_outputs(opened.folder)
+    named = opened.data
     read = {
         (dep["path"], dep["md5"])
         for stage in opened.stages.values()
@@ -48,11 +48,17 @@ def data(opened: Opened) -> str:
     }
     if not read:
         raise VerificationError("dvc.lock: must read the data of data.dvc, got no stage that does")
+    by_path: dict[str, set[str]] = {}
+    for path, md5 in read:
+        by_path.setdefault(path, set()).add(md5)
+    belonging: dict[str | None, list[dict[str, Any]]] = {}
+    for item in opened.inputs.values():
+        belonging.setdefault(output_of(item), []).append(item)
     count = 0
     for path, entry in named.items():
-        stated = [item for item in opened.inputs.values() if output_of(item) == path]
+        stated = belonging.get(path, [])
         for where, found in (
-            ("dvc.lock", {md5 for p, md5 in read if p == path}),
+            ("dvc.lock", by_path.get(path, set())),
             ("statement", _sums(path, stated)),
         ):
             if found - {entry["md5"]}:

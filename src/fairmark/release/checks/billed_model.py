@@ -6,8 +6,8 @@ from typing import Any
 
 from fairmark.files import steady
 from fairmark.release.checks.agreement import output_of
-from fairmark.release.checks.opened import Opened
-from fairmark.release.hashes import data_outputs, folder_sha256
+from fairmark.release.checks.opened import MOST_LIMITS, Opened
+from fairmark.release.hashes import folder_sha256
 
 Part = dict[str, Any]
 Measure = tuple[str | None, str]
@@ -30,7 +30,7 @@ def model(opened: Opened, parts: list[Part]) -> Iterator[str]:
 
 def data(opened: Opened, parts: list[Part]) -> Iterator[str]:
     """Yield what is wrong with the data components: which files, their hashes, who answers for them."""
-    paths = set(data_outputs(opened.folder))
+    paths = set(opened.data)
     stated = {name: item for name, item in opened.inputs.items() if output_of(item) in paths}
     found = {part["name"]: part for part in parts}
     if len(parts) != len(found) or set(found) != set(stated):
@@ -80,6 +80,9 @@ def _wanted(measured: Mapping[str, Any]) -> Iterator[tuple[Measure, tuple[str, .
 
 
 def _assessed(said: list[Part], opened: Opened) -> Iterator[str]:
+    if len(said) > MOST_LIMITS:
+        yield f"must give at most {MOST_LIMITS} fairness assessments, got {len(said)}"
+        return
     for limit in opened.params["policy"]["limits"]:
         if limit["attribute"] is None or not limit["gate"]:
             continue

@@ -71,9 +71,10 @@ def _lines(opened: Opened) -> list[str]:
         _spaced(f"- Owner: {roles['owner']}."),
         _spaced(f"- Custodian, who keeps it: {roles['custodian']}."),
     ]
+    sources = _sources(opened)
     for name, entry in opened.inputs.items():
         source = name.removeprefix("data/")
-        if source in _sources(opened):
+        if source in sources:
             found.append(f"{source} {entry['digest']['sha256']}")
     return found
 

@@ -1,5 +1,6 @@
 """A release folder as somebody handed it over: listed, and read only as plain values."""
 
+import hashlib
 import os
 import re
 from functools import cached_property
@@ -8,14 +9,19 @@ from typing import Any
 
 from fairmark.errors import UsageError, VerificationError
 from fairmark.release.contents import BILL, MODEL_SEAL, STATEMENT, VERDICT
-from fairmark.release.foreign import foreign_json, foreign_text, foreign_yaml
-from fairmark.release.hashes import read_lock
+from fairmark.release.foreign import foreign_bytes, foreign_json, foreign_text, foreign_yaml
+from fairmark.release.hashes import data_outputs, read_lock
 from fairmark.release.signatures.envelope import opened, read_envelope
 from fairmark.release.signatures.modelsig import read_model_seal
 
 PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*")
 MOST_FILES = 10_000
 MOST_BYTES = 4 * 2**30
+MOST_TEXT_BYTES = 64 * 2**20
+"""Of all files that are parsed, those read twice counted twice; the default release comes to 3 MiB."""
+MOST_LIMITS = 1_000
+MOST_GROUPS = 1_000
+"""Limits of a policy and groups of an attribute: what is compared with each other must have an end."""
 
 
 class Opened:
@@ -36,6 +42,8 @@ class Opened:
         if not folder.is_dir():
             raise UsageError(f"{folder}: must be a release folder, got none")
         self.folder = folder
+        self._values: dict[str, dict[str, Any]] = {}
+        self._left_bytes = MOST_TEXT_BYTES
         self._seals: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
 
     @cached_property
@@ -116,19 +124,42 @@ class Opened:
         return text
 
     @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every file that the statement names, by name."""
+        return {str(entry["name"]): str(entry["digest"]["sha256"]) for entry in self.statement["subject"]}
+
+    @cached_property
     def stages(self) -> dict[str, Any]:
         """The stages of dvc.lock."""
-        return read_lock(self.folder / "dvc.lock")
+        self.check("dvc.lock")
+        return shaped(read_lock(self.folder / "dvc.lock"), "dvc.lock")
+
+    @cached_property
+    def data(self) -> dict[str, dict[str, Any]]:
+        """What data.dvc says of the data: path -> {"md5", "size"}."""
+        self.check("data.dvc")
+        return data_outputs(self.folder)
 
     @cached_property
     def params(self) -> dict[str, Any]:
         """The value of params.yaml."""
-        return self._mapping(foreign_yaml(self.folder / "params.yaml"), "params.yaml")
+        self.check("params.yaml")
+        found = self._mapping(foreign_yaml(self.folder / "params.yaml"), "params.yaml")
+        limits = found.get("policy", {}).get("limits") if isinstance(found.get("policy"), dict) else None
+        if isinstance(limits, list) and len(limits) > MOST_LIMITS:
+            raise VerificationError(f"params.yaml: must have at most {MOST_LIMITS} limits, got {len(limits)}")
+        return found
 
     @cached_property
     def measurements(self) -> dict[str, Any]:
         """The value of measurements.json."""
-        return self.json("measurements.json")
+        found = self.json("measurements.json")
+        for name, groups in found["groups"].items():
+            if len(groups) > MOST_GROUPS:
+                raise VerificationError(
+                    f"measurements.json: {name[:40]!a} must have at most {MOST_GROUPS}, got {len(groups)}"
+                )
+        return found
 
     @cached_property
     def verdict(self) -> dict[str, Any]:
@@ -157,22 +188,74 @@ class Opened:
         if name not in self._seals:
             if name == MODEL_SEAL:
                 envelope, statement, _ = read_model_seal(self.folder / name)
+                statement = shaped(statement, name)
             else:
                 envelope = read_envelope(self.folder / name)
-                statement = opened(envelope)[1]
+                statement = shaped(opened(envelope)[1], name)
             self._seals[name] = envelope, statement
         return self._seals[name]
 
     def json(self, name: str) -> dict[str, Any]:
         """Return the mapping in the JSON file `name`."""
-        return self._mapping(foreign_json(self.folder / name), name)
+        if name not in self._values:
+            self.check(name)
+            self._values[name] = self._mapping(foreign_json(self.folder / name), name)
+        return self._values[name]
 
     def text(self, name: str) -> str:
         """Return the text of the file `name`."""
+        self.check(name)
         return foreign_text(self.folder / name)
+
+    def check(self, *files: str) -> None:
+        """Do nothing when each of the files has the bytes that the statement names: no others are parsed.
+
+        A file that is not there is left to whoever reads it.
+
+        Raises
+        ------
+        InputError
+            When one is too large to be read.
+        VerificationError
+            When one has other bytes, is not stated, or all that was read is more than a release holds.
+        """
+        for name in files:
+            if not os.path.lexists(self.folder / name):
+                continue
+            content = foreign_bytes(self.folder / name)
+            self._left_bytes -= len(content)
+            if self._left_bytes < 0:
+                raise VerificationError(
+                    f"{name}: must be of a release that can be read, got too much text in all"
+                )
+            if hashlib.sha256(content).hexdigest() != self.digests.get(name):
+                raise VerificationError(
+                    f"{name}: must have its stated SHA-256, got other bytes (they are not read)"
+                )
 
     @staticmethod
     def _mapping(value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise VerificationError(f"{where}: must be a mapping, got {type(value).__name__}")
-        return value
+        found: dict[str, Any] = shaped(value, where)
+        return found
+
+
+class _Shaped(dict[str, Any]):
+    """A mapping of a stranger's file: a key that is not there is the file's fault, not ours."""
+
+    where = ""
+
+    def __missing__(self, key: str) -> Any:
+        raise VerificationError(
+            f"{self.where}: must have {str(key)[:80]!a} where it is looked for, got nothing"
+        )
+
+
+def shaped(value: Any, where: str) -> Any:
+    """Return a plain value whose mappings answer for a missing key with a fault of the file `where`."""
+    if isinstance(value, dict):
+        found = _Shaped({key: shaped(item, where) for key, item in value.items()})
+        found.where = where
+        return found
+    return [shaped(item, where) for item in value] if isinstance(value, list) else value

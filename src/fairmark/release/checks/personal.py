@@ -19,7 +19,31 @@ from fairmark.release.foreign import foreign_json, foreign_text
 REPORT = "report.html"
 BOOSTER = Path("model") / "booster.txt"
 
-_REASONS = '<section id="reasons"'
+_REASONS = re.compile(r"<section[^<>]*\bid\s*=\s*[\"']?reasons\b", re.IGNORECASE)
+_TAG = re.compile(r"<(?:(?P<closing>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)[^<>]*>)?")
+_KNOWN = frozenset(
+    {
+        "section",
+        "h2",
+        "h3",
+        "h4",
+        "p",
+        "div",
+        "span",
+        "b",
+        "i",
+        "em",
+        "strong",
+        "br",
+        "ol",
+        "ul",
+        "li",
+        "article",
+    }
+    | {"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "details", "summary"}
+    | {"figure", "figcaption", "svg", "title", "desc", "g", "line", "rect", "circle", "text", "tspan", "path"}
+)
+"""What a report's explanations are built of; `script`, `canvas` or `polyline` could draw unseen."""
 _LEAVES = re.compile(r"^num_leaves=(\d+)$|^leaf_count=([\d ]*)$", re.MULTILINE)
 
 
@@ -73,23 +97,66 @@ def shown(folder: Path) -> Shown:
     InputError
         When one of them can't be read.
     VerificationError
-        When a tree doesn't tell how many rows its leaves hold.
+        When the report is not built as it is known here, so that nothing can be counted in it, and when a
+        tree doesn't tell how many rows its leaves hold.
     """
-    reasons = "".join(_sections(foreign_text(folder / REPORT)))
-    lines = max((picture.count('class="behind"') for picture in reasons.split("<svg")[1:]), default=0)
+    decisions, lines = _single(foreign_text(folder / REPORT))
     leaf = smallest_leaf(foreign_text(folder / BOOSTER)) if (folder / BOOSTER).is_file() else None
     cells = sorted(counted(foreign_json(folder / "measurements.json")))
-    return Shown(reasons.count('<article class="case">'), lines, leaf, cells[0] if cells else None)
+    return Shown(decisions, lines, leaf, cells[0] if cells else None)
 
 
-def _sections(text: str) -> Iterator[str]:
-    """Yield each section of reasons; one that is never closed goes on to the end."""
-    # Not by a pattern: one that searches for the end from every beginning takes hours over a hostile page.
-    at = text.find(_REASONS)
-    while at >= 0:
-        end = text.find("</section>", at)
-        yield text[at:] if end < 0 else text[at:end]
-        at = -1 if end < 0 else text.find(_REASONS, end)
+def _single(text: str) -> tuple[int, int]:
+    """Return how many decisions a report explains one by one, and the most single rows that a picture draws.
+
+    Counted by structure, not by style: whatever class it bears, an article or a heading of the fourth order
+    is a decision, and a path of a picture is a row, but for the one that is the mean.
+    """
+    decisions, most, sections = 0, 0, 0
+    for tags in _sections(text):
+        sections += 1
+        odd = sorted({name for name, closing in tags if not closing} - _KNOWN)
+        if odd:
+            raise VerificationError(
+                f"{REPORT}: explanations must be built of parts that are known here, got <{odd[0][:40]}>"
+            )
+        opening = [name for name, closing in tags if not closing]
+        decisions += max(opening.count("article"), opening.count("h4"))
+        paths = 0
+        for name in opening:
+            paths = 0 if name == "svg" else paths + (name == "path")
+            most = max(most, paths - 1)
+    if not sections:
+        raise VerificationError(f"{REPORT}: must have its section of explanations, got none")
+    return decisions, most
+
+
+def _sections(text: str) -> Iterator[list[tuple[str, bool]]]:
+    """Yield the tags, each with whether it closes, of each section of explanations.
+
+    Raises
+    ------
+    VerificationError
+        When there is a `<` that no tag begins with, or a section is not closed.
+    """
+    # Neither a parser of HTML nor a pattern with a choice in it: both can take hours over a hostile page.
+    at = 0
+    while found := _REASONS.search(text, at):
+        tags, depth, at = [], 0, found.start()
+        for match in _TAG.finditer(text, at):
+            if match["name"] is None:
+                raise VerificationError(
+                    f"{REPORT}: explanations must be HTML, got a sign < that begins no tag"
+                )
+            closing = bool(match["closing"])
+            tags.append((match["name"].lower(), closing))
+            depth += (tags[-1] == ("section", False)) - (tags[-1] == ("section", True))
+            at = match.end()
+            if depth == 0:
+                break
+        if depth:
+            raise VerificationError(f"{REPORT}: explanations must end, got a section that does not")
+        yield tags
 
 
 def smallest_leaf(text: str) -> int | None:
@@ -137,6 +204,7 @@ def counted(measurements: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
 
 def personal(opened: Opened) -> str:
     """Check that the release shows no more of single people than its own params allow."""
+    opened.check(REPORT, BOOSTER.as_posix(), "measurements.json")
     found = shown(opened.folder)
     faults = found.faults(opened.params["privacy"])
     if faults:
