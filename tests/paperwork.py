@@ -180,10 +180,11 @@ def schema(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
 
 def prepared() -> dict[str, Any]:
     """Return prepare's summary."""
-    main = {"name": "made.csv", "rows": 2100, "duplicates": 3, "sha256": "12" * 32}
+    main = {"name": "made.csv", "rows": 2100, "duplicates": 3, "sha256": "12" * 32, "packed": False}
     missing = {"age": 0.0, "job": 0.125, "team": 0.0}
     counts = {"rows": 2100, "shared_rows": 0, "duplicates": 3, "positives": 630}
-    return {"files": {"main": main, "test": None}, "missing": missing, **counts}
+    read: dict[str, Any] = {"excluded": [], "respelt": {}, "unread": {}, "columns": {}}
+    return {"files": {"main": main, "test": None}, "missing": missing, **counts, **read}
 
 
 def audit(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, Any]:

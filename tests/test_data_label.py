@@ -9,6 +9,7 @@ from tiny import faults, lines, made
 from fairmark.data.label import matches
 from fairmark.data.numerals import Numerals
 
+NOT_GIVEN = "prepare.drop_rows: [{column: ok, when: missing, reason: ...}] leaves such rows out"
 LEFT_OUT = "prepare.drop_rows: [{column: w, when: [0], reason: ...}] leaves such rows out"
 
 
@@ -39,6 +40,8 @@ def test_a_label_is_matched_as_a_person_means_it(text: str, value: bool | float 
         ({"positive": "yes", "negative": None}, ("yes", "nope"), [1, 0]),
         ({"positive": True, "negative": None}, ("FALSE", "true"), [0, 1]),
         ({"positive": 1, "negative": 2}, ("2", "1.0"), [0, 1]),
+        ({"positive": ["yes", "Ja"], "negative": ["no", "nein"]}, ("Ja", "nein", "yes"), [1, 0, 1]),
+        ({"positive": {"above": 50000}, "negative": None}, ("50000", "50000.5", "7e4"), [0, 1, 1]),
         ({"positive": ">50K.", "negative": "<=50K", "strip": "."}, ("<=50K.", ">50K"), [0, 1]),
     ],
 )
@@ -58,7 +61,50 @@ def test_the_schema_shows_the_label_as_the_data_spells_it(tmp_path: Path) -> Non
     assert made_from.schema["label"] == {"column": "ok", "positive": "Y", "negative": "N"}
 
 
+@pytest.mark.parametrize(
+    ("target", "cells", "said"),
+    [
+        ({"positive": True, "negative": False}, ("Yes", "No"), ("Yes", "No")),
+        ({"positive": 1, "negative": 2}, ("1.0", "2"), ("1.0", "2")),
+        ({"positive": ["a", "b"], "negative": "c"}, ("b", "a", "c"), ("a or b", "c")),
+        ({"positive": {"above": 5}, "negative": None}, ("1", "9"), ("above 5", "at most 5")),
+    ],
+)
+def test_the_label_is_said_as_the_data_writes_it(
+    tmp_path: Path, target: dict[str, Any], cells: tuple[str, ...], said: tuple[str, str]
+) -> None:
+    text = lines(*(f"30,cook,F,{cell}" for cell in cells))
+
+    label = made(tmp_path, text, target=target).schema["label"]
+
+    assert (label["positive"], label["negative"]) == said
+
+
+def test_weights_of_any_size_weigh_1_on_average(tmp_path: Path) -> None:
+    rows = ["30,cook,F,yes,1e7", "40,cook,M,no,1e7", "50,cook,M,no,1e7"]
+    uneven = ["30,cook,F,yes,1e300", "40,cook,M,no,3e300", "50,cook,M,no,5e300"]
+
+    even = made(tmp_path, lines(*rows, header="age,job,sex,ok,w"), weight="w").table
+    table = made(tmp_path, lines(*uneven, header="age,job,sex,ok,w"), weight="w").table
+
+    assert even["_weight"].tolist() == [1, 1, 1]
+    assert table["_weight"].tolist() == pytest.approx([1 / 3, 1, 5 / 3])
+
+
 # ------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize("cell", ["inf", "high"])
+def test_a_label_that_is_no_number_is_neither_above_nor_below(tmp_path: Path, cell: str) -> None:
+    found = refused(tmp_path, "1", "9", cell, positive={"above": 5}, negative=None)
+
+    assert found == [f"a.csv: line 4: column ok: the label must be a finite number, got '{cell}'"]
+
+
+def test_a_value_that_is_both_labels_is_refused(tmp_path: Path) -> None:
+    found = refused(tmp_path, "1", "2", positive=[1, 2], negative=2)
+
+    assert "a.csv: column ok: the label must be positive or negative, got both for '2'" in found
 
 
 def refused(tmp_path: Path, *cells: str, **target: Any) -> list[str]:
@@ -68,13 +114,13 @@ def refused(tmp_path: Path, *cells: str, **target: Any) -> list[str]:
 def test_a_missing_label_is_refused(tmp_path: Path) -> None:
     found = refused(tmp_path, "yes", "", "no", "?")
 
-    assert found == ["a.csv: lines 3, 5: column ok: the label must be given, got nothing"]
+    assert found == [f"a.csv: lines 3, 5: column ok: the label must be given ({NOT_GIVEN}), got nothing"]
 
 
 def test_a_label_that_is_stripped_to_nothing_is_missing(tmp_path: Path) -> None:
     found = refused(tmp_path, "yes.", "no", ".", strip=".")
 
-    assert found == ["a.csv: line 4: column ok: the label must be given, got nothing"]
+    assert found == [f"a.csv: line 4: column ok: the label must be given ({NOT_GIVEN}), got nothing"]
 
 
 def test_a_label_that_is_neither_value_is_refused(tmp_path: Path) -> None:

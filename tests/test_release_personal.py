@@ -218,7 +218,8 @@ def test_a_row_id_in_a_page_is_found(gathered: tuple[Path, Path], text: str) -> 
     write_text(gathered[1] / "card.md", text)
 
     with pytest.raises(
-        RefusedError, match=r"card\.md: must hold no id of a row and no name of a person, got 1"
+        RefusedError,
+        match=r"card\.md: must hold no id of a row and no name of a person, got 1 of column _row_id",
     ):
         held(gathered)
 

@@ -1,7 +1,7 @@
 """The data card says of every column what it is, which are personal, and what is shown of single people."""
 
 import pytest
-from paperwork import PREPARE, PRIVACY, RELEASE, audit, facts
+from paperwork import PREPARE, PRIVACY, RELEASE, audit, facts, prepared
 
 from fairmark.report.data_card import data_card, data_card_page, trimmed
 from fairmark.sections.release import Privacy
@@ -105,3 +105,26 @@ def test_the_same_facts_give_the_same_card_which_asks_for_nothing() -> None:
 
     assert text == data_card(FOUND, PREPARE, Privacy.model_validate(PRIVACY.model_dump()), RELEASE)
     assert not {"<script", "http://", "https://", "src="} & set(page.split())
+
+
+def test_what_was_done_before_anything_else_is_told() -> None:
+    dropped = {"column": "job", "when": "is missing", "reason": "Nobody asked.", "rows": 1200}
+    read = {"job": {"said": False}, "age": {"said": True}}
+    done = prepared() | {
+        "excluded": [dropped],
+        "respelt": {"team": 7},
+        "unread": {"note": "list<element: string>"},
+        "columns": read,
+    }
+
+    text = data_card(facts(prepared=done), PREPARE, PRIVACY, RELEASE)
+
+    assert "- Left out before anything else: 1,200 rows whose job is missing. Nobody asked." in text
+    assert "- Texts taken for another spelling of them: 7 rows of team." in text
+    assert "note holds no single values (list&lt;element: string&gt;), and was not read." in text.replace(
+        "\\", ""
+    )
+    assert (
+        "Nobody said of what kind these columns are; it was read off the data, of which every cell fits: job."
+        in text
+    )

@@ -36,6 +36,9 @@ ZERO_LED = re.compile(r"[+-]?0\d+", re.ASCII)
 MOSTLY = 0.5
 """A column must say its kind if this share of its cells reads as numbers or dates, and not all do."""
 
+RANKS = 20
+"""Different texts up to which ranks are proposed, as of `0`, `1`, `2`, `3+`."""
+
 UNITS = ("$", "\u20ac", "\u00a3", "\u00a5", "\u20b9", "%", "USD", "EUR", "GBP", "CHF")
 """Units that are looked for where params.yaml names none."""
 
@@ -237,7 +240,10 @@ def _unsettled(name: str, best: _Reading, found: _Texts) -> str:
     marks = ", ".join(json.dumps(text, ensure_ascii=False) for text in others[:5])
     unknown = [f"prepare.format.missing: [..., {marks}] (they mean: not known)"] if others else []
     settle = " and ".join([*unknown, *best.lines])
-    other = f"prepare.columns.{_key(name)}: {{kind: categorical, values: null, missing: 1}}"
+    where = f"prepare.columns.{_key(name)}"
+    other = f"{where}: {{kind: categorical, values: null, missing: 1}}"
+    if others and len(found.different) <= RANKS:
+        other = f"{where}: {{kind: ordinal, order: [lowest first], missing: 1}}, or {other}"
     return (
         f"must say its kind, because {_percent(found.share(best.fits))} of its cells read as {best.what} "
         f"({example!r}){rest}; params.yaml settles it by {settle}; or by {other}"

@@ -84,7 +84,10 @@ def labels(
         What they mean in the main file, where this is another one.
     """
     where = f"column {target.column}:"
-    faults.rows(numbers[texts.isna()], f"{where} the label must be given, got nothing")
+    rule = (
+        f"prepare.drop_rows: [{{column: {target.column}, when: missing, reason: ...}}] leaves such rows out"
+    )
+    faults.rows(numbers[texts.isna()], f"{where} the label must be given ({rule}), got nothing")
     counts = texts.dropna().value_counts()
     different = [str(text) for text in counts.index]
     numerals = main.numerals if main else written(form, different, counts.to_numpy().astype(np.int64))

@@ -17,6 +17,13 @@ UNIQUE = 0.99
 MANY = 0.1
 """Share of different values from which texts such as `Ada Lovelace` are people, not `New York`."""
 
+WORD = re.compile(r"[^\W\d_]{2,}")
+WORDS = 5
+"""Words from which a text says something in its own way."""
+
+PROSE = 0.5
+"""Share of different values from which such texts are free text, and no long names of categories."""
+
 DATED = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([ T].*)?", re.ASCII)
 PATTERNS = {
     "e-mail": re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}"),
@@ -39,6 +46,22 @@ PERSON = re.compile(r"[^\W\d_][\w'\u2019.-]+,? (?:[^\W\d_][\w'\u2019.-]* )?[^\W\
 NAME_WORDS = frozenset(
     {"surname", "firstname", "lastname", "fullname", "forename", "vorname", "nachname", "apellido"}
 )
+WHOSE_WORDS = frozenset(
+    {
+        "applicant",
+        "borrower",
+        "client",
+        "contact",
+        "customer",
+        "employee",
+        "member",
+        "owner",
+        "patient",
+        "person",
+    }
+    | {"student", "teacher", "tenant", "user"}
+)
+"""Whose name it is, beside `name`: a hotel's or a product's is no person's."""
 NAME_PAIRS = frozenset({"first", "last", "full", "given", "family", "maiden", "middle"})
 PHONE_WORDS = frozenset({"phone", "telephone", "tel", "mobile", "cell", "fax", "handy"})
 PLACE_WORDS = frozenset({"address", "street", "addr"})
@@ -129,6 +152,8 @@ def _found(column: _Column) -> Iterator[Found]:
         alike.append(Found("national id", column.share(lambda text: any(c.isdigit() for c in text))))
     if _born(column.words) and column.kind != "numeric":
         alike.append(Found("birth date", column.share(DATED.fullmatch)))
+    if column.kind != "numeric" and len(column.texts) >= FEW and column.spread >= PROSE:
+        alike.append(Found("free text", column.share(lambda text: len(WORD.findall(text)) >= WORDS)))
     hits = [found for found in alike if found.share > 0]
     yield from {found.kind: found for found in sorted(hits, key=lambda found: found.share)}.values()
     # Whatever tells a person apart by its own kind need not be called an id as well.
@@ -147,7 +172,11 @@ def _phone(words: frozenset[str]) -> Callable[[str], object]:
 
 
 def _names(column: _Column) -> float:
-    sure = column.words & NAME_WORDS or ("name" in column.words and column.words & NAME_PAIRS)
+    # A column called `name` and nothing else names people, however often each stands there.
+    alone = column.words <= WHOSE_WORDS | {"name"}
+    sure = bool(column.words & NAME_WORDS) or (
+        "name" in column.words and (column.words & NAME_PAIRS or alone)
+    )
     if column.kind == "numeric" or not (sure or column.spread >= MANY):
         return 0.0
     if sure or "name" in column.words:

@@ -27,7 +27,7 @@ def note_spread(name: str, weights: Sequence[Floats], faults: Faults) -> None:
     """Note weights that differ by more than `SPREAD` over all files."""
     known = np.concatenate([np.empty(0), *weights])
     known = known[known > 0]
-    if len(known) and known.max() > SPREAD * known.min():
+    if len(known) and known.min() < known.max() / SPREAD:
         must = f"the largest weight must be at most {SPREAD:g} times the smallest"
         faults.add(f"column {name}: {must}, got {known.min():g} to {known.max():g}")
 

@@ -13,6 +13,7 @@ What is looked for, and why no less and no more:
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,9 +93,9 @@ def _found(root: Path, folder: Path, params: Params) -> list[str]:
     texts = {name: _words(folder / name) for name in names(folder) if _is_text(folder / name)}
     naming = _naming(root, frame)
     faults = [
-        f"{name}: must hold no id of a row and no name of a person, got {len(held)}"
+        f"{name}: must hold no id of a row and no name of a person, got {count} of column {column}"
         for name, words in texts.items()
-        if (held := naming & set(words))
+        for column, count in sorted(Counter(naming[word] for word in naming.keys() & set(words)).items())
     ]
     faults += [
         f"{name}: must hold no whole row of the data, got {count}"
@@ -127,17 +128,19 @@ def _same(word: str) -> str:
         return word
 
 
-def _naming(root: Path, frame: "pd.DataFrame") -> frozenset[str]:
-    """Return the texts that name one person each: row ids, and what the audit takes for names or the like."""
-    found = set(map(_same, frame["_row_id"]))
+def _naming(root: Path, frame: "pd.DataFrame") -> dict[str, str]:
+    """Return the texts that name one person each, and the column of each: ids, and what the audit found."""
+    found = dict.fromkeys(map(_same, frame["_row_id"]), "_row_id")
     audit = root / "artifacts" / "audit" / "audit.json"
     telling = read_json(audit)["personal"] if audit.is_file() else []
     if telling:
         evidence = read_parquet(root / "artifacts" / "prepare" / "evidence.parquet")
-        for name in {entry["column"] for entry in telling}:
-            cells = frame[name] if name in frame else evidence[f"withheld:{name}"]
-            found |= {_same(text.strip()) for text in cells.dropna().astype(str)}
-    return frozenset(word for word in found if _telling(word))
+        for name in sorted({entry["column"] for entry in telling}):
+            withheld = f"withheld:{name}"
+            # What is in neither table is the column that names each row.
+            cells = frame[name] if name in frame else evidence.get(withheld, frame["_row_id"])
+            found |= dict.fromkeys((_same(text.strip()) for text in cells.dropna().astype(str)), name)
+    return {word: column for word, column in found.items() if _telling(word)}
 
 
 def _telling(word: str) -> bool:
