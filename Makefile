@@ -6,16 +6,21 @@
 #   make prove    the slow proofs
 #   make bench    side-by-side measurements against peers
 #   make lock     resolve the requirement files anew
+#   make wheels   list anew what the wheels of the locks install (once for each kind of machine)
 #   make clean    remove what the targets above made (the environments, caches and state; never a release)
 
 PYTHON ?= python3
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check format prove bench lock clean
+.PHONY: run test check format prove bench lock wheels clean
 
 BIN := .venv/bin
 UV := .venv-tools/bin/uv --quiet
+# Only archives with a hash of the lock, and of these only wheels: no build, which would run what nothing names.
+LOCKED := --require-hashes --only-binary :all:
+# A copy of the cache, not a link into it: what is changed there later changes nothing here.
+APART := --link-mode copy
 READY := .venv/.ready .venv-tools/.ready
 
 # Compiled modules and one thread a process: both decide only how long things take.
@@ -56,35 +61,45 @@ bench: $(READY) .venv-bench/.ready
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"make: Python must be 3.11 or newer, got {v[0]}.{v[1]}; name another with: make PYTHON=python3.12")'
 	@echo "setting up: uv"
 	@$(PYTHON) -m venv --clear .venv-tools
-	@.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check $(LOCKED) -r requirements-uv.lock
 	@touch $@
 
 .venv-tools/.ready: requirements-tools.lock .venv-tools/.uv
 	@echo "setting up: tools"
-	@$(UV) pip install --python .venv-tools/bin/python --require-hashes -r requirements-tools.lock
+	@$(UV) pip install --python .venv-tools/bin/python $(LOCKED) -r requirements-tools.lock
 	@touch $@
 
 .venv-bench/.ready: requirements-bench.lock .venv-tools/.uv
 	@echo "setting up: the peers that bench/ measures us against"
-	@$(UV) venv --clear --python $(PYTHON) .venv-bench
-	@$(UV) pip sync --python .venv-bench/bin/python --require-hashes --compile-bytecode requirements-bench.lock
+	@$(PYTHON) -m venv --clear --without-pip .venv-bench
+	@$(UV) pip sync --python .venv-bench/bin/python $(LOCKED) $(APART) --compile-bytecode requirements-bench.lock
 	@touch $@
 
-.venv/.ready: requirements.lock requirements-dev.lock pyproject.toml .venv-tools/.uv
+.venv/.ready: requirements.lock requirements-dev.lock requirements.wheels pyproject.toml .venv-tools/.uv
 	@echo "setting up: the locked environment (about half a minute)"
-	@$(UV) venv --clear --python $(PYTHON) .venv
-	@$(UV) pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock requirements-dev.lock
-	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -m venv --clear --without-pip .venv
+	@$(UV) pip sync --python $(BIN)/python $(LOCKED) $(APART) --compile-bytecode requirements.lock requirements-dev.lock
+	@$(UV) pip install --python $(BIN)/python --offline --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
-LOCK = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header
+LOCK = UV_FIND_LINKS=$(CURDIR)/wheels $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --only-binary :all:
+# The first lines of a lock: whoever installs from it, by pip or uv, builds nothing.
+SEAL = { printf -- '--only-binary :all:\n--find-links ./wheels\n'; cat $$lock; } > $$lock.new && mv $$lock.new $$lock
 lock: .venv-tools/.uv
 	@$(LOCK) pyproject.toml -o requirements.lock >/dev/null
 	@$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock >/dev/null
 	@$(LOCK) --group bench -c requirements.lock -o requirements-bench.lock >/dev/null
 	@$(LOCK) --group tools -o requirements-tools.lock >/dev/null
 	@$(LOCK) --group uv -o requirements-uv.lock >/dev/null
+	@for lock in requirements*.lock; do $(SEAL); done
+
+# What each wheel of the locks installs, for the kind of machine that this is: a check needs no network then.
+wheels: .venv-tools/.uv
+	@mkdir -p .wheels
+	@.venv-tools/bin/python -m pip download --quiet --disable-pip-version-check --no-deps $(LOCKED) \
+		-d .wheels -r requirements.lock -r requirements-dev.lock
+	@PYTHONPATH=src $(PYTHON) -m fairmark.release.materials.wheels .wheels
 
 clean:
-	@rm -rf .venv .venv-tools .venv-bench bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlflow.db-* .mlflow.db.* mlruns
+	@rm -rf .venv .venv-tools .venv-bench .wheels bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlflow.db-* .mlflow.db.* mlruns
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

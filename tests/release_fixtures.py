@@ -24,7 +24,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_text(root / "data" / "DATASHEET.md", "# Data sheet\n")
     write_text(root / "params.yaml", yaml.safe_dump(PARAMS, sort_keys=False, allow_unicode=True))
     write_text(root / ".gitignore", "/data\nreleases/\nmlflow.db\nmlruns/\n/artifacts/train/model\n")
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements.wheels"):
         shutil.copyfile(Path(__file__).parent.parent / name, root / name)
     write_artifacts(root)
     write_lock(root)

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import subprocess
+import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -315,6 +316,32 @@ def _locked_policy(lock: Any) -> Any:
     return _policy({"policy": lock["stages"]["train"]["params"]["params.yaml"]["policy"]})
 
 
+def _forged_blob(name: str) -> Change:
+    """Return the attack that puts other bytes in the place of a file's git object; git reads them as its."""
+
+    def made(folder: Path) -> None:
+        root = folder.parents[1]
+        full = git(root, "rev-parse", f"HEAD:{name}").strip()
+        content = (root / name).read_bytes() + b"\n"
+        place = root / ".git" / "objects" / full[:2] / full[2:]
+        place.chmod(0o644)
+        place.write_bytes(zlib.compress(b"blob %d\0" % len(content) + content))
+
+    return made
+
+
+def _unstated(name: str) -> Change:
+    """Return the attack that leaves a file of the commit out of the statement."""
+
+    def change(statement: Any) -> None:
+        definition = statement["predicate"]["buildDefinition"]
+        definition["resolvedDependencies"] = [
+            each for each in definition["resolvedDependencies"] if each["name"] != name
+        ]
+
+    return of_statement(change)
+
+
 EVERY_SEAL = {f"seal {name}" for name in SEALS}
 
 ATTACKS = [
@@ -476,6 +503,20 @@ ATTACKS = [
             of_json(BILL, lambda it: it["metadata"].update(timestamp="2020-01-01T00:00:00Z")),
         ),
         {"commit", "tag"},
+        cloned=True,
+    ),
+    Attack(
+        "a clone with other bytes under a file's git hash",
+        _forged_blob("requirements.wheels"),
+        {"commit"},
+        restated=False,
+        cloned=True,
+    ),
+    Attack(
+        "a file of the commit that is not stated",
+        _unstated(".gitignore"),
+        {"commit", "tag"},
+        restated=False,
         cloned=True,
     ),
     Attack("move the tag to another commit", _elsewhere, {"tag"}, restated=False, cloned=True),

@@ -16,6 +16,7 @@ from release_folder import ROOT
 import fairmark
 from fairmark.errors import StateError
 from fairmark.release.materials.distributions import installed, source_sha256
+from fairmark.release.materials.wheels import archives, listing, unlike
 
 UV = ROOT / ".venv-tools" / "bin" / "uv"
 PIP = ROOT / ".venv-tools" / "bin" / "python"
@@ -101,6 +102,7 @@ def test_the_hash_is_the_one_that_is_counted_by_hand(pattern: Path) -> None:
         "small/__init__.py": FILES["small/__init__.py"],
         "small/data, with a comma.txt": "1\n",
         "../../../bin/small-binary": "\x7fELF not really",
+        "../../../bin/small-script": "print('script')\n",
         "../../../share/small.txt": "shared\n",
         **{name: text for name, text in FILES.items() if ".dist-info/" in name},
     }
@@ -182,10 +184,12 @@ def test_a_file_that_two_distributions_wrote_is_the_later_ones(small: Path) -> N
     home = Path(site_packages(small)[0])
     other = home / "other-1.0.dist-info"
     other.mkdir()
-    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    metadata = "Metadata-Version: 2.1\nName: other\nVersion: 1.0\n"
+    (other / "METADATA").write_text(metadata)
     lengthen(home / "small" / "__init__.py")
     text = (home / "small" / "__init__.py").read_text()
-    (other / "RECORD").write_text(f"small/__init__.py,{recorded(text)}\nother-1.0.dist-info/RECORD,,\n")
+    own = f"other-1.0.dist-info/METADATA,{recorded(metadata)}\nother-1.0.dist-info/RECORD,,\n"
+    (other / "RECORD").write_text(f"small/__init__.py,{recorded(text)}\n{own}")
 
     assert set(installed([str(home)])) == {"small-thing", "other"}
 
@@ -214,3 +218,67 @@ def test_the_order_in_which_a_disk_lists_files_changes_nothing(
 
     assert digest_of(pattern) == before
     assert source_sha256(source) == own
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("more.pth", "more.pth: must be named by a distribution"),
+        ("sitecustomize.py", "sitecustomize.py: must be named by a distribution"),
+        ("small/more.py", "small/more.py: must be named by a distribution"),
+        ("small/__pycache__/gone.cpython-311.pyc", "must be named by a distribution"),
+        ("fake-1.dist-info/RECORD", "a folder without a name: must have one RECORD"),
+        ("../../../bin/git", "bin/git: must be named by a distribution"),
+    ],
+)
+def test_a_file_that_no_distribution_names_is_refused(small: Path, name: str, told: str) -> None:
+    place = Path(site_packages(small)[0]) / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("import os\n")
+
+    with pytest.raises(StateError, match=told):
+        digest_of(small)
+
+
+def test_a_program_that_runs_something_else_than_its_entry_point_is_refused(small: Path) -> None:
+    program = small / "bin" / "small"
+    program.write_text(program.read_text().replace("import sys\n", "import sys, os\n"))
+    record = next(Path(site_packages(small)[0]).glob("small_thing-*.dist-info/RECORD"))
+    lines = [line for line in record.read_text().split("\n") if "bin/small," not in line]
+    record.write_text("\n".join([f"../../../bin/small,{recorded(program.read_text())}", *lines]))
+
+    with pytest.raises(StateError, match=r"bin/small must be as installed, got another program"):
+        digest_of(small)
+
+
+def test_what_is_installed_is_compared_with_the_wheel_of_the_lock_not_with_its_own_record(
+    small: Path, wheel: Path
+) -> None:
+    archive = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    locks = archives(f"small-thing==1.2 \\\n    --hash=sha256:{archive}\n")
+    folder = wheel.parent
+
+    table = listing(folder, locks, "")
+    assert table == f"{archive}  {digest_of(small)}  {wheel.name}\n"
+    assert [*unlike(locks, table, {"small-thing": digest_of(small)})] == []
+    home = Path(site_packages(small)[0])
+    record = next(home.glob("small_thing-*.dist-info/RECORD"))
+    place = home / "small" / "__init__.py"
+    before = place.read_text()
+    lengthen(place)
+    record.write_text(record.read_text().replace(recorded(before), recorded(place.read_text())))
+    assert [*unlike(locks, table, {"small-thing": digest_of(small)})] == [
+        "must have small-thing as its wheel holds it, got other files (run make clean, and make again)"
+    ]
+    assert [*unlike(locks, "", {"small-thing": "0" * 64})] == [
+        "must have small-thing from a wheel that requirements.wheels lists, got none of it (run make wheels)"
+    ]
+
+
+def test_a_wheel_that_no_lock_names_any_more_leaves_the_table(wheel: Path) -> None:
+    archive = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    before = f"{'1' * 64}  {'2' * 64}  gone-1-py3-none-any.whl\n{'3' * 64}  {'4' * 64}  kept-1-any.whl\n"
+    locks = {"small-thing": {archive}, "kept": {"3" * 64}}
+
+    lines = listing(wheel.parent, locks, before).split("\n")
+    assert [line.split("  ")[-1] for line in lines[:-1]] == ["kept-1-any.whl", wheel.name]

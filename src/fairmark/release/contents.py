@@ -28,7 +28,7 @@ SOURCES = (
     "prefect.yaml",
     "pyproject.toml",
 )
-"""Files and folders of the commit, of those there are, that hold the code of the stages and flows."""
+"""Files and folders of the commit, of those there are, that two releases are compared by as their code."""
 
 GATHERED = {
     "model": MODEL,

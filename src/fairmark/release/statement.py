@@ -2,7 +2,7 @@
 
 in-toto Statement v1 (https://in-toto.io/Statement/v1) names the files of the release; its predicate,
 SLSA provenance v1 (https://slsa.dev/spec/v1.0/provenance), names what they were made from: the commit and
-every file of it that holds code, params or locks, the data, and what the stages made. Nothing in it depends
+every file of it, the data, and what the stages made. Nothing in it depends
 on the clock, the host or the user, so that the same commit gives the same bytes.
 """
 
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from fairmark.files import sha256
 from fairmark.params import Params
-from fairmark.release.contents import PINNED, SEALS, SOURCES, STATEMENT
+from fairmark.release.contents import SEALS, STATEMENT
 from fairmark.release.foreign import foreign_yaml
 from fairmark.release.hashes import address, data_outputs, files_of, names, stage_outputs
 from fairmark.release.signatures.envelope import STATEMENT_TYPE, opened, read_envelope
-from fairmark.release.trace import Trace, committed_files
+from fairmark.release.trace import Trace
+from fairmark.release.tree import committed_files
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
@@ -74,23 +75,39 @@ def release_digest(folder: Path) -> str:
     return hashlib.sha256(payload).hexdigest()
 
 
+def stated_files(root: Path, commit: str) -> dict[str, str]:
+    """Return the SHA-256 of every file of a commit, by the name that a statement has for it.
+
+    Raises
+    ------
+    StateError
+        When the clone lacks one.
+    VerificationError
+        When one is not what its hash in git says.
+    """
+    # `commit` is the commit itself.
+    return {
+        f"./{name}" if name == "commit" else name: digest
+        for name, digest in committed_files(root, commit).items()
+    }
+
+
 def _dependencies(root: Path, trace: Trace) -> list[dict[str, Any]]:
     commit = {
         "name": "commit",
         "digest": {"gitCommit": trace.commit},
         "annotations": {"committed": trace.committed},
     }
-    pinned = [{"name": name, "digest": {"sha256": sha256(root / name)}} for name in PINNED]
-    pinned += [
-        {"name": name, "digest": {"sha256": digest}}
-        for name, digest in committed_files(root, trace.commit, SOURCES).items()
-        if name not in PINNED
-    ]
     outputs = {**data_outputs(root), **stage_outputs(root)}
-    made = [
-        _file(root, name, path, outputs[path]["md5"]) for path in outputs for name in files_of(root, path)
-    ]
-    return [commit, *sorted(pinned + made, key=lambda entry: str(entry["name"]))]
+    made = {
+        name: _file(root, name, path, outputs[path]["md5"])
+        for path in outputs
+        for name in files_of(root, path)
+    }
+    held = stated_files(root, trace.commit)
+    files = {name: {"name": name, "digest": {"sha256": digest}} for name, digest in held.items()}
+    # A small result is both, committed and made: then DVC's address stands beside it.
+    return [commit, *(entry for _, entry in sorted((files | made).items()))]
 
 
 def _file(root: Path, name: str, output: str, md5: str) -> dict[str, Any]:

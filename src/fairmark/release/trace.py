@@ -1,9 +1,7 @@
 """Which commit a release comes from, and the tag that names it."""
 
 import datetime as dt
-import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,32 +103,6 @@ def tagged_statement(root: Path, tag: str) -> str | None:
 def committed_file(root: Path, commit: str, name: str) -> bytes | None:
     """Return the bytes of file `name` (relative to `root`) in `commit`, or None when it isn't there."""
     return git_bytes(root, "cat-file", "blob", f"{commit}:./{name}")
-
-
-def committed_files(root: Path, commit: str, places: Sequence[str]) -> dict[str, str]:
-    """Return the SHA-256 of every file of `commit` at or below `places`, by path relative to `root`, sorted.
-
-    Raises
-    ------
-    StateError
-        When git can't list or read them.
-    """
-    words = ("--no-replace-objects", "ls-tree", "-r", "-z", commit, "--", *places)
-    listed = [line.split("\t", 1) for line in need(root, f"list {commit}", *words).split("\0") if line]
-    blobs = {name: about.split()[2] for about, name in listed if about.split()[1] == "blob"}
-    asked = "".join(f"{blob}\n" for blob in blobs.values()).encode()
-    content = git_bytes(root, "--no-replace-objects", "cat-file", "--batch", given=asked)
-    if content is None:
-        raise StateError(f"{root}: must hold the files of {commit[:12]}, got a clone without them (fetch it)")
-    found, place = {}, 0
-    for name in blobs:
-        start = content.index(b"\n", place) + 1
-        head = content[place:start].split()
-        if len(head) != 3:
-            raise StateError(f"{root}: must hold {name} of {commit[:12]}, got a clone without it (fetch it)")
-        place = start + int(head[2]) + 1
-        found[name] = hashlib.sha256(content[start : place - 1]).hexdigest()
-    return dict(sorted(found.items()))
 
 
 def known(root: Path, commit: str) -> bool:

@@ -4,22 +4,21 @@ from pathlib import Path
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.release.checks.opened import Opened
-from fairmark.release.contents import PINNED, SOURCES
 from fairmark.release.signatures.keys import PublicKey
 from fairmark.release.signatures.tags import read_tag, tag_signer
-from fairmark.release.statement import release_digest
-from fairmark.release.trace import committed_at, committed_files, known, tagged_statement
+from fairmark.release.statement import release_digest, stated_files
+from fairmark.release.trace import committed_at, known, tagged_statement
 
 
 def commit(opened: Opened, clone: Path) -> str:
-    """Check that the commit holds the very params, locks and DVC files of the release."""
+    """Check that the commit holds every file that the statement names, no other, and none in forged bytes."""
     if not known(clone, opened.commit):
         raise StateError(f"{clone}: must hold commit {opened.commit[:12]}, got a clone without it (fetch it)")
-    held = committed_files(clone, opened.commit, [*SOURCES, *PINNED])
+    held = stated_files(clone, opened.commit)
     stated = {
         name: entry["digest"]["sha256"]
         for name, entry in opened.inputs.items()
-        if name != "commit" and "annotations" not in entry
+        if name != "commit" and (name in held or "annotations" not in entry)
     }
     if wrong := sorted(name for name in {*held, *stated} if held.get(name) != stated.get(name)):
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
@@ -33,7 +32,7 @@ def commit(opened: Opened, clone: Path) -> str:
             f"commit {opened.commit[:12]}: must be of {committed_at(clone, opened.commit)}, "
             f"got a statement that says {str(stated_at)[:40]!a}"
         )
-    return f"{opened.commit[:12]} holds the {len(stated)} files of code, params and locks that it names"
+    return f"{opened.commit[:12]} holds the {len(stated)} files that it names, and no other"
 
 
 def tag(opened: Opened, clone: Path) -> str:

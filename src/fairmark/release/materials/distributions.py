@@ -4,6 +4,7 @@ Nothing on disk says which archive was installed, so `Installed.sha256` is not t
 is a digest of what is there, by the method that `fairmark.release.materials.records` names.
 """
 
+import configparser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
@@ -13,7 +14,7 @@ from fairmark.errors import StateError
 from fairmark.files import lines_of, sha256
 from fairmark.release.materials.licence_metadata import FILE, Licence, licence_of
 from fairmark.release.materials.locks import normal
-from fairmark.release.materials.records import Record, changed, over, read_record
+from fairmark.release.materials.records import Record, changed, over, read_record, unnamed
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,18 @@ def installed(folders: Sequence[str] | None = None) -> dict[str, Installed]:
     Raises
     ------
     StateError
-        When a distribution has no RECORD or is there twice, or a file is not the one that was installed.
+        When a distribution has no RECORD or is there twice, a file is not the one that was installed, or no
+        distribution names it.
     """
     import site
 
     found: dict[str, Installed] = {}
     records: dict[str, Record] = {}
     faults: list[str] = []
-    for each in distributions(path=list(folders or site.getsitepackages())):
+    homes = list(folders or site.getsitepackages())
+    for each in distributions(path=homes):
         metadata = each.metadata
-        name = normal(metadata["Name"])
+        name = normal(metadata["Name"] or "") or "a folder without a name"
         record = _record(each)
         if record is None or name in found:
             got = "none that can be read" if record is None else "two of them"
@@ -54,6 +57,7 @@ def installed(folders: Sequence[str] | None = None) -> dict[str, Installed]:
         records[name] = record
         found[name] = Installed(metadata["Version"], record.sha256, licence_of(metadata, _Texts(record)))
     faults += changed(records)
+    faults += unnamed(homes, records)
     if faults:
         raise StateError(*faults)
     return dict(sorted(found.items()))
@@ -82,11 +86,9 @@ class _Texts:
 
 def _record(each: Distribution) -> Record | None:
     text = each.read_text("RECORD") or ""
-    own = next((line for line in reversed(lines_of(text)) if line.endswith("RECORD,,")), None)
-    if own is None:
+    if not any(line.endswith("RECORD,,") for line in lines_of(text)):
         return None
-    home = Path(str(each.locate_file("")))
     try:
-        return read_record(text, str(home), (home / own.removesuffix(",,")).stat().st_mtime)
-    except (OSError, ValueError):
+        return read_record(text, str(each.locate_file("")), each.read_text("entry_points.txt") or "")
+    except (ValueError, configparser.Error):
         return None

@@ -8,6 +8,7 @@ from fairmark.errors import StateError
 from fairmark.release.materials import licences
 from fairmark.release.materials.distributions import Installed, source_sha256
 from fairmark.release.materials.locks import here, locked
+from fairmark.release.materials.wheels import TABLE, archives, unlike
 from fairmark.release.trace import Trace
 
 Component = dict[str, Any]
@@ -24,12 +25,20 @@ def check(root: Path, components: Mapping[str, Component], there: Mapping[str, I
     StateError
         When what is installed is not what the lock files list, or more than that.
     """
-    wanted, other = (locked((root / path).read_text(encoding="utf-8"), here()) for path in LOCKS)
+    texts = [(root / path).read_text(encoding="utf-8") for path in LOCKS]
+    wanted, other = (locked(text, here()) for text in texts)
     known = other | wanted
     faults = list(_unlike(components, there, wanted, known))
+    digests = {name: each.sha256 for name, each in there.items() if name in known}
+    faults += unlike(archives("\n".join(texts)), _table(root), digests)
     if faults:
         raise StateError(*(f"environment: {fault} (run make .venv/.ready)" for fault in faults))
     return set(wanted)
+
+
+def _table(root: Path) -> str:
+    place = root / TABLE
+    return place.read_text(encoding="utf-8") if place.is_file() else ""
 
 
 def _unlike(

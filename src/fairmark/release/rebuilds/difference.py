@@ -11,6 +11,7 @@ from fairmark.release.checks import integrity
 from fairmark.release.checks.agreement import output_of
 from fairmark.release.checks.opened import Opened
 from fairmark.release.checks.origin import tag_of
+from fairmark.release.contents import SOURCES
 from fairmark.release.decisions.direction import SECTIONS, changes
 from fairmark.release.hashes import data_outputs
 from fairmark.release.materials.locks import normal
@@ -140,13 +141,16 @@ def _data(opened: Opened) -> dict[str, str]:
 
 
 def _code(opened: Opened) -> dict[str, str]:
-    """Return the SHA-256 of each file of code; locks and params have parts of their own."""
-    own = ("data.dvc", "dvc.lock", "params.yaml", "commit")
+    """Return the SHA-256 of each file of code, and of each lock of requirements."""
     return {
         name: str(item["digest"]["sha256"])
         for name, item in opened.inputs.items()
-        if "annotations" not in item and name not in own
+        if "annotations" not in item and (name.startswith("requirements") or _is_code(name))
     }
+
+
+def _is_code(name: str) -> bool:
+    return any(name == place or name.startswith(f"{place}/") for place in SOURCES)
 
 
 def _libraries(opened: Opened) -> dict[str, str]:
