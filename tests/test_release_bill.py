@@ -135,7 +135,7 @@ def test_every_distribution_has_a_hash_and_a_licence_or_says_that_it_is_unknown(
     assert all(len(set(found)) == 1 and len(found[0]) == 64 for found in hashes.values())
     assert len({found[0] for found in hashes.values()}) == len(libraries)
     unknown = [part["name"] for part in libraries if expression_of(part) is None]
-    assert unknown == ["antlr4-python3-runtime", "nvidia-ml-py"]
+    assert unknown == ["nvidia-ml-py"]
     assert all(part["licenses"] for part in libraries)
 
 

@@ -20,7 +20,10 @@ MARKERS = (
 """The environment markers that a lock file may ask about (PEP 508), without those that name one machine."""
 
 ONLY_WHEELS = "--only-binary :all:"
-"""The one option that a lock file may hold: it can only refuse."""
+"""An option that a lock file may hold: it can only refuse."""
+
+OWN_WHEELS = "--find-links ./wheels"
+"""The option of a lock by which an archive may lie beside it; its hash must be the lock's all the same."""
 
 _COMMENT = re.compile(r"(?:^|[ \t]+)#.*$")
 _HASH_OPTION = re.compile(r"[ \t]+--")
@@ -54,7 +57,7 @@ def locked(text: str, environment: Mapping[str, str]) -> dict[str, str]:
 
     found: dict[str, str] = {}
     for line in _joined(plain_lines(text, "lock")):
-        if line == ONLY_WHEELS:
+        if line in {ONLY_WHEELS, OWN_WHEELS}:
             continue
         asked, *hashes = _HASH_OPTION.split(line)
         try:
