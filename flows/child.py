@@ -18,8 +18,8 @@ from watched import guarded
 
 from fairmark.errors import StateError
 
-PATIENCE_S = 5.0
-"""How long a stopped child may tidy up before it is killed."""
+PATIENCE_S = 2.0
+"""How long a stopped child may tidy up before it is killed: whoever pressed Ctrl-C waits for it."""
 
 LIMIT_S = 3 * 3600.0
 """A child that runs longer hangs: it is ended, so that the next scheduled run finds the way free."""
@@ -34,8 +34,9 @@ class Ended(NamedTuple):
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a child: ours, with this Python's own programs found first."""
+    ours = {key: value for key, value in os.environ.items() if key != "PREFECT_API_AUTH_STRING"}
     return {
-        **os.environ,
+        **ours,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "PYTHONUNBUFFERED": "1",
         "DVC_NO_ANALYTICS": "1",

@@ -9,14 +9,19 @@ installs the locked packages first.
 
 import surroundings
 
+if __name__ == "__main__":  # what can be refused is refused before Prefect is imported
+    import preflight
+
+    GIVEN = surroundings.begin("rebuild", "Make the last release again in a clean clone.", preflight.rebuild)
+
 # isort: split
-# Prefect reads its settings when it is imported: the line above has set them.
-import argparse
+# Prefect reads its settings when it is imported: the lines above have set them.
 import tempfile
 from pathlib import Path
 
 import child
 import plan
+import preflight
 import repro
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
@@ -65,13 +70,7 @@ def last(name: str) -> str:
     StateError
         When there is none.
     """
-    ended = child.run(["git", "tag", "--list", f"{name}@v*"], ROOT)
-    tag = plan.latest(ended.lines, name) if not ended.code else None
-    if tag is None:
-        raise StateError(
-            f"git: must have a release to rebuild, got no tag {name}@v* (flows/release.py makes one)"
-        )
-    return tag
+    return preflight.last(ROOT, name)
 
 
 def verified(kept: Path) -> Opened | None:
@@ -142,7 +141,4 @@ def rebuild() -> None:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(
-        description="Make the last release again in a clean clone.", allow_abbrev=False
-    ).parse_args()
-    surroundings.run(rebuild)
+    surroundings.run(rebuild, **GIVEN)

@@ -9,19 +9,26 @@ it is whole, the tag is set after it, the registry follows the tag, and each of 
 
 import surroundings
 
+if __name__ == "__main__":  # what can be refused is refused before Prefect is imported
+    import preflight
+
+    GIVEN = surroundings.begin(
+        "release",
+        "Make a release of HEAD.",
+        preflight.release,
+        version="such as v1.0.0; by default the next minor version",
+    )
+
 # isort: split
-# Prefect reads its settings when it is imported: the line above has set them.
-import argparse
+# Prefect reads its settings when it is imported: the lines above have set them.
 import datetime as dt
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import plan
+import preflight
 import retrain
 import signer
 from costs import costs, told
@@ -174,8 +181,8 @@ def aim(asked: str | None, seen: "Trace", params: Params) -> plan.Goal:
         When the version asked for is tagged already.
     """
     name = params.project.name
-    if asked is not None and trace.tagged(ROOT, f"{name}@{trace.check_version(asked)}"):
-        raise StateError(f"git tag {name}@{asked}: must be new, got one that exists (choose another version)")
+    if asked is not None:
+        preflight.refuse_taken(ROOT, name, asked)
     return plan.goal(
         asked,
         seen.tags,
@@ -183,18 +190,6 @@ def aim(asked: str | None, seen: "Trace", params: Params) -> plan.Goal:
         lambda v: folder_of(params, v).exists(),
         lambda: trace.next_version(ROOT, name),
     )
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """Let one release run in this folder at a time; the lock dies with its process."""
-    STATE.mkdir(exist_ok=True)
-    with (STATE / "release.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StateError(f"{ROOT}: must have one release at a time, got another that runs") from error
-        yield
 
 
 @flow(name="release")
@@ -207,7 +202,7 @@ def release(version: str | None = None) -> None:
     version
         Such as `v1.0.0`; by default the next minor version.
     """
-    with alone():
+    with preflight.alone(STATE):
         retrain.put_right()
         seen = trace.trace(ROOT)
         trace.refuse_dirty(seen)
@@ -300,6 +295,4 @@ def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str, cos
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Make a release of HEAD.", allow_abbrev=False)
-    parser.add_argument("--version", help="such as v1.0.0; by default the next minor version")
-    surroundings.run(release, version=parser.parse_args().version)
+    surroundings.run(release, **GIVEN)

@@ -5,6 +5,7 @@ told alike. What a run found (its verdict, its release) is noted on the way.
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
@@ -89,6 +90,8 @@ def _written(write: Callable[[], R], *, needed: bool) -> R | None:
 
 
 def _run_id() -> str | None:
+    if sys.modules.get("prefect") is None:  # refused before Prefect was started
+        return None
     from prefect.context import FlowRunContext
 
     context = FlowRunContext.get()

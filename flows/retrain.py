@@ -7,9 +7,13 @@ remote that did not answer.
 
 import surroundings
 
+if __name__ == "__main__":  # what can be refused is refused before Prefect is imported
+    import preflight
+
+    GIVEN = surroundings.begin("retrain", "Bring every stage up to date.", preflight.retrain)
+
 # isort: split
-# Prefect reads its settings when it is imported: the line above has set them.
-import argparse
+# Prefect reads its settings when it is imported: the lines above have set them.
 from contextlib import suppress
 from typing import Any
 
@@ -115,5 +119,4 @@ def retrain() -> None:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description="Bring every stage up to date.", allow_abbrev=False).parse_args()
-    surroundings.run(retrain)
+    surroundings.run(retrain, **GIVEN)

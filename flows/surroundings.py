@@ -4,20 +4,24 @@ Prefect reads its settings when it is imported, so what it needs is set here, on
 the user has set nothing. Environment variables pick servers and folders, never a result.
 """
 
+import atexit
 import logging
 import os
-import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
+import server
+from interruption import INTERRUPTION
 from watched import guarded
 
+from fairmark import proxies
 from fairmark.errors import FairmarkError, StateError
 from fairmark.source import check_source
-from fairmark.terminal import plain, say, stopped
+from fairmark.terminal import plain, stopped
 
 BEGAN = time.monotonic()
 """When this process began, as near as can be told."""
@@ -29,7 +33,7 @@ LOG = logging.getLogger("fairmark")
 """What a flow tells its user: printed, and sent to the Prefect server with the run."""
 
 SERVED = "PREFECT_API_URL" in os.environ
-"""True when a Prefect server is named; otherwise Prefect starts one for the length of the flow."""
+"""True when a Prefect server is named; otherwise one is started for the length of the flow."""
 
 
 def _own_profile() -> bool:
@@ -55,8 +59,9 @@ def settings(served: bool, own_profile: bool) -> dict[str, str]:
     if not own_profile:
         chosen["PREFECT_HOME"] = str(ROOT / ".prefect")
     if not served:
-        # The default of 20 s is too short for a first start on a busy machine. On its way out the temporary
-        # server reports its own cancelled work as errors with tracebacks; nothing of the run is lost by them.
+        # A user's profile may name no server, and Prefect starts its own then: 20 s, the default, are too few
+        # for a first start on a busy machine. On its way out it tells of its own cancelled work as errors
+        # with tracebacks; nothing of the run is lost by them.
         chosen |= {
             "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
             "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
@@ -67,6 +72,7 @@ def settings(served: bool, own_profile: bool) -> dict[str, str]:
 
 for _name, _value in settings(SERVED, _own_profile()).items():
     os.environ.setdefault(_name, _value)
+proxies.spare_loopback()
 
 
 class _Plain(logging.Filter):
@@ -100,6 +106,56 @@ for _name in ("prefect.flow_runs", "prefect.task_runs"):
 LOG.addFilter(_PlainText())
 
 
+_SERVERS: list[server.Temporary] = []
+"""The temporary server, once it has been started."""
+
+
+def begin(name: str, told: str, check: Callable[..., None], **options: str) -> dict[str, Any]:
+    """Begin a flow called from the command line, before Prefect is imported; return what it was given.
+
+    Its words are read and all that `check` can refuse is refused before the temporary server is started; that
+    one then starts while Prefect is imported.
+
+    Parameters
+    ----------
+    name, told
+        The flow, and what it does in a line.
+    check
+        Takes `ROOT` and the options.
+    options
+        The help of each option that the flow takes.
+
+    Raises
+    ------
+    SystemExit
+        With the error's own exit code.
+    """
+    import argparse
+
+    import terminal  # noqa: F401 - which shows what is told from here on
+
+    INTERRUPTION.watch(name)
+    parser = argparse.ArgumentParser(description=told, allow_abbrev=False)
+    for option, words in options.items():
+        parser.add_argument(f"--{option}", help=words)
+    given = vars(parser.parse_args())
+    try:
+        with INTERRUPTION.unwinding():
+            check_source(ROOT, name)
+            check(ROOT, **given)
+            os.environ.update(guarded())  # the temporary server must not outlive a flow that is killed
+            if not SERVED and not _own_profile():
+                LOG.info("starting Prefect with a server of its own, for as long as this takes")
+                _SERVERS.append(server.start(os.environ))
+                os.environ.update(_SERVERS[-1].settings)
+    except FairmarkError as error:
+        _stop(name, error)
+    except KeyboardInterrupt:
+        INTERRUPTION.tell()
+        sys.exit(130)
+    return given
+
+
 def run(flow: Any, **parameters: Any) -> None:
     """Run `flow` from the command line; faults are printed plainly and become the exit code.
 
@@ -112,26 +168,29 @@ def run(flow: Any, **parameters: Any) -> None:
 
     for handler in logging.getLogger().handlers:
         handler.addFilter(_NotOfRuns())
-    signal.signal(signal.SIGTERM, _leave)
-    os.environ.update(guarded())  # the temporary server must not outlive a flow that is killed
+    for started in _SERVERS:
+        # Prefect sends what is left to be sent when it is left itself: before this, last in, first out.
+        atexit.register(started.stop)
     # A heartbeat tells a server that a run is alive; without one it only costs a second at the end of a flow.
     quiet = nullcontext() if SERVED else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
-    if not SERVED:
-        LOG.info("starting Prefect with a server of its own, for as long as this takes")
     try:
         check_source(ROOT, flow.name)
-        with quiet:
+        with quiet, INTERRUPTION.unwinding():
+            for started in _SERVERS:
+                server.await_answer(started)
             flow(**parameters)
     except FairmarkError as error:
         _stop(flow.name, error)
     except KeyboardInterrupt:
-        say(f"{flow.name} stopped by the keyboard", error=True)
+        INTERRUPTION.name = flow.name
+        INTERRUPTION.tell()
         sys.exit(130)
     except Exception as error:
         if not _unreachable(error):
             raise
         where = os.environ.get("PREFECT_API_URL", "a temporary address")
-        _stop(flow.name, StateError(f"Prefect server: must answer at {where}, got {error}"))
+        by = f" (through {', '.join(proxies.named())})" if proxies.named() else ""
+        _stop(flow.name, StateError(f"Prefect server: must answer at {where}, got {error}{by}"))
 
 
 def _unreachable(error: BaseException) -> bool:
@@ -143,7 +202,3 @@ def _unreachable(error: BaseException) -> bool:
 def _stop(name: str, error: FairmarkError) -> NoReturn:
     stopped(f"{name} stopped", error.faults)
     sys.exit(error.exit_code)
-
-
-def _leave(*_: object) -> NoReturn:
-    sys.exit(143)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import preflight
 import pytest
 import release
 from flows_repo import call, commit, edit
@@ -318,7 +319,10 @@ def test_a_release_that_does_not_verify_ends_with_what_is_wrong(
 
 
 def test_one_release_at_a_time() -> None:
-    with release.alone(), pytest.raises(StateError, match="must have one release at a time, got another"):
+    with (
+        preflight.alone(release.STATE),
+        pytest.raises(StateError, match="must have one release at a time, got another"),
+    ):
         release.release.fn()
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from fairmark.errors import FairmarkError
+from fairmark.proxies import spare_loopback
 from fairmark.terminal import finish, say, silence, stopped
 from fairmark.verbs import (
     approve,
@@ -55,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Words after `fairmark`; None takes those of the process.
     """
     given = _parser().parse_args(argv)
+    spare_loopback()
     try:
         code: int = VERBS[given.verb].run(given)
         finish()

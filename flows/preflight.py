@@ -1,0 +1,132 @@
+"""What can be refused within a second is refused before Prefect starts, which takes ten times as long.
+
+The flow looks again: a worker starts it without this, and much can change until then.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import plan
+import repro
+
+from fairmark.errors import FairmarkError, StateError
+from fairmark.params import read_params
+from fairmark.release import trace
+from fairmark.release.git import git
+
+
+@contextmanager
+def alone(state: Path) -> Iterator[None]:
+    """Let one release run in a folder at a time; the lock in `state` dies with its process.
+
+    Raises
+    ------
+    StateError
+        When another one runs.
+    """
+    state.mkdir(exist_ok=True)
+    with (state / "release.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StateError(
+                f"{state.parent}: must have one release at a time, got another that runs"
+            ) from error
+        yield
+
+
+def release(root: Path, version: str | None) -> None:
+    """Refuse a release that can't come to be; a refusal stands in the audit trail like that of the flow.
+
+    Raises
+    ------
+    FairmarkError
+        When the tree is dirty, params.yaml is wrong, the version is none or taken, the policy is loosened
+        without approvals, or the key can't sign.
+    """
+    try:
+        with alone(root / ".fairmark"):
+            _look(root, version)
+    except FairmarkError as error:
+        from remembered import told
+
+        with told(root, "release", {"version": version}, needed=True):
+            raise error from None
+
+
+def _look(root: Path, version: str | None) -> None:
+    import mend
+    import signer
+    from progress import say
+
+    from fairmark.release.decisions import loosening
+
+    if version is not None:
+        trace.check_version(version)
+    for line in mend.mend(root):
+        say(line)
+    seen = trace.trace(root)
+    trace.refuse_dirty(seen)
+    name = read_params(root / "params.yaml").project.name
+    if version is not None:
+        refuse_taken(root, name, version)
+    if version is not None or plan.latest(seen.tags, name) is None:  # else HEAD's release is looked at
+        loosening.refuse_unless_approved(root)
+        signer.need_key()
+
+
+def refuse_taken(root: Path, name: str, version: str) -> None:
+    """Do nothing for a version that no release has yet.
+
+    Raises
+    ------
+    UsageError
+        When it is no version.
+    StateError
+        When its tag exists.
+    """
+    tag = f"{name}@{trace.check_version(version)}"
+    if trace.tagged(root, tag):
+        raise StateError(f"git tag {tag}: must be new, got one that exists (choose another version)")
+
+
+def retrain(root: Path) -> None:
+    """Refuse params or a pipeline that no stage could run by.
+
+    Raises
+    ------
+    FairmarkError
+        When params.yaml or dvc.yaml is not what it must be.
+    """
+    read_params(root / "params.yaml")
+    repro.stages(root)
+
+
+def rebuild(root: Path) -> None:
+    """Refuse a repository without a release.
+
+    Raises
+    ------
+    FairmarkError
+        When there is none, or params.yaml does not say of what name it would be.
+    """
+    last(root, read_params(root / "params.yaml").project.name)
+
+
+def last(root: Path, name: str) -> str:
+    """Return the tag of the highest release.
+
+    Raises
+    ------
+    StateError
+        When there is none.
+    """
+    answer = git(root, "tag", "--list", f"{name}@v*")
+    tag = plan.latest(answer.stdout.splitlines(), name) if answer.returncode == 0 else None
+    if tag is None:
+        raise StateError(
+            f"git: must have a release to rebuild, got no tag {name}@v* (flows/release.py makes one)"
+        )
+    return tag

@@ -1,0 +1,62 @@
+"""The temporary server answers whoever knows the password of the run, and no other program or web page."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import server
+
+from fairmark.errors import StateError
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Temporary]:
+    home = tmp_path_factory.mktemp("home")
+    environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    started = server.start(environment)
+    try:
+        server.await_answer(started)
+        yield started
+    finally:
+        started.stop()
+
+
+def asked(started: server.Temporary, password: str | None, **headers: str) -> httpx.Response:
+    auth = httpx.Auth() if password is None else httpx.BasicAuth(*password.split(":"))
+    url = f"{started.settings['PREFECT_API_URL']}/flow_runs/filter"
+    with httpx.Client(trust_env=False) as client:
+        return client.post(url, json={}, auth=auth, headers=headers)
+
+
+def test_it_answers_who_knows_its_password_alone(started: server.Temporary) -> None:
+    assert asked(started, started.password).status_code == 200
+    for password in (None, "fairmark:", "fairmark:guess", ":"):
+        assert asked(started, password).status_code == 401
+
+
+def test_it_lets_no_page_of_another_origin_read_an_answer(started: server.Temporary) -> None:
+    answer = asked(started, started.password, Origin="https://elsewhere.example")
+
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_it_listens_on_the_loopback_address_alone(started: server.Temporary) -> None:
+    table = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    listening = {line.split()[1] for line in table.splitlines() if line.split()[3] == "0A"}
+
+    assert [each for each in listening if each.endswith(f":{started.port:04X}")] == [
+        f"0100007F:{started.port:04X}"
+    ]
+
+
+def test_one_that_can_not_start_is_told_with_its_own_words(tmp_path: Path) -> None:
+    failing = server.start({**os.environ, "PREFECT_HOME": str(tmp_path), "PREFECT_SERVER_API_BASE_PATH": "x"})
+    try:
+        with pytest.raises(StateError, match="temporary Prefect server: must answer within"):
+            server.await_answer(failing, 0.2)
+    finally:
+        failing.stop()
