@@ -33,6 +33,7 @@ PREPARE: dict[str, Any] = {
     },
     "target": {"column": "repaid", "positive": True, "negative": None, "strip": ""},
     "row_id": "customer id",
+    "person": None,
     "time": None,
     "weight": "survey weight",
     "spellings": {},

@@ -61,6 +61,7 @@ def _params() -> dict[str, Any]:
         "format": form,
         "target": {"column": "paid", "positive": "yes", "negative": "no", "strip": ""},
         "row_id": "id",
+        "person": None,
         "drop": [],
         "columns": {},
         "unlisted": "infer",

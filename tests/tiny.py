@@ -27,6 +27,7 @@ PREPARE: dict[str, Any] = {
     },
     "target": {"column": "ok", "positive": "yes", "negative": "no", "strip": ""},
     "row_id": None,
+    "person": None,
     "time": None,
     "weight": None,
     "spellings": {},

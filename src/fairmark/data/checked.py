@@ -87,6 +87,9 @@ def _note_cells(
         schema.check(known, rows, raw.numbers, raw.refused + sum(file.dropped), raw.faults)
     if params.weight in columns:
         note_zeros(params.weight, columns[params.weight].cells.to_numpy(), raw.numbers, raw.faults)
+    if params.person is not None and params.person in raw.texts:
+        absent = raw.texts[params.person].isna().to_numpy(bool)
+        raw.faults.rows(raw.numbers[absent], f"column {params.person}: the person must be given, got nothing")
     if params.row_id is not None and params.row_id in raw.texts:
         taken: pd.Series[str] | None = main.raw.texts.get(params.row_id) if main else None
         identity.note_ids(params.row_id, raw.texts[params.row_id], raw.numbers, taken, raw.faults)

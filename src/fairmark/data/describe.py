@@ -43,6 +43,7 @@ def described(
         },
         "features": [_descriptor(name, plan, main) for name in plan.roles.features],
         "label": {"column": params.target.column, "positive": meaning.positive, "negative": meaning.negative},
+        "person": params.person,
         "row_id": params.row_id,
         "timed": params.time is not None,
         "weighted": params.weight is not None,

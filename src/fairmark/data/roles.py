@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fairmark.data.faults import Faults
 from fairmark.sections.table import ByColumn, ByCross, ByEdges, Column, Inferred, Prepare
 
-RESERVED = ("_row_id", "_label", "_source", "_weight", "_time")
+RESERVED = ("_row_id", "_label", "_source", "_weight", "_time", "_person")
 WITHHELD = "withheld:"
 """Prefix, in the evidence table, of a raw column that the model never sees."""
 
@@ -30,8 +30,8 @@ class Roles:
 def roles_of(header: list[str], params: Prepare, faults: Faults) -> Roles:
     """Return the part of each column of a file; columns that are missing or unlisted are noted.
 
-    A column named in `drop` is dropped whatever else is said of it. The target, row id, time and weight
-    columns are never features, even where `columns` says of what kind they are.
+    A column named in `drop` is dropped whatever else is said of it. The target, row id, person, time and
+    weight columns are never features, even where `columns` says of what kind they are.
     """
     here = set(header)
     for column, whence in _wanted(params):
@@ -41,7 +41,7 @@ def roles_of(header: list[str], params: Prepare, faults: Faults) -> Roles:
         if name in RESERVED or name.startswith(WITHHELD):
             faults.add(f"prepare.protected.{name} must not be a reserved name, got {name!r}")
     withheld = _withheld(header, params)
-    apart = {params.target.column, params.row_id, params.time, params.weight, *params.drop, *withheld}
+    apart = {*_own(params), *params.drop, *withheld}
     features = tuple(column for column in header if column not in apart)
     for column in features:
         if column in RESERVED:
@@ -66,8 +66,13 @@ def declared(params: Prepare, column: str) -> Column:
     return params.columns.get(column) or Inferred(kind="infer", missing=1.0)
 
 
+def _own(params: Prepare) -> set[str | None]:
+    """Return the columns that play a part of their own."""
+    return {params.target.column, params.row_id, params.person, params.time, params.weight}
+
+
 def _withheld(header: list[str], params: Prepare) -> dict[str, str]:
-    own = {params.target.column, params.row_id, params.time, params.weight}
+    own = _own(params)
     protected = {column for name in params.protected for column in sources(params, name)}
     return {
         column: "protected" if column in protected else "forbidden"
@@ -81,7 +86,12 @@ def _wanted(params: Prepare) -> Iterator[tuple[str, str]]:
     places = [("target.column", params.target.column)]
     places += [
         (role, column)
-        for role, column in [("row_id", params.row_id), ("time", params.time), ("weight", params.weight)]
+        for role, column in [
+            ("row_id", params.row_id),
+            ("person", params.person),
+            ("time", params.time),
+            ("weight", params.weight),
+        ]
         if column is not None
     ]
     places += [("drop", column) for column in params.drop]

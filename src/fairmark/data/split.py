@@ -62,10 +62,14 @@ def position(keys: "pd.Series[str]", seed: int) -> Floats:
 
 
 def units(table: pd.DataFrame, schema: dict[str, Any], params: Split) -> "pd.Series[str]":
-    """Return [n] what is drawn as one: the row's id, or what rows alike in every feature share.
+    """Return [n] what is drawn as one: its person, or its own id, or what rows alike in every feature share.
 
     No key holds the label: an id that is made from content leaves it out (`identity.ids`).
     """
+    if "_person" in table:
+        if params.alike == "together":
+            raise InputError("split.alike: must be spread where prepare.person is named, got together")
+        return table["_person"]
     if params.alike == "together":
         features = table[[said["name"] for said in schema["features"]]]
         return pd.Series(contents(features.astype("str")), dtype="str", index=table.index)

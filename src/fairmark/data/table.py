@@ -103,4 +103,7 @@ def _marks(params: Prepare, columns: "dict[str, pd.Series[Any]]", files: dict[st
             "_weight": 1.0 if params.weight is None else normalised(columns[params.weight].to_numpy()),
         }
     )
+    if params.person is not None:
+        people = [one.raw.texts[params.person] for one in files.values()]
+        table["_person"] = pd.concat(people, ignore_index=True)
     return table if params.time is None else table.assign(_time=columns[params.time])

@@ -166,5 +166,6 @@ def _document(
             replicates=REPLICATES,
             seed=params.seed,
             bins=params.calibration_bins,
+            person=rows.person,
         ),
     }

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairmark.judge.cells import Cells, Floats, count_cells
+from fairmark.judge.cells import Cells, Floats, count_cells, of_people
 from fairmark.judge.metrics import counted
 from fairmark.judge.ranks import roc_auc
 from fairmark.learn.model import Model
@@ -58,7 +58,17 @@ class Rows:
         names = self.known[attribute] if attribute is not None else ["all"]
         code = self.codes(attribute) if attribute is not None else np.zeros(len(self.label), dtype=np.intp)
         weight = None if (self.weight == 1).all() else self.weight
-        return count_cells(self.label, decision, code, len(names), weight)
+        return count_cells(self.label, decision, code, len(names), weight, self.heft)
+
+    @property
+    def person(self) -> NDArray[Any] | None:
+        """Whose each row is, [n], or None where each is somebody else's."""
+        return self.table["_person"].to_numpy() if "_person" in self.table else None
+
+    @property
+    def heft(self) -> Floats | None:
+        """The weight of each row's person among these rows, [n], where people have several."""
+        return None if self.person is None else of_people(self.weight, self.person)
 
     def codes(self, attribute: str) -> NDArray[np.intp]:
         """Return the place of each row's group among the known ones, [n]."""

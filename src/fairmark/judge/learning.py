@@ -67,10 +67,15 @@ def learning(parts: Parts, model: Model, params: Checks, fits: Fits) -> dict[str
 
 
 def by_hash(parts: Parts, seed: int) -> Order:
-    """Return the places of train rows by a hash of their ids, so that the order of the table is no matter."""
+    """Return the places of train rows by a hash of their ids, so that the order of the table is no matter.
+
+    The rows of a person stand one after another.
+    """
     places = np.flatnonzero((parts.belongs == "train").to_numpy())
-    ids = parts.table["_row_id"].iloc[places]
-    keys = [hashlib.sha256(f"{seed}:{name}".encode()).digest() for name in ids]
+    keys = [
+        (hashlib.sha256(f"{seed}:{key}".encode()).digest(), name)
+        for key, name in zip(parts.keys.iloc[places], parts.table["_row_id"].iloc[places], strict=True)
+    ]
     return places[sorted(range(len(places)), key=keys.__getitem__)]
 
 
@@ -83,8 +88,15 @@ def by_time(parts: Parts, seed: int) -> Order:
 
 
 def first(parts: Parts, order: Order, share: float) -> Parts:
-    """Return the same parts with the first `share` of `order` as the train rows; nested for rising shares."""
+    """Return the same parts with the first `share` of `order` as the train rows; nested for rising shares.
+
+    A person whose rows are cut through is left out whole, but for the first one.
+    """
     kept = order[: max(1, round(share * len(order)))]
+    if len(kept) < len(order):
+        keys = parts.keys.iloc[order].to_numpy()
+        last = keys[: len(kept)] == keys[len(kept)]
+        kept = kept[~last] if not last.all() else kept
     belongs = parts.belongs.to_numpy(dtype=object, copy=True)
     belongs[order] = LEFT_OUT
     belongs[kept] = "train"

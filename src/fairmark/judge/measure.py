@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fairmark.errors import InputError
 from fairmark.judge import bootstrap, intervals, metrics, ranks
-from fairmark.judge.cells import Cells, Floats, count_cells, kish
+from fairmark.judge.cells import Cells, Floats, count_cells, kish, of_people
 from fairmark.judge.constant import gains
 from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS, Disparity, apart, equalized_odds
 from fairmark.judge.metrics import COUNTED, RATES, SCORED, counted, f1_of, portion
@@ -34,11 +34,14 @@ class Taken:
     tail: float
     replicates: int
     seed: int
+    heft: Floats | None = None
+    """The weight of each row's person (`cells.of_people`), where people have several rows."""
 
     def only(self, kept: NDArray[np.bool_]) -> "Taken":
         """Return the rows where this is true."""
         parts = (self.label[kept], self.score[kept], self.weight[kept])
-        return Taken(*parts, self.bins, self.tail, self.replicates, self.seed)
+        heft = None if self.heft is None else self.heft[kept]
+        return Taken(*parts, self.bins, self.tail, self.replicates, self.seed, heft)
 
 
 def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by name
@@ -53,6 +56,7 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     replicates: int,
     seed: int,
     bins: int,
+    person: NDArray[Any] | None = None,
 ) -> dict[str, Any]:
     """Return the parts "overall", "cells", "groups" and "disparities" of the measurements document.
 
@@ -67,6 +71,9 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
         One text column for each protected attribute, rows as above.
     known
         Every group of every attribute; one without rows is measured as null, and says so.
+    person
+        Whose each row is, shape `[rows]`, or None when each is somebody else's. With several rows a person,
+        every bound is that of rows which hang together as far as they can (`cells.of_people`).
     replicates, seed
         For the bootstrap standard errors of the disparities, and for the calibration error.
 
@@ -77,14 +84,15 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     """
     heavy = np.ones(len(label)) if weight is None else np.asarray(weight, dtype=np.float64)
     _check(label, score, decision, heavy)
-    rows = Taken(label.astype(np.int8), score, heavy, bins, (1 - confidence) / 2, replicates, seed)
+    heft = None if person is None else of_people(heavy, person)
+    rows = Taken(label.astype(np.int8), score, heavy, bins, (1 - confidence) / 2, replicates, seed, heft)
     codes = {name: _codes(groups[name], names, name) for name, names in known.items()}
     plain = bool((heavy == 1).all())
     cells = {
-        name: count_cells(label, decision, code, len(known[name]), None if plain else heavy)
+        name: count_cells(label, decision, code, len(known[name]), None if plain else heavy, heft)
         for name, code in codes.items()
     }
-    whole = count_cells(label, decision, np.zeros(len(label)), 1, None if plain else heavy)
+    whole = count_cells(label, decision, np.zeros(len(label)), 1, None if plain else heavy, heft)
     overall = _measures(whole, rows)
     return {
         "overall": overall | gains(overall, whole, rows.tail),
@@ -181,10 +189,12 @@ def scored(rows: Taken, name: str) -> Entry:
     if name == "calibration_error":
         return _calibration(rows)
     if name in metrics.WORST_LOSS:
-        loss = metrics.mean_loss(metrics.row_losses(rows.label, rows.score, name), rows.weight)
+        loss = metrics.mean_loss(metrics.row_losses(rows.label, rows.score, name), rows.weight, rows.heft)
         stored = _stored(loss) | {"skew": loss.skew, "smaller": min(_classes(rows))}
         return _bounded(stored, intervals.loss(stored, metrics.WORST_LOSS[name], rows.tail))
-    area = (ranks.pr_auc if name == "pr_auc" else ranks.roc_auc)(rows.label, rows.score, rows.weight)
+    area = (ranks.pr_auc if name == "pr_auc" else ranks.roc_auc)(
+        rows.label, rows.score, rows.weight, rows.heft
+    )
     if area is None or rows.label.min() == rows.label.max():
         return _nothing(f"no row has the {'negative' if rows.label[0] else 'positive'} label")
     if name == "pr_auc":
@@ -201,7 +211,9 @@ def _stored(found: metrics.Estimate) -> dict[str, float]:
 
 def _classes(rows: Taken) -> tuple[float, float]:
     """Return the effective rows of the negative and of the positive class."""
-    negative, positive = (kish(w, w * w) for w in (rows.weight[rows.label == k] for k in (0, 1)))
+    second = rows.weight if rows.heft is None else rows.heft
+    sides = [rows.label == k for k in (0, 1)]
+    negative, positive = (kish(rows.weight[at], (rows.weight * second)[at]) for at in sides)
     return negative, positive
 
 
@@ -210,7 +222,7 @@ def _bounded(stored: dict[str, float], bounds: tuple[float, float]) -> Entry:
 
 
 def _calibration(rows: Taken) -> Entry:
-    found = metrics.bin_scores(rows.label, rows.score, rows.weight, rows.bins)
+    found = metrics.bin_scores(rows.label, rows.score, rows.weight, rows.bins, rows.heft)
     gaps, spreads = found.gaps(), found.spreads()
     reach = metrics.reach(spreads, rows.tail, rows.replicates, rows.seed)
     value = found.error()

@@ -118,28 +118,32 @@ def row_losses(label: NDArray[np.integer], score: Floats, name: str) -> Floats:
     return np.asarray(-np.log(np.where(label == 1, kept, 1 - kept)), dtype=np.float64)
 
 
-def mean_loss(loss: Floats, weight: Floats) -> Estimate:
+def mean_loss(loss: Floats, weight: Floats, heft: Floats | None = None) -> Estimate:
     """Return the weighted mean of row losses with its linearised standard error.
 
     0 = perfect. The degrees of freedom are the effective rows - 1. Without weights the standard error is
-    the usual s / sqrt(n).
+    the usual s / sqrt(n). `heft` (`cells.of_people`) makes it an upper bound where people have several rows.
     """
+    second = weight if heft is None else heft
     total = weight.sum()
     value = float(weight @ loss / total)
-    rows = kish(weight, weight * weight)
-    apart = weight * (loss - value)
-    squares = float(np.sum(apart**2))
+    rows = kish(weight, weight * second)
+    apart = loss - value
+    squares = float(np.sum(weight * second * apart**2))
     if rows <= 1 or squares == 0:
         return Estimate(value, 0.0, max(rows - 1, 0.0))
     se = np.sqrt(squares * rows / (rows - 1)) / total
-    return Estimate(value, float(se), rows - 1, skew=float(np.sum(apart**3)) / squares**1.5)
+    return Estimate(
+        value, float(se), rows - 1, skew=float(np.sum(weight * second**2 * apart**3)) / squares**1.5
+    )
 
 
 @dataclass(frozen=True)
 class Bins:
     """Sums over score bins of equal width, shape `[bins]` each; empty bins hold zeros.
 
-    `weight` sum of w, `label` sum of w y, `score` sum of w s, `square` sum of w^2 (y - s)^2, `rows` rows.
+    `weight` sum of w, `label` sum of w y, `score` sum of w s, `square` sum of w^2 (y - s)^2 (one of the two w
+    that of the person, where people have several rows), `rows` rows.
     """
 
     rows: Floats
@@ -178,10 +182,12 @@ def reach(spreads: Floats, tail: float, replicates: int, seed: int) -> float:
     return float(np.quantile(np.abs(normal) @ np.asarray(spreads), 1 - tail))
 
 
-def bin_scores(label: NDArray[np.integer], score: Floats, weight: Floats, bins: int) -> Bins:
-    """Return the sums over `bins` equal bins of [0, 1] that calibration is judged by."""
+def bin_scores(
+    label: NDArray[np.integer], score: Floats, weight: Floats, bins: int, heft: Floats | None = None
+) -> Bins:
+    """Return the sums over `bins` equal bins of [0, 1] behind the calibration; `heft` as in `mean_loss`."""
     place = np.clip((score * bins).astype(np.intp), 0, bins - 1)
-    miss = (weight * (label - score)) ** 2
+    miss = weight * (weight if heft is None else heft) * (label - score) ** 2
 
     def summed(part: Floats) -> Floats:
         return np.asarray(np.bincount(place, weights=part, minlength=bins), dtype=np.float64)

@@ -57,7 +57,7 @@ def bare(rows: Rows, score: Floats, decision: Any, policy: Policy, bins: int) ->
     asked = {limit.attribute: set[str]() for limit in gates}
     for limit in gates:
         asked[limit.attribute] |= {limit.measure.removesuffix("_gain")} & set(SCORED)
-    whole = Taken(rows.label, score, rows.weight, bins, UNSEEN, 2, 0)
+    whole = Taken(rows.label, score, rows.weight, bins, UNSEEN, 2, 0, rows.heft)
     return {
         "data": {"rows": len(rows.label)},
         "cells": rows.cells(decision).to_json(),

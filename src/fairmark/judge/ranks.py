@@ -40,15 +40,19 @@ def ranked(label: NDArray[np.integer], score: Floats, weight: Floats) -> Ranked:
     return Ranked(falling[first], summed(weight * label), summed(weight * (1 - label)), place)
 
 
-def roc_auc(label: NDArray[np.integer], score: Floats, weight: Floats) -> Estimate | None:
+def roc_auc(
+    label: NDArray[np.integer], score: Floats, weight: Floats, heft: Floats | None = None
+) -> Estimate | None:
     """Return the area under the ROC curve, or None when one of the two classes has no weight.
 
     The chance that a positive row scores above a negative one, ties counting one half (Mann-Whitney); 0.5 =
     no better than chance, 1 = every positive above every negative. The standard error is that of DeLong,
     DeLong and Clarke-Pearson (1988), equations 3-6, from mid-ranks in one sort (Sun and Xu 2014); with
     weights it is the linearised one with Kish's sizes. The degrees of freedom are Welch's, as Brunner and
-    Munzel (2000) take them for this very statistic.
+    Munzel (2000) take them for this very statistic. `heft` (`cells.of_people`) makes it an upper bound where
+    people have several rows.
     """
+    second = weight if heft is None else heft
     rank = ranked(label, score, weight)
     total, rest = rank.positive.sum(), rank.negative.sum()
     if not (total > 0 and rest > 0):
@@ -58,7 +62,7 @@ def roc_auc(label: NDArray[np.integer], score: Floats, weight: Floats) -> Estima
     beating = (np.cumsum(rank.positive) - rank.positive / 2) / total
     value = float(np.clip(rank.positive @ beaten / total, 0, 1))  # sums of weights round past the ends
     parts = [
-        _variance(weight[side], share[rank.place[side]] - value)
+        _variance(weight[side], second[side], share[rank.place[side]] - value)
         for side, share in ((label == 1, beaten), (label == 0, beating))
     ]
     variance = sum(part[0] for part in parts)
@@ -68,21 +72,25 @@ def roc_auc(label: NDArray[np.integer], score: Floats, weight: Floats) -> Estima
     return Estimate(value, float(np.sqrt(variance)), float(df))
 
 
-def _variance(weight: Floats, deviation: Floats) -> tuple[float, float]:
+def _variance(weight: Floats, heft: Floats, deviation: Floats) -> tuple[float, float]:
     """Return the variance of a weighted mean from its deviations, and the effective rows behind it."""
-    rows = kish(weight, weight * weight)
+    rows = kish(weight, weight * heft)
     if rows <= 1:
         return 0.0, rows
-    return float(np.sum((weight * deviation) ** 2) / weight.sum() ** 2 * rows / (rows - 1)), rows
+    return float(np.sum(weight * heft * deviation**2) / weight.sum() ** 2 * rows / (rows - 1)), rows
 
 
-def pr_auc(label: NDArray[np.integer], score: Floats, weight: Floats) -> Estimate | None:
+def pr_auc(
+    label: NDArray[np.integer], score: Floats, weight: Floats, heft: Floats | None = None
+) -> Estimate | None:
     """Return the average precision, or None when no positive row has weight.
 
     The sum over distinct scores, highest first, of precision x step in recall; the base rate = no better than
     chance, 1 = every positive above every negative. The standard error is the infinitesimal jackknife (Efron
-    1982, chapter 6): the square root of the sum over rows of (weight x derivative by that row's weight)^2.
+    1982, chapter 6): the square root of the sum over rows of (weight x derivative by that row's weight)^2;
+    `heft` as in `roc_auc`.
     """
+    second = weight if heft is None else heft
     rank = ranked(label, score, weight)
     total = rank.positive.sum()
     if not total > 0:
@@ -97,19 +105,21 @@ def pr_auc(label: NDArray[np.integer], score: Floats, weight: Floats) -> Estimat
     if_negative = np.cumsum((rank.positive * above / safe**2)[::-1])[::-1] / total
     own = (precision - value) / total
     pull = np.where(label == 1, (own + if_positive)[rank.place], -if_negative[rank.place])
-    rows = kish(weight[label == 1], weight[label == 1] ** 2)
+    rows = kish(weight[label == 1], (weight * second)[label == 1])
     if rows <= 1:
         return Estimate(value, 0.0, 0.0)
-    se = float(np.sqrt(np.sum((weight * pull) ** 2) * rows / (rows - 1)))
-    return Estimate(value, se, rows - 1, without_self=_without_self(label, weight, rank, above, chosen))
+    se = float(np.sqrt(np.sum(weight * second * pull**2) * rows / (rows - 1)))
+    return Estimate(
+        value, se, rows - 1, without_self=_without_self(label, weight, second, rank, above, chosen)
+    )
 
 
 def _without_self(
-    label: NDArray[np.integer], weight: Floats, rank: Ranked, above: Floats, chosen: Floats
+    label: NDArray[np.integer], weight: Floats, heft: Floats, rank: Ranked, above: Floats, chosen: Floats
 ) -> float:
-    """Return the average precision in which no positive row counts at its own score."""
-    own, place = weight[label == 1], rank.place[label == 1]
-    others, right = chosen[place] - own, above[place] - own
+    """Return the average precision in which no positive row, nor its person's, counts at its own score."""
+    own, whole, place = weight[label == 1], heft[label == 1], rank.place[label == 1]
+    others, right = np.maximum(chosen[place] - whole, 0), np.maximum(above[place] - whole, 0)
     base = rank.positive.sum() / chosen[-1]
     precision = np.where(others > 0, right / np.where(others > 0, others, 1), base)
     return float(np.clip(own @ precision / own.sum(), 0, 1))

@@ -141,7 +141,7 @@ def looked_at(rows: Rows, decision: NDArray[np.integer], axes: Sequence[Axis], l
 def _cells(rows: Rows, decision: NDArray[np.integer], along: tuple[Axis, ...]) -> list[Slice]:
     sizes = tuple(len(axis.values) for axis in along)
     code = np.ravel_multi_index([axis.code for axis in along], sizes)
-    cells = count_cells(rows.label, decision, code, int(np.prod(sizes)), rows.weight)
+    cells = count_cells(rows.label, decision, code, int(np.prod(sizes)), rows.weight, rows.heft)
     return [
         Slice(
             tuple(zip(along, map(int, np.unravel_index(at, sizes)), strict=True)),

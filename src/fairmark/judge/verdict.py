@@ -193,7 +193,7 @@ def judge(
     outcome = _worst([finding for finding in found if finding.gate]) if gated else UNSURE
     stopped = any(f.gate and f.outcome == MISSED and not f.met for f in found)
     outcome = MISSED if stopped else outcome
-    promise = _guarantee(len(gated), policy)
+    promise = " ".join(filter(None, [_guarantee(len(gated), policy), _of_persons(measurements["data"])]))
     return Verdict(outcome, tuple(found), (), policy.level, policy.correction, len(gated), promise, on)
 
 
@@ -243,6 +243,17 @@ def _guarantee(comparisons: int, policy: Policy) -> str:
     return (
         f"A model which misses any of the {comparisons} gated limits passes with chance at most {share} "
         f"(intersection-union test); each bound holds by itself with chance {1 - policy.level:g}. {kept}"
+    )
+
+
+def _of_persons(data: Mapping[str, Any]) -> str:
+    """Return what the bounds stand on where people have several rows."""
+    if "persons" not in data or data["persons"] == data["rows"]:
+        return ""
+    return (
+        f"The {data['rows']:,} test rows are of {data['persons']:,} persons; every bound takes the rows of a "
+        "person to hang together as far as they can, as if they were one, so that the chances of error are "
+        "about those stated at most, and less where a person's rows differ."
     )
 
 

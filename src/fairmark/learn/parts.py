@@ -35,6 +35,11 @@ class Parts:
         return self.table[chosen].reset_index(drop=True), self.evidence[chosen].reset_index(drop=True)
 
     @property
+    def keys(self) -> "pd.Series[str]":
+        """What folds and learning curves keep together: each row's person, or its own id, [n]."""
+        return self.table["_person" if "_person" in self.table else "_row_id"]
+
+    @property
     def attributes(self) -> list[str]:
         """The protected attributes, sorted; each is a column of the evidence."""
         return sorted(self.schema["attributes"])

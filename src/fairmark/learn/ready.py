@@ -59,7 +59,7 @@ def ready(parts: Parts, base: Train) -> Ready:
         train_groups[parts.attributes],
         valid_groups[parts.attributes],
         single,
-        parts.table["_row_id"][(parts.belongs == "train").to_numpy()],
+        parts.keys[(parts.belongs == "train").to_numpy()],
         None if by is None else origins(parts.schema, by.attribute),
     )
 

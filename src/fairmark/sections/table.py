@@ -220,6 +220,8 @@ class Prepare(Section):
     format: Annotated[Csv | Parquet, Field(discriminator="type")]
     target: Target
     row_id: Text | None
+    person: Text | None
+    """The column that says whose a row is, where a person may have several rows; null when each has one."""
     time: Text | None
     weight: Text | None
     spellings: dict[Text, dict[Text, Text]]
@@ -240,9 +242,9 @@ class Prepare(Section):
 
     def _faults(self) -> "list[str]":
         faults = []
-        roles = [("target", self.target.column), ("row_id", self.row_id), ("weight", self.weight)]
+        roles = [("target", self.target.column), ("row_id", self.row_id), ("person", self.person)]
         taken: dict[str, str] = {}
-        for role, column in [*roles, ("time", self.time)]:
+        for role, column in [*roles, ("weight", self.weight), ("time", self.time)]:
             if column is not None and column in taken:
                 faults.append(f"{role} must not be the {taken[column]} column too, got {column!r}")
             elif column is not None:

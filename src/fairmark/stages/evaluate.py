@@ -66,6 +66,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         replicates=params.replicates,
         seed=params.seed,
         bins=params.calibration_bins,
+        person=test["_person"].to_numpy() if "_person" in test else None,
     )
     tail, bins, points = (1 - params.confidence) / 2, params.calibration_bins, params.curve_points
     pictures = {
@@ -83,6 +84,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
             "rows": len(test),
             "positives": int(label.sum()),
             "weighted": "weighted" in found["cells"],
+            **({"persons": int(test["_person"].nunique())} if "_person" in test else {}),
             "rows_sha256": rows_digest(test["_row_id"]),
         },
         "findings": findings,
