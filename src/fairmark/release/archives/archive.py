@@ -10,6 +10,7 @@ import re
 import stat
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,5 +87,9 @@ def unpacked(archive: Path) -> Iterator[Path]:
             if start[:2] == b"PK":
                 zipped.unpack(stream, into)
             else:
+                # A zip is found by its end: one can stand in the last file of a tar.
+                if zipfile.is_zipfile(stream):
+                    raise into.fault("must be a zip or a tar, got both in one")
+                stream.seek(0)
                 tarred.unpack(stream, into, packed=start[:2] == b"\x1f\x8b")
         yield into.folder()

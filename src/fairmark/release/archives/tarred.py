@@ -17,14 +17,28 @@ LARGEST_PAX = 2**16
 
 _FILE, _FOLDER, _PAX = (b"0", b"\0"), b"5", (b"x", b"g")
 _HARMLESS = re.compile(rb"(?:[amc]time|[ug]id|[ug]name|comment|LIBARCHIVE\.creationtime)=")
-_NAME, _SIZE, _SUM, _KIND, _MAGIC, _PREFIX = (
+_POSIX, _GNU = b"ustar\x0000", b"ustar  \0"
+_OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
+_SIZE_OCTAL = re.compile(rb"([0-7]{11})[ \0]")
+_LENGTH = re.compile(rb"[1-9][0-9]{0,4}")
+_NAME, _SIZE, _SUM, _KIND, _LINK, _MAGIC, _PREFIX = (
     slice(0, 100),
     slice(124, 136),
     slice(148, 156),
     slice(156, 157),
-    slice(257, 263),
+    slice(157, 257),
+    slice(257, 265),
     slice(345, 500),
 )
+_NUMBERS = (
+    slice(100, 108),
+    slice(108, 116),
+    slice(116, 124),
+    slice(136, 148),
+    slice(329, 337),
+    slice(337, 345),
+)
+"""Mode, user, group, time and device."""
 
 
 def unpack(stream: IO[bytes], into: Unpacking, *, packed: bool) -> None:
@@ -55,27 +69,50 @@ def unpack(stream: IO[bytes], into: Unpacking, *, packed: bool) -> None:
         into.spend(len(rest))
 
 
+def plain_header(header: bytes) -> bool:
+    """Return whether 512 bytes are the header of a tar, by their sum, as programs older than ustar tell it."""
+    given = _OCTAL.fullmatch(header[_SUM])
+    return len(header) == BLOCK and given is not None and int(given[1] or b"0", 8) == _sum(header)
+
+
+def _sum(header: bytes) -> int:
+    return sum(header[: _SUM.start]) + 8 * ord(" ") + sum(header[_SUM.stop :])
+
+
 def _entry(header: bytes, into: Unpacking) -> tuple[str, int, bytes]:
-    """Return name, size and kind of an entry."""
-    try:
-        given = int(header[_SUM].strip(b" \0"), 8)
-        size = int(header[_SIZE].strip(b" \0") or b"0", 8)
-    except ValueError:
-        given, size = -1, -1
-    blank = header[: _SUM.start] + b" " * 8 + header[_SUM.stop :]
-    if sum(blank) != given or size < 0 or header[_MAGIC] not in (b"ustar\0", b"ustar "):
+    """Return name, size and kind of an entry, of a header that every program reads the same way."""
+    if header[_MAGIC] not in (_POSIX, _GNU) or not plain_header(header):
         raise into.fault("must be a tar, plain or in gzip, or a zip, got another file or a broken one")
-    parts = [header[_PREFIX] if header[_MAGIC] == b"ustar\0" else b"", header[_NAME]]
-    texts = [part.split(b"\0", 1)[0].decode("utf-8", "backslashreplace") for part in parts]
-    return "/".join(filter(None, texts)), size, header[_KIND]
+    name = header[_NAME].split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
+    numbers = [_OCTAL.fullmatch(header[part]) for part in _NUMBERS]
+    size = _SIZE_OCTAL.fullmatch(header[_SIZE])
+    # Base-256, signs and blanks are numbers to one program and none, or others, to the next.
+    if size is None or not all(numbers):
+        raise into.fault(
+            f"{name[:80]!a} must have numbers in octal, got a header that can be read in two ways"
+        )
+    if any(header[_LINK]) and header[_KIND] in (*_FILE, _FOLDER):
+        raise into.fault(f"{name[:80]!a} must have no link, got a header that can be read in two ways")
+    prefix = header[_PREFIX]
+    if header[_MAGIC] == _GNU:  # GNU tar keeps other things where ustar has the prefix of the name
+        if any(prefix):
+            raise into.fault(f"{name[:80]!a} must have one name, got a header that can be read in two ways")
+        prefix = b""
+    above = prefix.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
+    for part in (header[_NAME], prefix):
+        if any(part.partition(b"\0")[2]):
+            raise into.fault(f"{name[:80]!a} must end where it ends, got something behind its name")
+    return "/".join(filter(None, (above, name))), int(size[1], 8), header[_KIND]
 
 
 def _refuse_meaning(records: bytes, into: Unpacking) -> None:
     """Refuse an extended header that says more than times and owners: `length key=value`, a line each."""
     while records:
         length, _, rest = records.partition(b" ")
-        count = int(length) if length.isdigit() and len(length) < 6 else 0
-        if not len(length) + 1 < count <= len(records) or not _HARMLESS.match(rest):
+        count = int(length) if _LENGTH.fullmatch(length) else 0
+        line = records[:count]
+        whole = len(length) + 1 < count <= len(records) and line.endswith(b"\n")
+        if not whole or not _HARMLESS.match(rest) or line.count(b"\n") != 1 or b"\0" in line:
             raise into.fault(f"must need no extended header, got {rest[:40]!a}")
         records = records[count:]
 

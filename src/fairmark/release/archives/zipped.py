@@ -11,6 +11,7 @@ import zlib
 from typing import IO
 
 from fairmark.release.archives.inflated import RAW, Inflated
+from fairmark.release.archives.tarred import BLOCK, plain_header
 from fairmark.release.archives.unpacking import Reader, Unpacking
 from fairmark.release.checks.opened import MOST_FILES
 
@@ -18,6 +19,13 @@ _END = struct.Struct("<4s4H2LH")
 _LOCAL = struct.Struct("<4s5H3L2H")
 LARGEST_LIST = 16 * 2**20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_FIELD = struct.Struct("<2H")
+_HARMLESS = (0x5455, 0x7875, 0x5855, 0x000A)
+"""Extra fields of times and owners: Info-ZIP's three, and that of NTFS."""
+_SYSTEMS = (0, 3)
+"""DOS and Unix: other systems have names of their own."""
+_VERSION = 20
+"""Of APPNOTE: from 2.1 on come methods and fields that not everybody reads."""
 _UTF8 = 0x800
 _DEFLATE_SPEED = 0x6
 
@@ -30,10 +38,15 @@ def unpack(stream: IO[bytes], into: Unpacking) -> None:
     VerificationError
         When it is not such a zip, or holds what no release needs.
     """
-    listed_at = _listed_at(stream, into)
+    stream.seek(0)
+    if plain_header(stream.read(BLOCK)):
+        raise into.fault("must be a zip or a tar, got both in one")
+    listed_at, count = _listed_at(stream, into)
     try:
         with zipfile.ZipFile(stream) as archive:
             entries = sorted(archive.infolist(), key=lambda entry: entry.header_offset)
+            if len(entries) != count:
+                raise into.fault(f"must list as many files as it says, {count}, got {len(entries)}")
             ends = [_follows(stream, entry, into) for entry in entries]
             if [0, *ends] != [*(entry.header_offset for entry in entries), listed_at]:
                 raise into.fault("must hold file after file, got a gap or an overlap between them")
@@ -43,8 +56,8 @@ def unpack(stream: IO[bytes], into: Unpacking) -> None:
         raise into.fault(f"must be a whole zip, got {str(error)[:80]!a}") from error
 
 
-def _listed_at(stream: IO[bytes], into: Unpacking) -> int:
-    """Return where the list at the end begins, having checked that it ends the file and is no zip64."""
+def _listed_at(stream: IO[bytes], into: Unpacking) -> tuple[int, int]:
+    """Return where the list at the end begins and how long it says it is, having checked that it ends the file and is no zip64."""
     size = stream.seek(0, 2)
     stream.seek(max(0, size - _END.size))
     found = stream.read(_END.size)
@@ -55,7 +68,7 @@ def _listed_at(stream: IO[bytes], into: Unpacking) -> int:
         raise into.fault("must be one plain zip with nothing around it, got another")
     if count > 2 * MOST_FILES or length > LARGEST_LIST:
         raise into.fault(f"must hold at most {MOST_FILES} files, got more")
-    return int(at)
+    return int(at), int(count)
 
 
 def _follows(stream: IO[bytes], entry: zipfile.ZipInfo, into: Unpacking) -> int:
@@ -73,13 +86,30 @@ def _follows(stream: IO[bytes], entry: zipfile.ZipInfo, into: Unpacking) -> int:
         "utf-8" if flags & _UTF8 else "cp437"
     ):
         raise into.fault(f"{entry.filename[:80]!a} must be the same in both lists, got two")
+    _refuse_meaning(stream.read(extra), entry, into)
+    _refuse_meaning(entry.extra, entry, into)
     return int(entry.header_offset + _LOCAL.size + name + extra + packed)
+
+
+def _refuse_meaning(fields: bytes, entry: zipfile.ZipInfo, into: Unpacking) -> None:
+    """Refuse an extra field that says more than times and owners, such as another name (APPNOTE 4.5)."""
+    while fields:
+        known = len(fields) >= _FIELD.size and _FIELD.unpack(fields[: _FIELD.size])
+        if not known or known[0] not in _HARMLESS or len(fields) < _FIELD.size + known[1]:
+            raise into.fault(f"{entry.filename[:80]!a} must need no extra field, got one, {fields[:2].hex()}")
+        fields = fields[_FIELD.size + known[1] :]
 
 
 def _take(stream: IO[bytes], entry: zipfile.ZipInfo, ends_at: int, into: Unpacking) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
-    if entry.orig_filename != entry.filename or entry.compress_type not in _METHODS:
+    odd = entry.orig_filename != entry.filename or entry.compress_type not in _METHODS
+    if odd or entry.create_system not in _SYSTEMS or entry.extract_version > _VERSION or entry.comment:
         raise into.fault(f"{entry.orig_filename[:80]!a} must be stored or deflated, got an odd entry")
+    # The low byte is that of DOS: 8 a volume's label, 16 a folder.
+    if entry.volume or entry.external_attr & 8 or (entry.external_attr & 16 and entry.filename[-1:] != "/"):
+        raise into.fault(
+            f"{entry.filename[:80]!a} must be a file or a folder, got what can be read in two ways"
+        )
     if entry.filename.endswith("/") and kind in (0, stat.S_IFDIR) and not entry.file_size:
         into.enter(entry.filename)
     elif kind in (0, stat.S_IFREG):
