@@ -1,7 +1,7 @@
 """The flow `release`: from a clean commit to a verified release, or to a plain refusal.
 
-Refuse a dirty tree, retrain, judge, gather (bill of materials and statement with it), tag, register,
-verify. What it decides stands in `plan`; what it does stands in `fairmark.release`.
+Refuse a dirty tree, retrain, judge, gather (bill of materials and statement with it), verify, and only then
+sign, tag and register. What it decides stands in `plan`; what it does stands in `fairmark.release`.
 
 Killed anywhere, it leaves nothing that stands in the way of the next run: the folder takes its name when
 it is whole, the tag is set after it, the registry follows the tag, and each of them is made once only.
@@ -39,7 +39,7 @@ from progress import Progress, say
 from remembered import note, remembered
 from surroundings import LOG, ROOT
 
-from fairmark.errors import StateError, VerificationError
+from fairmark.errors import StateError
 from fairmark.files import read_json
 from fairmark.params import Params, read_params
 from fairmark.release import trace
@@ -47,6 +47,7 @@ from fairmark.release.contents import GATHERED, MEASUREMENTS, MODEL, VERDICT
 from fairmark.release.decisions import loosening
 from fairmark.release.hashes import check_workspace, folder_sha256
 from fairmark.release.signatures.own import own_key, own_public
+from fairmark.release.signatures.tags import set_tag
 from fairmark.release.statement import release_digest
 
 if TYPE_CHECKING:
@@ -102,15 +103,24 @@ def show(verdict: "Verdict", name: str) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def assemble(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -> Path:
-    """Gather the release folder, with its bill of materials and its statement, and seal it."""
+def assemble(
+    goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict"
+) -> tuple[Path, str | None, list[str]]:
+    """Gather the release folder, verify and seal it; return it, its tag's object and what was verified."""
+    from fairmark.release.acceptance import Acceptance
     from fairmark.release.assemble import assemble as gathered
 
     folder = folder_of(params, goal.version)
     if folder.exists():
         set_aside(folder)
     # The key is read where it is used, so that Prefect never sees it among a task's parameters.
-    return gathered(ROOT, folder, goal.version, seen, params, verdict, own_key(make=False))
+    key = own_key(make=False)
+    message = f"{params.project.title} {goal.version}: verdict {verdict.outcome}"
+    acceptance = Acceptance(
+        ROOT, params.project.name, goal.version, message, seen.commit, key, tagged=goal.tagged
+    )
+    gathered(ROOT, folder, goal.version, seen, params, verdict, key, acceptance)
+    return folder, acceptance.tag, [fact.line() for fact in acceptance.facts]
 
 
 def set_aside(folder: Path) -> None:
@@ -123,13 +133,16 @@ def set_aside(folder: Path) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def tag(folder: Path, goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -> str:
-    """Tag the commit with the release, now that its folder is whole."""
-    if goal.tagged:
+def tag(folder: Path, name: str, made: str | None) -> str:
+    """Let the release's tag name the object that was made for it, now that its folder is whole."""
+    if made is None:
         return "stands already"
-    message = f"{params.project.title} {goal.version}: verdict {verdict.outcome}"
-    stated, key = release_digest(folder), own_key(make=False)
-    return trace.tag_release(ROOT, params.project.name, goal.version, message, stated, seen.commit, key=key)
+    try:
+        set_tag(ROOT, name, made)
+    except StateError:
+        set_aside(folder)
+        raise
+    return name
 
 
 @task(cache_policy=NO_CACHE)
@@ -141,30 +154,40 @@ def register(folder: Path, seen: "Trace", params: Params, verdict: "Verdict") ->
 
 
 @task(cache_policy=NO_CACHE)
-def weigh(folder: Path, version: "Registered", params: Params) -> str:
-    """Measure what the model costs beside the simple first one, and record it in Prefect and MLflow."""
-    from fairmark.release.register import record
-
+def weigh(params: Params) -> dict[str, dict[str, float]]:
+    """Measure what the model costs beside the simple first one, and show it in Prefect."""
     found = costs(ROOT / "artifacts", params)
     rows = [{"model": name} | figures for name, figures in found.items()]
     create_table_artifact(rows, key=f"{params.project.name}-costs", description="Costs of one model each")
+    return found
+
+
+@task(cache_policy=NO_CACHE)
+def record(folder: Path, version: "Registered", found: dict[str, dict[str, float]]) -> None:
+    """Record what the model costs beside its version in the registry."""
+    from fairmark.release.register import record as recorded
+
     flat = {f"cost.{name}.{key}": value for name, figures in found.items() for key, value in figures.items()}
-    record(folder, version, flat, os.environ.get("MLFLOW_TRACKING_URI"))
-    return told(found)
+    recorded(folder, version, flat, os.environ.get("MLFLOW_TRACKING_URI"))
 
 
 @task(cache_policy=NO_CACHE)
 def verify(folder: Path) -> None:
     """Check every claim of the release, offline, and say of each in one line whether it holds."""
+    from fairmark.release.acceptance import refuse
     from fairmark.release.checks.verify import verify as verified
 
     facts = verified(folder, ROOT, own_public())
     for fact in facts:
         say(fact.line())
-    asked = [fact for fact in facts if fact.asked]
-    for held, kind in ((False, VerificationError), (None, StateError)):
-        if found := [fact.line() for fact in asked if fact.held is held]:
-            raise kind(f"{folder.name}: must be what its statement says, got", *found)
+    refuse(folder.name, facts)
+
+
+def ready(root: Path, uri: str | None) -> None:
+    """Do nothing when the registry answers; imported here, because it takes a second."""
+    from fairmark.release.register import refuse_unready
+
+    refuse_unready(root, uri)
 
 
 def folder_of(params: Params, version: str) -> Path:
@@ -229,10 +252,10 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
 
 
 def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
-    """Refuse a policy loosened without approvals; retrain, judge, gather, tag, register, weigh, verify."""
+    """Refuse a policy loosened without approvals; retrain, judge, weigh, gather and verify; tag, register."""
     signer.need_key()
     held_to(loosening.refuse_unless_approved(ROOT))
-    progress = Progress([*retrain.steps(), "judge", "gather", "tag", "register", "costs", "verify"])
+    progress = Progress([*retrain.steps(), "judge", "costs", "gather", "tag", "register"])
     retrain.run_stages(progress)
     plan.refuse_changed(trace.trace(ROOT).dirty)
     with progress.step("judge"):
@@ -240,18 +263,19 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
         verdict = judge(params, seen)
     note(verdict=verdict.outcome)
     plan.refuse_unless_passed(verdict, REPORT)
+    with progress.step("costs"):
+        cost = weigh(params)
     with progress.step("gather"):
-        goal, folder = gather(goal, seen, params, verdict)
+        ready(ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
+        goal, folder, made = gather(goal, seen, params, verdict)
     with progress.step("tag") as step:
-        step.note, step.idle = tag(folder, goal, seen, params, verdict), goal.tagged
+        name = f"{params.project.name}@{goal.version}"
+        step.note, step.idle = tag(folder, name, made), goal.tagged
     with progress.step("register") as step:
         version = register(folder, seen, params, verdict)
+        record(folder, version, cost)
         step.note = version.text
-    with progress.step("costs"):
-        cost = weigh(folder, version, params)
-    with progress.step("verify"):
-        verify(folder)
-    summarise(progress, folder, seen, verdict.outcome, cost)
+    summarise(progress, folder, seen, verdict.outcome, told(cost))
 
 
 def held_to(found: loosening.Compared) -> None:
@@ -261,17 +285,21 @@ def held_to(found: loosening.Compared) -> None:
         say(line)
 
 
-def gather(goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict") -> tuple[plan.Goal, Path]:
+def gather(
+    goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict"
+) -> tuple[plan.Goal, Path, str | None]:
     """Make the folder; if HEAD's tag is not of what can be made here, make the next version."""
-    folder = assemble(goal, seen, params, verdict)
+    folder, made, lines = assemble(goal, seen, params, verdict)
     name = f"{params.project.name}@{goal.version}"
     why = signer.otherwise(ROOT, name, folder) if goal.tagged else None
-    if why is None:
-        return goal, folder
-    set_aside(folder)
-    goal = plan.Goal(trace.next_version(ROOT, params.project.name), tagged=False, present=False)
-    say(f"{name} {why}: making {goal.version} instead")
-    return goal, assemble(goal, seen, params, verdict)
+    if why is not None:
+        set_aside(folder)
+        goal = plan.Goal(trace.next_version(ROOT, params.project.name), tagged=False, present=False)
+        say(f"{name} {why}: making {goal.version} instead")
+        folder, made, lines = assemble(goal, seen, params, verdict)
+    for line in lines:
+        say(line)
+    return goal, folder, made
 
 
 def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str, cost: str = "") -> None:

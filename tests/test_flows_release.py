@@ -17,6 +17,7 @@ from sealing import MINE
 
 from fairmark.errors import RefusedError, StateError, UndeterminedError, UsageError, VerificationError
 from fairmark.judge.verdict import Outcome, Verdict
+from fairmark.release.acceptance import Acceptance
 from fairmark.release.checks.fact import Fact
 from fairmark.release.hashes import folder_sha256
 from fairmark.release.register import Registered
@@ -57,6 +58,7 @@ class Rooms:
         _params: object,
         verdict: Any,
         key: SigningKey,
+        acceptance: Acceptance,
     ) -> Path:
         assert not folder.exists()
         folder.mkdir(parents=True)
@@ -75,13 +77,18 @@ class Rooms:
         )
         (folder / "report.html").write_text("")
         shutil.copy(root / "artifacts" / "evaluate" / "measurements.json", folder)
+        try:
+            acceptance.after_signing(folder)
+        except Exception:
+            shutil.rmtree(folder)  # as the draft is removed
+            raise
         return folder
 
     def register(self, folder: Path, _seen: object, _params: object, verdict: Any, _uri: object) -> Any:
         self.registered.append(f"{folder.name} {verdict.outcome}")
         return Registered(name=NAME, version="1", run_id="r")
 
-    def verify(self, _folder: Path, _clone: Path, key: PublicKey) -> list[Fact]:
+    def verify(self, _folder: Path, _clone: Path, key: PublicKey, **_: object) -> list[Fact]:
         self.asked_with = key
         return self.facts
 
@@ -94,7 +101,11 @@ def rooms(repo: Path, without_prefect: Callable[[Path], None], monkeypatch: pyte
     monkeypatch.setattr("fairmark.release.assemble.assemble", rooms.assemble)
     monkeypatch.setattr("fairmark.release.register.register", rooms.register)
     monkeypatch.setattr("fairmark.release.checks.verify.verify", rooms.verify)
-    monkeypatch.setattr(release, "weigh", lambda *_: "one decision 1 ms")
+    monkeypatch.setattr("fairmark.release.acceptance.verify", rooms.verify)
+    monkeypatch.setattr(release, "weigh", lambda *_: {})
+    monkeypatch.setattr(release, "record", lambda *_: None)
+    monkeypatch.setattr(release, "ready", lambda *_: None)
+    monkeypatch.setattr(release, "told", lambda _: "one decision 1 ms")
     monkeypatch.setattr(release, "show", lambda verdict, _: rooms.shown.append(verdict.outcome))
     return rooms
 
@@ -308,14 +319,29 @@ def test_a_lost_folder_that_comes_out_otherwise_is_a_new_version(repo: Path, roo
     assert tagged(repo, f"{NAME}@v0.2.0") is not None
 
 
-@pytest.mark.parametrize(("held", "kind"), [(False, VerificationError), (None, StateError)])
-def test_a_release_that_does_not_verify_ends_with_what_is_wrong(
-    rooms: Rooms, held: bool | None, kind: type[Exception]
+@pytest.mark.parametrize(("held", "kind"), [(False, VerificationError), (None, UndeterminedError)])
+def test_a_release_that_does_not_verify_ends_with_what_is_wrong_and_leaves_nothing(
+    repo: Path, rooms: Rooms, held: bool | None, kind: type[Exception]
 ) -> None:
     rooms.facts = [Fact("files", True, "fine"), Fact("model", held, "another digest")]
 
     with pytest.raises(kind, match=r"must be what its statement says, got\n.*model: another digest"):
         release.release.fn()
+    assert folders(repo) == rooms.registered == []
+    assert call(repo, "git", "tag") == ""
+
+
+def test_a_registry_that_gives_no_answer_stops_before_anything_is_signed(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> None:
+        raise StateError("MLflow at there: must answer, got nothing")
+
+    monkeypatch.setattr(release, "ready", silent)
+    with pytest.raises(StateError, match="MLflow at there: must answer"):
+        release.release.fn()
+    assert folders(repo) == []
+    assert call(repo, "git", "tag") == ""
 
 
 def test_one_release_at_a_time() -> None:

@@ -18,7 +18,7 @@ from fairmark.errors import StateError
 from fairmark.files import sha256
 from fairmark.params import read_params
 from fairmark.release.hashes import address
-from fairmark.release.register import Registered, _key, _make_whole, _params, register
+from fairmark.release.register import Registered, _key, _make_whole, _params, refuse_unready, register
 from fairmark.release.statement import release_digest
 from fairmark.release.trace import trace
 
@@ -185,3 +185,25 @@ def test_a_database_whose_making_is_killed_is_made_anew(
 
     assert (root / "mlflow.db").stat().st_size > 100_000
     assert list(root.glob(".mlflow.db.*")) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["sqlite:///{}/spoilt.db", "postgresql://me:secret@localhost:1/x", "http://127.0.0.1:9", "nonsense://x"],
+)
+def test_a_registry_that_can_not_be_used_is_one_line_without_a_password(tmp_path: Path, address: str) -> None:
+    (tmp_path / "spoilt.db").write_text("this is no database")
+
+    with pytest.raises(StateError, match=r"^MLflow at .*: must answer, got ") as found:
+        refuse_unready(tmp_path, address.format(tmp_path))
+    assert "\n" not in str(found.value)
+    assert "secret" not in str(found.value)
+
+
+def test_a_registry_in_a_folder_of_any_name_is_ready(tmp_path: Path) -> None:
+    root = tmp_path / "50% of it, ä"
+    root.mkdir()
+
+    refuse_unready(root)
+    refuse_unready(root)
+    assert (root / "mlflow.db").is_file()

@@ -19,12 +19,14 @@ from fairmark.release.materials import bill
 from fairmark.release.people import rowlevel
 from fairmark.release.signatures.envelope import read_envelope
 from fairmark.release.signatures.keys import SigningKey
+from fairmark.release.signatures.own import passing_key
 from fairmark.release.signatures.seal import seal_release
 from fairmark.release.statement import release_digest, state
 from fairmark.release.trace import Trace, check_version, tagged
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
+    from fairmark.release.acceptance import Acceptance
 
 _DRAFT = re.compile(r"\.[a-z0-9-]+-v\d+\.\d+\.\d+\..+")
 
@@ -37,12 +39,18 @@ def assemble(
     params: Params,
     verdict: "Verdict",
     key: SigningKey,
+    acceptance: "Acceptance | None" = None,
 ) -> Path:
     """Write the release folder `destination` from the working folder `root`, sealed by `key`, and return it.
 
     It is gathered in a draft beside it, which takes its name when it is whole; a draft that a killed run
     left is removed. A folder that stands there already, of the same bytes and named by no tag yet, is what
     a run left that was killed before it could tag: it is kept and returned.
+
+    Parameters
+    ----------
+    acceptance
+        What verifies the draft before `key` seals it, and once more before it takes its name.
 
     Raises
     ------
@@ -67,7 +75,13 @@ def assemble(
             parts = bill.bill(root, trace, params, verdict_json, bill.tools(root))
             write_json(draft / BILL, parts)
             stated = state(draft, root, trace, params, verdict, version)
+            if acceptance is not None:
+                passing = passing_key()
+                seal_release(draft, stated, passing)
+                acceptance.before_signing(draft, passing.public)
             seal_release(draft, stated, key)
+            if acceptance is not None:
+                acceptance.after_signing(draft)
             _take_place(draft, destination)
     except OSError as error:
         place = error.filename or destination

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairmark.errors import StateError
+from fairmark.errors import FairmarkError, StateError
 from fairmark.files import read_json, sha256, written_whole
 from fairmark.params import Params
 from fairmark.release.hashes import data_outputs
@@ -79,14 +79,23 @@ def register(
     """
     root = folder.resolve().parent.parent
     uri = uri_of(root, tracking_uri)
-    with mlflow_at(uri) as mlflow:
-        try:
-            _make_whole(uri)
-            return _register(mlflow, root, folder, trace, params, verdict)
-        except (mlflow.MlflowException, OSError) as error:
-            raise StateError(
-                without_passwords(f"MLflow at {uri}: must take the release, got {error}")
-            ) from error
+    with _answering(uri, "take the release") as mlflow:
+        return _register(mlflow, root, folder, trace, params, verdict)
+
+
+def refuse_unready(root: Path, tracking_uri: str | None = None) -> None:
+    """Do nothing when the registry answers: asked before anything is signed that it is to hold.
+
+    A database that is not there yet is made.
+
+    Raises
+    ------
+    StateError
+        When it can't be reached, is spoilt, or lacks its driver.
+    """
+    uri = uri_of(root, tracking_uri)
+    with _answering(uri, "answer") as mlflow:
+        mlflow.MlflowClient().search_registered_models(max_results=1)
 
 
 def record(
@@ -100,14 +109,23 @@ def record(
         When the registry can't be reached or refuses.
     """
     uri = uri_of(folder.resolve().parent.parent, tracking_uri)
-    with mlflow_at(uri) as mlflow:
+    with _answering(uri, "take the figures") as mlflow:
         metrics = [mlflow.entities.Metric(key, float(value), 0, 0) for key, value in figures.items()]
-        try:
-            mlflow.MlflowClient().log_batch(version.run_id, metrics=metrics)
-        except (mlflow.MlflowException, OSError) as error:
-            raise StateError(
-                without_passwords(f"MLflow at {uri}: must take the figures, got {error}")
-            ) from error
+        mlflow.MlflowClient().log_batch(version.run_id, metrics=metrics)
+
+
+@contextmanager
+def _answering(uri: str, what: str) -> Iterator[Any]:
+    """Yield MLflow at `uri`; a fault of the registry, of whatever kind, becomes one line."""
+    try:
+        with mlflow_at(uri) as mlflow:
+            _make_whole(uri)
+            yield mlflow
+    except FairmarkError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:400] or type(error).__name__
+        raise StateError(without_passwords(f"MLflow at {uri}: must {what}, got {said}")) from error
 
 
 def _make_whole(uri: str) -> None:

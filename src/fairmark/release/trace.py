@@ -10,7 +10,7 @@ from fairmark.files import lines_of
 from fairmark.release.git import git, git_bytes, need
 from fairmark.release.machine import made_on
 from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.signatures.tags import read_tag, sign_tag
+from fairmark.release.signatures.tags import read_tag, set_tag, write_tag
 
 _VERSION = re.compile(r"v(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 _SEAL = "Statement-SHA256: "
@@ -93,9 +93,13 @@ def tagged_statement(root: Path, tag: str) -> str | None:
     It counts where a signature covers it, and where it is said once: not behind the signature, not twice.
     """
     try:
-        message = read_tag(root, tag).message
+        return stated_by(read_tag(root, tag).message)
     except (StateError, VerificationError):
         return None
+
+
+def stated_by(message: str) -> str | None:
+    """Return the SHA-256 of the statement that a tag's message names once, or None."""
     named = [line.removeprefix(_SEAL) for line in lines_of(message) if line.startswith(_SEAL)]
     return named[0].strip() if len(named) == 1 else None
 
@@ -161,12 +165,27 @@ def tag_release(
     StateError
         When the tag exists already, or git can't set it.
     """
+    made = write_release_tag(root, name, version, message, statement_sha256, commit, key=key)
+    tag = f"{name}@{version}"
+    set_tag(root, tag, made)
+    return tag
+
+
+def write_release_tag(
+    root: Path, name: str, version: str, message: str, statement_sha256: str, commit: str, *, key: SigningKey
+) -> str:
+    """Write the object of a release's tag, which nothing names yet, and return its hash.
+
+    Raises
+    ------
+    StateError
+        When the tag exists already, or git can't write it.
+    """
     tag = f"{name}@{check_version(version)}"
     if tagged(root, tag) is not None:
         raise StateError(f"git tag {tag}: must be new, got one that exists (choose another version)")
     note = f"{message}\n\n{_SEAL}{statement_sha256}\nMade-On: {made_on()}\n"
-    sign_tag(root, tag, commit, note, key)
-    return tag
+    return write_tag(root, tag, commit, note, key)
 
 
 def _dirty(root: Path) -> tuple[str, ...]:

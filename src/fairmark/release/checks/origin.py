@@ -5,9 +5,9 @@ from pathlib import Path
 from fairmark.errors import StateError, VerificationError
 from fairmark.release.checks.opened import Opened
 from fairmark.release.signatures.keys import PublicKey
-from fairmark.release.signatures.tags import read_tag, tag_signer
+from fairmark.release.signatures.tags import parse_tag, read_tag, tag_signer
 from fairmark.release.statement import release_digest, stated_files
-from fairmark.release.trace import committed_at, known, tagged_statement
+from fairmark.release.trace import committed_at, known, stated_by
 
 
 def commit(opened: Opened, clone: Path) -> str:
@@ -35,18 +35,24 @@ def commit(opened: Opened, clone: Path) -> str:
     return f"{opened.commit[:12]} holds the {len(stated)} files that it names, and no other"
 
 
-def tag(opened: Opened, clone: Path) -> str:
-    """Check that the release's tag names its commit and the release digest."""
+def tag(opened: Opened, clone: Path, made: str | None = None) -> str:
+    """Check that the release's tag names its commit and the release digest.
+
+    Parameters
+    ----------
+    made
+        The hash of the tag's object where nothing names it yet.
+    """
     name = tag_of(opened)
-    found = read_tag(clone, name)
+    found = read_tag(clone, name) if made is None else parse_tag(clone, made, name)
     if found.commit != opened.commit:
         raise VerificationError(f"tag {name}: must name commit {opened.commit[:12]}, got {found.commit[:12]}")
-    if tagged_statement(clone, name) != release_digest(opened.folder):
+    if stated_by(found.message) != release_digest(opened.folder):
         raise VerificationError(f"tag {name}: must carry the SHA-256 of this statement, got another")
     return f"{name} names this commit and this statement"
 
 
-def tag_seal(opened: Opened, clone: Path, key: PublicKey | None) -> str:
+def tag_seal(opened: Opened, clone: Path, key: PublicKey | None, made: str | None = None) -> str:
     """Check that the release's tag is signed by `key`.
 
     Raises
@@ -57,7 +63,7 @@ def tag_seal(opened: Opened, clone: Path, key: PublicKey | None) -> str:
     name = tag_of(opened)
     if key is None:
         raise StateError(f"tag {name}: must be checked with a public key, got none (--key)")
-    tag_signer(clone, name, [key.allowed("signer")])
+    tag_signer(clone, name, [key.allowed("signer")], made)
     return f"{name} is signed by key {key.keyid[:16]}…"
 
 

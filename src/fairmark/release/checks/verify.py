@@ -44,7 +44,12 @@ LONGEST = 300
 
 
 def verify(
-    folder: Path, clone: Path | None = None, key: PublicKey | None = None, *, yours: bool = False
+    folder: Path,
+    clone: Path | None = None,
+    key: PublicKey | None = None,
+    *,
+    yours: bool = False,
+    made: str | None = None,
 ) -> list[Fact]:
     """Return every claim of the release in `folder`, checked; nothing in it is ever run.
 
@@ -56,6 +61,8 @@ def verify(
         The public key that the release must be signed by; without one the seals can't be told.
     yours
         Whether `key` is the user's own, taken because none was given.
+    made
+        The hash of the tag's object where nothing names it yet: asked by who is about to release.
 
     Raises
     ------
@@ -78,8 +85,8 @@ def verify(
         for name, check in CHECKS.items()
     ]
     facts += seals
-    signed = partial(origin.tag_seal, key=key)
-    for name, compare in (("commit", origin.commit), ("tag", origin.tag), ("tag seal", signed)):
+    tag, signed = partial(origin.tag, made=made), partial(origin.tag_seal, key=key, made=made)
+    for name, compare in (("commit", origin.commit), ("tag", tag), ("tag seal", signed)):
         if clone is None:
             facts.append(Fact(name, None, "not asked: give a clone to check it", asked=False))
         else:

@@ -9,8 +9,8 @@ the policy gate only when it is signed by one of
 - for the lowest version alone, the first keys of that namespace that the main line of HEAD ever named.
 
 What tells that a release was made whose tag is not here: a shallow clone, a remote that was told to give no
-tags or that has more of them, an entry of the audit trail, a promotion, an approval of a release. A project is
-new when nothing of this is there. Deleted together with all of it, a release can't be missed.
+tags or that has more of them, an entry of the audit trail, a promotion, an approval of a release. A project
+is new when nothing of this is there. Deleted together with all of it, a release can't be missed.
 """
 
 import re

@@ -50,6 +50,13 @@ def _guarded(path: Path) -> bytes:
     return text
 
 
+def new() -> "EllipticCurvePrivateKey":
+    """Return a new private key, which is in no file."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return ec.generate_private_key(ec.SECP256R1())
+
+
 def made(path: Path) -> bool:
     """Make the key file unless it is there, and return whether this call made it.
 
@@ -63,7 +70,6 @@ def made(path: Path) -> bool:
     import fcntl
 
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
 
     if path.exists():
         return False
@@ -77,7 +83,7 @@ def made(path: Path) -> bool:
             draft.unlink(missing_ok=True)
             if path.exists():
                 return False
-            pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            pem = new().private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),

@@ -65,6 +65,12 @@ def key_in(path: Path) -> SigningKey:
     return SigningKey(PublicKey.of(private.public_key()), lambda data: keyfile.signed(private, data), path)
 
 
+def passing_key() -> SigningKey:
+    """Return a new key that is in no file: what it signs says nothing once it is forgotten."""
+    private = keyfile.new()
+    return SigningKey(PublicKey.of(private.public_key()), lambda data: keyfile.signed(private, data))
+
+
 def public_place() -> Path | None:
     """Return the file that holds the public half of the user's own key, or None when it is in no file."""
     if os.environ.get("FAIRMARK_KEY"):

@@ -61,13 +61,25 @@ class TagText:
 def sign_tag(root: Path, tag: str, commit: str, message: str, key: SigningKey) -> str:
     """Set the annotated tag `tag` on `commit`, signed by `key` through SSH, and return its object's hash.
 
-    Where git knows no identity, fairmark tags as itself and says so in the message. The tag is signed
-    before its name is set: when ssh-keygen fails, `git tag --sign` of git 2.39 sets an unsigned one.
-
     Raises
     ------
     StateError
         When the tag exists already, or git can't set it.
+    """
+    name = write_tag(root, tag, commit, message, key)
+    set_tag(root, tag, name)
+    return name
+
+
+def write_tag(root: Path, tag: str, commit: str, message: str, key: SigningKey) -> str:
+    """Write the object of a signed, annotated tag that nothing names yet, and return its hash.
+
+    Where git knows no identity, fairmark tags as itself and says so in the message.
+
+    Raises
+    ------
+    StateError
+        When git can't write it.
     """
     if tag.startswith("-"):  # a ref of that name could be set, and no command of git could name it
         raise StateError(f"tag {tag}: must not start with a dash, got one that does")
@@ -79,10 +91,20 @@ def sign_tag(root: Path, tag: str, commit: str, message: str, key: SigningKey) -
         note += "Tagger: git knew no user.name and user.email, so fairmark tagged as itself\n"
     text = f"object {target}\ntype commit\ntag {tag}\ntagger {tagger.stdout.strip()}\n\n{note}"
     signed = text + ssh_signature(text.encode("utf-8", "surrogateescape"), "git", key)
-    name = need(root, f"make the tag {tag}", "mktag", given=signed).strip()
-    new = "0" * len(name)
-    need(root, f"set the new tag {tag}", "update-ref", f"refs/tags/{tag}", name, new)
-    return name
+    return need(root, f"make the tag {tag}", "mktag", given=signed).strip()
+
+
+def set_tag(root: Path, tag: str, name: str) -> None:
+    """Let the new tag `tag` name the object of hash `name`.
+
+    It is signed before it is named: when ssh-keygen fails, `git tag --sign` of git 2.39 sets an unsigned one.
+
+    Raises
+    ------
+    StateError
+        When the tag exists already, or git can't set it.
+    """
+    need(root, f"set the new tag {tag}", "update-ref", f"refs/tags/{tag}", name, "0" * len(name))
 
 
 def read_tag(root: Path, tag: str) -> TagText:
@@ -135,13 +157,15 @@ def parse_tag(root: Path, name: str, tag: str) -> TagText:
     return TagText(name, header["object"], message.decode("utf-8", "replace"), tagger["who"], when, signed)
 
 
-def tag_signer(root: Path, tag: str, allowed: Sequence[str]) -> str:
+def tag_signer(root: Path, tag: str, allowed: Sequence[str], name: str | None = None) -> str:
     """Return the principal whose key signed `tag`, as `git verify-tag` finds it.
 
     Parameters
     ----------
     allowed
         Lines of an allowed signers file (ssh-keygen(1)); their times are held against the tag's.
+    name
+        The hash of the tag's object where nothing names it yet.
 
     Raises
     ------
@@ -150,7 +174,7 @@ def tag_signer(root: Path, tag: str, allowed: Sequence[str]) -> str:
     VerificationError
         When it is not signed, the signature is of other bytes, or its key is none of those allowed.
     """
-    seen = read_tag(root, tag)
+    seen = read_tag(root, tag) if name is None else parse_tag(root, name, tag)
     if not seen.signed:
         raise VerificationError(f"tag {tag}: must be signed through SSH, got one that is not")
     _need_ssh()
