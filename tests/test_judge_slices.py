@@ -1,5 +1,7 @@
 """The worst slices are found, with bounds that hold for all of them at once, whatever the labels."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from checked import rows
@@ -143,3 +145,29 @@ def test_all_bounds_hold_at_once_as_often_as_stated() -> None:
         false += worst[0]["low"] > 0.3
 
     assert false / 200 <= 0.2
+
+
+@given(
+    st.lists(st.integers(0, 10**12), min_size=2, max_size=6, unique=True),
+    st.sampled_from(["numeric", "date"]),
+)
+def test_different_bins_have_different_names(values: list[int], kind: Literal["numeric", "date"]) -> None:
+    # Microseconds of a few days, or numbers that six digits do not tell apart.
+    numbers = (
+        np.array(values, dtype=np.float64) + 1e12 if kind == "numeric" else np.array(values) / 86_400_000_000
+    )
+    column = Column(name="x", kind=kind, categories=None)
+    matrix = numbers[:, None]
+
+    axis = axes([column], matrix, matrix, rows([0] * len(values), ["red"] * len(values)), Cut(4, []))[0]
+
+    assert len(set(axis.values)) == len(axis.values)
+
+
+def test_a_category_called_as_the_missing_ones_is_another() -> None:
+    column = Column(name="x", kind="categorical", categories=["missing or unknown"])
+    matrix = np.array([[0.0], [np.nan]])
+
+    axis = axes([column], matrix, matrix, rows([0, 0], ["red", "red"]), Cut(4, []))[0]
+
+    assert axis.values == ['"missing or unknown"', "missing or unknown"]

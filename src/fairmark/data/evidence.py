@@ -110,13 +110,13 @@ def shortest(number: float) -> str:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, *, always: bool = False) -> str:
     """Return a text as a group's name; law: texts share none with each other, nor with a crossing.
 
     Texts with an `&` between, before or after spaces are quoted, so that a name parts into those it was
     joined of in one way only.
     """
-    taken = text == MISSING or text.startswith('"') or AND in f" {text} "
+    taken = always or text == MISSING or text.startswith('"') or AND in f" {text} "
     return '"' + text.replace('"', '""') + '"' if taken else text
 
 

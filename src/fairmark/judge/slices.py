@@ -98,8 +98,9 @@ def _axis(column: Column, train: Floats, values: Floats, how: Cut) -> Axis:
         names, code = ["false", "true"], values
     else:
         cuts = edges(train, how.bins)
-        names, code = _spans([_spoken(cut, column.kind) for cut in cuts]), _binned(values, cuts)
+        names, code = _spans(_spoken(cuts, column.kind)), _binned(values, cuts)
     place = np.where(np.isnan(code), len(names), code).astype(np.intp)
+    names = [f'"{name}"' if name == MISSING else name for name in names]
     return Axis(column.name, "feature", [*names, MISSING], place, column.name in how.crossed)
 
 
@@ -114,8 +115,14 @@ def _spans(cuts: list[str]) -> list[str]:
     return [f"<{cuts[0]}", *between, f">={cuts[-1]}"]
 
 
-def _spoken(cut: float, kind: str) -> str:
-    return str(np.datetime64(int(np.ceil(cut)), "D")) if kind == "date" else f"{cut:g}"
+def _spoken(cuts: Floats, kind: str) -> list[str]:
+    """Return edges in words: in as few digits, from six on, as tell them apart, as they are rows' values."""
+    if kind == "date":
+        days = [str(np.datetime64(int(np.ceil(cut)), "D")) for cut in cuts]
+        moments = [str(np.datetime64(round(cut * 86_400_000_000), "us")) for cut in cuts]
+        return days if len(set(days)) == len(days) else moments
+    written = ([f"{cut:.{digits}g}" for cut in cuts] for digits in range(6, 18))
+    return next(names for names in written if len(set(names)) == len(names))
 
 
 def looked_at(rows: Rows, decision: NDArray[np.integer], axes: Sequence[Axis], least: int) -> list[Slice]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.data import identity
+from fairmark.data.evidence import MISSING, quoted
 from fairmark.data.exclusion import kept
 from fairmark.data.label import stripped
 from fairmark.data.read import read_raw
@@ -124,7 +125,7 @@ def _read(folder: Path, params: Prepare) -> _Version:
         rows.update(content)
         if params.row_id in texts:
             by_id |= zip(texts[params.row_id].fillna("").tolist(), content, strict=True)
-        counts.update(_counted(texts.fillna("missing"), params))
+        counts.update(_counted(texts, params))
     return _Version(rows, by_id if params.row_id is not None else None, counts)
 
 
@@ -135,6 +136,14 @@ def _counted(texts: "pd.DataFrame", params: Prepare) -> Counter[str]:
     found: Counter[str] = Counter()
     for names in [[label], *([name] for name in groups), *([name, label] for name in groups)]:
         if all(name in texts for name in names):
-            cells = zip(*(texts[name].tolist() for name in names), strict=True)
+            cells = zip(*(_values(texts[name]) for name in names), strict=True)
             found.update(", ".join(map(" ".join, zip(names, row, strict=True))) for row in cells)
     return found
+
+
+def _values(texts: "pd.Series[str]") -> list[str]:
+    """Return the cells of a column as groups are named; those with a comma stand in quotes."""
+    return [
+        MISSING if cell is None else quoted(cell, always="," in cell)
+        for cell in texts.astype(object).where(texts.notna(), None)
+    ]
