@@ -36,13 +36,22 @@ CHOSEN = {
     "margin": None,
     "folds": None,
 }
+YES_NO = ["true", "false"]
+PLAIN: dict[str, Any] = {"pair": None, "format": None, "unit": ""}
 SCHEMA: dict[str, Any] = {
     "attributes": {"sex": {"by": "column", "columns": ["sex"], "groups": ["Female", "Male"]}},
     "features": [
-        {"name": "income <€>", "kind": "numeric", "categories": None, "missing": 0.25},
-        {"name": "home", "kind": "categorical", "categories": ["own", "rent"], "missing": 0.0},
-        {"name": "member", "kind": "boolean", "categories": None, "missing": 0.25},
-        {"name": "since", "kind": "date", "categories": None, "missing": 0.25},
+        {"name": "income <€>", "kind": "numeric", "categories": None, "missing": 0.25, **PLAIN},
+        {"name": "home", "kind": "categorical", "categories": ["own", "rent"], "missing": 0.0, **PLAIN},
+        {
+            "name": "member",
+            "kind": "boolean",
+            "categories": None,
+            "missing": 0.25,
+            **PLAIN,
+            "pair": ["true", "false"],
+        },
+        {"name": "since", "kind": "date", "categories": None, "missing": 0.25, **PLAIN},
     ],
     "label": {"column": "paid", "positive": "yes, paid", "negative": "no, owed"},
     "row_id": None,
@@ -50,7 +59,7 @@ SCHEMA: dict[str, Any] = {
     "weighted": False,
     "test_file": False,
     "withheld": [
-        {"name": "sex", "kind": "categorical", "categories": ["Female", "Male"], "why": "protected"}
+        {"name": "sex", "kind": "categorical", "categories": ["Female", "Male"], **PLAIN, "why": "protected"}
     ],
 }
 

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from release_folder import SCHEMA, model, rows
+from release_folder import PARAMS, PLAIN, SCHEMA, model, rows
 
 from fairmark.files import write_json
 from fairmark.learn.group_thresholds import GroupThresholds, Origin
 from fairmark.learn.model import Model
 from fairmark.release import register
+from fairmark.yaml12 import format_yaml
 
 SEX = Origin(column="sex", kind="categorical", edges=None, pair=None)
 AGE = Origin(column="age", kind="numeric", edges=[40.0], pair=None)
@@ -27,16 +28,23 @@ def own(*origins: Origin, **groups: float) -> GroupThresholds:
 OWN = replace(model(), own=own(SEX, AGE, **{"Female & <40": 0.001, "Male & >=40": 0.999}))
 
 
+WITHHELD = [
+    {"name": "sex", "kind": "categorical", "categories": ["Female", "Male"], **PLAIN, "why": "protected"},
+    {"name": "age", "kind": "numeric", "categories": None, **PLAIN, "why": "protected"},
+]
+
+
 def served(folder: Path, made: Model) -> Any:
     """Return the model as MLflow serves it, with the signature that a registration gives it."""
     import mlflow
 
-    write_json(folder / "schema.json", SCHEMA)
+    write_json(folder / "schema.json", SCHEMA | {"withheld": WITHHELD})
+    (folder / "params.yaml").write_text(format_yaml(PARAMS), encoding="utf-8")
     made.save(folder / "model")
     mlflow.pyfunc.save_model(
         folder / "saved",
         python_model=str(Path(register.__file__).with_name("scoring.py")),
-        artifacts={"model": str(folder / "model")},
+        artifacts=register.artifacts(folder),
         signature=register._signature(mlflow, folder),
         pip_requirements=[],
     )

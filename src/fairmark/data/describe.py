@@ -89,6 +89,9 @@ def _descriptor(name: str, plan: Plan, main: Checked) -> dict[str, Any]:
         "kind": kind.name,
         "categories": None if kind.categories is None else list(kind.categories),
         "missing": float(main.columns[name].cells.isna().mean()),
+        "pair": None if kind.pair is None else list(kind.pair),
+        "format": kind.form,
+        "unit": kind.numerals.unit,
     }
 
 

@@ -77,7 +77,7 @@ def typed(texts: "pd.Series[str]", kind: Kind) -> Typed:
     match kind.name:
         case "numeric":
             known = kind.numerals.read(different.tolist())
-            known = np.where(np.isinf(known), np.nan, known)
+            known = np.where(np.isinf(known), np.nan, known) + 0.0  # a zero below zero is zero
             cells = pd.Series(np.append(known, np.nan)[spots])
         case "date":
             moments = _moments(different, kind.form)

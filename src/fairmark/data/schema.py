@@ -12,6 +12,10 @@ from fairmark.data.faults import Faults
 from fairmark.data.kinds import Kind, Typed
 from fairmark.sections.table import Column, Date, Numeric, Rows
 
+LARGEST = 1e100
+SMALLEST = 1e-100
+"""Sizes of a number other than 0 that every stage can carry: sums of squares stay finite, and above 0."""
+
 DTYPES = {"numeric": "float64", "date": "datetime64[us]", "categorical": "str", "ordinal": "str"}
 
 
@@ -70,14 +74,17 @@ def _column(column: Column, kind: Kind, typed: Typed) -> Any:
     absent = typed.cells.isna().mean() if len(typed.cells) else 0.0
     share = f"must be missing in at most {column.missing:g} of rows, got {absent:.4g}"
     checks = [pa.Check(few_missing, error=share, ignore_na=False)] if column.missing > 0 else []
-    checks += [pa.Check(holds, error=must) for must, holds in _bounds(column, kind)]
+    checks += [pa.Check(holds, error=must) for must, holds in bounds(column, kind)]
     dtype = DTYPES.get(kind.name) or pd.BooleanDtype()
     return pa.Column(dtype, checks, nullable=column.missing > 0)
 
 
-def _bounds(column: Column, kind: Kind) -> list[tuple[str, Callable[[Any], Any]]]:
-    """Return what each value must hold, in words and as a vectorised test."""
+def bounds(column: Column, kind: Kind) -> list[tuple[str, Callable[[Any], Any]]]:
+    """Return what each value that is given must hold, in words and as a vectorised test."""
     bounds: list[tuple[str, Callable[[Any], Any]]] = []
+    if kind.name == "numeric":
+        sizes = f"must be 0 or of a size from {SMALLEST:g} to {LARGEST:g}"
+        bounds.append((sizes, lambda values: (values == 0) | values.abs().between(SMALLEST, LARGEST)))
     if isinstance(column, Numeric):
         low, high = column.min, column.max
         if low is not None:

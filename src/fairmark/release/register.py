@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
 
 ALIAS = "candidate"
-REQUIREMENTS = ("lightgbm", "numpy", "pandas", "pydantic", "ruamel-yaml")
+REQUIREMENTS = ("lightgbm", "numpy", "pandas", "pyarrow", "pydantic", "ruamel-yaml")
 """What a place that scores with a registered model needs beside fairmark, pinned as installed here."""
 
-_SPECS = {"numeric": "double", "date": "datetime", "categorical": "string", "ordinal": "string"}
 _QUIET = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -258,10 +257,16 @@ def _log_model(mlflow: Any, folder: Path) -> Any:
     return mlflow.pyfunc.log_model(
         name="model",
         python_model=str(Path(__file__).with_name("scoring.py")),
-        artifacts={"model": str(folder / "model")},
+        artifacts=artifacts(folder),
         signature=_signature(mlflow, folder),
         pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
     )
+
+
+def artifacts(folder: Path) -> dict[str, str]:
+    """Return what a registered model needs of a release: itself, and what tells how rows are read."""
+    names = {"model": "model", "schema": "schema.json", "params": "params.yaml"}
+    return {name: str(folder / path) for name, path in names.items()}
 
 
 def _new_version(client: Any, name: str, logged: Any, tags: dict[str, str]) -> str:
@@ -277,15 +282,12 @@ def _new_version(client: Any, name: str, logged: Any, tags: dict[str, str]) -> s
 def _signature(mlflow: Any, folder: Path) -> Any:
     from mlflow.types.schema import AnyType, ColSpec, Schema
 
-    features = {feature["name"]: feature["kind"] for feature in read_json(folder / "schema.json")["features"]}
     made = read_json(folder / "model" / "model.json")
-    kinds = {name: features[name] for name in made["features"]}
     # Where groups have thresholds of their own, the decision reads what tells the group.
-    kinds |= {
-        origin["column"]: origin["kind"] for origin in (made.get("thresholds") or {}).get("origins", [])
-    }
-    # MLflow's boolean takes no missing value; the model itself refuses what is no boolean.
-    inputs = [ColSpec(_SPECS.get(kind, AnyType()), name) for name, kind in kinds.items()]
+    origins = [origin["column"] for origin in (made.get("thresholds") or {}).get("origins", [])]
+    # Of any type: MLflow refuses whole numbers for a float, and takes no missing boolean. The reader of rows
+    # reads a value as `prepare` does, or refuses it.
+    inputs = [ColSpec(AnyType(), name) for name in dict.fromkeys([*made["features"], *origins])]
     outputs = [ColSpec("double", "score"), ColSpec("long", "decision")]
     return mlflow.models.ModelSignature(Schema(inputs), Schema(outputs))
 

@@ -1,7 +1,8 @@
 """What MLflow runs to score with a registered model.
 
 MLflow copies this file beside the model ("models from code"), so that nothing is pickled. It needs fairmark
-installed, and loads the released folder with all its checks.
+installed, and loads the released folder with all its checks. Rows are read as `prepare` read the file that
+the model learnt from: what it would refuse is refused here.
 """
 
 from pathlib import Path
@@ -10,15 +11,16 @@ from typing import Any
 import mlflow
 import pandas as pd
 
-from fairmark.learn.model import Model
+from fairmark.learn.estimator import Estimator
 
 
 class Released(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow ships no types
     """The released model behind MLflow's interface."""
 
     def load_context(self, context: Any) -> None:
-        """Load the model folder that was registered with this file."""
-        self.model = Model.load(Path(context.artifacts["model"]))
+        """Load the model folder, and what tells how rows are read, that were registered with this file."""
+        names = ("model", "schema", "params")
+        self.estimator = Estimator.load(*(Path(context.artifacts[name]) for name in names))
 
     def predict(
         self,
@@ -26,13 +28,12 @@ class Released(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow ships
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002 - the same
     ) -> pd.DataFrame:
-        """Return the columns `score` (0..1) and `decision` (0 or 1), one row for each row given.
+        """Return the columns `score` (0..1) and `decision` (0 or 1), one row for each raw row given.
 
         Where groups have thresholds of their own, the rows must hold the raw columns that tell the group, and
         are refused without them; the score never reads these.
         """
-        scores, decisions = self.model.score(model_input), self.model.decide(model_input)
-        return pd.DataFrame({"score": scores, "decision": decisions.astype("int64")})
+        return self.estimator.scored(model_input)
 
 
 mlflow.models.set_model(Released())
