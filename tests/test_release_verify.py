@@ -649,7 +649,7 @@ def test_a_key_that_a_file_lacks_is_the_files_fault(small_release: Path) -> None
 
     facts = {fact.name: fact for fact in verify(small_release)}
     assert facts["data card"].held is False
-    assert "schema.json: must have 'features'" in facts["data card"].text
+    assert "schema.json: must have the shape of a release, got no 'features'" in facts["data card"].text
 
 
 def test_nothing_of_a_release_that_another_signed_is_parsed(small_release: Path) -> None:

@@ -70,7 +70,7 @@ def unpack(stream: IO[bytes], into: Unpacking, *, packed: bool) -> None:
 
 
 def plain_header(header: bytes) -> bool:
-    """Return whether 512 bytes are the header of a tar, by their sum, as programs older than ustar tell it."""
+    """Return whether 512 bytes are the header of a tar by their sum, as programs older than ustar tell."""
     given = _OCTAL.fullmatch(header[_SUM])
     return len(header) == BLOCK and given is not None and int(given[1] or b"0", 8) == _sum(header)
 
@@ -88,15 +88,13 @@ def _entry(header: bytes, into: Unpacking) -> tuple[str, int, bytes]:
     size = _SIZE_OCTAL.fullmatch(header[_SIZE])
     # Base-256, signs and blanks are numbers to one program and none, or others, to the next.
     if size is None or not all(numbers):
-        raise into.fault(
-            f"{name[:80]!a} must have numbers in octal, got a header that can be read in two ways"
-        )
+        raise into.fault(f"{name[:80]!a} must have numbers in octal, got a header of two readings")
     if any(header[_LINK]) and header[_KIND] in (*_FILE, _FOLDER):
-        raise into.fault(f"{name[:80]!a} must have no link, got a header that can be read in two ways")
+        raise into.fault(f"{name[:80]!a} must have no link, got a header of two readings")
     prefix = header[_PREFIX]
     if header[_MAGIC] == _GNU:  # GNU tar keeps other things where ustar has the prefix of the name
         if any(prefix):
-            raise into.fault(f"{name[:80]!a} must have one name, got a header that can be read in two ways")
+            raise into.fault(f"{name[:80]!a} must have one name, got a header of two readings")
         prefix = b""
     above = prefix.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
     for part in (header[_NAME], prefix):

@@ -57,7 +57,7 @@ def unpack(stream: IO[bytes], into: Unpacking) -> None:
 
 
 def _listed_at(stream: IO[bytes], into: Unpacking) -> tuple[int, int]:
-    """Return where the list at the end begins and how long it says it is, having checked that it ends the file and is no zip64."""
+    """Return where the list at the end begins and its length, having checked that it ends the file."""
     size = stream.seek(0, 2)
     stream.seek(max(0, size - _END.size))
     found = stream.read(_END.size)
@@ -107,9 +107,7 @@ def _take(stream: IO[bytes], entry: zipfile.ZipInfo, ends_at: int, into: Unpacki
         raise into.fault(f"{entry.orig_filename[:80]!a} must be stored or deflated, got an odd entry")
     # The low byte is that of DOS: 8 a volume's label, 16 a folder.
     if entry.volume or entry.external_attr & 8 or (entry.external_attr & 16 and entry.filename[-1:] != "/"):
-        raise into.fault(
-            f"{entry.filename[:80]!a} must be a file or a folder, got what can be read in two ways"
-        )
+        raise into.fault(f"{entry.filename[:80]!a} must be a file or a folder, got one of two readings")
     if entry.filename.endswith("/") and kind in (0, stat.S_IFDIR) and not entry.file_size:
         into.enter(entry.filename)
     elif kind in (0, stat.S_IFREG):

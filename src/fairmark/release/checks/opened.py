@@ -247,9 +247,8 @@ class _Shaped(dict[str, Any]):
     where = ""
 
     def __missing__(self, key: str) -> Any:
-        raise VerificationError(
-            f"{self.where}: must have {str(key)[:80]!a} where it is looked for, got nothing"
-        )
+        text = str(key)[:80]
+        raise VerificationError(f"{self.where}: must have the shape of a release, got no {text!a} in it")
 
 
 def shaped(value: Any, where: str) -> Any:
