@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import beta
 
-from fairmark.judge.comparisons import Balance, Difference, Part, Ratio, Scored, Share
+from fairmark.judge.comparisons import Balance, Difference, Part, Pooled, Ratio, Scored, Share
 from fairmark.judge.exact import lower, p_value
 from fairmark.judge.intervals import clopper_pearson
 
@@ -95,3 +96,36 @@ def test_more_rows_narrow_the_bounds_of_a_score() -> None:
 
     assert found.grown((4.0,)).entry["se"] == pytest.approx(0.02)
     assert found.low(0.05, 0.7) < found.grown((4.0,)).low(0.05, 0.7) < 0.8
+
+
+# ------------------------------------------------------------------ many groups
+
+
+@given(
+    shares=st.lists(st.floats(0.05, 0.95), min_size=2, max_size=2),
+    counts=st.lists(st.integers(20, 400), min_size=2, max_size=2),
+    tail=st.sampled_from([0.001, 0.05]),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_pooled_pair_follows_from_the_clopper_pearson_bounds_of_its_groups(
+    shares: list[float], counts: list[int], tail: float
+) -> None:
+    pairs = enumerate(zip(shares, counts, strict=True))
+    one, two = (Part(str(k), round(p * n) / n, float(n), n) for k, (p, n) in pairs)
+    if not all(0 < part.hits < part.rows for part in (one, two)):
+        return
+    # The oracle: quantiles of the beta distribution, as Clopper and Pearson's bounds are defined.
+    low = [float(beta.ppf(tail, each.hits, each.rows - each.hits + 1)) for each in (one, two)]
+    high = [float(beta.ppf(1 - tail, each.hits + 1, each.rows - each.hits)) for each in (one, two)]
+    ratio, gap = Pooled("ratio", one, two), Pooled("difference", one, two)
+
+    assert ratio.low(tail, 0.8) == pytest.approx(min(low[0] / high[1], low[1] / high[0]), rel=1e-6)
+    assert ratio.high(tail, 0.8) == pytest.approx(min(1, high[0] / low[1], high[1] / low[0]), rel=1e-6)
+    assert gap.low(tail, 0.1) == pytest.approx(max(0, low[0] - high[1], low[1] - high[0]), abs=1e-9)
+    assert gap.high(tail, 0.1) == pytest.approx(max(high[0] - low[1], high[1] - low[0]), abs=1e-9)
+
+
+def test_a_pooled_pair_is_never_surer_than_an_exact_test_of_it_at_twice_the_tail() -> None:
+    one, two = Part("a", 0.28, 400.0, 400), Part("b", 0.32, 400.0, 400)
+
+    assert Pooled("ratio", one, two).low(0.01, 0.8) <= Ratio(one, two).low(0.02, 0.8) + 1e-3

@@ -97,3 +97,18 @@ def test_nobody_selected_is_no_ratio() -> None:
 
     assert np.isnan(found[0].value)
     assert found[1].value == 0.0
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_bounds_over_many_groups_hold_the_value_and_are_those_of_single_groups(name: str) -> None:
+    draw = np.random.default_rng(4)
+    group = np.repeat(np.arange(20), 200)
+    label = (draw.random(4000) < 0.4).astype(int)
+    decision = (draw.random(4000) < 0.3 + 0.01 * group).astype(int)
+    found = apart(count_cells(label, decision, group, 20), name, 0.025)
+    assert not isinstance(found, str)
+
+    for each, parity in zip(found, (1.0, 0.0), strict=True):
+        assert each.low <= each.value <= each.high
+        assert 0 <= each.low <= each.high <= 1
+        assert abs(each.value - parity) > 0

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from gates import boundary, chance, edges, point_rule, window
 from measured import FAIR, FOUR_FIFTHS, MODEL, UNFAIR, document, limit, policy, unread
+from scipy.stats import beta
 
 from fairmark.judge.verdict import Verdict, judge, tails
 from fairmark.sections.policy import Waiver
@@ -402,3 +403,60 @@ def test_weighted_measurements_are_judged_by_effective_rows() -> None:
 
     assert heavy.faults == ()
     assert (heavy.findings[0].bound or 1) < (plain.findings[0].bound or 0)
+
+
+# ------------------------------------------------------------------ many groups
+
+
+def _states(count: int) -> dict[str, Any]:
+    draw = np.random.default_rng(count)
+    return document({f"s{k:02d}": (60 + int(draw.integers(40)), 20, 20, 300) for k in range(count)})
+
+
+def test_pairs_of_many_groups_take_no_test_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, asked = _states(30), list[Any]()
+
+    def counted(*given: Any) -> Any:
+        asked.append(given)
+        return None
+
+    def refused(*_: Any) -> float:
+        raise AssertionError("a pair was tested by itself")
+
+    monkeypatch.setattr("fairmark.judge.comparisons.lower", refused)
+    monkeypatch.setattr("fairmark.judge.comparisons.rejects", refused)
+    monkeypatch.setattr("fairmark.judge.verdict.rows_needed", counted)
+    verdict = judge(found, policy(), None)
+
+    assert len(verdict.findings) == 30 * 29 // 2
+    assert len(asked) <= 12
+
+
+def test_judging_again_decides_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, rules = _states(31), policy(waivers=(_waiver(),))
+    first = judge(found, rules, None)
+
+    def refused(*_: Any) -> None:
+        raise AssertionError("decided twice")
+
+    monkeypatch.setattr("fairmark.judge.verdict._of_limit", refused)
+    again = judge(json.loads(json.dumps(found)), rules, DAY)
+
+    assert [each.outcome for each in again.findings] == [each.outcome for each in first.findings]
+    with pytest.raises(AssertionError, match="decided twice"):
+        judge(_states(32), rules, None)
+
+
+def test_bounds_of_groups_share_the_level_and_not_their_pairs() -> None:
+    verdict = judge(_states(30), policy(), None)
+    worst = min(verdict.findings, key=lambda each: each.bound or 0)
+    cells = {name: each["cells"] for name, each in _states(30)["groups"]["sex"].items()}
+    low, high = (cells[name] for name in worst.groups)
+
+    def share(of: dict[str, int]) -> tuple[int, int]:
+        return of["tp"] + of["fp"], sum(of.values())
+
+    tail = 0.05 / 60  # 30 groups, two bounds each
+    (hits, rows_), (more, others) = share(low), share(high)
+    by_hand = beta.ppf(tail, hits, rows_ - hits + 1) / beta.ppf(1 - tail, more + 1, others - more)
+    assert worst.bound == pytest.approx(by_hand, rel=1e-6)

@@ -179,14 +179,11 @@ def gains(entries: Mapping[str, Any], cells: Cells, tail: float) -> dict[str, di
     for name in GAINS:
         each, why = gain(name, entries, cells)
         value = each.value
-        found[name] = (
-            {"value": None, "low": None, "high": None, "why": why}
-            if value is None
-            else {"value": value, "low": each.low(tail, 0.0), "high": each.high(tail, 0.0)}
-        )
+        if value is None:
+            found[name] = {"value": None, "low": None, "high": None, "why": why}
+        elif name == "balanced_accuracy_gain":  # by the score test, as balanced accuracy itself
+            balance = entries["balanced_accuracy"]
+            found[name] = {key: balance[key] - 0.5 for key in ("value", "low", "high")}
+        else:
+            found[name] = {"value": value, "low": each.low(tail, 0.0), "high": each.high(tail, 0.0)}
     return found
-
-
-def selected(cells: Cells) -> tuple[int, int]:
-    """Return how many rows are selected, of how many."""
-    return int(cells.count[:, :, 1].sum()), int(cells.count.sum())

@@ -8,6 +8,8 @@
 | `{rate}_ratio`, `{rate}_difference` | named | one for each pair of groups |
 | `equalized_odds_difference` | named | two for each pair: true and false positive rate |
 
+An attribute of more than `MANY` groups has its pairs bounded by the bounds of its groups (`Pooled`).
+
 Every pair, because "lowest over highest" is met exactly when every pair meets it, and a pair is two fixed
 groups: its bound needs no allowance for having been picked as the worst.
 """
@@ -18,10 +20,19 @@ from itertools import combinations
 from typing import Any
 
 from fairmark.judge.cells import Cells
-from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Ratio, Scored, Share
+from fairmark.judge.comparisons import (
+    Balance,
+    Comparison,
+    Difference,
+    Part,
+    Pooled,
+    Ratio,
+    Scored,
+    Share,
+)
 from fairmark.judge.constant import gain
 from fairmark.judge.evidence import gathered
-from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS
+from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS, MANY
 from fairmark.judge.metrics import COUNTED, RATES, SCORED, portion
 from fairmark.sections.policy import GAINS, Limit
 
@@ -48,10 +59,18 @@ class Compared:
         """Return the groups as a reader sees them, or None for all rows."""
         return " / ".join(self.groups) if self.groups else None
 
+    bounds: float = 1.0
+    """How many bounds that may err it stands for: of pooled pairs, two a group over the number of pairs."""
+
     @property
-    def claims(self) -> int:
+    def pooled(self) -> bool:
+        """Whether it follows from bounds of its groups, each of which may err."""
+        return isinstance(self.comparison, Pooled)
+
+    @property
+    def claims(self) -> float:
         """Return how many ways there are to be found missing the limit: a pair can be apart either way."""
-        return 2 if len(self.groups) == 2 else 1
+        return self.bounds if self.pooled else 2 if len(self.groups) == 2 else 1
 
 
 def nonsense(limit: Limit, attributes: Mapping[str, Any]) -> str | None:
@@ -119,12 +138,17 @@ def _pairs(limit: Limit, entries: Mapping[str, Any]) -> Iterator[Compared]:
     rates = ("true_positive_rate", "false_positive_rate") if limit.measure == EQUALIZED_ODDS else (rate,)
     for each in rates:
         parts = [_part(cells, each, k, name) for k, name in enumerate(names)]
+        bounds = 4 / (len(parts) - 1) if len(parts) > MANY else 1.0
         for one, two in combinations(parts, 2):
             low, high = sorted((one, two), key=lambda part: part.share)
-            pair = Ratio(low, high) if kind == "ratio" else Difference(high, low)
+            pair: Comparison = Ratio(low, high) if kind == "ratio" else Difference(high, low)
+            if len(parts) > MANY:
+                ends = (low, high) if kind == "ratio" else (high, low)
+                pair = Pooled("ratio" if kind == "ratio" else "difference", *ends)
             ends = pair.parts
             groups = tuple(str(part.group) for part in ends)
-            yield Compared(limit, groups, tuple(part.tests for part in ends), pair, _why(ends, each), each)
+            rows = tuple(part.tests for part in ends)
+            yield Compared(limit, groups, rows, pair, _why(ends, each), each, bounds)
 
 
 def _why(parts: tuple[Part, ...], rate: str) -> str:

@@ -15,7 +15,7 @@ from fairmark.judge.limits import Compared
 from fairmark.judge.measure import Taken, scored
 from fairmark.judge.metrics import SCORED
 from fairmark.judge.more import Aim, shown
-from fairmark.judge.verdict import MET, MISSED, UNSURE, Outcome, Tails, planned, shared
+from fairmark.judge.verdict import MET, MISSED, UNSURE, Outcome, Tails, own, planned, shared
 from fairmark.sections.policy import Limit, Policy
 
 UNSEEN = 0.5
@@ -41,7 +41,9 @@ def outlook(document: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
     gates = [limit for limit in policy.required if limit.gate]
     plans = [(limit, planned(limit, document)) for limit in gates]
     shares = shared([one for _, plan in plans for one in plan if isinstance(one, Compared)], policy)
-    outcomes = {limit.name: _worst([_outcome(one, limit, shares) for one in plan]) for limit, plan in plans}
+    outcomes = {
+        limit.name: _worst([_outcome(one, limit, shares, policy) for one in plan]) for limit, plan in plans
+    }
     return {
         "outcome": _worst([*outcomes.values()]) if outcomes else UNSURE,
         "limits": {
@@ -80,7 +82,7 @@ def _groups(
         yield group, {"rows": int(mine.count.sum()), "cells": mine.to_json(), "measures": found}
 
 
-def _outcome(each: Compared | Sign | str, limit: Limit, shares: Tails) -> Outcome:
+def _outcome(each: Compared | Sign | str, limit: Limit, shares: Tails, policy: Policy) -> Outcome:
     if isinstance(each, str):
         return MISSED
     if isinstance(each, Sign):
@@ -89,7 +91,8 @@ def _outcome(each: Compared | Sign | str, limit: Limit, shares: Tails) -> Outcom
     if comparison.value is None:
         return UNSURE
     at = limit.at_least if limit.at_least is not None else float(limit.at_most or 0.0)
-    aim = Aim(at, limit.at_least is not None, shares.clear, shares.miss)
+    tail = own(each, shares, policy)
+    aim = Aim(at, limit.at_least is not None, tail.clear, tail.miss)
     clears, misses = (shown(comparison, aim, good=good) for good in (True, False))
     return UNSURE if clears == misses else MET if clears else MISSED
 

@@ -29,13 +29,18 @@ Under both, the opposite bounds err with chance <= level / k each, so the chance
 its limits is failed is at most level. One comparison can be wrong in one direction only: what is met can't
 be wrongly passed. Limits that are only reported are a family of their own each, by the same two rules.
 
+Of an attribute with many groups, pairs follow from bounds of the groups (`comparisons.Pooled`), two a group:
+these are what shares the level, and what errs.
+
 Bounds of counts are exact (`exact`, Clopper-Pearson), whatever the number of rows. With row weights, and for
 measures of scores (AUC, losses, calibration), they are close approximations; the proofs measure how close.
 """
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from fairmark.files import steady
@@ -145,7 +150,7 @@ class Tails:
     miss: float
 
 
-def tails(comparisons: int, claims: int, level: float, correction: Correction) -> Tails:
+def tails(comparisons: float, claims: float, level: float, correction: Correction) -> Tails:
     """Return how a family of `comparisons`, which can be missed in `claims` ways, shares `level`."""
     return Tails(level / max(comparisons, 1) if correction == "bonferroni" else level, level / max(claims, 1))
 
@@ -183,18 +188,86 @@ def judge(
         text = "No verdict on these measurements, so it fails: " + "; ".join(wrong[:5])
         found = [_refused(limit, text) for limit in policy.required]
         return Verdict(MISSED, tuple(found), tuple(wrong), policy.level, policy.correction, 0, "", on)
-    plans = [(limit, planned(limit, measurements)) for limit in policy.required]
-    gated = [each for limit, plan in plans if limit.gate for each in plan if isinstance(each, Compared)]
-    gate = shared(gated, policy)
-    found = []
-    for limit, plan in plans:
-        shares = gate if limit.gate else shared([each for each in plan if isinstance(each, Compared)], policy)
-        found += [_finding(each, limit, shares, policy, today) for each in plan]
+    decided, gated = _decisions(measurements, policy)
+    found = [_finding(each, policy, today) for each in decided]
     outcome = _worst([finding for finding in found if finding.gate]) if gated else UNSURE
     stopped = any(f.gate and f.outcome == MISSED and not f.met for f in found)
     outcome = MISSED if stopped else outcome
-    promise = " ".join(filter(None, [_guarantee(len(gated), policy), _of_persons(measurements["data"])]))
-    return Verdict(outcome, tuple(found), (), policy.level, policy.correction, len(gated), promise, on)
+    promise = " ".join(filter(None, [_guarantee(gated, policy), _of_persons(measurements["data"])]))
+    return Verdict(outcome, tuple(found), (), policy.level, policy.correction, gated, promise, on)
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """What is decided of one comparison, whatever the day: nothing of it hangs on a waiver."""
+
+    each: Compared | findings.Sign | str
+    limit: Limit
+    outcome: Outcome
+    numbers: Numbers
+    more: Mapping[str, int] | None
+
+
+def _decisions(measurements: Mapping[str, Any], policy: Policy) -> tuple[list[_Decision], int]:
+    """Return the decision on every comparison, and how many gated comparisons share the level.
+
+    Judging again on another day, or to verify, decides nothing anew in the same process.
+    """
+    rules = policy.model_copy(update={"waivers": [], "overrides": []})
+    known = {key: measurements[key] for key in ("data", "cells", "overall", "groups", "findings")}
+    text = json.dumps([known, rules.model_dump()], default=str)
+    return _decided_once(_Case(text, known, rules))
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is to be decided; two are the same where their texts are."""
+
+    text: str
+    measurements: Mapping[str, Any] = field(compare=False)
+    policy: Policy = field(compare=False)
+
+
+@lru_cache(maxsize=4)
+def _decided_once(case: _Case) -> tuple[list[_Decision], int]:
+    measurements, policy = case.measurements, case.policy
+    plans = [(limit, planned(limit, measurements)) for limit in policy.required]
+    gated = [each for limit, plan in plans if limit.gate for each in plan if isinstance(each, Compared)]
+    gate = shared(gated, policy)
+    decided: list[_Decision] = []
+    for limit, plan in plans:
+        shares = gate if limit.gate else shared([each for each in plan if isinstance(each, Compared)], policy)
+        decided += _of_limit(limit, plan, shares, policy)
+    return decided, len(gated)
+
+
+NEAREST = 12
+"""Open comparisons of one limit that are told how many rows would decide, which costs most of all."""
+
+
+def _of_limit(
+    limit: Limit, plan: Sequence[Compared | findings.Sign | str], shares: Tails, policy: Policy
+) -> list[_Decision]:
+    """Return the decisions on the comparisons of one limit, in their order."""
+    at, side = _limit_of(limit)
+    least = side == "at_least"
+    decided = []
+    for each in plan:
+        if isinstance(each, Compared):
+            outcome, numbers = _decided(each.comparison, at, own(each, shares, policy), at_least=least)
+        elif isinstance(each, findings.Sign):
+            outcome, numbers = UNSURE if each.shown else MET, (each.value, each.value, each.value)
+        else:
+            outcome, numbers = MISSED, (None, None, None)
+        decided.append(_Decision(each, limit, outcome, numbers, None))
+    still = [k for k, one in enumerate(decided) if one.outcome == UNSURE and one.numbers[1] is not None]
+    still.sort(key=lambda k: float(decided[k].numbers[1] or 0.0) * (1 if least else -1))
+    for k in still[:NEAREST]:
+        if isinstance(each := decided[k].each, Compared):
+            tail = own(each, shares, policy)
+            more = rows_needed(each.comparison, Aim(at, least, tail.clear, tail.miss))
+            decided[k] = replace(decided[k], more=more)
+    return decided
 
 
 def forbidden(measurements: Mapping[str, Any], policy: Policy) -> Iterator[str]:
@@ -219,7 +292,14 @@ def planned(limit: Limit, measurements: Mapping[str, Any]) -> Sequence[Compared 
 
 def shared(each: Sequence[Compared], policy: Policy) -> Tails:
     """Return how these comparisons share the policy's level."""
-    return tails(len(each), sum(one.claims for one in each), policy.level, policy.correction)
+    bounds, claims = (sum(getattr(one, name) for one in each) for name in ("bounds", "claims"))
+    return tails(bounds, claims, policy.level, policy.correction)
+
+
+def own(each: Compared, shares: Tails, policy: Policy) -> Tails:
+    """Return the tails of one comparison: where each bound stands alone, a pooled pair halves its own."""
+    alone = each.pooled and policy.correction == "intersection-union"
+    return Tails(shares.clear / 2, shares.miss) if alone else shares
 
 
 def _worst(findings: Sequence[Finding]) -> Outcome:
@@ -286,27 +366,21 @@ def _refused(limit: Limit, text: str) -> Finding:
     )
 
 
-def _finding(
-    each: Compared | findings.Sign | str, limit: Limit, shares: Tails, policy: Policy, today: dt.date | None
-) -> Finding:
+def _finding(decision: _Decision, policy: Policy, today: dt.date | None) -> Finding:
+    each, outcome = decision.each, decision.outcome
     if isinstance(each, str):
-        return _refused(limit, f"No verdict on this limit, so it fails: {each}")
+        return _refused(decision.limit, f"No verdict on this limit, so it fails: {each}")
     if isinstance(each, findings.Sign):
         return _sign(each, policy, today)
-    at_value, at = _limit_of(limit)
-    outcome, numbers = _decided(each.comparison, at_value, shares, at_least=at == "at_least")
-    more = None
-    if outcome == UNSURE:
-        aims = Aim(at_value, at == "at_least", shares.clear, shares.miss)
-        more = rows_needed(each.comparison, aims)
+    numbers = decision.numbers
     covering = [w for w in _recorded(outcome, policy) if covers(w, each.limit.name, each.groups)]
     waiver = next((w for w in covering if today and w.decided <= today <= w.expires), None)
     words = [
-        *sentences(each, outcome, numbers, more, policy),
+        *sentences(each, outcome, numbers, decision.more, policy),
         *waived(covering, waiver, today, failed=outcome == MISSED),
     ]
     return replace(
-        _refused(limit, " ".join(words)),
+        _refused(decision.limit, " ".join(words)),
         group=each.group,
         groups=each.groups,
         outcome=outcome,
@@ -315,7 +389,7 @@ def _finding(
         opposite=numbers[2],
         rows=sum(each.rows),
         small=bool(each.groups) and min(each.rows) < policy.min_group_rows,
-        more_rows=more,
+        more_rows=decision.more,
         waived_by=None if waiver is None else _by(waiver, outcome),
     )
 
