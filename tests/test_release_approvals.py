@@ -236,3 +236,11 @@ def test_an_approval_of_ada_by_adas_name_alone_is_none() -> None:
     with pytest.raises(FairmarkError):
         weigh(forged({"predicate.approver": "ada@example.org"}), asked(), KNOWN, LATER)
     assert weigh(approval(ADA), asked(), KNOWN, LATER).who == "ada@example.org"
+
+
+@pytest.mark.parametrize("author", ["BOB@Example.org", "bob@example.org"])
+def test_a_maker_is_known_however_his_address_is_written(author: str) -> None:
+    with pytest.raises(
+        RefusedError, match=r"must be another person's than the maker, who is bob@example\.org"
+    ):
+        weigh(approval(BOB), asked(authors=frozenset({author})), read_approvers("\n".join(PEOPLE)), START)

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from signing import ADA, BOB, key
+from signing import ADA, BOB, approver, key
 
 from fairmark.errors import InputError
 from fairmark.release.decisions.approvers import Approver, named, people, read_approvers
@@ -132,6 +132,13 @@ def test_what_the_format_leaves_open_is_refused(text: str, fault: str) -> None:
 def test_a_key_of_two_people_is_refused() -> None:
     with pytest.raises(InputError, match=r"must be one person's, got .* of ada and of bob"):
         read_approvers("\n".join(line('namespaces="git"', who) for who in ("ada", "bob")))
+
+
+def test_a_person_who_is_written_in_two_ways_is_refused() -> None:
+    lines = [approver("Maker@X.example", ADA), approver("maker@x.example", BOB)]
+
+    with pytest.raises(InputError, match=r"written one way, got Maker@X\.example and maker@x\.example"):
+        read_approvers("\n".join(lines))
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from promotion_repo import promote as set_past_fairmark
 from release_folder import git, write_lock
 from signing import ADA, BOB, CAM, approver, key, pem
 
@@ -117,7 +118,7 @@ def test_a_release_that_was_verified_says_who_made_it_and_what_it_stands_on(root
     assert (waived.asked.needed, waived.asked.waived, waived.outcome) == (2, ("tight",), "pass")
     assert waived.let_through[0].startswith("tight: insufficient evidence, let through by A. P. until")
     assert plain.asked.makers == {own_key(make=False).public.keyid}
-    assert plain.asked.people(known) == {"maker@example.org"}
+    assert plain.asked.people(known) == {"maker@example.org", "tester@example.org"}
     assert plain.asked.digest == release_digest(find(root, "loans-v0.1.0"))
 
 
@@ -302,13 +303,51 @@ def test_two_releases_of_one_commit_are_refused_because_gto_would_stumble(root: 
 
 def test_a_clock_behind_the_last_promotion_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     approve(root, "v0.1.0", BOB)
-    monkeypatch.setenv("GIT_COMMITTER_DATE", f"{int(dt.datetime.now(tz=dt.UTC).timestamp()) + 3600} +0000")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"{int(dt.datetime.now(tz=dt.UTC).timestamp()) + 200} +0000")
     to(root, "staging", "v0.1.0")
     monkeypatch.delenv("GIT_COMMITTER_DATE")
     monkeypatch.setattr("fairmark.release.decisions.turn._PATIENCE_S", 0.1)
 
     with pytest.raises(StateError, match="clock: must be past loans#staging#1, set at"):
         to(root, "production", "v0.1.0")
+
+
+def test_a_promotion_dated_ahead_is_told_in_the_same_words_here_and_by_history(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    approve(root, "v0.1.0", BOB)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "4000000000 +0000")
+    to(root, "staging", "v0.1.0")
+    monkeypatch.delenv("GIT_COMMITTER_DATE")
+
+    words = r"loans#staging#1: must be of a day that has come, got 2096-10-02 .*take back this tag"
+    with pytest.raises(VerificationError, match=words):
+        to(root, "production", "v0.1.0")
+    assert main(["history", "--check", "--name", "loans", "--clone", str(root)]) == 4
+    assert re.search(f"WRONG clock: {words}", capsys.readouterr().out)
+
+    git(root, "tag", "-d", "loans#staging#1")  # the way on that it names
+    to(root, "production", "v0.1.0")
+
+
+def test_where_every_key_that_may_sign_tags_has_ended_nobody_promotes(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = [
+        approver("ada@example.org", ADA, "git", ',valid-before="20200101Z"'),
+        approver("bob@example.org", BOB),
+    ]
+    approve(root, "v0.1.0", BOB)
+    (root / FILE).write_text("\n".join(ended) + "\n")
+    own = own_key(make=True)
+
+    with pytest.raises(
+        RefusedError, match=r"as of nobody, for every such key has ended\), got one that is not"
+    ):
+        to(root, "production", "v0.1.0", by=own)
+    set_past_fairmark(root, "production", "v0.1.0", 1, by=own)
+    assert main(["history", "--check", "--name", "loans", "--clone", str(root)]) == 4
+    assert "WRONG signatures: tag loans#production#1: must be signed by a key" in capsys.readouterr().out
 
 
 def test_one_promotion_runs_at_a_time(root: Path) -> None:
@@ -499,7 +538,7 @@ def test_a_loosened_policy_ends_with_3_and_approved_with_0(
     assert main(["policy", "--clone", str(root)]) == 3
     told = capsys.readouterr().out.splitlines()
     assert told[:2] == [
-        "compared with loans@v0.2.0",
+        "compared with loans@v0.2.0, whose tag is signed by you",
         "loosened  policy.limits.auc-floor.at_least: 0.6 to 0.5",
     ]
     assert told[-1] == "policy: LOOSENED without the approvals that takes"

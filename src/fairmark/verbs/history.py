@@ -32,11 +32,12 @@ def run(given: argparse.Namespace) -> int:
     from fairmark.release.decisions.continuity import check
     from fairmark.release.decisions.follow import follow
     from fairmark.release.decisions.history import history, on
-    from fairmark.release.decisions.promotions import allowed
+    from fairmark.release.decisions.promotions import allowed, promoters
 
     approvers, name = read_approvers(given.clone / FILE), said.name_of(given)
-    signers = allowed(approvers, said.trusted(given))
-    past = history(given.clone, name, approvers, signers)
+    keys = said.trusted(given)
+    signers = allowed(approvers, keys)
+    past = history(given.clone, name, approvers, promoters(approvers, keys))
     notes = follow(given.clone, name, past.found.promotions) if given.align else []
     facts = check(given.clone, past, signers) if given.check else []
     told = [each for each in past.told if given.stage in (None, each.promotion.stage)]

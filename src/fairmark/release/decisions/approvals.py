@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import FairmarkError, RefusedError, UsageError, VerificationError
-from fairmark.release.decisions.approvers import APPROVAL, FILE, Approver
+from fairmark.release.decisions.approvers import APPROVAL, FILE, Approver, person
 from fairmark.release.decisions.asked import Asked
 from fairmark.release.signatures.envelope import opened, read_envelope, seal, signers, write_envelope
 from fairmark.release.signatures.keys import SigningKey
@@ -106,7 +106,7 @@ def weigh(envelope: Any, asked: Asked, approvers: Sequence[Approver], when: dt.d
             raise RefusedError(f"{short}: must be valid {what} ({moment:%Y-%m-%d}), got a key that is not")
     if found.keyid in asked.makers:
         raise RefusedError(f"{short}: must be another's than the maker's, got the key that made {asked.name}")
-    if found.who in asked.people(approvers):
+    if person(found.who) in asked.people(approvers):
         raise RefusedError(f"{short}: must be another person's than the maker, who is {found.who} too")
     if found.decided > when + SKEW:
         raise RefusedError(f"{short}: must have approved by {when:%Y-%m-%d}, got {found.decided:{_TIME}}")
@@ -133,7 +133,8 @@ def count(
         except FairmarkError as error:
             refused += [f"{where}: {fault}" for fault in error.faults]
             continue
-        found[each.who] = max(each, found.get(each.who, each), key=lambda one: one.expires)
+        who = person(each.who)
+        found[who] = max(each, found.get(who, each), key=lambda one: one.expires)
     return Counted(tuple(found.values()), tuple(refused))
 
 

@@ -76,7 +76,8 @@ def read_approvers(source: Path | str) -> list[Approver]:
     Raises
     ------
     InputError
-        With every line that is not as it must be, and every key that stands for two people.
+        With every line that is not as it must be, every key of two people, and every person who is written in
+        two ways.
     """
     if isinstance(source, Path):
         source = foreign_text(source) if source.exists() or source.is_symlink() else ""
@@ -88,6 +89,12 @@ def read_approvers(source: Path | str) -> list[Approver]:
                 found.append(_approver(line))
             except (ValueError, UsageError) as error:
                 faults.append(f"{FILE}:{number}: {error}")
+    spelt = {person(each.principal): each.principal for each in found}
+    faults += [
+        f"{FILE}: a person must be written one way, got {each.principal} and {spelt[person(each.principal)]}"
+        for each in found
+        if spelt[person(each.principal)] != each.principal
+    ]
     owners = {each.key.keyid: each.principal for each in found}
     faults += [
         f"{FILE}: a key must be one person's, got {each.key.keyid[:16]}… of {each.principal} and of "
@@ -98,6 +105,11 @@ def read_approvers(source: Path | str) -> list[Approver]:
     if faults:
         raise InputError(*faults)
     return found
+
+
+def person(principal: str) -> str:
+    """Return what is the same for one person, however the mail address is written: `Ada@X` is `ada@x`."""
+    return principal.strip().casefold()
 
 
 def named(approvers: Sequence[Approver], keyid: str) -> str | None:

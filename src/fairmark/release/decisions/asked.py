@@ -1,6 +1,7 @@
 """What is put before approvers: a release that was verified, with what its verdict stands on."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from fairmark.errors import FairmarkError, StateError, UsageError, VerificationE
 from fairmark.params import typed
 from fairmark.release.checks.opened import Opened
 from fairmark.release.contents import STATEMENT
-from fairmark.release.decisions.approvers import TAGS, Approver
+from fairmark.release.decisions.approvers import TAGS, Approver, person
 from fairmark.release.decisions.promoted import Promotion
 from fairmark.release.foreign import strict_yaml
 from fairmark.release.git import git_bytes
@@ -39,7 +40,7 @@ class Asked:
     makers
         Key ids of those who made it.
     authors
-        Principals of those who made it, as far as they are known beside their keys.
+        Principals or mail addresses of those who made it, as far as they are known beside their keys.
     waived
         Limits of the verdict that stand on a waiver or an override; of a policy, those that it waives.
     needed
@@ -56,8 +57,9 @@ class Asked:
     needed: int
 
     def people(self, approvers: Sequence[Approver]) -> set[str]:
-        """Return the principals of those who made it."""
-        return {*self.authors, *(each.principal for each in approvers if each.key.keyid in self.makers)}
+        """Return those who made it, each as `person` writes him."""
+        holders = (each.principal for each in approvers if each.key.keyid in self.makers)
+        return {person(who) for who in (*self.authors, *holders)}
 
 
 @dataclass(frozen=True)
@@ -221,10 +223,14 @@ def _tagged_with(root: Path, tag: str) -> frozenset[str]:
 
 
 def _tagged_by(root: Path, tag: str, approvers: Sequence[Approver]) -> frozenset[str]:
-    """Return who signed the release's tag, as far as `approvers` knows."""
-    from fairmark.release.signatures.tags import tag_signer
+    """Return who signed the release's tag, as far as `approvers` knows, and the tagger by his mail address.
 
-    try:
-        return frozenset({tag_signer(root, tag, [each.line() for each in approvers if each.may(TAGS)])})
-    except FairmarkError:
-        return frozenset()
+    A maker whose release key no line names may have another key there: his own approval would count by it.
+    """
+    from fairmark.release.signatures.tags import read_tag, tag_signer
+
+    found = set()
+    with suppress(FairmarkError):
+        found.add(read_tag(root, tag).tagger.rpartition("<")[2].removesuffix(">"))
+        found.add(tag_signer(root, tag, [each.line() for each in approvers if each.may(TAGS)]))
+    return frozenset(found - {""})

@@ -1,8 +1,10 @@
 """The promotions of a name as one chain: each names the one before it, over all stages."""
 
+import datetime as dt
 from collections.abc import Sequence
 from itertools import pairwise
 
+from fairmark.release.decisions.approvals import SKEW
 from fairmark.release.decisions.promoted import ROLLBACK, Promotion, Refs
 
 
@@ -32,6 +34,17 @@ def backwards(promotions: Sequence[Promotion]) -> list[str]:
         f"{after.tag} says {after.seen.when:%Y-%m-%d %H:%M:%S}, before {before.tag}, which it follows"
         for before, after in pairwise(promotions)
         if after.seen.when < before.seen.when
+    ]
+
+
+def ahead(promotions: Sequence[Promotion], now: dt.datetime) -> list[str]:
+    """Return each promotion that is dated after `now`: none could follow it until then."""
+    return [
+        f"{each.tag}: must be of a day that has come, got {each.seen.when:%Y-%m-%d %H:%M:%S} at "
+        f"{now:%Y-%m-%d %H:%M:%S} (set this clock; or, if that one was wrong, take back this tag and those "
+        f"after it, here and on every remote, and promote again: git tag -d '{each.tag}')"
+        for each in promotions
+        if each.seen.when > now + SKEW
     ]
 
 

@@ -4,6 +4,7 @@ A chain shows each tag that was rewritten, reordered, or taken out of its middle
 taken away shows only in what is kept beside the tags: the audit trail, MLflow's aliases, a remote.
 """
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,8 @@ def _chain(past: History) -> str:
 
 
 def _clock(past: History) -> str:
+    if dated := chain.ahead(past.found.promotions, dt.datetime.now(tz=dt.UTC)):
+        raise VerificationError(*dated)
     faults = chain.backwards(past.found.promotions)
     if faults:
         raise StateError("; ".join(faults))

@@ -16,7 +16,15 @@ from fairmark.errors import FairmarkError, RefusedError, UndeterminedError
 from fairmark.params import Params, read_params, typed
 from fairmark.release.decisions.approvals import Counted, count, kept
 from fairmark.release.decisions.approver_changes import approver_changes
-from fairmark.release.decisions.approvers import APPROVAL, FILE, Approver, named, people, read_approvers
+from fairmark.release.decisions.approvers import (
+    APPROVAL,
+    FILE,
+    Approver,
+    named,
+    people,
+    person,
+    read_approvers,
+)
 from fairmark.release.decisions.asked import POLICY, Asked
 from fairmark.release.decisions.direction import LOOSENED, SECTIONS, Change
 from fairmark.release.decisions.policy_base import (
@@ -93,8 +101,8 @@ class Compared:
         if not self.asked.needed:
             return []
         given = [f"{each.who} until {each.expires}: {each.reason}" for each in self.counted.approvals]
-        barred = self.asked.people(self.approvers) | {each.who for each in self.counted.approvals}
-        able = [who for who in people(self.approvers, APPROVAL, _now()) if who not in barred]
+        barred = self.asked.people(self.approvers) | {person(each.who) for each in self.counted.approvals}
+        able = [who for who in people(self.approvers, APPROVAL, _now()) if person(who) not in barred]
         return [
             f"{self.base}: {self.asked.needed} of its approvers must approve that, got {len(given)}",
             *(f"approved by {line}" for line in given),
@@ -148,7 +156,7 @@ def compare(
     who, keys = authors(root, commit)
     makers = keys | ({maker.keyid} if maker else set())
     who |= {each for each in (named([*known, *head], key) for key in makers) if each}
-    able = set(people(known, APPROVAL, _now())) - who
+    able = set(map(person, people(known, APPROVAL, _now()))) - set(map(person, who))
     needed = _needed(found, before, params, len(able))
     asked = _asked(params, after, text, needed, of, frozenset(makers), frozenset(who))
     envelopes, faults = kept(root, asked) if needed else ({}, [])

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
 from fairmark.release.decisions import chain
 from fairmark.release.decisions.approvals import Approval, Counted, count, kept
-from fairmark.release.decisions.approvers import APPROVAL, FILE, TAGS, Approver, people, read_approvers
+from fairmark.release.decisions.approvers import (
+    APPROVAL,
+    FILE,
+    TAGS,
+    Approver,
+    people,
+    person,
+    read_approvers,
+)
 from fairmark.release.decisions.asked import Asked, candidate, from_tags, made
 from fairmark.release.decisions.follow import follow
 from fairmark.release.decisions.lapsed import refuse_lapsed
@@ -143,6 +151,14 @@ def allowed(approvers: Sequence[Approver], keys: "Sequence[PublicKey]") -> list[
     return lines + [key.allowed(OWN) for key in keys if key.keyid not in known]
 
 
+def promoters(approvers: Sequence[Approver], keys: "Sequence[PublicKey]") -> list[str]:
+    """Return the lines of allowed signers by which promotions are checked.
+
+    They are those of `approvers` alone as soon as it ever let anybody sign tags, be his key ended or not.
+    """
+    return allowed(approvers, [] if any(each.may(TAGS) for each in approvers) else keys)
+
+
 def _target(before: Sequence[Promotion], stage: str, to: str | None) -> Promotion:
     had = [each for each in before if each.stage == stage]
     if not had:
@@ -178,16 +194,17 @@ def _sound(
 ) -> list[Promotion]:
     """Return the promotions there are, one signed chain, when the first of `keys` may add to it."""
     now, key = dt.datetime.now(tz=dt.UTC), keys[0]
-    if people(approvers, TAGS, now) and not any(
+    if any(each.may(TAGS) for each in approvers) and not any(
         each.key == key and each.may(TAGS) and each.valid(now) for each in approvers
     ):
+        who = ", ".join(people(approvers, TAGS, now)) or "nobody, for every such key has ended"
         raise RefusedError(
             f"key {key.keyid[:16]}…: must be in {FILE} with the namespace {TAGS}, and valid today, to "
-            f"promote (as of {', '.join(people(approvers, TAGS, now))}), got one that is not"
+            f"promote (as of {who}), got one that is not"
         )
     found = refs(root, name)
-    faults = chain.breaks(found)
-    lines = allowed(approvers, keys)
+    faults = chain.breaks(found) + chain.ahead(found.promotions, now)
+    lines = promoters(approvers, keys)
     for each in found.promotions:
         try:
             tag_signer(root, each.tag, lines)
@@ -248,8 +265,8 @@ def refuse_unapproved(
     given = [each.who for each in counted.approvals]
     if len(given) >= asked.needed:
         return
-    barred = asked.people(approvers)
-    able = [who for who in people(approvers, APPROVAL, now) if who not in barred and who not in given]
+    barred = asked.people(approvers) | set(map(person, given))
+    able = [who for who in people(approvers, APPROVAL, now) if person(who) not in barred]
     why = f" (because of what was waived: {', '.join(asked.waived)})" if asked.waived else ""
     raise RefusedError(
         f"{asked.name}: must be approved by {asked.needed} people who did not make it{why}, got {len(given)}"
