@@ -153,7 +153,7 @@ def test_prepare_says_what_it_took_each_column_for(tmp_path: Path) -> None:
         "unit": None,
     }
     assert taken_for(json.loads(json.dumps(found))) == [
-        "prepare: 3 rows; columns as params.yaml says: 1, as read: 2",
+        "prepare: 3 rows; columns as params.yaml says: 1, as every cell of them reads: 2",
         "  job categorical, 2 values, 33.3% missing",
         "  sex categorical, 2 values",
         "  alike but for case, spaces or Unicode form: 2 values of job",

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from release_folder import model, rows
 from sealing import forge
 
@@ -37,6 +39,19 @@ def test_a_metrics_name_keeps_apart_what_mlflow_would_not_allow() -> None:
     assert _key("group", "age", ">=60", "rows") != _key("group", "age", "<=60", "rows")
     assert _key("group", "a/../b", "", "rows") == "group.a:2f:2e:2e:2fb..rows"
     assert len(_key("group", "x" * 400)) == 250
+
+
+@given(
+    st.lists(st.text(min_size=1), min_size=3, max_size=3),
+    st.lists(st.text(min_size=1), min_size=3, max_size=3),
+)
+def test_different_groups_have_metrics_of_their_own(one: list[str], other: list[str]) -> None:
+    assert (_key(*one) == _key(*other)) == (one == other)
+
+
+def test_names_that_are_cut_or_written_in_digits_stay_apart() -> None:
+    assert _key("group", "a", "&30") != _key("group", "a", "\u2630")
+    assert _key("group", "x" * 400, "a") != _key("group", "x" * 400, "b")
 
 
 def test_params_are_one_line_for_each_key_of_a_section(working: Path) -> None:

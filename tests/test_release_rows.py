@@ -1,5 +1,6 @@
 """A file without some rows is the same file without their bytes, however it is written."""
 
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,28 @@ def test_an_id_of_content_is_that_of_prepare(tmp_path: Path) -> None:
         assert {file: numbers for file, numbers in places.items() if numbers} == {
             "t.csv" if "-t" in row else "p.csv": {line}
         }
+
+
+def test_an_id_of_content_counts_the_rows_that_stay(tmp_path: Path) -> None:
+    body = b"1,F,30,a,\n1,F,30,a,yes\n1,F,30,a,no\n2,M,40,b,no\n"
+    (tmp_path / "p.csv").write_bytes(b"id,sex,age,note,paid\n" + body)
+    rule = {"column": "paid", "when": "missing", "reason": "A test."}
+    given = params(row_id=None, drop_rows=[rule])
+
+    table = prepared(tmp_path, given).table
+
+    places = [find(tmp_path, given, [row])[0]["p.csv"] for row in table["_row_id"]]
+    assert places == [{3}, {4}, {5}]
+    assert counts(tmp_path, given) == {"p.csv": 4}
+
+
+def test_a_packed_file_is_packed_again(tmp_path: Path) -> None:
+    packed = gzip.compress(PLAIN, mtime=0)
+
+    found = taken(tmp_path, packed, ["2"], params())
+
+    assert gzip.decompress(found) == PLAIN.replace(b"2,M,40,b,no\n", b"")
+    assert found == taken(tmp_path, packed, ["2"], params())
 
 
 def test_a_file_that_can_not_be_read_is_told_and_nothing_guessed(tmp_path: Path) -> None:

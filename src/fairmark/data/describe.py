@@ -152,7 +152,7 @@ def taken_for(summary: Mapping[str, Any]) -> list[str]:
     said = [name for name, one in columns.items() if one["said"]]
     read = {name: one for name, one in columns.items() if not one["said"]}
     lines = [
-        f"prepare: {summary['rows']:,} rows; columns as params.yaml says: {len(said)}, as read: {len(read)}"
+        f"prepare: {summary['rows']:,} rows; columns as params.yaml says: {len(said)}, as every cell of them reads: {len(read)}"
     ]
     width = min(max(map(len, read), default=0), 40)
     lines += [f"  {name:{width}} {_as_words(one)}" for name, one in list(read.items())[:SHOWN]]

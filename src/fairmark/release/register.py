@@ -4,6 +4,7 @@ The registry is a projection of the release, never the other way round: what is 
 folder and its tag.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -246,9 +247,22 @@ def _metrics(measured: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
 
 
 def _key(*parts: str) -> str:
-    # MLflow allows few characters in a metric's name: another one is written as `:` and its code point.
-    allowed = ["".join(c if c.isalnum() or c in "_- " else f":{ord(c):x}" for c in part) for part in parts]
-    return ".".join(allowed)[:_LONGEST_METRIC]
+    """Return a metric's name; law: different parts give different names.
+
+    MLflow allows few characters in it: another one is written as `:` and the two hex digits of its code point,
+    or `::` and six. A name that is too long ends with a digest of all of it.
+    """
+    name = ".".join("".join(map(_allowed, part)) for part in parts)
+    if len(name) <= _LONGEST_METRIC:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{name[: _LONGEST_METRIC - len(digest) - 1]}.{digest}"
+
+
+def _allowed(char: str) -> str:
+    if char.isalnum() or char in "_- ":
+        return char
+    return f":{ord(char):02x}" if ord(char) < 256 else f"::{ord(char):06x}"
 
 
 def _log_model(mlflow: Any, folder: Path) -> Any:

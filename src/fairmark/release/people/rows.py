@@ -37,8 +37,9 @@ def find(folder: Path, params: Prepare, ids: Collection[str]) -> tuple[dict[str,
 
 
 def counts(folder: Path, params: Prepare) -> dict[str, int]:
-    """Return how many rows each raw file has."""
-    return {source.name: len(row_ids) for source, _, row_ids in _each(folder, params)}
+    """Return how many rows each raw file has, those among them that `prepare` leaves out."""
+    sources = filter(None, (params.files.main, params.files.test))
+    return {source.name: len(read_raw(folder, source, params).texts) for source in sources}
 
 
 def without(path: Path, source: Source, params: Prepare, numbers: Collection[int]) -> bytes:
