@@ -151,9 +151,8 @@ def taken_for(summary: Mapping[str, Any]) -> list[str]:
     columns = summary["columns"]
     said = [name for name, one in columns.items() if one["said"]]
     read = {name: one for name, one in columns.items() if not one["said"]}
-    lines = [
-        f"prepare: {summary['rows']:,} rows; columns as params.yaml says: {len(said)}, as every cell of them reads: {len(read)}"
-    ]
+    whose = f"columns as params.yaml says: {len(said)}, as every cell of them reads: {len(read)}"
+    lines = [f"prepare: {summary['rows']:,} rows; {whose}"]
     width = min(max(map(len, read), default=0), 40)
     lines += [f"  {name:{width}} {_as_words(one)}" for name, one in list(read.items())[:SHOWN]]
     if len(read) > SHOWN:

@@ -249,8 +249,8 @@ def _metrics(measured: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
 def _key(*parts: str) -> str:
     """Return a metric's name; law: different parts give different names.
 
-    MLflow allows few characters in it: another one is written as `:` and the two hex digits of its code point,
-    or `::` and six. A name that is too long ends with a digest of all of it.
+    MLflow allows few characters in it: another one is written as `:` and two hex digits of its code point, or
+    `::` and six. A name that is too long ends with a digest of all of it.
     """
     name = ".".join("".join(map(_allowed, part)) for part in parts)
     if len(name) <= _LONGEST_METRIC:
