@@ -335,7 +335,7 @@ def test_where_every_key_that_may_sign_tags_has_ended_nobody_promotes(
 ) -> None:
     ended = [
         approver("ada@example.org", ADA, "git", ',valid-before="20200101Z"'),
-        approver("bob@example.org", BOB),
+        approver("bob@example.org", BOB, "fairmark-approval"),
     ]
     approve(root, "v0.1.0", BOB)
     (root / FILE).write_text("\n".join(ended) + "\n")
