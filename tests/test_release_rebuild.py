@@ -1,7 +1,9 @@
 """A release that is made again is compared by its bytes, and what differs is told: stage, file, how far."""
 
+import hashlib
 import json
 import shutil
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -151,18 +153,60 @@ def test_data_that_is_not_the_released_is_not_worked_on(
     assert not any("repro" in call for call in stages.calls)
 
 
-def test_where_the_remote_gives_no_data_the_cache_of_the_clone_is_asked(
+def test_data_that_lies_beside_the_clone_is_taken_without_asking_dvc(
     remake: Callable[[], Rebuilt], stages: Stages, release: Path
 ) -> None:
+    root = release.parents[1]
+    for path in (root / "data").iterdir():
+        digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        write_text(root / ".dvc/cache/files/md5" / digest[:2] / digest[2:], path.read_text())
+
+    assert remake().differences == ()
+    assert not any(call.startswith("dvc pull") for call in stages.calls)
+
+
+def test_data_that_nobody_has_is_told(remake: Callable[[], Rebuilt], stages: Stages) -> None:
     stages.codes["dvc pull"] = 1
+
     with pytest.raises(
         StateError, match=r"data: must be pulled as data\.dvc names it, got\n +ERROR: dvc pull"
     ):
         remake()
 
-    cache = (release.parents[1] / ".dvc" / "cache").resolve()
-    assert f"dvc remote add --quiet --local source {cache}" in stages.calls
-    assert stages.calls[-1] == "dvc pull --quiet --remote source data.dvc"
+
+def test_a_link_that_a_stage_leaves_is_not_followed(
+    remake: Callable[[], Rebuilt], stages: Stages, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text('{"threshold": 0.123}')
+
+    def spoil(stage: str, root: Path) -> None:
+        if stage == "evaluate":
+            (root / "artifacts/evaluate/metrics.json").unlink()
+            (root / "artifacts/evaluate/metrics.json").symlink_to(secret)
+
+    stages.spoil = spoil
+    with pytest.raises(
+        VerificationError, match=r"must leave plain files, got others: artifacts/eval"
+    ) as told:
+        remake()
+    assert "0.123" not in str(told.value)
+
+
+def test_a_clone_with_a_forged_object_is_not_made_again(release: Path, tmp_path: Path) -> None:
+    root = release.parents[1]
+    opened = check_first(release, root, own_public(), yours=True)
+    blob = git(root, "rev-parse", "HEAD:requirements.wheels").strip()
+    place = root / ".git" / "objects" / blob[:2] / blob[2:]
+    place.chmod(0o644)
+    place.write_bytes(zlib.compress(b"blob 4\0evil"))
+    (tmp_path / "place").mkdir()
+    rebuild = Rebuild(opened, root, tmp_path / "place", True, really, lambda _: None)
+
+    with pytest.raises(StateError, match="must be cloned"):
+        rebuild.make()
+    with pytest.raises(VerificationError, match=r"requirements\.wheels: must hold the bytes that git object"):
+        check_first(release, root, own_public(), yours=True)
 
 
 def test_a_stage_that_stops_is_told(remake: Callable[[], Rebuilt], stages: Stages) -> None:
@@ -242,7 +286,7 @@ def test_a_person_and_a_script_are_told(
     release: Path, stages: Stages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(programs, "run", stages)
-    words = ["rebuild", "loans@v0.2.0", "--clone", str(release.parents[1]), "--here"]
+    words = ["rebuild", "loans@v0.2.0", "--clone", str(release.parents[1]), "--here", "--unsafe-here"]
 
     assert main(words) == 0
     told = capsys.readouterr()
@@ -259,7 +303,7 @@ def test_it_is_made_in_an_empty_folder_alone(
     release: Path, stages: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(programs, "run", stages)
-    words = ["rebuild", str(release), "--here", "--into", str(tmp_path / "into")]
+    words = ["rebuild", str(release), "--here", "--unsafe-here", "--into", str(tmp_path / "into")]
 
     assert main(words) == 0
     assert (tmp_path / "into" / "clone" / "artifacts").is_dir()

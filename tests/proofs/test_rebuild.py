@@ -5,6 +5,7 @@ small table.
 """
 
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from flows_repo import edit
 from kills import fresh, project, run
 
 from fairmark.release.rebuilds import programs
+from fairmark.release.rebuilds.isolation import Isolation, impossible
 from fairmark.release.rebuilds.programs import Ended, Say
 from fairmark.release.rebuilds.rebuild import Rebuild, check_first
 from fairmark.release.signatures.keys import read_public
@@ -39,8 +41,12 @@ def test_a_release_is_made_again_to_the_byte_and_a_changed_stage_is_named(tmp_pa
     for name in ("same", "other"):
         (tmp_path / name).mkdir()
     began = time.monotonic()
-    same = Rebuild(opened, root, tmp_path / "same", True, programs.run, lambda _: None).make()
-    print(f"\n{same.lines()[-1]}, in {time.monotonic() - began:.0f} s; statement {same.statement}")
+    place = tmp_path / "same"
+    apart = None if impossible(place) else Isolation(place, (Path(sys.prefix),))
+    same = Rebuild(opened, root, place, True, programs.run, lambda _: None, apart).make()
+    print(
+        f"\nisolated: {apart is not None}; {same.lines()[-1]}, in {time.monotonic() - began:.0f} s; statement {same.statement}"
+    )
     other = Rebuild(opened, root, tmp_path / "other", True, _coarse, lambda _: None).make()
     print(*other.lines(), sep="\n")
 

@@ -14,6 +14,7 @@ from fairmark.terminal import say, say_json
 from fairmark.verbs.told import RELEASE
 
 if TYPE_CHECKING:
+    from fairmark.release.rebuilds.isolation import Isolation
     from fairmark.release.rebuilds.rebuild import Rebuilt
 
 HELP = "make a release again from its commit, and compare the bytes"
@@ -32,6 +33,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--here",
         action="store_true",
         help="run in this environment, which must have the locked versions, instead of installing them anew",
+    )
+    parser.add_argument(
+        "--unsafe-here",
+        action="store_true",
+        help="run what the commit holds with all your rights, where this machine can't keep it apart",
     )
     parser.add_argument("--json", action="store_true", help="write what was found as JSON")
 
@@ -69,7 +75,22 @@ def _rebuilt(given: argparse.Namespace) -> "Rebuilt":
         opened = check_first(target.folder, source, key, yours=given.key is None)
         _say("the release is what was released: making it again")
         with _place(given.into, keep=given.keep) as place:
-            return Rebuild(opened, source, place, given.here, program, _say).make()
+            isolation = None if given.unsafe_here else _isolation(place, here=given.here)
+            return Rebuild(opened, source, place, given.here, program, _say, isolation).make()
+
+
+def _isolation(place: Path, *, here: bool) -> "Isolation":
+    import sys
+
+    from fairmark.errors import StateError
+    from fairmark.release.rebuilds.isolation import Isolation, impossible
+
+    if why := impossible(place):
+        raise StateError(
+            f"isolation: must be possible to run what a release holds, got {why} "
+            "(in a container or a machine that holds nothing else: --unsafe-here)"
+        )
+    return Isolation(place, (Path(sys.prefix),) if here else ())
 
 
 def _say(line: str) -> None:

@@ -10,7 +10,9 @@ from fairmark.files import lines_of
 from fairmark.release.checks.opened import Opened
 from fairmark.release.checks.origin import tag_of
 from fairmark.release.machine import made_on
+from fairmark.release.materials.distributions import installed
 from fairmark.release.materials.locks import here, locked, normal
+from fairmark.release.materials.wheels import TABLE, archives, unlike
 from fairmark.release.rebuilds.programs import Run
 from fairmark.release.signatures.tags import read_tag
 
@@ -92,6 +94,25 @@ def unlocked(lock: str, installed: Mapping[str, str]) -> list[str]:
         for name, version in sorted(locked(lock, here()).items())
         if installed.get(name) != version
     ]
+
+
+def check_wheels(root: Path, lock: str) -> None:
+    """Do nothing when the environment of the clone `root` is what the locked wheels that it lists install.
+
+    A commit from before such lists is taken with the hashes that the installer checked alone.
+
+    Raises
+    ------
+    StateError
+        With a line for each distribution that is another.
+    """
+    table = root / TABLE
+    homes = [str(place) for place in (root / ".venv").glob("lib/python3*/site-packages")]
+    there = installed(homes)
+    if table.is_file():
+        digests = {name: each.sha256 for name, each in there.items()}
+        if faults := [*unlike(archives(lock), table.read_text(encoding="utf-8"), digests)]:
+            raise StateError(*(f"environment: {fault}" for fault in faults))
 
 
 def _machine(said: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fairmark.errors import FairmarkError, StateError, VerificationError
@@ -14,13 +15,16 @@ from fairmark.release.checks.fact import Fact
 from fairmark.release.checks.opened import Opened
 from fairmark.release.checks.origin import tag_of
 from fairmark.release.checks.verify import verify
-from fairmark.release.people.versions import CACHE
 from fairmark.release.rebuilds import environment, remade
-from fairmark.release.rebuilds.programs import Run, Say, need
+from fairmark.release.rebuilds.isolation import Isolation
+from fairmark.release.rebuilds.programs import Ended, Run, Say, need
 from fairmark.release.signatures.envelope import canonical
 from fairmark.release.signatures.keys import PublicKey
 from fairmark.release.statement import state
 from fairmark.release.trace import trace
+
+LOCKED = ("--require-hashes", "--only-binary", ":all:")
+"""Options of pip and uv: archives with a hash of the lock alone, and of these wheels: nothing is built."""
 
 _NEEDED = ("seal ", "commit")
 """Facts that must be told before anything of a commit is run; the others must not be wrong."""
@@ -106,6 +110,8 @@ class Rebuild:
     here
         Whether to take the environment that runs, which must have the locked versions, rather than to
         install another.
+    isolation
+        How what the commit holds is kept apart from the caller; None runs it with the caller's rights.
     """
 
     opened: Opened
@@ -114,6 +120,7 @@ class Rebuild:
     here: bool
     run: Run
     say: Say
+    isolation: Isolation | None = None
 
     @property
     def root(self) -> Path:
@@ -138,10 +145,10 @@ class Rebuild:
         with self._step("clone"):
             self.clone()
         stages = remade.order(self.root)
-        with self._step("data"):
-            self.data()
         with self._step("environment"):
             self.install()
+        with self._step("data"):
+            self.data()
         for stage in stages:
             with self._step(stage):
                 self.stage(stage)
@@ -149,52 +156,65 @@ class Rebuild:
             return self.compare(stages)
 
     def clone(self) -> None:
-        """Check the release's commit out in an empty folder."""
-        clone = ["git", "clone", "--quiet", "--no-checkout", str(self.source.resolve()), str(self.root)]
+        """Check the release's commit out in an empty folder, and see that every file is the stated one.
+
+        Objects are copied through git's protocol, which hashes each anew, and no hook or filter runs.
+
+        Raises
+        ------
+        VerificationError
+            When the commit holds another file than the release states.
+        """
+        quiet = ["-c", f"core.hooksPath={os.devnull}", "-c", "core.autocrlf=false"]
+        clone = ["git", *quiet, "-c", "transfer.fsckObjects=true", "clone", "--quiet", "--no-local"]
+        clone += ["--no-checkout", "--template=", str(self.source.resolve()), str(self.root)]
         need(self.run, f"{self.source}: must be cloned", clone, self.place)
-        out = ["git", "-c", "advice.detachedHead=false", "checkout", "--quiet", self.opened.commit]
+        out = ["git", *quiet, "-c", "advice.detachedHead=false", "checkout", "--quiet", self.opened.commit]
         need(self.run, f"commit {self.opened.commit[:12]}: must be checked out", out, self.root)
+        remade.check_commit(self.opened, self.root)
 
     def data(self) -> None:
-        """Pull the data, from the clone that we come from where DVC's remote has it not, and check it."""
-        pull = ["dvc", "pull", "--quiet"]
-        if self.run([*pull, "data.dvc"], self.root, None, self._variables()).code:
-            self.say("the remote does not give the data: taking it from the cache of the clone")
-            add = [
-                "dvc",
-                "remote",
-                "add",
-                "--quiet",
-                "--local",
-                "source",
-                str((self.source / CACHE).resolve()),
-            ]
-            need(self.run, "dvc: must take another remote", add, self.root, self._variables())
-            last = [*pull, "--remote", "source", "data.dvc"]
-            need(self.run, "data: must be pulled as data.dvc names it", last, self.root, self._variables())
+        """Take the data from the clone that we come from, or else pull it, and check it."""
+        if not remade.take_data(self.opened, self.source, self.root):
+            self.say("the clone does not hold the data: pulling it from DVC's remote")
+            pull = ["dvc", "pull", "--quiet", "data.dvc"]
+            self._need("data: must be pulled as data.dvc names it", pull, network=True)
         remade.check_data(self.opened, self.root)
 
     def install(self) -> None:
-        """Install the locked environment into the clone, or see that ours has the locked versions."""
-        if not self.here:
-            words = ["make", "--silent", f"PYTHON={_base_python()}", ".venv/.ready"]
-            need(self.run, "make .venv/.ready: must install the lock", words, self.root, {"VIRTUAL_ENV": ""})
-            return
-        found = environment.present(self.python, self.root, self.run).libraries
+        """Install the locked environment into the clone, or see that ours has the locked versions.
+
+        Nothing is built and nothing of a cache is used: each archive comes from the index, with its hash.
+        """
         lock = (self.root / "requirements.lock").read_text(encoding="utf-8")
-        if wrong := environment.unlocked(lock, found):
-            raise StateError("this environment: must have the locked versions to be used, got others", *wrong)
+        if self.here:
+            found = environment.present(self.python, self.root, self._run).libraries
+            if wrong := environment.unlocked(lock, found):
+                raise StateError(
+                    "this environment: must have the locked versions to be used, got others", *wrong
+                )
+            return
+        tools, base = self.place.resolve() / "tools", _base_python()
+        pip = [str(tools / "bin" / "python"), "-m", "pip", "--no-cache-dir", "--disable-pip-version-check"]
+        uv = [str(tools / "bin" / "uv"), "--quiet", "--no-cache", "pip", "sync", "--python", str(self.python)]
+        what = "requirements: must be installed as the locks name them"
+        self._need(what, [base, "-m", "venv", str(tools)])
+        self._need(what, [base, "-m", "venv", "--without-pip", ".venv"])
+        self._need(what, [*pip, "install", "--quiet", *LOCKED, "-r", "requirements-uv.lock"], network=True)
+        self._need(what, [*uv, *LOCKED, "--compile-bytecode", "requirements.lock"], network=True)
+        environment.check_wheels(self.root, lock)
 
     def stage(self, name: str) -> None:
         """Run one stage by force."""
         words = ["dvc", "repro", "--single-item", "--force", name]
-        need(self.run, f"stage {name}: must end well", words, self.root, self._variables())
+        self._need(f"stage {name}: must end well", words)
 
     def compare(self, stages: Sequence[str]) -> Rebuilt:
         """Return what came of it, now that all stages ran."""
+        remade.refuse_links(self.opened, self.root)
         found = remade.differences(self.opened, self.root, self.source, stages)
         was = environment.made(self.opened, self.source)
-        now = environment.present(self.python, self.root, self.run)
+        now = environment.present(self.python, self.root, self._run)
         return Rebuilt(
             tag_of(self.opened),
             remade.outputs(self.opened),
@@ -203,9 +223,31 @@ class Rebuild:
             "not asked, because outputs differ" if found else restated(self.opened, self.root),
         )
 
+    def _need(self, what: str, words: Sequence[str], *, network: bool = False) -> None:
+        need(partial(self._run, network=network), what, words, self.root, self._variables())
+
+    def _run(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        say: Say | None,
+        extra: Mapping[str, str] | None,
+        *,
+        network: bool = False,
+    ) -> Ended:
+        """Run a program that the commit may have a say in."""
+        if self.isolation is not None:
+            # What git and the installer wrote is not for the stages to change.
+            kept = [self.root / ".git", *([] if network else [self.root / ".venv"])]
+            words = self.isolation.command(words, folder, extra, network=network, kept=kept)
+            extra = None
+        ended = self.run(words, folder, say, extra)
+        return Ended(ended.code, ended.lines)
+
     def _variables(self) -> Mapping[str, str]:
         # The clone's own code, not what is installed; and nothing of DVC outside this place.
-        path = os.pathsep.join([str(self.python.parent), os.environ.get("PATH", os.defpath)])
+        programs = os.defpath if self.isolation is not None else os.environ.get("PATH", os.defpath)
+        path = os.pathsep.join([str(self.python.parent), programs])
         return {
             "PATH": path,
             "PYTHONPATH": str((self.root / "src").resolve()),

@@ -1,5 +1,9 @@
 """Is what the stages made again what was released: every output by its bytes, and how far apart if not."""
 
+import hashlib
+import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +20,7 @@ from fairmark.release.git import git_bytes
 from fairmark.release.hashes import data_outputs, files_of
 from fairmark.release.people.versions import held_at
 from fairmark.release.rebuilds.apart import apart
+from fairmark.release.statement import stated_files
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,82 @@ def order(root: Path) -> list[str]:
     if not isinstance(stages, dict) or not stages:
         raise StateError("dvc.yaml: must list stages, got none")
     return list(stages)
+
+
+def check_commit(opened: Opened, root: Path) -> None:
+    """Do nothing when `root` holds the files of the commit as the release states them, in these bytes.
+
+    Raises
+    ------
+    VerificationError
+        With the files that are others, or not stated.
+    """
+    held = stated_files(root, opened.commit)
+    stated = {
+        name: str(entry["digest"].get("sha256"))
+        for name, entry in opened.inputs.items()
+        if name != "commit" and (name in held or "annotations" not in entry)
+    }
+    wrong = {name for name in {*held, *stated} if held.get(name) != stated.get(name)}
+    wrong |= {name for name, digest in held.items() if _digest(root / name) != digest}
+    if wrong:
+        raise VerificationError(
+            f"commit {opened.commit[:12]}: must be checked out as the release states it, got others: "
+            f"{', '.join(sorted(wrong)[:5])}"
+        )
+
+
+def _digest(place: Path) -> str:
+    if place.is_symlink():
+        return hashlib.sha256(os.fsencode(place.readlink())).hexdigest()
+    return sha256(place) if place.is_file() else ""
+
+
+def take_data(opened: Opened, source: Path, root: Path) -> bool:
+    """Copy the data into `root` from the cache or folder remotes of `source`; return whether all is there.
+
+    DVC is not asked: what it is told by a stranger's config runs nothing.
+    """
+    paths = set(data_outputs(opened.folder))
+    found = {}
+    for name, item in opened.inputs.items():
+        if output_of(item) in paths:
+            places = held_at(source, str(item["annotations"]["md5"]))
+            good = [place for place in places if sha256(place) == item["digest"]["sha256"]]
+            if not good:
+                return False
+            found[name] = good[0]
+    for name, place in found.items():
+        target = root / name
+        if not target.resolve().is_relative_to(root.resolve()):
+            raise VerificationError(f"{name}: must lie in the clone, got a path that leads out of it")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place, target)
+    return True
+
+
+def refuse_links(opened: Opened, root: Path) -> None:
+    """Do nothing when what the stages left in `root` is plain files and folders, or what the commit holds.
+
+    A link would let us read, and tell of, what lies elsewhere.
+
+    Raises
+    ------
+    VerificationError
+        With the first links, pipes or devices.
+    """
+    held = stated_files(root, opened.commit)
+    wrong = []
+    for folder, inside, names in os.walk(root):
+        inside[:] = [] if Path(folder) in {root / ".git", root / ".venv"} else inside
+        for name in [*inside, *names]:
+            place = Path(folder) / name
+            mode, path = place.lstat().st_mode, place.relative_to(root).as_posix()
+            plain = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+            if not plain and not (stat.S_ISLNK(mode) and _digest(place) == held.get(path)):
+                wrong.append(path)
+    if wrong:
+        raise VerificationError(f"stages: must leave plain files, got others: {', '.join(sorted(wrong)[:5])}")
 
 
 def check_data(opened: Opened, root: Path) -> int:
