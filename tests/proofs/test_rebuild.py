@@ -45,7 +45,8 @@ def test_a_release_is_made_again_to_the_byte_and_a_changed_stage_is_named(tmp_pa
     apart = None if impossible(place) else Isolation(place, (Path(sys.prefix),))
     same = Rebuild(opened, root, place, True, programs.run, lambda _: None, apart).make()
     print(
-        f"\nisolated: {apart is not None}; {same.lines()[-1]}, in {time.monotonic() - began:.0f} s; statement {same.statement}"
+        f"\nisolated: {apart is not None}; {same.lines()[-1]}, "
+        f"in {time.monotonic() - began:.0f} s; statement {same.statement}"
     )
     other = Rebuild(opened, root, tmp_path / "other", True, _coarse, lambda _: None).make()
     print(*other.lines(), sep="\n")
