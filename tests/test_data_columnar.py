@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from tiny import faults, lines, made
 
+from fairmark.data.describe import taken_for
+
 FORMAT = {"type": "parquet", "missing": ["?"], "thousands": None, "units": []}
 
 
@@ -164,3 +166,47 @@ def test_a_column_without_any_value_is_refused(tmp_path: Path) -> None:
     assert found == [
         "a.csv: column nothing: must hold a value to show its kind, got none: drop it, or say its kind"
     ]
+
+
+def indexed() -> pa.Table:
+    """Return people sorted by their label, with the row number that pandas hides in the file."""
+    frame = pd.DataFrame(
+        {"age": [30.0, 41, 52, 63], "sex": ["F", "M", "F", "M"], "ok": ["no", "no", "yes", "yes"]},
+        index=[4, 7, 9, 12],
+    )
+    return pa.Table.from_pandas(frame)
+
+
+def test_what_the_file_calls_an_index_is_left_out_by_name(tmp_path: Path) -> None:
+    made_from = made(tmp_path, content(indexed()), format=FORMAT)
+
+    assert [said["name"] for said in made_from.schema["features"]] == ["age"]
+    assert made_from.summary["index"] == ["__index_level_0__"]
+    assert any("calls it an index: __index_level_0__" in line for line in taken_for(made_from.summary))
+
+
+def test_an_index_says_nothing_of_who_a_row_is(tmp_path: Path) -> None:
+    frame = indexed().to_pandas()
+    plain = made(tmp_path, content(pa.Table.from_pandas(frame, preserve_index=False)), format=FORMAT)
+
+    assert made(tmp_path, content(indexed()), format=FORMAT).table.equals(plain.table)
+
+
+def test_a_named_index_is_left_out_unless_params_name_it(tmp_path: Path) -> None:
+    frame = indexed().to_pandas().rename_axis("customer")
+
+    left_out = made(tmp_path, content(frame), format=FORMAT)
+    kept = made(tmp_path, content(frame), format=FORMAT, row_id="customer")
+
+    assert left_out.summary["index"] == ["customer"]
+    assert kept.summary["index"] == []
+    assert kept.table["_row_id"].tolist() == ["4", "7", "9", "12"]
+
+
+@pytest.mark.parametrize(
+    "said", [b"{", b"[]", b"7", b'{"index_columns": 3}', b'{"index_columns": [{"a": 1}]}']
+)
+def test_metadata_of_another_make_names_no_index(tmp_path: Path, said: bytes) -> None:
+    table = indexed().replace_schema_metadata({b"pandas": said}).drop_columns(["__index_level_0__"])
+
+    assert made(tmp_path, content(table), format=FORMAT).summary["index"] == []

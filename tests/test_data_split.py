@@ -17,8 +17,8 @@ SHARE, VALID, TOLERANCE = 0.25, 0.2, 0.1
 
 
 def split(**changes: Any) -> Split:
-    value = {"seed": 3, "order": "hash", "alike": "spread", "test_share": SHARE}
-    value |= {"valid_share": VALID, "tolerance": TOLERANCE}
+    value = {"seed": 3, "order": "hash", "alike": "spread", "test_share": SHARE, "shift": 0.05}
+    value |= {"valid_share": VALID, "tolerance": TOLERANCE, "gap_days": None}
     return typed(Split, value | changes, "split")
 
 
@@ -146,7 +146,7 @@ def patterned(count: int, patterns: int, seed: int = 0) -> pd.DataFrame:
 
 
 def with_features(frame: pd.DataFrame, row_id: str | None = "id") -> dict[str, Any]:
-    return {**schema(frame, row_id), "features": [{"name": "x"}]}
+    return {**schema(frame, row_id), "features": [{"name": "x", "kind": "numeric"}]}
 
 
 def test_rows_alike_are_kept_together_when_params_say_so() -> None:
@@ -260,6 +260,74 @@ def test_in_time_order_a_published_test_file_stays_the_test_part() -> None:
     assert (found == "test").tolist() == [False] * 400 + [True] * 200
     main = frame[:400].assign(part=found[:400].to_numpy())
     assert main[main["part"] == "train"]["_time"].max() < main[main["part"] == "valid"]["_time"].min()
+
+
+def test_a_gap_keeps_rows_out_of_the_earlier_parts() -> None:
+    frame = rows(3000).assign(race="a")
+    plain, part = (parts(frame, order="time", gap_days=days).to_numpy() for days in (None, 20))
+    time = frame["_time"]
+
+    assert time[part == "valid"].min() - time[part == "train"].max() >= pd.Timedelta(days=20)
+    assert time[part == "test"].min() - time[part == "valid"].max() >= pd.Timedelta(days=20)
+    assert ((part == "test") == (plain == "test")).all()
+    assert set(plain[part == "unused"]) == {"train", "valid"}
+
+
+# ------------------------------------------------------------------ several rows a person
+
+
+def of_persons(count: int, each: int, seed: int = 0) -> pd.DataFrame:
+    frame = rows(count * each, seed)
+    return frame.assign(_person=[f"p{k % count}" for k in range(count * each)], race="a")
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(60, 300), st.integers(2, 8), st.integers(0, 1000))
+def test_a_person_is_in_one_part(count: int, each: int, seed: int) -> None:
+    frame = of_persons(count, each, seed)
+    found = parted(frame, evidence(frame), schema(frame), split())
+
+    assert found.groupby(frame["_person"]).nunique().max() == 1
+    assert set(found) == {"train", "valid", "test"}
+    assert (found == "test").mean() == pytest.approx(SHARE, abs=0.15)
+
+
+def test_a_person_of_the_published_test_file_is_not_learnt_from() -> None:
+    frame = of_persons(200, 3)
+    frame.loc[450:, "_source"] = "test"
+    found = parted(frame, evidence(frame), schema(frame), split(test_share=None))
+
+    shared = set(frame["_person"][450:])
+    assert (found[450:] == "test").all()
+    assert set(found[frame["_person"].isin(shared) & (frame.index < 450)]) == {"unused"}
+
+
+def test_by_time_no_person_and_no_later_row_is_learnt_from() -> None:
+    frame = of_persons(2000, 2).assign(race="a")
+    found = parted(frame, evidence(frame), schema(frame), split(order="time"))
+
+    known = found[found != "unused"]
+    assert known.groupby(frame["_person"]).nunique().max() == 1
+    assert frame["_time"][found == "train"].max() < frame["_time"][found == "valid"].min()
+    assert (found == "test").mean() == pytest.approx(SHARE, abs=0.02)
+
+
+def test_persons_and_patterns_are_not_both_kept_together() -> None:
+    with pytest.raises(InputError, match=r"split.alike: must be spread where prepare.person is named"):
+        frame = of_persons(100, 2)
+        parted(frame, evidence(frame), schema(frame), split(alike="together"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "must"),
+    [
+        ({"gap_days": 3}, "gap_days must be null unless order is time"),
+        ({"order": "time", "alike": "together"}, "alike must be spread where order is time"),
+    ],
+)
+def test_what_has_no_effect_is_refused(changes: dict[str, Any], must: str) -> None:
+    with pytest.raises(InputError, match=must):
+        split(**changes)
 
 
 # ------------------------------------------------------------------ refusals

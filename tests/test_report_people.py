@@ -1,8 +1,11 @@
 """The data section tells who is in the data, and shows no value of personal data."""
 
-from paperwork import audit, facts
+import pytest
+from paperwork import DIFFER, audit, facts, split
 
-from fairmark.report.people import groups, leakage, parts, personal, proxies, strongest, withheld
+from fairmark.report.cards import card
+from fairmark.report.page import page
+from fairmark.report.people import groups, leakage, made, parts, personal, proxies, strongest, withheld
 
 TEAMS = {"team": {"blue": 400, "red": 600}}
 FOUND = audit(TEAMS, ("age", "job"))
@@ -54,3 +57,29 @@ def test_findings_are_listed() -> None:
 
 def test_what_the_model_never_sees_is_named() -> None:
     assert withheld(facts()) == ["team"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "Parts are drawn by a hash of each row's id within label and groups; the test part is a share."),
+        ({"test_file": True}, "the test part is the published test file"),
+        ({"alike": "together"}, "Rows alike in every feature are kept together."),
+        (
+            {"order": "time"},
+            "Parts follow time: the test part is a share, the latest rows, and the validation",
+        ),
+        ({"order": "time", "gap_days": 30.0}, "Rows of the 30 days before a later part are in none."),
+        (
+            {"persons": {"train": 80, "valid": 30, "test": 1000}},
+            "No person is in two parts: 80 in train, 30 in",
+        ),
+    ],
+)
+def test_the_split_is_told_as_it_was_made(changes: dict[str, object], says: str) -> None:
+    assert says in made(facts(split=split(TEAMS) | changes))
+
+
+def test_parts_that_differ_are_told_on_card_and_report() -> None:
+    assert DIFFER in card(facts())
+    assert DIFFER in page(facts())

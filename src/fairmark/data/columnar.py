@@ -1,5 +1,6 @@
 """Turn the typed columns of a Parquet file into the texts that a CSV file would hold."""
 
+import json
 from collections.abc import Collection
 from typing import Literal
 
@@ -10,6 +11,26 @@ from fairmark.data.faults import Faults
 
 WHOLE_LIMIT = 1e15
 """Whole numbers below this are exact in float64 and written without a point, as integers are."""
+
+
+def without_index(table: pa.Table, named: Collection[str]) -> tuple[pa.Table, list[str]]:
+    """Return the table without what its own metadata calls an index, and the names of what was left out.
+
+    pandas writes a row number that it keeps beside the columns as a column of its own (`__index_level_0__`,
+    or the index's name) and says so under the key "pandas" of the schema's metadata. It says where a row
+    stood, so that a file that is sorted by its label gives the label away. A column that params name stays.
+    """
+    said = (table.schema.metadata or {}).get(b"pandas")
+    try:
+        columns = json.loads(said)["index_columns"] if said else []
+    except (ValueError, KeyError, TypeError):
+        columns = []
+    if not isinstance(columns, list):
+        columns = []  # what is not as pandas writes it names nothing
+    found = [
+        one for one in columns if isinstance(one, str) and one in table.column_names and one not in named
+    ]
+    return table.drop_columns(found), found
 
 
 def texts_of(

@@ -120,6 +120,7 @@ def summary(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]
         "unseen": _unseen(plan, files["test"]) if test else {},
         "dropped": list(params.drop),
         "unread": files["main"].raw.unread,
+        "index": files["main"].raw.index,
         "excluded": exclusions(params, {name: one.dropped for name, one in files.items()}),
         "respelt": {name: sum(one.raw.respelt[name] for one in files.values()) for name in params.spellings},
         "columns": {name: _taken_for(name, plan, params, files["main"]) for name in plan.kinds},
@@ -162,6 +163,9 @@ def taken_for(summary: Mapping[str, Any]) -> list[str]:
     ]
     lines += [f"  respelt: {rows:,} rows of {name}" for name, rows in summary["respelt"].items()]
     lines += [f"  not read, as dropped: {name} ({kind})" for name, kind in summary["unread"].items()]
+    lines += [
+        f"  not read, as the file's own metadata calls it an index: {name}" for name in summary["index"]
+    ]
     lines += [
         f"  alike but for case, spaces or Unicode form: {one['alike']} values of {name}"
         for name, one in columns.items()

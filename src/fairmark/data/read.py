@@ -7,7 +7,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TextIO
@@ -18,8 +18,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fairmark.data.columnar import texts_of
+from fairmark.data.columnar import texts_of, without_index
 from fairmark.data.faults import Faults
+from fairmark.data.roles import columns_named
 from fairmark.files import lines_of
 from fairmark.sections.table import Csv, Parquet, Prepare, Source
 
@@ -51,6 +52,8 @@ class Raw:
         Dropped columns that hold no single values and were not read, each with its type.
     respelt
         Of each column of `prepare.spellings`, the rows whose text was taken for another.
+    index
+        Columns that a Parquet file's own metadata calls an index, which were not read.
     """
 
     faults: Faults
@@ -61,6 +64,7 @@ class Raw:
     packed: bool = False
     unread: dict[str, str] = field(default_factory=dict)
     respelt: dict[str, int] = field(default_factory=dict)
+    index: list[str] = field(default_factory=list)
 
 
 def read_raw(folder: Path, source: Source, params: Prepare) -> Raw:
@@ -74,7 +78,7 @@ def read_raw(folder: Path, source: Source, params: Prepare) -> Raw:
     if content is None or _is_another(content, form, faults):
         return _nothing(faults)
     if isinstance(form, Parquet):
-        raw = _parquet(content, source, form, params.drop, faults)
+        raw = _parquet(content, source, form, params, faults)
     else:
         raw = _csv(content, source, form, faults)
     return respelt(replace(raw, packed=packed), params.spellings)
@@ -156,7 +160,7 @@ def _nothing(faults: Faults, refused: int = 0) -> Raw:
 # ------------------------------------------------------------------ Parquet
 
 
-def _parquet(content: bytes, source: Source, form: Parquet, dropped: Collection[str], faults: Faults) -> Raw:
+def _parquet(content: bytes, source: Source, form: Parquet, params: Prepare, faults: Faults) -> Raw:
     import pyarrow.parquet as pq
 
     try:
@@ -164,10 +168,11 @@ def _parquet(content: bytes, source: Source, form: Parquet, dropped: Collection[
     except (pa.ArrowException, OSError, ValueError) as error:
         faults.add(f"must be a whole Parquet file, got {lines_of(str(error))[0]}")
         return _nothing(faults)
+    table, index = without_index(table, {column for column, _ in columns_named(params)})
     names = _named(table.column_names, faults)
-    columns, types, unread = texts_of(table, names, dropped, faults)
+    columns, types, unread = texts_of(table, names, params.drop, faults)
     numbers = np.arange(table.num_rows, dtype=np.int64) + 1 + source.skip_rows
-    return Raw(faults, numbers, cleaned(columns, form.missing), 0, types, unread=unread)
+    return Raw(faults, numbers, cleaned(columns, form.missing), 0, types, unread=unread, index=index)
 
 
 # ------------------------------------------------------------------ CSV

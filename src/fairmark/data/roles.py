@@ -34,7 +34,7 @@ def roles_of(header: list[str], params: Prepare, faults: Faults) -> Roles:
     weight columns are never features, even where `columns` says of what kind they are.
     """
     here = set(header)
-    for column, whence in _wanted(params):
+    for column, whence in columns_named(params):
         if column not in here:
             faults.add(f"column {column}: must be in the file ({whence}), got no such column")
     for name in params.protected:
@@ -81,7 +81,7 @@ def _withheld(header: list[str], params: Prepare) -> dict[str, str]:
     }
 
 
-def _wanted(params: Prepare) -> Iterator[tuple[str, str]]:
+def columns_named(params: Prepare) -> Iterator[tuple[str, str]]:
     """Yield each column that params.yaml names, once, with where."""
     places = [("target.column", params.target.column)]
     places += [

@@ -1,6 +1,7 @@
 """Which rows are for training, validation and test: decided by row id, not by position and not by label."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,17 @@ import pandas as pd
 from fairmark.data.evidence import MISSING
 from fairmark.data.identity import contents
 from fairmark.data.independence import independence
+from fairmark.data.shift import shift
 from fairmark.errors import InputError
 from fairmark.sections.parts import Split
 
 PARTS = ("train", "valid", "test")
+
+UNUSED = "unused"
+"""The part of rows that no part may hold: in the gap before a later one, or of a person who is in it."""
+
+SELDOM = 0.001
+"""The chance of a test of part and label from which it is told."""
 
 MIXED = -1
 """The label or group of rows that are drawn as one and do not share it."""
@@ -26,11 +34,12 @@ Ints = npt.NDArray[np.int64]
 def parted(
     table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], params: Split
 ) -> "pd.Series[str]":
-    """Return [n] the part of each row: `train`, `valid` or `test`.
+    """Return [n] the part of each row: `train`, `valid`, `test`, or `unused`.
 
     With a published test file its rows are the test part. The rest is cut by the hash of what is drawn as one
     (`units`: a row as a rule) within each stratum (label and single protected attributes), or by time: the
-    latest rows are the test part, the latest of those before them the validation part.
+    latest rows are the test part, the latest of those before them the validation part. No person is in two
+    parts, and no row in the gap before a later part: such rows are unused.
 
     Raises
     ------
@@ -43,6 +52,7 @@ def parted(
     else:
         test, valid = _by_hash(table, evidence, schema, fixed, params)
     part = pd.Series(np.select([test, valid], ["test", "valid"], "train"), dtype="str")
+    part = part.mask(_unusable(table, part, params), UNUSED)
     faults = [*_part_faults(table, part), *_group_faults(evidence, schema, part)]
     if faults:
         raise InputError(*faults)
@@ -172,17 +182,32 @@ def _latest(moments: Floats, of: Bools, share: float) -> Bools:
     return of & (moments >= cut)
 
 
+def _unusable(table: pd.DataFrame, part: "pd.Series[str]", params: Split) -> Bools:
+    """Return [n] the rows that a later part keeps out of theirs, by its persons or by the gap before it."""
+    out = np.zeros(len(table), dtype=bool)
+    for k, name in enumerate(PARTS[1:], 1):
+        later, earlier = (part == name).to_numpy(bool), part.isin(PARTS[:k]).to_numpy(bool)
+        if "_person" in table:
+            out |= earlier & table["_person"].isin(table.loc[later, "_person"]).to_numpy(bool)
+        if params.gap_days is not None and later.any():
+            start = table.loc[later, "_time"].min() - pd.Timedelta(days=params.gap_days)
+            out |= earlier & (table["_time"] > start).to_numpy(bool)
+    return out
+
+
 # ------------------------------------------------------------------ what must hold
 
 
 def _part_faults(table: pd.DataFrame, part: "pd.Series[str]") -> list[str]:
     faults = []
+    unused = int((part == UNUSED).sum())
+    why = f"; {unused:,} rows are unused, by their person or the gap before a later part" if unused else ""
     for name in PARTS:
         rows = table[part == name]
         rows = rows[rows["_weight"] > 0]
         if rows["_label"].nunique() < 2:
             held = "no rows" if rows.empty else f"{len(rows):,} rows of label {rows['_label'].iloc[0]}"
-            faults.append(f"split: the {name} part must hold both classes (weight above 0), got {held}")
+            faults.append(f"split: the {name} part must hold both classes (weight above 0), got {held}{why}")
     return faults
 
 
@@ -210,7 +235,8 @@ def summary(
 ) -> dict[str, Any]:
     """Return how the rows were parted, and rows, label rate and groups of every part, those without rows too.
 
-    `independence` is what `independent` says of part and label.
+    `independence` is what `independent` says of part and label, `shift` how far each later part is from the
+    train part, `findings` both in words.
     """
     parts: dict[str, Any] = {}
     for name in PARTS:
@@ -225,13 +251,36 @@ def summary(
                 for attribute, said in schema["attributes"].items()
             },
         }
-    return {
+    found = {
         "parts": parts,
+        "unused": int((part == UNUSED).sum()),
+        "persons": None
+        if "_person" not in table
+        else {name: int(table.loc[(part == name).to_numpy(bool), "_person"].nunique()) for name in PARTS},
         "test_file": bool(schema["test_file"]),
         "order": params.order,
         "alike": params.alike,
+        "gap_days": params.gap_days,
         "independence": independent(table, evidence, schema, part, params.seed),
+        "shift": shift(table, evidence, schema, part, params.shift),
     }
+    return found | {"findings": [*_findings(found)]}
+
+
+def _findings(found: dict[str, Any]) -> Iterator[str]:
+    """Yield in words what a reader must know of how the parts differ."""
+    test = found["independence"]
+    if test["independent"] is not None and test["p"] <= SELDOM:
+        yield (
+            f"Part and label go together in {test['rows']:,} rows that are alike in features and groups: "
+            f"chance brings that in at most {test['p']:g} of splits."
+        )
+    if found["unused"]:
+        yield (
+            f"{found['unused']:,} rows are in no part: their person is in a later part, or they lie in the gap "
+            "before one."
+        )
+    yield from found["shift"]["findings"]
 
 
 def independent(
@@ -241,10 +290,16 @@ def independent(
 
     Only of rows that were parted here: the rows of a published test file are what they are.
     """
+    # One row a person, the first by its id: what its other rows are is no second piece of evidence.
+    first = table["_row_id"].sort_values(kind="stable").index
+    single = np.ones(len(table), bool)
+    if "_person" in table:
+        single[first] = ~table["_person"].loc[first].duplicated().to_numpy(bool)
     alike = [pd.factorize(table[said["name"]], use_na_sentinel=False)[0] for said in schema["features"]]
     alike += [pd.factorize(evidence[name])[0] for name in singles(schema)]
-    kept = np.flatnonzero((table["_source"] != "test").to_numpy(bool))
-    number = part.map({name: k for k, name in enumerate(PARTS)}).to_numpy(np.int64)
+    parted_here = single & (table["_source"] != "test").to_numpy(bool) & (part != UNUSED).to_numpy(bool)
+    kept = np.flatnonzero(parted_here)
+    number = part.map({name: k for k, name in enumerate((*PARTS, UNUSED))}).to_numpy(np.int64)
     label = table["_label"].to_numpy(np.int64)
     return independence([code[kept] for code in alike], number[kept], label[kept], seed)
 

@@ -11,6 +11,9 @@ from fairmark.files import read_json, read_parquet
 
 PARTS = ("train", "valid", "test")
 
+UNUSED = "unused"
+"""The part of rows that no part may hold (`data.split`)."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -90,6 +93,6 @@ def _aligned(whole: Parts, split: pd.DataFrame, evidence: str, rows: str) -> Non
             raise InputError(f"{name}: must hold the table's row ids in the table's order, got other ones")
     if not whole.table["_label"].equals(whole.evidence["_label"]):
         raise InputError(f"{evidence}: must hold the table's labels, got other ones")
-    strangers = sorted(set(split["part"].astype(str)) - set(PARTS))
+    strangers = sorted(set(split["part"].astype(str)) - {*PARTS, UNUSED})
     if strangers:
         raise InputError(f"{rows}: must part rows into {list(PARTS)}, got {strangers}")

@@ -60,6 +60,8 @@ def card(facts: Facts) -> str:
         files=[entry | {"rows": count(entry["rows"])} for entry in facts.prepared["files"].values() if entry],
         fixed=facts.split["test_file"],
         parts=people.parts(facts).rows,
+        made=people.made(facts),
+        differ=facts.split["findings"],
         overall=[
             (title(name), measured(facts.measurements["overall"][name], facts.decimals), meaning(name))
             for name in HEADLINE

@@ -25,6 +25,24 @@ def parts(facts: Facts) -> Table:
     return Table("The parts of the data", columns, rows)
 
 
+def made(facts: Facts) -> str:
+    """Return how the rows were parted, in a sentence or a few."""
+    split = facts.split
+    test = "the test part is the published test file" if split["test_file"] else "the test part is a share"
+    if split["order"] == "time":
+        how = f"Parts follow time: {test}{'' if split['test_file'] else ', the latest rows'}, and the validation "
+        how += "part the latest of the others."
+        if split["gap_days"] is not None:
+            how += f" Rows of the {split['gap_days']:g} days before a later part are in none."
+    else:
+        how = f"Parts are drawn by a hash of each row's id within label and groups; {test}."
+        how += " Rows alike in every feature are kept together." if split["alike"] == "together" else ""
+    if split["persons"] is not None:
+        listed = ", ".join(f"{count(split['persons'][part])} in {title.lower()}" for part, title in PARTS)
+        how += f" No person is in two parts: {listed}."
+    return how
+
+
 def files(facts: Facts) -> Table:
     """Return the raw files with their rows, repeated rows and SHA-256."""
     rows = [

@@ -1,8 +1,8 @@
 """The sections `audit` and `split`: who is in the data, and which rows are for what."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fairmark.sections.section import Count, OpenShare, Section, Seed, Share
 
@@ -28,6 +28,18 @@ class Split(Section):
     seed: Seed
     order: Literal["hash", "time"]
     alike: Literal["spread", "together"]
+    gap_days: Annotated[float, Field(gt=0)] | None
+    """Days before each later part whose rows are in no part; null for none, and where the order is hash."""
     test_share: OpenShare | None
     valid_share: OpenShare
     tolerance: Share
+    shift: OpenShare
+    """Share of a part's rows that would have to be others for it to be like the train part: told from here on."""
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if self.order == "hash" and self.gap_days is not None:
+            raise ValueError(f"gap_days must be null unless order is time, got {self.gap_days:g}")
+        if self.order == "time" and self.alike == "together":
+            raise ValueError("alike must be spread where order is time, got together")
+        return self

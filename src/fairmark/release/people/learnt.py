@@ -26,6 +26,7 @@ WORDS = {
     "train": "learnt from it (train)",
     "valid": "chose by it (valid)",
     "test": "was measured on it (test)",
+    "unused": "held it and used it for nothing (unused)",
 }
 
 
