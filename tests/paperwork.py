@@ -205,7 +205,7 @@ def audit(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> 
     }
 
 
-DIFFER = "The test part differs from the train part in its label: 0.65 of its rows are positive, 0.36 of the train rows."
+DIFFER = "The test part differs from the train part in its label: 0.65 of its rows are positive."
 
 
 def split(attributes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:

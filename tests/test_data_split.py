@@ -313,8 +313,8 @@ def test_by_time_no_person_and_no_later_row_is_learnt_from() -> None:
 
 
 def test_persons_and_patterns_are_not_both_kept_together() -> None:
+    frame = of_persons(100, 2)
     with pytest.raises(InputError, match=r"split.alike: must be spread where prepare.person is named"):
-        frame = of_persons(100, 2)
         parted(frame, evidence(frame), schema(frame), split(alike="together"))
 
 

@@ -277,8 +277,8 @@ def _findings(found: dict[str, Any]) -> Iterator[str]:
         )
     if found["unused"]:
         yield (
-            f"{found['unused']:,} rows are in no part: their person is in a later part, or they lie in the gap "
-            "before one."
+            f"{found['unused']:,} rows are in no part: their person is in a later part, or they lie in the "
+            "gap before one."
         )
     yield from found["shift"]["findings"]
 

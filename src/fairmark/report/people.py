@@ -30,8 +30,8 @@ def made(facts: Facts) -> str:
     split = facts.split
     test = "the test part is the published test file" if split["test_file"] else "the test part is a share"
     if split["order"] == "time":
-        how = f"Parts follow time: {test}{'' if split['test_file'] else ', the latest rows'}, and the validation "
-        how += "part the latest of the others."
+        latest = "" if split["test_file"] else ", the latest rows"
+        how = f"Parts follow time: {test}{latest}, and the validation part the latest of the others."
         if split["gap_days"] is not None:
             how += f" Rows of the {split['gap_days']:g} days before a later part are in none."
     else:

@@ -34,7 +34,7 @@ class Split(Section):
     valid_share: OpenShare
     tolerance: Share
     shift: OpenShare
-    """Share of a part's rows that would have to be others for it to be like the train part: told from here on."""
+    """Share of rows that would have to be others for a part to be like the train part, told from here on."""
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
