@@ -12,9 +12,9 @@ from fairmark.data.faults import Faults
 from fairmark.data.kinds import Kind, Typed
 from fairmark.sections.table import Column, Date, Numeric, Rows
 
-LARGEST = 1e100
-SMALLEST = 1e-100
-"""Sizes of a number other than 0 that every stage can carry: sums of squares stay finite, and above 0."""
+LARGEST = 1e50
+SMALLEST = 1e-50
+"""Sizes of a number other than 0 that every stage can carry: a square of a ratio of two of them is finite."""
 
 DTYPES = {"numeric": "float64", "date": "datetime64[us]", "categorical": "str", "ordinal": "str"}
 

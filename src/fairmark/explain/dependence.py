@@ -113,8 +113,18 @@ def _density(
         return None, [float((known == value).mean()) for value in grid]
     if known.empty:
         return [], []
-    counts, edges = np.histogram(_numbers(known, kind), bins=points)
+    numbers = _numbers(known, kind)
+    counts, edges = np.histogram(numbers, bins=points, range=_range(numbers))
     return edges.tolist(), (counts / counts.sum()).tolist()
+
+
+def _range(numbers: Floats) -> tuple[float, float]:
+    """Return where the bins begin and end: apart from each other even where all numbers are one."""
+    low, high = float(numbers.min()), float(numbers.max())
+    size = max(abs(low), abs(high))
+    wide = high - low > 1e-12 * size
+    half = 0.0 if wide else max(0.5, 1e-6 * size)
+    return low - half, high + half
 
 
 def _near(column: "pd.Series[Any]", kind: str, grid: list[Any]) -> list[float]:
@@ -128,8 +138,11 @@ def _near(column: "pd.Series[Any]", kind: str, grid: list[Any]) -> list[float]:
 
 def _numbers(known: "pd.Series[Any]", kind: str) -> Floats:
     """Return numbers as they are, and moments as days since 1970-01-01."""
-    numbers = (known - pd.Timestamp(0)) / pd.Timedelta(days=1) if kind == "date" else known
-    return np.asarray(numbers, dtype=np.float64)
+    if kind == "date":
+        # Not by pd.Timestamp, whose nanoseconds end in 2262.
+        moments = known.to_numpy(dtype="datetime64[us]")
+        return np.asarray((moments - np.datetime64(0, "us")) / np.timedelta64(1, "D"))
+    return np.asarray(known, dtype=np.float64)
 
 
 def _lines(score: Score, background: pd.DataFrame, name: str, grid: list[Any]) -> Floats:

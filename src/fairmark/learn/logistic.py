@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -127,10 +128,14 @@ def fit_pipeline(
     from sklearn.impute import MissingIndicator, SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline, make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
     lines, steps = _places(columns)
-    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    numbers = make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True),
+        FunctionTransformer(partial(np.multiply, _units(train.matrix[:, lines]))),
+        StandardScaler(),
+    )
     ways = [
         ("numbers", numbers, lines),
         ("missing", MissingIndicator(features="all", error_on_new=False), lines),
@@ -175,11 +180,13 @@ def _places(columns: Sequence[Column]) -> tuple[list[int], list[int]]:
 def _collapsed(pipeline: "Pipeline", train: Sample, columns: Sequence[Column]) -> Scorecard:
     lines, steps = _places(columns)
     model, ways = pipeline["model"], pipeline["columns"].named_transformers_
+    units = _units(train.matrix[:, lines])
     coefs, missing, left = np.split(model.coef_[0], [len(lines), 2 * len(lines)])
     entries: dict[int, Line | Steps] = {}
     for k, place in enumerate(lines):
-        imputer, scaler = ways["numbers"]
-        facts = (imputer.statistics_[k], scaler.mean_[k], scaler.scale_[k], coefs[k], missing[k])
+        imputer, _, scaler = ways["numbers"]
+        mean, scale = scaler.mean_[k] / units[k], scaler.scale_[k] / units[k]
+        facts = (imputer.statistics_[k], mean, scale, coefs[k], missing[k])
         entries[place] = _line(columns[place].name, *facts)
     for k, place in enumerate(steps):
         known = ways["steps"].categories_[k]
@@ -191,6 +198,16 @@ def _collapsed(pipeline: "Pipeline", train: Sample, columns: Sequence[Column]) -
     return Scorecard(
         intercept=_short(model.intercept_[0]), features=[entries[place] for place in range(len(columns))]
     )
+
+
+def _units(matrix: Floats) -> Floats:
+    """Return the power of two that takes the largest number of each column to a size from 0.5 to 1, [p].
+
+    A power of two costs no digit: columns keep the bits of their standard scores. But the mean of a column of
+    one value is off by the last digit of that value, which standardising then leaves as it is.
+    """
+    sizes = np.nan_to_num(np.abs(matrix)).max(axis=0, initial=0.0)
+    return np.exp2(-np.frexp(sizes)[1].astype(np.float64))
 
 
 def _line(name: str, *facts: float) -> Line:

@@ -1,0 +1,83 @@
+"""What `prepare` lets in goes through all eight stages: no later one carries less than it promises."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from extremes import SIZES, make_extremes
+from hypothesis import given
+from hypothesis import strategies as st
+from people import TRAIN
+from pipeline import PIPELINE, run_stage
+from second import make_second
+
+from fairmark.data.schema import LARGEST, SMALLEST
+from fairmark.explain.dependence import dependence
+from fairmark.learn import logistic
+from fairmark.learn.encode import Column
+from fairmark.learn.sample import Sample
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_numbers_days_and_texts_at_the_edges_go_through_every_stage(tmp_path: Path) -> None:
+    make_extremes(tmp_path, rows=240, categories=240)
+
+    for stage in PIPELINE:
+        run_stage(stage, tmp_path)
+
+    metrics = json.loads((tmp_path / "artifacts" / "evaluate" / "metrics.json").read_text())
+    assert 0.5 < metrics["roc_auc"] <= 1
+    table = pd.read_parquet(tmp_path / "artifacts" / "prepare" / "table.parquet")
+    assert set(table["every size"]) == set(SIZES)
+    assert not np.signbit(table["zeros"]).any()
+    assert table["day"].dt.year.isin([1, 1677, 2262, 9999]).all()
+
+
+@pytest.mark.parametrize("text", ["1e160", "1e51", "-1e51", "1e-51", "5e-324", "1e309", "-1e309"])
+@pytest.mark.parametrize("column", ["income", 'debt [€, "total"]'])
+def test_a_number_that_no_stage_could_carry_is_refused_by_the_first(
+    column: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_second(tmp_path, rows=120)
+    raw = tmp_path / "data" / "loans.csv"
+    table = pd.read_csv(raw, sep=";", dtype=str, keep_default_na=False)
+    table.loc[3, column] = text
+    table.to_csv(raw, sep=";", index=False)
+
+    with pytest.raises(SystemExit):
+        run_stage("prepare", tmp_path)
+
+    lines = capsys.readouterr().err.splitlines()[1:]
+    assert all(f"column {column}: must be" in line and text in line for line in lines)
+    assert lines
+
+
+@given(
+    values=st.lists(
+        st.floats(SMALLEST, LARGEST) | st.floats(-LARGEST, -SMALLEST) | st.just(0.0), min_size=1, max_size=30
+    )
+)
+def test_the_dependence_of_any_numbers_has_bins_that_are_apart(values: list[float]) -> None:
+    frame = pd.DataFrame({"x": values, "_weight": 1.0})
+
+    found = dependence(lambda rows: np.zeros(len(rows)), frame, frame, {"name": "x", "kind": "numeric"}, 5)
+
+    assert sum(found["density"]) == pytest.approx(1)
+    assert (np.diff(found["edges"]) > 0).all()
+
+
+@pytest.mark.parametrize("power", [-160, -40, 0, 40, 160])
+def test_a_scorecard_scores_alike_in_every_unit(power: int) -> None:
+    draw = np.random.default_rng(3)
+    matrix = np.column_stack([draw.normal(3, 2, 300), np.full(300, 1.23456789), draw.choice([0.0, 7.0], 300)])
+    label = (matrix[:, 0] + draw.normal(0, 2, 300) > 3).astype(np.int8)
+    columns = tuple(Column(name=name, kind="numeric", categories=None) for name in "abc")
+
+    def scores(unit: float) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+        rows = Sample.plain(matrix * unit, label, np.ones(300))
+        return logistic.fit(rows, rows, columns, {"c": 1.0}, TRAIN).raw(rows.matrix)
+
+    np.testing.assert_allclose(scores(2.0**power), scores(1.0), rtol=1e-9, atol=1e-9)
