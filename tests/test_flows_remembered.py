@@ -185,7 +185,8 @@ def test_nobody_known_to_git_is_written_as_nobody(tmp_path: Path, monkeypatch: p
 
 
 def test_no_password_of_an_address_is_kept() -> None:
-    from fairmark.release.trails.runs import without_passwords
+
+    from fairmark.terminal import redacted
 
     said = "MLflow at http://ada:s3cret@host:5000: must answer, got adult@v0.1.0 and https://host/a@b"
-    assert without_passwords(said) == said.replace("ada:s3cret", "…")
+    assert redacted(said) == said.replace("ada:s3cret", "***")

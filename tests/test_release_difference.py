@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from release_folder import git, make_release, write_lock
 
 from fairmark.cli import main
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import write_json, write_text
 from fairmark.release.checks.opened import Opened
-from fairmark.release.rebuilds.difference import Part, beyond, compare, measures
+from fairmark.release.rebuilds.difference import Part, beyond, changed, compare, measures
 from fairmark.release.rebuilds.rows_between import rows_between
 
 pytest_plugins = ("release_fixtures",)
@@ -242,3 +244,29 @@ def test_a_folder_without_the_shape_of_a_release_is_told(
 
     assert main(["diff", str(ours), str(theirs)]) == 4
     assert "both must have the shape of a release" in capsys.readouterr().err
+
+
+@given(st.text("ab ", max_size=400), st.text("ab ", max_size=400))
+def test_the_shown_values_differ_where_the_values_do(old: str, new: str) -> None:
+    if old != new:
+        shown = changed(old, new).split(" to ")
+        assert shown[0] != shown[-1]
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), unique=True), st.lists(st.sampled_from("abcdefgh"), unique=True))
+def test_of_a_list_what_came_and_went_is_named(old: list[str], new: list[str]) -> None:
+    told = changed(
+        [f"a long name of column {it}" for it in old], [f"a long name of column {it}" for it in new]
+    )
+
+    assert {it for it in new if f"with a long name of column {it}" in told} == set(new) - set(old)
+    assert {it for it in old if f"without a long name of column {it}" in told} == set(old) - set(new)
+
+
+def test_the_parameter_at_the_end_of_a_long_list_is_named(again: Callable[..., list[Part]]) -> None:
+    def more(params: dict[str, Any]) -> None:
+        params["prepare"]["drop"] = [*(params["prepare"].get("drop") or []), "a-column-at-the-end"]
+
+    (part,) = [each for each in again(more) if each.name == "params"]
+
+    assert any("a-column-at-the-end" in line for line in part.lines), part.lines

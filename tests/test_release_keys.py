@@ -317,3 +317,13 @@ def test_a_key_shows_nothing_of_its_secret(config: Path) -> None:
 
     assert secret not in repr(key)
     assert secret not in str(vars(key))
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_config_folder_that_others_can_write_to_is_refused(config: Path, mode: int) -> None:
+    own_key(make=True)
+    config.chmod(mode)
+
+    for ask in (lambda: own_key(make=False), own_public):
+        with pytest.raises(StateError, match=r"must be writable by its owner alone \(chmod 700\), got mode"):
+            ask()

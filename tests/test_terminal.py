@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairmark.errors import StateError
 from fairmark.terminal import HIDDEN, plain, printable, redacted, say, say_exact, say_json, stopped
 
 ROOT = Path(__file__).parents[1]
@@ -186,3 +187,9 @@ def printers() -> list[str]:
 
 def test_nothing_prints_but_the_one_module() -> None:
     assert printers() == []
+
+
+def test_an_error_carries_no_secret_wherever_it_is_written() -> None:
+    error = StateError(*(place.format(SECRET) for place in PLACES))
+
+    assert SECRET not in f"{error} {error.faults} {error.args}"

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from fairmark.errors import FairmarkError
+from fairmark.files import disk_fault, project_of
 from fairmark.proxies import spare_loopback
 from fairmark.terminal import finish, say, silence, stopped
 from fairmark.verbs import (
@@ -55,13 +56,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv
         Words after `fairmark`; None takes those of the process.
     """
-    given = _parser().parse_args(argv)
-    spare_loopback()
+    who = "fairmark"
     try:
+        try:
+            given = _parser().parse_args(argv)
+        finally:
+            finish()  # of the help and the version
+        who = f"fairmark {given.verb}"
+        spare_loopback()
+        if getattr(given, "clone", None) is not None:
+            given.clone = project_of(given.clone)
         code: int = VERBS[given.verb].run(given)
         finish()
     except FairmarkError as error:
-        stopped(f"fairmark {given.verb}", error.faults)
+        stopped(who, error.faults)
         return error.exit_code
     except BrokenPipeError:
         # The reader has left (`fairmark ... | head`): end quietly, as other commands do.
@@ -69,12 +77,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         # What a verb did not foresee of the disk: a folder that can't be read or written, a full one.
-        where = error.filename or "disk"
-        stopped(f"fairmark {given.verb}", [f"{where}: must be usable, got {error.strerror or error}"])
         silence()
+        stopped(who, [disk_fault(error)])
         return 1
     except KeyboardInterrupt:
-        say(f"fairmark {given.verb} stopped by the keyboard", error=True)
+        say(f"{who} stopped by the keyboard", error=True)
         return 130
     return code
 

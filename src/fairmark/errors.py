@@ -16,9 +16,11 @@ Every message reads ``where: what must hold, got what was found``.
 
 from collections.abc import Sequence
 
+from fairmark.terminal import redacted
+
 
 class FairmarkError(Exception):
-    """An error that a user can act on; its text is all that is shown.
+    """An error that a user can act on; its text is all that is shown, logged and kept: no secret is in it.
 
     Parameters
     ----------
@@ -29,8 +31,8 @@ class FairmarkError(Exception):
     exit_code = 1
 
     def __init__(self, *faults: str) -> None:
-        super().__init__("\n".join(faults))
-        self.faults: Sequence[str] = faults
+        self.faults: Sequence[str] = tuple(map(redacted, faults))
+        super().__init__("\n".join(self.faults))
 
 
 class InputError(FairmarkError):

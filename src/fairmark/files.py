@@ -1,5 +1,6 @@
 """Read and write the small files that stages exchange, the same bytes every time."""
 
+import errno
 import hashlib
 import json
 import math
@@ -51,6 +52,22 @@ def plain_lines(text: str, where: str) -> list[str]:
     return found
 
 
+def project_of(place: Path) -> Path:
+    """Return the folder at or above `place` that DVC or git keeps its own folder in; without one, `place`."""
+    if (place / ".dvc").is_dir() or (place / ".git").exists():
+        return place
+    above = place.resolve().parents
+    return next((up for up in above if (up / ".dvc").is_dir() or (up / ".git").exists()), place)
+
+
+def disk_fault(error: OSError, path: Path | None = None, must: str = "usable") -> str:
+    """Return what an error of the disk means, in one line: a full one says nothing of the file at hand."""
+    where = path or error.filename or "disk"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"disk: must have room for what is written, got {error.strerror} (at {where})"
+    return f"{where}: must be {must}, got {error.strerror or error}"
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` that takes its place when the block ends well, and is gone otherwise.
@@ -70,7 +87,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield draft
         draft.replace(path)
     except OSError as error:
-        raise StateError(f"{path}: must be writable, got {error.strerror or error}") from error
+        raise StateError(disk_fault(error, path, "writable")) from error
     finally:
         if draft is not None:
             draft.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from fairmark.release.hashes import data_outputs
 from fairmark.release.machine import cpu
 from fairmark.release.statement import release_digest
 from fairmark.release.trace import Trace
-from fairmark.release.trails.runs import without_passwords
+from fairmark.terminal import redacted
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
@@ -79,7 +79,7 @@ def register(
     """
     root = folder.resolve().parent.parent
     uri = uri_of(root, tracking_uri)
-    with _answering(uri, "take the release") as mlflow:
+    with answering(uri, "take the release") as mlflow:
         return _register(mlflow, root, folder, trace, params, verdict)
 
 
@@ -94,7 +94,7 @@ def refuse_unready(root: Path, tracking_uri: str | None = None) -> None:
         When it can't be reached, is spoilt, or lacks its driver.
     """
     uri = uri_of(root, tracking_uri)
-    with _answering(uri, "answer") as mlflow:
+    with answering(uri, "answer") as mlflow:
         mlflow.MlflowClient().search_registered_models(max_results=1)
 
 
@@ -109,13 +109,13 @@ def record(
         When the registry can't be reached or refuses.
     """
     uri = uri_of(folder.resolve().parent.parent, tracking_uri)
-    with _answering(uri, "take the figures") as mlflow:
+    with answering(uri, "take the figures") as mlflow:
         metrics = [mlflow.entities.Metric(key, float(value), 0, 0) for key, value in figures.items()]
         mlflow.MlflowClient().log_batch(version.run_id, metrics=metrics)
 
 
 @contextmanager
-def _answering(uri: str, what: str) -> Iterator[Any]:
+def answering(uri: str, what: str) -> Iterator[Any]:
     """Yield MLflow at `uri`; a fault of the registry, of whatever kind, becomes one line."""
     try:
         with mlflow_at(uri) as mlflow:
@@ -125,7 +125,7 @@ def _answering(uri: str, what: str) -> Iterator[Any]:
         raise
     except Exception as error:
         said = " ".join(str(error).split())[:400] or type(error).__name__
-        raise StateError(without_passwords(f"MLflow at {uri}: must {what}, got {said}")) from error
+        raise StateError(f"MLflow at {uri}: must {what}, got {said}") from error
 
 
 def _make_whole(uri: str) -> None:
@@ -223,7 +223,7 @@ def _params(params: Params, chosen: dict[str, Any]) -> Iterator[tuple[str, str]]
     for section, values in params.model_dump(mode="json").items():
         for key, value in values.items():
             text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-            yield f"{section}.{key}", text[:_LONGEST_PARAM]
+            yield f"{section}.{key}", redacted(text)[:_LONGEST_PARAM]
     for key, value in chosen.items():
         yield f"chosen.{key}", json.dumps(value, sort_keys=True)[:_LONGEST_PARAM]
 

@@ -7,6 +7,8 @@ from fairmark.terminal import say, say_json
 from fairmark.verbs import said
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fairmark.release.decisions.history import Told
 
 HELP = "tell what was in which stage when, by whose word"
@@ -37,6 +39,7 @@ def run(given: argparse.Namespace) -> int:
     approvers, name = read_approvers(given.clone / FILE), said.name_of(given)
     keys = said.trusted(given)
     signers = allowed(approvers, keys)
+    _refuse_unknown(given.clone, given.name)
     past = history(given.clone, name, approvers, promoters(approvers, keys))
     notes = follow(given.clone, name, past.found.promotions) if given.align else []
     facts = check(given.clone, past, signers) if given.check else []
@@ -55,6 +58,20 @@ def run(given: argparse.Namespace) -> int:
     if not given.json:
         say({0: "holds", 4: "does NOT hold", 5: "can't be told"}[code] + f": the history of {name}")
     return code
+
+
+def _refuse_unknown(root: "Path", name: str | None) -> None:
+    """Refuse a name that no tag bears: nothing is told of it, so everything would hold."""
+    from fairmark.errors import UsageError
+    from fairmark.files import lines_of
+    from fairmark.release.git import need
+
+    tags = lines_of(need(root, "list its tags", "tag", "--list"))
+    known = sorted({tag.partition("@")[0] for tag in tags if "@v" in tag})
+    if name is not None and not any(tag.startswith((f"{name}@", f"{name}#")) for tag in tags):
+        raise UsageError(
+            f"--name: must be that of a release here ({', '.join(known) or 'none'}), got {name!a}"
+        )
 
 
 def _lines(told: "Told") -> list[str]:

@@ -87,6 +87,11 @@ def repository(asked: str) -> Path:
             answer = git(place, "rev-parse", "--show-toplevel")
             if answer.returncode == 0:
                 return Path(answer.stdout.strip())
+            if "dubious ownership" in answer.stderr:
+                raise StateError(
+                    f"{place.resolve()}: must be a clone that git trusts, got one of another user "
+                    "(git config --global --add safe.directory FOLDER, if you trust it)"
+                )
     raise UsageError(
         f"{asked}: must be held against a clone, got no clone here (go into one, or give --clone)"
     )

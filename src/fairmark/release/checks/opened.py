@@ -7,12 +7,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fairmark.errors import UsageError, VerificationError
+from fairmark.errors import StateError, UsageError, VerificationError
 from fairmark.release.contents import BILL, MODEL_SEAL, STATEMENT, VERDICT
 from fairmark.release.foreign import foreign_bytes, foreign_json, foreign_text, foreign_yaml
 from fairmark.release.hashes import data_outputs, read_lock
 from fairmark.release.signatures.envelope import opened, read_envelope
 from fairmark.release.signatures.modelsig import read_model_seal
+
+LITTER = (".DS_Store", "._", "Thumbs.db", "desktop.ini", ".directory")
+"""How the files begin that file managers leave in every folder that somebody looked at."""
+
+_LEFT = "is an extra file that file managers leave, and nothing states: delete it"
 
 PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*")
 MOST_FILES = 10_000
@@ -22,6 +27,17 @@ MOST_TEXT_BYTES = 64 * 2**20
 MOST_LIMITS = 1_000
 MOST_GROUPS = 1_000
 """Limits of a policy and groups of an attribute: what is compared with each other must have an end."""
+
+
+def _refuse(faults: list[str], litter: list[str]) -> None:
+    if faults:
+        raise VerificationError(*faults, *litter)
+    if litter:
+        raise StateError(*litter)
+
+
+def _left(entry: "os.DirEntry[str]") -> bool:
+    return entry.name.startswith(LITTER) and entry.is_file(follow_symlinks=False)
 
 
 class Opened:
@@ -55,9 +71,12 @@ class Opened:
         VerificationError
             When an entry is neither a file nor a folder (a link, a pipe), has an odd name or is an empty
             folder, and when there are too many or too large files. Nothing else may be read then.
+        StateError
+            When a file manager has left a file of its own among them.
         """
         found: list[str] = []
         faults: list[str] = []
+        litter: list[str] = []
         waiting, size = [""], 0
         while waiting and len(found) + len(faults) <= MOST_FILES:
             inside = waiting.pop()
@@ -66,7 +85,9 @@ class Opened:
                 faults.append(f"{inside}: must hold a file, got an empty folder")
             for entry in entries:
                 name = f"{inside}{entry.name}"
-                if not PLAIN_NAME.fullmatch(name):
+                if _left(entry):
+                    litter.append(f"{name!a}: {_LEFT}")
+                elif not PLAIN_NAME.fullmatch(name):
                     faults.append(f"{name!a}: must have a plain name, got an odd one")
                 elif entry.is_dir(follow_symlinks=False):
                     waiting.append(f"{name}/")
@@ -77,8 +98,7 @@ class Opened:
                     faults.append(f"{name}: must be a file, got a link or a device")
         if waiting or size > MOST_BYTES:
             faults.append(f"folder: must hold at most {MOST_FILES} files and {MOST_BYTES} bytes, got more")
-        if faults:
-            raise VerificationError(*sorted(faults))
+        _refuse(sorted(faults), litter)
         return sorted(found)
 
     @cached_property

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fairmark.errors import StateError
-from fairmark.release.register import ALIAS, mlflow_at, uri_of
-from fairmark.release.trails.runs import without_passwords
+from fairmark.release.register import ALIAS, answering, uri_of
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,5 @@ def _aliased(client: Any, name: str) -> Aliased:
 
 @contextmanager
 def _asked(root: Path) -> Iterator[Any]:
-    uri = uri_of(root, None)
-    with mlflow_at(uri) as mlflow:
-        try:
-            yield mlflow
-        except (mlflow.MlflowException, OSError) as error:
-            raise StateError(without_passwords(f"MLflow at {uri}: must be reachable, got {error}")) from error
+    with answering(uri_of(root, None), "be reachable") as mlflow:
+        yield mlflow

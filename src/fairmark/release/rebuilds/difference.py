@@ -17,6 +17,10 @@ from fairmark.release.hashes import data_outputs
 from fairmark.release.materials.locks import normal
 
 ABSENT = "nothing"
+LONGEST, LONG = 80, 400
+"""Characters of a value that are shown, and of one that says what differs."""
+CONTEXT = 20
+"""Characters that are shown before the place where two long texts begin to differ."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ def _plain(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Part:
             elif new == ABSENT:
                 lines.append(f"{key}: removed, was {_short(old)}")
             else:
-                lines.append(f"{key}: {_short(old)} to {_short(new)}")
+                lines.append(f"{key}: {changed(old, new)}")
     return Part(name, tuple(lines), told)
 
 
@@ -205,7 +209,11 @@ def _without_policy(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _flat(where: str, value: Any) -> dict[str, Any]:
-    """Return the leaves of nested mappings, by their path in dots; a list is a leaf."""
+    """Return the leaves of nested mappings by their path in dots; a list is one, but of named mappings."""
+    if isinstance(value, list) and value and all(isinstance(it, dict) and "name" in it for it in value):
+        names = [str(it["name"]) for it in value]
+        if len(set(names)) == len(names):
+            value = dict(zip(names, value, strict=True))
     if not isinstance(value, dict) or not value:
         return {where: value}
     return dict(_leaves(where, value))
@@ -216,8 +224,25 @@ def _leaves(where: str, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield from _flat(f"{where}.{key}" if where else str(key), item).items()
 
 
-def _short(value: Any) -> str:
+def changed(old: Any, new: Any) -> str:
+    """Return what became of a value: in a list what came and went, of long texts where they differ."""
+    if isinstance(old, list) and isinstance(new, list):
+        lost, come = ([it for it in one if it not in two] for one, two in ((old, new), (new, old)))
+        words = [
+            f"{word} {_short(it, LONG)}" for word, them in (("without", lost), ("with", come)) for it in them
+        ]
+        return ", ".join(words) or f"another order, {_short(new, LONG)}"
+    was, now = str(old), str(new)
+    if max(len(was), len(now)) <= LONGEST or len(was) == len(now) == 64:
+        return f"{_short(old)} to {_short(new)}"
+    pairs = zip(was, now, strict=False)
+    same = next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(was), len(now)))
+    start = max(same - CONTEXT, 0)
+    return " to ".join(_short(("…" if start else "") + text[start:], LONG) for text in (was, now))
+
+
+def _short(value: Any, longest: int = LONGEST) -> str:
     text = "none" if value is None else str(value)
     if len(text) == 64 and text.isalnum():
         return f"{text[:12]}…"
-    return text if len(text) <= 80 else f"{text[:80]}…"
+    return text if len(text) <= longest else f"{text[:longest]}…"

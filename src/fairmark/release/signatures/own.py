@@ -24,6 +24,20 @@ def config_folder() -> Path:
     return (Path(above) if above else Path.home() / ".config") / "fairmark"
 
 
+def _guarded_folder() -> Path:
+    """Return the config folder, in which nobody but its owner can put another key.
+
+    Raises
+    ------
+    StateError
+        When others can write to it.
+    """
+    folder = config_folder()
+    if folder.is_dir() and (mode := folder.stat().st_mode & 0o777) & 0o022:
+        raise StateError(f"{folder}: must be writable by its owner alone (chmod 700), got mode {mode:04o}")
+    return folder
+
+
 def own_key(*, make: bool) -> SigningKey:
     """Return the key that $FAIRMARK_KEY names, else the one in the user's config folder.
 
@@ -42,7 +56,7 @@ def own_key(*, make: bool) -> SigningKey:
     named = os.environ.get("FAIRMARK_KEY")
     if named and _is_uri(named):
         return held_key(named)
-    path = Path(named) if named else config_folder() / KEY
+    path = Path(named) if named else _guarded_folder() / KEY
     made = make and not named and keyfile.made(path)
     if not path.exists():
         hint = "$FAIRMARK_KEY names it" if named else "`make run` makes one"
@@ -85,7 +99,7 @@ def own_public() -> PublicKey | None:
     shown = os.environ.get("FAIRMARK_KEY_PUBLIC")
     if named and shown:
         return read_public(Path(shown))
-    if not named and (config_folder() / PUBLIC).is_file():
+    if not named and (_guarded_folder() / PUBLIC).is_file():
         return read_public(config_folder() / PUBLIC)
     try:
         return own_key(make=False).public

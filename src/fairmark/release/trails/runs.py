@@ -7,7 +7,6 @@ says so, and so does `fairmark trail`.
 
 import os
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,7 @@ from fairmark.files import lines_of
 from fairmark.release.git import git
 from fairmark.release.machine import cpu
 from fairmark.release.trails.trail import Entry, add, append, entries
-
-_BEFORE_HOST = re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://)[^/@\s]{1,500}@", re.IGNORECASE)
+from fairmark.terminal import redacted
 
 LONGEST = 2000
 """Characters of a fault's text that are kept."""
@@ -55,7 +53,7 @@ class Run:
         """
         what: dict[str, Any] = {"action": "ended", "flow": self.flow, "began": self.number, **(found or {})}
         if fault is not None:
-            what["fault"] = without_passwords(fault)[:LONGEST]
+            what["fault"] = redacted(fault)[:LONGEST]
         return append(self.root, {"who": who(self.root), "what": what, "outcome": outcome})
 
 
@@ -103,11 +101,6 @@ def outcome_of(error: BaseException | None) -> tuple[str, str | None]:
     return STOPPED, f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
-def without_passwords(text: str) -> str:
-    """Return `text` without what stands before the @ of an address: it may hold a password, and is kept."""
-    return _BEFORE_HOST.sub(r"\1…@", text)
-
-
 def unended(kept: Sequence[Entry]) -> list[Entry]:
     """Return the entries of runs that began and wrote no end: they were killed, or still run."""
     over = {what_of(entry).get("began") for entry in kept if what_of(entry).get("action") == "ended"}
@@ -139,4 +132,4 @@ def machine() -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+    return value if value is None or isinstance(value, bool | int) else redacted(str(value))
