@@ -120,7 +120,11 @@ def test_measurements_are_judged_by_a_policy(small_release: Path, capsys: pytest
             1,
             "a/lock: must be usable, got Permission denied",
         ),
-        (OSError(28, "No space left on device"), 1, "disk: must be usable, got No space left on device"),
+        (
+            OSError(28, "No space left on device"),
+            1,
+            "disk: must have room for what is written, got No space left on device",
+        ),
         (KeyboardInterrupt(), 130, "fairmark pack stopped by the keyboard"),
     ],
 )

@@ -75,7 +75,7 @@ def test_what_a_file_manager_leaves_is_no_forgery(
     assert "'.DS_Store': is an extra file that file managers leave, and nothing states: delete it" in out
     assert "NOT what was released" not in out
 
-    (small_release / "model" / "extra.json").write_text("{}")
+    (small_release / ".DS_Store").rename(small_release / "model" / "extra.json")
     assert main(["verify", str(small_release)]) == 4
 
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 
 from fairmark.errors import FairmarkError
-from fairmark.files import disk_fault, project_of
 from fairmark.proxies import spare_loopback
 from fairmark.terminal import finish, say, silence, stopped
 from fairmark.verbs import (
@@ -65,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         who = f"fairmark {given.verb}"
         spare_loopback()
         if getattr(given, "clone", None) is not None:
+            from fairmark.files import project_of
+
             given.clone = project_of(given.clone)
         code: int = VERBS[given.verb].run(given)
         finish()
@@ -77,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         # What a verb did not foresee of the disk: a folder that can't be read or written, a full one.
+        from fairmark.files import disk_fault
+
         silence()
         stopped(who, [disk_fault(error)])
         return 1

@@ -62,10 +62,11 @@ def project_of(place: Path) -> Path:
 
 def disk_fault(error: OSError, path: Path | None = None, must: str = "usable") -> str:
     """Return what an error of the disk means, in one line: a full one says nothing of the file at hand."""
-    where = path or error.filename or "disk"
+    where = path or error.filename
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"disk: must have room for what is written, got {error.strerror} (at {where})"
-    return f"{where}: must be {must}, got {error.strerror or error}"
+        at = f" (at {where})" if where else ""
+        return f"disk: must have room for what is written, got {error.strerror}{at}"
+    return f"{where or 'disk'}: must be {must}, got {error.strerror or error}"
 
 
 @contextmanager
