@@ -5,6 +5,7 @@
 #   make check    format, lint, types, import contracts, and whether the policy was loosened without approvals
 #   make prove    the slow proofs
 #   make bench    side-by-side measurements against peers
+#   make audit    bandit, zizmor, pip-audit and gitleaks (the last two need the network, and gitleaks on PATH)
 #   make lock     resolve the requirement files anew
 #   make wheels   list anew what the wheels of the locks install (once for each kind of machine)
 #   make clean    remove what the targets above made (the environments, caches and state; never a release)
@@ -13,7 +14,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check format prove bench lock wheels clean
+.PHONY: run test check format prove bench audit lock wheels clean
 
 BIN := .venv/bin
 UV := .venv-tools/bin/uv --quiet
@@ -82,6 +83,20 @@ bench: $(READY) .venv-bench/.ready
 	@$(UV) pip install --python $(BIN)/python --offline --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.venv-security/.ready: requirements-security.lock .venv-tools/.uv
+	@echo "setting up: what looks for known faults"
+	@$(PYTHON) -m venv --clear --without-pip .venv-security
+	@$(UV) pip sync --python .venv-security/bin/python $(LOCKED) $(APART) requirements-security.lock
+	@touch $@
+
+# Each says what it finds and fails; what can't be asked (no network, no gitleaks) fails too.
+AUDITED := requirements.lock requirements-dev.lock requirements-tools.lock requirements-uv.lock requirements-security.lock
+audit: .venv-security/.ready
+	@.venv-security/bin/bandit --quiet --recursive -ll --configfile pyproject.toml src flows
+	@.venv-security/bin/zizmor --quiet --offline .github
+	@for lock in $(AUDITED); do .venv-security/bin/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
+	@gitleaks git --no-banner --redact .
+
 LOCK = UV_FIND_LINKS=$(CURDIR)/wheels $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --only-binary :all:
 # The first lines of a lock: whoever installs from it, by pip or uv, builds nothing.
 SEAL = { printf -- '--only-binary :all:\n--find-links ./wheels\n'; cat $$lock; } > $$lock.new && mv $$lock.new $$lock
@@ -90,6 +105,7 @@ lock: .venv-tools/.uv
 	@$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock >/dev/null
 	@$(LOCK) --group bench -c requirements.lock -o requirements-bench.lock >/dev/null
 	@$(LOCK) --group tools -o requirements-tools.lock >/dev/null
+	@$(LOCK) --group security -o requirements-security.lock >/dev/null
 	@$(LOCK) --group uv -o requirements-uv.lock >/dev/null
 	@for lock in requirements*.lock; do $(SEAL); done
 
@@ -101,5 +117,5 @@ wheels: .venv-tools/.uv
 	@PYTHONPATH=src $(PYTHON) -m fairmark.release.materials.wheels .wheels
 
 clean:
-	@rm -rf .venv .venv-tools .venv-bench .wheels bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlflow.db-* .mlflow.db.* mlruns
+	@rm -rf .venv .venv-tools .venv-bench .venv-security .wheels bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlflow.db-* .mlflow.db.* mlruns
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
