@@ -35,6 +35,7 @@ PROJECT = Project(
     intended_use="Tests of the pages.",
     out_of_scope="Everything else.",
     owner="The testers",
+    data="adult.data",
     data_origin="Nowhere",
     data_licence="CC0-1.0",
 )
@@ -71,7 +72,9 @@ PRIVACY = Privacy(
     retention=Retention(data_days=365, releases_days=730, trail_days=1095),
 )
 RELEASE = typed(
-    Release, _RAW["release"] | {"governance": {"owner": "O", "steward": "S", "custodian": "C"}}, "release"
+    Release,
+    _RAW["release"] | {"governance": {"of": "made-up", "owner": "O", "steward": "S", "custodian": "C"}},
+    "release",
 )
 
 

@@ -52,7 +52,7 @@ def repository(root: Path, versions: Sequence[str] = ("v0.1.0", "v0.2.0", "v0.3.
     git(root, "init", "-q", "-b", "main", f"--template={root}")
     for key, text in (("user.name", "A Tester"), ("user.email", "tester@example.org")):
         git(root, "config", key, text)
-    (root / "params.yaml").write_text(PARAMS.replace("name: adult-income", f"name: {NAME}"), encoding="utf-8")
+    (root / "params.yaml").write_text(PARAMS.replace(": adult-income", f": {NAME}"), encoding="utf-8")
     (root / FILE).write_text("\n".join(PEOPLE) + "\n")
     git(root, "add", "-A")
     for version in versions:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from second import said_of
 
 from fairmark.files import read_json, sha256, write_json, write_text
 from fairmark.judge.measure import measure
@@ -68,6 +69,8 @@ def _params() -> dict[str, Any]:
     """Return the project's own params.yaml, told of a smaller data set and of a policy that it meets."""
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["project"] |= {"name": "loans", "title": "Loans paid back", "data_licence": "CC0-1.0"}
+    params["project"] |= {"data": "people.csv"}
+    params["release"] |= said_of(params["release"], "loans")
     params["prepare"] |= {
         "files": {"main": {"name": "people.csv", "skip_rows": 0, "rows": {"min": 1, "max": 9}}, "test": None},
         "target": {"column": "paid", "positive": "yes, paid", "negative": "no, owed", "strip": ""},

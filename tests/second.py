@@ -100,7 +100,8 @@ def second_params() -> dict[str, Any]:
     steps = [{**step, "attribute": "region"} for step in base["tune"]["mitigation"][:1]]
     return base | {
         "project": base["project"]
-        | {"name": "small-loans", "title": "Small loans repaid (made from a seed)"},
+        | {"name": "small-loans", "title": "Small loans repaid (made from a seed)", "data": "loans.csv"},
+        "release": base["release"] | said_of(base["release"], "small-loans"),
         "prepare": PREPARE,
         "split": base["split"] | {"order": "hash", "test_share": 0.3, "valid_share": 0.25},
         "audit": base["audit"] | {"min_group_rows": 50},
@@ -117,6 +118,11 @@ def second_params() -> dict[str, Any]:
         },
         "privacy": base["privacy"] | {"personal": ["customer id", "region", "income"]},
     }
+
+
+def said_of(release: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what a section `release` says of a project, as said of the project `name`."""
+    return {key: release[key] | {"of": name} for key in ("governance", "environmental_cost")}
 
 
 def loans(rows: int, seed: int) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """A policy that is looser than its base waits for the approvals of people whom the base knows."""
 
 import datetime as dt
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -344,7 +345,9 @@ def test_an_approval_of_another_repository_is_none(repo: Path, tmp_path: Path, d
             for each in git(there, "tag").split():
                 git(there, "tag", "-d", each)
             git(there, "checkout", "-q", "HEAD~1")
-            (there / "params.yaml").write_text((there / "params.yaml").read_text().replace("loans", "lines"))
+            (there / "params.yaml").write_text(
+                (there / "params.yaml").read_text().replace(": loans", ": lines")
+            )
             git(there, "commit", "-q", "-a", "-m", "x")
             text = f"x\n\nStatement-SHA256: {'0' * 64}\n"
             sign_tag(there, "lines@v0.1.0", "HEAD", text, MAKER)
@@ -408,6 +411,20 @@ def test_it_is_said_who_signed_the_base(repo: Path, capsys: pytest.CaptureFixtur
     assert main(["policy", "--clone", str(repo)]) == 0
     said = capsys.readouterr().out
     assert "compared with loans@v0.2.0, whose tag is signed by maker@example.org\n" in said
+
+
+@pytest.mark.parametrize(("has", "way"), [(False, "neutral"), (True, "loosened"), (None, "loosened")])
+def test_what_has_no_effect_on_this_data_is_no_loosening(repo: Path, has: bool | None, way: str) -> None:
+    edit(repo, "  personal: [age,", "  personal: [nonesuch, age,")
+    tag(repo, "v0.3.0")
+    edit(repo, "  personal: [nonesuch, age,", "  personal: [age,")
+    if has is not None:
+        columns = {"age": {}} | ({"nonesuch": {}} if has else {})
+        (repo / "artifacts" / "prepare").mkdir(parents=True)
+        summary = {"columns": columns, "unread": {}, "dropped": []}
+        (repo / "artifacts" / "prepare" / "summary.json").write_text(json.dumps(summary))
+
+    assert [(each.where, each.way) for each in compare(repo).changes] == [("privacy.personal", way)]
 
 
 def test_one_person_alone_is_told_the_two_ways_on(repo: Path) -> None:

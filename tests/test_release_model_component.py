@@ -153,7 +153,7 @@ def test_small_groups_withheld_columns_and_uses_are_said(
 def test_energy_is_said_as_measured_and_nothing_is_said_without_a_measurement(
     template: Path, params: Params, found: Found, tools: Path
 ) -> None:
-    cost = EnvironmentalCost(training_kwh=0.25, training_co2_g=90.5, how="By a meter.")
+    cost = EnvironmentalCost(of="made-up", training_kwh=0.25, training_co2_g=90.5, how="By a meter.")
     with_cost = params.model_copy(
         update={"release": params.release.model_copy(update={"environmental_cost": cost})}
     )

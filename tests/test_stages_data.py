@@ -10,6 +10,8 @@ import yaml
 from second import ROOT, make_second, second_params
 
 from fairmark.entry import run
+from fairmark.errors import ParamsError
+from fairmark.params import read_params
 from fairmark.stages.audit import audit
 from fairmark.stages.prepare import prepare
 from fairmark.stages.split import split
@@ -119,6 +121,7 @@ def test_the_same_table_in_parquet_gives_the_same_table(tmp_path: Path) -> None:
         "files": files,
         "format": {"type": "parquet", "missing": [], "thousands": None, "units": []},
     }
+    said["project"] = {**said["project"], "data": "loans.parquet"}
     params = tmp_path / "params.yaml"
     params.write_text(yaml.safe_dump(said, allow_unicode=True))
 
@@ -152,3 +155,51 @@ def test_in_adult_the_relationship_gives_the_sex_away_and_nothing_is_personal(tm
     assert ("sex", "relationship") in {(one["attribute"], one["column"]) for one in audited["proxies"]}
     assert audited["leakage"] == []
     assert audited["personal"] == []
+
+
+def test_what_params_say_of_another_table_stops_the_first_stage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = make_second(tmp_path)
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    base = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params["privacy"]["personal"] = base["privacy"]["personal"]
+    path.write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
+    (tmp_path / "data" / "DATASHEET.md").write_text("# Adult\n\nadult.data\n")
+    outputs = [tmp_path / name for name in PREPARED]
+
+    with pytest.raises(SystemExit):
+        call(prepare, path, tmp_path / "data", *outputs)
+    said = capsys.readouterr().err
+    own = set(params["prepare"]["columns"])
+    for name in set(base["privacy"]["personal"]) - own:
+        assert f"must name columns of loans.csv, got '{name}', which it has not" in said
+    assert "DATASHEET.md: must name loans.csv, the file it speaks of, got a text that does not" in said
+    assert not any(output.exists() for output in outputs)
+
+
+@pytest.mark.parametrize("where", ["governance", "environmental_cost"])
+def test_what_is_said_of_another_project_is_a_fault_of_params(tmp_path: Path, where: str) -> None:
+    path = make_second(tmp_path)
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    params["release"][where]["of"] = "adult-income"
+    path.write_text(yaml.safe_dump(params, allow_unicode=True), encoding="utf-8")
+
+    fault = rf"release\.{where}\.of must be small-loans, the project .* got 'adult-income'"
+    with pytest.raises(ParamsError, match=fault):
+        read_params(path)
+
+
+def test_texts_that_speak_of_another_file_are_a_fault_of_params(tmp_path: Path) -> None:
+    path = make_second(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace("data: loans.csv", "data: adult.data"), "utf-8")
+
+    with pytest.raises(ParamsError, match=r"project\.data must be loans\.csv, the main file of prepare, got"):
+        read_params(path)
+
+
+def test_a_missing_data_sheet_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = make_second(tmp_path)
+    call(prepare, path, tmp_path / "data", *(tmp_path / name for name in PREPARED))
+
+    assert "no DATASHEET.md in data/" in capsys.readouterr().out

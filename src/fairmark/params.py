@@ -48,6 +48,7 @@ class Params(Section):
             )
         if self.split.order == "time" and self.prepare.time is None:
             faults.append("split.order must be hash when prepare.time is null, got time")
+        faults += self._of_another()
         known = set(self.prepare.protected)
         faults += [
             f"policy.limits.{limit.name}.attribute must be one of {sorted(known)}, got {limit.attribute!r}"
@@ -73,6 +74,24 @@ class Params(Section):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    def _of_another(self) -> list[str]:
+        """Return a fault for each text that is said of another project, such as the one copied from."""
+        name, cost = self.project.name, self.release.environmental_cost
+        said = {"governance": self.release.governance.of, "environmental_cost": cost.of if cost else name}
+        main = self.prepare.files.main.name
+        faults = [
+            f"release.{key}.of must be {name}, the project that this is published with, got {of!r} (say what "
+            "holds for this project, and then its name)"
+            for key, of in said.items()
+            if of != name
+        ]
+        if self.project.data != main:
+            faults.append(
+                f"project.data must be {main}, the main file of prepare, got {self.project.data!r} (read the "
+                "texts of project, policy and release anew: they are published with this data; then name it)"
+            )
+        return faults
 
 
 def read_yaml(path: Path) -> Any:

@@ -16,5 +16,7 @@ class Project(Section):
     intended_use: Text
     out_of_scope: Text
     owner: Text
+    data: Text
+    """The main file that these texts speak of: another file needs other texts, and then its name here."""
     data_origin: Text
     data_licence: Text

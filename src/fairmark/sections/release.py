@@ -41,6 +41,8 @@ class Licences(Section):
 class Governance(Section):
     """Who answers for the data (the roles of CycloneDX 1.6, `data.governance`)."""
 
+    of: Text
+    """The name of the project that this is said of."""
     owner: Text
     steward: Text
     custodian: Text
@@ -49,6 +51,8 @@ class Governance(Section):
 class EnvironmentalCost(Section):
     """What training cost, as measured once and written down: a measurement in a release would change it."""
 
+    of: Text
+    """The name of the project whose training was measured."""
     training_kwh: Annotated[float, Field(ge=0)]
     training_co2_g: Annotated[float, Field(ge=0)]
     how: Text

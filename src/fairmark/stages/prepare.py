@@ -12,25 +12,48 @@ from pathlib import Path
 from fairmark.data.describe import taken_for
 from fairmark.data.table import prepared
 from fairmark.entry import run
+from fairmark.errors import InputError
 from fairmark.files import write_json, write_parquet
+from fairmark.sections.release import Privacy
 from fairmark.sections.table import Prepare
 from fairmark.terminal import say
 
 
-def prepare(data: Path, table: Path, evidence: Path, schema: Path, summary: Path, params: Prepare) -> None:
+def prepare(
+    data: Path, table: Path, evidence: Path, schema: Path, summary: Path, params: Prepare, privacy: Privacy
+) -> None:
     """Write the table, the evidence and their descriptions.
 
     Raises
     ------
     InputError
-        With every fault of every raw file, one line each.
+        With every fault of every raw file, one line each, and with what params.yaml or the data sheet says of
+        another table.
     """
     made = prepared(data, params)
+    _refuse_others(data, params, privacy, {*made.summary["columns"], *made.summary["unread"]})
     write_parquet(table, made.table)
     write_parquet(evidence, made.evidence)
     write_json(schema, made.schema)
     write_json(summary, made.summary)
     say(*taken_for(made.summary))
+
+
+def _refuse_others(data: Path, params: Prepare, privacy: Privacy, columns: set[str]) -> None:
+    roles = (params.target.column, params.row_id, params.person, params.time, params.weight)
+    known = {*columns, *params.drop, *roles}
+    faults = [
+        f"privacy.personal: must name columns of {params.files.main.name}, got {name!r}, which it has not"
+        for name in privacy.personal
+        if name not in known
+    ]
+    sheet, main = data / "DATASHEET.md", params.files.main.name
+    if not sheet.is_file():
+        say(f"prepare: no {sheet.name} in {data.name}/: a release of this data says not where it comes from")
+    elif Path(main).stem.casefold() not in sheet.read_text(encoding="utf-8", errors="replace").casefold():
+        faults.append(f"{sheet.name}: must name {main}, the file it speaks of, got a text that does not")
+    if faults:
+        raise InputError(*faults)
 
 
 if __name__ == "__main__":

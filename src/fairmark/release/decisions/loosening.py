@@ -8,7 +8,7 @@ signed by a known key (`release_tags`).
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from fairmark.release.decisions.approvers import (
     read_approvers,
 )
 from fairmark.release.decisions.asked import POLICY, Asked
-from fairmark.release.decisions.direction import LOOSENED, SECTIONS, Change
+from fairmark.release.decisions.direction import LOOSENED, NEUTRAL, SECTIONS, Change
 from fairmark.release.decisions.policy_base import (
     BASE,
     authors,
@@ -36,7 +36,7 @@ from fairmark.release.decisions.policy_base import (
     policy_at,
 )
 from fairmark.release.decisions.release_tags import ReleaseTags, is_shallow, release_tags
-from fairmark.release.foreign import foreign_text, foreign_yaml
+from fairmark.release.foreign import foreign_json, foreign_text, foreign_yaml
 from fairmark.release.git import need
 from fairmark.release.signatures.envelope import canonical
 from fairmark.sections.release import Approvals
@@ -44,6 +44,7 @@ from fairmark.sections.release import Approvals
 if TYPE_CHECKING:
     from fairmark.release.signatures.keys import PublicKey
 
+SUMMARY = "artifacts/prepare/summary.json"
 NO_RELEASE = "no release yet and no base named: nothing to compare the policy with"
 ALONE = (
     "nobody may approve it, and there are two ways on: take back what is loosened; or name a second person "
@@ -152,7 +153,8 @@ def compare(
         return Compared(None, why, untold, (), (), _asked(params, after, text, 0, of), Counted((), ()), ())
     commit = commit_of(root, base)
     before, known = policy_at(root, commit)
-    found = (*changes_since(before, after, base), *approver_changes(known, head))
+    moved = [_of_no_column(each, params, root) for each in changes_since(before, after, base)]
+    found = (*moved, *approver_changes(known, head))
     who, keys = authors(root, commit)
     makers = keys | ({maker.keyid} if maker else set())
     who |= {each for each in (named([*known, *head], key) for key in makers) if each}
@@ -162,6 +164,34 @@ def compare(
     envelopes, faults = kept(root, asked) if needed else ({}, [])
     counted = count(envelopes, asked, known, _now())
     return Compared(base, why, untold, found, tuple(known), asked, counted, tuple(faults))
+
+
+def _of_no_column(change: Change, params: Params, root: Path) -> Change:
+    """Return a change as neutral when it takes a column out of the personal ones that the data does not have.
+
+    Which columns it has is what `prepare` wrote of it; where that is not here, the change stays as it is.
+    """
+    name, _, what = change.text.rpartition(" is ")
+    if (change.where, what) != ("privacy.personal", "taken out") or not (root / SUMMARY).is_file():
+        return change
+    summary, said = foreign_json(root / SUMMARY), params.prepare
+    roles = (said.target.column, said.row_id, said.person, said.time, said.weight)
+    try:
+        columns = {
+            *summary["columns"],
+            *summary["unread"],
+            *summary["dropped"],
+            *said.drop,
+            *said.columns,
+            *roles,
+        }
+    except (LookupError, TypeError):
+        return change
+    return (
+        change
+        if name in columns
+        else replace(change, way=NEUTRAL, text=f"{change.text}, no column of this data")
+    )
 
 
 def refuse_unless_approved(root: Path) -> Compared:
