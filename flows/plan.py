@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import RefusedError, StateError
+from fairmark.judge.wording import one_sided
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Finding, Verdict
@@ -100,7 +101,30 @@ def refuse_changed(dirty: Sequence[str]) -> None:
 
 
 LONGEST = 12
-"""How many findings a refusal repeats; the report has them all."""
+"""How many limits a refusal names; the report has them all."""
+NAMED = 5
+"""How many of a limit's further comparisons are named."""
+
+
+def told(verdict: "Verdict") -> list[str]:
+    """Return a line for each limit in the way: the comparison that decides it, and which are like it."""
+    ours: dict[str, list[Finding]] = {}
+    for finding in verdict.findings:
+        if in_the_way(finding):
+            ours.setdefault(finding.limit, []).append(finding)
+    return [_line(each) for each in ours.values()]
+
+
+def _line(found: Sequence["Finding"]) -> str:
+    from fairmark.judge.verdict import decisive
+
+    first = decisive(found)
+    others = [each.group or "all rows" for each in found if each is not first]
+    if not others:
+        return f"{first.limit}: {first.text}"
+    more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
+    named = "; ".join(others[:NAMED])
+    return f"{first.limit}: {first.text} So it is, less far from the limit, of {named}{more}."
 
 
 def refuse_unless_passed(verdict: "Verdict", report: str) -> None:
@@ -112,13 +136,10 @@ def refuse_unless_passed(verdict: "Verdict", report: str) -> None:
         With a line for each limit that stands in the way: which, what was found, what to do.
     """
     if verdict.outcome != "pass":
-        found = [f"{finding.limit}: {finding.text}" for finding in verdict.findings if in_the_way(finding)]
-        more = [f"and {len(found) - LONGEST} more"] if len(found) > LONGEST else []
         raise RefusedError(
-            f"verdict: must be pass, got {verdict.outcome}",
+            f"verdict: must be pass, got {verdict.state}",
             *verdict.faults,
-            *found[:LONGEST],
-            *more,
+            *told(verdict)[:LONGEST],
             f"report: {report}",
         )
 
@@ -169,8 +190,12 @@ SHOWN = ("selection_rate_ratio", "true_positive_rate_difference")
 def figures(measurements: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the lines of the summary: what was measured on test rows, each with its interval."""
     overall = measurements["overall"]
+    if said := one_sided(overall):
+        yield "beware", said
     for title, measure in (("AUC", "roc_auc"), ("accuracy", "accuracy")):
         yield title, _interval(overall.get(measure, {}))
+    if "selection_rate" in overall:
+        yield "selected", _interval(overall["selection_rate"])
     for attribute, disparities in measurements["disparities"].items():
         shown = [f"{m.replace('_', ' ')} {_interval(disparities[m])}" for m in SHOWN if m in disparities]
         yield attribute, ", ".join(shown)

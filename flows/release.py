@@ -96,9 +96,7 @@ def judged(params: Params, day: dt.date) -> "Verdict":
 
 def show(verdict: "Verdict", name: str) -> None:
     """Put the verdict and a link to the report into Prefect."""
-    create_table_artifact(
-        plan.table(verdict), key=f"{name}-verdict", description=f"Verdict: {verdict.outcome}"
-    )
+    create_table_artifact(plan.table(verdict), key=f"{name}-verdict", description=f"Verdict: {verdict.state}")
     create_link_artifact((ROOT / REPORT).as_uri(), link_text="Report", key=f"{name}-report")
 
 
@@ -115,7 +113,7 @@ def assemble(
         set_aside(folder)
     # The key is read where it is used, so that Prefect never sees it among a task's parameters.
     key = own_key(make=False)
-    message = f"{params.project.title} {goal.version}: verdict {verdict.outcome}"
+    message = f"{params.project.title} {goal.version}: verdict {verdict.state}"
     acceptance = Acceptance(
         ROOT, params.project.name, goal.version, message, seen.commit, key, tagged=goal.tagged
     )
@@ -248,7 +246,7 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     verdict = Verdict.from_json(read_json(folder / VERDICT))
     with progress.step("register") as step:
         step.note = register(folder, seen, params, verdict).text
-    summarise(progress, folder, seen, verdict.outcome)
+    summarise(progress, folder, seen, verdict)
 
 
 def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
@@ -261,7 +259,7 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     with progress.step("judge"):
         check_workspace(ROOT)
         verdict = judge(params, seen)
-    note(verdict=verdict.outcome)
+    note(verdict=verdict.state)
     plan.refuse_unless_passed(verdict, REPORT)
     with progress.step("costs"):
         cost = weigh(params)
@@ -275,7 +273,7 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
         version = register(folder, seen, params, verdict)
         record(folder, version, cost)
         step.note = version.text
-    summarise(progress, folder, seen, verdict.outcome, told(cost))
+    summarise(progress, folder, seen, verdict, told(cost))
 
 
 def held_to(found: loosening.Compared) -> None:
@@ -302,15 +300,16 @@ def gather(
     return goal, folder, made
 
 
-def summarise(progress: Progress, folder: Path, seen: "Trace", outcome: str, cost: str = "") -> None:
+def summarise(progress: Progress, folder: Path, seen: "Trace", verdict: "Verdict", cost: str = "") -> None:
     """Tell what was made, what was measured and how long it took."""
-    note(release=folder.name, statement_sha256=release_digest(folder), verdict=outcome)
+    note(release=folder.name, statement_sha256=release_digest(folder), verdict=verdict.state)
     name, _, version = folder.name.rpartition("-")
     lines = [
         ("release", str(folder.relative_to(ROOT))),
         ("tag", f"{name}@{version} on commit {seen.commit[:12]}"),
         ("signed", signer.signed()),
-        ("verdict", outcome),
+        ("verdict", verdict.state),
+        *(("stands on", each) for each in verdict.stands_on),
         *plan.figures(read_json(folder / "measurements.json")),
         *([("costs", cost)] if cost else []),
         ("report", str((folder / "report.html").relative_to(ROOT))),

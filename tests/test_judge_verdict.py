@@ -460,3 +460,19 @@ def test_bounds_of_groups_share_the_level_and_not_their_pairs() -> None:
     (hits, rows_), (more, others) = share(low), share(high)
     by_hand = beta.ppf(tail, hits, rows_ - hits + 1) / beta.ppf(1 - tail, more + 1, others - more)
     assert worst.bound == pytest.approx(by_hand, rel=1e-6)
+
+
+# ------------------------------------------------------------------ one word for one state
+
+
+def test_a_pass_that_rests_on_a_waiver_is_called_so_and_says_on_whom() -> None:
+    open_ = document(NEAR)
+    waived = judge(open_, policy(waivers=(_waiver(),)), DAY)
+
+    assert (waived.outcome, waived.state) == ("pass", "pass with waiver")
+    assert len(waived.stands_on) == 1
+    assert waived.stands_on[0].startswith("selection-rate-ratio (")
+    assert judge(open_, policy(), DAY).state == "insufficient evidence"
+    assert judge(WHOLE, policy(), DAY).state == "pass"
+    assert judge(document(UNFAIR), policy(), DAY).state == "fail"
+    assert waived.to_json()["state"] == "pass with waiver"

@@ -175,7 +175,7 @@ def _part(cells: Cells, rate: str) -> Part:
 
 def gains(entries: Mapping[str, Any], cells: Cells, tail: float) -> dict[str, dict[str, Any]]:
     """Return the entries `{"value", "low", "high"}` of every gain, for the measurements document."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in GAINS:
         each, why = gain(name, entries, cells)
         value = each.value

@@ -143,8 +143,8 @@ def _pairs(limit: Limit, entries: Mapping[str, Any]) -> Iterator[Compared]:
             low, high = sorted((one, two), key=lambda part: part.share)
             pair: Comparison = Ratio(low, high) if kind == "ratio" else Difference(high, low)
             if len(parts) > MANY:
-                ends = (low, high) if kind == "ratio" else (high, low)
-                pair = Pooled("ratio" if kind == "ratio" else "difference", *ends)
+                ratio = kind == "ratio"
+                pair = Pooled("ratio", low, high) if ratio else Pooled("difference", high, low)
             ends = pair.parts
             groups = tuple(str(part.group) for part in ends)
             rows = tuple(part.tests for part in ends)

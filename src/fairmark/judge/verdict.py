@@ -60,6 +60,9 @@ MISSED: Outcome = "fail"
 UNSURE: Outcome = "insufficient evidence"
 
 OVERRIDE = "override: "
+State = Literal["pass", "pass with waiver", "insufficient evidence", "fail"]
+WAIVED: State = "pass with waiver"
+"""A pass that would be none without what somebody decided and put on record: a waiver or an override."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,24 @@ class Verdict:
     guarantee: str
     judged_on: str | None
 
+    @property
+    def state(self) -> State:
+        """The one word for the verdict, wherever it is told: `pass with waiver` where a pass rests on one."""
+        return WAIVED if self.outcome == MET and self.stands_on else self.outcome
+
+    @property
+    def stands_on(self) -> tuple[str, ...]:
+        """What a pass rests on beside what was shown: each gated limit that a record lets go on, and who."""
+        through: dict[tuple[str, str], list[str]] = {}
+        for each in self.findings:
+            if each.gate and each.outcome != MET and each.waived_by is not None:
+                through.setdefault((each.limit, each.waived_by), []).append(each.group or "all rows")
+        return tuple(
+            f"{limit} ({_few(groups)}) by {by.removeprefix(OVERRIDE)}"
+            + (", although it fails" if by.startswith(OVERRIDE) else "")
+            for (limit, by), groups in through.items()
+        )
+
     def limits(self) -> dict[str, Outcome]:
         """Return the outcome of each limit; waivers count as passes, overrides leave a `fail`."""
         names = dict.fromkeys(finding.limit for finding in self.findings)
@@ -127,7 +148,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; `from_json` of them gives the verdict back, to ten digits."""
-        plain = asdict(self) | {"limits": self.limits()}
+        plain = asdict(self) | {"limits": self.limits(), "state": self.state}
         canonical: dict[str, Any] = steady(plain)
         return canonical
 
@@ -140,6 +161,25 @@ class Verdict:
         )
         kept = {f.name: plain[f.name] for f in fields(Verdict)}
         return Verdict(**kept | {"findings": findings, "faults": tuple(plain["faults"])})
+
+
+def _few(groups: Sequence[str]) -> str:
+    """Return up to three groups, and how many more there are."""
+    more = f" and {len(groups) - 3} more" if len(groups) > 3 else ""
+    return ", ".join(groups[:3]) + more
+
+
+SEVERITY = (MISSED, UNSURE, MET)
+
+
+def decisive(findings: Sequence[Finding]) -> Finding:
+    """Return the comparison that decides a limit: the worst outcome, and of these the least room."""
+
+    def rank(finding: Finding) -> tuple[int, float]:
+        room = float("-inf") if finding.bound is None else finding.bound - finding.limit_value
+        return SEVERITY.index(finding.outcome), room if finding.at == "at_least" else -room
+
+    return min(findings, key=rank)
 
 
 @dataclass(frozen=True)

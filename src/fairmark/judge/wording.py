@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from fairmark.judge.limits import Compared
 from fairmark.sections.policy import Policy, Waiver
@@ -46,6 +47,21 @@ def sentences(
         yield f"Few test rows: {' and '.join(few)}, below the policy's {policy.min_group_rows:,}."
 
 
+RARE = 0.01
+"""Share selected under which, or over 1 minus which, hardly anything is decided."""
+
+
+def one_sided(overall: Mapping[str, Any]) -> str:
+    """Return in words that nearly everybody or nearly nobody is selected, or nothing."""
+    entry = overall.get("selection_rate", {})
+    rate = entry.get("value")
+    if rate is None or RARE <= rate <= 1 - RARE:
+        return ""
+    who = "Nearly everybody" if rate > RARE else "Nearly nobody"
+    share = f"{_number(rate)} of the test rows"
+    return f"{who} is selected ({share}): such groups are alike because hardly anything is decided."
+
+
 def _where(each: Compared) -> str:
     limit = each.limit
     rate = f" ({spoken(each.rate)})" if not limit.measure.startswith(each.rate) else ""
@@ -86,10 +102,31 @@ def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] 
         if more is None:
             yield f"No reasonable number of rows decides at {_number(value)}: change the model {waived}."
             return
+        if cause := _too_few(each, more):
+            yield f"{cause} Change the threshold or the model, {waived}."
+            return
         asked = " and ".join(
             f"{rows:,} more test rows{f' of {group}' if group else ''}" for group, rows in more.items()
         )
         yield f"About {asked} would decide if these rates persist; get them, {waived}."
+
+
+MANIFOLD = 10
+"""Times the rows at hand, above which more rows are no advice."""
+
+
+def _too_few(each: Compared, more: Mapping[str, int]) -> str:
+    """Return why no number of rows that can be had decides: of which rate how few rows there are."""
+    if sum(more.values()) <= MANIFOLD * sum(each.rows):
+        return ""
+    parts = each.comparison.parts
+    counts = " and ".join(
+        f"{part.hits:,.0f} of {part.rows:,.0f}{f' ({part.group})' if part.group else ''}" for part in parts
+    )
+    return (
+        f"The {spoken(each.rate)} counts {counts}: so few, or so near the limit, that {sum(more.values()):,} "
+        "more rows would be needed."
+    )
 
 
 def waived(

@@ -53,7 +53,7 @@ def state(
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
                 "externalParameters": external,
-                "internalParameters": {"cleanTree": not trace.dirty, "verdict": verdict.outcome},
+                "internalParameters": {"cleanTree": not trace.dirty, "verdict": verdict.state},
                 "resolvedDependencies": _dependencies(root, trace),
             },
             "runDetails": {"builder": {"id": BUILDER, "version": _versions()}},

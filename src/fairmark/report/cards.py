@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairmark.judge.wording import one_sided
 from fairmark.report import people
 from fairmark.report.cutoffs import own_thresholds
 from fairmark.report.environment import html, markdown
 from fairmark.report.facts import Facts
 from fairmark.report.groups import APART, small_groups
-from fairmark.report.limits import SIGNS, decisive, gates_fairness, on_record, sentence
+from fairmark.report.limits import SIGNS, decisive, gates_fairness, on_record, sentence, state
 from fairmark.report.markdown import rendered
 from fairmark.report.words import HEADLINE, count, listed, meaning, measured, number, setting, title
 
@@ -36,7 +37,8 @@ def card(facts: Facts) -> str:
         project=facts.project,
         policy=facts.policy,
         label=facts.schema["label"],
-        outcome=facts.verdict.outcome,
+        outcome=state(facts.verdict, facts.policy),
+        beware=one_sided(facts.measurements["overall"]),
         sentence=" ".join(filter(None, [sentence(facts.verdict), on_record(facts.verdict, facts.policy)])),
         guarantee=facts.verdict.guarantee,
         gates_fairness=gates_fairness(facts.policy),

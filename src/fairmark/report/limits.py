@@ -3,29 +3,38 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairmark.judge.verdict import Finding, Verdict, covers
+from fairmark.judge.verdict import SEVERITY, WAIVED, Finding, State, Verdict, covers, decisive
+from fairmark.judge.wording import one_sided
 from fairmark.report.pieces import NUMBER, STRIP, Column, Table
 from fairmark.report.strips import axis, gate, unit
 from fairmark.report.svg import Scale, around
 from fairmark.report.words import OPEN_ENDED, count, listed, number, title
 from fairmark.sections.policy import Limit, Policy, Waiver
 
-STYLES = {"pass": "pass", "fail": "fail", "insufficient evidence": "unsure"}
-SEVERITY = ("fail", "insufficient evidence", "pass")
+STYLES = {"pass": "pass", WAIVED: "pass", "fail": "fail", "insufficient evidence": "unsure"}
 SIGNS = {"at_least": "at least", "at_most": "at most"}
 SIDES = {"at_least": "lower bound", "at_most": "upper bound"}
 
 
-def verdict_view(verdict: Verdict, policy: Policy, decimals: int) -> Mapping[str, Any]:
+def verdict_view(
+    verdict: Verdict, policy: Policy, decimals: int, measured: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
     """Return the outcome, one sentence about it, and each limit in the order of the policy."""
     return {
         "outcome": verdict.outcome,
-        "style": STYLES[verdict.outcome],
+        "beware": one_sided(measured or {}),
+        "state": state(verdict, policy),
+        "style": STYLES[state(verdict, policy)],
         "sentence": " ".join(filter(None, [sentence(verdict), on_record(verdict, policy)])),
         "guarantee": verdict.guarantee,
         "limits": [_limit(limit, verdict, policy, decimals) for limit in policy.required],
         "gates_fairness": gates_fairness(policy),
     }
+
+
+def state(verdict: Verdict, policy: Policy) -> State:
+    """Return the word for the verdict: of one on no day, that of a day when all that is on record stands."""
+    return WAIVED if on_record(verdict, policy) else verdict.state
 
 
 def gates_fairness(policy: Policy) -> bool:
@@ -68,16 +77,6 @@ def _recorded(finding: Finding, policy: Policy) -> Sequence[Waiver]:
     if finding.outcome == "fail":
         return policy.overrides if finding.value is not None else ()
     return policy.waivers
-
-
-def decisive(findings: Sequence[Finding]) -> Finding:
-    """Return the comparison that decides a limit: the worst outcome, and of these the least room."""
-
-    def rank(finding: Finding) -> tuple[int, float]:
-        room = float("-inf") if finding.bound is None else finding.bound - finding.limit_value
-        return SEVERITY.index(finding.outcome), room if finding.at == "at_least" else -room
-
-    return min(findings, key=rank)
 
 
 def _limit(limit: Limit, verdict: Verdict, policy: Policy, decimals: int) -> Mapping[str, Any]:

@@ -36,7 +36,7 @@ def page(facts: Facts) -> str:
         project=facts.project,
         policy=facts.policy,
         label=facts.schema["label"],
-        verdict=verdict_view(facts.verdict, facts.policy, facts.decimals),
+        verdict=verdict_view(facts.verdict, facts.policy, facts.decimals, facts.measurements["overall"]),
         tiles=_tiles(facts),
         rows=count(facts.measurements["data"]["rows"]),
         threshold=cutoffs.each(facts),

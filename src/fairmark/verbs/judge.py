@@ -55,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
     else:
         for finding in verdict.findings:
             say(f"{finding.outcome}: {finding.text}")
-        say(f"verdict: {verdict.outcome}")
+        say(f"verdict: {verdict.state}{''.join(f'; on {each}' for each in verdict.stands_on)}")
     return 0 if verdict.outcome == "pass" else 3
 
 

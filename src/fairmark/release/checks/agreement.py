@@ -120,8 +120,9 @@ def verdict(opened: Opened) -> str:
     same(opened.verdict, judged(opened), VERDICT, "what the policy gives on these measurements")
     outcome = str(opened.verdict["outcome"])
     stated = opened.definition["internalParameters"]["verdict"]
-    same([stated, outcome], ["pass", "pass"], VERDICT, "a pass, here and in the statement")
-    return f"{outcome}, and the same when judged again"
+    state = str(opened.verdict["state"])
+    same([stated, outcome], [state, "pass"], VERDICT, "a pass, here and in the statement")
+    return f"{state}, and the same when judged again"
 
 
 def metrics(opened: Opened) -> str:

@@ -137,7 +137,7 @@ def candidate(
         needed=rules.waived if waived else rules.plain,
     )
     lines = tuple(dict.fromkeys(_through(each) for each in through))
-    return Candidate(asked, name, version, release.commit, str(release.verdict["outcome"]), lines)
+    return Candidate(asked, name, version, release.commit, str(release.verdict["state"]), lines)
 
 
 def _through(finding: Mapping[str, Any]) -> str:

@@ -53,7 +53,7 @@ def model_component(
         },
         "properties": [
             _property("fairmark:hash", METHOD),
-            _property("fairmark:verdict", verdict["outcome"]),
+            _property("fairmark:verdict", verdict["state"]),
             *(
                 _property(f"fairmark:limit:{name}", outcome)
                 for name, outcome in sorted(verdict["limits"].items())
