@@ -4,6 +4,7 @@
 #   make test     set everything up, then run the tests
 #   make check    format, lint, types, import contracts, and whether the policy was loosened without approvals
 #   make prove    the slow proofs
+#   make fuzz     hostile bytes for every parser of foreign files, for some minutes
 #   make bench    side-by-side measurements against peers
 #   make audit    bandit, zizmor, pip-audit and gitleaks (the last two need the network, and gitleaks on PATH)
 #   make lock     resolve the requirement files anew
@@ -14,7 +15,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check format prove bench audit lock wheels clean
+.PHONY: run test check format prove fuzz bench audit lock wheels clean
 
 BIN := .venv/bin
 UV := .venv-tools/bin/uv --quiet
@@ -52,6 +53,10 @@ format: $(READY)
 
 prove: $(READY)
 	@$(BIN)/python -m pytest -m proof -s
+
+fuzz: export FAIRMARK_FUZZ ?= 3000
+fuzz: $(READY)
+	@$(BIN)/python -m pytest tests/test_fuzz.py tests/test_archive_readers.py
 
 bench: export FAIRMARK_BENCH_PYTHON := $(CURDIR)/.venv-bench/bin/python
 bench: $(READY) .venv-bench/.ready

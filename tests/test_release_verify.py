@@ -635,7 +635,7 @@ def test_an_error_of_our_own_is_no_forgery(small_release: Path, monkeypatch: pyt
     def broken(_: object) -> str:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setitem(CHECKS, "card", broken)  # type: ignore[index]
+    monkeypatch.setitem(CHECKS, "card", broken)
 
     facts = {fact.name: fact for fact in verify(small_release, None, MINE.public)}
     assert facts["card"].held is None

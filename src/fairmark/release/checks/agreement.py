@@ -1,5 +1,6 @@
 """Do the parts of a release agree: params, pipeline, data, model, measurements and verdict."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from fairmark.errors import VerificationError
 from fairmark.files import sha256, steady
 from fairmark.release.checks.opened import Opened
 from fairmark.release.contents import DATASHEET, GATHERED, VERDICT
-from fairmark.release.hashes import address, files_of, folder_address, folder_sha256
+from fairmark.release.hashes import address, files_of, folder_address, folder_sha256, names
 
 
 def params(opened: Opened) -> str:
@@ -87,6 +88,7 @@ def outputs(opened: Opened) -> str:
         for name, source in made.items()
         if not _as_stated(opened, name, source)
     ]
+    faults += _addresses(opened, named)
     if faults:
         raise VerificationError(*faults)
     return f"{len(made)} outputs have the bytes that dvc.lock and the statement name"
@@ -94,6 +96,10 @@ def outputs(opened: Opened) -> str:
 
 def model(opened: Opened) -> str:
     """Check that the measurements are of this model at this threshold."""
+    listed = opened.json("model/model.json")["files"]
+    there = {name: sha256(opened.folder / "model" / name) for name in names(opened.folder / "model")}
+    there.pop("model.json", None)
+    same(dict(listed), there, "model/model.json", "of the files of the model")
     digest, threshold = folder_sha256(opened.folder / "model"), opened.json("model/model.json")["threshold"]
     same(opened.measurements["model"]["sha256"], digest, "measurements.json", "of this model")
     same(
@@ -126,16 +132,55 @@ def verdict(opened: Opened) -> str:
 
 
 def metrics(opened: Opened) -> str:
-    """Check that metrics.json says what was measured."""
-    found, measured = opened.json("metrics.json"), opened.measurements
-    overall = {name: measured["overall"][name]["value"] for name in found if name in measured["overall"]}
+    """Check that metrics.json says what was measured, and nothing besides."""
+    found, measured, model = opened.json("metrics.json"), opened.measurements, opened.json("model/model.json")
+    beside = {"fairness", "threshold", "thresholds"}
+    overall = {name: measured["overall"][name]["value"] for name in found if name not in beside}
     same({name: found[name] for name in overall}, overall, "metrics.json", "what was measured")
+    same(found["threshold"], model["threshold"], "metrics.json: threshold", "the model's")
+    own = model.get("thresholds")
+    same(found.get("thresholds"), own and own["groups"], "metrics.json: thresholds", "the model's")
     for attribute, gaps in found["fairness"].items():
-        wanted = {name: measured["disparities"][attribute][name]["value"] for name in gaps}
+        wanted = {name: entry["value"] for name, entry in measured["disparities"][attribute].items()}
         same(gaps, wanted, f"metrics.json: {attribute}", "what was measured")
     if not overall or set(found["fairness"]) != set(measured["disparities"]):
         raise VerificationError("metrics.json: must have quality, and every attribute, got less")
     return f"{len(overall)} measures, and the gaps by {', '.join(found['fairness'])}, as measured"
+
+
+def schema(opened: Opened) -> str:
+    """Check that schema.json is what the params ask for, and what the model and the measurements know."""
+    found, prepare = opened.json("schema.json"), opened.params["prepare"]
+    target, label = prepare["target"], found["label"]
+    same(label["column"], target["column"], "schema.json: label", "the target of params.yaml")
+    for end in ("positive", "negative"):
+        if isinstance(target[end], str):
+            same(label[end], target[end], f"schema.json: label: {end}", "what params.yaml says")
+    for key, wanted in (
+        ("row_id", prepare["row_id"]),
+        ("timed", prepare["time"] is not None),
+        ("weighted", prepare["weight"] is not None),
+        ("test_file", prepare["files"]["test"] is not None),
+    ):
+        same(found[key], wanted, f"schema.json: {key}", "what params.yaml says")
+    attributes, protected = found["attributes"], prepare["protected"]
+    same(sorted(attributes), sorted(protected), "schema.json: attributes", "those of params.yaml")
+    for name, entry in attributes.items():
+        asked = protected[name]
+        same(entry["by"], asked["by"], f"schema.json: {name}", "made as params.yaml says")
+        parts = [attributes[part] for part in asked["of"]] if asked["by"] == "cross" else []
+        columns = [each for part in parts for each in part["columns"]] or [asked.get("column")]
+        same(entry["columns"], columns, f"schema.json: {name}", "of the columns that params.yaml says")
+        groups = sorted(opened.measurements["groups"][name])
+        same(sorted(entry["groups"]), groups, f"schema.json: {name}", "of the groups that were measured")
+    known = {column["name"]: column for column in opened.json("model/encoder.json")["columns"]}
+    same([it["name"] for it in found["features"]], list(known), "schema.json: features", "the model's")
+    for feature in found["features"]:
+        column, where = known[feature["name"]], f"schema.json: {feature['name']}"
+        same(feature["kind"], column["kind"], where, "of the kind that the model knows")
+        if not set(column["categories"] or ()) <= set(feature["categories"] or ()):
+            raise VerificationError(f"{where}: must have the categories that the model knows, got others")
+    return f"{len(known)} features, {len(attributes)} attributes and the label, as params and model say"
 
 
 def judged(opened: Opened) -> Any:
@@ -158,6 +203,16 @@ def judged(opened: Opened) -> Any:
     ).to_json()
 
 
+def _addresses(opened: Opened, named: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a fault for each output whose files, as the statement names them, are not what dvc.lock says."""
+    belonging: dict[str | None, list[dict[str, Any]]] = {}
+    for item in opened.inputs.values():
+        belonging.setdefault(output_of(item), []).append(item)
+    for path, md5 in named.items():
+        if _sums(path, belonging.get(path, [])) != {md5}:
+            yield f"statement: must name the files of {path} as dvc.lock does, got others"
+
+
 def _as_stated(opened: Opened, name: str, source: str) -> bool:
     """Return whether the file or folder `name` has the SHA-256 of what the release was made from."""
     return all(
@@ -172,6 +227,8 @@ def _sums(path: str, stated: list[dict[str, Any]]) -> set[str]:
         {"md5": item["annotations"]["md5"], "relpath": item["name"].removeprefix(f"{path}/")}
         for item in stated
     ]
+    if not sums:
+        return set()
     whole = sums[0]["md5"] if [entry["relpath"] for entry in sums] == [path] else folder_address(sums)
     return {whole, *(item["annotations"]["outputAddress"] for item in stated)}
 

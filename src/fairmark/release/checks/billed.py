@@ -5,7 +5,9 @@ nothing else in a release to be compared with: that it is there and well-formed 
 true rests on the signature. fairmark's own hash is compared where the statement names its source files.
 """
 
+import json
 import re
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +20,22 @@ from fairmark.release.materials import licences
 from fairmark.release.materials.locks import MARKER, MARKERS, locked, normal
 from fairmark.release.materials.records import over
 
+_PURL = re.compile(r"pkg:pypi/([A-Za-z0-9._-]+)@([A-Za-z0-9._!+-]+)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+_TOP = {
+    "$schema", "bomFormat", "specVersion", "version", "serialNumber",
+    "metadata", "components", "dependencies",
+}  # fmt: skip
+_PART = {
+    "type", "bom-ref", "name", "version", "description", "licenses", "hashes", "purl", "scope", "properties",
+    "externalReferences", "author", "authors", "cpe", "evidence", "group", "publisher", "supplier",
+}  # fmt: skip
+_OF_KIND = {
+    "application": {"pedigree"},
+    "machine-learning-model": {"modelCard", "components"},
+    "data": {"data"},
+}
 
 Part = dict[str, Any]
 
@@ -34,6 +51,7 @@ def bill(opened: Opened) -> str:
         *_libraries(_of(found, "library"), wanted, known),
         *_made(opened, found, machine),
         *_form(found),
+        *_beside(found),
         *_licences(opened, found),
         *billed_model.model(opened, _of(found, "machine-learning-model")),
         *billed_model.data(opened, _of(found, "data")),
@@ -108,6 +126,31 @@ def _form(found: Part) -> Iterator[str]:
     yield from (f"must use the reference {name} once, got more" for name, n in references.items() if n > 1)
     named = {name for entry in found["dependencies"] for name in (entry["ref"], *entry.get("dependsOn", []))}
     yield from (f"must lead somewhere with {name}, got nothing" for name in sorted(named - set(references)))
+
+
+def _beside(found: Part) -> Iterator[str]:
+    """Yield a fault for what no release's bill has: hidden parts, other kinds of entries, wrong addresses."""
+    if odd := sorted(set(found) - _TOP):
+        yield f"must hold what is known here, got {odd[0][:40]!a} beside it"
+    if (found["bomFormat"], found["specVersion"], found["version"]) != ("CycloneDX", "1.6", 1):
+        yield "must be CycloneDX 1.6, the first of its number, got another"
+    for part in (found["metadata"]["component"], *found["components"]):
+        if odd := sorted(set(part) - _PART - (_OF_KIND.get(part["type"], set()))):
+            yield f"{part['name'][:80]} must hold what is known here, got {odd[0][:40]!a} beside it"
+        if part["type"] == "library":
+            said = _PURL.fullmatch(part.get("purl", ""))
+            if "purl" in part and (
+                not said or (normal(said[1]), said[2]) != (normal(part["name"]), part["version"])
+            ):
+                yield f"{part['name'][:80]} must have its own address in the index, got another or an odd one"
+    application = found["metadata"]["component"]
+    wanted = f"pkg:generic/{application['name']}@{application['version']}"
+    if application.get("purl") != wanted:
+        yield f"{application['name'][:80]} must have the address {wanted}, got another"
+    serial = {key: value for key, value in found.items() if key != "serialNumber"}
+    number = uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(serial, sort_keys=True))
+    if found["serialNumber"] != f"urn:uuid:{number}":
+        yield "must have the number that its content gives, got another"
 
 
 def _licences(opened: Opened, found: Part) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,8 @@ class _Cell:
 def card(opened: Opened) -> str:
     """Check the tables of measures on the card, all rows and by group, against the measurements."""
     wanted = _wanted(opened.measurements, int(opened.params["document"]["decimals"]))
-    shown = {(cell.attribute, cell.row, cell.column): cell.text for cell in _cells(opened.text(NAME))}
+    cells = [((cell.attribute, cell.row, cell.column), cell.text) for cell in _cells(opened.text(NAME))]
+    shown, times = dict(cells), Counter(key for key, _ in cells)
     known = {key: text for key, text in shown.items() if key in wanted}
     wrong = [
         f"{row} {attribute} must be {wanted[attribute, row, column]}, got {text}"
@@ -42,6 +44,16 @@ def card(opened: Opened) -> str:
         f"{row} must stand on the card, got nothing"
         for attribute, row, column in wanted
         if not attribute and (attribute, row, column) not in known
+    ]
+    wrong += [
+        f"{row} {attribute} must stand on the card once, got it {times[attribute, row, column]} times"
+        for attribute, row, column in known
+        if times[attribute, row, column] > 1
+    ]
+    wrong += [
+        f"{row} {attribute} must be a measure that was measured, got {text}"
+        for (attribute, row, column), text in shown.items()
+        if column == VALUE and (attribute, row, column) not in wanted
     ]
     wrong += [f"a table by {name} must stand on the card, got none" for name in _unshown(opened, known)]
     if wrong:

@@ -1,12 +1,13 @@
 """Is this the folder that the statement states: every file, every byte, and nothing beside them."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import sha256
 from fairmark.release.checks.opened import PLAIN_NAME, Opened
-from fairmark.release.contents import BILL, GATHERED, PINNED, SEALS, STATEMENT, VERDICT
+from fairmark.release.contents import BILL, DATASHEET, GATHERED, PINNED, SEALS, STATEMENT, VERDICT
 from fairmark.release.signatures.envelope import STATEMENT_TYPE
 from fairmark.release.statement import BUILD_TYPE, PREDICATE_TYPE
 from fairmark.release.trace import check_version
@@ -49,6 +50,13 @@ def files(opened: Opened) -> str:
     faults = [f"{name}: must be there, got nothing" for name in sorted((stated | needed) - found)]
     faults += [
         f"{name}: must be named by the statement, got a file too many" for name in sorted(found - stated)
+    ]
+    # A stated file that no check reads could say anything under the seal.
+    known = needed | {*SEALS, Path(DATASHEET).name}
+    faults += [
+        f"{name}: must be a file of a release, got one that nothing asks for"
+        for name in sorted(found & stated)
+        if name not in known and not name.startswith("model/")
     ]
     if faults:
         raise VerificationError(*faults)

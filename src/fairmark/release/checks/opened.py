@@ -152,7 +152,7 @@ class Opened:
     def stages(self) -> dict[str, Any]:
         """The stages of dvc.lock."""
         self.check("dvc.lock")
-        return shaped(read_lock(self.folder / "dvc.lock"), "dvc.lock")
+        return self._mapping(read_lock(self.folder / "dvc.lock"), "dvc.lock")
 
     @cached_property
     def data(self) -> dict[str, dict[str, Any]]:

@@ -28,6 +28,7 @@ CHECKS: Mapping[str, Check] = {
     "model": agreement.model,
     "verdict": agreement.verdict,
     "metrics": agreement.metrics,
+    "schema": agreement.schema,
     "card": card.card,
     "data card": data_told.data_card,
     "personal data": personal.personal,
