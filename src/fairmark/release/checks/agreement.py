@@ -169,7 +169,8 @@ def schema(opened: Opened) -> str:
         asked = protected[name]
         same(entry["by"], asked["by"], f"schema.json: {name}", "made as params.yaml says")
         parts = [attributes[part] for part in asked["of"]] if asked["by"] == "cross" else []
-        columns = [each for part in parts for each in part["columns"]] or [asked.get("column")]
+        crossed = dict.fromkeys(each for part in parts for each in part["columns"])
+        columns = [*crossed] or [asked.get("column")]
         same(entry["columns"], columns, f"schema.json: {name}", "of the columns that params.yaml says")
         groups = sorted(opened.measurements["groups"][name])
         same(sorted(entry["groups"]), groups, f"schema.json: {name}", "of the groups that were measured")
