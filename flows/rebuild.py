@@ -16,6 +16,7 @@ if __name__ == "__main__":  # what can be refused is refused before Prefect is i
 
 # isort: split
 # Prefect reads its settings when it is imported: the lines above have set them.
+import sys
 import tempfile
 from pathlib import Path
 
@@ -36,16 +37,20 @@ from fairmark.release.checks.opened import Opened
 from fairmark.release.contents import STATEMENT
 from fairmark.release.hashes import check_workspace, stage_outputs
 from fairmark.release.rebuilds import remade
+from fairmark.release.rebuilds.isolation import Isolation, impossible
 
 
 @task(**PATIENT, task_run_name="clone")
 def clone(tag: str, target: Path) -> None:
     """Check the commit of `tag` out into a folder of its own, and pull its data there."""
     for words in (
-        ["clone", "--quiet", "--no-checkout", str(ROOT), str(target)],
+        ["-c", "transfer.fsckObjects=true", "clone", "--quiet", "--no-local", "--no-checkout", "--template=",
+         str(ROOT), str(target)],
         ["checkout", "--quiet", f"refs/tags/{tag}"],
-    ):
-        ended = child.run(["git", *words], target if target.exists() else ROOT)
+    ):  # fmt: skip
+        ended = child.run(
+            ["git", "-c", "core.hooksPath=/dev/null", *words], target if target.exists() else ROOT
+        )
         if ended.code:
             raise StateError(f"git {words[0]}: must end well, got", *ended.lines[-3:])
 
@@ -57,9 +62,25 @@ def data(target: Path) -> None:
 
 
 @task(**PATIENT, task_run_name="{stage}")
-def remake(stage: str, target: Path) -> str:
-    """Run one stage of the clone by force."""
-    return repro.reproduce(target, stage, say, force=True)
+def remake(stage: str, target: Path, apart: Isolation | None) -> str:
+    """Run one stage of the clone by force, kept apart where it is said how."""
+    return repro.reproduce(target, stage, say, force=True, apart=apart)
+
+
+def isolation(place: Path) -> Isolation:
+    """Return how the stages are kept apart.
+
+    Raises
+    ------
+    StateError
+        When this machine can't.
+    """
+    if why := impossible(place):
+        raise StateError(
+            f"isolation: must be possible to run what a release holds, got {why} "
+            "(on a machine that holds nothing else: the flow's parameter unsafe_here)"
+        )
+    return Isolation(place, (Path(sys.prefix),))
 
 
 def last(name: str) -> str:
@@ -116,14 +137,21 @@ def addresses(folder: Path) -> dict[str, str]:
 
 @flow(name="rebuild")
 @remembered(lambda: ROOT, needed=False)
-def rebuild() -> None:
-    """Make the last release again in a clean clone, and compare every hash."""
+def rebuild(*, unsafe_here: bool = False) -> None:
+    """Make the last release again in a clean clone, and compare every hash.
+
+    Parameters
+    ----------
+    unsafe_here
+        Whether the stages run with all rights of the worker, where they can't be kept apart.
+    """
     name = read_params(ROOT / "params.yaml").project.name
     tag = last(name)
     note(release=tag.replace("@", "-"))
     LOG.info("rebuilding %s in a clean clone", tag)
     with tempfile.TemporaryDirectory(prefix="fairmark-rebuild-") as folder:
         target = Path(folder) / "clone"
+        apart = None if unsafe_here else isolation(Path(folder))
         clone(tag, target)
         order = repro.stages(target)
         progress = Progress(["data", *order, "compare"])
@@ -134,7 +162,7 @@ def rebuild() -> None:
             data(target)
         for stage in order:
             with progress.step(stage) as step:
-                step.note = remake(stage, target)
+                step.note = remake(stage, target, apart)
         with progress.step("compare"):
             compare(tag, released, target, opened)
         LOG.info("%s was made again: %d outputs, the same hashes, %s", tag, len(released), progress.total())

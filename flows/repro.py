@@ -6,6 +6,7 @@ The stages are reached only through `dvc repro`, started as a child program.
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import child
 
 from fairmark.errors import InputError, StateError
 from fairmark.release.foreign import foreign_yaml
+from fairmark.release.rebuilds.isolation import Isolation
 
 DATA = "data.dvc"
 """The file that names the raw data by its hash."""
@@ -98,11 +100,14 @@ def pull_fault(lines: Sequence[str]) -> StateError:
     return kind(f"data: must be pulled as {DATA} names it, got", *_words(lines))
 
 
-def reproduce(root: Path, stage: str, say: Say, *, force: bool = False) -> str:
+def reproduce(
+    root: Path, stage: str, say: Say, *, force: bool = False, apart: Isolation | None = None
+) -> str:
     """Bring one stage up to date through `dvc repro`, and return what is to be noted of it.
 
     Only the stage's own lines and DVC's faults are handed to `say`. With `force` the stage runs even if DVC
-    holds it for up to date. Code of the folder's own `src` comes before what is installed.
+    holds it for up to date. Code of the folder's own `src` comes before what is installed. With `apart` it
+    reaches nothing of the caller's.
 
     Raises
     ------
@@ -112,7 +117,8 @@ def reproduce(root: Path, stage: str, say: Say, *, force: bool = False) -> str:
         When the stage stopped; it says why.
     """
     reader = Reader(say)
-    _dvc(root, ["repro", "--single-item", *(["--force"] if force else []), stage], f"stage {stage}", reader)
+    words = ["repro", "--single-item", *(["--force"] if force else []), stage]
+    _dvc(root, words, f"stage {stage}", reader, apart)
     return reader.note
 
 
@@ -152,8 +158,24 @@ class Reader:
             self._say(line)
 
 
-def _dvc(root: Path, arguments: Sequence[str], where: str, reader: Reader | None = None) -> child.Ended:
-    ended = child.run(["dvc", *arguments], root, reader, _own_code(root))
+def _dvc(
+    root: Path,
+    arguments: Sequence[str],
+    where: str,
+    reader: Reader | None = None,
+    apart: Isolation | None = None,
+) -> child.Ended:
+    words = ["dvc", *arguments]
+    if apart is not None:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.defpath])
+        extra = {
+            "PATH": path,
+            "DVC_NO_ANALYTICS": "1",
+            "DVC_SITE_CACHE_DIR": str(apart.place.resolve() / "dvc"),
+        }
+        extra |= {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+        words = apart.command(words, root, _own_code(root.resolve()) | extra, kept=[root / ".git"])
+    ended = child.run(words, root, reader, _own_code(root))
     if not ended.code:
         return ended
     if worth_another_try(ended.lines, LOCK):
