@@ -38,7 +38,7 @@ run: $(READY)
 	@$(BIN)/python flows/release.py
 
 test: $(READY)
-	@$(BIN)/python -m pytest -m "not proof"
+	@$(BIN)/python -m pytest -m "not proof" -n auto --maxprocesses 4
 
 check: $(READY)
 	@$(BIN)/ruff format --check .

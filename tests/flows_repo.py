@@ -78,7 +78,7 @@ def eventually(holds: Callable[[], object], within_s: float = 10) -> bool:
 
 def gone(marker: str) -> bool:
     """Return whether no process of `marker` lives, the kernel given a moment to bury the killed."""
-    return eventually(lambda: not living(marker))
+    return eventually(lambda: not living(marker), 30)
 
 
 def edit(path: Path, old: str, new: str) -> None:

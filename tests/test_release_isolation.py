@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flows_repo import eventually
 
 from fairmark.release.rebuilds import isolation, programs
 from fairmark.release.rebuilds.isolation import Isolation, impossible
@@ -138,13 +139,14 @@ def test_too_much_memory_time_or_too_many_processes_end_it(place: Path) -> None:
     assert "BlockingIOError" in last or last == "isolation: must take at most 20 processes, got more: ended"
 
 
-def test_killed_from_outside_it_leaves_nothing(place: Path) -> None:
+@pytest.mark.parametrize(
+    "starter", [[], [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])"]]
+)
+def test_killed_from_outside_it_leaves_nothing(place: Path, starter: list[str]) -> None:
     code = "import time\nwhile True:\n open('alive', 'w').write(str(time.time())); time.sleep(.05)"
     command = Isolation(place, (Path(sys.prefix),)).command([sys.executable, "-I", "-S", "-c", code], place)
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as started:
-        until = time.monotonic() + 20
-        while not (place / "alive").exists() and time.monotonic() < until:
-            time.sleep(0.05)
+    with subprocess.Popen([*starter, *command], stdin=subprocess.DEVNULL) as started:
+        assert eventually((place / "alive").exists, 30)
         started.kill()
     time.sleep(0.5)
     last = (place / "alive").read_text()

@@ -309,6 +309,8 @@ def _main(spec: Mapping[str, object]) -> int:
     ):
         with open(f"/proc/self/{name}", "w", encoding="ascii") as stream:  # noqa: PTH123
             stream.write(text)
+    # Whoever started this may be killed: then it ends as well, and with it all that it started.
+    _libc.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     child = os.fork()
     if child == 0:
         try:
