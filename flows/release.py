@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 import plan
 import preflight
+import repro
 import retrain
 import signer
 from costs import costs, told
@@ -256,6 +257,7 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     progress = Progress([*retrain.steps(), "judge", "costs", "gather", "tag", "register"])
     retrain.run_stages(progress)
     plan.refuse_changed(trace.trace(ROOT).dirty)
+    repro.refuse_unpushed(ROOT)
     with progress.step("judge"):
         check_workspace(ROOT)
         verdict = judge(params, seen)

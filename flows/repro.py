@@ -66,6 +66,23 @@ def status(root: Path) -> dict[str, Any]:
     return dict(json.loads(ended.lines[-1])) if ended.lines else {}
 
 
+def refuse_unpushed(root: Path) -> None:
+    """Do nothing when the remote that data.dvc goes to holds the data, by DVC's own word.
+
+    Raises
+    ------
+    StateError
+        When it lacks any: what is released from it could not be made again, not even by its maker.
+    """
+    ended = _dvc(root, ["status", "--cloud", "--json", DATA], "dvc status --cloud")
+    found = dict(json.loads(ended.lines[-1])) if ended.lines else {}
+    if lacking := sorted(name for name, state in found.items() if state in ("new", "missing")):
+        raise StateError(
+            f"{DATA}: its remote must hold the data, so that the release can be made again, got one that "
+            f"lacks {len(lacking)} of its objects (dvc push {DATA}, commit what that adds, and run again)"
+        )
+
+
 def pull(root: Path) -> None:
     """Fetch and check out the raw data that data.dvc names; bytes that DVC does not know are kept.
 

@@ -3,6 +3,8 @@
 import datetime as dt
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -222,6 +224,34 @@ def test_what_does_not_pass_is_shown_and_not_released(repo: Path, rooms: Rooms, 
     assert rooms.shown == [outcome]
     assert folders(repo) == []
     assert tagged(repo, f"{NAME}@v0.1.0") is None
+
+
+def test_the_page_on_own_data_followed_letter_by_letter_gives_a_release_whose_data_a_clone_can_pull(
+    repo: Path, rooms: Rooms, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "own-data.md").read_text(encoding="utf-8")
+    block = re.search(r"```sh\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    commands = [line.strip() for line in block[1].splitlines() if line.strip()]
+    (repo / "data" / "rows.csv").write_text("income\n2\n")
+
+    for command in commands:
+        if command.startswith("dvc push"):  # left out, there is no release
+            call(repo, "dvc", "repro", "--quiet")
+            commit(repo)
+            with pytest.raises(
+                StateError, match=r"data\.dvc: its remote must hold the data.*dvc push data\.dvc"
+            ):
+                release.release.fn()
+            assert (folders(repo), rooms.registered) == ([], [])
+        if not command.startswith("git commit") or call(repo, "git", "status", "--porcelain"):
+            call(repo, *shlex.split(command))
+    release.release.fn()
+    assert folders(repo) == [f"{NAME}-v0.1.0"]
+
+    call(tmp_path, "git", "clone", "--quiet", str(repo), "clone")
+    call(tmp_path / "clone", "dvc", "pull", "--quiet", "data.dvc")
+    assert (tmp_path / "clone" / "data" / "rows.csv").read_text() == "income\n2\n"
 
 
 def test_the_judge_is_told_which_model_is_to_be_released(repo: Path, rooms: Rooms) -> None:
