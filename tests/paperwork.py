@@ -204,6 +204,8 @@ def audit(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> 
         "proxies": [{"attribute": first, "column": names[1], "auc": 0.77, "withheld": False}],
         "leakage": [],
         "label_power": {names[0]: 0.66, names[1]: 0.58},
+        "clusters": None,
+        "questions": [],
         "personal": [],
     }
 

@@ -22,7 +22,7 @@ def drawn(rows: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, "pd.Ser
         {
             "_label": draw.integers(0, 2, rows),
             "x": draw.normal(size=rows),
-            "job": draw.choice(["cook", "clerk", None], rows),
+            "job": draw.choice(["cook", "clerk", "smith"], rows),
         }
     )
     evidence = pd.DataFrame({"sex": draw.choice(["F", "M"], rows)})

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fairmark.data.association import Ints, Power, folds, levels, power
+from fairmark.data.clusters import clusters, question
 from fairmark.data.personal import personal
 from fairmark.data.roles import WITHHELD
 from fairmark.sections.parts import Audit
@@ -34,6 +35,7 @@ def audited(
     }
     label = evidence["_label"].map({0: "negative", 1: "positive"})
     known = _powers(columns, fold, label, least=1, skipped=())
+    clustered = _clusters(table, columns, params.seed)
     return {
         "rows": len(table),
         "label_rate": float(table["_label"].mean()),
@@ -52,7 +54,20 @@ def audited(
             if one.auc >= params.leakage_auc
         ],
         "personal": _personal(table, columns, schema, params.personal_share),
+        "clusters": clustered,
+        "questions": question(clustered),
     }
+
+
+def _clusters(table: pd.DataFrame, columns: dict[str, _Column], seed: int) -> dict[str, Any] | None:
+    """Return signs of several rows a person, where nobody said whose the rows are."""
+    if "_person" in table:
+        return None
+    codes = {
+        name: pd.factorize(column.cells, use_na_sentinel=False)[0].astype(np.int64)
+        for name, column in columns.items()
+    }
+    return clusters(codes, table["_label"].to_numpy(np.int64), seed)
 
 
 def _columns(table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any]) -> dict[str, _Column]:

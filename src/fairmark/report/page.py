@@ -100,7 +100,7 @@ def _people(facts: Facts) -> Mapping[str, Any]:
         "shared": count(shared) if facts.prepared["files"]["test"] else None,
         "parts": people.parts(facts),
         "made": people.made(facts),
-        "differ": facts.split["findings"],
+        "differ": [*facts.audit["questions"], *facts.split["findings"]],
         "groups": [people.groups(facts, attribute) for attribute in facts.audit["groups"]],
         "withheld": people.withheld(facts),
         "proxies": people.proxies(facts),
