@@ -13,11 +13,14 @@ from people import TRAIN
 from pipeline import PIPELINE, run_stage
 from second import make_second
 
-from fairmark.data.schema import LARGEST, SMALLEST
+from fairmark.data.faults import Faults
+from fairmark.data.kinds import Kind, typed
+from fairmark.data.schema import LARGEST, SMALLEST, check
 from fairmark.explain.dependence import dependence
 from fairmark.learn import logistic
 from fairmark.learn.encode import Column
 from fairmark.learn.sample import Sample
+from fairmark.sections.table import Date, Rows
 
 
 @pytest.mark.slow
@@ -53,6 +56,22 @@ def test_a_number_that_no_stage_could_carry_is_refused_by_the_first(
     lines = capsys.readouterr().err.splitlines()[1:]
     assert all(f"column {column}: must be" in line and text in line for line in lines)
     assert lines
+
+
+@pytest.mark.parametrize(
+    "day", ["0000-01-01", "0001-01-01T00:00+05:00", "9999-12-31T23:59-05:00", "10000-01-01"]
+)
+def test_a_day_that_no_calendar_has_is_refused(day: str) -> None:
+    read = typed(pd.Series([day, "2020-02-29"], dtype="str"), Kind("date"))
+    said = Date(kind="date", format=None, earliest=None, latest=None, missing=0.0)
+    faults = Faults("days.csv", "line")
+
+    check({"day": (said, Kind("date"), read)}, Rows(min=1, max=9), np.array([1, 2]), 0, faults)
+
+    assert [line.split(", got")[0] for line in faults.lines] in (
+        ["days.csv: line 1: column day: must be in the years 1 to 9999 (UTC)"],
+        ["days.csv: line 1: column day: must be a date like 2026-01-31 (ISO 8601)"],
+    )
 
 
 @given(

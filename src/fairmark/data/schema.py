@@ -16,6 +16,9 @@ LARGEST = 1e50
 SMALLEST = 1e-50
 """Sizes of a number other than 0 that every stage can carry: a square of a ratio of two of them is finite."""
 
+EARLIEST = pd.Timestamp("0001-01-01T00:00:00")
+LATEST = pd.Timestamp("9999-12-31T23:59:59.999999")
+
 DTYPES = {"numeric": "float64", "date": "datetime64[us]", "categorical": "str", "ordinal": "str"}
 
 
@@ -85,6 +88,11 @@ def bounds(column: Column, kind: Kind) -> list[tuple[str, Callable[[Any], Any]]]
     if kind.name == "numeric":
         sizes = f"must be 0 or of a size from {SMALLEST:g} to {LARGEST:g}"
         bounds.append((sizes, lambda values: (values == 0) | values.abs().between(SMALLEST, LARGEST)))
+    if kind.name == "date":
+        # A zone can take a moment of the first or last day out of the years that a calendar has.
+        bounds.append(
+            ("must be in the years 1 to 9999 (UTC)", lambda values: values.between(EARLIEST, LATEST))
+        )
     if isinstance(column, Numeric):
         low, high = column.min, column.max
         if low is not None:
