@@ -1,5 +1,6 @@
 """Texts that are one to a reader and two to a computer: case, spaces, Unicode forms."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +43,7 @@ def note_alike(
         for texts in alike(
             text for file in files if name in file for text in file[name].texts.dropna().unique()
         ):
-            means = ", ".join(f"{text!a}: {texts[0]!a}" for text in texts[1:])
+            means = ", ".join(f"{json.dumps(text)}: {json.dumps(texts[0])}" for text in texts[1:])
             faults.add(
                 f"column {name}: groups must differ in more than case, spaces and Unicode form, got "
                 f"{' and '.join(map(ascii, texts))}; params.yaml settles it by prepare.spellings: {{{name}: "
