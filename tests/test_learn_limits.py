@@ -96,3 +96,20 @@ def test_a_cut_is_admissible_where_its_slacks_are_above_zero() -> None:
 
 def test_a_limit_that_no_cut_can_move_does_not_rule_cuts_out() -> None:
     assert limits(limit("roc_auc", None, at_least=0.99)).admissible(SCORE) is None
+
+
+@pytest.mark.parametrize(("measure", "least"), [("selection_rate_ratio", 5), ("recall", 5)])
+def test_a_limit_without_groups_enough_is_not_measured_and_steers_nothing(measure: str, least: int) -> None:
+    given = limits(limit(measure, "side", at_least=0.5), limit("accuracy", None, at_least=0.9), least=least)
+
+    slacks, values = given.measured(SCORE, 0.5)
+
+    assert list(slacks) == ["accuracy"]
+    assert values[measure.replace("_", "-")] is None
+    movable = given.admissible(SCORE)
+    assert movable is not None
+    assert not movable(np.array([0.5])).any()  # by accuracy alone
+
+
+def test_a_ratio_that_a_model_leaves_undefined_is_not_kept() -> None:
+    assert limits(RATIO).slacks(SCORE, 2.0) == {RATIO.name: WORST}

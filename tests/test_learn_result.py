@@ -115,3 +115,25 @@ def test_one_of_the_finalists_is_chosen_where_there_are_any() -> None:
         "validation rows held out in turn, those on groups with a margin of 0.05."
     )
     assert found.table()["folds"].tolist() == [*[pd.NA] * 6, 4, 4]
+
+
+def test_where_fairness_could_not_be_measured_quality_decides_and_the_note_says_so() -> None:
+    found = result([(0.7, 0.0), (0.9, 0.0)])
+    blind = [
+        Trial(
+            each.number,
+            each.role,
+            each.chosen,
+            each.outcome.model_copy(update={"slacks": {}, "measures": {"selection-rate-ratio": None}}),
+        )
+        for each in found.trials
+    ]
+    unseen = Result(found.tune, found.policy, "accuracy", blind)
+
+    assert unseen.best.number == 1
+    assert unseen.note().startswith(
+        "Not measured by the search: selection-rate-ratio, because too few groups"
+    )
+    assert "by 1" not in unseen.note()
+    assert unseen.row(unseen.best)["fairness"] is None
+    assert unseen.summary()["not_measured"] == ["selection-rate-ratio"]

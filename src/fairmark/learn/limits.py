@@ -20,7 +20,7 @@ from fairmark.sections.policy import Limit, Policy
 RANKED = ("roc_auc", "pr_auc", "log_loss", "brier")
 """Measures of the score alone, which no threshold moves."""
 WORST = -1.0
-"""The slack of a limit that can't be measured: what is not known is not kept."""
+"""The slack of a limit that a model leaves undefined, such as a ratio when nobody is selected."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,20 @@ class Limits:
         """The limits whose measure is known here, in the policy's order."""
         return [limit for limit in self.policy.limits if _is_known(limit)]
 
+    @property
+    def gates(self) -> list[Limit]:
+        """The gated limits that these rows can be held against; the others are not measured.
+
+        Whether there are groups enough hangs on the rows alone, never on a model: a limit that no trial could
+        keep would make all of them equally bad, and the least accurate of them the nearest.
+        """
+        return [limit for limit in self.known if limit.gate and self._has_groups(limit)]
+
+    def _has_groups(self, limit: Limit) -> bool:
+        """Return whether as many groups as a limit compares have enough rows here."""
+        needed = 1 if limit.measure in (*SINGLE, *RANKED) else 2
+        return limit.attribute is None or len(self._codes(limit.attribute)[1]) >= needed
+
     def values(self, score: Floats, threshold: float | Floats) -> dict[str, float | None]:
         """Return the value of each known limit's measure, by the limit's name; None where there is none.
 
@@ -83,9 +97,7 @@ class Limits:
             if limit.measure not in overall:  # a floor and a ceiling often share one
                 overall[limit.measure] = self._value(limit, score, *at)
             each[limit.name] = overall[limit.measure]
-        slacks = {
-            limit.name: float(self._room(limit, each[limit.name])[0]) for limit in self.known if limit.gate
-        }
+        slacks = {limit.name: float(self._room(limit, each[limit.name])[0]) for limit in self.gates}
         numbers = {name: float(value[0]) for name, value in each.items()}
         return slacks, {name: value if np.isfinite(value) else None for name, value in numbers.items()}
 
@@ -94,7 +106,7 @@ class Limits:
 
         None when there is no such limit.
         """
-        movable = [limit for limit in self.known if limit.gate and limit.measure not in RANKED]
+        movable = [limit for limit in self.gates if limit.measure not in RANKED]
         if not movable:
             return None
 
@@ -161,4 +173,6 @@ def _is_known(limit: Limit) -> bool:
 
 def _worst(each: Floats, limit: Limit) -> Floats:
     """Return the value of the group nearest to breaking the limit, over the last axis."""
-    return np.asarray((np.fmin if limit.at_least is not None else np.fmax).reduce(each, axis=-1))
+    # NaN first, so that no group at all gives NaN too.
+    worst = np.fmin if limit.at_least is not None else np.fmax
+    return np.asarray(worst.reduce(each, axis=-1, initial=np.nan))

@@ -74,7 +74,7 @@ class Result:
         row |= {"state": "pruned" if outcome.pruned else "complete" if measured else "failed"}
         row |= {"failure": outcome.failure}
         row |= {"quality": outcome.quality if measured else None}
-        row |= {"fairness": trial.fairness(self.policy) if measured else None}
+        row |= {"fairness": trial.fairness(self.policy) if measured and self._has_fairness(trial) else None}
         row |= {"violation": outcome.violation if measured else None, "feasible": outcome.feasible}
         row |= {name: outcome.overall.get(name) for name in ("roc_auc", "accuracy", "selection_rate")}
         row |= {f"limit.{limit.name}": outcome.measures.get(limit.name) for limit in self.policy.limits}
@@ -85,6 +85,12 @@ class Result:
             "frontier": trial in self.frontier,
             "chosen": trial is self.best,
         }
+
+    def _has_fairness(self, trial: Trial) -> bool:
+        """Return whether a gated limit on groups was measured, or there is none."""
+        on_groups = {limit.name for limit in self.policy.limits if limit.gate and limit.attribute is not None}
+        known = on_groups & set(trial.outcome.measures)
+        return not known or bool(known & set(trial.outcome.slacks))
 
     def _rungs(self, trial: Trial) -> dict[str, Any]:
         """Return what a trial had reached at each rung; nothing where trials are not pruned."""
@@ -108,15 +114,38 @@ class Result:
         whole = ["rounds", "size_bytes", *(["folds"] if "folds" in frame else [])]
         return frame.astype(dict.fromkeys(whole, "Int64"))
 
+    @property
+    def not_measured(self) -> list[str]:
+        """The gated limits on groups that the held-out rows were too few for; they steered nothing."""
+        outcome = self.best.outcome
+        return [
+            limit.name
+            for limit in self.policy.limits
+            if limit.gate and limit.name in outcome.measures and limit.name not in outcome.slacks
+        ]
+
     def note(self) -> str:
-        """Return what was chosen, and why, in words."""
+        """Return what was chosen, and why, in words; what could not be measured comes first."""
+        return " ".join(filter(None, [self._unmeasured(), self._chosen()]))
+
+    def _unmeasured(self) -> str:
+        if not self.not_measured:
+            return ""
+        return (
+            f"Not measured by the search: {', '.join(self.not_measured)}, because too few groups have "
+            f"{self.policy.min_group_rows:,} held-out rows (policy.min_group_rows). The trial was chosen by "
+            "the other limits and by quality; the verdict alone looks at these."
+        )
+
+    def _chosen(self) -> str:
         best_of_few = self.best.role == "finalist"
         held = "train and validation rows held out in turn" if best_of_few else "validation rows"
         best, known = self.best, f"{len(self.final)} {'finalists' if best_of_few else 'trials'}"
         if self.feasible:
+            every = "every gated limit that was measured" if self.not_measured else "every gated limit"
             return (
                 f"Trial {best.number} has the best {self.goal} of the {len(self.feasible)} of {known} that "
-                f"keep every gated limit on {held}, those on groups with a margin of {self.tune.margin:g}."
+                f"keep {every} on {held}, those on groups with a margin of {self.tune.margin:g}."
             )
         short = {name: slack for name, slack in best.outcome.slacks.items() if slack < 0}
         worst = ", ".join(f"{name} by {-slack:.3g}" for name, slack in sorted(short.items()))
@@ -143,5 +172,6 @@ class Result:
             "unmitigated": self.row(unmitigated) if unmitigated else None,
             "frontier": [self.row(trial) for trial in self.frontier],
             "not_searched": sorted(unknown),
+            "not_measured": self.not_measured,
             "note": self.note(),
         }
