@@ -28,10 +28,11 @@ def bearers(mark: str) -> list[int]:
     if not os.path.exists("/proc/self/environ"):  # noqa: PTH110 - pathlib would double the guardian's start
         return _asked(mark)
     word = f"{mark}=".encode()
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and word in _environment(name)]  # noqa: PTH208
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and word in environment_of(name)]  # noqa: PTH208
 
 
-def _environment(name: str) -> bytes:
+def environment_of(name: str | int) -> bytes:
+    """Return the environment that a process was started with, or nothing when it can't be read."""
     try:
         with open(f"/proc/{name}/environ", "rb") as stream:  # noqa: PTH123
             return stream.read()

@@ -186,14 +186,20 @@ def run(flow: Any, **parameters: Any) -> None:
         INTERRUPTION.tell()
         sys.exit(130)
     except Exception as error:
-        if not _unreachable(error):
+        if not unreachable(error):
             raise
-        where = os.environ.get("PREFECT_API_URL", "a temporary address")
-        by = f" (through {', '.join(proxies.named())})" if proxies.named() else ""
-        _stop(flow.name, StateError(f"Prefect server: must answer at {where}, got {error}{by}"))
+        _stop(flow.name, no_answer(error))
 
 
-def _unreachable(error: BaseException) -> bool:
+def no_answer(error: BaseException) -> StateError:
+    """Return what it means that the server does not answer; a proxy in between is named."""
+    where = os.environ.get("PREFECT_API_URL", "a temporary address")
+    by = f" (through {', '.join(proxies.named())})" if proxies.named() else ""
+    return StateError(f"Prefect server: must answer at {where}, got {error}{by}")
+
+
+def unreachable(error: BaseException) -> bool:
+    """Return whether an error says that the server could not be reached."""
     text = str(error)
     told = "Failed to reach API" in text or "ephemeral Prefect API" in text
     return told or type(error).__module__.startswith(("httpx", "httpcore"))

@@ -7,12 +7,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from flows_repo import FLOWS, ROOT, commit, edit, eventually, gone
+from flows_repo import FLOWS, ROOT, commit, edit, eventually, gone, living
 
 pytest_plugins = ("flows_fixtures",)
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -76,7 +77,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     words = (PREFECT, "server", "start", "--no-ui", "--host", "127.0.0.1", "--port", str(server.port))
     with server.start(*words) as process:
         try:
-            assert eventually(server.up, 60)
+            assert eventually(server.up, 150)
             yield server
         finally:
             os.killpg(process.pid, signal.SIGKILL)
@@ -104,7 +105,7 @@ def lines_until(process: "subprocess.Popen[str]", last: str) -> str:
 
 def finished(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     with process:
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=240)
     return process.returncode, out, err
 
 
@@ -196,16 +197,21 @@ def test_the_verdict_and_the_report_stand_in_prefect(server: Server, repo: Path)
     assert "artifacts/document/report.html" in found["loans-report"]["data"]
 
 
-def test_the_deployments_are_scheduled_and_a_worker_runs_one(server: Server, repo: Path) -> None:
+def deploy(server: Server, repo: Path) -> None:
+    """Do what docs/flows.md says before a worker is started."""
     shutil.copytree(FLOWS, repo / "flows", ignore=shutil.ignore_patterns("__pycache__"))
     commit(repo)
     for words in (
-        ["work-pool", "create", "fairmark", "--type", "process"],
+        ["work-pool", "create", "fairmark", "--type", "process", "--overwrite"],
         ["work-pool", "set-concurrency-limit", "fairmark", "1"],
         ["deploy", "--all"],
     ):
         code, out, err = finished(server.start(PREFECT, "--no-prompt", *words))
         assert code == 0, out + err
+
+
+def test_the_deployments_are_scheduled_and_a_worker_runs_one(server: Server, repo: Path) -> None:
+    deploy(server, repo)
     with server.start(PREFECT, "worker", "start", "--pool", "fairmark", FAIRMARK_HOME=str(repo)) as worker:
         words = ["deployment", "run", "retrain/weekly", "--watch"]
         code, out, err = finished(server.start(PREFECT, *words))
@@ -216,3 +222,27 @@ def test_the_deployments_are_scheduled_and_a_worker_runs_one(server: Server, rep
     assert "4/4 document up to date" in [log["message"] for log in server.ask("logs/filter", limit=200)]
     # An SQLAlchemy that Prefect can't insert scheduled runs with fails silently: nothing would ever run.
     assert eventually(lambda: server.runs("SCHEDULED"), 20)
+
+
+def test_a_run_that_was_killed_with_its_worker_turns_no_later_one_away(server: Server, repo: Path) -> None:
+    slow_stage(repo, "touch running && sleep 7461")
+    deploy(server, repo)
+    worker = (sys.executable, str(repo / "flows" / "worker.py"))
+    with server.start(*worker, FAIRMARK_HOME=str(repo), **DEAD_PROXY) as first:
+        finished(server.start(PREFECT, "deployment", "run", "retrain/weekly"))
+        assert eventually((repo / "running").exists, 150)
+        for pid in {first.pid, *living(f"FAIRMARK_HOME={repo}")}:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        first.communicate()
+    assert [run["state_name"] for run in server.runs("RUNNING")] == ["Running"]
+
+    edit(repo / "dvc.yaml", " && sleep 7461", "")
+    with server.start(*worker, FAIRMARK_HOME=str(repo), **DEAD_PROXY) as second:
+        code, out, err = finished(server.start(PREFECT, "deployment", "run", "retrain/weekly", "--watch"))
+        second.send_signal(signal.SIGINT)
+        said, _ = second.communicate(timeout=30)
+
+    assert "was killed together with its worker: it is set to Crashed" in said
+    assert code == 0, out + err
+    assert server.runs("RUNNING") == []
