@@ -261,6 +261,10 @@ def _numpy(bill: Any) -> Any:
     return next(part for part in bill["components"] if part["name"] == "numpy")
 
 
+def _beside(folder: Path, name: str = "notes.txt") -> None:
+    (folder / name).write_text("This model was certified.\n")
+
+
 def _without_numpy(bill: Any) -> None:
     bill["components"] = [part for part in bill["components"] if part["name"] != "numpy"]
 
@@ -427,6 +431,48 @@ ATTACKS = [
         relocked=True,
     ),
     Attack("a verdict that the policy does not give", _no_pass, {"verdict"}),
+    Attack("a stated file that nothing asks for", _beside, {"files"}),
+    Attack("a file too many in the model", lambda folder: _beside(folder, "model/notes.txt"), {"model"}),
+    Attack(
+        "a false row before the true one on the card",
+        of_text("model-card.md", "| ROC AUC |", "| ROC AUC | 0.999 (0.998 to 1.000) | |\n| ROC AUC |"),
+        {"card"},
+        relocked=True,
+    ),
+    Attack(
+        "an invented row on the card",
+        of_text("model-card.md", "| ROC AUC |", "| Trust | 0.999 (0.998 to 1.000) | |\n| ROC AUC |"),
+        {"card"},
+        relocked=True,
+    ),
+    Attack(
+        "an invented measure in metrics.json",
+        of_json("metrics.json", lambda value: value.update(trust=0.999)),
+        {"metrics"},
+        relocked=True,
+    ),
+    Attack(
+        "another label in schema.json",
+        of_json("schema.json", lambda value: value["label"].update(positive="no, owed")),
+        {"schema"},
+        relocked=True,
+    ),
+    Attack(
+        "another column behind an attribute in schema.json",
+        of_json("schema.json", lambda value: value["attributes"]["sex"].update(columns=["home"])),
+        {"schema"},
+        relocked=True,
+    ),
+    Attack(
+        "the address of another library in the bill",
+        of_json(BILL, lambda it: _numpy(it).update(purl="pkg:pypi/evil@1.0")),
+        {"bill"},
+    ),
+    Attack(
+        "a library hidden in another in the bill",
+        of_json(BILL, lambda it: _numpy(it).update(components=[{"type": "library", "name": "evil"}])),
+        {"bill"},
+    ),
     Attack(
         "edit the verdict",
         of_json(VERDICT, lambda value: value.update(findings=[])),

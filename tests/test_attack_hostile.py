@@ -20,5 +20,11 @@ def test_a_hostile_act_ends_at_its_door(act: Hostile, released: Path, tmp_path: 
     assert act.outcome(root) is None
 
 
+def test_each_kind_of_act_stands_on_the_page() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "attacks.md").read_text(encoding="utf-8")
+
+    assert [kind for kind in {act.kind for act in EVERY} if f"| {kind} |" not in page] == []
+
+
 def test_no_two_acts_have_one_name() -> None:
     assert max(Counter((act.kind, act.name) for act in EVERY).values()) == 1

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
+from hostile import every
 from sealing import MINE
 from tamper import ATTACKS, caught, flipped, flips, fully, quickly, restate, table, untouched
 
@@ -23,6 +24,7 @@ FULL = 25
 """One flip in so many is shown to every check, the others to those that hold the bytes together."""
 
 ROOT = Path(__file__).parents[2]
+EVERY = every()
 
 
 def releases(small: Path, into: Path) -> list[Path]:
@@ -62,6 +64,19 @@ def test_every_attack_is_caught_by_its_own_check(released: Path, tmp_path: Path)
     print("\n" + "\n".join([f"{'attack':45} {'meant to catch it, and did':50} and beside it", *lines]))
 
     assert missed == []
+
+
+def test_what_got_through_once_does_not_again(released: Path, tmp_path: Path) -> None:
+    through = []
+    for number, act in enumerate(EVERY):
+        root = Path(shutil.copytree(released, tmp_path / str(number), symlinks=True))
+        if came := act.outcome(root):
+            through.append(f"{act.kind}: {act.name}: {came}")
+        shutil.rmtree(root)
+    counts = Counter(act.kind for act in EVERY)
+    print("\n" + "\n".join(f"{times:5} acts of the kind: {kind}" for kind, times in counts.items()))
+
+    assert through == []
 
 
 def test_no_untouched_copy_raises_an_alarm(small_release: Path, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def data(opened: Opened, parts: list[Part]) -> Iterator[str]:
         yield f"must list the data {sorted(stated)} once each, got {sorted(part['name'] for part in parts)}"
         return
     roles = opened.params["release"]["governance"]
-    wanted = {f"{role}s": [{"organization": {"name": name}}] for role, name in roles.items()}
+    wanted = {f"{role}s": [{"organization": {"name": name}}] for role, name in roles.items() if role != "of"}
     for name, part in found.items():
         hashes = {entry["alg"]: entry["content"] for entry in part["hashes"]}
         item = stated[name]

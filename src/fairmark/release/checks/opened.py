@@ -173,7 +173,7 @@ class Opened:
     @cached_property
     def measurements(self) -> dict[str, Any]:
         """The value of measurements.json."""
-        found = self.json("measurements.json")
+        found: dict[str, Any] = self.json("measurements.json")
         for name, groups in found["groups"].items():
             if len(groups) > MOST_GROUPS:
                 raise VerificationError(
