@@ -476,3 +476,29 @@ def test_a_pass_that_rests_on_a_waiver_is_called_so_and_says_on_whom() -> None:
     assert judge(WHOLE, policy(), DAY).state == "pass"
     assert judge(document(UNFAIR), policy(), DAY).state == "fail"
     assert waived.to_json()["state"] == "pass with waiver"
+
+
+def test_a_waiver_of_a_group_that_nobody_is_in_is_a_fault() -> None:
+    misspelt = policy(waivers=(_waiver(groups=["Femal"]),))
+
+    assert misspelt.strangers({"sex": ["Female", "Male"]}) == [
+        "policy.waivers of selection-rate-ratio: must name groups of sex, ['Female', 'Male'], got ['Femal']"
+    ]
+    assert policy(waivers=(_waiver(groups=["Female"]),)).strangers({"sex": ["Female", "Male"]}) == []
+
+
+@pytest.mark.parametrize(
+    ("measure", "bounds", "words"),
+    [
+        ("roc_auc", {"at_least": 85}, "at_least must be in 0..1"),
+        ("accuracy", {"at_most": -0.1}, "at_most must be in 0..1"),
+        ("roc_auc", {"at_most": 1}, "must be one that roc_auc can miss, where it gates"),
+        ("kindness", {"at_least": 0.5}, "measure must be one of"),
+        ("accuracy_ratio", {"at_least": 0.8}, "attribute must be named"),
+    ],
+)
+def test_a_limit_that_can_not_be_judged_or_missed_is_a_fault_of_params(
+    measure: str, bounds: dict[str, float], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        limit(measure, **bounds)

@@ -1,7 +1,7 @@
 """The section `policy`: what a model must meet to be released, and why."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -170,6 +170,28 @@ class Policy(Section):
                 f"waivers and overrides of limits on all rows must have null groups, got {astray}"
             )
         return self
+
+    def strangers(self, groups: Mapping[str, Collection[str]]) -> list[str]:
+        """Return a fault for each waiver or override that names a group which its attribute does not have.
+
+        Parameters
+        ----------
+        groups
+            The groups of each attribute, as far as they are known.
+        """
+        attributes = {limit.name: limit.attribute for limit in self.limits}
+        faults = []
+        named = [("waivers", each) for each in self.waivers] + [
+            ("overrides", each) for each in self.overrides
+        ]
+        for kind, each in named:
+            attribute = attributes.get(each.limit)
+            known = groups.get(attribute) if attribute is not None else None
+            wrong = sorted(set(each.groups or []) - set(known or ()))
+            if known is not None and wrong:
+                where = f"policy.{kind} of {each.limit}"
+                faults.append(f"{where}: must name groups of {attribute}, {sorted(known)}, got {wrong}")
+        return faults
 
     @property
     def gains(self) -> list[Limit]:

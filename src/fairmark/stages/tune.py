@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from fairmark.entry import run
-from fairmark.errors import InputError, StateError
-from fairmark.files import steady, write_csv, write_json, write_text
+from fairmark.errors import InputError, ParamsError, StateError
+from fairmark.files import read_json, steady, write_csv, write_json, write_text
 from fairmark.learn.parity import reaches
 from fairmark.learn.progress import Progress
 from fairmark.learn.record import Record, key_of
@@ -47,12 +47,16 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     InputError
         When the files don't fit together, or no trial came to anything.
     ParamsError
-        When groups are to have thresholds of their own, and no limit says what these are to draw together.
+        When groups are to have thresholds of their own, and no limit says what these are to draw together; and
+        when a waiver or an override names a group that its attribute does not have.
     StateError
         When it was stopped by Ctrl-C; the next run goes on where it stood.
     """
     if base.threshold.by is not None:
         reaches(base.threshold.by, policy, search.margin)  # before any trial, each of which would fail by it
+    groups = {name: each["groups"] for name, each in read_json(schema)["attributes"].items()}
+    if strangers := policy.strangers(groups):  # a waiver of a group that nobody is in would cover nothing
+        raise ParamsError(*(f"params.yaml: {fault}" for fault in strangers))
     paths = (table, evidence, schema, rows)
     sections = [section.model_dump_json() for section in (search, base, policy)]
     key = key_of(paths, sections)
