@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from surroundings import LOG
 
-from fairmark.terminal import plain
+from fairmark.terminal import plain, silence
 
 WIPE = "\r\033[2K"
 
@@ -24,13 +24,16 @@ class Terminal(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one message and draw the bar anew below it."""
         wipe = WIPE if self._picture else ""
-        print(f"{wipe}{plain(self.format(record))}", file=sys.stdout, flush=True)
+        try:
+            print(f"{wipe}{plain(self.format(record))}", file=sys.stdout, flush=True)
+        except OSError:
+            silence()  # whoever read has left (`... | head`), or the disk is full: the flow goes on unheard
         self._draw()
 
     @contextmanager
     def bar(self, picture: Callable[[], str]) -> Iterator[None]:
         """Show what `picture` returns, anew each second, while the block runs; nothing if nobody watches."""
-        if not sys.stdout.isatty():
+        if sys.stdout is None or not sys.stdout.isatty():
             yield
             return
         over = threading.Event()

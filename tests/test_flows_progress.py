@@ -2,11 +2,13 @@
 
 import io
 import json
+import logging
 from pathlib import Path
 
 import progress
 import pytest
 from progress import Progress, left_s, spoken
+from terminal import Terminal
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +94,29 @@ def test_a_first_run_foretells_from_what_the_default_data_took(monkeypatch: pyte
         pass
 
     assert "prepare 0.0 s, about 9.0 s left" in screen.getvalue()
+
+
+def test_a_reader_that_left_stops_no_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    class Left:
+        encoding = "utf-8"
+
+        def write(self, text: str) -> int:
+            said.append(text)
+            raise BrokenPipeError
+
+        def flush(self) -> None:
+            pass
+
+        def isatty(self) -> bool:
+            return False
+
+    handler = Terminal()
+    for stream in (Left(), None):
+        monkeypatch.setattr("sys.stdout", stream)
+        handler.emit(logging.LogRecord("fairmark", logging.INFO, "", 0, "a line", (), None))
+        with handler.bar(lambda: "a bar"):
+            pass
+
+    assert said
