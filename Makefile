@@ -21,8 +21,6 @@ BIN := .venv/bin
 UV := .venv-tools/bin/uv --quiet
 # Only archives with a hash of the lock, and of these only wheels: no build, which would run what nothing names.
 LOCKED := --require-hashes --only-binary :all:
-# A copy of the cache, not a link into it: what is changed there later changes nothing here.
-APART := --link-mode copy
 READY := .venv/.ready .venv-tools/.ready
 
 # Compiled modules and one thread a process: both decide only how long things take.
@@ -78,20 +76,20 @@ bench: $(READY) .venv-bench/.ready
 .venv-bench/.ready: requirements-bench.lock .venv-tools/.uv
 	@echo "setting up: the peers that bench/ measures us against"
 	@$(PYTHON) -m venv --clear --without-pip .venv-bench
-	@$(UV) pip sync --python .venv-bench/bin/python $(LOCKED) $(APART) --compile-bytecode requirements-bench.lock
+	@$(UV) pip sync --python .venv-bench/bin/python $(LOCKED) --compile-bytecode requirements-bench.lock
 	@touch $@
 
 .venv/.ready: requirements.lock requirements-dev.lock requirements.wheels pyproject.toml .venv-tools/.uv
 	@echo "setting up: the locked environment (about half a minute)"
 	@$(PYTHON) -m venv --clear --without-pip .venv
-	@$(UV) pip sync --python $(BIN)/python $(LOCKED) $(APART) --compile-bytecode requirements.lock requirements-dev.lock
+	@$(UV) pip sync --python $(BIN)/python $(LOCKED) --compile-bytecode requirements.lock requirements-dev.lock
 	@$(UV) pip install --python $(BIN)/python --offline --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv-security/.ready: requirements-security.lock .venv-tools/.uv
 	@echo "setting up: what looks for known faults"
 	@$(PYTHON) -m venv --clear --without-pip .venv-security
-	@$(UV) pip sync --python .venv-security/bin/python $(LOCKED) $(APART) requirements-security.lock
+	@$(UV) pip sync --python .venv-security/bin/python $(LOCKED) requirements-security.lock
 	@touch $@
 
 # Each says what it finds and fails; what can't be asked (no network, no gitleaks) fails too.
