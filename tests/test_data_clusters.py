@@ -11,7 +11,7 @@ Columns = dict[str, NDArray[np.int64]]
 
 
 def coded(frame: pd.DataFrame) -> Columns:
-    return {name: pd.factorize(frame[name])[0].astype(np.int64) for name in frame}
+    return {str(name): pd.factorize(frame[name])[0].astype(np.int64) for name in frame}
 
 
 def customers(count: int, each: int, seed: int = 0) -> tuple[pd.DataFrame, NDArray[np.int64]]:

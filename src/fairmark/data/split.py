@@ -99,9 +99,15 @@ def strata(evidence: pd.DataFrame, schema: dict[str, Any], unit: Ints) -> Ints:
     codes = {
         name: pd.Series(pd.factorize(evidence[name], sort=True)[0]) for name in ("_label", *singles(schema))
     }
-    shared = {
-        name: code.where(code.groupby(unit).transform("nunique") == 1, MIXED) for name, code in codes.items()
-    }
+    alone = unit.max(initial=-1) + 1 == len(unit)
+    shared = (
+        codes
+        if alone
+        else {
+            name: code.where(code.groupby(unit).transform("nunique") == 1, MIXED)
+            for name, code in codes.items()
+        }
+    )
     return pd.DataFrame(shared).groupby(list(shared), sort=True).ngroup().to_numpy().astype(np.int64)
 
 
