@@ -106,6 +106,8 @@ def restate(folder: Path, by: SigningKey) -> None:
             entry["digest"]["sha256"] = sha256(copy)
             if "annotations" in entry and "md5" in entry["annotations"]:
                 entry["annotations"]["md5"] = address(copy)
+                if source.startswith("artifacts/"):
+                    entry["annotations"]["outputAddress"] = address(folder / made[source])
     params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     definition["externalParameters"] |= {"policy": params.pop("policy"), "params": params}
     sign(folder, statement, by)

@@ -9,7 +9,7 @@ from fairmark.files import sha256
 from fairmark.release.checks.opened import PLAIN_NAME, Opened
 from fairmark.release.contents import BILL, DATASHEET, GATHERED, PINNED, SEALS, STATEMENT, VERDICT
 from fairmark.release.signatures.envelope import STATEMENT_TYPE
-from fairmark.release.statement import BUILD_TYPE, PREDICATE_TYPE
+from fairmark.release.statement import BUILD_TYPE, BUILDER, PREDICATE_TYPE
 from fairmark.release.trace import check_version
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -32,6 +32,8 @@ def statement(opened: Opened) -> str:
         or name <= previous
         or name in SEALS
     ]
+    if (builder := opened.statement["predicate"]["runDetails"]["builder"]["id"]) != BUILDER:
+        faults.append(f"{STATEMENT}: builder must be {BUILDER}, got {str(builder)[:80]!r}")
     name, version = str(opened.external["name"]), str(opened.external["version"])
     if not _NAME.fullmatch(name):
         faults.append(f"{STATEMENT}: name must be one of a release, got {name[:80]!r}")
