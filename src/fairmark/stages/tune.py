@@ -47,7 +47,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     InputError
         When the files don't fit together, or no trial came to anything.
     ParamsError
-        When groups are to have thresholds of their own, and no limit says what these are to draw together; and
+        When groups are to have thresholds of their own, and no limit says what these are to draw together;
         when a waiver or an override names a group that its attribute does not have.
     StateError
         When it was stopped by Ctrl-C; the next run goes on where it stood.
