@@ -116,6 +116,11 @@ def _fairness(facts: Facts) -> tuple[str | None, str, float | None]:
     return "room to the nearest limit on groups", "fairness", 0.0
 
 
+def _first_upper(text: str) -> str:
+    """Return a text with its first letter large; attribute names keep their case."""
+    return text[:1].upper() + text[1:]
+
+
 def _called(limit: Limit) -> str:
     return f"{title(limit.measure).lower()} by {limit.attribute}"
 
@@ -141,7 +146,7 @@ def compared(facts: Facts) -> Table:
     measures = [(title(goal), "quality")] if goal not in PLAIN else []
     measures += [(title(name), name) for name in PLAIN]
     measures += [
-        (_called(limit).capitalize(), f"limit.{limit.name}")
+        (_first_upper(_called(limit)), f"limit.{limit.name}")
         for limit in facts.policy.limits
         if limit.attribute
     ]
@@ -172,7 +177,7 @@ def price(facts: Facts) -> Table | None:
         return None
     keys = [(title(name), name) for name in ("accuracy", "roc_auc")]
     keys += [
-        (_called(limit).capitalize(), f"limit.{limit.name}")
+        (_first_upper(_called(limit)), f"limit.{limit.name}")
         for limit in facts.policy.limits
         if limit.attribute
     ]
