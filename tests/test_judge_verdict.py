@@ -501,4 +501,4 @@ def test_a_limit_that_can_not_be_judged_or_missed_is_a_fault_of_params(
     measure: str, bounds: dict[str, float], words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):
-        limit(measure, **bounds)
+        limit(measure, None, **bounds)

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from paperwork import FAIR, TEAMS, facts, limit, measurements, policy
 
-from fairmark.judge.verdict import Finding, Verdict, judge
-from fairmark.report.limits import decisive, gates_fairness, on_record, sentence, verdict_view
+from fairmark.judge.verdict import Finding, Verdict, decisive, judge
+from fairmark.report.limits import gates_fairness, on_record, sentence, verdict_view
 from fairmark.sections.policy import Policy, Waiver
 
 FOUR = FAIR.limits[1]

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairmark.judge.verdict import decisive
 from fairmark.judge.wording import one_sided
 from fairmark.report import people
 from fairmark.report.cutoffs import own_thresholds
 from fairmark.report.environment import html, markdown
 from fairmark.report.facts import Facts
 from fairmark.report.groups import APART, small_groups
-from fairmark.report.limits import SIGNS, decisive, gates_fairness, on_record, sentence, state
+from fairmark.report.limits import SIGNS, gates_fairness, on_record, sentence, state
 from fairmark.report.markdown import rendered
 from fairmark.report.words import HEADLINE, count, listed, meaning, measured, number, setting, title
 
