@@ -207,7 +207,8 @@ def _units(matrix: Floats) -> Floats:
     one value is off by the last digit of that value, which standardising then leaves as it is.
     """
     sizes = np.nan_to_num(np.abs(matrix)).max(axis=0, initial=0.0)
-    return np.exp2(-np.frexp(sizes)[1].astype(np.float64))
+    units: Floats = np.exp2(-np.frexp(sizes)[1].astype(np.float64))
+    return units
 
 
 def _line(name: str, *facts: float) -> Line:
