@@ -1,12 +1,17 @@
 """One's own key in tests, another's, and a forger who signs a release again."""
 
+import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from signing import key
 
+from fairmark.files import sha256
+from fairmark.release.checks.opened import Opened
 from fairmark.release.contents import STATEMENT
+from fairmark.release.hashes import names
 from fairmark.release.signatures.envelope import opened, read_envelope, seal, write_envelope
 from fairmark.release.signatures.keys import SigningKey
 from fairmark.release.signatures.own import own_key
@@ -27,3 +32,17 @@ def forge(folder: Path, change: Callable[[Any], Any], by: SigningKey = FORGER) -
     statement = stated(folder)
     change(statement)
     write_envelope(folder / STATEMENT, seal(statement, by))
+
+
+def renumbered(bill: dict[str, Any]) -> dict[str, Any]:
+    """Return a bill with the serial number that its content gives."""
+    rest = {key: value for key, value in bill.items() if key != "serialNumber"}
+    number = uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(rest, sort_keys=True))
+    return rest | {"serialNumber": f"urn:uuid:{number}"}
+
+
+def taken(folder: Path) -> Opened:
+    """Return the release in `folder` as if its statement named the bytes that are there."""
+    found = Opened(folder)
+    found.digests = {name: sha256(folder / name) for name in names(folder)}
+    return found

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 from release_folder import git
-from sealing import FORGER, MINE, stated
+from sealing import FORGER, MINE, renumbered, stated
 
 from fairmark.errors import FairmarkError
 from fairmark.files import read_json, sha256, write_json
@@ -91,6 +91,8 @@ def caught(facts: list[Fact]) -> set[str]:
 
 def restate(folder: Path, by: SigningKey) -> None:
     """State the files of `folder` as they are, and put all four seals of `by` on them."""
+    with suppress(FairmarkError, AttributeError):
+        write_json(folder / BILL, renumbered(read_json(folder / BILL)))
     statement = stated(folder)
     statement["subject"] = [
         {"name": name, "digest": {"sha256": sha256(folder / name)}}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from release_folder import PARAMS, SCHEMA, measurements, model
+from sealing import taken
 
 from fairmark.errors import VerificationError
 from fairmark.files import write_json, write_text
@@ -36,7 +37,7 @@ def opened(folder: Path, change: Callable[[Any], object] = lambda _: None, *, sw
     write_json(folder / "schema.json", SCHEMA)
     write_json(folder / "verdict.json", {"judged_on": None})
     write_text(folder / "params.yaml", yaml.safe_dump(params))
-    return Opened(folder)
+    return taken(folder)
 
 
 def test_all_thresholds_of_the_model_are_named(tmp_path: Path) -> None:

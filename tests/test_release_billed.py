@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sealing import renumbered, taken
 
 import fairmark
 from fairmark.errors import VerificationError
@@ -218,8 +219,8 @@ def forge(folder: Path, change: Callable[[Bill], object]) -> Opened:
     path = folder / "sbom.cdx.json"
     value = json.loads(path.read_text(encoding="utf-8"))
     change(value)
-    path.write_text(json.dumps(value), encoding="utf-8")
-    return Opened(folder)
+    path.write_text(json.dumps(renumbered(value)), encoding="utf-8")
+    return taken(folder)
 
 
 def test_an_untouched_bill_holds(small_release: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sealing import taken
 
 from fairmark.errors import VerificationError
 from fairmark.release.checks.data_told import data_card
@@ -47,7 +48,7 @@ def test_each_thing_that_was_changed_is_told(small_release: Path, old: str, new:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
     with pytest.raises(VerificationError, match=fault):
-        data_card(Opened(small_release))
+        data_card(taken(small_release))
 
 
 def test_the_card_that_the_stage_writes_is_read_as_it_is_meant(small_release: Path) -> None:
@@ -56,9 +57,10 @@ def test_the_card_that_the_stage_writes_is_read_as_it_is_meant(small_release: Pa
     from fairmark.files import write_json
     from fairmark.report import data_card as written
 
-    found, opened = facts(names=("pay | <b>", "job")), Opened(small_release)
+    found = facts(names=("pay | <b>", "job"))
     (small_release / "data-card.md").write_text(written.data_card(found, PREPARE, PRIVACY, RELEASE))
     write_json(small_release / "schema.json", found.schema)
+    opened = taken(small_release)
     opened.params["privacy"] = PRIVACY.model_dump()
     opened.params["release"] = RELEASE.model_dump()
     opened.params["prepare"]["files"] = {"main": {"name": "made.csv"}, "test": None}

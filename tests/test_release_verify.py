@@ -280,7 +280,7 @@ def other_data(value: Any) -> None:
             {"outputs", "metrics"},
         ),
         ("measurements.json", rounded, {"outputs", "verdict", "metrics", "card", "bill"}),
-        ("model/model.json", other_threshold, {"outputs", "model", "verdict", "bill"}),
+        ("model/model.json", other_threshold, {"metrics", "outputs", "model", "verdict", "bill"}),
         ("verdict.json", milder, {"verdict"}),
         ("sbom.cdx.json", older_numpy, {"bill"}),
         ("sbom.cdx.json", no_numpy, {"bill"}),
