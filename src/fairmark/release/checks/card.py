@@ -16,6 +16,8 @@ NAME = "model-card.md"
 VALUE = "Value (interval)"
 """Header of the column that holds a measure's value, as `fairmark.report.cards` writes it."""
 
+MOST_COLUMNS = 1_000
+
 _SECTION = "### By "
 
 
@@ -91,6 +93,8 @@ def _cells(text: str) -> Iterator[_Cell]:
         if not line.startswith("|"):
             header = []
             continue
+        if line.count("|") > MOST_COLUMNS:
+            raise VerificationError(f"{NAME}: a table must have at most {MOST_COLUMNS} columns, got more")
         cells = [_plain(part) for part in re.split(r"(?<!\\)\|", line)[1:-1]]
         if header and cells[0].strip("-:"):
             yield from (
