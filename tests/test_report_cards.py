@@ -12,7 +12,8 @@ from paperwork import FAIR, facts, limit, measurements, policy
 
 from fairmark.report.cards import card, card_page
 from fairmark.report.facts import Facts
-from fairmark.report.words import MEASURES
+from fairmark.report.words import MEASURES, measured, title
+from fairmark.sections.policy import GAINS
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 SECTIONS = [  # Mitchell et al. (2019), figure 1
@@ -77,6 +78,19 @@ def test_a_number_on_the_card_moves_with_its_measurement(measure: str) -> None:
     plain, moved = card(facts()), card(dataclasses.replace(facts(), measurements=changed))
     assert "0.988 (0.977 to 0.999)" not in plain
     assert "0.988 (0.977 to 0.999)" in moved
+
+
+def test_every_measure_over_all_rows_is_on_the_card() -> None:
+    found = facts()
+    entry = {"value": 0.123, "low": 0.1, "high": 0.2}
+    overall = {**found.measurements["overall"], **dict.fromkeys([*GAINS, "of_tomorrow"], entry)}
+    found = dataclasses.replace(found, measurements={**found.measurements, "overall": overall})
+
+    text = card(found)
+
+    assert set(GAINS) <= set(overall)
+    for name, value in overall.items():
+        assert f"| {title(name)} | {measured(value, 3)} |" in text
 
 
 def test_the_nine_sections_stand_in_their_order() -> None:

@@ -50,6 +50,7 @@ def test_what_was_not_measured_says_why() -> None:
         ("selection_rate_ratio", "Selection rate ratio"),
         ("true_positive_rate_difference", "True positive rate difference"),
         ("equalized_odds_difference", "Equalized odds difference"),
+        ("pr_auc_gain", "PR AUC gain"),
         ("something_new", "Something new"),
     ],
 )
@@ -61,6 +62,7 @@ def test_every_headline_measure_has_a_meaning() -> None:
     assert all(meaning(name) for name in HEADLINE)
     assert meaning("accuracy_ratio") == "lowest group over highest; 1 is parity"
     assert meaning("accuracy_difference") == "highest group less lowest; 0 is parity"
+    assert meaning("f1_gain").endswith("0 is no better")
     assert meaning("something_new") == ""
 
 

@@ -67,8 +67,7 @@ def card(facts: Facts) -> str:
         differ=[*facts.audit["questions"], *facts.split["findings"]],
         overall=[
             (title(name), measured(facts.measurements["overall"][name], facts.decimals), meaning(name))
-            for name in HEADLINE
-            if name in facts.measurements["overall"]
+            for name in _in_order(facts.measurements["overall"])
         ],
         groups=[_groups(facts, attribute) for attribute in facts.measurements["groups"]],
         proxies=[entry | {"auc": number(entry["auc"], facts.decimals)} for entry in facts.audit["proxies"]],
@@ -124,6 +123,14 @@ def _limits(facts: Facts) -> Sequence[Sequence[str]]:
             )
         )
     return found
+
+
+def _in_order(overall: Mapping[str, Any]) -> Sequence[str]:
+    """Return every measure over all rows: those of the pages in their order, then any other."""
+    return [
+        *(name for name in HEADLINE if name in overall),
+        *(name for name in sorted(overall) if name not in HEADLINE),
+    ]
 
 
 def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:

@@ -56,10 +56,10 @@ OPEN_ENDED = frozenset({"log_loss"})
 
 
 def title(measure: str) -> str:
-    """Return what a measure is called, ratios and differences of a known rate included."""
+    """Return what a measure is called, ratios, differences and gains of a known one included."""
     if measure in MEASURES:
         return MEASURES[measure][0]
-    for ending in ("ratio", "difference"):
+    for ending in ("ratio", "difference", "gain"):
         rate = measure.removesuffix(f"_{ending}")
         if rate != measure:
             return f"{title(rate)} {ending}"
@@ -70,6 +70,8 @@ def meaning(measure: str) -> str:
     """Return what a measure says, in words, or nothing when it is not known."""
     if measure in MEASURES:
         return MEASURES[measure][1]
+    if measure.endswith("_gain"):
+        return "above the best constant answer, yes or no to everybody; 0 is no better"
     if measure.endswith("_ratio"):
         return "lowest group over highest; 1 is parity"
     return "highest group less lowest; 0 is parity" if measure.endswith("_difference") else ""
