@@ -405,6 +405,7 @@ def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
             "concentration": {"rows": 500, "feature": number, "share": 0.6},
             "later": {"dates": None, "why": "no time column"},
             "twins": {"train": twins, "valid": twins, "valid_in_train": twins, "without": glance(attributes)},
+            "shared_persons": None,
         },
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checked import CHECKS, CHOSEN, GROUPS, ODD, POLICY, TRAIN, limit, parts, scorecard
-from measured import AUDITED, NOTHING, PREPARED
+from measured import AUDITED, NOTHING, PARTED, PREPARED
 from pipeline import run_stage
 from second import make_second
 
@@ -51,7 +51,7 @@ def _about(made: Parts, model: Model) -> dict[str, Any]:
 
 
 def _leakage(made: Parts, model: Model) -> dict[str, Any]:
-    return found_beforehand(made, model, EVALUATE, AUDITED, PREPARED)[1]
+    return found_beforehand(made, model, EVALUATE, AUDITED, PREPARED, PARTED)[1]
 
 
 def _checked(made: Parts, chosen: Chosen = CHOSEN, policy: Policy = POLICY) -> dict[str, Any]:
@@ -246,7 +246,7 @@ def test_a_second_data_set_with_dates_and_weights_is_checked(tmp_path: Path) -> 
     chosen = BOOSTED.model_copy(update={"margin": 0.0})
     model = fit_model(made, chosen, params.train, params.policy)
 
-    leakage = found_beforehand(made, model, params.evaluate, AUDITED, PREPARED)[1]
+    leakage = found_beforehand(made, model, params.evaluate, AUDITED, PREPARED, PARTED)[1]
     about = _about(made, model)
     found = steady(checks(made, model, params.evaluate, params.train, params.policy, about, leakage))
 

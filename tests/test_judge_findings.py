@@ -2,14 +2,15 @@
 
 import copy
 import datetime as dt
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 from checked import rows
-from measured import AUDITED, NOTHING, PREPARED, document, policy
+from measured import AUDITED, NOTHING, PARTED, PREPARED, document, policy
 
-from fairmark.judge.findings import ASKED, NAMES, SAID, signs
+from fairmark.judge.findings import ASKED, MEANT, NAMES, SAID, signs
 from fairmark.judge.leakage import together
 from fairmark.judge.verdict import judge
 from fairmark.learn.encode import Column
@@ -23,6 +24,7 @@ LEAKAGE: dict[str, Any] = {
     "concentration": {"rows": 9, "feature": "age", "share": 0.4},
     "later": {"dates": {"paid": {"rows": 9, "share": 0.2}}},
     "twins": TWINS,
+    "shared_persons": None,
 }
 
 
@@ -44,7 +46,9 @@ SPENT = _document(column_auc=_entry(("spent", 0.99), ("total", 0.97), ("age", 0.
 
 
 def test_every_sign_that_params_may_name_is_measured_and_worded() -> None:
-    assert set(signs(AUDITED, PREPARED, LEAKAGE)) == set(NAMES) == set(SAID) == set(ASKED)
+    assert (
+        set(signs(AUDITED, PREPARED, PARTED, LEAKAGE)) == set(NAMES) == set(SAID) == set(ASKED) == set(MEANT)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,26 +104,30 @@ def test_findings_that_contradict_themselves_are_refused() -> None:
 
 
 def test_the_larger_auc_of_the_audit_and_of_test_rows_counts() -> None:
-    found = signs({"label_power": {"age": 0.5, "spent": 0.99, "gone": 1.0}}, PREPARED, LEAKAGE)
+    found = signs(
+        AUDITED | {"label_power": {"age": 0.5, "spent": 0.99, "gone": 1.0}}, PREPARED, PARTED, LEAKAGE
+    )
 
     assert found["column_auc"]["each"] == [{"of": ["spent"], "value": 0.99}, {"of": ["age"], "value": 0.7}]
 
 
 def test_a_pair_counts_only_where_it_knows_more_than_its_better_column() -> None:
-    assert signs(AUDITED, PREPARED, LEAKAGE)["pair_auc"]["value"] == 0.72
-    apart = signs({"label_power": {"spent": 0.99}}, PREPARED, LEAKAGE)["pair_auc"]
+    assert signs(AUDITED, PREPARED, PARTED, LEAKAGE)["pair_auc"]["value"] == 0.72
+    apart = signs(AUDITED | {"label_power": {"spent": 0.99}}, PREPARED, PARTED, LEAKAGE)["pair_auc"]
     assert apart == {"value": 0.5, "each": [{"of": [], "value": 0.5}]}
 
 
 def test_rows_shared_with_the_train_part_count_beyond_what_chance_explains() -> None:
-    assert signs(AUDITED, PREPARED, LEAKAGE)["shared_rows"]["value"] == 0
+    assert signs(AUDITED, PREPARED, PARTED, LEAKAGE)["shared_rows"]["value"] == 0
     shared = LEAKAGE | {"twins": TWINS | {"train": {"same_label": 0.85}}}
-    assert signs(AUDITED, PREPARED, shared)["shared_rows"]["value"] == pytest.approx(0.75)
+    assert signs(AUDITED, PREPARED, PARTED, shared)["shared_rows"]["value"] == pytest.approx(0.75)
 
 
 def test_a_test_file_that_is_the_train_file_shares_all_of_it() -> None:
     main = PREPARED["files"]["main"]
-    assert signs(AUDITED, {"files": {"main": main, "test": main}}, LEAKAGE)["shared_rows"]["value"] == 1
+    assert (
+        signs(AUDITED, {"files": {"main": main, "test": main}}, PARTED, LEAKAGE)["shared_rows"]["value"] == 1
+    )
 
 
 def test_two_columns_that_know_the_label_together_alone_are_found() -> None:
@@ -134,3 +142,81 @@ def test_two_columns_that_know_the_label_together_alone_are_found() -> None:
     found = together(columns, ["one", "two"], train, matrix[400:], seen)
 
     assert found == [{"columns": ["one", "two"], "auc": 1.0}]
+
+
+# ------------------------------------------------------------------ persons, parts and shift
+
+
+def _parted(**label: Any) -> dict[str, Any]:
+    shifted = {"label": label, "groups": {"sex": label}, "features": {"age": label}}
+    return PARTED | {"shift": PARTED["shift"] | {"test": shifted, "valid": shifted}}
+
+
+def _signs(audit: Any = AUDITED, split: Any = PARTED, leakage: Any = LEAKAGE) -> dict[str, Any]:
+    return signs(audit, PREPARED, split, leakage)
+
+
+def test_a_label_rate_that_moved_between_the_parts_stops_until_somebody_answers() -> None:
+    """Train 36% positive, test 65%: the table of the decisions of police in time."""
+    found = _signs(split=_parted(distance=0.29, p=1e-9))
+    shifted = _document(label_shift=found["label_shift"])
+    waiver = _waiver("finding-label-shift", ["test", "valid"])
+
+    verdict = judge(shifted, _rules(label_shift=0.1), DAY)
+    assert verdict.outcome == "insufficient evidence"
+    assert "measured where the label is another thing" in verdict.findings[-1].text
+    assert judge(shifted, _rules(waiver, label_shift=0.1), DAY).state == "pass with waiver"
+
+
+def test_a_distance_that_chance_explains_is_no_shift() -> None:
+    found = _signs(split=_parted(distance=0.29, p=0.01))
+
+    assert [found[f"{kind}_shift"]["value"] for kind in ("label", "group", "feature")] == [0, 0, 0]
+
+
+def test_rows_that_look_like_several_of_a_person_stop_while_nobody_says_whose_they_are() -> None:
+    looks = {"columns": ["age", "income"], "repeated": 1.0, "by_chance": 0.02}
+    found = _signs(AUDITED | {"clusters": looks})["persons"]
+
+    assert found["each"] == [{"of": ["age", "income"], "value": 0.98}]
+    assert judge(_document(persons=found), _rules(persons=0.8), DAY).outcome == "insufficient evidence"
+    assert judge(_document(persons=_signs()["persons"]), _rules(persons=0.8), DAY).outcome == "pass"
+
+
+def test_one_person_in_two_parts_is_too_many() -> None:
+    one = _signs(leakage=LEAKAGE | {"shared_persons": 0.001})["shared_persons"]
+
+    assert judge(_document(shared_persons=one), _rules(shared_persons=0), DAY).outcome != "pass"
+
+
+def test_parts_that_know_the_label_are_a_sign_in_parts_by_hash_alone() -> None:
+    known = PARTED | {"independence": {"p": 0.001}}
+
+    assert _signs(split=known)["part_label"]["value"] == pytest.approx(0.999)
+    assert _signs(split=known | {"order": "time"})["part_label"]["value"] == 0
+
+
+# ------------------------------------------------------------------ what a waiver names
+
+
+def _waiver(of: str, groups: list[str] | None) -> Waiver:
+    return Waiver(limit=of, groups=groups, decided_by="Ada", reason="Known.", decided=DAY, expires=DAY)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_waiver_of_what_a_sign_does_not_speak_of_is_a_fault_whichever_sign_it_is(name: str) -> None:
+    wrong = _waiver(f"finding-{name.replace('_', '-')}", ["agee"])
+    none = wrong.model_copy(update={"groups": None})
+
+    faults = _rules(wrong, **{name: 0.5}).strangers({"sex": ["F", "M"]}, ["age"])
+    assert len(faults) == 1
+    assert "got ['agee']" in faults[0]
+    assert _rules(none, **{name: 0.5}).strangers({"sex": ["F", "M"]}, ["age"]) == []
+
+
+def test_a_waiver_of_a_finding_that_is_none_is_a_fault_of_the_params() -> None:
+    plain = _rules(column_auc=0.9).model_dump(mode="json")
+    wrong = _waiver("finding-colum-auc", None).model_dump(mode="json")
+
+    with pytest.raises(ValueError, match="waivers must name a limit"):
+        Policy.model_validate_json(json.dumps(plain | {"waivers": [wrong]}))

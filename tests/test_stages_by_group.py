@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from checked import CHECKS
+from measured import AUDITED, PARTED, PREPARED
 from people import SCHEMA, TRAIN, chosen, frames, limit, policy
 
 from fairmark.cli import main
@@ -53,7 +54,7 @@ def run(
 ) -> dict[str, Path]:
     """Run train on people, and if the whole is asked for evaluate and explain; return every path."""
     names = "table evidence schema.json rows tuned model trained.json metrics.json measurements.json plots"
-    more = "checks.json importance.csv explanations.json"
+    more = "checks.json importance.csv explanations.json prepared audit parted"
     made = {name.split(".")[0]: folder / name for name in f"{names} {more}".split()}
     for name, frame in zip(("table", "evidence", "rows"), frames(2400), strict=True):
         write_parquet(made[name], frame)
@@ -64,7 +65,10 @@ def run(
     if not whole:
         return made
     written = [made[name] for name in ("metrics", "measurements", "plots", "checks")]
-    evaluate(*read, made["model"], *written, PARAMS, base, rules)  # type: ignore[call-arg, arg-type]
+    for name, found in (("prepared", PREPARED), ("audit", AUDITED), ("parted", PARTED)):
+        write_json(made[name], found)
+    before = [*read[:3], made["prepared"], made["audit"], read[3], made["parted"]]
+    evaluate(*before, made["model"], *written, PARAMS, base, rules)  # type: ignore[call-arg, arg-type]
     explain(*read, made["model"], made["importance"], made["explanations"], EXPLAIN)  # type: ignore[call-arg, arg-type]
     return made
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from measured import AUDITED, PREPARED, limit, policy
+from measured import AUDITED, PARTED, PREPARED, limit, policy
 from people import FEATURES, SCHEMA, TRAIN, chosen, frames
 from sklearn.metrics import accuracy_score, roc_auc_score
 
@@ -38,6 +38,7 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
         "prepared",
         "audit",
         "rows",
+        "parted",
         "model",
         "metrics.json",
         "measurements.json",
@@ -54,6 +55,7 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
     write_json(made["schema"], dict(SCHEMA, attributes=attributes, weighted=weighted))
     write_json(made["prepared"], PREPARED)
     write_json(made["audit"], AUDITED)
+    write_json(made["parted"], PARTED)
     for name, frame in (("table", table), ("evidence", evidence), ("rows", parts)):
         write_parquet(made[name], frame)
     encoder = Encoder.fit(table, FEATURES, 9)

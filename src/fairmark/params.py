@@ -65,6 +65,9 @@ class Params(Section):
             for name in self.policy.protected_at_prediction
             if name not in known
         ]
+        # Groups are known once the table is read, and so are columns that nobody listed.
+        listed = None if self.prepare.unlisted == "infer" else [*self.prepare.columns]
+        faults += self.policy.strangers({}, listed)
         by, allowed = self.train.threshold.by, self.policy.protected_at_prediction
         if by is not None and by.attribute not in allowed:
             faults.append(

@@ -31,7 +31,8 @@ def shift(
     Returns
     -------
     dict
-        `{"valid", "test": {"label", "groups": {attribute}, "features": {column}}, "findings": [sentence]}`;
+        `{"valid", "test": {"label", "groups": {attribute}, "features": {column}}, "findings": [sentence],
+        "chance"}`: beyond chance is what has a p of at most `chance`;
         each entry is `{"distance", "p"}`, the label's also `{"train", "here"}`, its rates. Rows of a person
         count as one in the test (`_rows_as_one`).
     """
@@ -55,7 +56,7 @@ def shift(
         found[name] = each
     chance = CHANCE / (2 * len(codes))
     told = [line for name in ("valid", "test") for line in _told(name, found[name], least, chance)]
-    return found | {"findings": told}
+    return found | {"findings": told, "chance": chance}
 
 
 def _rate(labels: Ints) -> float | None:

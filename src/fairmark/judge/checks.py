@@ -13,7 +13,7 @@ from fairmark.judge.abstain import Ranked, abstain
 from fairmark.judge.cells import Floats
 from fairmark.judge.findings import signs
 from fairmark.judge.glance import Rows
-from fairmark.judge.leakage import alone, concentration, later, together, twins
+from fairmark.judge.leakage import alone, concentration, later, shared_persons, together, twins
 from fairmark.judge.learning import Fits, learning
 from fairmark.judge.measure import measure
 from fairmark.judge.outlook import bare, outlook
@@ -33,14 +33,19 @@ REPLICATES = 100
 
 
 def found_beforehand(
-    parts: Parts, model: Model, params: Evaluate, audit: Mapping[str, Any], prepared: Mapping[str, Any]
+    parts: Parts,
+    model: Model,
+    params: Evaluate,
+    audit: Mapping[str, Any],
+    prepared: Mapping[str, Any],
+    split: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the signs that the answer is known beforehand, and the experiments that show them on test rows.
 
     Parameters
     ----------
-    audit, prepared
-        What the stage `audit` wrote, and the summary of `prepare`.
+    audit, prepared, split
+        What the stage `audit` wrote, and the summaries of `prepare` and `split`.
 
     Returns
     -------
@@ -61,8 +66,9 @@ def found_beforehand(
         "concentration": concentration(moves, model.features, sample.weight),
         "later": later(parts),
         "twins": twins(parts, model.encoder.transform(parts.table), rows, score, cutoff),
+        "shared_persons": shared_persons(parts),
     }
-    return signs(audit, prepared, leakage), leakage
+    return signs(audit, prepared, split, leakage), leakage
 
 
 def checks(

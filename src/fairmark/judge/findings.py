@@ -1,6 +1,7 @@
-"""Signs that the answer is known beforehand: measured by other stages, gathered for the gate, and judged.
+"""Signs that test rows tell too much, or of others: measured by other stages, gathered for the gate, judged.
 
-A model that reads the answer, or rows that it was learnt from, is measured too well by every other limit.
+A model that reads the answer, or rows and persons that it was learnt from, is measured too well by every
+other limit; one that is measured on rows unlike those that it was learnt from is measured for others.
 Each sign is a row of `signs`; the policy says above which number it must be answered (`Findings`). A sign has
 an innocent explanation at times, so that it never fails a release: it leaves insufficient evidence, and a
 waiver that names the columns is the answer on record.
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fairmark.sections.policy import Findings, Limit
+from fairmark.sections.policy import LATER, Findings, Limit
 
 Entry = dict[str, Any]
 
@@ -29,7 +30,26 @@ SAID: Mapping[str, str] = {
     "repeated_rows": "share of rows that repeat an earlier row of their file",
     "late_dates": "share of rows where {of} lies after the row's own time",
     "one_feature": "share of all that moves scores which comes from {of}",
+    "persons": "share of rows that share their values of {of} with others, beyond chance,",
+    "shared_persons": "share of test rows of a person who has train or validation rows too",
+    "repeated_valid": "share of validation rows that are train rows too",
+    "part_label": "one less the chance of parts and labels that go together so far",
+    "label_shift": "distance of the label rate between the train part and the {of} part",
+    "group_shift": "distance of {of} between the train part and a later part",
+    "feature_shift": "distance of {of} between the train part and a later part",
 }
+BEFOREHAND = "the answer may be known beforehand"
+MEANT: Mapping[str, str] = {
+    **dict.fromkeys(("column_auc", "pair_auc", "shared_rows", "repeated_rows", "late_dates"), BEFOREHAND),
+    **dict.fromkeys(("one_feature", "repeated_valid"), BEFOREHAND),
+    "persons": "several rows may belong to one person, whom the model may know already",
+    "shared_persons": "the model may know the person already",
+    "part_label": "the parts know the label",
+    "label_shift": "the model is measured where the label is another thing than where it was learnt",
+    "group_shift": "the model is measured on others than it was learnt from",
+    "feature_shift": "the model is measured on others than it was learnt from",
+}
+"""What a sign says, where it is above its number."""
 ASKED: Mapping[str, str] = {
     "column_auc": "Ask whether it is known before the decision; if it is not, put it into prepare.drop",
     "pair_auc": "Ask whether both are known before the decision; if one is not, put it into prepare.drop",
@@ -37,7 +57,41 @@ ASKED: Mapping[str, str] = {
     "repeated_rows": "Take repeated rows out, or keep those of one person together",
     "late_dates": "Put dates that are not known at the decision into prepare.drop",
     "one_feature": "Ask whether it is known before the decision; if it is not, put it into prepare.drop",
+    "persons": "Name the column that says whose a row is in prepare.person",
+    "shared_persons": "Make the parts anew with prepare.person",
+    "repeated_valid": "Take repeated rows out, or keep those of one person together",
+    "part_label": "Name another column in prepare.row_id, or null",
+    "label_shift": "Ask why; take parts that are alike (split.order hash), or rows of one time",
+    "group_shift": "Ask why; take parts that are alike (split.order hash), or rows of one time",
+    "feature_shift": "Ask why; take parts that are alike (split.order hash), or rows of one time",
 }
+
+STANDS_FOR: Mapping[str, str] = {
+    "audit.label_power": "column_auc",
+    "audit.leakage": "column_auc",
+    "audit.clusters": "persons",
+    "audit.questions": "persons",
+    "prepare.duplicates": "repeated_rows",
+    "prepare.files": "repeated_rows",
+    "prepare.shared_rows": "shared_rows",
+    "split.independence": "part_label",
+    "split.shift.valid.label": "label_shift",
+    "split.shift.test.label": "label_shift",
+    "split.shift.valid.groups": "group_shift",
+    "split.shift.test.groups": "group_shift",
+    "split.shift.valid.features": "feature_shift",
+    "split.shift.test.features": "feature_shift",
+    "split.shift.findings": "label_shift",
+    "checks.leakage.alone": "column_auc",
+    "checks.leakage.together": "pair_auc",
+    "checks.leakage.concentration": "one_feature",
+    "checks.leakage.later": "late_dates",
+    "checks.leakage.shared_persons": "shared_persons",
+    "checks.leakage.twins.train": "shared_rows",
+    "checks.leakage.twins.valid_in_train": "repeated_valid",
+}
+"""The sign that stands for each figure of the stages. Every other figure is listed in docs/findings.md, with
+the reason why it is reported only: a test holds the two to cover all that the stages measure."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +123,7 @@ class Sign:
             return f"{where} is {self.value:.5g}, not above {edge}."
         groups = f", groups [{', '.join(self.of)}]" if self.of else ""
         return (
-            f"{where} is {self.value:.5g}, above {edge}: the answer may be known beforehand. "
+            f"{where} is {self.value:.5g}, above {edge}: {MEANT[self.limit.measure]}. "
             f"{ASKED[self.limit.measure]}; or answer it in policy.waivers (limit {self.limit.name}{groups})."
         )
 
@@ -105,7 +159,12 @@ def faults(document: Mapping[str, Any]) -> Iterator[str]:
 # ------------------------------------------------------------------ gathered from the stages
 
 
-def signs(audit: Mapping[str, Any], prepared: Mapping[str, Any], leakage: Mapping[str, Any]) -> Entry:
+def signs(
+    audit: Mapping[str, Any],
+    prepared: Mapping[str, Any],
+    split: Mapping[str, Any],
+    leakage: Mapping[str, Any],
+) -> Entry:
     """Return the entry "findings" of the measurements document.
 
     Parameters
@@ -114,6 +173,8 @@ def signs(audit: Mapping[str, Any], prepared: Mapping[str, Any], leakage: Mappin
         What the stage `audit` wrote: how well each column alone knows the label, out of fold.
     prepared
         The summary of `prepare`: the files, and their repeated rows.
+    split
+        The summary of `split`: how the parts were made, and how they differ.
     leakage
         What `judge.leakage` says on test rows.
     """
@@ -137,7 +198,44 @@ def signs(audit: Mapping[str, Any], prepared: Mapping[str, Any], leakage: Mappin
             [((lead["feature"],), lead["share"])] if lead["feature"] is not None else [],
             "no feature moves the score",
         ),
+        "persons": _most(_persons(audit["clusters"]), ""),
+        # Without a column of persons each row is somebody else's; whether that can be is asked by `persons`.
+        "shared_persons": _most([((), leakage["shared_persons"] or 0.0)], ""),
+        "repeated_valid": _most([((), twins["valid_in_train"]["same_label"])], ""),
+        "part_label": _most([((), _dependence(split))], ""),
+        "label_shift": _most(
+            [((part,), _beyond(split, split["shift"][part]["label"])) for part in LATER], ""
+        ),
+        "group_shift": _most(_shifts(split, "groups"), "no attribute"),
+        "feature_shift": _most(_shifts(split, "features"), "no feature"),
     }
+
+
+def _persons(clusters: Mapping[str, Any] | None) -> list[tuple[tuple[str, ...], float]]:
+    if clusters is None:
+        return [((), 0.0)]
+    return [(tuple(clusters["columns"]), clusters["repeated"] - clusters["by_chance"])]
+
+
+def _dependence(split: Mapping[str, Any]) -> float:
+    """Return 1 - p of the test of part and label.
+
+    Parts by time may differ in their labels, which `label_shift` measures; where no rows are alike, nothing
+    but the label itself could know the label, and no key holds it.
+    """
+    chance = split["independence"]["p"]
+    return 0.0 if split["order"] == "time" or chance is None else 1 - float(chance)
+
+
+def _beyond(split: Mapping[str, Any], found: Mapping[str, Any]) -> float:
+    """Return a distance where it is beyond chance, else 0."""
+    return float(found["distance"]) if found["p"] <= split["shift"]["chance"] else 0.0
+
+
+def _shifts(split: Mapping[str, Any], kind: str) -> list[tuple[tuple[str, ...], float]]:
+    """Return the larger distance of each attribute or feature, of the validation and of the test part."""
+    valid, test = (split["shift"][part][kind] for part in ("valid", "test"))
+    return [((name,), max(_beyond(split, valid[name]), _beyond(split, test[name]))) for name in test]
 
 
 def _columns(audit: Mapping[str, Any], leakage: Mapping[str, Any]) -> list[tuple[tuple[str, ...], float]]:

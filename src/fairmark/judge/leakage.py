@@ -165,6 +165,17 @@ def later(parts: Parts) -> dict[str, Any]:
     return {"dates": found}
 
 
+def shared_persons(parts: Parts) -> float | None:
+    """Return the share of test rows whose person has rows to learn from, or None without `prepare.person`.
+
+    `split` lets none through; what it wrote is looked at anew here, because all rests on it.
+    """
+    if "_person" not in parts.table:
+        return None
+    person, part = parts.table["_person"], parts.belongs
+    return float(person[part == "test"].isin(person[part.isin(["train", "valid"])]).mean())
+
+
 def twins(
     parts: Parts, matrix: Floats, rows: Rows, score: Floats, threshold: float | Floats
 ) -> dict[str, Any]:

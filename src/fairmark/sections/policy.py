@@ -110,7 +110,7 @@ class ConstantAnswer(Section):
 
 
 class Findings(Section):
-    """Signs that the answer is known beforehand; what is above its number must be answered by a waiver.
+    """Signs that test rows tell too much, or of others: above its number one must be answered by a waiver.
 
     Above it a sign leaves the verdict at insufficient evidence, never at fail: it may have a good reason.
     null reports a sign beside the gates.
@@ -128,6 +128,33 @@ class Findings(Section):
     """Largest share of rows in which a date feature lies after the row's own time."""
     one_feature: Share | None
     """Share of all that moves scores which comes from one feature."""
+    persons: Share | None
+    """Share of rows with the stable columns of others, beyond chance, while nobody says whose rows are."""
+    shared_persons: Share | None
+    """Share of test rows of a person who has train or validation rows as well."""
+    repeated_valid: Share | None
+    """Share of validation rows that are train rows too, label included: by chance too, in tables of codes."""
+    part_label: Share | None
+    """One less the chance of parts and labels that go together so far, in parts that were drawn by hash."""
+    label_shift: Share | None
+    """How far the label rate of a later part is from that of the train part, where that is beyond chance."""
+    group_shift: Share | None
+    """Total variation distance of an attribute between a later part and the train part, likewise."""
+    feature_shift: Share | None
+    """The same of a feature."""
+
+
+LATER = ("test", "valid")
+"""The parts that are compared with the train part."""
+
+SUBJECT = {
+    **dict.fromkeys(
+        ("column_auc", "pair_auc", "late_dates", "one_feature", "persons", "feature_shift"), "column"
+    ),
+    "group_shift": "attribute",
+    "label_shift": "part",
+}
+"""What a waiver of a finding names in `groups`; nothing, where the finding is one of the whole table."""
 
 
 class Policy(Section):
@@ -171,13 +198,17 @@ class Policy(Section):
             )
         return self
 
-    def strangers(self, groups: Mapping[str, Collection[str]]) -> list[str]:
-        """Return a fault for each waiver or override that names a group which its attribute does not have.
+    def strangers(
+        self, groups: Mapping[str, Collection[str]], features: Collection[str] | None = None
+    ) -> list[str]:
+        """Return a fault for each waiver or override that names what its limit or its sign does not speak of.
 
         Parameters
         ----------
         groups
             The groups of each attribute, as far as they are known.
+        features
+            The columns that may be features, where they are known.
         """
         attributes = {limit.name: limit.attribute for limit in self.limits}
         faults = []
@@ -191,6 +222,17 @@ class Policy(Section):
             if known is not None and wrong:
                 where = f"policy.{kind} of {each.limit}"
                 faults.append(f"{where}: must name groups of {attribute}, {sorted(known)}, got {wrong}")
+        of = {"column": features, "attribute": groups or None, "part": LATER}
+        signs = {limit.name: limit.measure for limit in self.signs}
+        for kind, each in named:
+            if each.limit not in signs or each.groups is None:
+                continue
+            spoken = SUBJECT.get(signs[each.limit])
+            known = of[spoken] if spoken else ()
+            wrong = sorted(set(each.groups) - set(known or ()))
+            if known is not None and wrong:
+                asked = f"{spoken}s in groups, {sorted(known)}" if spoken else "null groups"
+                faults.append(f"policy.{kind} of {each.limit}: must name {asked}, got {wrong}")
         return faults
 
     @property
@@ -225,7 +267,7 @@ class Policy(Section):
                 at_least=None,
                 at_most=at,
                 gate=True,
-                reason="A sign that the answer is known beforehand goes unanswered into no release.",
+                reason="A sign that test rows tell too much, or of others, goes unanswered into no release.",
             )
             for name in Findings.model_fields
             if (at := getattr(self.findings, name)) is not None

@@ -1,11 +1,11 @@
 """Stage 6: how good and how fair the model is on test rows, each number with an interval.
 
-Reads `table`, `evidence`, `schema` and `summary` of `prepare`, the `audit`, `rows` of `split`, and the folder
-`model` of `train`. Writes `metrics` (JSON: the headline, for `dvc metrics`), `measurements` (JSON: every
-measure overall, by group and by intersection, with the cells behind it, and the findings of earlier stages;
-what `judge` reads), the folder `plots` (CSV: roc, precision_recall, calibration, groups) and `further` (JSON:
-what `judge.checks` looks at beside). Read by `document` and the release. Test rows are measured on here, and
-nowhere decided by.
+Reads `table`, `evidence`, `schema` and `summary` of `prepare`, the `audit`, `rows` and `summary` of `split`,
+and the folder `model` of `train`. Writes `metrics` (JSON: the headline, for `dvc metrics`), `measurements`
+(JSON: every measure overall, by group and by intersection, with the cells behind it, and the findings of
+earlier stages; what `judge` reads), the folder `plots` (CSV: roc, precision_recall, calibration, groups) and
+`further` (JSON: what `judge.checks` looks at beside). Read by `document` and the release. Test rows are
+measured on here, and nowhere decided by.
 """
 
 import hashlib
@@ -33,6 +33,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     prepared: Path,
     audit: Path,
     rows: Path,
+    parted: Path,
     model: Path,
     metrics: Path,
     measurements: Path,
@@ -75,7 +76,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         "calibration": curves.calibrations(label, score, weight, groups, bins, tail),
         "groups": measuring.table(found),
     }
-    findings, leakage = found_beforehand(parts, scorer, params, read_json(audit), read_json(prepared))
+    earlier = (read_json(audit), read_json(prepared), read_json(parted))
+    findings, leakage = found_beforehand(parts, scorer, params, *earlier)
     whole = found | {
         "confidence": params.confidence,
         "model": {"sha256": digest(model), **scorer.stated},

@@ -48,14 +48,19 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
         When the files don't fit together, or no trial came to anything.
     ParamsError
         When groups are to have thresholds of their own, and no limit says what these are to draw together;
-        when a waiver or an override names a group that its attribute does not have.
+        when a waiver or an override names a group that its attribute does not have, or a column that is none.
     StateError
         When it was stopped by Ctrl-C; the next run goes on where it stood.
     """
     if base.threshold.by is not None:
         reaches(base.threshold.by, policy, search.margin)  # before any trial, each of which would fail by it
-    groups = {name: each["groups"] for name, each in read_json(schema)["attributes"].items()}
-    if strangers := policy.strangers(groups):  # a waiver of a group that nobody is in would cover nothing
+    described = read_json(schema)
+    groups = {name: each["groups"] for name, each in described["attributes"].items()}
+    # The audit looks at withheld columns too.
+    columns = [said["name"] for said in (*described["features"], *described["withheld"])]
+    if strangers := policy.strangers(
+        groups, columns
+    ):  # a waiver of a group that nobody is in would cover nothing
         raise ParamsError(*(f"params.yaml: {fault}" for fault in strangers))
     paths = (table, evidence, schema, rows)
     sections = [section.model_dump_json() for section in (search, base, policy)]
