@@ -109,6 +109,31 @@ PLACES = [
     "Authorization: Bearer {}",
     "authorization: Basic {}",
     "two: https://a:{}@h/x and https://b:c@i/y",
+    "https://h/x#access_token={}",
+    "https://h/x;jsessionid={}",
+    "//user:{}@host/x",
+    "aws_secret_access_key={}",
+    "AWS_SECRET_ACCESS_KEY = {}",
+    "MLFLOW_TRACKING_TOKEN={}",
+    "DB_PASS={}",
+    "DefaultEndpointsProtocol=https;AccountName=a;AccountKey={}",
+    "SharedAccessSignature={}",
+    "Endpoint=sb://x;SharedAccessKey={}",
+    "PRIVATE-TOKEN: {}",
+    "X-Auth-Token: {}",
+    "X-Api-Key: {}",
+    "authorization=Bearer {}",
+    "password: {}",
+    "password = {}",
+    'password="{} more"',
+    '{{"client_secret": "{}"}}',
+    "{{'token': '{}'}}",
+    "usage: dvc remote --password {}",
+    "got --token {}",
+    "a key hf_{}",
+    "a key sk-{}",
+    "a key eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.{}",
+    "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----",
 ]
 
 
@@ -144,13 +169,34 @@ def test_no_quoted_password_is_printed(place: str, secret: str) -> None:
         "pkcs11:token=fairmark;object=key",
         "loans@v0.1.0: key=3, sex=Female, tokens 5, secretary",
         "https://h/p?page=3&keyword=x",
+        "pkcs11:object=key;token=fairmark",
+        "key file: password: must be given, got none",
+        "--token must be one word",
+        "pass: ROC AUC 0.9, compass=3, tokens_read=4, secrets: none",
     ],
 )
 def test_what_is_no_secret_is_left_alone(text: str) -> None:
     assert redacted(text) == text
 
 
-@pytest.mark.parametrize("piece", ["a://b:", "?token", "passwd", "a.", "a://b:c@", "?a=&", "bearer "])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a://b:",
+        "?token",
+        "passwd",
+        "token=a",
+        "-token",
+        "x_pass=",
+        "//",
+        "token: ",
+        "eyJ.",
+        "a.",
+        "a://b:c@",
+        "?a=&",
+        "bearer ",
+    ],
+)
 def test_redaction_takes_linear_time(piece: str) -> None:
     began = time.monotonic()
     redacted(piece * 2_000)

@@ -21,7 +21,7 @@ _BLANK = dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " ")
 # Every length is bounded, so that no text made for it takes long. A password may hold a slash
 # (SQLAlchemy takes one), and a port is no password.
 _LOGIN = re.compile(
-    r"\b(?P<scheme>[a-z][a-z0-9+.-]{0,30})://(?P<user>[^\s/:@'\"]{0,2048})"
+    r"(?:\b(?P<scheme>[a-z][a-z0-9+.-]{0,30}):)?//(?P<user>[^\s/:@'\"]{0,2048})"
     r"(?P<secret>:(?!\d+(?:/|$))[^\s'\"]{0,2048}?)?@(?=[^\s@]*(?:[\s'\"]|$))",
     re.IGNORECASE,
 )
@@ -29,13 +29,30 @@ _WORDS = (
     r"[\w.-]{0,40}(?:token|secret|passw(?:or)?d|passphrase|pwd|pin-value|signature|credential|api[-_]?key|jwt)"
     r"[\w.-]{0,40}"
 )
-_QUERY = re.compile(rf"([?&](?:{_WORDS}|sig|key|pin|pass|auth|code)=)[^&\s'\"#]+", re.IGNORECASE)
+_QUERY = re.compile(
+    rf"((?:[?&#](?:{_WORDS}|sig|key|pin|pass|auth|code)|;jsessionid)=)[^&\s'\"#]+", re.IGNORECASE
+)
+_VALUE = r"(?:\"[^\"]{1,2048}\"|'[^']{1,2048}'|[^\s;&,'\")}]+)"
+_SECRET = (
+    r"(?:token|secret|passw(?:or)?d|passphrase|(?:access|account|api|private|secret)[-_]?key"
+    r"|accesssignature|jwt)"
+)
+# After a colon prose may follow, of ours too: `password: must be given`.
 _PAIR = re.compile(
-    r"\b((?:[\w.-]{0,40}(?:passw(?:or)?d|passphrase|secret|api[-_]?key)|pwd|pin-value)=)[^\s;&,'\")]+",
+    rf"(?<![\w.-])([\w.-]{{0,40}}{_SECRET}[\"']?\s{{0,3}}(?:=|:(?=\s{{0,3}}(?!must\b)\S))\s{{0,3}})"
+    rf"(?!//){_VALUE}"
+    rf"|\b((?:[\w.-]{{0,40}}[-_]pass|pwd|pin-value)=){_VALUE}"
+    rf"|(--[\w-]{{0,40}}(?:token|secret|passw(?:or)?d|passphrase|api-key) (?!must\b)){_VALUE}",
     re.IGNORECASE,
 )
-_HEADER = re.compile(r"\b(authorization:\s*(?:\w+\s+)?|bearer\s+(?=\S{16}))[^\s'\"]+", re.IGNORECASE)
-_TOKEN = re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|hvs\.|xox[abp]-)[\w.-]{12,}")
+_HEADER = re.compile(
+    r"\b(authorization[:=]\s*(?:\w+\s+)?|bearer\s+(?=\S{16}))(?!must\b)[^\s'\"]+", re.IGNORECASE
+)
+_TOKEN = re.compile(
+    r"\b(?:gh[pousr]_|github_pat_|glpat-|hvs\.|xox[abp]-|xapp-|hf_|npm_|pypi-|dckr_pat_|AIza|sk-(?=[\w-]*\d))"
+    r"[\w.-]{12,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
+)
+_PEM = re.compile(r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?:(?!-----END).){0,20000}", re.DOTALL)
 
 
 def printable(text: str) -> str:
@@ -57,22 +74,35 @@ def redacted(text: str) -> str:
     """Return `text` with every secret that an address or a header in it carries replaced by `HIDDEN`.
 
     Hidden are the login of a web address, the password of any other, the values of parameters named like a
-    secret (`?token=`, `&X-Amz-Signature=`), passwords given as pairs (`password=`, `pin-value=`), an
-    authorization header and the tokens of well-known services. Applying it twice changes nothing more.
+    secret (`?token=`, `&X-Amz-Signature=`), what is given under such a name (`AWS_SECRET_ACCESS_KEY=`,
+    `"token": "…"`, `--password …`), an authorization header, the tokens of well-known services, and the
+    inside of a private key. Applying it twice changes nothing more.
     """
-    if "://" in text:
+    if "//" in text:
         text = _LOGIN.sub(_login, text)
+    if "PRIVATE KEY-----" in text:
+        text = _PEM.sub(rf"\1{HIDDEN}", text)
     text = _QUERY.sub(rf"\1{HIDDEN}", text)
-    text = _PAIR.sub(rf"\1{HIDDEN}", text)
+    text = _PAIR.sub(_pair, text)
     text = _HEADER.sub(rf"\1{HIDDEN}", text)
     return _TOKEN.sub(HIDDEN, text)
 
 
 def _login(found: "re.Match[str]") -> str:
     scheme, user, secret = found["scheme"], found["user"], found["secret"]
+    if scheme is None:
+        return f"//{user}:{HIDDEN}@" if secret else found[0]
     if scheme.lower().endswith(("http", "https")):
         return f"{scheme}://{HIDDEN}@"  # a token is often the user's name there
     return f"{scheme}://{user}{f':{HIDDEN}' if secret else ''}@"
+
+
+def _pair(found: "re.Match[str]") -> str:
+    # Of PKCS #11 a token is a device, and its name no secret (RFC 7512).
+    before = found.string[max(found.start() - 200, 0) : found.start()]
+    if found[0].startswith("token=") and "pkcs11:" in before.rsplit(" ", 1)[-1]:
+        return found[0]
+    return f"{found[1] or found[2] or found[3]}{HIDDEN}"
 
 
 def plain(text: str) -> str:
