@@ -33,13 +33,13 @@ _QUERY = re.compile(
     rf"((?:[?&#](?:{_WORDS}|sig|key|pin|pass|auth|code)|;jsessionid)=)[^&\s'\"#]+", re.IGNORECASE
 )
 _VALUE = r"(?:\"[^\"]{1,2048}\"|'[^']{1,2048}'|[^\s;&,'\")}]+)"
-_SECRET = (
+_NAMED = (
     r"(?:token|secret|passw(?:or)?d|passphrase|(?:access|account|api|private|secret)[-_]?key"
     r"|accesssignature|jwt)"
 )
 # After a colon prose may follow, of ours too: `password: must be given`.
 _PAIR = re.compile(
-    rf"(?<![\w.-])([\w.-]{{0,40}}{_SECRET}[\"']?\s{{0,3}}(?:=|:(?=\s{{0,3}}(?!must\b)\S))\s{{0,3}})"
+    rf"(?<![\w.-])([\w.-]{{0,40}}{_NAMED}[\"']?\s{{0,3}}(?:=|:(?=\s{{0,3}}(?!must\b)\S))\s{{0,3}})"
     rf"(?!//){_VALUE}"
     rf"|\b((?:[\w.-]{{0,40}}[-_]pass|pwd|pin-value)=){_VALUE}"
     rf"|(--[\w-]{{0,40}}(?:token|secret|passw(?:or)?d|passphrase|api-key) (?!must\b)){_VALUE}",
