@@ -44,6 +44,7 @@ from fairmark.errors import StateError
 from fairmark.files import read_json
 from fairmark.params import Params, read_params
 from fairmark.release import trace
+from fairmark.release.clock import refuse_behind
 from fairmark.release.contents import GATHERED, MEASUREMENTS, MODEL, VERDICT
 from fairmark.release.decisions import loosening
 from fairmark.release.hashes import check_workspace, folder_sha256
@@ -73,7 +74,9 @@ def judge(params: Params, seen: "Trace") -> "Verdict":
     recorded = params.policy.waivers or params.policy.overrides
     if recorded and verdict.outcome == "pass" and today != committed:
         now = judged(params, today)
-        verdict = verdict if now.outcome == "pass" else now
+        if now.outcome != "pass":
+            say(f"by the clock here it is {today}: what stood on the commit's day, {committed}, does not now")
+            verdict = now
     show(verdict, params.project.name)
     return verdict
 
@@ -252,6 +255,7 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
 
 def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     """Refuse a policy loosened without approvals; retrain, judge, weigh, gather and verify; tag, register."""
+    refuse_behind(seen.committed, dt.datetime.now(tz=dt.UTC))
     signer.need_key()
     held_to(loosening.refuse_unless_approved(ROOT))
     progress = Progress([*retrain.steps(), "judge", "costs", "gather", "tag", "register"])

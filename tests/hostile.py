@@ -23,7 +23,7 @@ from pathlib import Path
 
 from fairmark.errors import FairmarkError
 
-MODULES = ("hostile_archives", "hostile_texts")
+MODULES = ("hostile_archives", "hostile_decisions", "hostile_texts")
 
 Act = Callable[[Path], object]
 

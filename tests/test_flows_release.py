@@ -407,7 +407,9 @@ def test_the_verdict_is_that_of_the_day_of_the_commit(repo: Path, rooms: Rooms) 
     assert rooms.registered == [f"{NAME}-v0.1.0 pass"]
 
 
-def test_a_waiver_that_expired_since_the_commit_stops_the_release(repo: Path, rooms: Rooms) -> None:
+def test_a_waiver_that_expired_since_the_commit_stops_the_release(
+    repo: Path, rooms: Rooms, capsys: pytest.CaptureFixture[str]
+) -> None:
     commit_again_on(repo, "2026-01-02")
     rooms.expires = dt.date(2026, 1, 3)
 
@@ -415,13 +417,15 @@ def test_a_waiver_that_expired_since_the_commit_stops_the_release(repo: Path, ro
         release.release.fn()
 
     assert folders(repo) == []
+    assert "what stood on the commit's day, 2026-01-02, does not now" in capsys.readouterr().out
 
 
-def test_a_commit_of_a_day_to_come_is_judged_by_today_as_well(repo: Path, rooms: Rooms) -> None:
+def test_a_clock_before_the_commit_is_called_odd_and_nothing_is_made(repo: Path, rooms: Rooms) -> None:
     commit_again_on(repo, "2099-01-02")
-    release.release.fn()
+    with pytest.raises(StateError, match=r"clock: must be past the commit's own time, 2099-01-02T12:00:00Z"):
+        release.release.fn()
 
-    assert rooms.days == [dt.date(2099, 1, 2), dt.datetime.now(tz=dt.UTC).date()]
+    assert (rooms.days, folders(repo)) == ([], [])
 
 
 def test_a_policy_loosened_since_the_last_release_is_refused_before_anything_is_made(repo: Path) -> None:

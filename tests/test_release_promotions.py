@@ -115,7 +115,7 @@ def test_a_release_that_was_verified_says_who_made_it_and_what_it_stands_on(root
     waived = candidate(find(root, "loans@v0.2.0"), root, known)
 
     assert (plain.asked.needed, plain.asked.waived, plain.let_through) == (1, (), ())
-    assert (waived.asked.needed, waived.asked.waived, waived.outcome) == (2, ("tight",), "pass")
+    assert (waived.asked.needed, waived.asked.waived, waived.outcome) == (2, ("tight",), "pass with waiver")
     assert waived.let_through[0].startswith("tight: insufficient evidence, let through by A. P. until")
     assert plain.asked.makers == {own_key(make=False).public.keyid}
     assert plain.asked.people(known) == {"maker@example.org", "tester@example.org"}
@@ -206,13 +206,23 @@ def test_a_waived_release_takes_two_people(root: Path) -> None:
     assert len(to(root, "production", "v0.2.0").approvals) == 2
 
 
+def at(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(12), dt.UTC)
+
+
+def test_a_clock_before_the_commit_is_called_what_it_is(root: Path) -> None:
+    for release in ("loans-v0.1.0", "loans-v0.2.0"):
+        with pytest.raises(StateError, match=r"clock: must be past the commit's own time, .*got 1970-01-02"):
+            refuse_lapsed(find(root, release), at(dt.date(1970, 1, 2)))
+
+
 def test_a_waiver_that_expired_since_lets_nothing_on(root: Path) -> None:
     folder = find(root, "loans-v0.2.0")
-    refuse_lapsed(folder, SOON)
-    refuse_lapsed(find(root, "loans-v0.1.0"), SOON + dt.timedelta(days=9999))
+    refuse_lapsed(folder, at(SOON))
+    refuse_lapsed(find(root, "loans-v0.1.0"), at(SOON + dt.timedelta(days=9999)))
 
     with pytest.raises(RefusedError, match=r"verdict must still pass on .*, got insufficient evidence"):
-        refuse_lapsed(folder, SOON + dt.timedelta(days=1))
+        refuse_lapsed(folder, at(SOON + dt.timedelta(days=1)))
 
 
 def test_a_promotion_asks_whether_the_verdict_stands_today(
@@ -221,7 +231,8 @@ def test_a_promotion_asks_whether_the_verdict_stands_today(
     approve(root, "v0.2.0", BOB, CAM)
     late = SOON + dt.timedelta(days=1)
     monkeypatch.setattr(
-        "fairmark.release.decisions.promotions.refuse_lapsed", lambda folder, _: refuse_lapsed(folder, late)
+        "fairmark.release.decisions.promotions.refuse_lapsed",
+        lambda folder, _: refuse_lapsed(folder, at(late)),
     )
 
     with pytest.raises(RefusedError, match=f"verdict must still pass on {late}"):
@@ -461,7 +472,7 @@ def test_approve_shows_the_verdict_and_what_was_waived_and_writes_the_record(
     assert main(words(root, *given, who="bob")) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("loans-v0.2.0 is verified; its digest is ")
-    assert told[1] == "verdict: pass, of which was let through:"
+    assert told[1] == "verdict: pass with waiver, of which was let through:"
     assert told[2].startswith("  tight: insufficient evidence, let through by A. P. until")
     assert told[3] == "approved by bob@example.org: 1 of 2 needed"
     assert (root / "approvals" / "loans-v0.2.0" / f"{BOB.public.keyid[:16]}.json").is_file()

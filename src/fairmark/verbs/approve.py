@@ -52,7 +52,7 @@ def _release(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
 
     approvers, folder = read_approvers(given.clone / FILE), find(given.clone, given.release)
     found = candidate(folder, given.clone, approvers, said.trusted(given))
-    refuse_lapsed(folder, dt.datetime.now(tz=dt.UTC).date())
+    refuse_lapsed(folder, dt.datetime.now(tz=dt.UTC))
     say(f"{found.asked.name} is verified; its digest is {found.asked.digest}")
     say(f"verdict: {found.outcome}" + (", of which was let through:" if found.let_through else ""))
     say(*[f"  {line}" for line in found.let_through])

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import FairmarkError, RefusedError, UsageError, VerificationError
+from fairmark.release.clock import SKEW
 from fairmark.release.decisions.approvers import APPROVAL, FILE, Approver, person
 from fairmark.release.decisions.asked import Asked
 from fairmark.release.signatures.envelope import opened, read_envelope, seal, signers, write_envelope
 from fairmark.release.signatures.keys import SigningKey
 
 FOLDER = "approvals"
-SKEW = dt.timedelta(minutes=5)
-"""How far the clocks of two people may be apart."""
-
 _STATEMENT = "https://in-toto.io/Statement/v1"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _TEXT = 2000

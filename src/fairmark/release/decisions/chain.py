@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from itertools import pairwise
 
-from fairmark.release.decisions.approvals import SKEW
+from fairmark.release.clock import SKEW
 from fairmark.release.decisions.promoted import ROLLBACK, Promotion, Refs
 
 

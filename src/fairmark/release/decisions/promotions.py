@@ -96,7 +96,7 @@ def promote(
     approvers = read_approvers(root / FILE)
     keys = [key.public, *trusted]
     found = candidate(folder, root, approvers, keys)
-    refuse_lapsed(folder, dt.datetime.now(tz=dt.UTC).date())
+    refuse_lapsed(folder, dt.datetime.now(tz=dt.UTC))
     step = _Step(
         found.name, stage, found.version, found.asked.digest, found.commit, PROMOTE, one_line(reason)
     )

@@ -84,7 +84,8 @@ def release_tags(root: Path, name: str, own: "PublicKey | None", *, remotes: boo
             if tagged_statement(root, tag) is None:
                 raise VerificationError(f"tag {tag}: must name one statement, got none or more")
         except VerificationError as error:
-            strangers.append((tag, error.faults[0]))
+            if newest or not strangers:  # of those above a first stranger nothing can be told, good or bad
+                strangers.append((tag, error.faults[0]))
             lines = lines if newest else mine
             continue
         newest, signer = tag, found
