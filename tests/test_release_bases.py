@@ -10,7 +10,7 @@ from signing import ADA, BOB, MAKER, approver, key
 from fairmark.cli import main
 from fairmark.errors import RefusedError, UndeterminedError
 from fairmark.release.decisions.loosening import refuse_unless_approved
-from fairmark.release.decisions.release_tags import release_tags
+from fairmark.release.decisions.release_tags import NOBODY_NAMED, release_tags
 from fairmark.release.signatures.keys import SigningKey
 from fairmark.release.signatures.tags import sign_tag
 from fairmark.release.trails.trail import append
@@ -109,6 +109,20 @@ def test_a_forger_who_is_the_first_ever_named_vouches_for_no_older_release(tmp_p
     assert release_tags(root, "loans", MAKER.public).newest == "loans@v0.1.0"
     assert release_tags(root, "loans", ADA.public).newest is None
     assert release_tags(root, "loans", None).untold != ()
+
+
+def test_where_nobody_is_named_a_clone_without_the_key_is_told_what_names_the_maker(tmp_path: Path) -> None:
+    root = repository(tmp_path / "repo", [])
+    commit(root, approvers="# nobody\n")
+    tag(root, "v0.1.0", MAKER)
+    (told,) = release_tags(root, "loans", None).untold
+
+    assert "got a good signature by key SHA256:" in told
+    assert NOBODY_NAMED in told
+
+    commit(root, approvers=approver("maker@example.org", MAKER) + "\n")
+    assert release_tags(root, "loans", None).newest == "loans@v0.1.0"
+    assert release_tags(root, "loans", None).untold == ()
 
 
 def test_who_was_named_before_vouches_for_the_next(repo: Path) -> None:

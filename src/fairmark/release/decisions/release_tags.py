@@ -37,6 +37,12 @@ Version = tuple[int, ...]
 _VERSION = re.compile(r"v(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 _OWN = "you"
 
+NOBODY_NAMED = (
+    f"{FILE} has named nobody who may sign tags, so only its maker can tell: let the maker add the line "
+    "of ~/.config/fairmark/allowed_signers there and commit it"
+)
+"""What makes the first releases of a repository known to others, such as a second person or CI."""
+
 
 @dataclass(frozen=True)
 class ReleaseTags:
@@ -76,7 +82,8 @@ def release_tags(root: Path, name: str, own: "PublicKey | None", *, remotes: boo
         When git can't tell its tags, or ssh-keygen is missing.
     """
     mine = [own.allowed(_OWN)] if own else []
-    lines, strangers = mine + _first_keys(root), []
+    first = _first_keys(root)
+    lines, strangers = mine + first, []
     newest, signer, key = None, None, None
     for tag in _merged(root, name):
         try:
@@ -93,9 +100,9 @@ def release_tags(root: Path, name: str, own: "PublicKey | None", *, remotes: boo
         named = _lines(_approvers(root, read_tag(root, tag).commit))
         lines = mine + (named or [line for line in lines if line.split(" ", 1)[0] == found])
     least = version_of(newest, name) if newest else ()
+    known = "is it a release, name a base: $FAIRMARK_BASE" if first else NOBODY_NAMED
     untold = [
-        f"{fault} (as far as is known here; is it a release, name a base: $FAIRMARK_BASE; is it none, "
-        f"take it away: git tag -d {tag})"
+        f"{fault} (as far as is known here; {known}; is it none, take it away: git tag -d {tag})"
         for tag, fault in strangers
         if version_of(tag, name) > least
     ]

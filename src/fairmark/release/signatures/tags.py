@@ -24,6 +24,7 @@ _ARMOUR = re.compile(
     rb"^-----BEGIN (?:SSH|PGP) (?:SIGNATURE|MESSAGE)-----|^-----BEGIN SIGNED MESSAGE-----", re.MULTILINE
 )
 _GOOD = re.compile(r'^Good "git" signature for (\S+) with \S+ key SHA256:\S+$', re.MULTILINE)
+_UNNAMED = re.compile(r'^Good "git" signature with \S+ key (SHA256:\S+)$', re.MULTILINE)
 _TAGGER = re.compile(r"(?P<who>.*) (?P<seconds>\d{1,11}) [+-]\d{4}")
 _NOBODY = ("-c", "user.name=fairmark", "-c", "user.email=fairmark@localhost")
 # What a clone's own config or refs could use to show another object than the one signed.
@@ -188,6 +189,8 @@ def tag_signer(root: Path, tag: str, allowed: Sequence[str], name: str | None = 
     if answer.returncode == 0 and good is not None:
         return good[1]
     said = in_words(answer.stderr)
+    if unnamed := _UNNAMED.search(answer.stderr + answer.stdout):
+        said = f"a good signature by key {unnamed[1]}, which is none of these"
     if "openssh version" in said:
         raise StateError(f"ssh-keygen: must be of OpenSSH 8.9 or later, got {said}")
     raise VerificationError(f"tag {tag}: must be signed by a key that is allowed to, got {said[:200]}")
