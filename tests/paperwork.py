@@ -186,7 +186,7 @@ def prepared() -> dict[str, Any]:
     main = {"name": "made.csv", "rows": 2100, "duplicates": 3, "sha256": "12" * 32, "packed": False}
     missing = {"age": 0.0, "job": 0.125, "team": 0.0}
     counts = {"rows": 2100, "shared_rows": 0, "duplicates": 3, "positives": 630}
-    read: dict[str, Any] = {"excluded": [], "respelt": {}, "unread": {}, "columns": {}}
+    read: dict[str, Any] = {"excluded": [], "respelt": {}, "unread": {}, "index": [], "columns": {}}
     return {"files": {"main": main, "test": None}, "missing": missing, **counts, **read}
 
 

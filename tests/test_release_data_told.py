@@ -35,6 +35,11 @@ def test_the_card_of_a_release_holds(small_release: Path) -> None:
             "personal: yes",
         ),
         ("| member | boolean | feature | | no |\n", "", "column member"),
+        (
+            "| member | boolean | feature | | no |\n",
+            "| member | boolean | feature | | no |\n| id | numeric | feature | | no |\n",
+            "id must be no feature column",
+        ),
         ("| A release | 3650 |", "| A release | 9 |", "'A release 3650' must stand in a table"),
         ("| Test | 8,000 |", "| Test | 8,001 |", "'Test 8,000 0.500' must stand in a table"),
         ("- Owner: ", "- Owner: not ", "'- Owner: Barry Becker"),

@@ -43,6 +43,32 @@ def test_columns_stand_in_the_order_of_the_file_where_params_name_them() -> None
     assert rows(text)["id"][:2] == ["not read", "id"]
 
 
+@pytest.mark.parametrize(
+    ("role", "told"), [("row_id", "id"), ("person", "person"), ("time", "time"), ("weight", "weight")]
+)
+@pytest.mark.parametrize("header", [None, ["paid", "other", "age", "job", "team", "note"]])
+def test_no_column_is_called_a_feature_but_those_that_the_model_sees(
+    role: str, told: str, header: list[str] | None
+) -> None:
+    form = PREPARE.format
+    if header is not None:
+        form = Csv.model_validate(
+            {"type": "csv", "separator": ",", "decimal": ".", "header": header, "missing": []}
+            | {"thousands": None, "units": [], "encoding": "utf-8"}
+        )
+    text = data_card(FOUND, PREPARE.model_copy(update={role: "other", "format": form}), PRIVACY, RELEASE)
+
+    assert rows(text)["other"][:2] == ["not read", told]
+    assert {name for name, cells in rows(text).items() if "feature" in cells} == {"age", "job"}
+
+
+def test_what_the_file_itself_calls_an_index_is_named_with_its_role() -> None:
+    found = facts(prepared=prepared() | {"index": ["__index_level_0__"]})
+    told = rows(data_card(found, PREPARE, PRIVACY, RELEASE))
+
+    assert told[r"\_\_index\_level\_0\_\_"][:2] == ["not read", "index of the file"]
+
+
 def test_what_looks_personal_and_is_not_declared_is_a_finding() -> None:
     looks = audit({"team": {"blue": 400, "red": 600}}, ("age", "job")) | {
         "personal": [{"column": "job", "kind": "e-mail", "share": 0.97}]

@@ -110,7 +110,8 @@ def _names(facts: Facts, prepare: Prepare) -> Sequence[str]:
     if isinstance(prepare.format, Csv) and prepare.format.header:
         return prepare.format.header
     made = [each["name"] for each in [*facts.schema["features"], *facts.schema["withheld"]]]
-    apart = [prepare.row_id, prepare.time, prepare.weight, facts.schema["label"]["column"], *prepare.drop]
+    roles = [prepare.row_id, prepare.person, prepare.time, prepare.weight, facts.schema["label"]["column"]]
+    apart = [*roles, *prepare.drop, *facts.prepared["index"]]
     return list(dict.fromkeys([*made, *(name for name in apart if name)]))
 
 
@@ -118,12 +119,15 @@ def _role(name: str, facts: Facts, prepare: Prepare) -> str:
     roles: dict[str | None, str] = {
         facts.schema["label"]["column"]: "label",
         prepare.row_id: "id",
+        prepare.person: "person",
         prepare.weight: "weight",
         prepare.time: "time",
     }
     for entry in facts.schema["withheld"]:
         roles.setdefault(entry["name"], ROLES[entry["why"]])
-    return roles.get(name) or ("dropped" if name in prepare.drop else "feature")
+    roles |= {each["name"]: "feature" for each in facts.schema["features"]}
+    roles |= dict.fromkeys(facts.prepared["index"], "index of the file")
+    return roles.get(name, "dropped")
 
 
 def _findings(columns: Sequence[Described], privacy: Privacy) -> list[str]:

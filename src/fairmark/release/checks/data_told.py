@@ -42,7 +42,14 @@ def _column_faults(opened: Opened, by_first: dict[str, list[tuple[str, ...]]]) -
         wanted = "yes" if entry["name"] in personal or role == "protected" else "no"
         if [row[1:3] for row in said] != [(entry["kind"], role)] or not said[0][4].startswith(wanted):
             faults.append(f"column {name} must be {entry['kind']}, {role}, personal: {wanted}")
-    return faults
+    known = {_spaced(entry["name"]) for entry, _ in _columns(opened)}
+    seen = {"feature", *ROLES.values()}
+    return faults + [
+        f"{name} must be no {row[2]} column, as the schema has none of that name"
+        for name, rows in by_first.items()
+        for row in rows
+        if len(row) == 5 and row[2] in seen and name not in known
+    ]
 
 
 def _columns(opened: Opened) -> list[tuple[dict[str, Any], str]]:
