@@ -7,7 +7,7 @@ import pytest
 from paperwork import FAIR, TEAMS, facts, limit, measurements, policy
 
 from fairmark.judge.verdict import Finding, Verdict, decisive, judge
-from fairmark.report.limits import gates_fairness, on_record, sentence, verdict_view
+from fairmark.report.limits import SHOWN, folded, gates_fairness, on_record, sentence, verdict_view
 from fairmark.sections.policy import Policy, Waiver
 
 FOUR = FAIR.limits[1]
@@ -160,3 +160,25 @@ def test_nothing_on_record_lets_through_what_can_not_be_measured() -> None:
     rules = policy([odd], overrides=[OVERRIDE.model_copy(update={"limit": "odd"})])
 
     assert on_record(_verdict(rules), rules) == ""
+
+
+def test_of_many_comparisons_those_that_decide_are_listed_and_the_rest_counted() -> None:
+    many = {f"g{k:02}": 40 + 7 * k for k in range(14)}
+    verdict = _verdict(teams=many)
+    view = verdict_view(verdict, FAIR, 3)["limits"][1]
+    found = [finding for finding in verdict.findings if finding.limit == FOUR.name]
+
+    assert len(found) == 91
+    assert len(view["all"].rows) == SHOWN
+    assert view["all"].rows[0][0] == decisive(found).group
+    assert view["folded"].startswith(f"{91 - SHOWN} more")
+
+
+def test_the_sentence_on_folded_comparisons_counts_each_outcome() -> None:
+    rest = [_finding("fail", 0.1), *[_finding("pass", 0.9)] * 1200]
+
+    assert (
+        folded(rest)
+        == "1,201 more, each with more room than these or a better outcome: 1 fail and 1,200 pass."
+    )
+    assert folded([]) == ""

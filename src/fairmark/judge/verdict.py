@@ -172,13 +172,14 @@ def _few(groups: Sequence[str]) -> str:
 SEVERITY = (MISSED, UNSURE, MET)
 
 
+def rank(finding: Finding) -> tuple[int, float]:
+    """Return the order of comparisons of one limit: the worst outcome first, then the least room."""
+    room = float("-inf") if finding.bound is None else finding.bound - finding.limit_value
+    return SEVERITY.index(finding.outcome), room if finding.at == "at_least" else -room
+
+
 def decisive(findings: Sequence[Finding]) -> Finding:
     """Return the comparison that decides a limit: the worst outcome, and of these the least room."""
-
-    def rank(finding: Finding) -> tuple[int, float]:
-        room = float("-inf") if finding.bound is None else finding.bound - finding.limit_value
-        return SEVERITY.index(finding.outcome), room if finding.at == "at_least" else -room
-
     return min(findings, key=rank)
 
 

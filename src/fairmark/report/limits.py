@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairmark.judge.verdict import SEVERITY, WAIVED, Finding, State, Verdict, covers, decisive
+from fairmark.judge.verdict import SEVERITY, WAIVED, Finding, State, Verdict, covers, decisive, rank
 from fairmark.judge.wording import one_sided
 from fairmark.report.pieces import NUMBER, STRIP, Column, Table
 from fairmark.report.strips import axis, gate, unit
@@ -13,6 +13,8 @@ from fairmark.sections.policy import Limit, Policy, Waiver
 
 STYLES = {"pass": "pass", WAIVED: "pass", "fail": "fail", "insufficient evidence": "unsure"}
 SIGNS = {"at_least": "at least", "at_most": "at most"}
+SHOWN = 40
+"""Comparisons of one limit that the page lists; 200 groups are 19,900 pairs, and nobody reads on that far."""
 SIDES = {"at_least": "lower bound", "at_most": "upper bound"}
 
 
@@ -102,14 +104,26 @@ def _limit(limit: Limit, verdict: Verdict, policy: Policy, decimals: int) -> Map
         "reason": limit.reason,
         "strip": _strip(worst, scale),
         "axis": axis(scale),
-        "all": _all(findings, scale, decimals) if len(findings) > 1 else None,
+        "all": _nearest(sorted(findings, key=rank)[:SHOWN], scale, decimals) if len(findings) > 1 else None,
+        "shown": SHOWN,
+        "folded": folded(sorted(findings, key=rank)[SHOWN:]),
         "let_through": [finding.waived_by for finding in findings if finding.overridden],
         "waivers": [waiver for waiver in policy.waivers if waiver.limit == limit.name],
         "overrides": [each for each in policy.overrides if each.limit == limit.name],
     }
 
 
-def _all(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
+def folded(findings: Sequence[Finding]) -> str:
+    """Return one sentence about the comparisons that the page does not list, or nothing."""
+    if not findings:
+        return ""
+    outcomes = [finding.outcome for finding in findings]
+    each = [f"{count(outcomes.count(outcome))} {outcome}" for outcome in SEVERITY if outcome in outcomes]
+    return f"{count(len(findings))} more, each with more room than these or a better outcome: {listed(each)}."
+
+
+def _nearest(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
+    """Return comparisons, which come with those that decide first, as a table."""
     rows = [
         (
             each.group or "all rows",
@@ -119,7 +133,7 @@ def _all(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
             number(each.bound, decimals),
             "" if each.rows is None else count(each.rows),
         )
-        for each in sorted(findings, key=lambda each: SEVERITY.index(each.outcome))
+        for each in findings
     ]
     columns = [
         Column("Groups"),
@@ -129,7 +143,12 @@ def _all(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
         Column(SIDES[findings[0].at].capitalize(), NUMBER),
         Column("Rows", NUMBER),
     ]
-    return Table(f"Every comparison of {findings[0].limit}", columns, rows, ("", "", axis(scale), "", "", ""))
+    return Table(
+        f"Comparisons of {findings[0].limit}, those that decide first",
+        columns,
+        rows,
+        ("", "", axis(scale), "", "", ""),
+    )
 
 
 def _scale(findings: Sequence[Finding]) -> Scale:
