@@ -42,8 +42,12 @@ def inferred(*texts: str | None, **changes: Any) -> Any:
             'prepare.format.decimal: ","',
         ),
         (["1 234", "5 678 901"], "all of its cells read as numbers", 'prepare.format.thousands: " "'),
-        (["$10", "-$1.5", "$7"], "all of its cells read as numbers with $", 'prepare.format.units: ["$"]'),
-        (["12.3%", "4 %"], "all of its cells read as numbers with %", 'prepare.format.units: ["%"]'),
+        (
+            ["$10", "-$1.5", "$7"],
+            "all of its cells read as numbers with $",
+            'prepare.format.units: [..., "$"]',
+        ),
+        (["12.3%", "4 %"], "all of its cells read as numbers with %", 'prepare.format.units: [..., "%"]'),
         (["31/01/2020", "01/02/2021"], "all of its cells read as dates", 'format: "%d/%m/%Y"'),
         (["01/02/2020", "03/04/2021"], "all of its cells read as dates", 'format: "%m/%d/%Y"'),
         (["Mar-2018", "Jan-2019"], "all of its cells read as dates", 'format: "%b-%Y"'),
@@ -80,6 +84,21 @@ def test_what_settles_it_does(tmp_path: Path, texts: list[str], changes: dict[st
     wanted = {"1": 1.0, "38,653.70": 38653.7, "38.653,70": 38653.7, "$10": 10.0, "12.3%": 12.3}
     assert found[0] == wanted[texts[0]]
     assert found.dtype == "float64"
+
+
+def test_units_that_settle_one_column_unsettle_no_other(tmp_path: Path) -> None:
+    rows = [f"30,cook,{'FM'[k % 2]},{('yes', 'no')[k % 2]},${k}0,{k}%,€{k}" for k in range(1, 5)]
+    table = lines(*rows, header="age,job,sex,ok,pay,share,rent")
+    units: list[str] = ["€"]
+
+    told = [fault for fault in faults(tmp_path, table, format={"units": units}) if "units: " in fault]
+    for fault in told:
+        added = json.loads("[" + fault.split("prepare.format.units: [..., ", 1)[1].split("]", 1)[0] + "]")
+        units += added
+
+    assert len(told) == 2
+    found = made(tmp_path, table, format={"units": units}).table
+    assert [str(found[name].dtype) for name in ("pay", "share", "rent")] == ["float64"] * 3
 
 
 def test_an_order_that_two_formats_fit_is_not_chosen() -> None:

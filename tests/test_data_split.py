@@ -292,6 +292,13 @@ def test_a_person_is_in_one_part(count: int, each: int, seed: int) -> None:
     assert (found == "test").mean() == pytest.approx(SHARE, abs=0.15)
 
 
+def test_a_part_that_lacks_persons_says_how_many_there_are() -> None:
+    frame = of_persons(2, 300)
+
+    with pytest.raises(InputError, match=r"the rows are of 2 persons, none of whom is parted"):
+        parted(frame, evidence(frame), schema(frame), split())
+
+
 def test_a_person_of_the_published_test_file_is_not_learnt_from() -> None:
     frame = of_persons(200, 3)
     frame.loc[450:, "_source"] = "test"

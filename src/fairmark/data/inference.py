@@ -181,7 +181,9 @@ def _numbers(found: _Texts, form: Form) -> Iterator[_Reading]:
         if not fits.any():
             continue
         lacking = sorted({unit for unit, fit in zip(units, fits, strict=True) if fit and unit} - named)
-        lines = [f"prepare.format.units: [{', '.join(map(json.dumps, lacking))}]"] if lacking else []
+        # Beside those that are named: another column, told in the same breath or mended before, has its own.
+        more = ", ".join(json.dumps(unit, ensure_ascii=False) for unit in lacking)
+        lines = [f"prepare.format.units: [..., {more}]"] if lacking else []
         if numerals.thousands and numerals.thousands != form.thousands:
             lines.append(f"prepare.format.thousands: {json.dumps(numerals.thousands)}")
         if numerals.decimal != decimal:

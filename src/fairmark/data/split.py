@@ -207,13 +207,17 @@ def _unusable(table: pd.DataFrame, part: "pd.Series[str]", params: Split) -> Boo
 def _part_faults(table: pd.DataFrame, part: "pd.Series[str]") -> list[str]:
     faults = []
     unused = int((part == UNUSED).sum())
+    persons = table["_person"].nunique() if "_person" in table else None
+    whose = "" if persons is None else f"; the rows are of {persons:,} persons, none of whom is parted"
     why = f"; {unused:,} rows are unused, by their person or the gap before a later part" if unused else ""
     for name in PARTS:
         rows = table[part == name]
         rows = rows[rows["_weight"] > 0]
         if rows["_label"].nunique() < 2:
             held = "no rows" if rows.empty else f"{len(rows):,} rows of label {rows['_label'].iloc[0]}"
-            faults.append(f"split: the {name} part must hold both classes (weight above 0), got {held}{why}")
+            faults.append(
+                f"split: the {name} part must hold both classes (weight above 0), got {held}{why}{whose}"
+            )
     return faults
 
 
