@@ -436,3 +436,13 @@ def test_a_policy_loosened_since_the_last_release_is_refused_before_anything_is_
     with pytest.raises(RefusedError, match=rf"policy: must not be looser than at {NAME}@v0\.1\.0"):
         release.release.fn()
     assert folders(repo) == [f"{NAME}-v0.1.0"]
+
+
+def test_a_policy_loosened_since_the_last_release_is_refused_before_prefect_starts(repo: Path) -> None:
+    release.release.fn()
+    edit(repo / "params.yaml", "at_least: 0.85", "at_least: 0.84")
+    commit(repo)
+
+    with pytest.raises(RefusedError, match=rf"policy: must not be looser than at {NAME}@v0\.1\.0"):
+        preflight.release(repo, None)
+    assert folders(repo) == [f"{NAME}-v0.1.0"]

@@ -90,3 +90,12 @@ def test_a_waiver_out_of_its_days_is_named(days: tuple[dt.date, dt.date], words:
     )
 
     assert judge(FEW, policy(waivers=(waiver,)), DAY).findings[0].text.endswith(words)
+
+
+def test_where_few_of_many_are_selected_that_is_the_cause_and_no_millions_of_rows_are_advised() -> None:
+    rare = document({"F": (12, 12, 5888, 45088), "M": (14, 14, 6186, 42548)})  # 52 of 99,762
+    text = judge(rare, policy(limit("selection_rate_ratio", "sex", at_least=0.8)), None).findings[0].text
+
+    assert "The selection rate counts 24 of 51,000 (F) and 28 of 48,762 (M): so few" in text
+    assert "Change the threshold or the model" in text
+    assert "would decide" not in text
