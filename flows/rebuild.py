@@ -24,12 +24,13 @@ import child
 import plan
 import preflight
 import repro
-from prefect import flow, task
+from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from progress import Progress, say
 from remembered import note, remembered
 from retrain import PATIENT
 from surroundings import LOG, ROOT
+from tasks import task
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.params import read_params

@@ -33,12 +33,12 @@ import repro
 import retrain
 import signer
 from costs import costs, told
-from prefect import flow, task
+from prefect import flow
 from prefect.artifacts import create_link_artifact, create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from progress import Progress, say
 from remembered import note, remembered
 from surroundings import LOG, ROOT
+from tasks import task
 
 from fairmark.errors import StateError
 from fairmark.files import read_json
@@ -62,7 +62,7 @@ SCHEMA = GATHERED["schema.json"]
 STATE = ROOT / ".fairmark"
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def judge(params: Params, seen: "Trace") -> "Verdict":
     """Judge what was measured by the policy, and show it in Prefect whatever it is.
 
@@ -104,7 +104,7 @@ def show(verdict: "Verdict", name: str) -> None:
     create_link_artifact((ROOT / REPORT).as_uri(), link_text="Report", key=f"{name}-report")
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def assemble(
     goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict"
 ) -> tuple[Path, str | None, list[str]]:
@@ -134,7 +134,7 @@ def set_aside(folder: Path) -> None:
     say(f"{folder.name}: no tag names what stood there; it is in {left.relative_to(ROOT)} now")
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def tag(folder: Path, name: str, made: str | None) -> str:
     """Let the release's tag name the object that was made for it, now that its folder is whole."""
     if made is None:
@@ -147,7 +147,7 @@ def tag(folder: Path, name: str, made: str | None) -> str:
     return name
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def register(folder: Path, seen: "Trace", params: Params, verdict: "Verdict") -> "Registered":
     """Put the release into MLflow's registry, unless it is there."""
     from fairmark.release.register import register as registered
@@ -155,7 +155,7 @@ def register(folder: Path, seen: "Trace", params: Params, verdict: "Verdict") ->
     return registered(folder, seen, params, verdict, os.environ.get("MLFLOW_TRACKING_URI"))
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def weigh(params: Params) -> dict[str, dict[str, float]]:
     """Measure what the model costs beside the simple first one, and show it in Prefect."""
     found = costs(ROOT / "artifacts", params)
@@ -164,7 +164,7 @@ def weigh(params: Params) -> dict[str, dict[str, float]]:
     return found
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def record(folder: Path, version: "Registered", found: dict[str, dict[str, float]]) -> None:
     """Record what the model costs beside its version in the registry."""
     from fairmark.release.register import record as recorded
@@ -173,7 +173,7 @@ def record(folder: Path, version: "Registered", found: dict[str, dict[str, float
     recorded(folder, version, flat, os.environ.get("MLFLOW_TRACKING_URI"))
 
 
-@task(cache_policy=NO_CACHE)
+@task()
 def verify(folder: Path) -> None:
     """Check every claim of the release, offline, and say of each in one line whether it holds."""
     from fairmark.release.acceptance import refuse

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from surroundings import LOG
 
-from fairmark.errors import StateError
+from fairmark.errors import StateError, without_secret
 from fairmark.release.trails import runs
 
 P = ParamSpec("P")
@@ -72,6 +72,8 @@ def told(root: Path, flow: str, parameters: Mapping[str, Any], *, needed: bool) 
         if run is not None:
             outcome, fault = runs.outcome_of(error)
             _written(lambda: run.ended(outcome, fault, _FOUND), needed=False)
+        if (plain := without_secret(error)) is not error:
+            raise plain from None
         raise
     if run is not None:
         _written(lambda: run.ended(runs.COMPLETED, None, _FOUND), needed=needed)

@@ -19,11 +19,11 @@ from typing import Any
 
 import mend
 import repro
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from progress import Progress, say
 from remembered import remembered
 from surroundings import LOG, ROOT
+from tasks import task
 
 from fairmark.errors import StateError
 from fairmark.files import lines_of
@@ -48,7 +48,6 @@ PATIENT: dict[str, Any] = {
     "retries": len(WAIT_S),
     "retry_delay_seconds": WAIT_S,
     "retry_condition_fn": may_help,
-    "cache_policy": NO_CACHE,
 }
 """A task that is tried again when, and only when, that may help."""
 

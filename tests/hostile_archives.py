@@ -68,6 +68,20 @@ def _fewer_listed() -> bytes:
     return whole[: at + 8] + struct.pack("<2H", 1, 1) + whole[at + 12 :]
 
 
+def _longer_list(at: int) -> bytes:
+    """Return a zip whose last listed file says that more of it follows than the list holds."""
+    whole = zipped()
+    place = whole.rindex(b"PK\1\2") + at
+    return whole[:place] + struct.pack("<H", 128) + whole[place + 2 :]
+
+
+def _gap_in_list() -> bytes:
+    whole = zipped()
+    at = whole.rindex(b"PK\5\6")
+    length = struct.unpack("<L", whole[at + 12 : at + 16])[0] + 8
+    return whole[:at] + bytes(8) + whole[at : at + 12] + struct.pack("<L", length) + whole[at + 16 :]
+
+
 def _zip_in_tar() -> bytes:
     inner = zipped()
     whole = tarred()
@@ -143,12 +157,21 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
     "a pax comment with a line in it": lambda: tarred(
         tarfile.PAX_FORMAT, {"comment": f"x\n30 path={TOP}/c.json"}
     ),
+    "a pax time that is none": lambda: tarred(tarfile.PAX_FORMAT, {"mtime": f"x path={TOP}/c.json"}),
+    "a pax owner that is none": lambda: tarred(tarfile.PAX_FORMAT, {"uid": "x" * 300}),
+    "a pax owner beyond all numbers": lambda: tarred(tarfile.PAX_FORMAT, {"gid": "9" * 40}),
     "a zip at the end of a tar": _zip_in_tar,
     "a tar at the start of a zip": _tar_in_zip,
     "zip's Unicode path": _unicode_path,
     "zip's Unicode comment": lambda: zipped(struct.pack("<2H", 0x6375, 5) + bytes(5)),
     "an extra field of zip64": lambda: zipped(struct.pack("<2H", 1, 8) + bytes(8)),
     "an extra field that breaks off": lambda: zipped(b"UT\x09"),
+    "an extra field of times without one": lambda: zipped(struct.pack("<2H", 0x5455, 0)),
+    "an extra field of fewer times than it says": lambda: zipped(b"UT\5\0\7" + bytes(4)),
+    "an extra field of owners cut short": lambda: zipped(b"ux\1\0\1"),
+    "a listed extra field beyond the list": lambda: _longer_list(30),
+    "a listed comment beyond the list": lambda: _longer_list(32),
+    "a list that ends before its end": _gap_in_list,
     "fewer files listed than there are": _fewer_listed,
     "a file with DOS's mark of a folder": lambda: zipped(change=_dos_folder),
     "a file of another system": lambda: zipped(change=_other_system),

@@ -63,7 +63,10 @@ def _annotated(root: Path) -> None:
 
 
 def _by(key: SigningKey, text: str = TEXT, name: str = "loans@v0.2.1") -> Callable[[Path], None]:
-    return lambda root: sign_tag(root, name, "HEAD", text, key) and None
+    def made(root: Path) -> None:
+        sign_tag(root, name, "HEAD", text, key)
+
+    return made
 
 
 def _by_one_who_named_himself(root: Path) -> None:
@@ -361,5 +364,5 @@ def _dated_ahead(root: Path) -> object:
 @hostile(
     DATES, "a clock before the commit", ends=StateError, match="clock: must be past the commit's own time"
 )
-def _clock_behind(_: Path) -> object:
-    return refuse_behind("2026-01-02T12:00:00Z", dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
+def _clock_behind(_: Path) -> None:
+    refuse_behind("2026-01-02T12:00:00Z", dt.datetime(1970, 1, 1, tzinfo=dt.UTC))

@@ -419,7 +419,7 @@ def test_what_has_no_effect_on_this_data_is_no_loosening(repo: Path, has: bool |
     tag(repo, "v0.3.0")
     edit(repo, "  personal: [nonesuch, age,", "  personal: [age,")
     if has is not None:
-        columns: dict[str, dict[str, str]] = {"age": {}} | ({"nonesuch": {}} if has else {})
+        columns: dict[str, dict[str, str]] = {"age": {}, **({"nonesuch": {}} if has else {})}
         (repo / "artifacts" / "prepare").mkdir(parents=True)
         summary = {"columns": columns, "unread": {}, "dropped": []}
         (repo / "artifacts" / "prepare" / "summary.json").write_text(json.dumps(summary))

@@ -18,6 +18,9 @@ from collections.abc import Sequence
 
 from fairmark.terminal import redacted
 
+DEEPEST = 50
+"""Causes of an error that are looked through."""
+
 
 class FairmarkError(Exception):
     """An error that a user can act on; its text is all that is shown, logged and kept: no secret is in it.
@@ -33,6 +36,25 @@ class FairmarkError(Exception):
     def __init__(self, *faults: str) -> None:
         self.faults: Sequence[str] = tuple(map(redacted, faults))
         super().__init__("\n".join(self.faults))
+
+
+class UnforeseenError(Exception):
+    """An error of another program's, said again without the secret that its text carried."""
+
+
+def without_secret(error: BaseException) -> BaseException:
+    """Return `error` itself, or what says the same where its text, or that of a cause, carries a secret.
+
+    Whoever logs or keeps an error (Prefect, a terminal) shows its text and its causes' texts as they are.
+    """
+    found: BaseException | None = error
+    texts: list[str] = []
+    while found is not None and len(texts) < DEEPEST:
+        texts.append(f"{type(found).__name__}: {found}")
+        found = found.__cause__ or found.__context__
+    if all(redacted(text) == text for text in texts):
+        return error
+    return UnforeseenError(redacted(texts[0])).with_traceback(error.__traceback__)
 
 
 class InputError(FairmarkError):

@@ -16,7 +16,11 @@ BLOCK = 512
 LARGEST_PAX = 2**16
 
 _FILE, _FOLDER, _PAX = (b"0", b"\0"), b"5", (b"x", b"g")
-_HARMLESS = re.compile(rb"(?:[amc]time|[ug]id|[ug]name|comment|LIBARCHIVE\.creationtime)=")
+# A time or a number that is none is skipped by some programs and stops others.
+_HARMLESS = re.compile(
+    rb"(?:(?:[amc]time|LIBARCHIVE\.creationtime)=[0-9]{1,11}(?:\.[0-9]{1,20})?"
+    rb"|[ug]id=[0-9]{1,9}|(?:[ug]name|comment)=[^\n\0]*)\n"
+)
 _POSIX, _GNU = b"ustar\x0000", b"ustar  \0"
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 _SIZE_OCTAL = re.compile(rb"([0-7]{11})[ \0]")
@@ -110,7 +114,7 @@ def _refuse_meaning(records: bytes, into: Unpacking) -> None:
         count = int(length) if _LENGTH.fullmatch(length) else 0
         line = records[:count]
         whole = len(length) + 1 < count <= len(records) and line.endswith(b"\n")
-        if not whole or not _HARMLESS.match(rest) or line.count(b"\n") != 1 or b"\0" in line:
+        if not whole or not _HARMLESS.fullmatch(line[len(length) + 1 :]):
             raise into.fault(f"must need no extended header, got {rest[:40]!a}")
         records = records[count:]
 

@@ -16,12 +16,14 @@ from fairmark.release.archives.unpacking import Reader, Unpacking
 from fairmark.release.checks.opened import MOST_FILES
 
 _END = struct.Struct("<4s4H2LH")
+_LISTED = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 LARGEST_LIST = 16 * 2**20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _FIELD = struct.Struct("<2H")
-_HARMLESS = (0x5455, 0x7875, 0x5855, 0x000A)
-"""Extra fields of times and owners: Info-ZIP's three, and that of NTFS."""
+_HARMLESS = {0x5455: (5, 9, 13), 0x7875: (11,), 0x5855: (8, 12), 0x000A: (32,)}
+"""Extra fields of times and owners, and how long they are: Info-ZIP's three, and that of NTFS."""
+_TIMES = 0x5455
 _SYSTEMS = (0, 3)
 """DOS and Unix: other systems have names of their own."""
 _VERSION = 20
@@ -68,7 +70,21 @@ def _listed_at(stream: IO[bytes], into: Unpacking) -> tuple[int, int]:
         raise into.fault("must be one plain zip with nothing around it, got another")
     if count > 2 * MOST_FILES or length > LARGEST_LIST:
         raise into.fault(f"must hold at most {MOST_FILES} files, got more")
+    _walk(stream, int(at), int(length), int(count), into)
     return int(at), int(count)
+
+
+def _walk(stream: IO[bytes], at: int, length: int, count: int, into: Unpacking) -> None:
+    """Refuse a list whose entries do not fill it: Python takes what is cut off, others stop or go on."""
+    stream.seek(at)
+    listed, place = stream.read(length), 0
+    for _ in range(count):
+        part = listed[place : place + _LISTED.size]
+        if len(part) != _LISTED.size or part[:4] != b"PK\1\2":
+            raise into.fault(f"must list as many files as it says, {count}, got fewer")
+        place += _LISTED.size + sum(_LISTED.unpack(part)[10:13])
+    if place != length:
+        raise into.fault("must have a list that ends where it says, got another")
 
 
 def _follows(stream: IO[bytes], entry: zipfile.ZipInfo, into: Unpacking) -> int:
@@ -86,18 +102,29 @@ def _follows(stream: IO[bytes], entry: zipfile.ZipInfo, into: Unpacking) -> int:
         "utf-8" if flags & _UTF8 else "cp437"
     ):
         raise into.fault(f"{entry.filename[:80]!a} must be the same in both lists, got two")
-    _refuse_meaning(stream.read(extra), entry, into)
-    _refuse_meaning(entry.extra, entry, into)
+    _refuse_meaning(stream.read(extra), entry, into, listed=False)
+    _refuse_meaning(entry.extra, entry, into, listed=True)
     return int(entry.header_offset + _LOCAL.size + name + extra + packed)
 
 
-def _refuse_meaning(fields: bytes, entry: zipfile.ZipInfo, into: Unpacking) -> None:
+def _refuse_meaning(fields: bytes, entry: zipfile.ZipInfo, into: Unpacking, *, listed: bool) -> None:
     """Refuse an extra field that says more than times and owners, such as another name (APPNOTE 4.5)."""
     while fields:
-        known = len(fields) >= _FIELD.size and _FIELD.unpack(fields[: _FIELD.size])
-        if not known or known[0] not in _HARMLESS or len(fields) < _FIELD.size + known[1]:
+        kind, size = _FIELD.unpack(fields[: _FIELD.size]) if len(fields) >= _FIELD.size else (0, 0)
+        content = fields[_FIELD.size : _FIELD.size + size]
+        if (
+            size not in _HARMLESS.get(kind, ())
+            or len(content) != size
+            or _short(kind, content, listed=listed)
+        ):
             raise into.fault(f"{entry.filename[:80]!a} must need no extra field, got one, {fields[:2].hex()}")
-        fields = fields[_FIELD.size + known[1] :]
+        fields = fields[_FIELD.size + size :]
+
+
+def _short(kind: int, content: bytes, *, listed: bool) -> bool:
+    """Return whether a field of times holds others than it says; in the list the first may stand alone."""
+    whole = 1 + 4 * (content[0] & 7).bit_count() if kind == _TIMES else len(content)
+    return kind == _TIMES and len(content) != whole and not (listed and len(content) == 5)
 
 
 def _take(stream: IO[bytes], entry: zipfile.ZipInfo, ends_at: int, into: Unpacking) -> None:
