@@ -83,7 +83,8 @@ def release_tags(root: Path, name: str, own: "PublicKey | None", *, remotes: boo
     """
     mine = [own.allowed(_OWN)] if own else []
     first = _first_keys(root)
-    lines, strangers = mine + first, []
+    lines = mine + first
+    strangers: list[tuple[str, str]] = []
     newest, signer, key = None, None, None
     for tag in _merged(root, name):
         try:
