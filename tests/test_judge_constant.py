@@ -1,13 +1,16 @@
 """A model that decides everybody alike is worth no more than a constant answer, and the gate says so."""
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from measured import document, limit, policy
+from scipy.special import expit
 from scipy.stats import binom
 from sklearn import metrics as sk
 
@@ -15,8 +18,10 @@ from fairmark.judge.cells import Cells
 from fairmark.judge.constant import gain
 from fairmark.judge.limits import KNOWN
 from fairmark.judge.verdict import judge
+from fairmark.params import read_params
 from fairmark.sections.policy import GAINS, MEASURES, ConstantAnswer, Policy
 
+ROOT = Path(__file__).resolve().parents[1]
 ACCURACY = ConstantAnswer(measures=["accuracy"], at_least=0, not_required=None)
 
 
@@ -150,3 +155,71 @@ def test_the_selection_rate_can_be_gated_overall_and_by_group() -> None:
 def test_a_measure_of_scores_alone_is_not_enough() -> None:
     with pytest.raises(ValueError, match="measures must hold one of decisions"):
         ConstantAnswer(measures=["roc_auc"], at_least=0, not_required=None)
+
+
+# ------------------------------------------------------------------ a rare label
+
+
+@pytest.mark.parametrize(
+    ("table", "counts", "said"),
+    [
+        ("Default", (20, 16, 79, 2885), "0.033 of the test rows are positive"),
+        ("HMDA", (22, 18, 55, 619), "0.10784 of the test rows are positive"),
+        ("one in a hundred", (0, 0, 30, 2970), "0.01 of the test rows are positive"),
+        ("mostly yes", (2885, 79, 16, 20), "0.967 of the test rows are positive"),
+    ],
+)
+def test_with_a_rare_label_an_open_gain_says_which_measure_can_be_shown(
+    table: str, counts: tuple[int, int, int, int], said: str
+) -> None:
+    found = judge(document({"all": counts}), _required(limit("roc_auc", at_least=0.1)), None).findings
+    text = next(each.text for each in found if each.limit == "constant-answer-accuracy")
+
+    assert said in text, table
+    line = "policy.constant_answer: {measures: [balanced_accuracy], at_least: 0, not_required: null}"
+    assert line in text
+    # What is said to be written is what params.yaml takes.
+    ConstantAnswer.model_validate(yaml.safe_load(line.partition(": ")[2]))
+
+
+def test_of_a_model_that_is_worse_no_other_measure_is_named() -> None:
+    found = judge(document({"all": (120, 857, 0, 23)}), _required(limit("roc_auc", at_least=0.1)), None)
+
+    assert found.outcome == "fail"
+    assert not any("measures: [balanced_accuracy]" in each.text for each in found.findings)
+
+
+# ------------------------------------------------------------------ the model that once went out
+
+
+def _made(rows: int = 8000) -> tuple[Any, Any, Any]:
+    """Return label, sex and score of the table by which a model that selects nearly all passed.
+
+    `P(y) = expit(-3.2 + 1.2 [m] + 0.8 x + 0.3 z)`, and the feature is `x + 1.6 [m]`.
+    """
+    draw = np.random.default_rng(8)
+    x, z, man = draw.normal(size=rows), draw.normal(size=rows), draw.integers(0, 2, rows)
+    label = (draw.random(rows) < expit(-3.2 + 1.2 * man + 0.8 * x + 0.3 * z)).astype(np.int8)
+    return label, np.where(man == 1, "m", "f"), x + 1.6 * man
+
+
+@pytest.mark.parametrize("selected", [0.79, 0.84, 0.89])
+def test_the_model_that_selects_nearly_all_fails_the_default_gate(selected: float) -> None:
+    """By hand: decisions by the very score, at a threshold that evens the groups out by selecting most."""
+    label, sex, score = _made()
+    decision = (score >= np.quantile(score, 1 - selected)).astype(np.int8)
+    counts = {
+        group: tuple(
+            int(((label == y) & (decision == d) & (sex == group)).sum())
+            for y, d in ((1, 1), (0, 1), (1, 0), (0, 0))
+        )
+        for group in ("f", "m")
+    }
+    gate = read_params(ROOT / "params.yaml").policy
+    # The limits that were met: no floor of accuracy, the four-fifths rule as far as this model keeps it.
+    rules = _required(limit("selection_rate_ratio", "sex", at_least=0.6), answer=gate.constant_answer)
+
+    found = judge(document(counts), rules, None)  # type: ignore[arg-type]
+
+    assert found.outcome == "fail"
+    assert [each.limit for each in found.findings if each.outcome == "fail"] == ["constant-answer-accuracy"]

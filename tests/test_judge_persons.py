@@ -1,17 +1,24 @@
 """Several rows a person count as what they are: bounds keep their level however the rows hang together."""
 
+import copy
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from measured import document, policy
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from fairmark.judge import intervals, ranks
+from fairmark.judge.abstain import Ranked, abstain
 from fairmark.judge.cells import count_cells, of_people
+from fairmark.judge.curves import calibrations
+from fairmark.judge.glance import Rows
 from fairmark.judge.measure import measure
 from fairmark.judge.metrics import mean_loss, portion
+from fairmark.judge.probe import change, placements
+from fairmark.judge.verdict import judge
 
 TAIL = 0.05
 KNOWN = {"sex": ["F", "M"]}
@@ -131,3 +138,61 @@ def test_the_error_of_a_mean_loss_is_that_of_its_persons() -> None:
     found = mean_loss(loss[many], np.ones(200), of_people(np.ones(200), many))
 
     assert found.se == pytest.approx(loss.std(ddof=1) / np.sqrt(50))
+
+
+# ------------------------------------------------------------------ beside the measurements
+
+
+def _rows(copies: int, *, persons: bool) -> tuple[Rows, NDArray[np.float64]]:
+    draw = np.random.default_rng(11)
+    label = draw.integers(0, 2, 200).astype(np.int8)
+    score = np.clip(0.5 + 0.15 * (2 * label - 1) + draw.normal(0, 0.2, 200), 0, 1)
+    many = np.repeat(np.arange(200), copies)
+    table = pd.DataFrame({"_person": many.astype(str)} if persons else {"x": many})
+    groups = pd.DataFrame({"sex": draw.choice(["F", "M"], 200)[many]})
+    return Rows(table, label[many], np.ones(len(many)), groups, KNOWN), score[many]
+
+
+def _change(rows: Rows, score: NDArray[np.float64]) -> tuple[float, float]:
+    noise = score + np.repeat(np.random.default_rng(2).normal(0, 0.2, 200), len(score) // 200)
+    found = change(rows, placements(rows, noise), placements(rows, score), 0.05)
+    assert found.low is not None
+    assert found.high is not None
+    return found.low, found.high
+
+
+def _sent(rows: Rows, score: NDArray[np.float64]) -> list[tuple[float, float]]:
+    band = abstain(Ranked(score, rows.weight, 0.5), rows, score, 0.5, [0.8], 0.1)[0]
+    return [(each["low"], each["high"]) for each in band["sent"]["sex"].values()]
+
+
+def _curve(rows: Rows, score: NDArray[np.float64]) -> pd.DataFrame:
+    found = calibrations(rows.label, score, rows.weight, rows.groups, 5, 0.05, rows.person)
+    return found[["attribute", "group", "bin_low", "positive_share", "low", "high"]]
+
+
+@pytest.mark.parametrize("bounded", [_change, _sent, _curve])
+def test_ten_alike_rows_a_person_are_one_row_in_probe_abstaining_and_curves(bounded: Any) -> None:
+    once, often, blind = (
+        bounded(*_rows(n, persons=known)) for n, known in ((1, False), (10, True), (10, False))
+    )
+
+    if isinstance(once, pd.DataFrame):
+        pd.testing.assert_frame_equal(once, often)
+        assert not once.equals(blind)
+    else:
+        np.testing.assert_allclose(once, often, rtol=1e-9)
+        assert not np.allclose(once, blind, rtol=0.05)
+
+
+def test_a_group_is_small_by_its_persons_and_not_by_their_rows() -> None:
+    counts = {"F": (50, 20, 10, 120), "M": (50, 20, 10, 120)}
+    plain = document(counts)
+    few = copy.deepcopy(plain)
+    for entry in few["groups"]["sex"].values():
+        entry["persons"] = 20
+
+    assert [each.small for each in judge(plain, policy(), None).findings] == [False]
+    found = judge(few, policy(), None).findings
+    assert [each.small for each in found] == [True]
+    assert "Few persons in test rows: F has 20 and M has 20, below the policy's 100." in found[0].text

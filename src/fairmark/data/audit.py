@@ -101,13 +101,14 @@ def _groups(
     features = [said["name"] for said in schema["features"]]
     holes = table[features].isna().mean(axis=1).groupby(evidence[name]).mean()
     labels = table["_label"].groupby(evidence[name]).agg(["size", "mean"])
+    persons = table.get("_person", table["_row_id"]).groupby(evidence[name]).nunique()
     return {
         group: {
             "rows": int(labels.loc[group, "size"]),
             "share": float(labels.loc[group, "size"] / len(table)),
             "label_rate": float(labels.loc[group, "mean"]),
             "missing": float(holes[group]),
-            "small": bool(labels.loc[group, "size"] < params.min_group_rows),
+            "small": bool(persons[group] < params.min_group_rows),
         }
         for group in schema["attributes"][name]["groups"]
     }

@@ -78,6 +78,12 @@ class AccuracyGain:
         """Return all rows, with the share that is selected."""
         return (self.over_no.differ,)
 
+    @property
+    def positives(self) -> float:
+        """Return the base rate, 0..1: the selected who are right, and the others who are not."""
+        chosen, left = (each.differ.share for each in (self.over_no, self.over_yes))
+        return chosen * self.over_no.right.share + left * (1 - self.over_yes.right.share)
+
     def low(self, tail: float, at: float) -> float:  # noqa: ARG002 - one formula for every limit
         """Return the smaller of the lower bounds: the better constant answer is a fixed one, whichever."""
         return min(self.over_no.bound(tail, above=False), self.over_yes.bound(tail, above=False))

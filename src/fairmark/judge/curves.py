@@ -1,10 +1,12 @@
 """ROC, precision-recall and calibration curves as tables, thinned to what an eye can tell apart."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairmark.judge.cells import Floats
+from fairmark.judge.cells import Floats, of_people
 from fairmark.judge.intervals import clopper_pearson
 from fairmark.judge.metrics import bin_scores
 from fairmark.judge.ranks import ranked
@@ -61,17 +63,24 @@ def _thinned(travelled: Floats, points: int) -> NDArray[np.intp]:
 
 
 def calibration(
-    label: NDArray[np.integer], score: Floats, weight: Floats, bins: int, tail: float
+    label: NDArray[np.integer],
+    score: Floats,
+    weight: Floats,
+    bins: int,
+    tail: float,
+    heft: Floats | None = None,
 ) -> pd.DataFrame:
     """Return for each bin that holds rows: `mean_score`, `positive_share` and its `low` and `high`, `rows`.
 
     On the diagonal, rows scored p are positive in a share p of the cases. Bounds are Clopper-Pearson's, with
-    the bin's weighted share taken as that of its number of rows.
+    the bin's weighted share taken as that of its number of rows; of fewer, where rows are of the same persons
+    (`heft`, as in `cells.of_people`).
     """
     found = bin_scores(label, score, weight, bins)
     held = found.weight > 0
     share = found.label[held] / found.weight[held]
-    low, high = clopper_pearson(share * found.rows[held], found.rows[held], tail)
+    rows = found.rows[held] / _as_one(score, weight, bins, heft)[held]
+    low, high = clopper_pearson(share * rows, rows, tail)
     return pd.DataFrame(
         {
             "bin_low": np.flatnonzero(held) / bins,
@@ -85,15 +94,36 @@ def calibration(
     )
 
 
+def _as_one(score: Floats, weight: Floats, bins: int, heft: Floats | None) -> Floats:
+    """Return how many rows of each bin count as one, [bins]: 1 where each row is somebody else's."""
+    if heft is None:
+        return np.ones(bins)
+    place = np.clip((score * bins).astype(np.intp), 0, bins - 1)
+    own = np.bincount(place, weights=weight * weight, minlength=bins)
+    return np.asarray(
+        np.divide(
+            np.bincount(place, weights=weight * heft, minlength=bins), own, where=own > 0, out=np.ones(bins)
+        )
+    )
+
+
 def calibrations(
-    label: NDArray[np.integer], score: Floats, weight: Floats, groups: pd.DataFrame, bins: int, tail: float
+    label: NDArray[np.integer],
+    score: Floats,
+    weight: Floats,
+    groups: pd.DataFrame,
+    bins: int,
+    tail: float,
+    person: NDArray[Any] | None = None,
 ) -> pd.DataFrame:
     """Return the calibration curves of all rows (`attribute` and `group` empty) and of every group."""
-    tables = [calibration(label, score, weight, bins, tail).assign(attribute="", group="")]
+    heft = None if person is None else of_people(weight, person)
+    tables = [calibration(label, score, weight, bins, tail, heft).assign(attribute="", group="")]
     for attribute in groups.columns:
         for group in sorted(groups[attribute].unique()):
             kept = (groups[attribute] == group).to_numpy()
-            curve = calibration(label[kept], score[kept], weight[kept], bins, tail)
+            own = None if person is None else of_people(weight[kept], person[kept])
+            curve = calibration(label[kept], score[kept], weight[kept], bins, tail, own)
             tables.append(curve.assign(attribute=attribute, group=group))
     whole = pd.concat(tables, ignore_index=True)
     return whole[["attribute", "group", *(name for name in whole if name not in ("attribute", "group"))]]

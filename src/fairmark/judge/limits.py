@@ -15,7 +15,7 @@ groups: its bound needs no allowance for having been picked as the worst.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -62,6 +62,14 @@ class Compared:
     bounds: float = 1.0
     """How many bounds that may err it stands for: of pooled pairs, two a group over the number of pairs."""
 
+    persons: tuple[int, ...] = ()
+    """Persons whom the rows of each group are of, where that is known."""
+
+    @property
+    def evidence(self) -> tuple[tuple[int, str], ...]:
+        """Return how many persons, or else rows, each group has, and which of the two."""
+        return tuple((each, "persons" if self.persons else "rows") for each in self.persons or self.rows)
+
     @property
     def pooled(self) -> bool:
         """Whether it follows from bounds of its groups, each of which may err."""
@@ -94,6 +102,15 @@ def nonsense(limit: Limit, attributes: Mapping[str, Any]) -> str | None:
 
 def compared(limit: Limit, document: Mapping[str, Any]) -> list[Compared]:
     """Return the comparisons of a limit, as many of them whatever was measured."""
+    found = _compared(limit, document)
+    entries = document["groups"][limit.attribute] if limit.attribute is not None else {}
+    if not any("persons" in entry for entry in entries.values()):
+        return found
+    number = {name: int(entry.get("persons", entry["rows"])) for name, entry in entries.items()}
+    return [replace(one, persons=tuple(number[name] for name in one.groups)) for one in found]
+
+
+def _compared(limit: Limit, document: Mapping[str, Any]) -> list[Compared]:
     if limit.attribute is None:
         found = _plain(limit.measure, None, document["overall"], Cells.from_json(document["cells"]))
         return [Compared(limit, (), (int(document["data"]["rows"]),), *found, limit.measure)]

@@ -100,6 +100,7 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
         "groups": {
             name: {
                 group: _group(cells[name].group(k), rows.only(codes[name] == k))
+                | _persons(person, codes[name] == k)
                 for k, group in enumerate(names)
             }
             for name, names in known.items()
@@ -148,6 +149,12 @@ def _group(cells: Cells, rows: Taken) -> Entry:
         "cells": named,
         "measures": _measures(cells, rows),
     }
+
+
+def _persons(person: NDArray[Any] | None, kept: NDArray[np.bool_]) -> dict[str, int]:
+    """Return how many persons a group's rows are of, where that is known and fewer than the rows."""
+    count = int(kept.sum()) if person is None else len(np.unique(person[kept]))
+    return {"persons": count} if count < kept.sum() else {}
 
 
 def _measures(cells: Cells, rows: Taken) -> dict[str, Entry]:

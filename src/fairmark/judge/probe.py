@@ -94,10 +94,13 @@ def change(rows: Rows, before: Floats, after: Floats, tail: float) -> Change:
     """Return the AUC of placements `after` minus that of `before`, [n] each, with bounds that err at `tail`.
 
     Variance of two correlated AUCs (DeLong et al. 1988, equation 7), with Student's t at the degrees of
-    freedom of the smaller class.
+    freedom of the smaller class. Rows of a person count as what they are (`cells.of_people`).
     """
+    # Whose weight counts the person's rows of both labels, so that the two variances add to an upper bound.
+    heft = rows.weight if rows.heft is None else rows.heft
     parts = [
-        mean_loss((after - before)[rows.label == side], rows.weight[rows.label == side]) for side in (1, 0)
+        mean_loss((after - before)[one], rows.weight[one], heft[one])
+        for one in (rows.label == side for side in (1, 0))
     ]
     se = float(np.hypot(parts[0].se, parts[1].se))
     value, df = parts[0].value, min(part.df for part in parts)

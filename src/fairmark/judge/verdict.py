@@ -429,7 +429,7 @@ def _finding(decision: _Decision, policy: Policy, today: dt.date | None) -> Find
         bound=numbers[1],
         opposite=numbers[2],
         rows=sum(each.rows),
-        small=bool(each.groups) and min(each.rows) < policy.min_group_rows,
+        small=bool(each.groups) and min(each.evidence)[0] < policy.min_group_rows,
         more_rows=decision.more,
         waived_by=None if waiver is None else _by(waiver, outcome),
     )

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from fairmark.judge.constant import AccuracyGain
 from fairmark.judge.limits import Compared
 from fairmark.sections.policy import Policy, Waiver
 
@@ -38,13 +39,15 @@ def sentences(
     else:
         yield f"{where} is {_number(value)}{_rows(each)}; {_against(each, outcome, bound, opposite)}."
         yield from _advice(each, outcome, value, more)
+        yield from _rare(each, outcome)
     few = [
-        f"{group} has {rows:,}"
-        for group, rows in zip(each.groups, each.rows, strict=False)
-        if rows < policy.min_group_rows
+        f"{group} has {number:,}"
+        for group, (number, _) in zip(each.groups, each.evidence, strict=False)
+        if number < policy.min_group_rows
     ]
     if few:
-        yield f"Few test rows: {' and '.join(few)}, below the policy's {policy.min_group_rows:,}."
+        whom = "persons in test rows" if each.persons else "test rows"
+        yield f"Few {whom}: {' and '.join(few)}, below the policy's {policy.min_group_rows:,}."
 
 
 RARE = 0.01
@@ -109,6 +112,30 @@ def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] 
             f"{rows:,} more test rows{f' of {group}' if group else ''}" for group, rows in more.items()
         )
         yield f"About {asked} would decide if these rates persist; get them, {waived}."
+
+
+RARER = 0.2
+"""Share of the rarer label under which accuracy can hardly show more than a constant answer has."""
+
+
+def _rare(each: Compared, outcome: str) -> Iterator[str]:
+    """Yield which measure can show a gain that accuracy can't, where one label is rare.
+
+    Only of what is open: a model that is shown to be worse is none to choose another measure for.
+    """
+    found = each.comparison
+    if outcome != "insufficient evidence" or not isinstance(found, AccuracyGain):
+        return
+    share = found.positives
+    if not min(share, 1 - share) < RARER:
+        return
+    answer, right = ("no", 1 - share) if share < RARER else ("yes", share)
+    yield (
+        f'{_number(share)} of the test rows are positive, so that "{answer}" to everybody is right for '
+        f"{_number(right)} of them, and accuracy can hardly show more. A measure of both labels can: "
+        "policy.constant_answer: {measures: [balanced_accuracy], at_least: 0, not_required: null}, with "
+        "train.threshold: {maximise: balanced_accuracy, by: null}, so that decisions are made by it as well."
+    )
 
 
 MANIFOLD = 10

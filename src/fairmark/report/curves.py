@@ -52,7 +52,7 @@ def _small(
     facts: Facts, group: str, entry: Mapping[str, Any], bins: Sequence[Bin], behind: Sequence[Bin]
 ) -> Picture:
     error = measured(entry["measures"].get("calibration_error"), facts.decimals)
-    few = ", few" if facts.small(entry["rows"]) else ""
+    few = ", few" if facts.small(entry.get("persons", entry["rows"])) else ""
     words = f"{group}: error {error}; {count(entry['rows'])} rows{few}"
     return Picture(calibration(bins, behind, words), words)
 

@@ -94,7 +94,7 @@ def small_groups(facts: Facts) -> list[tuple[str, str, str]]:
         (attribute, group, count(entry["rows"]))
         for attribute, groups in facts.measurements["groups"].items()
         for group, entry in groups.items()
-        if facts.small(entry["rows"])
+        if facts.small(entry.get("persons", entry["rows"]))
     ]
 
 
@@ -103,7 +103,7 @@ def _rate(facts: Facts, attribute: str, name: str, groups: Mapping[str, Any]) ->
     whole = facts.measurements["overall"].get(name, {}).get("value")
     scale = _room([entry for entry in entries.values() if entry] + [{"value": whole}])
     rows = [
-        (_named(facts, group, groups[group]["rows"]), _strip(scale, entry, whole), _value(facts, entry))
+        (_named(facts, group, groups[group]), _strip(scale, entry, whole), _value(facts, entry))
         for group, entry in entries.items()
     ]
     columns = [Column(attribute), Column("Rate", STRIP), Column("Value (interval)", NUMBER)]
@@ -135,11 +135,11 @@ def _value(facts: Facts, entry: Mapping[str, Any] | None) -> str:
     return tag("b", value) + Markup(" ") + tag("span", f"({within}", class_="within")
 
 
-def _named(facts: Facts, group: str, rows: float) -> Markup:
-    flag = tag("span", FEW, class_="flag") if facts.small(rows) else Markup()
+def _named(facts: Facts, group: str, entry: Mapping[str, Any]) -> Markup:
+    flag = tag("span", FEW, class_="flag") if facts.small(entry.get("persons", entry["rows"])) else Markup()
     return (
         tag("span", group, class_="who")
         + Markup(" ")
-        + tag("span", f"{count(rows)} rows", class_="rows")
+        + tag("span", f"{count(entry['rows'])} rows", class_="rows")
         + flag
     )

@@ -54,6 +54,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     test, proof = parts.part("test")
     scorer = Model.load(model)
     label, score, weight = test["_label"].to_numpy(), scorer.score(test), test["_weight"].to_numpy()
+    person = test["_person"].to_numpy() if "_person" in test else None
     groups = proof[parts.attributes]
     known = {name: parts.schema["attributes"][name]["groups"] for name in parts.attributes}
     found = measuring.measure(
@@ -67,13 +68,13 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         replicates=params.replicates,
         seed=params.seed,
         bins=params.calibration_bins,
-        person=test["_person"].to_numpy() if "_person" in test else None,
+        person=person,
     )
     tail, bins, points = (1 - params.confidence) / 2, params.calibration_bins, params.curve_points
     pictures = {
         "roc": curves.roc(label, score, weight, points),
         "precision_recall": curves.precision_recall(label, score, weight, points),
-        "calibration": curves.calibrations(label, score, weight, groups, bins, tail),
+        "calibration": curves.calibrations(label, score, weight, groups, bins, tail, person),
         "groups": measuring.table(found),
     }
     earlier = (read_json(audit), read_json(prepared), read_json(parted))

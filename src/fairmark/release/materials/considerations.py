@@ -92,7 +92,11 @@ def _limitations(params: Params, found: Mapping[str, Mapping[str, Any]]) -> Iter
         f"{measured['confidence']} each."
     )
     for attribute, groups in sorted(measured["groups"].items()):
-        small = [f"{name} ({cell['rows']})" for name, cell in sorted(groups.items()) if cell["rows"] < least]
+        small = [
+            f"{name} ({cell['rows']})"
+            for name, cell in sorted(groups.items())
+            if cell.get("persons", cell["rows"]) < least
+        ]
         if small:
             yield f"By {attribute}, groups with fewer than {least} test rows: {', '.join(small)}."
     findings = found["verdict"]["findings"]
