@@ -12,6 +12,7 @@ import plan
 import repro
 
 from fairmark.errors import FairmarkError, StateError
+from fairmark.files import lines_of
 from fairmark.params import read_params
 from fairmark.release import trace
 from fairmark.release.git import git
@@ -124,7 +125,7 @@ def last(root: Path, name: str) -> str:
         When there is none.
     """
     answer = git(root, "tag", "--list", f"{name}@v*")
-    tag = plan.latest(answer.stdout.splitlines(), name) if answer.returncode == 0 else None
+    tag = plan.latest(lines_of(answer.stdout), name) if answer.returncode == 0 else None
     if tag is None:
         raise StateError(
             f"git: must have a release to rebuild, got no tag {name}@v* (flows/release.py makes one)"

@@ -78,14 +78,22 @@ RELEASE = typed(
 )
 
 
-def limit(name: str, measure: str, attribute: str | None, at_least: float, *, gate: bool = True) -> Limit:
-    """Return a floor of a policy."""
+def limit(
+    name: str,
+    measure: str,
+    attribute: str | None,
+    at_least: float | None = None,
+    *,
+    at_most: float | None = None,
+    gate: bool = True,
+) -> Limit:
+    """Return a limit of a policy."""
     return Limit(
         name=name,
         measure=measure,
         attribute=attribute,
         at_least=at_least,
-        at_most=None,
+        at_most=at_most,
         gate=gate,
         reason=f"The reason of {name}.",
     )

@@ -45,7 +45,9 @@ pd.DataFrame({"_row_id": ids, "part": (["train"] * 4 + ["valid"] * 2 + ["test"] 
 
 def _params() -> dict[str, Any]:
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params["project"] |= {"name": "loans"}
+    params["project"] |= {"name": "loans", "data": "p.csv"}
+    for section in ("governance", "environmental_cost"):
+        params["release"][section]["of"] = "loans"
     form: dict[str, Any] = {
         "type": "csv",
         "separator": ",",

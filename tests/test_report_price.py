@@ -37,8 +37,7 @@ def test_a_ratio_is_better_when_it_rises(after: str, way: str) -> None:
 
 
 def test_a_difference_is_better_when_it_falls() -> None:
-    floor = limit("tpr", "true_positive_rate_difference", "team", 0.1)
-    rules = policy([floor.model_copy(update={"at_least": None, "at_most": 0.1})])
+    rules = policy([limit("tpr", "true_positive_rate_difference", "team", at_most=0.1)])
 
     assert "from 0.550 to 0.400 (better)" in price_told(_priced({"limit.tpr": "0.4"}, rules))[1]
 

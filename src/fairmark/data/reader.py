@@ -26,6 +26,7 @@ from fairmark.data.read import Raw, cleaned, respelt
 from fairmark.data.roles import declared
 from fairmark.data.schema import bounds
 from fairmark.errors import InputError
+from fairmark.files import lines_of
 from fairmark.sections.table import Categorical, Csv, Ordinal, Prepare
 
 
@@ -182,7 +183,7 @@ def _array(name: str, values: "pd.Series[Any]", faults: Faults) -> pa.Array | No
             else pa.Array.from_pandas(values)
         )
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        faults.add(f"column {name}: must hold single values, got {str(error).splitlines()[0][:100]}")
+        faults.add(f"column {name}: must hold single values, got {lines_of(str(error))[0][:100]}")
         return None
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
