@@ -266,3 +266,20 @@ def test_a_tagger_of_a_year_beyond_all_calendars_is_refused(tmp_path: Path) -> N
 
     with pytest.raises(VerificationError, match="must say who tagged and when"):
         parse_tag(tmp_path, name, "a@v1.0.0")
+
+
+def test_a_full_disk_is_not_said_of_the_signature(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fairmark.release.signatures import tags
+
+    sign_tag(root, TAG, "HEAD", "x", ADA)
+
+    def full(place: Path, *words: str) -> object:
+        if "verify-tag" in words:
+            said = "error: failed writing detached signature to '/t/.git_vtag_tmpX': No space left on device"
+            return subprocess.CompletedProcess(words, 1, "", said)
+        return before(place, *words)
+
+    before = tags.git
+    monkeypatch.setattr(tags, "git", full)
+    with pytest.raises(StateError, match="disk: must have room"):
+        tag_signer(root, TAG, [ADA.public.allowed("ada")])

@@ -26,6 +26,8 @@ _ARMOUR = re.compile(
 _GOOD = re.compile(r'^Good "git" signature for (\S+) with \S+ key SHA256:\S+$', re.MULTILINE)
 _UNNAMED = re.compile(r'^Good "git" signature with \S+ key (SHA256:\S+)$', re.MULTILINE)
 _TAGGER = re.compile(r"(?P<who>.*) (?P<seconds>\d{1,11}) [+-]\d{4}")
+# What git says when it can't hand the signature to ssh-keygen: of the signature that tells nothing.
+_UNWRITTEN = re.compile(r"failed writing detached signature|could not create temporary file")
 _NOBODY = ("-c", "user.name=fairmark", "-c", "user.email=fairmark@localhost")
 # What a clone's own config or refs could use to show another object than the one signed.
 _TRUE = ("--no-replace-objects", "-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen")
@@ -193,6 +195,8 @@ def tag_signer(root: Path, tag: str, allowed: Sequence[str], name: str | None = 
         said = f"a good signature by key {unnamed[1]}, which is none of these"
     if "openssh version" in said:
         raise StateError(f"ssh-keygen: must be of OpenSSH 8.9 or later, got {said}")
+    if _UNWRITTEN.search(said):
+        raise StateError(f"disk: must have room for git's temporary file, got {said[:200]}")
     raise VerificationError(f"tag {tag}: must be signed by a key that is allowed to, got {said[:200]}")
 
 
