@@ -11,6 +11,7 @@ from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.predicates.test_result.v0 import test_result_pb2
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
+from release_folder import PARAMS
 from sealing import stated
 
 from fairmark.files import read_json, sha256
@@ -60,7 +61,12 @@ def test_the_verdict_is_stated_as_a_test_result(released: Path) -> None:
 
     assert said["predicateType"] == "https://in-toto.io/attestation/test-result/v0.1"
     assert message.result == "PASSED"
-    assert list(message.passed_tests) == ["auc-floor", "four-fifths"]
+    policy = PARAMS["policy"]
+    gates = [f"constant-answer-{measure}" for measure in policy["constant_answer"]["measures"]]
+    gates += [
+        f"finding-{name.replace('_', '-')}" for name, most in policy["findings"].items() if most is not None
+    ]
+    assert list(message.passed_tests) == sorted(["auc-floor", "four-fifths", *gates])
     assert [(each.name, dict(each.digest)) for each in message.configuration] == [
         ("params.yaml", {"sha256": sha256(folder / "params.yaml")})
     ]
