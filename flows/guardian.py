@@ -45,7 +45,7 @@ def _asked(mark: str) -> list[int]:
 
     letters = "-axwwE" if sys.platform == "darwin" else "-axwwe"
     told = subprocess.run(["ps", letters, "-o", "pid=,command="], capture_output=True, text=True, check=False)
-    lines = [line.split(maxsplit=1) for line in told.stdout.split("\n")]
+    lines = [line.split(maxsplit=1) for line in told.stdout.split("\n") if line.strip()]
     return [int(line[0]) for line in lines if f" {mark}=" in line[-1]]
 
 

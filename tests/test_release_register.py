@@ -25,7 +25,7 @@ from fairmark.release.statement import release_digest
 from fairmark.release.trace import trace
 
 pytest_plugins = ("release_fixtures",)
-PASS: Any = SimpleNamespace(outcome="pass")
+PASS: Any = SimpleNamespace(outcome="pass", state="pass")
 
 
 def registered(folder: Path, uri: str | None = None) -> Registered:

@@ -146,6 +146,9 @@ def test_a_number_of_yaml_1_2_is_the_number_that_it_is(text: str, number: float)
     [
         ("a: .inf", "line 1: '.inf', which must be a finite number, or a text in quotes"),
         ("a:\n  1990: x", "line 2: the key '1990', which is no text until it stands in quotes"),
+        ("2020-01-01: x", "line 1: the key '2020-01-01', which is no text until it stands in quotes"),
+        ("a: &x 2020-01-01\n*x : b", "line 2: the key *x, which is no text of its own"),
+        ("a: &x 1\n*x : b", "line 2: the key *x, which is no text of its own"),
         ("true: x", "line 1: the key 'true', which is no text until it stands in quotes"),
         ("a: 2020-01-01 10:00:00", "line 1: '2020-01-01 10:00:00', a moment, which is no text until"),
         ("a: =", "line 1: '=', which is no text until it stands in quotes"),

@@ -132,8 +132,7 @@ class _Builder:
     def _scalar(self, event: Any) -> None:
         _refuse_tag(event)
         self._count(1, event)
-        plain = event.implicit[0] and not event.style
-        value = _plain(event) if plain else _text(event.value, event)
+        value = _plain(event) if _is_plain(event) else _text(event.value, event)
         self._place(value, event)
         self._name(event.anchor, (value, 1), event)
 
@@ -179,9 +178,12 @@ class _Builder:
 
 
 def _key(value: Any, known: Iterable[str], event: Any) -> str:
-    if isinstance(value, list | dict):
+    if isinstance(event, events.AliasEvent):
+        fault = f"the key *{event.anchor}, which is no text of its own"
+    elif isinstance(value, list | dict):
         fault = "a list or mapping as a key"
-    elif not isinstance(value, str):
+    elif not isinstance(value, str) or (_is_plain(event) and _taken_for(event.value) is not None):
+        # A day too: its value here is the text of it, and DVC's key is a date.
         fault = f"the key {event.value!r:.80}, which is no text until it stands in quotes"
     elif value in known:
         fault = f"the key {value!r:.80} a second time"
@@ -190,13 +192,22 @@ def _key(value: Any, known: Iterable[str], event: Any) -> str:
     raise ValueError(f"{_at(event)}: {fault}")
 
 
-def _plain(event: Any) -> Any:
-    """Return what a scalar without quotes stands for."""
-    text = event.value
+def _is_plain(event: Any) -> bool:
+    return bool(event.implicit[0] and not event.style)
+
+
+def _taken_for(text: str) -> str | None:
+    """Return what a scalar without quotes is taken for, or None for a text."""
     for tag, expression in _EXPRESSIONS.get(text[:1], ()):
         if expression.match(text):
-            return _known(tag, text, event)
-    return _text(text, event)
+            return tag
+    return None
+
+
+def _plain(event: Any) -> Any:
+    """Return what a scalar without quotes stands for."""
+    tag = _taken_for(event.value)
+    return _text(event.value, event) if tag is None else _known(tag, event.value, event)
 
 
 def _known(tag: str, text: str, event: Any) -> Any:
