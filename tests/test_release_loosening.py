@@ -14,6 +14,7 @@ from signing import ADA, BOB, CAM, MAKER, approver, key
 from fairmark.cli import main
 from fairmark.errors import ParamsError, RefusedError, StateError, UsageError, VerificationError
 from fairmark.release.decisions.approvals import keep, signed
+from fairmark.release.decisions.approver_changes import approver_changes
 from fairmark.release.decisions.approvers import FILE, read_approvers
 from fairmark.release.decisions.loosening import (
     ALONE,
@@ -425,6 +426,16 @@ def test_what_has_no_effect_on_this_data_is_no_loosening(repo: Path, has: bool |
         (repo / "artifacts" / "prepare" / "summary.json").write_text(json.dumps(summary))
 
     assert [(each.where, each.way) for each in compare(repo).changes] == [("privacy.personal", way)]
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "way"), [("fairmark-approval", "neutral"), ("git,fairmark-approval", "loosened")]
+)
+def test_who_named_himself_alone_can_name_the_first_approver(namespaces: str, way: str) -> None:
+    alone = read_approvers(approver("maker@example.org", MAKER, "git"))
+    both = [*alone, *read_approvers(approver("ada@example.org", ADA, namespaces))]
+
+    assert [each.way for each in approver_changes(alone, both)] == [way]
 
 
 def test_one_person_alone_is_told_the_two_ways_on(repo: Path) -> None:

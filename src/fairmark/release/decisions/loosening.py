@@ -48,7 +48,8 @@ SUMMARY = "artifacts/prepare/summary.json"
 NO_RELEASE = "no release yet and no base named: nothing to compare the policy with"
 ALONE = (
     "nobody may approve it, and there are two ways on: take back what is loosened; or name a second person "
-    f"in {FILE}, release once with the policy as it was, and let that person approve the change after that"
+    f"in {FILE} (for fairmark-approval alone, as long as nobody there may approve: git beside it takes an "
+    "approval), release once with the policy as it was, and let that person approve the change after that"
 )
 HOW = "each of them: `fairmark approve --policy --reason TEXT --expires YYYY-MM-DD`, and commit the file"
 
