@@ -137,7 +137,7 @@ def test_a_fault_ends_a_flow_with_its_plain_text_and_code(server: Server, repo: 
 
 def test_a_release_of_a_dirty_tree_is_refused_in_plain_words(server: Server, repo: Path) -> None:
     (repo / "params.yaml").write_text("")
-    code, _, err = finished(server.start(*flow("release"), "--version", "1", FAIRMARK_HOME=str(repo)))
+    code, _, err = finished(server.start(*flow("release"), "--version", "v0.1.0", FAIRMARK_HOME=str(repo)))
 
     assert (code, err.splitlines()[0]) == (1, "release stopped:")
     assert "got changes in params.yaml" in err
