@@ -26,7 +26,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes is the machine's matter; a property holds or does not.
-settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The suite tries the same examples each time, so that a change is judged by itself; `make fuzz` draws new ones.
+settings.register_profile(
+    "project",
+    deadline=None,
+    derandomize="FAIRMARK_FUZZ" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("project")
 
 

@@ -86,7 +86,8 @@ def test_a_grandchild_that_ignores_every_request_is_killed(tmp_path: Path) -> No
         assert gone("sleep\x007531")
 
 
-# A proof, as it is not sure yet: on a busy machine a flow killed in the moment of the replacement may leave its child.
+# A proof, as the promise is not sure: on a busy machine, a flow killed at the moment of the replacement may
+# leave its child.
 @pytest.mark.proof
 def test_a_guardian_that_is_killed_is_replaced_while_the_child_runs(tmp_path: Path) -> None:
     with flow("echo up; sleep 7541", tmp_path) as started:
