@@ -26,7 +26,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes is the machine's matter; a property holds or does not.
-# The suite tries the same examples each time, so that a change is judged by itself; `make fuzz` draws new ones.
+# The suite tries the same examples each time, so that a change is judged by itself; `make fuzz` draws others.
 settings.register_profile(
     "project",
     deadline=None,
