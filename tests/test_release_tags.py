@@ -279,7 +279,8 @@ def test_a_full_disk_is_not_said_of_the_signature(root: Path, monkeypatch: pytes
             return subprocess.CompletedProcess(words, 1, "", said)
         return before(place, *words)
 
-    before = tags.git
+    from fairmark.release.git import git as before
+
     monkeypatch.setattr(tags, "git", full)
     with pytest.raises(StateError, match="disk: must have room"):
         tag_signer(root, TAG, [ADA.public.allowed("ada")])
