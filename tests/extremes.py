@@ -1,6 +1,7 @@
 """Columns at the edges of what params and `prepare` allow, beside those of the second data set."""
 
 import csv
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def make_extremes(folder: Path, rows: int = 400, seed: int = 0, categories: int 
     with (folder / "data" / "loans.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter=";")
         writer.writerows([list(table), *zip(*table.values(), strict=True)])
-    params = second_params()
+    params = deepcopy(second_params())
     day = {"kind": "date", "format": None, "earliest": "0001-01-01", "latest": "9999-12-31", "missing": 0}
     text: dict[str, Any] = {"kind": "categorical", "values": None, "missing": 0}
     kinds = {

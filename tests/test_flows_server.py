@@ -186,7 +186,7 @@ def test_the_verdict_and_the_report_stand_in_prefect(server: Server, repo: Path)
         "import release\n"
         "from types import SimpleNamespace as N\n"
         "from prefect import flow\n"
-        "flow(lambda: release.show(N(outcome='fail', findings=[]), 'loans'), name='show')()\n"
+        "flow(lambda: release.show(N(outcome='fail', state='fail', findings=[]), 'loans'), name='show')()\n"
     )
     extra = {"PYTHONPATH": str(FLOWS), "FAIRMARK_HOME": str(repo)}
     code, _, err = finished(server.start(sys.executable, "-c", program, **extra))

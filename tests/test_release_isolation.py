@@ -128,7 +128,8 @@ def test_too_much_memory_time_or_too_many_processes_end_it(place: Path) -> None:
     greedy = Isolation(place, shown, memory_bytes=200 << 20)
     slow = Isolation(place, shown, seconds=1)
     few = Isolation(place, shown, processes=20)
-    fork = "import os\nfor _ in range(99):\n if os.fork() == 0:\n  import time; time.sleep(9)"
+    # The parent waits: were it to end at once, so would all, before anybody has counted.
+    fork = "import os, time\nfor _ in range(99):\n if os.fork() == 0:\n  time.sleep(9)\ntime.sleep(9)"
     eat = "a = [bytearray(b'x') * (10 << 20) for _ in range(60)]; import time; time.sleep(9)"
 
     ended = programs.run(greedy.command([*python, eat], place), place)

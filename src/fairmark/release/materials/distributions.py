@@ -47,7 +47,11 @@ def installed(folders: Sequence[str] | None = None) -> dict[str, Installed]:
     faults: list[str] = []
     homes = list(folders or site.getsitepackages())
     for each in distributions(path=homes):
-        metadata = each.metadata
+        try:
+            metadata = each.metadata
+        except FileNotFoundError:  # so says the library's own backport, once something has imported it
+            faults.append("a folder without a name: must have one RECORD, got no METADATA beside it")
+            continue
         name = normal(metadata["Name"] or "") or "a folder without a name"
         record = _record(each)
         if record is None or name in found:
