@@ -49,3 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 2 if "server" in marks else 1 if marks & {"slow", "browser", "proof"} else 0
 
     items.sort(key=cost)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their length: packed ones hold the second of their making, and processes must collect alike."""
+    return f"{argname} of {len(val)} bytes" if isinstance(val, bytes) else None
