@@ -52,5 +52,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name bytes by their length: packed ones hold the second of their making, and processes must collect alike."""
+    """Name bytes by their length: packed ones hold the second of their making, and all must collect alike."""
     return f"{argname} of {len(val)} bytes" if isinstance(val, bytes) else None
