@@ -102,7 +102,7 @@ audit: .venv-security/.ready
 
 LOCK = UV_FIND_LINKS=$(CURDIR)/wheels $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --only-binary :all:
 # The first lines of a lock: whoever installs from it, by pip or uv, builds nothing.
-SEAL = { printf -- '--only-binary :all:\n--find-links ./wheels\n'; cat $$lock; } > $$lock.new && mv $$lock.new $$lock
+SEAL = { printf -- '--only-binary :all:\n-f ./wheels\n'; cat $$lock; } > $$lock.new && mv $$lock.new $$lock
 lock: .venv-tools/.uv
 	@$(LOCK) pyproject.toml -o requirements.lock >/dev/null
 	@$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock >/dev/null

@@ -161,5 +161,5 @@ def test_one_module_alone_knows_a_library_of_yaml() -> None:
 
 def test_no_file_names_a_registry_host() -> None:
     for path in [ROOT / "Makefile", ROOT / "pyproject.toml", *ROOT.glob("requirements*.lock")]:
-        text = path.read_text().replace("--find-links ./wheels", "")  # our own, beside the lock
+        text = path.read_text().replace("-f ./wheels", "")  # our own, beside the lock
         assert not re.search(r"index.url|find.links|https?://", text), path

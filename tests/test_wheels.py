@@ -18,7 +18,7 @@ TABLE = (ROOT / "requirements.wheels").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
 def test_whoever_installs_from_a_lock_builds_nothing(lock: Path) -> None:
-    assert lock.read_text(encoding="utf-8").startswith("--only-binary :all:\n--find-links ./wheels\n")
+    assert lock.read_text(encoding="utf-8").startswith("--only-binary :all:\n-f ./wheels\n")
 
 
 def test_the_makefile_installs_with_hashes_and_wheels_alone() -> None:

@@ -22,7 +22,7 @@ MARKERS = (
 ONLY_WHEELS = "--only-binary :all:"
 """An option that a lock file may hold: it can only refuse."""
 
-OWN_WHEELS = "--find-links ./wheels"
+OWN_WHEELS = "-f ./wheels"
 """The option of a lock by which an archive may lie beside it; its hash must be the lock's all the same."""
 
 _COMMENT = re.compile(r"(?:^|[ \t]+)#.*$")
