@@ -37,15 +37,15 @@ from sides.picture import picture
 from sides.points import AIM, Point, at_aim, gains, point, table
 from sides.rows import ALL_COLUMNS, OUT, Rows, call, rows
 
-from fairmark.learn.encode import Floats
 from fairmark.learn.fit import fit
-from fairmark.learn.limits import Limits
-from fairmark.learn.model import Model
-from fairmark.learn.parity import together
-from fairmark.learn.ready import ready
+from fairmark.learn.group_threshold_search import together
+from fairmark.learn.policy_limits import Limits
 from fairmark.learn.threshold import choose
-from fairmark.sections.learning import ByGroup, Chosen, Step
-from fairmark.sections.policy import Limit, Policy
+from fairmark.learn.training_data import ready
+from fairmark.model.encoder import Floats
+from fairmark.model.model import Model
+from fairmark.params.learn import ByGroup, Chosen, Step
+from fairmark.params.policy import Limit, Policy
 from fairmark.stages.train import train
 from fairmark.stages.tune import tune
 

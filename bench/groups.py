@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from measured import NOTHING, limit, policy
 
+from fairmark.evaluate.measure import measure
 from fairmark.judge.comparisons import Part, Pooled, Ratio
-from fairmark.judge.measure import measure
 from fairmark.judge.verdict import judge
 
 ROWS = 400

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from sides.rows import ROOT, call
 
-from fairmark.params import read_yaml
+from fairmark.params.read import read_yaml
 
 Pair = np.ndarray
 """Seconds on the wall and seconds of the processor."""

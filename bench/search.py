@@ -24,15 +24,14 @@ from sides.peer import against, ask
 from sides.rows import Rows, rows
 from sklearn.metrics import roc_auc_score
 
+from fairmark.data.dataset import read_parts
+from fairmark.learn.checkpoint import Record
 from fairmark.learn.fit import fit_model
-from fairmark.learn.parts import read_parts
-from fairmark.learn.record import Record
-from fairmark.learn.result import Result
-from fairmark.learn.search import Search
+from fairmark.learn.search import Result, Search
 from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import workers
-from fairmark.sections.learning import FloatRange, Tune
-from fairmark.sections.policy import Policy
+from fairmark.params.learn import FloatRange, Tune
+from fairmark.params.policy import Policy
 
 CANDIDATES, FOLDS = 16, 5
 PEERS = {

@@ -16,7 +16,7 @@ from sides.peer import against, alternate, ask
 from sides.rows import rows
 
 from fairmark.learn.fit import fit_model
-from fairmark.sections.learning import Chosen
+from fairmark.params.learn import Chosen
 
 SETTINGS = {"learning_rate": 0.1, "num_leaves": 15, "min_child_samples": 20}
 

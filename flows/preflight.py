@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import plan
-import repro
-
 from fairmark.errors import FairmarkError, StateError
 from fairmark.files import lines_of
-from fairmark.params import read_params
-from fairmark.release import trace
-from fairmark.release.git import git
+from fairmark.params.read import read_params
+from fairmark.release import plan
+from fairmark.repo import commit, dvc
+from fairmark.repo.git import git
 
 
 @contextmanager
@@ -51,30 +49,29 @@ def release(root: Path, version: str | None) -> None:
         with alone(root / ".fairmark"):
             _look(root, version)
     except FairmarkError as error:
-        from remembered import told
+        from flows.audited import told
 
         with told(root, "release", {"version": version}, needed=True):
             raise error from None
 
 
 def _look(root: Path, version: str | None) -> None:
-    import mend
-    import signer
-    from progress import say
-
-    from fairmark.release.decisions import loosening
+    from fairmark.governance import policy_gate
+    from fairmark.repo import recovery
+    from flows import signer
+    from flows.console import say
 
     if version is not None:
-        trace.check_version(version)
-    for line in mend.mend(root):
+        commit.check_version(version)
+    for line in recovery.mend(root):
         say(line)
-    seen = trace.trace(root)
-    trace.refuse_dirty(seen)
+    seen = commit.trace(root)
+    commit.refuse_dirty(seen)
     name = read_params(root / "params.yaml").project.name
     if version is not None:
         refuse_taken(root, name, version)
     if version is not None or plan.latest(seen.tags, name) is None:  # else HEAD's release is looked at
-        loosening.refuse_unless_approved(root)
+        policy_gate.refuse_unless_approved(root)
         signer.need_key()
 
 
@@ -88,8 +85,8 @@ def refuse_taken(root: Path, name: str, version: str) -> None:
     StateError
         When its tag exists.
     """
-    tag = f"{name}@{trace.check_version(version)}"
-    if trace.tagged(root, tag):
+    tag = f"{name}@{commit.check_version(version)}"
+    if commit.tagged(root, tag):
         raise StateError(f"git tag {tag}: must be new, got one that exists (choose another version)")
 
 
@@ -102,7 +99,7 @@ def retrain(root: Path) -> None:
         When params.yaml or dvc.yaml is not what it must be.
     """
     read_params(root / "params.yaml")
-    repro.stages(root)
+    dvc.stages(root)
 
 
 def rebuild(root: Path) -> None:

@@ -7,12 +7,12 @@ touches nothing of the folder that it runs from. `fairmark rebuild` does the sam
 installs the locked packages first.
 """
 
-import surroundings
+from flows import settings
 
 if __name__ == "__main__":  # what can be refused is refused before Prefect is imported
-    import preflight
+    from flows import preflight
 
-    GIVEN = surroundings.begin("rebuild", "Make the last release again in a clean clone.", preflight.rebuild)
+    GIVEN = settings.begin("rebuild", "Make the last release again in a clean clone.", preflight.rebuild)
 
 # isort: split
 # Prefect reads its settings when it is imported: the lines above have set them.
@@ -20,25 +20,24 @@ import sys
 import tempfile
 from pathlib import Path
 
-import child
-import plan
-import preflight
-import repro
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from progress import Progress, say
-from remembered import note, remembered
-from retrain import PATIENT
-from surroundings import LOG, ROOT
-from tasks import task
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.params import read_params
-from fairmark.release.checks.opened import Opened
-from fairmark.release.contents import STATEMENT
-from fairmark.release.hashes import check_workspace, stage_outputs
-from fairmark.release.rebuilds import remade
-from fairmark.release.rebuilds.isolation import Isolation, impossible
+from fairmark.params.read import read_params
+from fairmark.release import plan
+from fairmark.release.folder import Opened
+from fairmark.release.layout import STATEMENT
+from fairmark.repo import child_process, dvc
+from fairmark.repo.dvc_files import check_workspace, stage_outputs
+from fairmark.repo.isolation import Isolation, impossible
+from fairmark.verify import compare as remade
+from flows import preflight
+from flows.audited import note, remembered
+from flows.console import Progress, say
+from flows.retrain import PATIENT
+from flows.settings import LOG, ROOT
+from flows.tasks import task
 
 
 @task(**PATIENT, task_run_name="clone")
@@ -49,7 +48,7 @@ def clone(tag: str, target: Path) -> None:
          str(ROOT), str(target)],
         ["checkout", "--quiet", f"refs/tags/{tag}"],
     ):  # fmt: skip
-        ended = child.run(
+        ended = child_process.run(
             ["git", "-c", "core.hooksPath=/dev/null", *words], target if target.exists() else ROOT
         )
         if ended.code:
@@ -59,13 +58,13 @@ def clone(tag: str, target: Path) -> None:
 @task(**PATIENT, task_run_name="data")
 def data(target: Path) -> None:
     """Pull the raw data of the clone from its remote."""
-    repro.pull(target)
+    dvc.pull(target)
 
 
 @task(**PATIENT, task_run_name="{stage}")
 def remake(stage: str, target: Path, apart: Isolation | None) -> str:
     """Run one stage of the clone by force, kept apart where it is said how."""
-    return repro.reproduce(target, stage, say, force=True, apart=apart)
+    return dvc.reproduce(target, stage, say, force=True, apart=apart)
 
 
 def isolation(place: Path) -> Isolation:
@@ -99,8 +98,8 @@ def verified(kept: Path) -> Opened | None:
     """Return the release in its folder, when there is one and no claim of it is wrong."""
     if not (kept / STATEMENT).is_file():
         return None
-    from fairmark.release.rebuilds.rebuild import refuse_wrong
-    from fairmark.release.signatures.own import own_public
+    from fairmark.signing.key_store import own_public
+    from fairmark.verify.rebuild import refuse_wrong
 
     refuse_wrong(kept, ROOT, own_public(), yours=True)
     return Opened(kept)
@@ -119,7 +118,7 @@ def compare(tag: str, released: dict[str, str], target: Path, opened: Opened | N
     check_workspace(target)
     found = plan.differences(released, addresses(target))
     if opened is not None:
-        files = remade.differences(opened, target, ROOT, repro.stages(target))
+        files = remade.differences(opened, target, ROOT, dvc.stages(target))
         found = [each.line() for each in files] or found
     if (target / "requirements.lock").read_bytes() != (ROOT / "requirements.lock").read_bytes():
         say("requirements.lock is not that of the release: what is installed may be another environment")
@@ -154,7 +153,7 @@ def rebuild(*, unsafe_here: bool = False) -> None:
         target = Path(folder) / "clone"
         apart = None if unsafe_here else isolation(Path(folder))
         clone(tag, target)
-        order = repro.stages(target)
+        order = dvc.stages(target)
         progress = Progress(["data", *order, "compare"])
         kept = ROOT / "releases" / tag.replace("@", "-")
         opened = verified(kept)
@@ -170,4 +169,4 @@ def rebuild(*, unsafe_here: bool = False) -> None:
 
 
 if __name__ == "__main__":
-    surroundings.run(rebuild, **GIVEN)
+    settings.run(rebuild, **GIVEN)

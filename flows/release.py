@@ -7,12 +7,12 @@ Killed anywhere, it leaves nothing that stands in the way of the next run: the f
 it is whole, the tag is set after it, the registry follows the tag, and each of them is made once only.
 """
 
-import surroundings
+from flows import settings
 
 if __name__ == "__main__":  # what can be refused is refused before Prefect is imported
-    import preflight
+    from flows import preflight
 
-    GIVEN = surroundings.begin(
+    GIVEN = settings.begin(
         "release",
         "Make a release of HEAD.",
         preflight.release,
@@ -27,35 +27,32 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import plan
-import preflight
-import repro
-import retrain
-import signer
-from costs import costs, told
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_table_artifact
-from progress import Progress, say
-from remembered import note, remembered
-from surroundings import LOG, ROOT
-from tasks import task
 
 from fairmark.errors import StateError
+from fairmark.evaluate.costs import costs, told
 from fairmark.files import read_json
-from fairmark.params import Params, read_params
-from fairmark.release import trace
-from fairmark.release.clock import refuse_behind
-from fairmark.release.contents import GATHERED, MEASUREMENTS, MODEL, VERDICT
-from fairmark.release.decisions import loosening
-from fairmark.release.hashes import check_workspace, folder_sha256
-from fairmark.release.signatures.own import own_key, own_public
-from fairmark.release.signatures.tags import set_tag
+from fairmark.governance import policy_gate
+from fairmark.params.read import Params, read_params
+from fairmark.release import plan
+from fairmark.release.layout import GATHERED, MEASUREMENTS, MODEL, VERDICT
 from fairmark.release.statement import release_digest
+from fairmark.repo import commit, dvc
+from fairmark.repo.dvc_files import check_workspace, folder_sha256
+from fairmark.repo.machine import refuse_behind
+from fairmark.signing.git_tags import set_tag
+from fairmark.signing.key_store import own_key, own_public
+from flows import preflight, retrain, signer
+from flows.audited import note, remembered
+from flows.console import Progress, say
+from flows.settings import LOG, ROOT
+from flows.tasks import task
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
-    from fairmark.release.register import Registered
-    from fairmark.release.trace import Trace
+    from fairmark.release.mlflow_registry import Registered
+    from fairmark.repo.commit import Trace
 
 REPORT = GATHERED["report.html"]
 SCHEMA = GATHERED["schema.json"]
@@ -109,8 +106,8 @@ def assemble(
     goal: plan.Goal, seen: "Trace", params: Params, verdict: "Verdict"
 ) -> tuple[Path, str | None, list[str]]:
     """Gather the release folder, verify and seal it; return it, its tag's object and what was verified."""
-    from fairmark.release.acceptance import Acceptance
-    from fairmark.release.assemble import assemble as gathered
+    from fairmark.release.build import assemble as gathered
+    from fairmark.verify.acceptance import Acceptance
 
     folder = folder_of(params, goal.version)
     if folder.exists():
@@ -150,7 +147,7 @@ def tag(folder: Path, name: str, made: str | None) -> str:
 @task()
 def register(folder: Path, seen: "Trace", params: Params, verdict: "Verdict") -> "Registered":
     """Put the release into MLflow's registry, unless it is there."""
-    from fairmark.release.register import register as registered
+    from fairmark.release.mlflow_registry import register as registered
 
     return registered(folder, seen, params, verdict, os.environ.get("MLFLOW_TRACKING_URI"))
 
@@ -167,7 +164,7 @@ def weigh(params: Params) -> dict[str, dict[str, float]]:
 @task()
 def record(folder: Path, version: "Registered", found: dict[str, dict[str, float]]) -> None:
     """Record what the model costs beside its version in the registry."""
-    from fairmark.release.register import record as recorded
+    from fairmark.release.mlflow_registry import record as recorded
 
     flat = {f"cost.{name}.{key}": value for name, figures in found.items() for key, value in figures.items()}
     recorded(folder, version, flat, os.environ.get("MLFLOW_TRACKING_URI"))
@@ -176,8 +173,8 @@ def record(folder: Path, version: "Registered", found: dict[str, dict[str, float
 @task()
 def verify(folder: Path) -> None:
     """Check every claim of the release, offline, and say of each in one line whether it holds."""
-    from fairmark.release.acceptance import refuse
-    from fairmark.release.checks.verify import verify as verified
+    from fairmark.verify.acceptance import refuse
+    from fairmark.verify.verify import verify as verified
 
     facts = verified(folder, ROOT, own_public())
     for fact in facts:
@@ -187,7 +184,7 @@ def verify(folder: Path) -> None:
 
 def ready(root: Path, uri: str | None) -> None:
     """Do nothing when the registry answers; imported here, because it takes a second."""
-    from fairmark.release.register import refuse_unready
+    from fairmark.release.mlflow_registry import refuse_unready
 
     refuse_unready(root, uri)
 
@@ -213,7 +210,7 @@ def aim(asked: str | None, seen: "Trace", params: Params) -> plan.Goal:
         seen.tags,
         name,
         lambda v: folder_of(params, v).exists(),
-        lambda: trace.next_version(ROOT, name),
+        lambda: commit.next_version(ROOT, name),
     )
 
 
@@ -229,8 +226,8 @@ def release(version: str | None = None) -> None:
     """
     with preflight.alone(STATE):
         retrain.put_right()
-        seen = trace.trace(ROOT)
-        trace.refuse_dirty(seen)
+        seen = commit.trace(ROOT)
+        commit.refuse_dirty(seen)
         params = read_params(ROOT / "params.yaml")
         goal = aim(version, seen, params)
         if goal.tagged and goal.present:
@@ -257,11 +254,11 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     """Refuse a policy loosened without approvals; retrain, judge, weigh, gather and verify; tag, register."""
     refuse_behind(seen.committed, dt.datetime.now(tz=dt.UTC))
     signer.need_key()
-    held_to(loosening.refuse_unless_approved(ROOT))
+    held_to(policy_gate.refuse_unless_approved(ROOT))
     progress = Progress([*retrain.steps(), "judge", "costs", "gather", "tag", "register"])
     retrain.run_stages(progress)
-    plan.refuse_changed(trace.trace(ROOT).dirty)
-    repro.refuse_unpushed(ROOT)
+    plan.refuse_changed(commit.trace(ROOT).dirty)
+    dvc.refuse_unpushed(ROOT)
     with progress.step("judge"):
         check_workspace(ROOT)
         verdict = judge(params, seen)
@@ -282,7 +279,7 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     summarise(progress, folder, seen, verdict, told(cost))
 
 
-def held_to(found: loosening.Compared) -> None:
+def held_to(found: policy_gate.Compared) -> None:
     """Say what the policy was compared with, as `fairmark policy` does, and note it for the audit trail."""
     note(policy_base=found.base)
     for line in found.lines():
@@ -298,7 +295,7 @@ def gather(
     why = signer.otherwise(ROOT, name, folder) if goal.tagged else None
     if why is not None:
         set_aside(folder)
-        goal = plan.Goal(trace.next_version(ROOT, params.project.name), tagged=False, present=False)
+        goal = plan.Goal(commit.next_version(ROOT, params.project.name), tagged=False, present=False)
         say(f"{name} {why}: making {goal.version} instead")
         folder, made, lines = assemble(goal, seen, params, verdict)
     for line in lines:
@@ -328,4 +325,4 @@ def summarise(progress: Progress, folder: Path, seen: "Trace", verdict: "Verdict
 
 
 if __name__ == "__main__":
-    surroundings.run(release, **GIVEN)
+    settings.run(release, **GIVEN)

@@ -5,30 +5,29 @@ stale and makes it. Only what another try can mend is tried again: a lock that a
 remote that did not answer.
 """
 
-import surroundings
+from flows import settings
 
 if __name__ == "__main__":  # what can be refused is refused before Prefect is imported
-    import preflight
+    from flows import preflight
 
-    GIVEN = surroundings.begin("retrain", "Bring every stage up to date.", preflight.retrain)
+    GIVEN = settings.begin("retrain", "Bring every stage up to date.", preflight.retrain)
 
 # isort: split
 # Prefect reads its settings when it is imported: the lines above have set them.
 from contextlib import suppress
 from typing import Any
 
-import mend
-import repro
 from prefect import flow
-from progress import Progress, say
-from remembered import remembered
-from surroundings import LOG, ROOT
-from tasks import task
 
 from fairmark.errors import StateError
 from fairmark.files import lines_of
-from fairmark.release.trace import trace
-from fairmark.source import check_source
+from fairmark.repo import dvc, recovery
+from fairmark.repo.commit import trace
+from fairmark.repo.machine import check_source
+from flows.audited import remembered
+from flows.console import Progress, say
+from flows.settings import LOG, ROOT
+from flows.tasks import task
 
 WAIT_S = [5, 20, 60]
 """Seconds before each further try."""
@@ -37,7 +36,7 @@ WAIT_S = [5, 20, 60]
 def may_help(_task: object, _run: object, state: object) -> bool:
     """Return whether another try can mend the failure in `state`; say so if it can."""
     error = getattr(state, "data", None)
-    if not isinstance(error, repro.AgainError):
+    if not isinstance(error, dvc.AgainError):
         return False
     for line in (*lines_of(str(error)), "trying again"):
         say(line)
@@ -55,14 +54,14 @@ PATIENT: dict[str, Any] = {
 @task(**PATIENT, task_run_name="data")
 def data(order: list[str]) -> list[str]:
     """Pull the raw data unless it is all there, and return the stages that DVC has to be asked for."""
-    found = repro.status(ROOT)
+    found = dvc.status(ROOT)
     if found:
-        for line in mend.broken(ROOT):
+        for line in recovery.broken(ROOT):
             say(line)
-    if repro.DATA in found:
-        repro.pull(ROOT)
-        found = repro.status(ROOT)
-    return repro.stale(found, order)
+    if dvc.DATA in found:
+        dvc.pull(ROOT)
+        found = dvc.status(ROOT)
+    return dvc.stale(found, order)
 
 
 @task(**PATIENT, task_run_name="{stage}")
@@ -70,18 +69,18 @@ def reproduce(stage: str, stale: bool) -> str:
     """Bring one stage up to date; return what there is to note of it."""
     if not stale:
         return "up to date"
-    return repro.reproduce(ROOT, stage, say)
+    return dvc.reproduce(ROOT, stage, say)
 
 
 def steps() -> list[str]:
     """Return the names of the steps that `run_stages` goes through."""
-    return ["data", *repro.stages(ROOT)]
+    return ["data", *dvc.stages(ROOT)]
 
 
 def run_stages(progress: Progress) -> None:
     """Bring every stage up to date, in order: the part that `retrain` and `release` share."""
-    order = repro.stages(ROOT)
-    with mend.begun(ROOT):
+    order = dvc.stages(ROOT)
+    with recovery.begun(ROOT):
         with progress.step("data"):
             stale = data(order)
             progress.spared = set(order) - set(stale)
@@ -100,7 +99,7 @@ def put_right() -> None:
         When the flow's own code is not that of the folder that it works on.
     """
     check_source(ROOT, "flow")
-    for line in mend.mend(ROOT):
+    for line in recovery.mend(ROOT):
         say(line)
 
 
@@ -118,4 +117,4 @@ def retrain() -> None:
 
 
 if __name__ == "__main__":
-    surroundings.run(retrain, **GIVEN)
+    settings.run(retrain, **GIVEN)

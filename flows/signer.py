@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from progress import say
-
 from fairmark.errors import VerificationError
-from fairmark.release.signatures.own import own_key, own_public, public_place
-from fairmark.release.signatures.tags import tag_signer
 from fairmark.release.statement import release_digest
-from fairmark.release.trace import tagged_statement
+from fairmark.repo.commit import tagged_statement
+from fairmark.signing.git_tags import tag_signer
+from fairmark.signing.key_store import own_key, own_public, public_place
+from flows.console import say
 
 
 def need_key() -> None:

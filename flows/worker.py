@@ -5,7 +5,7 @@ nothing: the run stays Running, and the limit of one run turns every later one a
 starts here, so what the server holds for running and no process here bears is over.
 """
 
-import surroundings
+from flows import settings
 
 # isort: split
 # Prefect reads its settings when it is imported: the line above has set them.
@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import guardian
-import terminal  # noqa: F401 - which shows what is told
-from surroundings import LOG, ROOT
-
 from fairmark.errors import FairmarkError, StateError
+from fairmark.repo import guardian
 from fairmark.terminal import stopped
+from flows import console  # noqa: F401 - which shows what is told
+from flows.settings import LOG, ROOT
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -105,15 +104,15 @@ def start() -> None:
     StateError
         When no server is named, none answers, or another worker runs here.
     """
-    if not surroundings.SERVED:
+    if not settings.SERVED:
         raise StateError("PREFECT_API_URL: must name the server that the worker asks, got nothing")
     hold(ROOT)
     try:
         ended = end_dead_runs()
     except Exception as error:
-        if not surroundings.unreachable(error):
+        if not settings.unreachable(error):
             raise
-        raise surroundings.no_answer(error) from error
+        raise settings.no_answer(error) from error
     for name in ended:
         LOG.info("run %s was killed together with its worker: it is set to Crashed", name)
     prefect = str(Path(sys.executable).with_name("prefect"))

@@ -41,14 +41,14 @@ WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 def model(place: Path) -> object:
     """Load a model folder as scoring does."""
-    from fairmark.learn.model import Model
+    from fairmark.model.model import Model
 
     return Model.load(place)
 
 
 def release(place: Path) -> object:
     """Verify a release folder, and say whether anything is wrong."""
-    from fairmark.release.checks.verify import verify
+    from fairmark.verify.verify import verify
 
     wrong = [fact.name for fact in verify(place) if fact.held is False]
     if wrong:
@@ -58,7 +58,7 @@ def release(place: Path) -> object:
 
 def archive(place: Path) -> object:
     """Open an archive of a release."""
-    from fairmark.release.archives.target import found
+    from fairmark.release.locate import found
 
     with found(str(place), None) as target:
         return sorted(target.folder.iterdir())

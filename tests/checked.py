@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairmark.judge.glance import Rows
-from fairmark.learn.encode import Column, Encoder
-from fairmark.learn.logistic import Line, Scorecard, Steps
-from fairmark.learn.model import Calibration, Model
-from fairmark.learn.parts import Parts
-from fairmark.sections.evidence import Checks
-from fairmark.sections.learning import Chosen, Threshold, Train
-from fairmark.sections.policy import ConstantAnswer, Findings, Limit, Policy
+from fairmark.data.dataset import Parts
+from fairmark.evaluate.summary_metrics import Rows
+from fairmark.model.encoder import Column, Encoder
+from fairmark.model.model import Calibration, Model
+from fairmark.model.scorecard import Line, Scorecard, Steps
+from fairmark.params.evaluate import Checks
+from fairmark.params.learn import Chosen, Threshold, Train
+from fairmark.params.policy import ConstantAnswer, Findings, Limit, Policy
 
 ODD = 'job, "title" [ü]'
 GROUPS = ["blue", "green", "red"]

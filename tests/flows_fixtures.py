@@ -27,9 +27,7 @@ def repo(pattern: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def without_prefect(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     """Return a function that makes the flows work on a folder, their tasks as plain functions."""
-    import rebuild
-    import release
-    import retrain
+    from flows import rebuild, release, retrain
 
     def settle(root: Path) -> None:
         for module in (rebuild, release, retrain):

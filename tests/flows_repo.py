@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fairmark.release.hashes import folder_sha256
+from fairmark.repo.dvc_files import folder_sha256
 
 ROOT = Path(__file__).parents[1]
 FLOWS = ROOT / "flows"

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, norm
 
-from fairmark.judge.exact import rejects
-from fairmark.judge.score import Kind, difference_statistic, ratio_statistic
-from fairmark.judge.tables import Sample
+from fairmark.stats.exact_test import Sample, rejects
+from fairmark.stats.score_test import Kind, difference_statistic, ratio_statistic
 
 Floats = NDArray[np.float64]
 Rule = Callable[[Floats, int, Floats, int], NDArray[np.bool_]]

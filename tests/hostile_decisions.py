@@ -11,24 +11,17 @@ from promotion_repo import PARAMS, PEOPLE, START, approval, asked, digest, git, 
 from sealing import FORGER
 from signing import ADA, BOB, CAM, MAKER, approver
 
-from fairmark.cli import main
-from fairmark.errors import (
-    InputError,
-    RefusedError,
-    StateError,
-    UndeterminedError,
-    VerificationError,
-)
-from fairmark.release.archives.target import found
-from fairmark.release.clock import refuse_behind
-from fairmark.release.decisions.approvals import keep, signed, weigh
-from fairmark.release.decisions.approvers import FILE, read_approvers
-from fairmark.release.decisions.chain import ahead
-from fairmark.release.decisions.loosening import compare, refuse_unless_approved
-from fairmark.release.decisions.promoted import refs
-from fairmark.release.decisions.promotions import _sound
-from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.signatures.tags import sign_tag
+from fairmark.cli.main import main
+from fairmark.errors import InputError, RefusedError, StateError, UndeterminedError, VerificationError
+from fairmark.governance.approvals import keep, signed, weigh
+from fairmark.governance.approvers import FILE, read_approvers
+from fairmark.governance.policy_gate import compare, refuse_unless_approved
+from fairmark.governance.promotion_tags import ahead, refs
+from fairmark.governance.promotions import _sound
+from fairmark.release.locate import found
+from fairmark.repo.machine import refuse_behind
+from fairmark.signing.git_tags import sign_tag
+from fairmark.signing.keys import SigningKey
 
 BASES = "a tag that takes the policy's base away"
 POSES = "a folder or a file that poses as a tag"
@@ -255,7 +248,7 @@ def _with(change: Callable[[dict[str, object]], object]) -> object:
     """Change what Bob's approval says and leave his signature."""
     import base64
 
-    from fairmark.release.signatures.envelope import canonical, opened
+    from fairmark.signing.dsse import canonical, opened
 
     envelope = approval(BOB)
     said = opened(envelope)[1]

@@ -6,8 +6,8 @@ from hostile import hostile
 from signing import ADA, approver
 
 from fairmark.errors import InputError
-from fairmark.release.decisions.approvers import read_approvers
-from fairmark.release.materials.locks import here, locked
+from fairmark.governance.approvers import read_approvers
+from fairmark.release.sbom.requirements import here, locked
 
 LINES = "a line that only some readers see"
 BREAKS = {

@@ -129,7 +129,7 @@ def kill(root: Path, home: Path, after_s: float, whom: Whom) -> str | None:
 
 def alive(root: Path) -> list[int]:
     """Return the processes that a flow in `root` started, its guardian among them."""
-    return [*living(f"{MARK}={root}"), *living(f"{root}/flows/guardian.py")]
+    return [*living(f"{MARK}={root}"), *living(f"{root}/src/fairmark/repo/guardian.py")]
 
 
 def left(root: Path) -> Left:

@@ -15,9 +15,8 @@ from sealing import MINE, stated
 from tamper import caught, relock, restate, sign
 
 from fairmark.files import lines_of
-from fairmark.release.checks.fact import Fact
-from fairmark.release.checks.verify import verify
-from fairmark.release.contents import STATEMENT
+from fairmark.release.layout import STATEMENT
+from fairmark.verify.verify import Fact, verify
 
 Path_ = tuple[str | int, ...]
 NAMES = re.compile(r"^(?:fairmark:)?[a-zA-Z_][a-zA-Z0-9_$]*$")

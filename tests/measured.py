@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairmark.judge.measure import measure
-from fairmark.sections.policy import ConstantAnswer, Findings, Limit, Policy, Waiver
+from fairmark.evaluate.measure import measure
+from fairmark.params.policy import ConstantAnswer, Findings, Limit, Policy, Waiver
 
 MODEL = "a" * 64
 Counts = Mapping[str, tuple[int, int, int, int]]

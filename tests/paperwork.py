@@ -14,17 +14,17 @@ import pandas as pd
 import yaml
 from measured import NOTHING
 
+from fairmark.evaluate.measure import measure
 from fairmark.files import steady, write_json, write_text
-from fairmark.judge.measure import measure
 from fairmark.judge.verdict import Verdict, judge
-from fairmark.params import typed
-from fairmark.report.facts import Facts
-from fairmark.sections.evidence import Document
-from fairmark.sections.learning import Chosen
-from fairmark.sections.policy import ConstantAnswer, Findings, Limit, Policy, Waiver
-from fairmark.sections.project import Project
-from fairmark.sections.release import Privacy, Release, Retention
-from fairmark.sections.table import Prepare
+from fairmark.params.evaluate import Document
+from fairmark.params.learn import Chosen
+from fairmark.params.policy import ConstantAnswer, Findings, Limit, Policy, Waiver
+from fairmark.params.prepare import Prepare
+from fairmark.params.project import Project
+from fairmark.params.read import typed
+from fairmark.params.release import Privacy, Release, Retention
+from fairmark.report.inputs import Facts
 
 TEAMS: Mapping[str, Mapping[str, int]] = {"team": {"blue": 400, "red": 600}}
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairmark.sections.learning import Chosen, Step, Threshold, Train
-from fairmark.sections.policy import ConstantAnswer, Findings, Limit, Policy
+from fairmark.params.learn import Chosen, Step, Threshold, Train
+from fairmark.params.policy import ConstantAnswer, Findings, Limit, Policy
 
 ODD = 'job "title" [ü, {x}]'
 FEATURES: list[dict[str, Any]] = [

@@ -10,12 +10,12 @@ from typing import Any
 
 from signing import ADA, BOB, CAM, MAKER, approver
 
-from fairmark.release.decisions.approvals import signed
-from fairmark.release.decisions.approvers import FILE, read_approvers
-from fairmark.release.decisions.asked import RELEASE, Asked
-from fairmark.release.decisions.promoted import PROMOTE, Promotion, message, refs
-from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.signatures.tags import sign_tag
+from fairmark.governance.approvals import signed
+from fairmark.governance.approvers import FILE, read_approvers
+from fairmark.governance.promotion_tags import PROMOTE, Promotion, message, refs
+from fairmark.governance.request import RELEASE, Asked
+from fairmark.signing.git_tags import sign_tag
+from fairmark.signing.keys import SigningKey
 
 NAME = "loans"
 START = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)

@@ -12,8 +12,8 @@ from release_folder import PARAMS, git, make_release, write_artifacts, write_loc
 
 from fairmark.errors import StateError
 from fairmark.files import write_text
-from fairmark.release.materials import bill
-from fairmark.release.materials.distributions import Installed, installed
+from fairmark.release.sbom import build
+from fairmark.release.sbom.installed import Installed, installed
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def working(template: Path, tmp_path: Path) -> Path:
 def tools() -> Path:
     """Return the Python of the tools environment, or skip where there is none."""
     try:
-        return bill.tools(Path(__file__).resolve().parents[1])
+        return build.tools(Path(__file__).resolve().parents[1])
     except StateError as error:
         pytest.skip(f"needs cyclonedx-py: {error}")
 
@@ -54,7 +54,7 @@ def tools() -> Path:
 @pytest.fixture(scope="session")
 def listed(tools: Path) -> dict[str, Any]:
     """Return what cyclonedx-py says of the environment, asked once."""
-    return bill._environment(tools)
+    return build._environment(tools)
 
 
 @pytest.fixture(scope="session")
@@ -98,5 +98,5 @@ def _share(
     patch: pytest.MonkeyPatch, listed: dict[str, Any], there: dict[str, Installed], tools: Path
 ) -> None:
     patch.setenv("FAIRMARK_CYCLONEDX", str(tools.with_name("cyclonedx-py")))
-    patch.setattr(bill, "_environment", lambda _: deepcopy(listed))
-    patch.setattr(bill, "installed", lambda: dict(there))
+    patch.setattr(build, "_environment", lambda _: deepcopy(listed))
+    patch.setattr(build, "installed", lambda: dict(there))

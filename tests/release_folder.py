@@ -10,23 +10,23 @@ import pandas as pd
 import yaml
 from second import said_of
 
+from fairmark.evaluate.measure import measure
 from fairmark.files import read_json, sha256, write_json, write_text
-from fairmark.judge.measure import measure
 from fairmark.judge.verdict import Verdict, judge
-from fairmark.learn.encode import Encoder
-from fairmark.learn.logistic import Line, Scorecard, Steps
-from fairmark.learn.model import Calibration, Model, digest
-from fairmark.params import read_params, typed
-from fairmark.release.assemble import assemble
-from fairmark.release.hashes import address
-from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.signatures.own import own_key
+from fairmark.model.encoder import Encoder
+from fairmark.model.model import Calibration, Model, digest
+from fairmark.model.scorecard import Line, Scorecard, Steps
+from fairmark.params.learn import Chosen
+from fairmark.params.policy import Findings
+from fairmark.params.read import read_params, typed
+from fairmark.release.build import assemble
 from fairmark.release.statement import release_digest
-from fairmark.release.trace import tag_release, trace
+from fairmark.repo.commit import tag_release, trace
+from fairmark.repo.dvc_files import address
 from fairmark.report.environment import literal
-from fairmark.report.words import count, measured, number, title
-from fairmark.sections.learning import Chosen
-from fairmark.sections.policy import Findings
+from fairmark.report.labels import count, measured, number, title
+from fairmark.signing.key_store import own_key
+from fairmark.signing.keys import SigningKey
 
 CHOSEN = {
     "family": "logistic",

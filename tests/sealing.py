@@ -9,12 +9,12 @@ from typing import Any
 from signing import key
 
 from fairmark.files import sha256
-from fairmark.release.checks.opened import Opened
-from fairmark.release.contents import STATEMENT
-from fairmark.release.hashes import names
-from fairmark.release.signatures.envelope import opened, read_envelope, seal, write_envelope
-from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.signatures.own import own_key
+from fairmark.release.folder import Opened
+from fairmark.release.layout import STATEMENT
+from fairmark.repo.dvc_files import names
+from fairmark.signing.dsse import opened, read_envelope, seal, write_envelope
+from fairmark.signing.key_store import own_key
+from fairmark.signing.keys import SigningKey
 
 MINE = own_key(make=True)
 """The key in the config folder of the tests (conftest.py names it)."""

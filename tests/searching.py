@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from fairmark.learn.trial import Ask, Outcome
-from fairmark.sections.learning import Chosen, Tune
+from fairmark.params.learn import Chosen, Tune
 
 TUNE: dict[str, Any] = {
     "seed": 7,

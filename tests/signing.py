@@ -7,15 +7,15 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fairmark.release.signatures import keyfile
-from fairmark.release.signatures.keys import ORDER, PublicKey, SigningKey
+from fairmark.signing import key_file
+from fairmark.signing.keys import ORDER, PublicKey, SigningKey
 
 
 @cache
 def key(name: str) -> SigningKey:
     """Return the key of `name`: its secret is the SHA-256 of the name."""
     private = _private(name)
-    return SigningKey(PublicKey.of(private.public_key()), lambda data: keyfile.signed(private, data))
+    return SigningKey(PublicKey.of(private.public_key()), lambda data: key_file.signed(private, data))
 
 
 def _private(name: str) -> ec.EllipticCurvePrivateKey:

@@ -20,11 +20,10 @@ from sealing import FORGER, MINE, renumbered, stated
 
 from fairmark.errors import FairmarkError
 from fairmark.files import read_json, sha256, write_json
-from fairmark.release.archives.archive import pack
-from fairmark.release.checks import integrity, opened
-from fairmark.release.checks.fact import Fact
-from fairmark.release.checks.verify import Check, _fact, verify
-from fairmark.release.contents import (
+from fairmark.release import folder as opened
+from fairmark.release import integrity, seal
+from fairmark.release.attestations import bill_statement, verdict_statement
+from fairmark.release.layout import (
     BILL,
     BILL_SEAL,
     GATHERED,
@@ -34,15 +33,15 @@ from fairmark.release.contents import (
     VERDICT,
     VERDICT_SEAL,
 )
-from fairmark.release.hashes import address, names
-from fairmark.release.signatures import seal
-from fairmark.release.signatures.attested import bill_statement, verdict_statement
-from fairmark.release.signatures.envelope import read_envelope, write_envelope
-from fairmark.release.signatures.envelope import seal as sealed
-from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.signatures.modelsig import write_model_seal
-from fairmark.release.signatures.tags import sign_tag
+from fairmark.release.pack import pack
 from fairmark.release.statement import release_digest
+from fairmark.repo.dvc_files import address, names
+from fairmark.signing.dsse import read_envelope, write_envelope
+from fairmark.signing.dsse import seal as sealed
+from fairmark.signing.git_tags import sign_tag
+from fairmark.signing.keys import SigningKey
+from fairmark.signing.model_signature import write_model_seal
+from fairmark.verify.verify import Check, Fact, _fact, verify
 
 Change = Callable[[Path], None]
 
@@ -252,7 +251,7 @@ def _refiled(folder: Path) -> None:
 
 def _measured_anew(folder: Path) -> None:
     """Let the measurements speak of the model and threshold that are there."""
-    from fairmark.release.hashes import folder_sha256
+    from fairmark.repo.dvc_files import folder_sha256
 
     threshold = read_json(folder / "model" / "model.json")["threshold"]
     of_json(

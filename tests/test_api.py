@@ -12,7 +12,7 @@ from sealing import FORGER, MINE
 from fairmark import api
 from fairmark.api import load_release
 from fairmark.errors import FairmarkError, InputError, VerificationError
-from fairmark.release.signatures.keys import PublicKey
+from fairmark.signing.keys import PublicKey
 
 pytest_plugins = ("release_fixtures",)
 

@@ -21,8 +21,8 @@ import pytest
 
 from fairmark.errors import InputError
 from fairmark.files import sha256
-from fairmark.learn.model import Model
-from fairmark.release.archives.archive import pack
+from fairmark.model.model import Model
+from fairmark.release.pack import pack
 
 pytest_plugins = ("release_fixtures",)
 HERE = Path(__file__).parent

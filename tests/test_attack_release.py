@@ -8,10 +8,9 @@ import pytest
 from sealing import MINE
 from tamper import ATTACKS, Attack, caught, flipped, flips, fully, quickly, untouched
 
-from fairmark.cli import main
-from fairmark.release.archives.target import found
-from fairmark.release.checks.fact import Fact
-from fairmark.release.checks.verify import verify
+from fairmark.cli.main import main
+from fairmark.release.locate import found
+from fairmark.verify.verify import Fact, verify
 
 pytest_plugins = ("release_fixtures",)
 

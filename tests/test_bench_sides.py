@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from fairmark.params import Params, typed
+from fairmark.params.read import Params, typed
 
 ROOT = Path(__file__).parents[1]
 

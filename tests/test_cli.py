@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sealing import FORGER, MINE
 
-from fairmark.cli import main
+from fairmark.cli import pack
+from fairmark.cli.main import main
 from fairmark.files import write_text
-from fairmark.release.signatures.own import config_folder
-from fairmark.verbs import pack
+from fairmark.signing.key_store import config_folder
 
 pytest_plugins = ("release_fixtures",)
 
@@ -167,7 +167,7 @@ def run(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_module_and_the_command_answer_alike() -> None:
-    as_module = run("-m", "fairmark.cli", "--version")
+    as_module = run("-m", "fairmark.cli.main", "--version")
     as_command = subprocess.run(
         [Path(sys.executable).with_name("fairmark"), "--version"], capture_output=True, text=True, check=False
     )
@@ -177,13 +177,13 @@ def test_the_module_and_the_command_answer_alike() -> None:
 
 
 def test_a_reader_that_leaves_early_sees_no_traceback(small_release: Path) -> None:
-    line = f'"{sys.executable}" -m fairmark.cli verify "{small_release}" | true'
+    line = f'"{sys.executable}" -m fairmark.cli.main verify "{small_release}" | true'
     left = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
 
     assert left.stderr == ""
 
 
 def test_starting_it_imports_next_to_nothing() -> None:
-    loaded = run("-c", "import sys, fairmark.cli; print(*sys.modules)").stdout.split()
+    loaded = run("-c", "import sys, fairmark.cli.main; print(*sys.modules)").stdout.split()
 
     assert not {"json", "yaml", "pydantic", "numpy", "pandas", "subprocess"} & set(loaded)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from release_folder import git
 
-from fairmark.cli import VERBS, main
+from fairmark.cli.main import VERBS, main
 
 pytest_plugins = ("release_fixtures",)
 
@@ -94,7 +94,7 @@ def test_a_full_disk_is_called_full_not_the_file_at_hand(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "a/healthy/file")
 
-    monkeypatch.setattr("fairmark.release.checks.verify.verify", full)
+    monkeypatch.setattr("fairmark.verify.verify.verify", full)
 
     assert main(["verify", str(small_release)]) == 1
     assert "disk: must have room for what is written, got No space left on device" in capsys.readouterr().err
@@ -104,7 +104,7 @@ def test_a_full_disk_is_called_full_not_the_file_at_hand(
 def test_an_output_that_is_closed_or_full_ends_in_no_traceback(redirect: str) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        ["sh", "-c", f"fairmark --version {redirect}; python -m fairmark.cli --help {redirect}"],
+        ["sh", "-c", f"fairmark --version {redirect}; python -m fairmark.cli.main --help {redirect}"],
         env=environment,
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairmark.data.association import BINS, SMOOTHING, Power, auc, folds, levels, power
+from fairmark.data.audit import BINS, SMOOTHING, Power, auc, folds, levels, power
 
 FOLDS = 3
 

@@ -9,8 +9,8 @@ import pytest
 from tiny import PREPARE, lines, made
 
 from fairmark.data.audit import audited
-from fairmark.params import typed
-from fairmark.sections.parts import Audit
+from fairmark.params.read import typed
+from fairmark.params.split import Audit
 
 PARAMS = typed(
     Audit,

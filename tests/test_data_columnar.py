@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from tiny import faults, lines, made
 
-from fairmark.data.describe import taken_for
+from fairmark.data.prepare import taken_for
 
 FORMAT = {"type": "parquet", "missing": ["?"], "thousands": None, "units": []}
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import ROWS, faults, lines, made
 
-from fairmark.data.evidence import MISSING, cut, groups, intervals, is_unknown, names
-from fairmark.data.kinds import Kind
+from fairmark.data.groups import MISSING, cut, groups, intervals, is_unknown, names
+from fairmark.data.schema import Kind
 from fairmark.errors import InputError
-from fairmark.sections.table import ByColumn, ByCross, ByEdges, Protected
+from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Protected
 
 SEX = {"by": "column", "column": "sex"}
 AGE = {"by": "edges", "column": "age", "edges": [41, 60.5]}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import ROWS, faults, lines, made
 
-from fairmark.data.identity import ids
+from fairmark.data.labels import ids
 
 CELLS = st.tuples(st.integers(16, 18), st.sampled_from(["a", "b"]), st.sampled_from("FM")).map(
     lambda cells: f"{cells[0]},{cells[1]},{cells[2]},yes"

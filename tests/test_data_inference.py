@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import PREPARE, faults, lines, made, params
 
-from fairmark.data.describe import taken_for
 from fairmark.data.inference import kind_of
-from fairmark.params import typed
-from fairmark.sections.table import Csv, Inferred
+from fairmark.data.prepare import taken_for
+from fairmark.params.prepare import Csv, Inferred
+from fairmark.params.read import typed
 
 INFER = Inferred(kind="infer", missing=1.0)
 

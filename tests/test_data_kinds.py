@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tiny import PREPARE, faults, lines, made
 
 from fairmark.data.inference import kind_of
-from fairmark.data.kinds import Kind, typed
 from fairmark.data.numerals import Numerals
-from fairmark.params import typed as section
-from fairmark.sections.table import Boolean, Csv, Date, Inferred, Ordinal
+from fairmark.data.schema import Kind, typed
+from fairmark.params.prepare import Boolean, Csv, Date, Inferred, Ordinal
+from fairmark.params.read import typed as section
 
 INFER = Inferred(kind="infer", missing=1.0)
 

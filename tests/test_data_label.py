@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tiny import faults, lines, made
 
-from fairmark.data.label import matches
+from fairmark.data.labels import matches
 from fairmark.data.numerals import Numerals
 
 NOT_GIVEN = "prepare.drop_rows: [{column: ok, when: missing, reason: ...}] leaves such rows out"

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from fairmark.data.personal import personal
+from fairmark.data.pii import personal
 
 FIRST = ["Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Frances", "Ken", "Radia", "Tony"]
 LAST = [

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import HEADER, PREPARE, ROWS, faults, lines, made, params
 
-from fairmark.data.read import read_raw
-from fairmark.params import typed
-from fairmark.sections.table import Source
+from fairmark.data.raw import read_raw
+from fairmark.params.prepare import Source
+from fairmark.params.read import typed
 
 SOURCE = typed(Source, PREPARE["files"]["main"], "source")
 

@@ -7,8 +7,8 @@ import pytest
 from second import DEBT, make_second
 from tiny import PREPARE, ROWS, faults, lines, made
 
-from fairmark.data.table import Prepared, prepared
-from fairmark.params import read_params
+from fairmark.data.prepare import Prepared, prepared
+from fairmark.params.read import read_params
 
 
 def second(tmp_path: Path) -> Prepared:

@@ -19,9 +19,9 @@ from pipeline import run_stage
 from second import DEBT, make_second
 
 from fairmark.errors import InputError
-from fairmark.learn.estimator import Estimator
-from fairmark.learn.model import Model
-from fairmark.release import register
+from fairmark.model.estimator import Estimator
+from fairmark.model.model import Model
+from fairmark.release import mlflow_registry
 
 STAGES = ("prepare", "split", "tune", "train")
 
@@ -67,9 +67,9 @@ def served(second: Made, tmp_path_factory: pytest.TempPathFactory) -> Any:
     shutil.copy(second.folder / "params.yaml", folder)
     mlflow.pyfunc.save_model(
         folder / "saved",
-        python_model=str(Path(register.__file__).with_name("scoring.py")),
-        artifacts=register.artifacts(folder),
-        signature=register._signature(mlflow, folder),
+        python_model=str(Path(mlflow_registry.__file__).with_name("scoring.py")),
+        artifacts=mlflow_registry.artifacts(folder),
+        signature=mlflow_registry._signature(mlflow, folder),
         pip_requirements=[],
     )
     return mlflow.pyfunc.load_model(str(folder / "saved"))

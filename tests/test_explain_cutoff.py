@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from checked import scorecard
 
-from fairmark.explain.cutoff import beyond, with_cutoffs
-from fairmark.explain.decisions import picked
-from fairmark.learn.group_thresholds import GroupThresholds, Origin
+from fairmark.explain.decisions import beyond, picked, with_cutoffs
+from fairmark.model.group_thresholds import GroupThresholds, Origin
 
 OWN = GroupThresholds(
     attribute="team",

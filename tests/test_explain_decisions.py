@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fairmark.explain.decisions import decisions, picked, reasons
-from fairmark.explain.values import plain, spoken
+from fairmark.explain.dependence import plain, spoken
 
 MARGIN = np.array([0.1, -3.0, 5.0, -0.2, 2.0])
 DECISION = np.array([1, 0, 1, 0, 1], dtype=np.int8)

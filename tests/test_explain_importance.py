@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from fairmark.errors import InputError, StateError
 from fairmark.explain.importance import additivity, by_group, drawn, importance
-from fairmark.learn import boosted, logistic
-from fairmark.learn.encode import Encoder
-from fairmark.learn.model import Calibration, Model
-from fairmark.learn.sample import Sample
-from fairmark.sections.learning import Chosen, Threshold, Train
+from fairmark.model import boosted_trees, scorecard
+from fairmark.model.encoder import Encoder
+from fairmark.model.model import Calibration, Model
+from fairmark.model.sample import Sample
+from fairmark.params.learn import Chosen, Threshold, Train
 
 Floats = NDArray[np.float64]
 
@@ -126,7 +126,9 @@ def test_boosted_trees_have_the_values_of_shaps_tree_explainer() -> None:
     import shap
 
     frame, encoder, sample = _encoded(["age", "hours", "job"])
-    scorer = boosted.fit(sample, sample, encoder.columns, {"num_leaves": 7, "min_child_samples": 5}, TRAIN)
+    scorer = boosted_trees.fit(
+        sample, sample, encoder.columns, {"num_leaves": 7, "min_child_samples": 5}, TRAIN
+    )
     chosen = Chosen(family="boosted", settings={}, **CHOSEN)
     model = Model(encoder, scorer, Calibration(a=1.5, b=-0.2), 0.5, 1, chosen)
 
@@ -143,10 +145,10 @@ def test_a_scorecard_has_the_values_of_shaps_linear_explainer() -> None:
     import shap
 
     frame, encoder, sample = _encoded(["age", "hours"])
-    scorer = logistic.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
+    scorer = scorecard.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
     chosen = Chosen(family="logistic", settings={}, **CHOSEN)
     model = Model(encoder, scorer, Calibration(a=2.0, b=0.1), 0.5, 1, chosen)
-    slopes = [line.coef / line.scale for line in scorer.features if isinstance(line, logistic.Line)]
+    slopes = [line.coef / line.scale for line in scorer.features if isinstance(line, scorecard.Line)]
 
     mine = model.contributions(frame)
 

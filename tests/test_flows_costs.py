@@ -4,13 +4,13 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-import costs
 import pytest
 from people import SCHEMA, TRAIN, chosen, frames, policy
 
-from fairmark.learn.parts import Parts
-from fairmark.learn.ready import ready
-from fairmark.sections.learning import ByGroup, Threshold
+from fairmark.data.dataset import Parts
+from fairmark.evaluate import costs
+from fairmark.learn.training_data import ready
+from fairmark.params.learn import ByGroup, Threshold
 
 
 def test_the_latency_is_that_of_the_call() -> None:

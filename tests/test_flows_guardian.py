@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import guardian
 import pytest
 from flows_repo import FLOWS, eventually, gone, living
-from watched import guarded
+
+from fairmark.repo import guardian
+from fairmark.repo.guardian import guarded
 
 FLOW = """\
 import pathlib, child, watched

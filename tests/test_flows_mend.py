@@ -7,9 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import mend
 import pytest
 from flows_repo import call, commit
+
+from fairmark.repo import recovery
 
 pytest_plugins = ("flows_fixtures",)
 MEASURED = "artifacts/evaluate/measurements.json"
@@ -21,7 +22,7 @@ class KilledError(Exception):
 
 def killed(repo: Path) -> None:
     """Let a run begin its stages in `repo` and not end them."""
-    with pytest.raises(KilledError), mend.begun(repo):
+    with pytest.raises(KilledError), recovery.begun(repo):
         raise KilledError
 
 
@@ -30,11 +31,11 @@ def clean(repo: Path) -> bool:
 
 
 def test_a_run_that_ends_well_leaves_nothing_to_mend(repo: Path) -> None:
-    with mend.begun(repo):
+    with recovery.begun(repo):
         pass
 
     assert not (repo / ".fairmark" / "stages.json").exists()
-    assert mend.mend(repo) == []
+    assert recovery.mend(repo) == []
 
 
 def test_outputs_that_a_killed_run_took_away_are_put_back(repo: Path) -> None:
@@ -42,19 +43,19 @@ def test_outputs_that_a_killed_run_took_away_are_put_back(repo: Path) -> None:
     (repo / MEASURED).unlink()
     (repo / "dvc.lock").write_text("schema: '2.0'\n")
 
-    assert mend.mend(repo) == [
+    assert recovery.mend(repo) == [
         "dvc.lock: a killed run had changed it: put back as committed",
         f"{MEASURED}: a killed run had changed it: put back as committed",
     ]
     assert clean(repo)
-    assert mend.mend(repo) == []
+    assert recovery.mend(repo) == []
 
 
 def test_what_was_changed_before_the_run_stays(repo: Path) -> None:
     (repo / MEASURED).write_text("{}")
     killed(repo)
 
-    assert mend.mend(repo) == []
+    assert recovery.mend(repo) == []
     assert (repo / MEASURED).read_text() == "{}"
 
 
@@ -63,7 +64,7 @@ def test_what_is_no_output_stays(repo: Path) -> None:
     (repo / "params.yaml").write_text("mine")
     (repo / ".env.template").write_text("mine too")
 
-    assert mend.mend(repo) == []
+    assert recovery.mend(repo) == []
     assert (repo / "params.yaml").read_text() == "mine"
     assert (repo / ".env.template").exists()
 
@@ -74,21 +75,21 @@ def test_an_output_that_was_committed_anew_since_stays(repo: Path) -> None:
     commit(repo)
     (repo / MEASURED).write_text("[]")
 
-    assert mend.mend(repo) == []
+    assert recovery.mend(repo) == []
     assert (repo / MEASURED).read_text() == "[]"
 
 
 def test_nothing_is_touched_without_a_killed_run(repo: Path) -> None:
     (repo / MEASURED).unlink()
 
-    assert mend.mend(repo) == []
+    assert recovery.mend(repo) == []
     assert not (repo / MEASURED).exists()
 
 
 def test_a_lock_file_that_a_person_left_in_conflict_stays(repo: Path) -> None:
     (repo / "dvc.lock").write_text("<<<<<<< HEAD\n")
 
-    assert mend.mend(repo) == []
+    assert recovery.mend(repo) == []
     assert (repo / "dvc.lock").read_text() == "<<<<<<< HEAD\n"
 
 
@@ -97,7 +98,7 @@ def test_a_lock_file_that_was_cut_off_is_put_back_as_committed(repo: Path) -> No
     text = (repo / "dvc.lock").read_text()
     (repo / "dvc.lock").write_text(text[: len(text) // 2] + "\n  x")
 
-    assert mend.mend(repo) == ["dvc.lock: a killed run had changed it: put back as committed"]
+    assert recovery.mend(repo) == ["dvc.lock: a killed run had changed it: put back as committed"]
     assert (repo / "dvc.lock").read_text() == text
 
 
@@ -111,7 +112,7 @@ def test_drafts_are_removed(repo: Path) -> None:
     for path in left:
         path.write_text("half")
 
-    assert len(mend.mend(repo)) == 3
+    assert len(recovery.mend(repo)) == 3
     assert not any(path.exists() for path in left)
     assert clean(repo)
 
@@ -128,7 +129,7 @@ def test_a_list_of_users_that_was_cut_off_is_removed(repo: Path) -> None:
     done = subprocess.run(["dvc", "repro"], cwd=repo, capture_output=True, text=True, check=False)
     assert "JSON structure is corrupted" in done.stderr  # which is why
 
-    mend.mend(repo)
+    recovery.mend(repo)
 
     call(repo, "dvc", "repro")
 
@@ -137,7 +138,7 @@ def test_a_user_that_is_dead_is_forgotten_though_another_has_its_number(repo: Pa
     with subprocess.Popen(["sleep", "60"]) as other:
         path = rwlock(repo, other.pid)
         os.utime(path, (1_000_000_000, 1_000_000_000))
-        mend.mend(repo)
+        recovery.mend(repo)
         other.kill()
 
     assert not path.exists()
@@ -148,7 +149,7 @@ def test_while_a_user_lives_nothing_is_mended(repo: Path) -> None:
     (repo / MEASURED).unlink()
     path = rwlock(repo, os.getpid())
 
-    assert mend.mend(repo) == []
+    assert recovery.mend(repo) == []
     assert path.exists()
     assert not (repo / MEASURED).exists()
 
@@ -160,19 +161,19 @@ def test_while_another_is_at_work_nothing_is_mended(repo: Path, name: str) -> No
     with (repo / name).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
-        assert mend.mend(repo) == []
-    assert mend.mend(repo) != []
+        assert recovery.mend(repo) == []
+    assert recovery.mend(repo) != []
 
 
 def test_a_lock_that_a_killed_git_left_on_a_release_tag_is_removed(
     repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mend, "STALE_S", 0.2)
+    monkeypatch.setattr(recovery, "STALE_S", 0.2)
     ours, theirs = (repo / ".git" / "refs" / "tags" / name for name in ("a@v0.1.0.lock", "mine.lock"))
     for path in (ours, theirs):
         path.touch()
 
-    assert mend.mend(repo) == ["a@v0.1.0.lock: a killed git had left it: removed"]
+    assert recovery.mend(repo) == ["a@v0.1.0.lock: a killed git had left it: removed"]
     assert theirs.exists()
 
 
@@ -185,7 +186,7 @@ def spoil(repo: Path, address: str) -> Path:
 
 
 def addresses(repo: Path) -> dict[str, str]:
-    from fairmark.release.hashes import data_outputs, stage_outputs
+    from fairmark.repo.dvc_files import data_outputs, stage_outputs
 
     return {path: out["md5"] for path, out in {**stage_outputs(repo), **data_outputs(repo)}.items()}
 
@@ -199,7 +200,7 @@ def test_a_spoilt_object_is_deleted_and_made_again(repo: Path, output: str) -> N
     else:
         (repo / output).unlink()
 
-    assert len(mend.broken(repo)) == 1
+    assert len(recovery.broken(repo)) == 1
     assert not path.exists()
     call(repo, "dvc", "pull", "data.dvc")
     call(repo, "dvc", "repro")
@@ -214,10 +215,10 @@ def test_a_spoilt_file_of_a_folder_is_found(repo: Path) -> None:
     member = json.loads((manifest / address[:2] / address[2:]).read_text())[0]["md5"]
     spoil(repo, member)
 
-    assert mend.broken(repo) == [
+    assert recovery.broken(repo) == [
         f".dvc/cache: object {member[:12]}… was not what its name says: deleted, to be made again"
     ]
 
 
 def test_a_whole_cache_is_left_alone(repo: Path) -> None:
-    assert mend.broken(repo) == []
+    assert recovery.broken(repo) == []

@@ -3,10 +3,10 @@
 from types import SimpleNamespace
 from typing import Any
 
-import plan
 import pytest
 
 from fairmark.errors import RefusedError, StateError
+from fairmark.release import plan
 
 
 def goal(asked: str | None = None, tags: list[str] | None = None, here: tuple[str, ...] = ()) -> plan.Goal:

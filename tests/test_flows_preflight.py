@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flows_repo import FLOWS, call
 
-from fairmark.release.trails import trail
+from fairmark.governance import trail
 
 pytest_plugins = ("flows_fixtures",)
 

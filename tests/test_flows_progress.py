@@ -5,15 +5,15 @@ import json
 import logging
 from pathlib import Path
 
-import progress
 import pytest
-from progress import Progress, left_s, spoken
-from terminal import Terminal
+
+from flows import console
+from flows.console import Progress, Terminal, left_s, spoken
 
 
 @pytest.fixture(autouse=True)
 def _timings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "TIMINGS", tmp_path / "state" / "timings.json")
+    monkeypatch.setattr(console, "TIMINGS", tmp_path / "state" / "timings.json")
 
 
 def test_what_is_left_is_the_rest_of_this_step_and_all_after_it() -> None:
@@ -40,12 +40,12 @@ def test_a_duration_is_spoken_as_a_person_would(seconds: float, text: str) -> No
 def test_each_step_ends_with_a_line_and_its_seconds_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
     steps = Progress(["train", "document"])
     with steps.step("train"):
-        progress.say("one line")
+        console.say("one line")
     with steps.step("document") as step:
         step.note = "version 1"
 
     assert capsys.readouterr().out == "    one line\n1/2 train    0.0 s\n2/2 document version 1, 0.0 s\n"
-    assert json.loads(progress.TIMINGS.read_text()) == {"train": 0.0, "document": 0.0}
+    assert json.loads(console.TIMINGS.read_text()) == {"train": 0.0, "document": 0.0}
 
 
 def test_a_step_with_nothing_to_do_tells_nothing_of_the_next_time(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +53,7 @@ def test_a_step_with_nothing_to_do_tells_nothing_of_the_next_time(capsys: pytest
         step.note, step.idle = "up to date", True
 
     assert capsys.readouterr().out == "1/1 train up to date\n"
-    assert not progress.TIMINGS.exists()
+    assert not console.TIMINGS.exists()
 
 
 def test_a_step_that_failed_has_no_line_and_no_seconds(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,13 +61,13 @@ def test_a_step_that_failed_has_no_line_and_no_seconds(capsys: pytest.CaptureFix
         raise ValueError("x")
 
     assert capsys.readouterr().out == ""
-    assert not progress.TIMINGS.exists()
+    assert not console.TIMINGS.exists()
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", '{"a": "x"}'])
 def test_spoilt_timings_are_no_reason_to_stop(text: str) -> None:
-    progress.TIMINGS.parent.mkdir()
-    progress.TIMINGS.write_text(text)
+    console.TIMINGS.parent.mkdir()
+    console.TIMINGS.write_text(text)
 
     assert Progress(["a"]).total() == "0.0 s"
 
@@ -76,10 +76,10 @@ def test_a_terminal_shows_a_bar_below_the_lines_and_wipes_it(monkeypatch: pytest
     screen = io.StringIO()
     monkeypatch.setattr(screen, "isatty", lambda: True)
     monkeypatch.setattr("sys.stdout", screen)
-    progress.TIMINGS.parent.mkdir()
-    progress.TIMINGS.write_text('{"a": 30, "b": 10}')
+    console.TIMINGS.parent.mkdir()
+    console.TIMINGS.write_text('{"a": 30, "b": 10}')
     with Progress(["a", "b"]).step("a"):
-        progress.say("one line")
+        console.say("one line")
 
     assert "a 0.0 s, about 40 s left" in screen.getvalue()
     assert "\033[2K    one line\n" in screen.getvalue()

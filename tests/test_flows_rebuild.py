@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import rebuild
-import repro
 from flows_repo import call, commit, edit
 from sealing import MINE
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.release.trace import tag_release
+from fairmark.repo import dvc
+from fairmark.repo.commit import tag_release
+from flows import rebuild
 
 pytest_plugins = ("flows_fixtures",)
 NAME = "adult-income"
@@ -78,6 +78,6 @@ def test_a_clone_runs_its_own_code_not_that_of_this_folder(repo: Path) -> None:
     (repo / "src" / "fairmark" / "__init__.py").write_text("WHOSE = 'of the clone'")
     edit(repo / "dvc.yaml", "echo trained", "python -c 'import fairmark; print(fairmark.WHOSE)'")
     said: list[str] = []
-    repro.reproduce(repo, "train", said.append)
+    dvc.reproduce(repo, "train", said.append)
 
     assert said == ["of the clone"]

@@ -11,22 +11,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import preflight
 import pytest
-import release
 from flows_repo import call, commit, edit
 from sealing import MINE
 
 from fairmark.errors import RefusedError, StateError, UndeterminedError, UsageError, VerificationError
 from fairmark.judge.verdict import Outcome, Verdict
-from fairmark.release.acceptance import Acceptance
-from fairmark.release.checks.fact import Fact
-from fairmark.release.hashes import folder_sha256
-from fairmark.release.register import Registered
-from fairmark.release.signatures.envelope import seal, write_envelope
-from fairmark.release.signatures.keys import PublicKey, SigningKey
-from fairmark.release.signatures.own import config_folder
-from fairmark.release.trace import tag_release, tagged, tagged_statement
+from fairmark.release.mlflow_registry import Registered
+from fairmark.repo.commit import tag_release, tagged, tagged_statement
+from fairmark.repo.dvc_files import folder_sha256
+from fairmark.signing.dsse import seal, write_envelope
+from fairmark.signing.key_store import config_folder
+from fairmark.signing.keys import PublicKey, SigningKey
+from fairmark.verify.acceptance import Acceptance
+from fairmark.verify.verify import Fact
+from flows import preflight, release
 
 pytest_plugins = ("flows_fixtures",)
 NAME = "adult-income"
@@ -100,10 +99,10 @@ def rooms(repo: Path, without_prefect: Callable[[Path], None], monkeypatch: pyte
     rooms = Rooms()
     without_prefect(repo)
     monkeypatch.setattr("fairmark.judge.verdict.judge", rooms.judge)
-    monkeypatch.setattr("fairmark.release.assemble.assemble", rooms.assemble)
-    monkeypatch.setattr("fairmark.release.register.register", rooms.register)
-    monkeypatch.setattr("fairmark.release.checks.verify.verify", rooms.verify)
-    monkeypatch.setattr("fairmark.release.acceptance.verify", rooms.verify)
+    monkeypatch.setattr("fairmark.release.build.assemble", rooms.assemble)
+    monkeypatch.setattr("fairmark.release.mlflow_registry.register", rooms.register)
+    monkeypatch.setattr("fairmark.verify.verify.verify", rooms.verify)
+    monkeypatch.setattr("fairmark.verify.acceptance.verify", rooms.verify)
     monkeypatch.setattr(release, "weigh", lambda *_: {})
     monkeypatch.setattr(release, "record", lambda *_: None)
     monkeypatch.setattr(release, "ready", lambda *_: None)
@@ -318,10 +317,10 @@ def test_a_run_killed_after_the_tag_is_registered_by_the_next(
     def unreachable(*_: object) -> None:
         raise StateError("MLflow: must take the release, got no answer")
 
-    monkeypatch.setattr("fairmark.release.register.register", unreachable)
+    monkeypatch.setattr("fairmark.release.mlflow_registry.register", unreachable)
     with pytest.raises(StateError, match="MLflow"):
         release.release.fn()
-    monkeypatch.setattr("fairmark.release.register.register", rooms.register)
+    monkeypatch.setattr("fairmark.release.mlflow_registry.register", rooms.register)
     release.release.fn()
 
     assert folders(repo) == [f"{NAME}-v0.1.0"]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import remembered
 from flows_repo import FLOWS, call
 
 from fairmark.errors import FairmarkError, InputError, RefusedError, StateError
-from fairmark.release.trails import runs, trail
+from fairmark.governance import flow_runs, trail
+from flows import audited
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def said() -> Iterator[list[str]]:
 def ran(root: Path, body: Callable[[], object], *, needed: bool = True) -> None:
     """Run `body` as a flow named `loans`."""
 
-    @remembered.remembered(lambda: root, needed=needed)
+    @audited.remembered(lambda: root, needed=needed)
     def loans(version: str | None = None, path: Path = Path("x")) -> object:
         del version, path
         return body()
@@ -65,7 +65,7 @@ def raising(error: BaseException) -> Callable[[], object]:
 
 def test_a_run_that_ends_well_has_two_entries(root: Path) -> None:
     def body() -> None:
-        remembered.note(release="loans-v1.0.0", verdict="pass")
+        audited.note(release="loans-v1.0.0", verdict="pass")
 
     ran(root, body)
 
@@ -77,7 +77,7 @@ def test_a_run_that_ends_well_has_two_entries(root: Path) -> None:
         "run": None,
         "parameters": {"version": "v1.0.0", "path": "x"},
         "commit": None,
-        "machine": runs.machine(),
+        "machine": flow_runs.machine(),
         "without_end": [],
     }
     assert ended["outcome"] == "completed"
@@ -111,7 +111,7 @@ def test_every_other_end_is_told_with_its_fault_and_goes_on(
 
 
 def test_what_one_run_found_is_not_said_of_the_next(root: Path) -> None:
-    ran(root, lambda: remembered.note(release="a"))
+    ran(root, lambda: audited.note(release="a"))
     ran(root, lambda: None)
 
     assert "release" not in trail.entries(root)[3]["what"]
@@ -121,7 +121,7 @@ def test_a_long_fault_is_cut(root: Path) -> None:
     with pytest.raises(FairmarkError):
         ran(root, raising(StateError("x" * 9000)))
 
-    assert len(trail.entries(root)[1]["what"]["fault"]) == runs.LONGEST
+    assert len(trail.entries(root)[1]["what"]["fault"]) == flow_runs.LONGEST
 
 
 def test_a_killed_run_is_told_once_by_the_next(root: Path, said: list[str]) -> None:
@@ -139,7 +139,7 @@ def test_a_killed_run_is_told_once_by_the_next(root: Path, said: list[str]) -> N
     told = [line for line in said if "has no end" in line]
     assert told == ["audit trail: the run of entry 1 has no end: it was killed, or it still goes on"]
     assert [entry["what"].get("without_end") for entry in trail.entries(root)] == [[], [1], None, [], None]
-    assert [entry["number"] for entry in runs.unended(trail.entries(root))] == [1]
+    assert [entry["number"] for entry in flow_runs.unended(trail.entries(root))] == [1]
 
 
 def test_a_release_that_can_not_be_written_down_is_not_begun(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_prefect_sees_the_flows_own_parameters(root: Path) -> None:
     from prefect.utilities.callables import parameter_schema
 
     @flow
-    @remembered.remembered(lambda: root, needed=True)
+    @audited.remembered(lambda: root, needed=True)
     def loans(version: str | None = None) -> None:
         """Say nothing."""
         del version
@@ -180,8 +180,8 @@ def test_nobody_known_to_git_is_written_as_nobody(tmp_path: Path, monkeypatch: p
         monkeypatch.delenv(f"GIT_COMMITTER_{name}", raising=False)
     call(tmp_path, "git", "init", "-q")
 
-    assert runs.who(tmp_path) == {"name": None, "email": None}
-    assert set(runs.machine()) == {"cpu", "platform", "python"}
+    assert flow_runs.who(tmp_path) == {"name": None, "email": None}
+    assert set(flow_runs.machine()) == {"cpu", "platform", "python"}
 
 
 def test_no_password_of_an_address_is_kept() -> None:

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import repro
-import retrain
 from flows_repo import call, commit, edit
 from hypothesis import given
 from hypothesis import strategies as st
-from progress import Progress
 
 from fairmark.errors import StateError
+from fairmark.repo import dvc as repro
+from flows import retrain
+from flows.console import Progress
 
 pytest_plugins = ("flows_fixtures",)
 ORDER = ["train", "evaluate", "document"]

@@ -7,21 +7,21 @@ import sys
 from typing import Any
 
 import pytest
-import surroundings
 
 from fairmark.errors import FairmarkError, InputError, RefusedError, StateError, UsageError, VerificationError
+from flows import settings
 
 
 def test_without_a_server_its_own_one_is_given_time_and_kept_quiet() -> None:
-    chosen = surroundings.settings(served=False, own_profile=False)
+    chosen = settings.settings(served=False, own_profile=False)
 
     assert chosen["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] == "90"
     assert chosen["PREFECT_SERVER_LOGGING_LEVEL"] == "CRITICAL"
-    assert chosen["PREFECT_HOME"] == str(surroundings.ROOT / ".prefect")
+    assert chosen["PREFECT_HOME"] == str(settings.ROOT / ".prefect")
 
 
 def test_a_server_and_profiles_of_the_user_are_left_alone() -> None:
-    chosen = surroundings.settings(served=True, own_profile=True)
+    chosen = settings.settings(served=True, own_profile=True)
 
     assert not {"PREFECT_HOME", "PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_LOGGING_LEVEL"} & set(chosen)
 
@@ -37,7 +37,7 @@ def ended(error: BaseException | None, capsys: pytest.CaptureFixture[str]) -> tu
     flow: Any = type("F", (), {"name": "loans", "__call__": lambda _: body()})()
     code: object = 0
     try:
-        surroundings.run(flow)
+        settings.run(flow)
     except SystemExit as end:
         code = end.code
     finally:
@@ -85,7 +85,7 @@ def test_only_a_fault_loses_its_traceback_in_the_log(error: Exception, kept: boo
     [("retrain", "--help", 0), ("rebuild", "--help", 0), ("rebuild", "--version=v9.9.9", 2)],
 )
 def test_words_that_a_flow_does_not_know_start_nothing(flow: str, word: str, code: int) -> None:
-    program = [sys.executable, str(surroundings.ROOT / "flows" / f"{flow}.py"), word]
+    program = [sys.executable, str(settings.ROOT / "flows" / f"{flow}.py"), word]
     done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=100)
 
     assert done.returncode == code

@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from remembered import remembered
-from tasks import task
 
 from fairmark.errors import StateError, UnforeseenError, without_secret
+from flows.audited import remembered
+from flows.tasks import task
 
 pytest_plugins = ("flows_fixtures",)
 SECRET = "hunter2-Zq9xKfLm"  # noqa: S105

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-import server
 
 from fairmark.errors import StateError
+from flows import server
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 

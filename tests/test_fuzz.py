@@ -23,16 +23,16 @@ from signing import ADA, BOB, approver
 
 from fairmark.errors import FairmarkError
 from fairmark.files import lines_of
-from fairmark.release.archives.archive import unpacked
-from fairmark.release.checks import card, personal
-from fairmark.release.decisions.approvers import read_approvers
-from fairmark.release.foreign import strict_json, strict_yaml
-from fairmark.release.materials.locks import here, locked
-from fairmark.release.signatures.envelope import canonical, read_envelope, seal, signers
-from fairmark.release.signatures.keys import public_key
-from fairmark.release.signatures.modelsig import read_model_seal, write_model_seal
-from fairmark.release.trails import trail
-from fairmark.release.trails.chained import checked
+from fairmark.governance import trail
+from fairmark.governance.approvers import read_approvers
+from fairmark.governance.verify_trail import checked
+from fairmark.release.pack import unpacked
+from fairmark.release.sbom.requirements import here, locked
+from fairmark.repo.untrusted import strict_json, strict_yaml
+from fairmark.signing.dsse import canonical, read_envelope, seal, signers
+from fairmark.signing.keys import public_key
+from fairmark.signing.model_signature import read_model_seal, write_model_seal
+from fairmark.verify import model_card, privacy
 from fairmark.yaml12 import format_yaml
 
 EXAMPLES = int(os.environ.get("FAIRMARK_FUZZ", "25"))
@@ -117,9 +117,9 @@ TARGETS = {
     "trail": Target(_trail, _entry()),
     "tar": Target(of_file(_unpack), tarred()),
     "zip": Target(of_file(_unpack), zipped(b"UT\x05\x00\x01abcd")),
-    "report": Target(of_text(personal._single), REPORT.encode()),
-    "card": Target(of_text(lambda text: list(card._cells(text))), CARD.encode()),
-    "trees": Target(of_text(personal.smallest_leaf), TREES.encode()),
+    "report": Target(of_text(privacy._single), REPORT.encode()),
+    "card": Target(of_text(lambda text: list(model_card._cells(text))), CARD.encode()),
+    "trees": Target(of_text(privacy.smallest_leaf), TREES.encode()),
 }
 
 PIECES = [

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fairmark.cli import VERBS
+from fairmark.cli.main import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from checked import rows
 
-from fairmark.judge.abstain import Ranked, abstain, width
+from fairmark.evaluate.abstention import Ranked, abstain, width
 
 SCORE = np.array([0.1, 0.45, 0.55, 0.9])
 

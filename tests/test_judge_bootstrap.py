@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fairmark.judge.bootstrap import difference, draw, percentile, rates, ratio, spread, worst
-from fairmark.judge.cells import count_cells
+from fairmark.stats.confusion import count_cells
+from fairmark.stats.intervals import difference, draw, percentile, rates, ratio, spread, worst
 
 DRAW = np.random.default_rng(11)
 GROUP = DRAW.integers(0, 3, 400)

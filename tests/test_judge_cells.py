@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairmark.judge.cells import Cells, count_cells, kish
+from fairmark.stats.confusion import Cells, count_cells, kish
 
 LABEL = np.array([1, 1, 0, 0, 0, 1])
 DECISION = np.array([1, 0, 1, 0, 0, 1])

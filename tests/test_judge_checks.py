@@ -13,18 +13,18 @@ from measured import AUDITED, NOTHING, PARTED, PREPARED
 from pipeline import run_stage
 from second import make_second
 
+from fairmark.data.dataset import Parts, read_parts
 from fairmark.errors import InputError
+from fairmark.evaluate.experiments import checks, found_beforehand
+from fairmark.evaluate.summary_metrics import Rows
 from fairmark.files import steady, write_json
-from fairmark.judge.checks import checks, found_beforehand
-from fairmark.judge.glance import Rows
 from fairmark.judge.verdict import judge
 from fairmark.learn.fit import fit_model
-from fairmark.learn.model import Model
-from fairmark.learn.parts import Parts, read_parts
-from fairmark.params import read_params
-from fairmark.sections.evidence import Evaluate
-from fairmark.sections.learning import Chosen
-from fairmark.sections.policy import Policy
+from fairmark.model.model import Model
+from fairmark.params.evaluate import Evaluate
+from fairmark.params.learn import Chosen
+from fairmark.params.policy import Policy
+from fairmark.params.read import read_params
 
 EVALUATE = Evaluate(
     seed=1, confidence=0.95, replicates=100, calibration_bins=5, curve_points=10, checks=CHECKS

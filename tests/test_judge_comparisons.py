@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from fairmark.judge.comparisons import Balance, Difference, Part, Pooled, Ratio, Scored, Share
-from fairmark.judge.exact import lower, p_value
-from fairmark.judge.intervals import clopper_pearson
+from fairmark.stats.exact_test import lower, p_value
+from fairmark.stats.intervals import clopper_pearson
 
 
 def _part(hits: int, rows: int, group: str = "A") -> Part:

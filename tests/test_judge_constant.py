@@ -14,12 +14,12 @@ from scipy.special import expit
 from scipy.stats import binom
 from sklearn import metrics as sk
 
-from fairmark.judge.cells import Cells
-from fairmark.judge.constant import gain
+from fairmark.judge.constant_answer import gain
 from fairmark.judge.limits import KNOWN
 from fairmark.judge.verdict import judge
-from fairmark.params import read_params
-from fairmark.sections.policy import GAINS, MEASURES, ConstantAnswer, Policy
+from fairmark.params.policy import GAINS, MEASURES, ConstantAnswer, Policy
+from fairmark.params.read import read_params
+from fairmark.stats.confusion import Cells
 
 ROOT = Path(__file__).resolve().parents[1]
 ACCURACY = ConstantAnswer(measures=["accuracy"], at_least=0, not_required=None)

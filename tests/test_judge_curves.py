@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as peer
 
-from fairmark.judge.curves import calibration, calibrations, precision_recall, roc
+from fairmark.evaluate.curves import calibration, calibrations, precision_recall, roc
 
 DRAW = np.random.default_rng(13)
 LABEL = (DRAW.random(2000) < 0.3).astype(np.int8)

@@ -9,7 +9,7 @@ import pytest
 from measured import FAIR, MODEL, document
 
 from fairmark.files import steady
-from fairmark.judge.evidence import Expected, faults
+from fairmark.judge.measurements import Expected, faults
 
 WHOLE = document()
 WEIGHTED = document(weight=np.random.default_rng(2).gamma(2.0, 1.0, sum(map(sum, FAIR.values()))))

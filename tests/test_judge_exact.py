@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import barnard_exact, binom
 
-from fairmark.judge.exact import MISSED, lower, p_value, rejects
-from fairmark.judge.intervals import clopper_pearson
-from fairmark.judge.score import Kind, difference_statistic, koopman, miettinen_nurminen, ratio_statistic
-from fairmark.judge.tables import Sample
+from fairmark.stats.exact_test import MISSED, Sample, lower, p_value, rejects
+from fairmark.stats.intervals import clopper_pearson
+from fairmark.stats.score_test import Kind, difference_statistic, koopman, miettinen_nurminen, ratio_statistic
 
 
 def _brute(one: Sample, two: Sample, kind: Kind, margin: float) -> float:

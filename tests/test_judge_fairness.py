@@ -7,8 +7,8 @@ import pytest
 from fairlearn import metrics as fair
 from sklearn.metrics import accuracy_score, precision_score
 
-from fairmark.judge.cells import count_cells
-from fairmark.judge.fairness import COMPARED, Disparity, apart, equalized_odds
+from fairmark.stats.confusion import count_cells
+from fairmark.stats.disparity import COMPARED, Disparity, apart, equalized_odds
 
 DRAW = np.random.default_rng(12)
 GROUP = DRAW.integers(0, 4, 600)
@@ -59,7 +59,7 @@ def test_the_interval_holds_its_value_and_narrows_with_the_tail() -> None:
 
 
 def test_parity_is_covered_where_the_percentile_bootstrap_never_covers_it() -> None:
-    from fairmark.judge.bootstrap import difference, draw, percentile, rates
+    from fairmark.stats.intervals import difference, draw, percentile, rates
 
     other = np.random.default_rng(3)
     ours = theirs = 0

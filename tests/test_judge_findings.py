@@ -10,11 +10,11 @@ import pytest
 from checked import rows
 from measured import AUDITED, NOTHING, PARTED, PREPARED, document, policy
 
+from fairmark.evaluate.leakage import together
 from fairmark.judge.findings import ASKED, MEANT, NAMES, SAID, signs
-from fairmark.judge.leakage import together
 from fairmark.judge.verdict import judge
-from fairmark.learn.encode import Column
-from fairmark.sections.policy import Findings, Policy, Waiver
+from fairmark.model.encoder import Column
+from fairmark.params.policy import Findings, Policy, Waiver
 
 DAY = dt.date(2026, 11, 27)
 TWINS = {"train": {"same_label": 0.1}, "valid": {"same_label": 0.1}, "valid_in_train": {"same_label": 0.1}}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from checked import rows
 
+from fairmark.evaluate.summary_metrics import evenness, glance
 from fairmark.files import steady
-from fairmark.judge.glance import evenness, glance
 
 SCORE = np.array([0.9, 0.8, 0.3, 0.6, 0.2, 0.1])
 LABEL = [1, 0, 1, 1, 0, 0]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
-from fairmark.judge.intervals import (
+from fairmark.stats.intervals import (
     clopper_pearson,
     hanley_mcneil,
     hoeffding,

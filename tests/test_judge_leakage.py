@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from checked import ODD, parts, rows, scorecard
 
-from fairmark.judge.glance import Rows
-from fairmark.judge.leakage import alone, concentration, later, twins
-from fairmark.learn.encode import Column, Encoder
-from fairmark.learn.parts import Parts
+from fairmark.data.dataset import Parts
+from fairmark.evaluate.leakage import alone, concentration, later, twins
+from fairmark.evaluate.summary_metrics import Rows
+from fairmark.model.encoder import Column, Encoder
 
 NUMBER = Column(name="x", kind="numeric", categories=None)
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from checked import CHECKS, CHOSEN, POLICY, TRAIN, parts
 
-from fairmark.judge.glance import Rows, glance_at
-from fairmark.judge.learning import LEFT_OUT, Fits, by_hash, by_time, first, learning
-from fairmark.learn.parts import Parts
+from fairmark.data.dataset import Parts
+from fairmark.evaluate.learning_curve import LEFT_OUT, Fits, by_hash, by_time, first, learning
+from fairmark.evaluate.summary_metrics import Rows, glance_at
 
 FITS = Fits(TRAIN, POLICY)
 DAYS = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(400), unit="D")

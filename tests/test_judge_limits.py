@@ -5,7 +5,7 @@ from measured import document, limit, unread
 
 from fairmark.judge.comparisons import Balance, Difference, Ratio, Scored, Share
 from fairmark.judge.limits import KNOWN, compared, nonsense
-from fairmark.sections.policy import GAINS, Limit
+from fairmark.params.policy import GAINS, Limit
 
 THREE = document({"A": (30, 10, 10, 50), "B": (20, 5, 20, 55), "C": (0, 0, 0, 0)})
 

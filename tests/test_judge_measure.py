@@ -9,10 +9,10 @@ import pytest
 from measured import FAIR, document, rows
 
 from fairmark.errors import InputError
+from fairmark.evaluate.measure import headline, measure, table
 from fairmark.files import steady
-from fairmark.judge.measure import headline, measure, table
-from fairmark.judge.metrics import COUNTED, SCORED
-from fairmark.sections.policy import GAINS
+from fairmark.params.policy import GAINS
+from fairmark.stats.metrics import COUNTED, SCORED
 
 HOW: dict[str, Any] = {"confidence": 0.95, "replicates": 100, "seed": 1, "bins": 10}
 

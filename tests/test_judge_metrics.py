@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as peer
 
-from fairmark.judge.cells import count_cells
-from fairmark.judge.metrics import COUNTED, bin_scores, counted, mean_loss, portion, reach, row_losses
+from fairmark.stats.confusion import count_cells
+from fairmark.stats.metrics import COUNTED, bin_scores, counted, mean_loss, portion, reach, row_losses
 
 DRAW = np.random.default_rng(4)
 LABEL = (DRAW.random(500) < 0.3).astype(np.int8)

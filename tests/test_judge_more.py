@@ -5,7 +5,7 @@ import math
 import pytest
 
 from fairmark.judge.comparisons import Comparison, Difference, Part, Ratio, Scored, Share
-from fairmark.judge.more import Aim, rows_needed
+from fairmark.judge.sample_size import Aim, rows_needed
 
 AIM = Aim(0.8, at_least=True, clear=0.05, miss=0.05)
 

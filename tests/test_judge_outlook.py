@@ -8,11 +8,11 @@ import pytest
 from checked import parts, scorecard
 from measured import NOTHING, limit, policy
 
-from fairmark.judge.glance import Rows
-from fairmark.judge.measure import measure
-from fairmark.judge.outlook import bare, outlook
+from fairmark.evaluate.measure import measure
+from fairmark.evaluate.quick_gate import bare, outlook
+from fairmark.evaluate.summary_metrics import Rows
 from fairmark.judge.verdict import judge
-from fairmark.sections.policy import Limit, Policy
+from fairmark.params.policy import Limit, Policy
 
 PARTS = parts(1500, seed=3)
 ROWS = Rows.of(PARTS, "train")

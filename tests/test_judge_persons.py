@@ -10,15 +10,15 @@ from measured import document, policy
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from fairmark.judge import intervals, ranks
-from fairmark.judge.abstain import Ranked, abstain
-from fairmark.judge.cells import count_cells, of_people
-from fairmark.judge.curves import calibrations
-from fairmark.judge.glance import Rows
-from fairmark.judge.measure import measure
-from fairmark.judge.metrics import mean_loss, portion
-from fairmark.judge.probe import change, placements
+from fairmark.evaluate.abstention import Ranked, abstain
+from fairmark.evaluate.curves import calibrations
+from fairmark.evaluate.measure import measure
+from fairmark.evaluate.probe import change, placements
+from fairmark.evaluate.summary_metrics import Rows
 from fairmark.judge.verdict import judge
+from fairmark.stats import auc, intervals
+from fairmark.stats.confusion import count_cells, of_people
+from fairmark.stats.metrics import mean_loss, portion
 
 TAIL = 0.05
 KNOWN = {"sex": ["F", "M"]}
@@ -117,7 +117,7 @@ def test_a_model_at_a_limit_on_its_auc_passes_at_most_at_the_level(size: int, un
 
 
 def _auc_low(label: NDArray[np.int8], score: NDArray[np.float64], heft: NDArray[np.float64]) -> float:
-    found = ranks.roc_auc(label, score, np.ones(len(label)), heft)
+    found = auc.roc_auc(label, score, np.ones(len(label)), heft)
     assert found is not None
     sizes = [float((label == k).sum() ** 2 / heft[label == k].sum()) for k in (0, 1)]
     stored = {

@@ -12,11 +12,11 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from fairmark.judge.glance import Rows
-from fairmark.judge.learning import Fits
-from fairmark.judge.probe import change, placements, probe
-from fairmark.judge.ranks import roc_auc
-from fairmark.learn.parts import Parts
+from fairmark.data.dataset import Parts
+from fairmark.evaluate.learning_curve import Fits
+from fairmark.evaluate.probe import change, placements, probe
+from fairmark.evaluate.summary_metrics import Rows
+from fairmark.stats.auc import roc_auc
 
 FITS = Fits(TRAIN, POLICY)
 BOOSTED = CHOSEN.model_copy(update={"family": "boosted", "settings": {"num_leaves": 4, "learning_rate": 0.2}})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import brunnermunzel
 from sklearn import metrics as peer
 
-from fairmark.judge.ranks import pr_auc, roc_auc
+from fairmark.stats.auc import pr_auc, roc_auc
 
 DRAW = np.random.default_rng(5)
 LABEL = (DRAW.random(300) < 0.3).astype(np.int8)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from fairmark.judge.score import (
+from fairmark.stats.score_test import (
     difference_statistic,
     koopman,
     lowest,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from fairmark.judge.glance import Rows
-from fairmark.judge.slices import MISSING, Axis, Cut, axes, edges, looked_at, slices
-from fairmark.learn.encode import Column
+from fairmark.evaluate.slices import MISSING, Axis, Cut, axes, edges, looked_at, slices
+from fairmark.evaluate.summary_metrics import Rows
+from fairmark.model.encoder import Column
 
 
 def _axis(name: str, code: list[int], crossed: bool = True) -> Axis:

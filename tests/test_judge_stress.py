@@ -9,11 +9,20 @@ import pandas as pd
 import pytest
 from checked import CHECKS, ODD, parts, rows, scorecard
 
-from fairmark.judge.nudge import nudges
-from fairmark.judge.rig import Rig
-from fairmark.judge.stress import against, missing, shifted, stress, swapped, tell, turned, unseen
-from fairmark.learn.encode import Column, Encoder
-from fairmark.learn.logistic import Line, Scorecard, Steps
+from fairmark.evaluate.stress import (
+    Rig,
+    against,
+    missing,
+    nudges,
+    shifted,
+    stress,
+    swapped,
+    tell,
+    turned,
+    unseen,
+)
+from fairmark.model.encoder import Column, Encoder
+from fairmark.model.scorecard import Line, Scorecard, Steps
 
 X = [-2.0, -0.05, 0.05, 2.0]
 

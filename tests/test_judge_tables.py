@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from fairmark.judge.score import (
+from fairmark.stats.exact_test import Order, Sample
+from fairmark.stats.score_test import (
     Kind,
     difference_curve,
     difference_statistic,
     ratio_curve,
     ratio_statistic,
 )
-from fairmark.judge.tables import Order, Sample
 
 KINDS = {"ratio": (ratio_curve, ratio_statistic), "difference": (difference_curve, difference_statistic)}
 EVERYWHERE = np.linspace(0, 1, 5)

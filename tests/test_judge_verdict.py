@@ -12,7 +12,7 @@ from measured import FAIR, FOUR_FIFTHS, MODEL, UNFAIR, document, limit, policy, 
 from scipy.stats import beta
 
 from fairmark.judge.verdict import Verdict, judge, tails
-from fairmark.sections.policy import Waiver
+from fairmark.params.policy import Waiver
 
 NEAR = {"Female": (60, 32, 20, 500), "Male": (120, 60, 40, 900)}
 """A ratio of 0.935 on few rows: nothing is shown."""
@@ -166,7 +166,7 @@ def test_an_unmitigated_model_of_adult_never_passes() -> None:
 
 
 def test_random_scores_never_pass() -> None:
-    from fairmark.judge.measure import measure
+    from fairmark.evaluate.measure import measure
 
     draw = np.random.default_rng(3)
     label, score = (draw.random(4000) < 0.3).astype(np.int8), draw.random(4000)

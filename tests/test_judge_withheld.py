@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from checked import CHOSEN, POLICY, TRAIN, parts
 
-from fairmark.judge.learning import Fits
-from fairmark.judge.withheld import MOST, given_back, withheld
-from fairmark.learn.parts import Parts
+from fairmark.data.dataset import Parts
+from fairmark.evaluate.learning_curve import MOST, Fits, given_back, withheld
 
 FITS = Fits(TRAIN, POLICY)
 

@@ -5,10 +5,10 @@ import datetime as dt
 import pytest
 from measured import document, limit, policy
 
+from fairmark.judge.finding_text import spoken
 from fairmark.judge.limits import KNOWN
 from fairmark.judge.verdict import judge
-from fairmark.judge.wording import spoken
-from fairmark.sections.policy import Limit, Waiver
+from fairmark.params.policy import Limit, Waiver
 
 WHOLE = document()
 FEW = document({"F": (3, 1, 2, 24), "M": (60, 30, 20, 390)})

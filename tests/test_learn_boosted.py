@@ -7,9 +7,9 @@ import pytest
 from people import FEATURES, TRAIN, frames
 
 from fairmark.errors import InputError
-from fairmark.learn import boosted
-from fairmark.learn.encode import Encoder
-from fairmark.learn.sample import Sample
+from fairmark.model import boosted_trees
+from fairmark.model.encoder import Encoder
+from fairmark.model.sample import Sample
 
 TABLE, EVIDENCE, _ = frames(800)
 ENCODER = Encoder.fit(TABLE, FEATURES, 9)
@@ -18,8 +18,8 @@ ROWS, WATCHED = ALL.take(np.arange(600)), ALL.take(np.arange(600, 800))
 SETTINGS = {"learning_rate": 0.2, "num_leaves": 7, "min_child_samples": 20}
 
 
-def fitted(rows: Sample = ROWS, watched: Sample = WATCHED) -> boosted.Boosted:
-    return boosted.fit(rows, watched, ENCODER.columns, SETTINGS, TRAIN)
+def fitted(rows: Sample = ROWS, watched: Sample = WATCHED) -> boosted_trees.Boosted:
+    return boosted_trees.fit(rows, watched, ENCODER.columns, SETTINGS, TRAIN)
 
 
 MODEL = fitted()
@@ -30,14 +30,14 @@ def test_twice_gives_the_same_text() -> None:
 
 
 def test_the_text_names_no_number_of_threads_but_one() -> None:
-    assert "[num_threads: 1]" in boosted._steady_text(
+    assert "[num_threads: 1]" in boosted_trees._steady_text(
         MODEL.text.replace("[num_threads: 1]", "[num_threads: 64]")
     )
     assert "[num_threads: 1]" in MODEL.text
 
 
 def test_what_is_loaded_scores_the_same() -> None:
-    again = boosted.load(MODEL.dumps(), ENCODER.columns)
+    again = boosted_trees.load(MODEL.dumps(), ENCODER.columns)
 
     assert np.array_equal(again.raw(ALL.matrix), MODEL.raw(ALL.matrix))
     assert (again.rounds, again.dumps()) == (MODEL.rounds, MODEL.dumps())
@@ -57,7 +57,7 @@ def test_contributions_add_up_to_the_log_odds() -> None:
 
 
 def test_contributions_that_do_not_add_up_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boosted.Boosted, "raw", lambda _, matrix: np.full(len(matrix), 9.0))
+    monkeypatch.setattr(boosted_trees.Boosted, "raw", lambda _, matrix: np.full(len(matrix), 9.0))
 
     with pytest.raises(ArithmeticError, match="must add up to the log-odds"):
         MODEL.contributions(ALL.matrix)
@@ -89,7 +89,7 @@ def test_costs_move_decisions_to_where_they_gain() -> None:
 
 def test_a_setting_that_lightgbm_refuses_is_refused() -> None:
     with pytest.raises(InputError, match=r"tune.families.boosted: .* got .*num_leaves"):
-        boosted.fit(ROWS, WATCHED, ENCODER.columns, {"num_leaves": 1}, TRAIN)
+        boosted_trees.fit(ROWS, WATCHED, ENCODER.columns, {"num_leaves": 1}, TRAIN)
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ def test_a_setting_that_lightgbm_refuses_is_refused() -> None:
 )
 def test_anything_but_trees_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="must be LightGBM's model text"):
-        boosted.load(text, ENCODER.columns)
+        boosted_trees.load(text, ENCODER.columns)
 
 
 def test_trees_of_other_features_are_refused() -> None:
     with pytest.raises(InputError, match="must read 4 features, got 5"):
-        boosted.load(MODEL.text, ENCODER.columns[:4])
+        boosted_trees.load(MODEL.text, ENCODER.columns[:4])
 
 
 def test_rows_too_few_to_split_still_give_a_model() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from fairmark.learn.calibrate import platt
+from fairmark.learn.fit import platt
 
 
 def rows(n: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,13 +7,11 @@ import pandas as pd
 import pytest
 from people import TRAIN, chosen, limit, policy, written
 
+from fairmark.data.dataset import read_parts
 from fairmark.errors import InputError
-from fairmark.learn.calibrate import platt
-from fairmark.learn.crossfit import rotated
-from fairmark.learn.fit import fitted
-from fairmark.learn.parts import read_parts
-from fairmark.learn.ready import Ready, ready
-from fairmark.learn.sample import Sample
+from fairmark.learn.fit import fitted, platt
+from fairmark.learn.training_data import Ready, ready, rotated
+from fairmark.model.sample import Sample
 
 GIVEN = policy(limit("selection_rate_ratio", "side", at_least=0.6))
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fairmark.errors import InputError
-from fairmark.learn.encode import Encoder
+from fairmark.model.encoder import Encoder
 
 
 def feature(kind: str, categories: list[str] | None = None) -> dict[str, Any]:

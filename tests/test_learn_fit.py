@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from people import TRAIN, chosen, limit, policy, written
 
+from fairmark.data.dataset import Parts, read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import _mitigated, fit, fit_model
-from fairmark.learn.limits import Limits
 from fairmark.learn.mitigation import joined
-from fairmark.learn.model import Model
-from fairmark.learn.parts import Parts, read_parts
-from fairmark.learn.ready import Ready, ready
+from fairmark.learn.policy_limits import Limits
+from fairmark.learn.training_data import Ready, ready
+from fairmark.model.model import Model
 
 BOTH = pytest.mark.parametrize("family", ["boosted", "logistic"])
 

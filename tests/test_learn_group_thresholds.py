@@ -9,18 +9,18 @@ import pytest
 from people import FEATURES, SCHEMA, TRAIN, chosen, frames, limit, policy
 from tiny import made
 
-from fairmark.data.evidence import is_unknown
+from fairmark.data.dataset import Parts
+from fairmark.data.groups import is_unknown
 from fairmark.errors import InputError, ParamsError
 from fairmark.files import read_json, write_json
 from fairmark.learn.fit import fit_model
-from fairmark.learn.group_thresholds import GroupThresholds, Origin, origins
-from fairmark.learn.limits import Limits, Rows
-from fairmark.learn.model import Model
-from fairmark.learn.parts import Parts
+from fairmark.learn.policy_limits import Limits, Rows
 from fairmark.learn.rates import cells, marks, rate
-from fairmark.params import typed
-from fairmark.sections.learning import ByGroup, Threshold
-from fairmark.sections.policy import Policy
+from fairmark.model.group_thresholds import GroupThresholds, Origin, origins
+from fairmark.model.model import Model
+from fairmark.params.learn import ByGroup, Threshold
+from fairmark.params.policy import Policy
+from fairmark.params.read import typed
 
 HEADER = "age,job,sex,own,born,wage,ok"
 LINES = [

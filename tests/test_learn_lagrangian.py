@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairmark.learn.lagrangian import Lagrangian, even_odds
-from fairmark.learn.sample import Sample
+from fairmark.learn.fair_loss import Lagrangian, even_odds
+from fairmark.model.sample import Sample
 
 
 def sample(label: list[int], cost: list[float], weight: list[float] | None = None) -> Sample:

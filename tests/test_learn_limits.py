@@ -8,8 +8,8 @@ import pytest
 from people import limit, policy
 from sklearn import metrics
 
-from fairmark.learn.limits import WORST, Limits, Rows
-from fairmark.sections.policy import Limit
+from fairmark.learn.policy_limits import WORST, Limits, Rows
+from fairmark.params.policy import Limit
 
 SCORE = np.array([0.9, 0.8, 0.7, 0.2, 0.9, 0.6, 0.3, 0.1])
 LABEL = np.array([1, 1, 0, 0, 1, 0, 1, 0], dtype=np.int8)

@@ -11,10 +11,10 @@ import pytest
 from people import FEATURES, ODD, TRAIN, frames
 
 from fairmark.errors import InputError
-from fairmark.learn import logistic
-from fairmark.learn.encode import Encoder
-from fairmark.learn.logistic import Steps
-from fairmark.learn.sample import Sample
+from fairmark.model import scorecard
+from fairmark.model.encoder import Encoder
+from fairmark.model.sample import Sample
+from fairmark.model.scorecard import Steps
 
 TABLE, _, _ = frames(400)
 ENCODER = Encoder.fit(TABLE, FEATURES, 9)
@@ -22,17 +22,17 @@ MATRIX = ENCODER.transform(TABLE)
 LABEL = TABLE["_label"].to_numpy()
 ROWS = Sample.plain(MATRIX, LABEL, np.random.default_rng(1).random(400) + 0.5)
 SETTINGS = {"c": 2.0}
-CARD = logistic.fit(ROWS, ROWS, ENCODER.columns, SETTINGS, TRAIN)
+CARD = scorecard.fit(ROWS, ROWS, ENCODER.columns, SETTINGS, TRAIN)
 
 
 def test_it_scores_as_the_pipeline_does() -> None:
-    pipeline = logistic.fit_pipeline(ROWS, ENCODER.columns, SETTINGS, TRAIN)
+    pipeline = scorecard.fit_pipeline(ROWS, ENCODER.columns, SETTINGS, TRAIN)
 
     np.testing.assert_allclose(CARD.raw(MATRIX), pipeline.decision_function(MATRIX), atol=1e-9)
 
 
 def test_every_missing_value_at_once_scores_as_the_pipeline_does() -> None:
-    pipeline = logistic.fit_pipeline(ROWS, ENCODER.columns, SETTINGS, TRAIN)
+    pipeline = scorecard.fit_pipeline(ROWS, ENCODER.columns, SETTINGS, TRAIN)
     nothing = np.full((1, len(FEATURES)), np.nan)
 
     np.testing.assert_allclose(CARD.raw(nothing), pipeline.decision_function(nothing), atol=1e-9)
@@ -60,7 +60,7 @@ def test_a_weight_of_two_is_a_row_twice() -> None:
     twice = Sample.plain(np.vstack([matrix, matrix[:50]]), np.r_[label, label[:50]], np.ones(450))
     heavy = Sample.plain(matrix, label, np.where(np.arange(400) < 50, 2.0, 1.0))
 
-    cards = [logistic.fit(rows, rows, columns, SETTINGS, TRAIN) for rows in (twice, heavy)]
+    cards = [scorecard.fit(rows, rows, columns, SETTINGS, TRAIN) for rows in (twice, heavy)]
 
     np.testing.assert_allclose(cards[0].raw(matrix), cards[1].raw(matrix), atol=1e-4)
 
@@ -77,7 +77,7 @@ def test_features_of_one_kind_only_are_enough() -> None:
     for places in ([0, 2], [1]):
         columns = [ENCODER.columns[place] for place in places]
         rows = Sample.plain(MATRIX[:, places], LABEL, np.ones(400))
-        assert np.isfinite(logistic.fit(rows, rows, columns, SETTINGS, TRAIN).raw(rows.matrix)).all()
+        assert np.isfinite(scorecard.fit(rows, rows, columns, SETTINGS, TRAIN).raw(rows.matrix)).all()
 
 
 def test_a_feature_that_is_missing_everywhere_or_constant_has_no_say() -> None:
@@ -87,7 +87,7 @@ def test_a_feature_that_is_missing_everywhere_or_constant_has_no_say() -> None:
     encoder = Encoder.fit(frame, features, 9)
     rows = Sample.plain(encoder.transform(frame), LABEL, np.ones(400))
 
-    scores = logistic.fit(rows, rows, encoder.columns, SETTINGS, TRAIN).raw(rows.matrix)
+    scores = scorecard.fit(rows, rows, encoder.columns, SETTINGS, TRAIN).raw(rows.matrix)
 
     assert scores == pytest.approx(np.full(400, np.log(LABEL.mean() / (1 - LABEL.mean()))), abs=1e-3)
 
@@ -97,7 +97,7 @@ def test_costs_relabel_the_rows_it_learns_from() -> None:
 
     def learnt(gain: float) -> float:
         rows = Sample(MATRIX, LABEL, np.ones(400), np.where(own, gain, 0.0))
-        return float(logistic.fit(rows, rows, ENCODER.columns, SETTINGS, TRAIN).raw(MATRIX)[own].mean())
+        return float(scorecard.fit(rows, rows, ENCODER.columns, SETTINGS, TRAIN).raw(MATRIX)[own].mean())
 
     assert learnt(0.8) > learnt(0.0) + 0.5
 
@@ -106,11 +106,11 @@ def test_relabelling_that_leaves_one_label_is_refused() -> None:
     rows = Sample(MATRIX, LABEL, np.ones(400), np.full(400, 5.0))
 
     with pytest.raises(InputError, match="must leave rows of both labels"):
-        logistic.fit(rows, rows, ENCODER.columns, SETTINGS, TRAIN)
+        scorecard.fit(rows, rows, ENCODER.columns, SETTINGS, TRAIN)
 
 
 def test_a_card_is_what_its_text_says() -> None:
-    assert logistic.load(CARD.dumps(), ENCODER.columns) == CARD
+    assert scorecard.load(CARD.dumps(), ENCODER.columns) == CARD
 
 
 def broken(**changes: Any) -> str:
@@ -137,4 +137,4 @@ STEPS = json.loads(CARD.dumps())["features"]
 )
 def test_anything_but_a_card_of_these_features_is_refused(text: str, match: str) -> None:
     with pytest.raises(InputError, match=match):
-        logistic.load(text, ENCODER.columns)
+        scorecard.load(text, ENCODER.columns)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairmark.learn.mitigation import costs, factors, joined, multipliers, relabel, reweighing
-from fairmark.sections.learning import Step
+from fairmark.params.learn import Step
 
 CONSTRAINTS: dict[str, Any] = {
     "demographic_parity": reductions.DemographicParity,

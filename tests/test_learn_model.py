@@ -12,10 +12,10 @@ from people import FEATURES, TRAIN, chosen, frames
 
 from fairmark.errors import InputError
 from fairmark.files import sha256
-from fairmark.learn.encode import Encoder
-from fairmark.learn.family import FAMILIES
-from fairmark.learn.model import Calibration, Model, digest, probability
-from fairmark.learn.sample import Sample
+from fairmark.model.encoder import Encoder
+from fairmark.model.families import FAMILIES
+from fairmark.model.model import Calibration, Model, digest, probability
+from fairmark.model.sample import Sample
 
 TABLE, _, _ = frames(400)
 

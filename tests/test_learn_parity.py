@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from people import limit, policy
 
 from fairmark.errors import ParamsError
-from fairmark.learn.limits import Limits, Rows
-from fairmark.learn.parity import large, reaches, together
-from fairmark.learn.stretches import Reach
+from fairmark.learn.group_threshold_search import Reach, large, reaches, together
+from fairmark.learn.policy_limits import Limits, Rows
 from fairmark.learn.threshold import EVERYBODY, NOBODY, Goal, choose, cuts
-from fairmark.sections.learning import ByGroup
-from fairmark.sections.policy import Limit, Policy
+from fairmark.params.learn import ByGroup
+from fairmark.params.policy import Limit, Policy
 
 GOALS: list[Goal] = ["accuracy", "balanced_accuracy", "f1"]
 PARITY = ByGroup(attribute="side", constraint="demographic_parity")

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from people import written
 
+from fairmark.data.dataset import read_parts
 from fairmark.errors import InputError
-from fairmark.learn.parts import read_parts
 
 
 def test_a_part_holds_its_rows_and_their_evidence(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairmark.learn.pruning import Mark, bars, is_beaten
-from fairmark.sections.learning import Pruning
+from fairmark.learn.trial import Mark, bars, is_beaten
+from fairmark.params.learn import Pruning
 
 PRUNING = Pruning(rungs=[10, 20], quality=0.01, fairness=0.05)
 

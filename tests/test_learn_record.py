@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fairmark.errors import StateError
-from fairmark.learn.record import Record, key_of
+from fairmark.learn.checkpoint import Record, key_of
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,8 @@ from people import chosen, limit, policy
 from searching import outcome, tune
 
 from fairmark.files import write_csv, write_json
-from fairmark.learn.pruning import Mark
-from fairmark.learn.result import Result
-from fairmark.learn.search import Role, Trial
+from fairmark.learn.search import Result, Role, Trial
+from fairmark.learn.trial import Mark
 
 POINTS = [(0.9, -0.4), (0.85, -0.1), (0.84, 0.02), (0.83, 0.01), (0.80, 0.3), (0.70, 0.3)]
 

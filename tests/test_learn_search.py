@@ -11,12 +11,11 @@ import pytest
 from people import chosen, policy
 from searching import TUNE, formula, outcome, strength_of, tune
 
-from fairmark.learn.pruning import Mark, bars, is_beaten
-from fairmark.learn.record import Record
+from fairmark.learn.checkpoint import Record
 from fairmark.learn.search import Search, Trial, ranked
-from fairmark.learn.trial import Ask, Outcome
+from fairmark.learn.trial import Ask, Mark, Outcome, bars, is_beaten
 from fairmark.learn.workers import Here
-from fairmark.sections.learning import Pruning
+from fairmark.params.learn import Pruning
 
 
 def searched(

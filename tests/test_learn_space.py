@@ -7,7 +7,7 @@ from searching import tune
 
 from fairmark.errors import ParamsError
 from fairmark.learn.space import Space, rungs
-from fairmark.sections.learning import Choice, FloatRange, IntRange
+from fairmark.params.learn import Choice, FloatRange, IntRange
 
 
 def real(low: float, high: float, grid: int = 3, log: bool = False) -> FloatRange:

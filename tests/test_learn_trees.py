@@ -11,7 +11,7 @@ import pytest
 from test_learn_boosted import MODEL
 
 from fairmark.errors import InputError
-from fairmark.learn.trees import END, REST, check
+from fairmark.model.lightgbm_text import END, REST, check
 
 FEATURES = 5
 ODD = [

@@ -7,13 +7,12 @@ import pytest
 from people import TRAIN, chosen, limit, policy, written
 from sklearn import metrics
 
+from fairmark.data.dataset import read_parts
 from fairmark.learn.fit import fit, fitted
-from fairmark.learn.limits import Limits
-from fairmark.learn.parts import read_parts
-from fairmark.learn.pruning import Mark
-from fairmark.learn.ready import ready
-from fairmark.learn.trial import Ask, Outcome, Setup, attempt
-from fairmark.sections.learning import Chosen, Pruning
+from fairmark.learn.policy_limits import Limits
+from fairmark.learn.training_data import ready
+from fairmark.learn.trial import Ask, Mark, Outcome, Setup, attempt
+from fairmark.params.learn import Chosen, Pruning
 
 GIVEN = policy(limit("selection_rate_ratio", "side", at_least=0.5), limit("roc_auc", None, at_least=0.6))
 

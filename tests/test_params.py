@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from fairmark.errors import ParamsError
-from fairmark.params import read_params, read_yaml
+from fairmark.params.read import read_params, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 

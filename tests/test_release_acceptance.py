@@ -7,15 +7,14 @@ from release_folder import git, verdict_on
 from sealing import MINE
 
 from fairmark.errors import FairmarkError, StateError, UndeterminedError, VerificationError
-from fairmark.params import read_params
-from fairmark.release import acceptance
-from fairmark.release.acceptance import Acceptance
-from fairmark.release.assemble import assemble
-from fairmark.release.checks import origin, verify
-from fairmark.release.contents import SEALS
-from fairmark.release.signatures import seal
-from fairmark.release.signatures.tags import set_tag
-from fairmark.release.trace import trace
+from fairmark.params.read import read_params
+from fairmark.release import seal
+from fairmark.release.build import assemble
+from fairmark.release.layout import SEALS
+from fairmark.repo.commit import trace
+from fairmark.signing.git_tags import set_tag
+from fairmark.verify import acceptance, seals, verify
+from fairmark.verify.acceptance import Acceptance
 
 pytest_plugins = ("release_fixtures",)
 pytestmark = pytest.mark.usefixtures("quick_bill")
@@ -35,7 +34,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         by.append(key.public.keyid)  # type: ignore[attr-defined]
         sealing(folder, statement, key)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("fairmark.release.assemble.seal_release", sealed)
+    monkeypatch.setattr("fairmark.release.build.seal_release", sealed)
     return by
 
 
@@ -60,7 +59,7 @@ def broken(name: str, error: FairmarkError, monkeypatch: pytest.MonkeyPatch) -> 
     elif name in SIGNED:
         monkeypatch.setattr(seal, "signed", refuse)
     else:
-        monkeypatch.setattr(origin, name.replace(" ", "_"), refuse)
+        monkeypatch.setattr(seals, name.replace(" ", "_"), refuse)
 
 
 def test_the_facts_are_all_that_verify_tells(working: Path) -> None:
@@ -108,16 +107,16 @@ def test_each_check_that_fails_leaves_nothing(
 def test_a_release_with_another_clones_environment_is_refused_unsigned(
     working: Path, watched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fairmark.release.materials import bill
+    from fairmark.release.sbom import build
 
-    listed = bill.bill
+    listed = build.bill
 
     def of_another(*given: object) -> object:
         made = listed(*given)  # type: ignore[arg-type]
         made["components"] = [each for each in made["components"] if each["name"] != "numpy"]
         return made
 
-    monkeypatch.setattr(bill, "bill", of_another)
+    monkeypatch.setattr(build, "bill", of_another)
     with pytest.raises(VerificationError, match="WRONG bill: "):
         make(working, accepting(working))
     assert list((working / "releases").iterdir()) == []

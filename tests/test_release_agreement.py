@@ -13,9 +13,9 @@ from sealing import taken
 
 from fairmark.errors import VerificationError
 from fairmark.files import write_json, write_text
-from fairmark.learn.group_thresholds import GroupThresholds, Origin
-from fairmark.release.checks import agreement
-from fairmark.release.checks.opened import Opened
+from fairmark.model.group_thresholds import GroupThresholds, Origin
+from fairmark.release.folder import Opened
+from fairmark.verify import consistency
 
 OWN = GroupThresholds(
     attribute="sex",
@@ -41,7 +41,7 @@ def opened(folder: Path, change: Callable[[Any], object] = lambda _: None, *, sw
 
 
 def test_all_thresholds_of_the_model_are_named(tmp_path: Path) -> None:
-    said = agreement.model(opened(tmp_path))
+    said = consistency.model(opened(tmp_path))
 
     assert said.endswith("was measured at its thresholds by sex: Female 0.5, Male 0.5")
 
@@ -60,14 +60,15 @@ def test_measurements_at_others_are_not_those_of_the_model(
     found = opened(tmp_path, change)
 
     with pytest.raises(VerificationError, match=r"measurements.json: must be at its groups' thresholds"):
-        agreement.model(found)
-    assert agreement.judged(found)["outcome"] == "fail"
+        consistency.model(found)
+    assert consistency.judged(found)["outcome"] == "fail"
 
 
 def test_they_are_judged_again_by_what_the_policy_allows(tmp_path: Path) -> None:
     allowed, refused = opened(tmp_path / "one"), opened(tmp_path / "two", switch=False)
 
-    assert agreement.judged(allowed)["outcome"] == "pass"
+    assert consistency.judged(allowed)["outcome"] == "pass"
     assert (
-        "must be by an attribute of policy.protected_at_prediction" in agreement.judged(refused)["faults"][0]
+        "must be by an attribute of policy.protected_at_prediction"
+        in consistency.judged(refused)["faults"][0]
     )

@@ -8,14 +8,12 @@ import pytest
 from promotion_repo import NAME, PEOPLE, digest, promote, repository
 
 from fairmark.errors import StateError
-from fairmark.release.checks.fact import Fact
-from fairmark.release.decisions import aliases
-from fairmark.release.decisions.approvers import read_approvers
-from fairmark.release.decisions.continuity import check
-from fairmark.release.decisions.follow import aligned
-from fairmark.release.decisions.history import history
-from fairmark.release.decisions.promoted import refs
-from fairmark.release.decisions.promotions import allowed
+from fairmark.governance import aliases
+from fairmark.governance.approvers import read_approvers
+from fairmark.governance.history import check, history
+from fairmark.governance.promotion_tags import refs
+from fairmark.governance.promotions import aligned, allowed
+from fairmark.verify.verify import Fact
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's, about itself
 
@@ -43,7 +41,7 @@ def repo(pattern: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def asked(root: Path) -> Any:
-    from fairmark.release.register import mlflow_at
+    from fairmark.release.mlflow_registry import mlflow_at
 
     with mlflow_at(f"sqlite:///{root / 'mlflow.db'}") as mlflow:
         return mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from fairmark.files import write_parquet
-from fairmark.release.rebuilds.apart import apart
+from fairmark.verify.compare import apart
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from promotion_repo import LAST, PEOPLE, START, approval, asked, digest
 from signing import ADA, BOB, CAM, MAKER, approver, key
 
 from fairmark.errors import FairmarkError, RefusedError, UsageError, VerificationError
-from fairmark.release.decisions.approvals import count, keep, kept, signed, weigh
-from fairmark.release.decisions.approvers import Approver, read_approvers
-from fairmark.release.decisions.asked import POLICY
-from fairmark.release.signatures.envelope import opened, seal
+from fairmark.governance.approvals import count, keep, kept, signed, weigh
+from fairmark.governance.approvers import Approver, read_approvers
+from fairmark.governance.request import POLICY
+from fairmark.signing.dsse import opened, seal
 
 KNOWN = read_approvers("\n".join(PEOPLE))
 LATER = START + dt.timedelta(days=30)

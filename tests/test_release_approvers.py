@@ -8,8 +8,8 @@ import pytest
 from signing import ADA, BOB, approver, key
 
 from fairmark.errors import InputError
-from fairmark.release.decisions.approvers import Approver, named, people, read_approvers
-from fairmark.release.signatures.sshsig import ssh_signature
+from fairmark.governance.approvers import Approver, named, people, read_approvers
+from fairmark.signing.git_tags import ssh_signature
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from sealing import MINE
 
-from fairmark.cli import main
+from fairmark.cli.main import main
 from fairmark.errors import UsageError, VerificationError
-from fairmark.release.archives import unpacking
-from fairmark.release.archives.archive import pack, unpacked
-from fairmark.release.signatures.envelope import seal, write_envelope
+from fairmark.release import unpack
+from fairmark.release.pack import pack, unpacked
+from fairmark.signing.dsse import seal, write_envelope
 
 pytest_plugins = ("release_fixtures",)
 
@@ -261,14 +261,14 @@ def test_an_extended_header_that_renames_a_file_is_refused(refused: Callable[[by
 def test_what_grows_far_beyond_its_own_size_is_stopped_on_the_way(
     grows: Callable[[], bytes], refused: Callable[[bytes, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unpacking, "GROWTH", 1)
+    monkeypatch.setattr(unpack, "GROWTH", 1)
     refused(grows(), "got one that grows without end")
 
 
 def test_too_many_files_are_refused(
     refused: Callable[[bytes, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unpacking, "MOST_FILES", 10)
+    monkeypatch.setattr(unpack, "MOST_FILES", 10)
     many = [(f"{TOP}/{k}", b"") for k in range(11)]
 
     refused(_tar(many), "at most 10 files")

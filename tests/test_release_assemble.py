@@ -19,12 +19,12 @@ from release_folder import make_release, verdict_on, write_lock
 from sealing import FORGER, MINE
 
 from fairmark.errors import RefusedError, StateError, UsageError
-from fairmark.params import read_params
-from fairmark.release import assemble as module
-from fairmark.release.assemble import assemble
-from fairmark.release.contents import GATHERED
-from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.trace import trace
+from fairmark.params.read import read_params
+from fairmark.release import build as module
+from fairmark.release.build import assemble
+from fairmark.release.layout import GATHERED
+from fairmark.repo.commit import trace
+from fairmark.signing.keys import SigningKey
 
 pytest_plugins = ("release_fixtures",)
 pytestmark = pytest.mark.usefixtures("quick_bill")
@@ -202,16 +202,16 @@ def test_an_interrupt_leaves_nothing(working: Path, monkeypatch: pytest.MonkeyPa
 
 
 SCRIPT = """
-from fairmark.release.signatures.own import own_key
+from fairmark.signing.key_store import own_key
 import json, resource, sys, time
 from pathlib import Path
 from fairmark.errors import StateError
 from fairmark.release import assemble as module
 from fairmark.release.materials import bill
-from fairmark.params import read_params
-from fairmark.release.contents import GATHERED
-from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.trace import trace
+from fairmark.params.read import read_params
+from fairmark.release.layout import GATHERED
+from fairmark.signing.keys import SigningKey
+from fairmark.repo.commit import trace
 from release_folder import verdict_on
 listed = Path(sys.argv[2]).read_text()
 bill._environment = lambda _: json.loads(listed)

@@ -15,9 +15,9 @@ from release_folder import PARAMS
 from sealing import stated
 
 from fairmark.files import read_json, sha256
-from fairmark.release.contents import SEALS
-from fairmark.release.signatures.attested import bill_statement, verdict_statement
-from fairmark.release.signatures.envelope import canonical
+from fairmark.release.attestations import bill_statement, verdict_statement
+from fairmark.release.layout import SEALS
+from fairmark.signing.dsse import canonical
 
 pytest_plugins = ("release_fixtures",)
 

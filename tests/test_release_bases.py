@@ -7,13 +7,13 @@ import pytest
 from promotion_repo import PEOPLE, digest, git, promote, repository
 from signing import ADA, BOB, MAKER, approver, key
 
-from fairmark.cli import main
+from fairmark.cli.main import main
 from fairmark.errors import RefusedError, UndeterminedError
-from fairmark.release.decisions.loosening import refuse_unless_approved
-from fairmark.release.decisions.release_tags import NOBODY_NAMED, release_tags
-from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.signatures.tags import sign_tag
-from fairmark.release.trails.trail import append
+from fairmark.governance.policy_gate import refuse_unless_approved
+from fairmark.governance.release_tags import NOBODY_NAMED, release_tags
+from fairmark.governance.trail import append
+from fairmark.signing.git_tags import sign_tag
+from fairmark.signing.keys import SigningKey
 
 FORGER = key("a forger")
 

@@ -18,20 +18,20 @@ from release_folder import make_release, verdict_on
 import fairmark
 from fairmark.errors import RefusedError, StateError
 from fairmark.files import sha256, write_json
-from fairmark.learn.model import digest
-from fairmark.params import read_params
-from fairmark.release.materials import bill
-from fairmark.release.materials.distributions import Installed
-from fairmark.release.materials.licences import expression_of
-from fairmark.release.materials.locks import here, locked
-from fairmark.release.trace import trace
+from fairmark.model.model import digest
+from fairmark.params.read import read_params
+from fairmark.release.sbom import build
+from fairmark.release.sbom.installed import Installed
+from fairmark.release.sbom.licences import expression_of
+from fairmark.release.sbom.requirements import here, locked
+from fairmark.repo.commit import trace
 
 pytest_plugins = ("release_fixtures",)
 
 
 def made(root: Path, tools: Path) -> dict[str, Any]:
     params = read_params(root / "params.yaml")
-    return bill.bill(root, trace(root), params, verdict_on(root).to_json(), tools)
+    return build.bill(root, trace(root), params, verdict_on(root).to_json(), tools)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_without_the_tools_environment_the_words_say_how_to_get_it(
     with pytest.raises(
         StateError, match=r"cyclonedx-py: must be installed, got none \(run make \.venv-tools/\.ready"
     ):
-        bill.tools(tmp_path)
+        build.tools(tmp_path)
 
 
 def test_a_tool_that_fails_is_refused(working: Path) -> None:
@@ -193,9 +193,9 @@ def test_a_licence_that_the_policy_forbids_stops_the_release_and_leaves_nothing(
 SHUFFLED = """
 import json, os, random, sys
 from pathlib import Path
-from fairmark.params import read_params
+from fairmark.params.read import read_params
 from fairmark.release.materials import bill
-from fairmark.release.trace import trace
+from fairmark.repo.commit import trace
 
 listing, rng = os.listdir, random.Random(sys.argv[3])
 def shuffled(*given):

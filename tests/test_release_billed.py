@@ -13,8 +13,8 @@ from sealing import renumbered, taken
 import fairmark
 from fairmark.errors import VerificationError
 from fairmark.files import sha256
-from fairmark.release.checks import billed, billed_model
-from fairmark.release.checks.opened import Opened
+from fairmark.release.folder import Opened
+from fairmark.verify import sbom, sbom_model
 
 pytest_plugins = ("release_fixtures",)
 
@@ -224,7 +224,7 @@ def forge(folder: Path, change: Callable[[Bill], object]) -> Opened:
 
 
 def test_an_untouched_bill_holds(small_release: Path) -> None:
-    said = billed.bill(Opened(small_release))
+    said = sbom.bill(Opened(small_release))
 
     assert re.fullmatch(
         r"\d{3} requirements at their locked versions with hash and allowed licence, .*", said
@@ -236,7 +236,7 @@ def test_a_forged_bill_is_caught_and_the_fault_is_named(small_release: Path, wha
     change, fault = FORGED[what]
 
     with pytest.raises(VerificationError, match=fault):
-        billed.bill(forge(small_release, change))
+        sbom.bill(forge(small_release, change))
 
 
 def test_the_application_is_the_one_whose_source_the_statement_names(small_release: Path) -> None:
@@ -249,10 +249,10 @@ def test_the_application_is_the_one_whose_source_the_statement_names(small_relea
     opened = Opened(small_release)
     opened.inputs.update(named)
 
-    billed.bill(opened)
+    sbom.bill(opened)
     opened.inputs["src/fairmark/errors.py"]["digest"]["sha256"] = "0" * 64
     with pytest.raises(VerificationError, match="must be of the source files that the statement names"):
-        billed.bill(opened)
+        sbom.bill(opened)
 
 
 def test_all_faults_are_told_at_once(small_release: Path) -> None:
@@ -261,7 +261,7 @@ def test_all_faults_are_told_at_once(small_release: Path) -> None:
             FORGED[what][0](value)
 
     with pytest.raises(VerificationError) as refused:
-        billed.bill(forge(small_release, change))
+        sbom.bill(forge(small_release, change))
 
     assert len(refused.value.faults) == 5  # the dropped one also leaves references that lead nowhere
     assert all(fault.startswith("sbom.cdx.json: must") or "must" in fault for fault in refused.value.faults)
@@ -279,7 +279,7 @@ def test_what_only_the_signature_protects_is_known(
     small_release: Path, change: Callable[[Bill], object]
 ) -> None:
     """Nothing else in a release says them; the statement's digest of the whole file does."""
-    billed.bill(forge(small_release, change))
+    sbom.bill(forge(small_release, change))
 
 
 def test_any_number_of_the_card_is_noticed_when_it_is_changed(small_release: Path) -> None:
@@ -289,17 +289,17 @@ def test_any_number_of_the_card_is_noticed_when_it_is_changed(small_release: Pat
     for place in rng.sample(range(len(metrics(json.loads(honest)))), 20):
         forged = forge(small_release, lambda v, at=place: metrics(v)[at].update(value="0.123"))  # type: ignore[misc]
         with pytest.raises(VerificationError, match="must be"):
-            billed.bill(forged)
+            sbom.bill(forged)
         path.write_text(honest, encoding="utf-8")
 
 
 def test_another_version_of_fairmark_may_word_the_card_otherwise_and_no_number(
     small_release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(billed_model, "version", lambda _: "0.2.0")
+    monkeypatch.setattr(sbom_model, "version", lambda _: "0.2.0")
 
-    billed.bill(forge(small_release, FORGED["no harms"][0]))
+    sbom.bill(forge(small_release, FORGED["no harms"][0]))
     with pytest.raises(VerificationError, match="recall of sex: Female"):
-        billed.bill(forge(small_release, FORGED["a better measure of a group"][0]))
+        sbom.bill(forge(small_release, FORGED["a better measure of a group"][0]))
     with pytest.raises(VerificationError, match=r"release\.governance"):
-        billed.bill(forge(small_release, FORGED["another steward"][0]))
+        sbom.bill(forge(small_release, FORGED["another steward"][0]))

@@ -4,9 +4,18 @@ import datetime as dt
 
 import pytest
 
-from fairmark.release.decisions.chain import backwards, before_present, breaks, now_in, stages
-from fairmark.release.decisions.promoted import PROMOTE, ROLLBACK, Promotion, Refs
-from fairmark.release.signatures.tags import TagText
+from fairmark.governance.promotion_tags import (
+    PROMOTE,
+    ROLLBACK,
+    Promotion,
+    Refs,
+    backwards,
+    before_present,
+    breaks,
+    now_in,
+    stages,
+)
+from fairmark.signing.git_tags import TagText
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

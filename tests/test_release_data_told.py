@@ -6,8 +6,8 @@ import pytest
 from sealing import taken
 
 from fairmark.errors import VerificationError
-from fairmark.release.checks.data_told import data_card
-from fairmark.release.checks.opened import Opened
+from fairmark.release.folder import Opened
+from fairmark.verify.data_card import data_card
 
 pytest_plugins = ("release_fixtures",)
 

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 from release_folder import git, make_release, write_lock
 from sealing import taken
 
-from fairmark.cli import main
+from fairmark.cli.main import main
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import write_json, write_text
-from fairmark.release.checks.opened import Opened
-from fairmark.release.rebuilds.difference import Part, beyond, changed, compare, measures
-from fairmark.release.rebuilds.rows_between import rows_between
+from fairmark.release.folder import Opened
+from fairmark.verify.release_diff import Part, beyond, changed, compare, measures, rows_between
 
 pytest_plugins = ("release_fixtures",)
 

@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from signing import ADA, BOB, approver, key
 
-from fairmark.release.decisions import direction
-from fairmark.release.decisions.approver_changes import approver_changes
-from fairmark.release.decisions.approvers import read_approvers
-from fairmark.release.decisions.direction import SECTIONS, Change, changes
-from fairmark.sections.policy import Policy
-from fairmark.sections.release import Privacy, Release
+from fairmark.governance.approvers import approver_changes, read_approvers
+from fairmark.judge import policy_diff
+from fairmark.judge.policy_diff import SECTIONS, Change, changes
+from fairmark.params.policy import Policy
+from fairmark.params.release import Privacy, Release
 
 WHOLE = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
 PARAMS: dict[str, Any] = {name: WHOLE[name] for name in SECTIONS}
@@ -205,8 +204,8 @@ def test_every_number_and_word_of_the_sections_has_a_known_way() -> None:
 
     every = {x for kind in (Policy, Release, Privacy) for x in leaves(kind, kind.__name__.lower())}
     known = set().union(
-        direction.LOOSER_UP, direction.LOOSER_DOWN, direction.LOOSER_LONG, direction.LOOSER_SHORT,
-        direction.LOOSER_WORD, direction.WORDS, direction.NAMED, direction.WAIVING,
+        policy_diff.LOOSER_UP, policy_diff.LOOSER_DOWN, policy_diff.LOOSER_LONG, policy_diff.LOOSER_SHORT,
+        policy_diff.LOOSER_WORD, policy_diff.WORDS, policy_diff.NAMED, policy_diff.WAIVING,
     )  # fmt: skip
     words = {place for place in every if place.startswith("release.governance.")}
 

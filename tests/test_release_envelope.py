@@ -18,17 +18,9 @@ from securesystemslib.signer._key import SSlibKey
 from signing import ADA, BOB, CAM
 
 from fairmark.errors import FairmarkError, InputError, VerificationError
-from fairmark.release.signatures.envelope import (
-    canonical,
-    opened,
-    pae,
-    read_envelope,
-    seal,
-    signers,
-    write_envelope,
-)
-from fairmark.release.signatures.keyfile import signed
-from fairmark.release.signatures.keys import ORDER, SigningKey, lowered
+from fairmark.signing.dsse import canonical, opened, pae, read_envelope, seal, signers, write_envelope
+from fairmark.signing.key_file import signed
+from fairmark.signing.keys import ORDER, SigningKey, lowered
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)

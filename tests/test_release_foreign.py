@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairmark.errors import InputError
-from fairmark.release import foreign
-from fairmark.release.foreign import foreign_bytes, foreign_json, foreign_yaml, strict_yaml
+from fairmark.repo import untrusted
+from fairmark.repo.untrusted import foreign_bytes, foreign_json, foreign_yaml, strict_yaml
 
 DEEP = 100_000
 
@@ -96,7 +96,7 @@ def test_links_pipes_folders_and_nothing_are_not_read(tmp_path: Path) -> None:
 
 
 def test_a_file_past_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign, "LIMIT_BYTES", 10)
+    monkeypatch.setattr(untrusted, "LIMIT_BYTES", 10)
     (tmp_path / "a.json").write_text("1" * 11)
 
     with pytest.raises(InputError, match="must have at most 10 bytes, got 11"):

@@ -16,12 +16,12 @@ from flows_repo import call, commit, eventually
 from release_folder import git
 
 from fairmark.errors import StateError, UsageError
-from fairmark.params import Params, read_params
-from fairmark.release.people import forget as forgetting
-from fairmark.release.people.forget import RECORD, forget, restore
-from fairmark.release.people.learnt import learnt, purge
-from fairmark.release.people.retention import overdue
-from fairmark.release.trails import trail
+from fairmark.governance import trail
+from fairmark.params.read import Params, read_params
+from fairmark.privacy import erase as forgetting
+from fairmark.privacy.affected import learnt, purge
+from fairmark.privacy.erase import RECORD, forget, restore
+from fairmark.privacy.retention import overdue
 
 ROOT = Path(__file__).parents[1]
 DAY = dt.date(2026, 11, 23)
@@ -230,8 +230,8 @@ def alone(root: Path) -> bool:
 def test_a_kill_at_any_moment_is_put_right_by_the_next_call(root: Path) -> None:
     before = state(root)
     code = (
-        "import datetime as dt, sys; from pathlib import Path; from fairmark.params import read_params\n"
-        "from fairmark.release.people.forget import forget; r = Path(sys.argv[1])\n"
+        "import datetime as dt, sys; from pathlib import Path; from fairmark.params.read import read_params\n"
+        "from fairmark.privacy.erase import forget; r = Path(sys.argv[1])\n"
         "print('go', flush=True)\n"
         "forget(r, ['3'], 'x', read_params(r / 'params.yaml'), dt.date(2026, 11, 23)); print('done')"
     )

@@ -8,11 +8,10 @@ from promotion_repo import git as plain
 from promotion_repo import repository
 
 from fairmark.errors import StateError
-from fairmark.release import trace
-from fairmark.release.decisions.loosening import compare
-from fairmark.release.decisions.policy_base import authors
-from fairmark.release.git import git
-from fairmark.release.trails.chained import check_remote
+from fairmark.governance.policy_gate import authors, compare
+from fairmark.governance.verify_trail import check_remote
+from fairmark.repo import commit as trace
+from fairmark.repo.git import git
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from release_folder import model
 
 from fairmark.errors import StateError
 from fairmark.files import write_text
-from fairmark.learn.model import digest
-from fairmark.release.hashes import (
+from fairmark.model.model import digest
+from fairmark.repo.dvc_files import (
     address,
     check_workspace,
     data_outputs,

@@ -13,11 +13,11 @@ from release_folder import git
 from signing import ADA
 
 from fairmark.errors import StateError, UsageError
-from fairmark.release.signatures.envelope import opened, seal, signers
-from fairmark.release.signatures.keys import SigningKey, read_public
-from fairmark.release.signatures.modelsig import accepted, write_model_seal
-from fairmark.release.signatures.own import own_key, own_public, public_place
-from fairmark.release.signatures.tags import sign_tag, tag_signer
+from fairmark.signing.dsse import opened, seal, signers
+from fairmark.signing.git_tags import sign_tag, tag_signer
+from fairmark.signing.key_store import own_key, own_public, public_place
+from fairmark.signing.keys import SigningKey, read_public
+from fairmark.signing.model_signature import accepted, write_model_seal
 
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so")
 URI = "hsm:2?label=fairmark"

@@ -19,13 +19,11 @@ from promotion_repo import (
 from signing import ADA, BOB, CAM, MAKER, approver, key
 
 from fairmark.errors import UsageError
-from fairmark.release.checks.fact import Fact
-from fairmark.release.decisions.approvers import read_approvers
-from fairmark.release.decisions.continuity import check
-from fairmark.release.decisions.follow import note
-from fairmark.release.decisions.history import History, history, on
-from fairmark.release.decisions.promoted import ROLLBACK, refs
-from fairmark.release.decisions.promotions import allowed
+from fairmark.governance.approvers import read_approvers
+from fairmark.governance.history import History, check, history, on
+from fairmark.governance.promotion_tags import ROLLBACK, refs
+from fairmark.governance.promotions import allowed, note
+from fairmark.verify.verify import Fact
 
 TODAY = dt.date(2026, 11, 23)
 
@@ -63,7 +61,7 @@ def wrong(found: dict[str, Fact]) -> set[str]:
 
 def rewrite(root: Path, tag: str) -> None:
     """Set a tag anew by the same key, with other words."""
-    from fairmark.release.signatures.tags import read_tag
+    from fairmark.signing.git_tags import read_tag
 
     seen = read_tag(root, tag)
     git(root, "tag", "-d", tag)

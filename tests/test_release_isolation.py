@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from flows_repo import eventually
 
-from fairmark.release.rebuilds import isolation, programs
-from fairmark.release.rebuilds.isolation import Isolation, impossible
+from fairmark.repo import isolation, process
+from fairmark.repo.isolation import Isolation, impossible
 
 HOSTILE = r"""
 import json, os, pathlib, socket, subprocess, sys, time
@@ -99,7 +99,7 @@ def test_a_hostile_stage_reaches_nothing(
     words = [sys.executable, "-I", "-c", HOSTILE, str(key), str(listening), str(os.getpid())]
     apart = Isolation(place, (Path(sys.prefix),))
     command = apart.command(words, place, {"GIVEN": "1"}, kept=[place / "kept"])
-    ended = programs.run(command, place)
+    ended = process.run(command, place)
 
     assert ended.code == 0, ended.lines
     found = json.loads((place / "found.json").read_text())
@@ -117,8 +117,8 @@ def test_a_hostile_stage_reaches_nothing(
 def test_how_a_program_ends_and_what_it_says_come_through(place: Path) -> None:
     apart = Isolation(place)
 
-    assert programs.run(apart.command(["/bin/sh", "-c", "echo a; exit 7"], place), place) == (7, ["a"])
-    assert programs.run(apart.command(["/bin/sh", "-c", "kill -9 $$"], place), place).code == 137
+    assert process.run(apart.command(["/bin/sh", "-c", "echo a; exit 7"], place), place) == (7, ["a"])
+    assert process.run(apart.command(["/bin/sh", "-c", "kill -9 $$"], place), place).code == 137
     assert sorted(path.name for path in place.iterdir()) == []
 
 
@@ -132,11 +132,11 @@ def test_too_much_memory_time_or_too_many_processes_end_it(place: Path) -> None:
     fork = "import os, time\nfor _ in range(99):\n if os.fork() == 0:\n  time.sleep(9)\ntime.sleep(9)"
     eat = "a = [bytearray(b'x') * (10 << 20) for _ in range(60)]; import time; time.sleep(9)"
 
-    ended = programs.run(greedy.command([*python, eat], place), place)
+    ended = process.run(greedy.command([*python, eat], place), place)
     assert ended.code == 137
     assert ended.lines[-1] == "isolation: must take at most 0.2 GiB of memory, got more: ended"
-    assert programs.run(slow.command([*python, "while True: pass"], place), place).code == 137
-    last = programs.run(few.command([*python, fork], place), place).lines[-1]
+    assert process.run(slow.command([*python, "while True: pass"], place), place).code == 137
+    last = process.run(few.command([*python, fork], place), place).lines[-1]
     assert "BlockingIOError" in last or last == "isolation: must take at most 20 processes, got more: ended"
 
 

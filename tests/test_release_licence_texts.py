@@ -4,9 +4,8 @@ from importlib.metadata import distribution, distributions
 
 import pytest
 
-from fairmark.release.materials.licence_metadata import FILE
-from fairmark.release.materials.licence_texts import phrase, recognised
-from fairmark.release.materials.spdx import spdx
+from fairmark.release.sbom.licence_texts import phrase, recognised, spdx
+from fairmark.release.sbom.licences import FILE
 
 MIT = """\
 Copyright (c) 2020 Somebody

@@ -8,13 +8,13 @@ import pytest
 from release_folder import ROOT
 
 from fairmark.errors import ParamsError, RefusedError
-from fairmark.params import read_params
-from fairmark.release.materials.distributions import Installed
-from fairmark.release.materials.libraries import library
-from fairmark.release.materials.licences import check, entry, expression_of, judge
-from fairmark.release.materials.locks import here, locked
-from fairmark.release.materials.spdx import spdx
-from fairmark.sections.release import LicenceException, Licences
+from fairmark.params.read import read_params
+from fairmark.params.release import LicenceException, Licences
+from fairmark.release.sbom.installed import Installed
+from fairmark.release.sbom.libraries import library
+from fairmark.release.sbom.licence_texts import spdx
+from fairmark.release.sbom.licences import check, entry, expression_of, judge
+from fairmark.release.sbom.requirements import here, locked
 
 pytest_plugins = ("release_fixtures",)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fairmark.errors import InputError
-from fairmark.release.materials.locks import MARKERS, here, locked, normal
+from fairmark.release.sbom.requirements import MARKERS, here, locked, normal
 
 TEXT = """\
 # a comment

@@ -11,20 +11,13 @@ from promotion_repo import PEOPLE, git, repository
 from sealing import MINE
 from signing import ADA, BOB, CAM, MAKER, approver, key
 
-from fairmark.cli import main
+from fairmark.cli.main import main
 from fairmark.errors import ParamsError, RefusedError, StateError, UsageError, VerificationError
-from fairmark.release.decisions.approvals import keep, signed
-from fairmark.release.decisions.approver_changes import approver_changes
-from fairmark.release.decisions.approvers import FILE, read_approvers
-from fairmark.release.decisions.loosening import (
-    ALONE,
-    Repository,
-    compare,
-    policy_digest,
-    refuse_unless_approved,
-)
-from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.signatures.tags import sign_tag
+from fairmark.governance.approvals import keep, signed
+from fairmark.governance.approvers import FILE, approver_changes, read_approvers
+from fairmark.governance.policy_gate import ALONE, Repository, compare, policy_digest, refuse_unless_approved
+from fairmark.signing.git_tags import sign_tag
+from fairmark.signing.keys import SigningKey
 
 SOON = dt.datetime.now(tz=dt.UTC).date() + dt.timedelta(days=30)
 
@@ -269,7 +262,7 @@ def test_who_signed_the_commit_of_the_change_does_not_count(repo: Path, tmp_path
 def test_who_makes_the_release_does_not_count(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loosen(repo)
     approve(repo, BOB)
-    monkeypatch.setattr("fairmark.release.signatures.own.own_public", lambda: BOB.public)
+    monkeypatch.setattr("fairmark.signing.key_store.own_public", lambda: BOB.public)
 
     assert compare(repo).stands
     with pytest.raises(RefusedError, match=r"got the key that made policy of loans"):
@@ -377,7 +370,7 @@ def test_an_approval_of_another_name_is_none(repo: Path) -> None:
     loosen(repo)
     from dataclasses import replace
 
-    from fairmark.release.decisions.approvals import weigh
+    from fairmark.governance.approvals import weigh
 
     found, now = compare(repo), dt.datetime.now(tz=dt.UTC)
     other = replace(found.asked, name="loans-v0.1.0")

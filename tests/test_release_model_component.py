@@ -8,11 +8,11 @@ from bill_schema import validator, whole
 from release_folder import verdict_on
 
 from fairmark.files import read_json
-from fairmark.params import Params, read_params
-from fairmark.release.materials.data_component import data_component, is_table, sensitive
-from fairmark.release.materials.model_component import metrics, model_component
-from fairmark.sections.learning import Step
-from fairmark.sections.release import EnvironmentalCost
+from fairmark.params.learn import Step
+from fairmark.params.read import Params, read_params
+from fairmark.params.release import EnvironmentalCost
+from fairmark.release.sbom.data import data_component, is_table, sensitive
+from fairmark.release.sbom.model import metrics, model_component
 
 pytest_plugins = ("release_fixtures",)
 

@@ -14,7 +14,7 @@ from model_signing._signing import signing as library
 from signing import ADA, BOB
 
 from fairmark.errors import InputError, StateError, VerificationError
-from fairmark.release.signatures.modelsig import (
+from fairmark.signing.model_signature import (
     accepted,
     hint,
     model_statement,
@@ -100,7 +100,7 @@ def test_every_byte_counts(folder: Path) -> None:
 
 def holds(path: Path, named: str) -> bool:
     """Return whether the signature is ADA's, and of what it said before."""
-    from fairmark.release.signatures.envelope import signers
+    from fairmark.signing.dsse import signers
 
     try:
         envelope, _, found = read_model_seal(path)

@@ -13,10 +13,10 @@ from tamper import restate
 
 from fairmark.errors import RefusedError, VerificationError
 from fairmark.files import write_json, write_parquet, write_text
-from fairmark.params import read_params
-from fairmark.release.checks.opened import Opened
-from fairmark.release.checks.personal import Shown, counted, personal, shown, smallest_leaf
-from fairmark.release.people import rowlevel
+from fairmark.params.read import read_params
+from fairmark.release import leak_scan
+from fairmark.release.folder import Opened
+from fairmark.verify.privacy import Shown, counted, personal, shown, smallest_leaf
 
 pytest_plugins = ("release_fixtures",)
 ALLOWED = {"decisions_shown": 3, "smallest_leaf": 20, "smallest_cell": 5}
@@ -200,7 +200,7 @@ def held(gathered: tuple[Path, Path], **privacy: Any) -> None:
     """Ask whether the draft may be released under the params with these changes."""
     root, folder = gathered
     params = read_params(root / "params.yaml")
-    rowlevel.refuse(
+    leak_scan.refuse(
         root, folder, params.model_copy(update={"privacy": params.privacy.model_copy(update=privacy)})
     )
 

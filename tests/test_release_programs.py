@@ -10,7 +10,7 @@ import pytest
 from flows_repo import eventually, gone, living
 
 from fairmark.errors import StateError
-from fairmark.release.rebuilds.programs import need, run
+from fairmark.repo.process import need, run
 
 LASTING = "import subprocess, sys; print('on', flush=True); subprocess.run(['sleep', '{seconds}'])"
 
@@ -42,7 +42,7 @@ def test_an_error_on_the_way_ends_the_program_and_its_children(tmp_path: Path) -
 def test_killed_it_leaves_nothing_running(tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
-from fairmark.release.rebuilds.programs import run
+from fairmark.repo.process import run
 run([{sys.executable!r}, "-c", {LASTING.format(seconds="987.75")!r}], Path({str(tmp_path)!r}))
 """
     with subprocess.Popen([sys.executable, "-c", code]) as killed:

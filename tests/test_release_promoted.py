@@ -8,10 +8,9 @@ from promotion_repo import NAME, PEOPLE, START, approval, digest, git, promote, 
 from signing import ADA, BOB
 
 from fairmark.errors import UsageError
-from fairmark.release.decisions.approvers import read_approvers
-from fairmark.release.decisions.promoted import check_stage, message, one_line, refs
-from fairmark.release.signatures.signed_by import claimed_key
-from fairmark.release.signatures.tags import read_tag, tag_signer
+from fairmark.governance.approvers import read_approvers
+from fairmark.governance.promotion_tags import check_stage, message, one_line, refs
+from fairmark.signing.git_tags import claimed_key, read_tag, tag_signer
 
 
 @pytest.fixture(scope="module")

@@ -15,23 +15,22 @@ from promotion_repo import promote as set_past_fairmark
 from release_folder import git, write_lock
 from signing import ADA, BOB, CAM, approver, key, pem
 
-from fairmark.cli import main
+from fairmark.cli.main import main
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
 from fairmark.files import read_json
+from fairmark.governance.approvals import keep, kept, signed
+from fairmark.governance.approvers import FILE, read_approvers
+from fairmark.governance.promotions import promote, refuse_lapsed, rollback
+from fairmark.governance.request import candidate, find
+from fairmark.governance.trail import entries
 from fairmark.judge.verdict import judge
-from fairmark.params import read_params
-from fairmark.release.assemble import assemble
-from fairmark.release.decisions.approvals import keep, kept, signed
-from fairmark.release.decisions.approvers import FILE, read_approvers
-from fairmark.release.decisions.asked import candidate, find
-from fairmark.release.decisions.lapsed import refuse_lapsed
-from fairmark.release.decisions.promotions import promote, rollback
-from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.signatures.own import own_key
-from fairmark.release.signatures.tags import read_tag, sign_tag
+from fairmark.params.read import read_params
+from fairmark.release.build import assemble
 from fairmark.release.statement import release_digest
-from fairmark.release.trace import tag_release, trace
-from fairmark.release.trails.trail import entries
+from fairmark.repo.commit import tag_release, trace
+from fairmark.signing.git_tags import read_tag, sign_tag
+from fairmark.signing.key_store import own_key
+from fairmark.signing.keys import SigningKey
 
 pytest_plugins = ("release_fixtures",)
 pytestmark = pytest.mark.slow
@@ -167,7 +166,7 @@ def test_an_approved_release_is_promoted_by_a_tag_that_git_and_gto_read(root: Pa
 
 
 def test_the_audit_trail_tells_of_it_and_the_next_one_names_its_head(root: Path) -> None:
-    from fairmark.release.trails.trail import head
+    from fairmark.governance.trail import head
 
     approve(root, "v0.1.0", BOB)
     first = to(root, "staging", "v0.1.0")
@@ -231,7 +230,7 @@ def test_a_promotion_asks_whether_the_verdict_stands_today(
     approve(root, "v0.2.0", BOB, CAM)
     late = SOON + dt.timedelta(days=1)
     monkeypatch.setattr(
-        "fairmark.release.decisions.promotions.refuse_lapsed",
+        "fairmark.governance.promotions.refuse_lapsed",
         lambda folder, _: refuse_lapsed(folder, at(late)),
     )
 
@@ -317,7 +316,7 @@ def test_a_clock_behind_the_last_promotion_is_told(root: Path, monkeypatch: pyte
     monkeypatch.setenv("GIT_COMMITTER_DATE", f"{int(dt.datetime.now(tz=dt.UTC).timestamp()) + 200} +0000")
     to(root, "staging", "v0.1.0")
     monkeypatch.delenv("GIT_COMMITTER_DATE")
-    monkeypatch.setattr("fairmark.release.decisions.turn._PATIENCE_S", 0.1)
+    monkeypatch.setattr("fairmark.governance.promotions._PATIENCE_S", 0.1)
 
     with pytest.raises(StateError, match="clock: must be past loans#staging#1, set at"):
         to(root, "production", "v0.1.0")
@@ -362,7 +361,7 @@ def test_where_every_key_that_may_sign_tags_has_ended_nobody_promotes(
 
 
 def test_one_promotion_runs_at_a_time(root: Path) -> None:
-    from fairmark.release.decisions.turn import alone
+    from fairmark.governance.promotions import alone
 
     approve(root, "v0.1.0", BOB)
     with alone(root), pytest.raises(StateError, match="must have one promotion at a time"):

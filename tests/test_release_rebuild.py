@@ -11,15 +11,16 @@ import pytest
 from release_folder import STAGES, git, make_release
 from signing import ADA
 
-from fairmark.cli import main
+from fairmark.cli.main import main
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import read_json, write_json, write_text
-from fairmark.release.rebuilds import environment, programs
-from fairmark.release.rebuilds.environment import Environment
-from fairmark.release.rebuilds.programs import Ended, Say
-from fairmark.release.rebuilds.programs import run as really
-from fairmark.release.rebuilds.rebuild import Rebuild, Rebuilt, check_first
-from fairmark.release.signatures.own import own_public
+from fairmark.repo import process
+from fairmark.repo.process import Ended, Say
+from fairmark.repo.process import run as really
+from fairmark.signing.key_store import own_public
+from fairmark.verify import environment
+from fairmark.verify.environment import Environment
+from fairmark.verify.rebuild import Rebuild, Rebuilt, check_first
 
 pytest_plugins = ("release_fixtures",)
 
@@ -285,7 +286,7 @@ def test_what_it_was_made_on_stands_in_its_tag_and_its_bill(release: Path) -> No
 def test_a_person_and_a_script_are_told(
     release: Path, stages: Stages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(programs, "run", stages)
+    monkeypatch.setattr(process, "run", stages)
     words = ["rebuild", "loans@v0.2.0", "--clone", str(release.parents[1]), "--here", "--unsafe-here"]
 
     assert main(words) == 0
@@ -302,7 +303,7 @@ def test_a_person_and_a_script_are_told(
 def test_it_is_made_in_an_empty_folder_alone(
     release: Path, stages: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(programs, "run", stages)
+    monkeypatch.setattr(process, "run", stages)
     words = ["rebuild", str(release), "--here", "--unsafe-here", "--into", str(tmp_path / "into")]
 
     assert main(words) == 0

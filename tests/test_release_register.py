@@ -18,11 +18,11 @@ from sealing import forge
 
 from fairmark.errors import StateError
 from fairmark.files import sha256
-from fairmark.params import read_params
-from fairmark.release.hashes import address
-from fairmark.release.register import Registered, _key, _make_whole, _params, refuse_unready, register
+from fairmark.params.read import read_params
+from fairmark.release.mlflow_registry import Registered, _key, _make_whole, _params, refuse_unready, register
 from fairmark.release.statement import release_digest
-from fairmark.release.trace import trace
+from fairmark.repo.commit import trace
+from fairmark.repo.dvc_files import address
 
 pytest_plugins = ("release_fixtures",)
 PASS: Any = SimpleNamespace(outcome="pass", state="pass")

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from fairmark.data.table import prepared
+from fairmark.data.prepare import prepared
 from fairmark.errors import InputError, StateError
-from fairmark.params import typed
-from fairmark.release.people.rows import counts, find, without
-from fairmark.sections.table import Prepare
+from fairmark.params.prepare import Prepare
+from fairmark.params.read import typed
+from fairmark.privacy.raw_rows import counts, find, without
 
 ROOT = Path(__file__).parents[1]
 RAW: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["prepare"]

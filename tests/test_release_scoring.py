@@ -10,9 +10,9 @@ import pytest
 from release_folder import PARAMS, PLAIN, SCHEMA, model, rows
 
 from fairmark.files import write_json
-from fairmark.learn.group_thresholds import GroupThresholds, Origin
-from fairmark.learn.model import Model
-from fairmark.release import register
+from fairmark.model.group_thresholds import GroupThresholds, Origin
+from fairmark.model.model import Model
+from fairmark.release import mlflow_registry
 from fairmark.yaml12 import format_yaml
 
 SEX = Origin(column="sex", kind="categorical", edges=None, pair=None)
@@ -43,9 +43,9 @@ def served(folder: Path, made: Model) -> Any:
     made.save(folder / "model")
     mlflow.pyfunc.save_model(
         folder / "saved",
-        python_model=str(Path(register.__file__).with_name("scoring.py")),
-        artifacts=register.artifacts(folder),
-        signature=register._signature(mlflow, folder),
+        python_model=str(Path(mlflow_registry.__file__).with_name("scoring.py")),
+        artifacts=mlflow_registry.artifacts(folder),
+        signature=mlflow_registry._signature(mlflow, folder),
         pip_requirements=[],
     )
     return mlflow.pyfunc.load_model(str(folder / "saved"))

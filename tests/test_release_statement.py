@@ -11,12 +11,12 @@ from release_folder import PARAMS, git, verdict_on
 from sealing import FORGER, MINE
 
 from fairmark.files import sha256
-from fairmark.params import read_params
-from fairmark.release.contents import SEALS
-from fairmark.release.hashes import address, folder_address
-from fairmark.release.signatures.envelope import seal, write_envelope
+from fairmark.params.read import read_params
+from fairmark.release.layout import SEALS
 from fairmark.release.statement import release_digest, state
-from fairmark.release.trace import trace
+from fairmark.repo.commit import trace
+from fairmark.repo.dvc_files import address, folder_address
+from fairmark.signing.dsse import seal, write_envelope
 
 pytest_plugins = ("release_fixtures",)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sealing import FORGER, MINE
 
-from fairmark.release.signatures.tags import sign_tag
 from fairmark.release.statement import release_digest
+from fairmark.signing.git_tags import sign_tag
 
 pytest_plugins = ("release_fixtures",)
 

@@ -10,9 +10,8 @@ from release_folder import git
 from signing import ADA, BOB
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.release.signatures.sshsig import _mpint, ssh_signature
-from fairmark.release.signatures.tags import parse_tag, read_tag, sign_tag, tag_signer
-from fairmark.release.trace import tagged_statement
+from fairmark.repo.commit import tagged_statement
+from fairmark.signing.git_tags import _mpint, parse_tag, read_tag, sign_tag, ssh_signature, tag_signer
 
 TAG = "loans@v0.1.0"
 
@@ -269,7 +268,7 @@ def test_a_tagger_of_a_year_beyond_all_calendars_is_refused(tmp_path: Path) -> N
 
 
 def test_a_full_disk_is_not_said_of_the_signature(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fairmark.release.signatures import tags
+    from fairmark.signing import git_tags
 
     sign_tag(root, TAG, "HEAD", "x", ADA)
 
@@ -279,8 +278,8 @@ def test_a_full_disk_is_not_said_of_the_signature(root: Path, monkeypatch: pytes
             return subprocess.CompletedProcess(words, 1, "", said)
         return before(place, *words)
 
-    from fairmark.release.git import git as before
+    from fairmark.repo.git import git as before
 
-    monkeypatch.setattr(tags, "git", full)
+    monkeypatch.setattr(git_tags, "git", full)
     with pytest.raises(StateError, match="disk: must have room"):
         tag_signer(root, TAG, [ADA.public.allowed("ada")])

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from release_folder import git
 
-from fairmark.cli import main
+from fairmark.cli.main import main
 from fairmark.errors import StateError, UsageError, VerificationError
-from fairmark.release.archives.archive import pack
-from fairmark.release.archives.target import found
-from fairmark.release.decisions.asked import find
+from fairmark.governance.request import find
+from fairmark.release.locate import found
+from fairmark.release.pack import pack
 
 pytest_plugins = ("release_fixtures",)
 

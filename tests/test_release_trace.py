@@ -10,9 +10,7 @@ from release_folder import git
 from sealing import MINE
 
 from fairmark.errors import StateError, UsageError
-from fairmark.release.machine import made_on
-from fairmark.release.signatures.tags import read_tag, tag_signer
-from fairmark.release.trace import (
+from fairmark.repo.commit import (
     check_version,
     committed_file,
     known,
@@ -23,6 +21,8 @@ from fairmark.release.trace import (
     tagged_statement,
     trace,
 )
+from fairmark.repo.machine import made_on
+from fairmark.signing.git_tags import read_tag, tag_signer
 
 pytest_plugins = ("release_fixtures",)
 SEAL = "ab" * 32

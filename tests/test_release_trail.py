@@ -15,10 +15,10 @@ import pytest
 from release_folder import git
 
 from fairmark.errors import InputError, StateError, VerificationError
-from fairmark.release.people.retention import cut
-from fairmark.release.signatures.keys import SigningKey
-from fairmark.release.signatures.own import own_key
-from fairmark.release.trails import chained, trail
+from fairmark.governance import trail, verify_trail
+from fairmark.privacy.retention import cut
+from fairmark.signing.key_store import own_key
+from fairmark.signing.keys import SigningKey
 
 ENTRY: dict[str, Any] = {"who": {"name": "Ada"}, "what": {"action": "began"}, "outcome": "began"}
 
@@ -75,7 +75,7 @@ def replaced(root: Path, kept: list[dict[str, Any]]) -> None:
 def test_an_empty_trail_has_no_head_and_no_entries(root: Path) -> None:
     assert trail.head(root) is None
     assert trail.entries(root) == []
-    assert chained.check(root).last == 0
+    assert verify_trail.check(root).last == 0
 
 
 def test_entries_are_numbered_and_each_names_the_one_before_by_its_sha256(root: Path) -> None:
@@ -135,7 +135,7 @@ def test_many_writers_at_once_lose_nothing(root: Path) -> None:
     started = [subprocess.Popen([sys.executable, "-c", code, str(root)]) for _ in range(4)]
 
     assert [each.wait(60) for each in started] == [0] * 4
-    assert chained.check(root).last == 20
+    assert verify_trail.check(root).last == 20
 
 
 def test_a_writer_that_takes_no_lock_of_ours_is_not_overwritten(
@@ -204,9 +204,9 @@ def test_a_key_vouches_for_its_last_entry_and_all_before_it(root: Path) -> None:
     (key.path or root).rename(root / "away")
     written(root, 1)
 
-    found = chained.check(root, [key.public])
+    found = verify_trail.check(root, [key.public])
     assert (found.vouched, found.last, found.signers) == (3, 4, {key.public.keyid: 1})
-    assert chained.check(root).strangers == {key.public.keyid: 1}
+    assert verify_trail.check(root).strangers == {key.public.keyid: 1}
 
 
 # ------------------------------------------------------------------ told
@@ -236,11 +236,11 @@ def doubled(kept: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_an_entry_edited_moved_dropped_or_repeated_is_told(root: Path, change: Any) -> None:
     kept = written(root, 5)
     replaced(root, kept)
-    chained.check(root)  # no false alarm
+    verify_trail.check(root)  # no false alarm
     replaced(root, change(kept))
 
     with pytest.raises(VerificationError, match=r"entry [234]"):
-        chained.check(root)
+        verify_trail.check(root)
 
 
 def test_an_edit_with_the_chain_mended_after_it_is_told_by_the_signatures(
@@ -251,9 +251,9 @@ def test_an_edit_with_the_chain_mended_after_it_is_told_by_the_signatures(
     kept[2]["previous"] = trail.digest(kept[1])
     replaced(root, kept)
 
-    chained.checked(trail.entries(root))  # the chain alone can't tell
+    verify_trail.checked(trail.entries(root))  # the chain alone can't tell
     with pytest.raises(VerificationError, match=r"entry 2: must be signed by key(.|\n)*entry 3"):
-        chained.check(root, [key.public])
+        verify_trail.check(root, [key.public])
 
 
 def test_signatures_taken_off_leave_nobody_who_vouches(root: Path, key: SigningKey) -> None:
@@ -262,7 +262,7 @@ def test_signatures_taken_off_leave_nobody_who_vouches(root: Path, key: SigningK
     bare[1]["previous"] = trail.digest(bare[0])
     replaced(root, bare)
 
-    assert chained.check(root, [key.public]).vouched == 0
+    assert verify_trail.check(root, [key.public]).vouched == 0
 
 
 def test_a_tag_that_names_a_later_head_tells_a_shortened_trail(root: Path) -> None:
@@ -270,11 +270,11 @@ def test_a_tag_that_names_a_later_head_tells_a_shortened_trail(root: Path) -> No
     who = ("-c", "user.name=x", "-c", "user.email=x")
     note = f"x\n\nTrail: {trail.digest(kept[2])}\n"
     git(root, *who, "tag", "-a", "-m", note, "loans#production#1", trail.REF)
-    chained.check(root)
+    verify_trail.check(root)
     replaced(root, kept[:2])
 
     with pytest.raises(VerificationError, match="tag loans#production#1: must name an entry"):
-        chained.check(root)
+        verify_trail.check(root)
 
 
 def test_a_new_clone_without_the_trail_is_told_how_to_fetch_it(root: Path, tmp_path: Path) -> None:
@@ -288,22 +288,22 @@ def test_a_new_clone_without_the_trail_is_told_how_to_fetch_it(root: Path, tmp_p
     with pytest.raises(
         StateError, match=r"must be here, .*1 of the tags .*\(git fetch REMOTE refs/fairmark/trail"
     ):
-        chained.check(clone)
+        verify_trail.check(clone)
     git(clone, "fetch", "-q", "origin", f"{trail.REF}:{trail.REF}")
-    assert chained.check(clone).last == 3
+    assert verify_trail.check(clone).last == 3
 
 
 def test_an_export_tells_what_the_trail_has_lost(root: Path, tmp_path: Path) -> None:
     kept = written(root, 3)
     path = tmp_path / "trail.jsonl"
     path.write_bytes(b"".join(trail.canonical(entry) + b"\n" for entry in kept))
-    seen = chained.read_export(path)
-    chained.compare(kept, seen, "trail.jsonl")
+    seen = verify_trail.read_export(path)
+    verify_trail.compare(kept, seen, "trail.jsonl")
 
     with pytest.raises(VerificationError, match="must hold entries 3 to 3"):
-        chained.compare(kept[:2], seen, "trail.jsonl")
+        verify_trail.compare(kept[:2], seen, "trail.jsonl")
     with pytest.raises(VerificationError, match=r"entry 2: must be the one in trail\.jsonl"):
-        chained.compare([kept[0], kept[1] | {"outcome": "y"}, kept[2]], seen, "trail.jsonl")
+        verify_trail.compare([kept[0], kept[1] | {"outcome": "y"}, kept[2]], seen, "trail.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -318,12 +318,12 @@ def test_a_file_that_is_no_export_is_refused(tmp_path: Path, text: str, fault: s
     (tmp_path / "x").write_text(text)
 
     with pytest.raises(VerificationError, match=fault):
-        chained.read_export(tmp_path / "x")
+        verify_trail.read_export(tmp_path / "x")
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be readable"):
-        chained.read_export(tmp_path / "x")
+        verify_trail.read_export(tmp_path / "x")
 
 
 def test_spaces_in_an_exported_line_are_told(root: Path, tmp_path: Path) -> None:
@@ -331,7 +331,7 @@ def test_spaces_in_an_exported_line_are_told(root: Path, tmp_path: Path) -> None
     (tmp_path / "x").write_text(json.dumps(entry, sort_keys=True) + "\n")
 
     with pytest.raises(VerificationError, match="must be canonical JSON"):
-        chained.read_export(tmp_path / "x")
+        verify_trail.read_export(tmp_path / "x")
 
 
 def test_a_remote_keeps_what_is_lost_here_and_refuses_a_rewritten_trail(root: Path, tmp_path: Path) -> None:
@@ -339,12 +339,12 @@ def test_a_remote_keeps_what_is_lost_here_and_refuses_a_rewritten_trail(root: Pa
     other = tmp_path / "remote.git"
     subprocess.run(["git", "init", "-q", "--bare", str(other)], check=True)
     git(root, "push", "-q", str(other), trail.REF)
-    assert "holds all" in chained.check_remote(root, str(other))
+    assert "holds all" in verify_trail.check_remote(root, str(other))
 
     replaced(root, kept[:1])
 
     with pytest.raises(VerificationError, match="must go on from the trail of"):
-        chained.check_remote(root, str(other))
+        verify_trail.check_remote(root, str(other))
     pushed = subprocess.run(
         ["git", "-C", str(root), "push", str(other), trail.REF], capture_output=True, text=True, check=False
     )
@@ -361,9 +361,12 @@ def test_a_cut_says_so_and_what_stays_holds(root: Path, key: SigningKey) -> None
     left = trail.entries(root)
     assert left[:2] == kept[2:]
     assert left[2]["what"] == {"action": "cut", "through": 2, "reason": "kept for 10 days"}
-    assert (chained.check(root, [key.public]).first, chained.check(root, [key.public]).vouched) == (3, 5)
+    assert (verify_trail.check(root, [key.public]).first, verify_trail.check(root, [key.public]).vouched) == (
+        3,
+        5,
+    )
     assert trail.append(root, ENTRY) == trail.head(root)
-    chained.check(root)
+    verify_trail.check(root)
 
 
 def test_a_cut_that_no_entry_tells_of_is_told(root: Path) -> None:
@@ -371,7 +374,7 @@ def test_a_cut_that_no_entry_tells_of_is_told(root: Path) -> None:
     replaced(root, trail.entries(root)[1:])
 
     with pytest.raises(VerificationError, match="entry 4: must be the first, or an entry must say"):
-        chained.check(root)
+        verify_trail.check(root)
 
 
 @pytest.mark.slow
@@ -386,9 +389,9 @@ def test_a_kill_at_any_moment_leaves_a_whole_chain_that_goes_on(root: Path) -> N
         time.sleep(0.2 + 0.013 * number)
         os.killpg(writing.pid, signal.SIGKILL)
         writing.wait()
-        found = chained.check(root)
+        found = verify_trail.check(root)
         assert found.last >= last
         last = found.last
 
     trail.append(root, ENTRY)
-    assert chained.check(root).last == last + 1
+    assert verify_trail.check(root).last == last + 1

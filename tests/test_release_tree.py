@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from release_folder import git
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.release.tree import committed_files
+from fairmark.repo.git import committed_files
 
 
 def repository(root: Path, files: dict[str, bytes], *words: str) -> Path:

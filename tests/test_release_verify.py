@@ -20,17 +20,16 @@ from sealing import FORGER, MINE, forge, stated
 from fairmark.errors import FairmarkError, UsageError
 from fairmark.files import sha256, write_json
 from fairmark.judge.verdict import judge
-from fairmark.params import read_params
-from fairmark.release.checks import opened
-from fairmark.release.checks.fact import Fact, exit_code
-from fairmark.release.checks.verify import CHECKS, verify
-from fairmark.release.contents import GATHERED, SEALS
-from fairmark.release.signatures.envelope import opened as unsealed
-from fairmark.release.signatures.envelope import read_envelope, seal, write_envelope
-from fairmark.release.signatures.modelsig import write_model_seal
-from fairmark.release.signatures.seal import seal_release
+from fairmark.params.read import read_params
+from fairmark.release import folder as opened
+from fairmark.release.layout import GATHERED, SEALS
+from fairmark.release.seal import seal_release
 from fairmark.release.statement import release_digest
-from fairmark.release.trace import tag_release
+from fairmark.repo.commit import tag_release
+from fairmark.signing.dsse import opened as unsealed
+from fairmark.signing.dsse import read_envelope, seal, write_envelope
+from fairmark.signing.model_signature import write_model_seal
+from fairmark.verify.verify import CHECKS, Fact, exit_code, verify
 
 pytest_plugins = ("release_fixtures",)
 
@@ -602,7 +601,7 @@ def test_exit_codes_tell_wrong_from_cannot_tell(facts: list[Fact], code: int) ->
 
 
 def test_it_imports_nothing_heavy() -> None:
-    script = "import sys, fairmark.release.checks.verify; print(*sys.modules)"
+    script = "import sys, fairmark.verify.verify; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     heavy = {"pandas", "numpy", "scipy", "mlflow", "lightgbm", "sklearn", "git", "dvc", "prefect"}
@@ -613,8 +612,8 @@ def test_checking_the_seals_imports_no_signing_library(small_release: Path) -> N
     script = """if True:
         import sys
         from pathlib import Path
-        from fairmark.release.signatures.own import own_public
-        from fairmark.release.checks.verify import verify
+        from fairmark.signing.key_store import own_public
+        from fairmark.verify.verify import verify
         facts = verify(Path(sys.argv[1]), None, own_public())
         assert all(fact.held for fact in facts if fact.name.startswith("seal "))
         print(*sys.modules)"""

@@ -10,8 +10,8 @@ from browser import launched, opened
 from paperwork import PREPARE, PRIVACY, RELEASE, facts
 
 from fairmark.files import write_text
-from fairmark.report.cards import card, card_page
 from fairmark.report.data_card import data_card, data_card_page
+from fairmark.report.model_card import card, card_page
 from fairmark.report.page import page
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import pytest
 from markup import read
 from paperwork import FAIR, facts, limit, measurements, policy
 
-from fairmark.report.cards import card, card_page
-from fairmark.report.facts import Facts
-from fairmark.report.words import MEASURES, measured, title
-from fairmark.sections.policy import GAINS
+from fairmark.params.policy import GAINS
+from fairmark.report.inputs import Facts
+from fairmark.report.labels import MEASURES, measured, title
+from fairmark.report.model_card import card, card_page
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 SECTIONS = [  # Mitchell et al. (2019), figure 1

@@ -3,7 +3,7 @@
 from paperwork import checks, facts
 
 from fairmark.report.checks import abstain, alone, checks_view, leakage, returned
-from fairmark.report.facts import Facts
+from fairmark.report.inputs import Facts
 
 TEAMS = {"team": {"blue": 400, "red": 600}}
 FOUND = checks(TEAMS, ("age", "job"))

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from paperwork import FAIR, TEAMS, checks, explanations, facts, measurements
 
-from fairmark.report import cutoffs
-from fairmark.report.cards import card
+from fairmark.report import thresholds
 from fairmark.report.checks import checks_view
-from fairmark.report.facts import Facts
+from fairmark.report.explanations import decisions
+from fairmark.report.inputs import Facts
+from fairmark.report.model_card import card
 from fairmark.report.page import page
-from fairmark.report.reasons import decisions
 
 OWN: dict[str, Any] = {
     "attribute": "team",
@@ -101,7 +101,7 @@ def test_a_personal_attribute_is_told_of_nobody() -> None:
 
     assert "blue" not in told["cutoff"]
     assert "red" not in told["cutoff"]
-    assert cutoffs.is_withheld("team", hidden)
+    assert thresholds.is_withheld("team", hidden)
     assert told["reasons"][0] == {
         "feature": "team",
         "value": "withheld",

@@ -3,9 +3,9 @@
 import pytest
 from paperwork import PREPARE, PRIVACY, RELEASE, audit, facts, prepared
 
+from fairmark.params.prepare import Csv
+from fairmark.params.release import Privacy
 from fairmark.report.data_card import data_card, data_card_page, trimmed
-from fairmark.sections.release import Privacy
-from fairmark.sections.table import Csv
 
 FOUND = facts()
 

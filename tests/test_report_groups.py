@@ -3,9 +3,9 @@
 from markup import read
 from paperwork import facts
 
-from fairmark.report.facts import Facts
 from fairmark.report.groups import disparities, everything, overall, small_groups, strips
-from fairmark.report.words import HEADLINE, title
+from fairmark.report.inputs import Facts
+from fairmark.report.labels import HEADLINE, title
 
 SMALL = {"team": {"blue": 400, "green": 0, "red": 29}}
 

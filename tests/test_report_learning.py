@@ -3,7 +3,7 @@
 from markup import read
 from paperwork import audit, checks, facts
 
-from fairmark.report.facts import Facts
+from fairmark.report.inputs import Facts
 from fairmark.report.learning import learning, probe, slices
 
 TEAMS = {"team": {"blue": 400, "red": 600}}

@@ -7,8 +7,8 @@ import pytest
 from paperwork import FAIR, TEAMS, facts, limit, measurements, policy
 
 from fairmark.judge.verdict import Finding, Verdict, decisive, judge
-from fairmark.report.limits import SHOWN, folded, gates_fairness, on_record, sentence, verdict_view
-from fairmark.sections.policy import Policy, Waiver
+from fairmark.params.policy import Policy, Waiver
+from fairmark.report.verdict import SHOWN, folded, gates_fairness, on_record, sentence, verdict_view
 
 FOUR = FAIR.limits[1]
 WAIVER = Waiver(

@@ -9,7 +9,7 @@ import pytest
 from markup import Document, read
 from paperwork import FAIR, TEAMS, curves, explanations, facts, limit, policy
 
-from fairmark.report.facts import Facts
+from fairmark.report.inputs import Facts
 from fairmark.report.page import CONTENTS, page
 
 STYLE = Path(__file__).parents[1] / "src/fairmark/report/templates/style.css"

@@ -3,9 +3,9 @@
 import pytest
 from paperwork import DIFFER, audit, facts, split
 
-from fairmark.report.cards import card
+from fairmark.report.data import groups, leakage, made, parts, personal, proxies, strongest, withheld
+from fairmark.report.model_card import card
 from fairmark.report.page import page
-from fairmark.report.people import groups, leakage, made, parts, personal, proxies, strongest, withheld
 
 TEAMS = {"team": {"blue": 400, "red": 600}}
 FOUND = audit(TEAMS, ("age", "job"))

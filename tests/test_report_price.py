@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pytest
 from paperwork import CHOSEN, FAIR, facts, limit, policy, trials
 
-from fairmark.report.facts import Facts
-from fairmark.report.price import price_told
-from fairmark.sections.learning import Step
-from fairmark.sections.policy import Policy
+from fairmark.params.learn import Step
+from fairmark.params.policy import Policy
+from fairmark.report.inputs import Facts
+from fairmark.report.search import price_told
 
 STEP = Step(attribute="team", constraint="demographic_parity", strength=1.2)
 

@@ -4,10 +4,10 @@ import pytest
 from markup import read
 from paperwork import audit, dependence, explanations, facts
 
-from fairmark.report.facts import Facts
-from fairmark.report.pieces import Table
-from fairmark.report.reasons import by_group, decisions, dependences, importance, signed
-from fairmark.report.slopes import dependence as drawn
+from fairmark.report.charts.curves import dependence as drawn
+from fairmark.report.explanations import by_group, decisions, dependences, importance, signed
+from fairmark.report.inputs import Facts
+from fairmark.report.labels import Table
 
 TEAMS = {"team": {"blue": 400, "red": 600}}
 MINUS = "\N{MINUS SIGN}"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from paperwork import FAIR, checks, facts, limit, policy
 
-from fairmark.report.facts import Facts
-from fairmark.report.pieces import Table
+from fairmark.report.inputs import Facts
+from fairmark.report.labels import Table
 from fairmark.report.stress import disturbed, nudged, stress, stressed, stressed_each, stressed_one
 
 TEAMS = {"team": {"blue": 400, "red": 600}}

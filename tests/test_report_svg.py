@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from fairmark.report.svg import Scale, around, brief, line, percent, spot, tag, ticks
+from fairmark.report.charts.svg import Scale, around, brief, line, percent, spot, tag, ticks
 
 SHARES = st.floats(0, 1, allow_nan=False)
 

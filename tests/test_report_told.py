@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from paperwork import audit, checks, facts, measurements
 
-from fairmark.report import told
-from fairmark.report.facts import Facts
+from fairmark.report import check_text
+from fairmark.report.inputs import Facts
 
 TEAMS = {"team": {"blue": 400, "red": 600}}
 FOUND = checks(TEAMS, ("age", "job"))
@@ -21,7 +21,9 @@ def _with(part: str, **changes: object) -> Facts:
 def _grown(change: float) -> str:
     points: list[Any] = FOUND["learning"]["families"]["boosted"]["points"]
     last = points[1] | {"roc_auc": points[0]["roc_auc"] + change}
-    return told.learnt(_with("learning", families={"boosted": {"plain": False, "points": [points[0], last]}}))
+    return check_text.learnt(
+        _with("learning", families={"boosted": {"plain": False, "points": [points[0], last]}})
+    )
 
 
 @pytest.mark.parametrize(
@@ -33,26 +35,26 @@ def test_more_rows_help_when_they_brought_more_than_noise(share: float, words: s
 
 
 def test_the_last_two_points_are_compared() -> None:
-    assert told.learnt(facts()).startswith("From 400 to 800 rows, ROC AUC went from 0.870 to 0.900")
+    assert check_text.learnt(facts()).startswith("From 400 to 800 rows, ROC AUC went from 0.870 to 0.900")
 
 
 def test_one_point_is_no_curve() -> None:
     points = FOUND["learning"]["families"]["boosted"]["points"][:1]
     one = _with("learning", families={"boosted": {"plain": False, "points": points}})
 
-    assert told.learnt(one).startswith("Too few points")
-    assert told.learnt(_with("learning", families={})).startswith("Too few points")
+    assert check_text.learnt(one).startswith("Too few points")
+    assert check_text.learnt(_with("learning", families={})).startswith("Too few points")
 
 
 def test_the_best_length_of_history_is_told() -> None:
     ends = {0.5: 0.88, 1: 0.86}
     points = [FOUND["withheld"]["without"] | {"share": share, "roc_auc": auc} for share, auc in ends.items()]
 
-    said = told.remembered(_with("learning", history=points))
+    said = check_text.remembered(_with("learning", history=points))
     assert said is not None
     assert "the latest 0.5 of the train rows ranks validation rows best: ROC AUC 0.880, against 0.860" in said
-    assert told.remembered(facts()) is None
-    assert told.remembered(_with("learning", history=[{"share": 1, "why": "one label"}])) is None
+    assert check_text.remembered(facts()) is None
+    assert check_text.remembered(_with("learning", history=[{"share": 1, "why": "one label"}])) is None
 
 
 @pytest.mark.parametrize(
@@ -66,21 +68,21 @@ def test_the_best_length_of_history_is_told() -> None:
 def test_what_dropping_costs_follows_from_its_interval(low: float, high: float, words: str) -> None:
     change = {"value": 0.0, "low": low, "high": high}
 
-    said = told.useless(_with("probe", dropped=FOUND["probe"]["dropped"] | {"roc_auc_change": change}))
+    said = check_text.useless(_with("probe", dropped=FOUND["probe"]["dropped"] | {"roc_auc_change": change}))
     assert said.startswith("No better than a column of pure chance: job. Learnt again without it, ROC AUC is")
     assert words in said
 
 
 def test_features_that_are_all_of_use_are_told_so() -> None:
-    assert told.useless(_with("probe", indistinct=[])).startswith("Every feature does more")
+    assert check_text.useless(_with("probe", indistinct=[])).startswith("Every feature does more")
 
 
 def test_features_that_could_not_be_left_out_are_named_alone() -> None:
-    assert told.useless(_with("probe", dropped=None)).endswith("pure chance: job.")
+    assert check_text.useless(_with("probe", dropped=None)).endswith("pure chance: job.")
 
 
 def test_the_worst_slice_is_told_with_its_kind_of_error() -> None:
-    said = told.erring(facts())
+    said = check_text.erring(facts())
 
     assert "errs most where age: <30: 0.420 of 70 test rows, at least 0.270, against 0.190 of all" in said
     assert said.endswith("Of its errors there, 20 of 29 are wrongly decided yes.")
@@ -89,20 +91,20 @@ def test_the_worst_slice_is_told_with_its_kind_of_error() -> None:
 def test_a_slice_that_may_be_as_good_as_the_rest_is_not_called_worse() -> None:
     worst = FOUND["slices"]["worst"][0]
 
-    assert "shown to err more" in told.erring(facts())
-    assert "shown" not in told.erring(_with("slices", worst=[worst | {"above_overall": False}]))
-    assert told.erring(_with("slices", worst=[])).startswith("No slice had enough rows")
+    assert "shown to err more" in check_text.erring(facts())
+    assert "shown" not in check_text.erring(_with("slices", worst=[worst | {"above_overall": False}]))
+    assert check_text.erring(_with("slices", worst=[])).startswith("No slice had enough rows")
 
 
 def test_the_value_of_a_personal_column_is_withheld() -> None:
     marked = audit(TEAMS, ("age", "job")) | {"personal": [{"column": "age", "kind": "id-like", "share": 1.0}]}
 
-    assert "age: withheld" in told.erring(facts(audit=marked))
+    assert "age: withheld" in check_text.erring(facts(audit=marked))
 
 
 def _band(**changes: object) -> str:
     band = FOUND["abstain"]["bands"][0]
-    return told.abstained(_with("abstain", bands=[band | changes]))
+    return check_text.abstained(_with("abstain", bands=[band | changes]))
 
 
 def test_abstaining_is_told_by_its_widest_band() -> None:
@@ -139,13 +141,13 @@ def test_quality_on_new_rows_tells_whether_the_model_remembers(auc: float | None
     twins = FOUND["leakage"]["twins"]
     without = twins["without"] | {"roc_auc": auc}
 
-    assert words in told.unseen(_with("leakage", twins=twins | {"without": without}))
+    assert words in check_text.unseen(_with("leakage", twins=twins | {"without": without}))
 
 
 def test_what_withholding_costs_is_told_with_all_given_back() -> None:
-    assert told.returned(facts()).startswith(
+    assert check_text.returned(facts()).startswith(
         "Learnt again with the same settings and town among the features, ROC AUC is 0.910 instead of 0.870"
     )
-    assert told.returned(_with("withheld", given_back=[{"columns": ["town"], "why": "no"}])).startswith(
+    assert check_text.returned(_with("withheld", given_back=[{"columns": ["town"], "why": "no"}])).startswith(
         "No col"
     )

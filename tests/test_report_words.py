@@ -2,7 +2,17 @@
 
 import pytest
 
-from fairmark.report.words import HEADLINE, count, interval, listed, meaning, measured, number, setting, title
+from fairmark.report.labels import (
+    HEADLINE,
+    count,
+    interval,
+    listed,
+    meaning,
+    measured,
+    number,
+    setting,
+    title,
+)
 
 MINUS = "\N{MINUS SIGN}"
 

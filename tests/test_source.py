@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from fairmark.errors import StateError
-from fairmark.source import check_source
+from fairmark.repo.machine import check_source
 
 ROOT = Path(__file__).parents[1]
 EXACT = next(each["exact"] for each in yaml.safe_load((ROOT / "dvc.yaml").read_text())["vars"])

@@ -12,14 +12,14 @@ from checked import CHECKS
 from measured import AUDITED, PARTED, PREPARED
 from people import SCHEMA, TRAIN, chosen, frames, limit, policy
 
-from fairmark.cli import main
+from fairmark.cli.main import main
 from fairmark.errors import ParamsError
 from fairmark.files import read_json, write_json, write_parquet
 from fairmark.judge.verdict import judge
-from fairmark.learn.model import Model, digest
-from fairmark.params import read_params
-from fairmark.sections.evidence import Explain
-from fairmark.sections.learning import ByGroup, Threshold
+from fairmark.model.model import Model, digest
+from fairmark.params.evaluate import Explain
+from fairmark.params.learn import ByGroup, Threshold
+from fairmark.params.read import read_params
 from fairmark.stages.evaluate import evaluate
 from fairmark.stages.explain import explain
 from fairmark.stages.train import train

@@ -11,7 +11,7 @@ from second import ROOT, make_second, second_params
 
 from fairmark.entry import run
 from fairmark.errors import ParamsError
-from fairmark.params import read_params
+from fairmark.params.read import read_params
 from fairmark.stages.audit import audit
 from fairmark.stages.prepare import prepare
 from fairmark.stages.split import split

@@ -7,8 +7,8 @@ import pytest
 from paperwork import CHOSEN, DOCUMENT, FAIR, PREPARE, PRIVACY, PROJECT, RELEASE, facts, written
 
 from fairmark.errors import InputError
-from fairmark.report.cards import card
 from fairmark.report.data_card import data_card
+from fairmark.report.model_card import card
 from fairmark.report.page import page
 from fairmark.stages.document import document
 

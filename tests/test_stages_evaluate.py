@@ -15,11 +15,11 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from fairmark.errors import InputError
 from fairmark.files import write_json, write_parquet
 from fairmark.judge.verdict import judge
-from fairmark.learn import logistic
-from fairmark.learn.encode import Encoder
-from fairmark.learn.model import Calibration, Model, digest
-from fairmark.learn.sample import Sample
-from fairmark.params import read_params
+from fairmark.model import scorecard
+from fairmark.model.encoder import Encoder
+from fairmark.model.model import Calibration, Model, digest
+from fairmark.model.sample import Sample
+from fairmark.params.read import read_params
 from fairmark.stages.evaluate import evaluate
 
 WHOLE = read_params(Path(__file__).parents[1] / "params.yaml")
@@ -60,7 +60,7 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
         write_parquet(made[name], frame)
     encoder = Encoder.fit(table, FEATURES, 9)
     sample = Sample.plain(encoder.transform(table), table["_label"].to_numpy(), np.ones(len(table)))
-    scorer = logistic.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
+    scorer = scorecard.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
     Model(encoder, scorer, Calibration(a=1.0, b=0.0), 0.4, 1, chosen("logistic")).save(made["model"])
     return made
 

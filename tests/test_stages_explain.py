@@ -10,12 +10,12 @@ import pytest
 
 from fairmark.errors import InputError
 from fairmark.files import write_json, write_parquet
-from fairmark.learn import logistic
-from fairmark.learn.encode import Encoder
-from fairmark.learn.model import Calibration, Model
-from fairmark.learn.sample import Sample
-from fairmark.sections.evidence import Explain
-from fairmark.sections.learning import Chosen, Threshold, Train
+from fairmark.model import scorecard
+from fairmark.model.encoder import Encoder
+from fairmark.model.model import Calibration, Model
+from fairmark.model.sample import Sample
+from fairmark.params.evaluate import Explain
+from fairmark.params.learn import Chosen, Threshold, Train
 from fairmark.stages.explain import explain
 
 ODD = 'job "title" [ü, {x}]'
@@ -71,7 +71,7 @@ def paths(tmp_path: Path) -> dict[str, Path]:
     write_parquet(made["rows"], frame[["_row_id"]].assign(part=["train", "valid", "test"] * 40))
     encoder = Encoder.fit(frame, FEATURES, 9)
     sample = Sample.plain(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
-    scorer = logistic.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
+    scorer = scorecard.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
     Model(encoder, scorer, Calibration(a=1.0, b=0.0), 0.5, 1, CHOSEN).save(made["model"])
     return made
 

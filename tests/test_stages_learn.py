@@ -16,12 +16,12 @@ import yaml
 from people import TRAIN, limit, policy, written
 from searching import TUNE
 
-from fairmark import params
 from fairmark.entry import chosen
 from fairmark.errors import InputError
 from fairmark.files import read_json
-from fairmark.learn.model import Model, digest
-from fairmark.sections.learning import Tune
+from fairmark.model.model import Model, digest
+from fairmark.params.learn import Tune
+from fairmark.params.read import read
 from fairmark.stages.train import train
 from fairmark.stages.tune import tune
 
@@ -49,7 +49,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tuned(paths: tuple[Path, ...], out: Path, **changes: Any) -> dict[str, bytes]:
-    search = params.typed(Tune, SMALL | changes, "tune")
+    search = read.typed(Tune, SMALL | changes, "tune")
     tune(*paths, *(out / name for name in OUTPUTS), search, TRAIN, POLICY)  # type: ignore[call-arg,arg-type]
     return {name: (out / name).read_bytes() for name in OUTPUTS}
 

@@ -11,9 +11,9 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
-from fairmark import params
-from fairmark.sections.learning import Chosen
-from fairmark.sections.section import Section
+from fairmark.params.base import Section
+from fairmark.params.learn import Chosen
+from fairmark.params.read import read
 
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
@@ -74,9 +74,9 @@ def test_every_stage_module_is_a_stage_of_the_pipeline() -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_one_word_stands_in_five_places(stage: str) -> None:
     section = yaml.safe_load((ROOT / "params.yaml").read_text())[stage]
-    kind = params.Params.model_fields[stage].annotation
+    kind = read.Params.model_fields[stage].annotation
 
-    assert kind is getattr(params, stage.capitalize())
+    assert kind is getattr(read, stage.capitalize())
     assert function(stage).__name__ == stage
     assert f"python -m fairmark.stages.{stage} " in PIPELINE[stage]["cmd"]
     assert set(section) == set(kind.model_fields)
@@ -113,7 +113,7 @@ def test_a_command_gives_a_path_for_each_argument(stage: str) -> None:
 def test_a_stage_declares_the_sections_that_it_takes(stage: str) -> None:
     hints = get_type_hints(function(stage))
     kinds = [k for k in hints.values() if inspect.isclass(k) and issubclass(k, Section)]
-    names = {n for n, f in params.Params.model_fields.items() if f.annotation in kinds}
+    names = {n for n, f in read.Params.model_fields.items() if f.annotation in kinds}
     listed = {d for d in declared(stage, "params") if "/" not in d}
 
     assert listed == names
@@ -122,13 +122,13 @@ def test_a_stage_declares_the_sections_that_it_takes(stage: str) -> None:
 
 def sections(kind: type[Section]) -> set[type[Section]]:
     found = {kind}
-    for name in vars(params).values():
+    for name in vars(read).values():
         if inspect.isclass(name) and issubclass(name, Section):
             found.add(name)
     return found
 
 
-@pytest.mark.parametrize("kind", sorted(sections(params.Params), key=str))
+@pytest.mark.parametrize("kind", sorted(sections(read.Params), key=str))
 def test_params_are_strict_frozen_and_without_defaults(kind: type[Section]) -> None:
     assert kind.model_config["strict"]
     assert kind.model_config["frozen"]

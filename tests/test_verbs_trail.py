@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from release_folder import PARAMS, git
 
-from fairmark.cli import main
+from fairmark.cli.main import main
 from fairmark.files import write_text
-from fairmark.release.signatures.own import own_key
-from fairmark.release.trails import trail
+from fairmark.governance import trail
+from fairmark.signing.key_store import own_key
 
 
 @pytest.fixture

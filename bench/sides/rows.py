@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from fairmark.data.dataset import PARTS, Parts, read_parts
 from fairmark.entry import called
-from fairmark.learn.encode import Encoder, Floats
-from fairmark.learn.parts import PARTS, Parts, read_parts
-from fairmark.params import Params, read_params, read_yaml
+from fairmark.model.encoder import Encoder, Floats
+from fairmark.params.read import Params, read_params, read_yaml
 from fairmark.stages.prepare import prepare
 from fairmark.stages.split import split
 

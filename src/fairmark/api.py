@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.learn.estimator import Estimator
+from fairmark.model.estimator import Estimator
 
 __all__ = ["Estimator", "load_release"]
 
@@ -29,10 +29,9 @@ def load_release(release: str | Path, key: str | Path) -> Estimator:
     StateError
         When a claim can't be told, such as a seal by another key.
     """
-    from fairmark.release.archives.target import found
-    from fairmark.release.checks.fact import HELD, WRONG, exit_code
-    from fairmark.release.checks.verify import verify
-    from fairmark.release.signatures.keys import read_public
+    from fairmark.release.locate import found
+    from fairmark.signing.keys import read_public
+    from fairmark.verify.verify import HELD, WRONG, exit_code, verify
 
     public = read_public(Path(key))
     with found(str(release), None) as target, tempfile.TemporaryDirectory(prefix="fairmark-") as place:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import get_type_hints
 
 from fairmark.errors import FairmarkError, UsageError
-from fairmark.params import Params, read_params, read_yaml, typed
-from fairmark.sections.learning import Chosen
-from fairmark.sections.section import Section
-from fairmark.source import check_source
+from fairmark.params.base import Section
+from fairmark.params.learn import Chosen
+from fairmark.params.read import Params, read_params, read_yaml, typed
+from fairmark.repo.machine import check_source
 from fairmark.terminal import stopped
 
 

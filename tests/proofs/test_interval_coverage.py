@@ -14,11 +14,12 @@ from gates import Floats, share_chance, table, window
 from numpy.typing import NDArray
 from scipy.stats import binom, norm
 
-from fairmark.judge import bootstrap, intervals, measure
-from fairmark.judge.cells import Cells
-from fairmark.judge.fairness import apart
-from fairmark.judge.metrics import SCORED
-from fairmark.judge.score import koopman, miettinen_nurminen
+from fairmark.evaluate import measure
+from fairmark.stats import intervals
+from fairmark.stats.confusion import Cells
+from fairmark.stats.disparity import apart
+from fairmark.stats.metrics import SCORED
+from fairmark.stats.score_test import koopman, miettinen_nurminen
 
 pytestmark = pytest.mark.proof
 
@@ -137,12 +138,12 @@ def test_intervals_of_a_disparity_cover_it_where_the_percentile_bootstrap_does_n
             cells = Cells(count, count.astype(float), count.astype(float))
             found = apart(cells, "selection_rate", TAIL)
             assert not isinstance(found, str)
-            drawn = bootstrap.rates(bootstrap.draw(cells, 500, np.random.default_rng(k)), "selection_rate")
-            for side, resampled in enumerate((bootstrap.ratio(drawn), bootstrap.difference(drawn))):
+            drawn = intervals.rates(intervals.draw(cells, 500, np.random.default_rng(k)), "selection_rate")
+            for side, resampled in enumerate((intervals.ratio(drawn), intervals.difference(drawn))):
                 ours[side] += (
                     found[side].low <= truth[side] + 1e-12 and truth[side] - 1e-12 <= found[side].high
                 )
-                low, high = bootstrap.percentile(resampled, TAIL)
+                low, high = intervals.percentile(resampled, TAIL)
                 theirs[side] += low <= truth[side] <= high
         lines.append([f"{rows:,}", *(f"{c:.3f}" for c in (*ours / runs, *theirs / runs))])
         assert (ours / runs + 3 * np.sqrt(0.05 * 0.95 / runs) >= LEAST).all()

@@ -14,11 +14,11 @@ import pytest
 from flows_repo import edit
 from kills import fresh, project, run
 
-from fairmark.release.rebuilds import programs
-from fairmark.release.rebuilds.isolation import Isolation, impossible
-from fairmark.release.rebuilds.programs import Ended, Say
-from fairmark.release.rebuilds.rebuild import Rebuild, check_first
-from fairmark.release.signatures.keys import read_public
+from fairmark.repo import process
+from fairmark.repo.isolation import Isolation, impossible
+from fairmark.repo.process import Ended, Say
+from fairmark.signing.keys import read_public
+from fairmark.verify.rebuild import Rebuild, check_first
 
 pytestmark = pytest.mark.proof
 
@@ -29,7 +29,7 @@ def _coarse(command: Sequence[str], folder: Path, say: Say | None, extra: Mappin
     """Run as ever, but write one digit less from `evaluate` on."""
     if list(command[-2:]) == ["--force", "evaluate"]:
         edit(folder / "src" / "fairmark" / "files.py", "SIGNIFICANT_DIGITS = 10", "SIGNIFICANT_DIGITS = 9")
-    return programs.run(command, folder, say, extra)
+    return process.run(command, folder, say, extra)
 
 
 def test_a_release_is_made_again_to_the_byte_and_a_changed_stage_is_named(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_release_is_made_again_to_the_byte_and_a_changed_stage_is_named(tmp_pa
     began = time.monotonic()
     place = tmp_path / "same"
     apart = None if impossible(place) else Isolation(place, (Path(sys.prefix),))
-    same = Rebuild(opened, root, place, True, programs.run, lambda _: None, apart).make()
+    same = Rebuild(opened, root, place, True, process.run, lambda _: None, apart).make()
     print(
         f"\nisolated: {apart is not None}; {same.lines()[-1]}, "
         f"in {time.monotonic() - began:.0f} s; statement {same.statement}"

@@ -13,8 +13,8 @@ from hostile import every
 from sealing import MINE
 from tamper import ATTACKS, caught, flipped, flips, fully, quickly, restate, table, untouched
 
-from fairmark.release.archives.target import found
-from fairmark.release.checks.verify import verify
+from fairmark.release.locate import found
+from fairmark.verify.verify import verify
 
 pytestmark = pytest.mark.proof
 pytest_plugins = ("release_fixtures",)

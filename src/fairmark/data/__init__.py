@@ -1,1 +1,1 @@
-"""What a row must be: reading, schema, evidence, audit, split."""
+"""Rows, schema, groups and split."""

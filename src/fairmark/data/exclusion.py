@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.faults import Faults
-from fairmark.data.label import matches, stripped
+from fairmark.data.labels import matches, stripped
 from fairmark.data.numerals import written
-from fairmark.data.read import Raw
-from fairmark.sections.table import Above, Below, DropRows, Prepare
+from fairmark.data.raw import Raw
+from fairmark.errors import Faults
+from fairmark.params.prepare import Above, Below, DropRows, Prepare
 
 Bools = npt.NDArray[np.bool_]
 

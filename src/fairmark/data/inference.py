@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.faults import shown
-from fairmark.data.kinds import ISO_DAY, Kind
 from fairmark.data.numerals import Numerals, without_unit, written
-from fairmark.sections.table import (
+from fairmark.data.schema import ISO_DAY, Kind
+from fairmark.errors import shown
+from fairmark.params.prepare import (
     Boolean,
     Categorical,
     Column,

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from fairmark.sections.table import Csv, Parquet
+from fairmark.params.prepare import Csv, Parquet
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 ENDLESS = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)

@@ -17,17 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fairmark.data.columnar import WHOLE_LIMIT, texts_of
 from fairmark.data.exclusion import in_words, kept
-from fairmark.data.faults import Faults, stop
-from fairmark.data.kinds import Kind, Typed, typed
 from fairmark.data.numerals import Numerals
-from fairmark.data.read import Raw, cleaned, respelt
-from fairmark.data.roles import declared
-from fairmark.data.schema import bounds
-from fairmark.errors import InputError
+from fairmark.data.raw import WHOLE_LIMIT, Raw, cleaned, respelt, texts_of
+from fairmark.data.schema import Kind, Typed, bounds, declared, typed
+from fairmark.errors import Faults, InputError, stop
 from fairmark.files import lines_of
-from fairmark.sections.table import Categorical, Csv, Ordinal, Prepare
+from fairmark.params.prepare import Categorical, Csv, Ordinal, Prepare
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,219 @@
-"""What a column must hold, as a Pandera schema built from params.yaml, and its failures as plain faults."""
+"""What a column must hold, as a Pandera schema built from params.yaml, and its failures as plain faults.
+
+Which column of the raw files plays which part.
+
+What the texts of a column are: a number, a category, a rank, a yes or no, a day.
+"""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.faults import Faults
-from fairmark.data.kinds import Kind, Typed
-from fairmark.sections.table import Column, Date, Numeric, Rows
+from fairmark.data.numerals import Numerals
+from fairmark.errors import Faults
+from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Column, Date, Inferred, Numeric, Prepare, Rows
+
+RESERVED = ("_row_id", "_label", "_source", "_weight", "_time", "_person")
+WITHHELD = "withheld:"
+"""Prefix, in the evidence table, of a raw column that the model never sees."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The part of each column, in the order of the file.
+
+    Parameters
+    ----------
+    features
+        Columns that a model may see.
+    withheld
+        Columns that a model must not see, each with why: `protected` or `forbidden`.
+    """
+
+    features: tuple[str, ...]
+    withheld: dict[str, str]
+
+
+def roles_of(header: list[str], params: Prepare, faults: Faults) -> Roles:
+    """Return the part of each column of a file; columns that are missing or unlisted are noted.
+
+    A column named in `drop` is dropped whatever else is said of it. The target, row id, person, time and
+    weight columns are never features, even where `columns` says of what kind they are.
+    """
+    here = set(header)
+    for column, whence in columns_named(params):
+        if column not in here:
+            faults.add(f"column {column}: must be in the file ({whence}), got no such column")
+    for name in params.protected:
+        if name in RESERVED or name.startswith(WITHHELD):
+            faults.add(f"prepare.protected.{name} must not be a reserved name, got {name!r}")
+    withheld = _withheld(header, params)
+    apart = {*_own(params), *params.drop, *withheld}
+    features = tuple(column for column in header if column not in apart)
+    for column in features:
+        if column in RESERVED:
+            faults.add(f"column {column}: must not have a reserved name, got {column!r}")
+        if column not in params.columns and params.unlisted == "refuse":
+            faults.add(f"column {column}: must be in prepare.columns or prepare.drop, got an unlisted column")
+    if not features:
+        faults.add("must hold a column that a model may see, got none")
+    return Roles(features, withheld)
+
+
+def sources(params: Prepare, name: str) -> list[str]:
+    """Return the raw columns that a protected attribute comes from."""
+    attribute = params.protected[name]
+    if isinstance(attribute, ByCross):
+        return list(dict.fromkeys(column for part in attribute.of for column in sources(params, part)))
+    return [attribute.column]
+
+
+def declared(params: Prepare, column: str) -> Column:
+    """Return what params.yaml says of a column; with nothing said, its kind is inferred."""
+    return params.columns.get(column) or Inferred(kind="infer", missing=1.0)
+
+
+def _own(params: Prepare) -> set[str | None]:
+    """Return the columns that play a part of their own."""
+    return {params.target.column, params.row_id, params.person, params.time, params.weight}
+
+
+def _withheld(header: list[str], params: Prepare) -> dict[str, str]:
+    own = _own(params)
+    protected = {column for name in params.protected for column in sources(params, name)}
+    return {
+        column: "protected" if column in protected else "forbidden"
+        for column in header
+        if column in protected or (column in params.forbidden and column not in {*own, *params.drop})
+    }
+
+
+def columns_named(params: Prepare) -> Iterator[tuple[str, str]]:
+    """Yield each column that params.yaml names, once, with where."""
+    places = [("target.column", params.target.column)]
+    places += [
+        (role, column)
+        for role, column in [
+            ("row_id", params.row_id),
+            ("person", params.person),
+            ("time", params.time),
+            ("weight", params.weight),
+        ]
+        if column is not None
+    ]
+    places += [("drop", column) for column in params.drop]
+    places += [(f"columns.{column}", column) for column in params.columns]
+    places += [
+        (f"protected.{name}", attribute.column)
+        for name, attribute in params.protected.items()
+        if isinstance(attribute, ByColumn | ByEdges)
+    ]
+    places += [("forbidden", column) for column in params.forbidden]
+    first: dict[str, str] = {}
+    for place, column in places:
+        first.setdefault(column, f"prepare.{place}")
+    yield from first.items()
+
+
+# ------------------------------------------------------------------ kinds
+
+
+ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the texts of one column are read.
+
+    Parameters
+    ----------
+    name
+        `numeric`, `categorical`, `ordinal`, `boolean` or `date`.
+    categories
+        Sorted values of a categorical, ranked values of an ordinal; None for the other kinds.
+    declared
+        Whether params.yaml lists the categories; if not, they are those found in the main file.
+    pair
+        The texts of a boolean's true and false; case does not matter in the data.
+    form
+        A date's strptime format; None for ISO 8601.
+    numerals
+        How a numeric's numbers are written.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None = None
+    declared: bool = False
+    pair: tuple[str, str] | None = None
+    form: str | None = None
+    numerals: Numerals = field(default_factory=Numerals)
+
+    @property
+    def must(self) -> str:
+        """What a text of this kind must be, in words."""
+        match self.name:
+            case "numeric":
+                unit = self.numerals.unit
+                return f"must be a finite number with {unit}" if unit else "must be a finite number"
+            case "date":
+                return f"must be a date like {self.form or '2026-01-31 (ISO 8601)'}"
+            case "boolean" if self.pair:
+                return f"must be {self.pair[0]} or {self.pair[1]}"
+        return "must be text"
+
+
+@dataclass(frozen=True)
+class Typed:
+    """One column, read: [n] texts, [n] cells (missing without a readable text), [n] unreadable texts."""
+
+    texts: "pd.Series[str]"
+    cells: "pd.Series[Any]"
+    unreadable: npt.NDArray[np.bool_]
+
+
+def typed(texts: "pd.Series[str]", kind: Kind) -> Typed:
+    """Return the values that the texts of one column stand for.
+
+    Numeric columns become float64, dates datetime64[us] (times with a zone in UTC), booleans pandas' boolean.
+    Categorical and ordinal columns stay texts; whether a text is a known one is the schema's to say.
+    """
+    if kind.name in {"categorical", "ordinal"}:
+        return Typed(texts, texts, np.zeros(len(texts), bool))
+    codes, different = pd.factorize(texts)
+    spots = np.where(codes < 0, len(different), codes)
+    match kind.name:
+        case "numeric":
+            known = kind.numerals.read(different.tolist())
+            known = np.where(np.isinf(known), np.nan, known) + 0.0  # a zero below zero is zero
+            cells = pd.Series(np.append(known, np.nan)[spots])
+        case "date":
+            moments = _moments(different, kind.form)
+            cells = pd.Series(moments.append(pd.DatetimeIndex([pd.NaT]).as_unit("us"))[spots])
+        case _:
+            cells = pd.Series(_booleans(different, kind.pair or ("true", "false")).take(spots))
+    return Typed(texts, cells, (cells.isna() & texts.notna()).to_numpy(bool))
+
+
+def _moments(texts: "pd.Index[str]", form: str | None) -> pd.DatetimeIndex:
+    # Words such as "now" and "today" would be read as the moment of the run.
+    clean = [text if form or text[:4].isdigit() else None for text in texts.tolist()]
+    moments = pd.to_datetime(pd.Index(clean), format=form or "ISO8601", errors="coerce", utc=True)
+    return pd.DatetimeIndex(moments).tz_localize(None).as_unit("us")
+
+
+def _booleans(texts: "pd.Index[str]", pair: tuple[str, str]) -> Any:
+    meaning: Mapping[str, bool] = {pair[0].lower(): True, pair[1].lower(): False}
+    return pd.array([*(meaning.get(text.lower()) for text in texts.tolist()), None], dtype="boolean")
+
+
+# ------------------------------------------------------------------ schema
+
 
 LARGEST = 1e50
 SMALLEST = 1e-50

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import chdtrc
 
-from fairmark.data.association import Ints, levels
+from fairmark.data.audit import Ints, levels
 
 CHANCE = 0.001
 """Of a finding among all comparisons where no part differs (Bonferroni)."""

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.evidence import MISSING
-from fairmark.data.identity import contents
+from fairmark.data.groups import MISSING
 from fairmark.data.independence import independence
+from fairmark.data.labels import contents
 from fairmark.data.shift import shift
 from fairmark.errors import InputError
-from fairmark.sections.parts import Split
+from fairmark.params.split import Split
 
 PARTS = ("train", "valid", "test")
 

@@ -1,1 +1,1 @@
-"""Importance, dependence, and single decisions."""
+"""Importance, dependence and single decisions."""

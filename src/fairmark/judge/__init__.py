@@ -1,1 +1,1 @@
-"""Metrics, intervals, fairness, and the verdict."""
+"""Policy and measurements to a verdict, purely."""

@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
-from fairmark.judge import intervals, metrics
-from fairmark.judge.exact import lower, rejects
-from fairmark.judge.score import Kind
-from fairmark.judge.tables import Sample
+from fairmark.stats import intervals, metrics
+from fairmark.stats.exact_test import Sample, lower, rejects
+from fairmark.stats.score_test import Kind
 
 DRAWS = 20_000
 """Draws behind a bound of the calibration error; their seed is fixed, so it is a pure function."""

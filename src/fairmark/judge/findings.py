@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fairmark.sections.policy import LATER, Findings, Limit
+from fairmark.params.policy import LATER, Findings, Limit
 
 Entry = dict[str, Any]
 

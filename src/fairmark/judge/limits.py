@@ -19,22 +19,13 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from fairmark.judge.cells import Cells
-from fairmark.judge.comparisons import (
-    Balance,
-    Comparison,
-    Difference,
-    Part,
-    Pooled,
-    Ratio,
-    Scored,
-    Share,
-)
-from fairmark.judge.constant import gain
-from fairmark.judge.evidence import gathered
-from fairmark.judge.fairness import COMPARED, EQUALIZED_ODDS, MANY
-from fairmark.judge.metrics import COUNTED, RATES, SCORED, portion
-from fairmark.sections.policy import GAINS, Limit
+from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Pooled, Ratio, Scored, Share
+from fairmark.judge.constant_answer import gain
+from fairmark.judge.measurements import gathered
+from fairmark.params.policy import GAINS, Limit
+from fairmark.stats.confusion import Cells
+from fairmark.stats.disparity import COMPARED, EQUALIZED_ODDS, MANY
+from fairmark.stats.metrics import COUNTED, RATES, SCORED, portion
 
 PLAIN = (*COUNTED, "true_positive_rate", *SCORED)
 APART = tuple(f"{rate}_{kind}" for rate in COMPARED for kind in ("ratio", "difference"))

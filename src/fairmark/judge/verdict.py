@@ -46,11 +46,11 @@ from typing import Any, Literal
 from fairmark.files import steady
 from fairmark.judge import findings
 from fairmark.judge.comparisons import Comparison
-from fairmark.judge.evidence import Expected, faults
+from fairmark.judge.finding_text import Numbers, sentences, waived
 from fairmark.judge.limits import Compared, compared, nonsense
-from fairmark.judge.more import Aim, rows_needed
-from fairmark.judge.wording import Numbers, sentences, waived
-from fairmark.sections.policy import Limit, Policy, Waiver
+from fairmark.judge.measurements import Expected, faults
+from fairmark.judge.sample_size import Aim, rows_needed
+from fairmark.params.policy import Limit, Policy, Waiver
 
 Outcome = Literal["pass", "fail", "insufficient evidence"]
 Correction = Literal["bonferroni", "intersection-union"]

@@ -1,1 +1,1 @@
-"""Candidates, mitigation, search, and the model file format."""
+"""Fitting and searching: training data, mitigation, trials, thresholds."""

@@ -1,26 +1,74 @@
-"""Fit one model from what was chosen: the one way to make a model, in the search and in training."""
+"""Fit one model from what was chosen: the one way to make a model, in the search and in training.
+
+Turn raw log-odds into those of the label itself, by Platt scaling on validation rows.
+"""
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
+from fairmark.data.dataset import Parts
 from fairmark.errors import ParamsError
-from fairmark.learn.balance import balanced
-from fairmark.learn.calibrate import platt
-from fairmark.learn.crossfit import Held, rotated
-from fairmark.learn.encode import Floats
-from fairmark.learn.family import FAMILIES, Scorer, Watch
-from fairmark.learn.group_thresholds import GroupThresholds
-from fairmark.learn.limits import Limits
+from fairmark.files import steady
+from fairmark.learn.group_threshold_search import together
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
-from fairmark.learn.model import Calibration, Model, probability
-from fairmark.learn.parity import together
-from fairmark.learn.parts import Parts
-from fairmark.learn.ready import Ready, ready
-from fairmark.learn.sample import Sample
+from fairmark.learn.policy_limits import Limits
 from fairmark.learn.threshold import choose
-from fairmark.sections.learning import Chosen, Train
-from fairmark.sections.policy import Policy
+from fairmark.learn.training_data import Held, Ready, balanced, ready, rotated
+from fairmark.model.encoder import Floats
+from fairmark.model.families import FAMILIES, Scorer, Watch
+from fairmark.model.group_thresholds import GroupThresholds
+from fairmark.model.model import Calibration, Model, probability
+from fairmark.model.sample import Labels, Sample
+from fairmark.params.learn import Chosen, Train
+from fairmark.params.policy import Policy
+
+STEPS = 100
+
+
+def platt(raw: Floats, label: Labels, weight: Floats) -> Calibration:
+    """Return the a and b whose log-odds `a * raw + b` have the least weighted log loss.
+
+    Targets are drawn in from 0 and 1 by one row each, so that labels which the raw log-odds part without a
+    fault still have a finite best (Platt 1999, section 2.2). Where a would not be above 0, and so would turn
+    the ranking round or lose it, a is 1 and b is 0.
+    """
+    target = np.where(label == 1, _drawn_in(label == 1), 1 - _drawn_in(label == 0))
+    centre, spread = float(np.average(raw, weights=weight)), float(raw.std()) or 1.0
+    a, b = _newton((raw - centre) / spread, target, weight / weight.sum())
+    if not a / spread > 0:
+        return Calibration(a=1.0, b=0.0)
+    return Calibration(a=steady(a / spread), b=steady(b - a * centre / spread))
+
+
+def _drawn_in(chosen: np.typing.NDArray[np.bool_]) -> float:
+    rows = int(chosen.sum())
+    return (rows + 1) / (rows + 2)
+
+
+def _newton(x: Floats, target: Floats, weight: Floats) -> tuple[float, float]:
+    design = np.column_stack([x, np.ones(len(x))])
+    point = np.zeros(2)
+
+    def loss(at: Floats) -> float:
+        z = design @ at
+        return float(weight @ (np.logaddexp(0, z) - target * z))
+
+    for _ in range(STEPS):
+        risk = probability(design @ point)
+        slope = design.T @ (weight * (risk - target))
+        curve = (design * (weight * risk * (1 - risk))[:, None]).T @ design + 1e-12 * np.eye(2)
+        step = np.linalg.solve(curve, slope)
+        while loss(point - step) > loss(point) and np.abs(step).max() > 1e-14:
+            step /= 2  # a full Newton step may overshoot far from the minimum
+        point = point - step
+        if np.abs(step).max() < 1e-12:
+            break
+    return float(point[0]), float(point[1])
+
+
+# ------------------------------------------------------------------ fit
 
 
 def fit_model(parts: Parts, chosen: Chosen, base: Train, policy: Policy) -> Model:

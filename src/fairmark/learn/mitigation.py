@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.evidence import crossed
-from fairmark.learn.encode import Floats
-from fairmark.learn.sample import Labels
-from fairmark.sections.learning import Step
+from fairmark.data.groups import crossed
+from fairmark.model.encoder import Floats
+from fairmark.model.sample import Labels
+from fairmark.params.learn import Step
 
 Table = Mapping[tuple[str, str], float]
 """A number for each event and group."""

@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from fairmark.learn.encode import Floats
-from fairmark.learn.sample import Labels
+from fairmark.model.encoder import Floats
+from fairmark.model.sample import Labels
 
 RATES = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
 """The rates whose ratio (lowest / highest) and difference (highest - lowest) over groups are known."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fairmark.errors import ParamsError
-from fairmark.sections.learning import Choice, Chosen, Dimension, FloatRange, IntRange, Step, Tune
+from fairmark.params.learn import Choice, Chosen, Dimension, FloatRange, IntRange, Step, Tune
 
 Value = float | int | str | bool
 Point = Mapping[str, Value]

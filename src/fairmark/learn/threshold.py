@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fairmark.files import SIGNIFICANT_DIGITS
-from fairmark.learn.encode import Floats
-from fairmark.learn.sample import Labels
+from fairmark.model.encoder import Floats
+from fairmark.model.sample import Labels
 
 Goal = Literal["accuracy", "balanced_accuracy", "f1"]
 Admissible = Callable[[Floats], npt.NDArray[np.bool_]]

@@ -1,15 +1,25 @@
-"""Where trials run: in this process, in processes beside it, or on a Dask cluster; no result hangs on it."""
+"""Where trials run: in this process, in processes beside it, or on a Dask cluster; no result hangs on it.
+
+Show how far a search is: a bar on a terminal, a line a batch elsewhere.
+"""
 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from fairmark.errors import UsageError
+from fairmark.terminal import say
+
+if TYPE_CHECKING:
+    from fairmark.learn.search import Trial
+
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -85,3 +95,37 @@ def _follow_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
+
+
+# ------------------------------------------------------------------ progress
+
+
+@dataclass
+class Progress:
+    """A search's progress on the error stream, which no output file ever holds."""
+
+    total: int
+    goal: str
+    bar: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=self.total, desc="tune", unit="trial", file=sys.stderr)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def show(self, trials: "Sequence[Trial]") -> None:
+        """Show the trials so far, and the best of them that keeps the policy's limits."""
+        kept = [trial for trial in trials if trial.outcome.feasible]
+        best = max(kept, key=lambda trial: trial.outcome.quality, default=None)
+        words = f"best {self.goal} {best.outcome.quality:.4f}" if best else "none within the limits yet"
+        if self.bar is None:
+            say(f"tune: {len(trials)} of {self.total} trials, {words}", error=True)
+        else:
+            self.bar.update(len(trials) - self.bar.n)
+            self.bar.set_postfix_str(words)

@@ -1,1 +1,1 @@
-"""Trace, statement, bill of materials, registry, verification."""
+"""What a release folder is, and how it is made."""

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.files import sha256
-from fairmark.params import Params
-from fairmark.release.contents import SEALS, STATEMENT
-from fairmark.release.foreign import foreign_yaml
-from fairmark.release.hashes import address, data_outputs, files_of, names, stage_outputs
-from fairmark.release.signatures.envelope import STATEMENT_TYPE, opened, read_envelope
-from fairmark.release.trace import Trace
-from fairmark.release.tree import committed_files
+from fairmark.params.read import Params
+from fairmark.release.layout import SEALS, STATEMENT
+from fairmark.repo.commit import Trace
+from fairmark.repo.dvc_files import address, data_outputs, files_of, names, stage_outputs
+from fairmark.repo.git import committed_files
+from fairmark.repo.untrusted import foreign_yaml
+from fairmark.signing.dsse import STATEMENT_TYPE, opened, read_envelope
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict

@@ -1,1 +1,1 @@
-"""The pages and cards that a person reads."""
+"""Pages and cards that a person reads."""

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fairmark.report import cutoffs, told
-from fairmark.report.facts import Facts
+from fairmark.report import check_text, thresholds
+from fairmark.report.charts.strips import axis, unit, whisker
+from fairmark.report.inputs import Facts
+from fairmark.report.labels import NUMBER, STRIP, Column, Table, listed, number
 from fairmark.report.learning import learning, probe, slices
-from fairmark.report.pieces import NUMBER, STRIP, Column, Table
 from fairmark.report.stress import disturbed, nudged, stress, stressed, stressed_each, stressed_one
-from fairmark.report.strips import axis, unit, whisker
-from fairmark.report.words import listed, number
 
 
 def checks_view(facts: Facts) -> Mapping[str, Any]:
@@ -17,24 +16,27 @@ def checks_view(facts: Facts) -> Mapping[str, Any]:
     whole = disturbed(facts)
     return {
         "learning": {
-            "told": [told.learnt(facts), *([history] if (history := told.remembered(facts)) else [])],
+            "told": [
+                check_text.learnt(facts),
+                *([history] if (history := check_text.remembered(facts)) else []),
+            ],
             "pictures": learning(facts),
         },
-        "probe": {"told": told.useless(facts), "table": probe(facts)},
-        "withheld": {"told": told.returned(facts), "table": returned(facts)},
-        "slices": {"told": told.erring(facts), "table": slices(facts)},
+        "probe": {"told": check_text.useless(facts), "table": probe(facts)},
+        "withheld": {"told": check_text.returned(facts), "table": returned(facts)},
+        "slices": {"told": check_text.erring(facts), "table": slices(facts)},
         "stress": {
             "told": [
                 stressed(facts, whole),
                 *(said for said in (stressed_one(facts), nudged(facts)) if said is not None),
             ],
             "swapped": facts.checks["stress"]["swapped"],
-            "decisions": cutoffs.swapped(facts),
+            "decisions": thresholds.swapped(facts),
             "table": stress(facts, whole),
             "each": stressed_each(facts),
         },
-        "abstain": {"told": told.abstained(facts), "table": abstain(facts)},
-        "leakage": {"told": [told.unseen(facts), *leakage(facts)], "alone": alone(facts)},
+        "abstain": {"told": check_text.abstained(facts), "table": abstain(facts)},
+        "leakage": {"told": [check_text.unseen(facts), *leakage(facts)], "alone": alone(facts)},
     }
 
 

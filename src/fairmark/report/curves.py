@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairmark.report.facts import Facts, Row
-from fairmark.report.pieces import Picture
-from fairmark.report.plots import Bin, calibration, curve
-from fairmark.report.svg import Point
-from fairmark.report.words import count, measured, number
+from fairmark.report.charts.curves import Bin, calibration, curve
+from fairmark.report.charts.svg import Point
+from fairmark.report.inputs import Facts, Row
+from fairmark.report.labels import Picture, count, measured, number
 
 
 def roc(facts: Facts) -> Picture | None:

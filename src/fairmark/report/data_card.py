@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fairmark.report import people
+from fairmark.params.prepare import Csv, Prepare
+from fairmark.params.release import Privacy, Release
+from fairmark.report import data
 from fairmark.report.environment import html, markdown
-from fairmark.report.facts import Facts
+from fairmark.report.inputs import Facts
+from fairmark.report.labels import count, listed, number
 from fairmark.report.markdown import rendered
-from fairmark.report.words import count, listed, number
-from fairmark.sections.release import Privacy, Release
-from fairmark.sections.table import Csv, Prepare
 
 NOT_READ = "not read"
 ROLES = {"protected": "protected", "forbidden": "withheld"}
@@ -62,7 +62,7 @@ def data_card(facts: Facts, prepare: Prepare, privacy: Privacy, release: Release
         positives=count(facts.prepared["positives"]),
         columns=columns,
         findings=_findings(columns, privacy),
-        parts=people.parts(facts).rows,
+        parts=data.parts(facts).rows,
         groups=[_groups(facts, attribute) for attribute in facts.audit["groups"]],
         privacy=privacy,
         shown=_shown(facts),

@@ -5,11 +5,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from fairmark.report.facts import Facts
-from fairmark.report.pieces import NUMBER, STRIP, Column, Table
-from fairmark.report.strips import axis, unit, whisker
-from fairmark.report.svg import Scale, tag
-from fairmark.report.words import HEADLINE, OPEN_ENDED, count, measured, title
+from fairmark.report.charts.strips import axis, unit, whisker
+from fairmark.report.charts.svg import Scale, tag
+from fairmark.report.inputs import Facts
+from fairmark.report.labels import HEADLINE, NUMBER, OPEN_ENDED, STRIP, Column, Table, count, measured, title
 
 SHOWN = ("selection_rate", "recall", "false_positive_rate", "accuracy")
 """Rates by group that get strips of their own."""

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fairmark.report.facts import WITHHELD, Facts
-from fairmark.report.frame import Frame, label
-from fairmark.report.pieces import NUMBER, STRIP, Column, Picture, Table
-from fairmark.report.strips import axis, unit, whisker
-from fairmark.report.svg import around
-from fairmark.report.words import count, listed, number
+from fairmark.report.charts.strips import axis, unit, whisker
+from fairmark.report.charts.svg import Frame, around, label
+from fairmark.report.inputs import WITHHELD, Facts
+from fairmark.report.labels import NUMBER, STRIP, Column, Picture, Table, count, listed, number
 
 
 def learning(facts: Facts) -> list[Picture]:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairmark.report import curves, cutoffs, groups, people, reasons
+from fairmark.report import curves, explanations, groups, thresholds
+from fairmark.report import data as people
 from fairmark.report.checks import checks_view
 from fairmark.report.environment import html
-from fairmark.report.facts import Facts
-from fairmark.report.limits import verdict_view
-from fairmark.report.price import price_told
-from fairmark.report.search import search_view
-from fairmark.report.words import HEADLINE, count, interval, meaning, number, setting, title
+from fairmark.report.inputs import Facts
+from fairmark.report.labels import HEADLINE, count, interval, meaning, number, setting, title
+from fairmark.report.search import price_told, search_view
+from fairmark.report.verdict import verdict_view
 
 CONTENTS = (
     ("verdict", "Verdict"),
@@ -39,8 +39,8 @@ def page(facts: Facts) -> str:
         verdict=verdict_view(facts.verdict, facts.policy, facts.decimals, facts.measurements["overall"]),
         tiles=_tiles(facts),
         rows=count(facts.measurements["data"]["rows"]),
-        threshold=cutoffs.each(facts),
-        own=cutoffs.own_thresholds(facts),
+        threshold=thresholds.each(facts),
+        own=thresholds.own_thresholds(facts),
         confidence=f"{facts.measurements['confidence']:g}",
         quality=groups.overall(facts),
         small=groups.small_groups(facts),
@@ -111,17 +111,17 @@ def _people(facts: Facts) -> Mapping[str, Any]:
 
 
 def _reasons(facts: Facts) -> Mapping[str, Any]:
-    pictures, tables = reasons.dependences(facts)
+    pictures, tables = explanations.dependences(facts)
     return {
-        "importance": reasons.importance(facts),
+        "importance": explanations.importance(facts),
         "groups": [
-            {"attribute": name, "table": reasons.by_group(facts, name)}
+            {"attribute": name, "table": explanations.by_group(facts, name)}
             for name in facts.explanations["by_group"]
         ],
         "background": count(facts.explanations["background"]),
         "pictures": pictures,
         "tables": tables,
-        "decisions": reasons.decisions(facts),
+        "decisions": explanations.decisions(facts),
     }
 
 
@@ -138,7 +138,7 @@ def _making(facts: Facts) -> Sequence[tuple[str, str]]:
         ("Class balance", chosen.balance),
         ("Reweighing", "yes" if chosen.reweighing else "no"),
         ("Mitigation", "; ".join(steps) or "none"),
-        ("Decision threshold", cutoffs.each(facts)),
+        ("Decision threshold", thresholds.each(facts)),
         ("Features", ", ".join(feature["name"] for feature in facts.schema["features"])),
         ("Test rows, SHA-256 of their ids", data["rows_sha256"]),
         ("Owner", facts.project.owner),

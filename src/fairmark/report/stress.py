@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairmark.judge.verdict import judge
-from fairmark.report.facts import Facts
-from fairmark.report.pieces import NUMBER, Column, Table
-from fairmark.report.words import NOT_MEASURED, count, listed, number, title
-from fairmark.sections.policy import Limit
+from fairmark.params.policy import Limit
+from fairmark.report.inputs import Facts
+from fairmark.report.labels import NOT_MEASURED, NUMBER, Column, Table, count, listed, number, title
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from fairmark.data.audit import audited
 from fairmark.entry import run
 from fairmark.files import read_json, read_parquet, write_json
-from fairmark.sections.parts import Audit
+from fairmark.params.split import Audit
 
 
 def audit(table: Path, evidence: Path, schema: Path, report: Path, params: Audit) -> None:

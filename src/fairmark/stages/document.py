@@ -14,16 +14,16 @@ from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.files import read_json, write_text
 from fairmark.judge.verdict import judge
-from fairmark.report.cards import card, card_page
+from fairmark.params.evaluate import Document
+from fairmark.params.learn import Chosen
+from fairmark.params.policy import Policy
+from fairmark.params.prepare import Prepare
+from fairmark.params.project import Project
+from fairmark.params.release import Privacy, Release
 from fairmark.report.data_card import data_card, data_card_page, trimmed
-from fairmark.report.facts import Facts, in_order, read_curves, read_rows
+from fairmark.report.inputs import Facts, in_order, read_curves, read_rows
+from fairmark.report.model_card import card, card_page
 from fairmark.report.page import page
-from fairmark.sections.evidence import Document
-from fairmark.sections.learning import Chosen
-from fairmark.sections.policy import Policy
-from fairmark.sections.project import Project
-from fairmark.sections.release import Privacy, Release
-from fairmark.sections.table import Prepare
 
 
 def document(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from fairmark.data.dataset import read_parts
 from fairmark.entry import run
+from fairmark.evaluate import curves
+from fairmark.evaluate import measure as measuring
+from fairmark.evaluate.experiments import checks, found_beforehand
 from fairmark.files import read_json, write_csv, write_json
-from fairmark.judge import curves
-from fairmark.judge import measure as measuring
-from fairmark.judge.checks import checks, found_beforehand
-from fairmark.learn.model import Model, digest
-from fairmark.learn.parts import read_parts
-from fairmark.sections.evidence import Evaluate
-from fairmark.sections.learning import Train
-from fairmark.sections.policy import Policy
+from fairmark.model.model import Model, digest
+from fairmark.params.evaluate import Evaluate
+from fairmark.params.learn import Train
+from fairmark.params.policy import Policy
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and writes

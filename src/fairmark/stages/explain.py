@@ -14,16 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fairmark.data.dataset import read_parts
 from fairmark.entry import run
-from fairmark.explain.cutoff import beyond, with_cutoffs
-from fairmark.explain.decisions import decisions
+from fairmark.explain.decisions import beyond, decisions, with_cutoffs
 from fairmark.explain.dependence import dependence
 from fairmark.explain.importance import additivity, by_group, drawn, importance
-from fairmark.explain.surrogate import second_opinions
+from fairmark.explain.lime import second_opinions
 from fairmark.files import write_csv, write_json
-from fairmark.learn.model import Model
-from fairmark.learn.parts import read_parts
-from fairmark.sections.evidence import Explain
+from fairmark.model.model import Model
+from fairmark.params.evaluate import Explain
 
 
 def explain(

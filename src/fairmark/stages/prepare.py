@@ -9,13 +9,12 @@ each column for.
 import sys
 from pathlib import Path
 
-from fairmark.data.describe import taken_for
-from fairmark.data.table import prepared
+from fairmark.data.prepare import prepared, taken_for
 from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.files import write_json, write_parquet
-from fairmark.sections.release import Privacy
-from fairmark.sections.table import Prepare
+from fairmark.params.prepare import Prepare
+from fairmark.params.release import Privacy
 from fairmark.terminal import say
 
 

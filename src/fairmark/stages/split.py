@@ -14,7 +14,7 @@ import pandas as pd
 from fairmark.data import split as parts
 from fairmark.entry import run
 from fairmark.files import read_json, read_parquet, write_json, write_parquet
-from fairmark.sections.parts import Split
+from fairmark.params.split import Split
 
 
 def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, params: Split) -> None:

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
+from fairmark.data.dataset import read_parts
 from fairmark.entry import run
 from fairmark.files import write_json
 from fairmark.learn.fit import Fitted, fitted
-from fairmark.learn.model import Model, probability
-from fairmark.learn.parity import none_found
-from fairmark.learn.parts import read_parts
-from fairmark.learn.ready import Ready, ready
-from fairmark.sections.learning import Chosen, Train
-from fairmark.sections.policy import Policy
+from fairmark.learn.group_threshold_search import none_found
+from fairmark.learn.training_data import Ready, ready
+from fairmark.model.model import Model, probability
+from fairmark.params.learn import Chosen, Train
+from fairmark.params.policy import Policy
 
 
 def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads

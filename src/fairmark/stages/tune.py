@@ -14,15 +14,13 @@ from pathlib import Path
 from fairmark.entry import run
 from fairmark.errors import InputError, ParamsError, StateError
 from fairmark.files import read_json, steady, write_csv, write_json, write_text
-from fairmark.learn.parity import reaches
-from fairmark.learn.progress import Progress
-from fairmark.learn.record import Record, key_of
-from fairmark.learn.result import Result
-from fairmark.learn.search import Search
+from fairmark.learn.checkpoint import Record, key_of
+from fairmark.learn.group_threshold_search import reaches
+from fairmark.learn.search import Result, Search
 from fairmark.learn.trial import Setup, attempt
-from fairmark.learn.workers import workers
-from fairmark.sections.learning import Train, Tune
-from fairmark.sections.policy import Policy
+from fairmark.learn.workers import Progress, workers
+from fairmark.params.learn import Train, Tune
+from fairmark.params.policy import Policy
 from fairmark.yaml12 import format_yaml
 
 HEADER = "# Written by the stage tune, read by the stage train: change params.yaml instead.\n"

@@ -1,0 +1,1 @@
+"""Prefect flows: when things are made, and whether they may go out."""

@@ -1,0 +1,1 @@
+"""`fairmark VERB`: each verb thin, over the rooms below."""

@@ -1,0 +1,78 @@
+"""`fairmark approve RELEASE` (or `--policy`): sign that it may go on, by the rules of maker and checker."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from fairmark.cli import options
+from fairmark.terminal import say
+
+if TYPE_CHECKING:
+    from fairmark.governance.approvers import Approver
+    from fairmark.governance.request import Asked
+
+HELP = "approve a release, or a policy that was loosened"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes to `parser`."""
+    parser.add_argument("release", nargs="?", metavar="RELEASE", help="a release folder, or its name")
+    parser.add_argument("--policy", action="store_true", help="approve the policy as it stands instead")
+    parser.add_argument("--base", metavar="REV", help="with --policy: what it is compared with")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why")
+    parser.add_argument("--expires", required=True, metavar="YYYY-MM-DD", help="its last day")
+    options.signing(parser)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Show what is approved, write the signed record, and say how many are still lacking; return 0."""
+    import datetime as dt
+
+    from fairmark.errors import UsageError
+    from fairmark.governance import approvals
+
+    if given.policy == (given.release is not None):
+        raise UsageError("approve: must be given a release or --policy, got both or neither")
+    now, expires, key = (
+        dt.datetime.now(tz=dt.UTC),
+        options.day(given.expires, "--expires"),
+        options.key_of(given),
+    )
+    asked, approvers = _policy(given) if given.policy else _release(given)
+    envelope = approvals.signed(asked, approvers, key, given.reason, expires, now)
+    path = approvals.keep(given.clone, asked, envelope)
+    found, _ = approvals.kept(given.clone, asked)
+    counted = approvals.count(found, asked, approvers, now).approvals
+    say(f"approved by {', '.join(each.who for each in counted)}: {len(counted)} of {asked.needed} needed")
+    say(f"written: {path} (commit it)")
+    return 0
+
+
+def _release(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
+    import datetime as dt
+
+    from fairmark.governance.approvers import FILE, read_approvers
+    from fairmark.governance.promotions import refuse_lapsed
+    from fairmark.governance.request import candidate, find
+
+    approvers, folder = read_approvers(given.clone / FILE), find(given.clone, given.release)
+    found = candidate(folder, given.clone, approvers, options.trusted(given))
+    refuse_lapsed(folder, dt.datetime.now(tz=dt.UTC))
+    say(f"{found.asked.name} is verified; its digest is {found.asked.digest}")
+    say(f"verdict: {found.outcome}" + (", of which was let through:" if found.let_through else ""))
+    say(*[f"  {line}" for line in found.let_through])
+    return found.asked, approvers
+
+
+def _policy(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
+    from fairmark.errors import StateError, UndeterminedError
+    from fairmark.governance.policy_gate import compare, named_base
+
+    found = compare(given.clone, given.base or named_base())
+    say(*found.lines())
+    if found.untold:
+        raise UndeterminedError(
+            "policy: must be approved in a whole clone, got one that lacks", *found.untold
+        )
+    if not found.asked.needed:
+        raise StateError("policy: must be looser than before to need an approval, got one that is not")
+    return found.asked, list(found.approvers)

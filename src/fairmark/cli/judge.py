@@ -1,0 +1,89 @@
+"""`fairmark judge MEASUREMENTS PARAMS`: the verdict on a measurements file by the policy of a params file."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from fairmark.terminal import say, say_json
+
+HELP = "judge measurements by the policy of a params file"
+
+SCHEMAS = ("../schema.json", "../../prepare/schema.json")
+"""Where the schema lies beside a model: in a release, and among the stages' outputs."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes to `parser`."""
+    parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS", help="a measurements.json")
+    parser.add_argument("params", type=Path, metavar="PARAMS", help="a params.yaml")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FOLDER",
+        help="a model's folder: fail measurements of another model, of other thresholds or without a group",
+    )
+    parser.add_argument(
+        "--schema",
+        type=Path,
+        metavar="FILE",
+        help="the schema.json with every group; as a rule it is found beside the model",
+    )
+    parser.add_argument("--json", action="store_true", help="write the verdict as JSON")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Judge by today's date, say what was found, and return 0 for `pass`, else 3.
+
+    Raises
+    ------
+    UsageError
+        When there is a model without a schema, a schema without a model, or no folder of the model.
+    InputError
+        When the folder holds no model, or a file is not what it should be.
+    """
+    import datetime as dt
+
+    from fairmark.files import read_json
+    from fairmark.judge.verdict import judge
+    from fairmark.params.read import read_params
+
+    policy = read_params(given.params).policy
+    expected = _expected(given.model, given.schema)
+    verdict = judge(read_json(given.measurements), policy, dt.datetime.now(tz=dt.UTC).date(), **expected)
+    if given.json:
+        say_json(verdict.to_json())
+    else:
+        for finding in verdict.findings:
+            say(f"{finding.outcome}: {finding.text}")
+        say(f"verdict: {verdict.state}{''.join(f'; on {each}' for each in verdict.stands_on)}")
+    return 0 if verdict.outcome == "pass" else 3
+
+
+def _expected(model: Path | None, schema: Path | None) -> dict[str, Any]:
+    """Return what measurements must speak of: nothing, or this model, its thresholds and every group."""
+    from fairmark.errors import InputError, UsageError
+    from fairmark.files import read_json
+
+    if model is None:
+        if schema is not None:
+            raise UsageError(f"--schema: must come with --model, got {schema} alone")
+        return {}
+    if not model.is_dir():
+        raise UsageError(f"--model: must be a model's folder, got {model}, which is none")
+    from fairmark.model.model import Model, digest
+
+    if schema is None:
+        schema = next((path for place in SCHEMAS if (path := model.resolve() / place).is_file()), None)
+    if schema is None:
+        raise UsageError(f"--schema: must name a schema.json, because none lies beside {model}, got nothing")
+    stated = Model.load(model).stated
+    try:
+        groups = {name: [*each["groups"]] for name, each in read_json(schema)["attributes"].items()}
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{schema}: must say the groups of every attribute, got none") from error
+    return {
+        "expected_model": digest(model),
+        "expected_threshold": stated["threshold"],
+        "expected_thresholds": stated.get("thresholds"),
+        "expected_groups": groups,
+    }

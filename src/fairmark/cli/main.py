@@ -1,0 +1,111 @@
+"""Check, compare, make again, approve and promote model releases; `fairmark VERB --help` tells more.
+
+Exit codes: 0 all is well, 1 something has to be mended first, 2 used wrongly, 3 refused by the policy,
+4 a release is not what it says, 5 it can't be told. `diff` ends with 1 when the releases differ.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from fairmark.cli import (
+    approve,
+    diff,
+    forget,
+    history,
+    judge,
+    pack,
+    policy,
+    predicates,
+    promote,
+    rebuild,
+    retention,
+    rollback,
+    trail,
+    verify,
+)
+from fairmark.errors import FairmarkError
+from fairmark.repo.machine import spare_loopback
+from fairmark.terminal import finish, say, silence, stopped
+
+# Each verb's module imports what it needs only when it runs.
+VERBS = {
+    "verify": verify,
+    "pack": pack,
+    "rebuild": rebuild,
+    "diff": diff,
+    "judge": judge,
+    "trail": trail,
+    "forget": forget,
+    "retention": retention,
+    "approve": approve,
+    "promote": promote,
+    "rollback": rollback,
+    "history": history,
+    "policy": policy,
+    "predicates": predicates,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb, and return the exit code.
+
+    Parameters
+    ----------
+    argv
+        Words after `fairmark`; None takes those of the process.
+    """
+    who = "fairmark"
+    try:
+        try:
+            given = _parser().parse_args(argv)
+        finally:
+            finish()  # of the help and the version
+        who = f"fairmark {given.verb}"
+        spare_loopback()
+        if getattr(given, "clone", None) is not None:
+            from fairmark.files import project_of
+
+            given.clone = project_of(given.clone)
+        code: int = VERBS[given.verb].run(given)
+        finish()
+    except FairmarkError as error:
+        stopped(who, error.faults)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader has left (`fairmark ... | head`): end quietly, as other commands do.
+        silence()
+        return 1
+    except OSError as error:
+        # What a verb did not foresee of the disk: a folder that can't be read or written, a full one.
+        from fairmark.files import disk_fault
+
+        silence()
+        stopped(who, [disk_fault(error)])
+        return 1
+    except KeyboardInterrupt:
+        say(f"{who} stopped by the keyboard", error=True)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fairmark", description=__doc__, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, verb in VERBS.items():
+        verb.arguments(verbs.add_parser(name, allow_abbrev=False, help=verb.HELP, description=verb.__doc__))
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        say(f"fairmark {version('fairmark')}")
+        parser.exit()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""`fairmark trail`: who ran what, when, and how it ended; shown, exported, checked."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairmark.terminal import plain, say, say_exact, say_json
+
+if TYPE_CHECKING:
+    from fairmark.governance.verify_trail import Chained
+    from fairmark.signing.keys import PublicKey
+
+HELP = "show, export or check the audit trail of runs"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb takes to `parser`."""
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--export", type=Path, metavar="FILE", help="write the entries as JSON lines")
+    what.add_argument(
+        "--check",
+        nargs="?",
+        const=True,
+        metavar="FILE",
+        help="check chain and signatures of the trail, or of an exported file",
+    )
+    what.add_argument(
+        "--cut", type=int, metavar="N", help="take away entries 1 to N, and say so in a new one"
+    )
+    parser.add_argument("--reason", metavar="TEXT", help="why they are cut (with --cut)")
+    parser.add_argument("--remote", metavar="NAME", help="check that all of a remote's trail is here too")
+    parser.add_argument(
+        "--key", type=Path, action="append", default=[], help="a public key to know signatures by"
+    )
+    parser.add_argument("--clone", type=Path, default=Path(), help="the repository; by default this folder")
+    parser.add_argument("--json", action="store_true", help="write what is told as JSON")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Show, export, check or cut the trail; return 0, 4 (it does not hold) or 5 (it can't be told)."""
+    from fairmark.errors import UsageError
+    from fairmark.governance import trail
+
+    if (given.cut is None) != (given.reason is None):
+        raise UsageError("--cut and --reason: must be given together, got one of them")
+    if given.remote and given.check is None:
+        raise UsageError("--remote: must go with --check, got it alone")
+    if given.check is not None:
+        return _check(given)
+    if given.cut is not None:
+        from fairmark.privacy.retention import cut
+
+        left = cut(given.clone, given.cut, given.reason)
+        say(f"entries 1 to {given.cut} are cut away; {left} are left, one of which says so")
+        return 0
+    kept = trail.entries(given.clone)
+    if given.export is not None:
+        _export(kept, given.export)
+    elif given.json:
+        say_json(kept)
+    else:
+        _show(kept)
+    return 0
+
+
+def _export(kept: Sequence[dict[str, Any]], path: Path) -> None:
+    from fairmark.files import write_text
+    from fairmark.governance.trail import canonical
+
+    text = "".join(canonical(entry).decode() + "\n" for entry in kept)
+    if str(path) == "-":
+        say_exact(text)
+    else:
+        write_text(path, text)
+        say(f"{len(kept)} entries, one a line: {path}")
+
+
+def _show(kept: Sequence[dict[str, Any]]) -> None:
+    from fairmark.governance.flow_runs import unended
+
+    for entry in kept:
+        say(line(entry))
+    for entry in unended(kept):
+        say(f"entry {entry['number']} has no end: the run was killed, or it goes on")
+    if not kept:
+        say("nothing has been written yet")
+
+
+def line(entry: dict[str, Any]) -> str:
+    """Return an entry in one line: number, time, what, how it ended, by whom."""
+    from fairmark.governance.flow_runs import what_of
+
+    what, who = what_of(entry), entry["who"] if isinstance(entry["who"], dict) else {}
+    told = [str(what[key]) for key in ("flow", "promotion", "release", "verdict") if what.get(key)]
+    fault = str(what.get("fault") or what.get("reason") or "").split("\n")[0]
+    words = [str(entry["number"]), str(entry["when"]), str(what.get("action") or "-"), *told]
+    words += [f"{entry['outcome']}{': ' + fault if fault else ''}", f"({who.get('name') or 'nobody named'})"]
+    return plain("  ".join(words))[:300]
+
+
+def _check(given: argparse.Namespace) -> int:
+    from fairmark.governance import trail, verify_trail
+    from fairmark.repo.git import git
+
+    keys, said = known_keys(given.clone, given.key), []
+    if given.check is True:
+        found = verify_trail.check(given.clone, keys)
+    else:
+        seen = verify_trail.read_export(Path(given.check))
+        found = verify_trail.checked(seen, keys)
+        if git(given.clone, "rev-parse", "--verify", "--quiet", trail.REF).returncode == 0:
+            verify_trail.compare(trail.entries(given.clone), seen, given.check)
+            said.append("every entry of the file is in the trail of this repository")
+    if given.remote:
+        said.append(verify_trail.check_remote(given.clone, given.remote))
+    code = 5 if keys and found.vouched < found.last else 0
+    if given.json:
+        say_json(vars(found) | {"exit_code": code, "said": said})
+    else:
+        say(*_told(found, bool(keys)), *said)
+    return code
+
+
+def _told(found: "Chained", keys: bool) -> list[str]:
+    if not found.last:
+        return ["nothing has been written yet"]
+    lines = [f"entries {found.first} to {found.last} are one chain, its head {found.head}"]
+    lines += [f"{count} signed by key {keyid[:16]}" for keyid, count in found.signers.items()]
+    lines += [
+        f"{count} signed by key {keyid[:16]}, not known here" for keyid, count in found.strangers.items()
+    ]
+    if not keys:
+        lines.append("no key is known here (give --key): the chain holds, and nobody vouches for it")
+    elif found.vouched < found.last:
+        lines.append(f"a known key vouches for entry {found.vouched} and all before it, for none after it")
+    else:
+        lines.append("a known key vouches for all of it")
+    return lines
+
+
+def known_keys(root: Path, given: Sequence[Path]) -> list["PublicKey"]:
+    """Return the keys given, the user's own one and those in the repository's `approvers` file."""
+    from fairmark.signing.key_store import own_public
+    from fairmark.signing.keys import read_public
+
+    keys = [read_public(path) for path in given]
+    own = own_public()
+    keys += [own] if own is not None else []
+    if (root / "approvers").is_file():
+        from fairmark.governance.approvers import read_approvers
+
+        keys += [each.key for each in read_approvers(root / "approvers")]
+    return keys

@@ -1,0 +1,145 @@
+"""The groups of protected attributes: evidence for every fairness measurement, and never a feature."""
+
+import re
+from collections.abc import Sequence
+from functools import reduce
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairmark.data.schema import Kind
+from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Protected
+
+MISSING = "missing"
+"""The group of rows whose protected attribute is not known."""
+
+AND = " & "
+QUOTED = re.compile(r'(^| & )"(?:[^"]|"")*"')
+
+
+def groups(
+    protected: dict[str, Protected], columns: "dict[str, pd.Series[Any]]", kinds: dict[str, Kind]
+) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """Return [n, attributes] group names, str without missing values, and each attribute's groups in order.
+
+    Law: two rows have the same name if and only if they are of the same group. Groups of numbers, days and
+    edges are in the order of their values, ordinals by rank, other texts as texts; `missing` comes last.
+
+    Parameters
+    ----------
+    protected
+        The attributes, in order.
+    columns, kinds
+        Values and kind of each raw column that an attribute comes from.
+    """
+    found: dict[str, pd.Series[str]] = {}
+    order: dict[str, list[str]] = {}
+    for name, attribute in protected.items():
+        match attribute:
+            case ByColumn():
+                values, kind = columns[attribute.column], kinds[attribute.column]
+                found[name], order[name] = names(values, kind), _by_value(values, kind)
+            case ByEdges():
+                found[name] = cut(columns[attribute.column], attribute.edges)
+                order[name] = intervals(attribute.edges)
+    for name, attribute in protected.items():
+        if isinstance(attribute, ByCross):
+            parts = [found[part] for part in attribute.of]
+            found[name] = crossed(parts)
+            order[name] = _by_parts(parts, [order[part] for part in attribute.of])
+    evidence = pd.DataFrame({name: found[name] for name in protected})
+    return evidence, {name: _held(evidence[name], order[name]) for name in protected}
+
+
+def _held(found: "pd.Series[str]", order: list[str]) -> list[str]:
+    here = set(found.unique())
+    return [group for group in [*order, *([] if MISSING in order else [MISSING])] if group in here]
+
+
+def _by_value(values: "pd.Series[Any]", kind: Kind) -> list[str]:
+    different = values.dropna().unique().tolist()
+    if kind.name == "ordinal":
+        different = list(kind.categories or ())
+    elif kind.name != "boolean":
+        different.sort()
+    known = [name_of(value, kind) for value in different]
+    return sorted(known) if kind.name == "boolean" else known
+
+
+def _by_parts(parts: "list[pd.Series[str]]", orders: list[list[str]]) -> list[str]:
+    """Return the crossings that occur, by the place of their first part, then of the second, and so on."""
+    places = [{group: k for k, group in enumerate([*order, MISSING])} for order in orders]
+    cells = pd.concat(parts, axis=1, keys=range(len(parts))).drop_duplicates()
+    rows = cells.itertuples(index=False, name=None)
+    first = sorted(rows, key=lambda row: [place[part] for place, part in zip(places, row, strict=True)])
+    return [AND.join(row) for row in first]
+
+
+# ------------------------------------------------------------------ names
+
+
+def names(values: "pd.Series[Any]", kind: Kind) -> "pd.Series[str]":
+    """Return the group name of each value, `missing` for those without one."""
+    codes, different = pd.factorize(values)
+    texts = [name_of(value, kind) for value in different]
+    return pd.Series(np.array([*texts, MISSING], dtype=object)[codes], dtype="str", index=values.index)
+
+
+def name_of(value: Any, kind: Kind) -> str:
+    """Return the name of the group of one value; law: different values have different names.
+
+    A number is written in the fewest digits that read back as it, a boolean as params.yaml or the data spell
+    it, a day as in ISO 8601. A text is itself, or itself in quotes where it could be taken for something
+    else: for the group `missing`, for a crossing of groups, or for a text in quotes.
+    """
+    match kind.name:
+        case "numeric":
+            return shortest(float(value))
+        case "boolean" if kind.pair:
+            return quoted(kind.pair[0] if value else kind.pair[1])
+        case "date":
+            moment = pd.Timestamp(value)
+            return str(moment.date()) if moment == moment.normalize() else moment.isoformat()
+    return quoted(str(value))
+
+
+def shortest(number: float) -> str:
+    """Return the fewest digits that read back as a number; a whole one has no point."""
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def quoted(text: str, *, always: bool = False) -> str:
+    """Return a text as a group's name; law: texts share none with each other, nor with a crossing.
+
+    Texts with an `&` between, before or after spaces are quoted, so that a name parts into those it was
+    joined of in one way only.
+    """
+    taken = always or text == MISSING or text.startswith('"') or AND in f" {text} "
+    return '"' + text.replace('"', '""') + '"' if taken else text
+
+
+def crossed(parts: "Sequence[pd.Series[str]]") -> "pd.Series[str]":
+    """Return the name of each row's intersection of groups, joined from the names of its parts."""
+    return reduce(lambda left, right: left + AND + right, parts)
+
+
+def is_unknown(group: str) -> bool:
+    """Return whether a group's name says that its attribute, or a part of it, is not known."""
+    return MISSING in QUOTED.sub(r'\1""', group).split(AND)
+
+
+def intervals(edges: Sequence[float]) -> list[str]:
+    """Return the names of the intervals that edges make, lowest first: `<25`, `25 to <60`, `>=60`."""
+    marks = [shortest(float(edge)) for edge in edges]
+    return [f"<{marks[0]}", *(f"{low} to <{high}" for low, high in pairwise(marks)), f">={marks[-1]}"]
+
+
+def cut(values: "pd.Series[float]", edges: Sequence[float]) -> "pd.Series[str]":
+    """Return the name of the interval [low, high) that each number falls into."""
+    labels = [*intervals(edges), MISSING]
+    numbers = values.to_numpy(np.float64)
+    spots = np.searchsorted(np.array(edges), numbers, side="right")
+    spots = np.where(np.isnan(numbers), len(labels) - 1, spots)
+    return pd.Series(np.array(labels, dtype=object)[spots], dtype="str", index=values.index)

@@ -1,0 +1,244 @@
+"""The label, and the weight of a row.
+
+Who a row is: its id from a column or from its content, and which rows are exact duplicates.
+
+An id made from content decides a row's part, so the label has no place in it: rows alike in all but the
+label are the same base and numbered. Which of them gets which number can't hang on the order of the file, and
+nothing but the label tells them apart; so they draw lots (`ids`).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fairmark.data.numerals import Numerals, written
+from fairmark.errors import Faults, shown
+from fairmark.params.prepare import Above, Csv, Parquet, Target, Value
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the label means.
+
+    Parameters
+    ----------
+    positive, negative
+        As the main file spells them.
+    rest
+        The negative texts of the main file.
+    numerals
+        How its numbers are written.
+    """
+
+    positive: str
+    negative: str
+    rest: list[str]
+    numerals: Numerals
+
+
+TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
+FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
+
+
+def stripped(texts: "pd.Series[str]", strip: str) -> "pd.Series[str]":
+    """Return label texts without the characters of `strip` at the end; what ends empty is missing."""
+    if not strip:
+        return texts
+    bare = texts.str.rstrip(strip).str.strip()
+    return bare.where(bare != "")
+
+
+def said(value: Value | Sequence[Value]) -> str:
+    """Return a label value of params.yaml, or several, as a text to show."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return value
+    return f"{value:.15g}" if isinstance(value, int | float) else " or ".join(map(said, value))
+
+
+def matches(text: str, value: Value, numerals: Numerals) -> bool:
+    """Return whether a text stands for a value of params.yaml.
+
+    A boolean is met by its usual spellings, because YAML reads `yes` and `true` as the same value; a number
+    by any spelling of that number; a text by itself alone.
+    """
+    if isinstance(value, bool):
+        return text.lower() in (TRUE if value else FALSE)
+    if isinstance(value, str):
+        return text == value
+    return bool(numerals.read([text])[0] == value)
+
+
+def labels(
+    texts: "pd.Series[str]",
+    target: Target,
+    main: Meaning | None,
+    numbers: npt.NDArray[np.int64],
+    form: Csv | Parquet,
+    faults: Faults,
+) -> tuple[npt.NDArray[np.int8], Meaning]:
+    """Return [n] labels (1 = positive, 0 = negative), and what the positive and the negative label mean.
+
+    Parameters
+    ----------
+    texts
+        [n] label texts, `stripped`.
+    main
+        What they mean in the main file, where this is another one.
+    """
+    where = f"column {target.column}:"
+    rule = (
+        f"prepare.drop_rows: [{{column: {target.column}, when: missing, reason: ...}}] leaves such rows out"
+    )
+    faults.rows(numbers[texts.isna()], f"{where} the label must be given ({rule}), got nothing")
+    counts = texts.dropna().value_counts()
+    different = [str(text) for text in counts.index]
+    numerals = main.numerals if main else written(form, different, counts.to_numpy().astype(np.int64))
+    positive, negative, faulty = _parted(different, target, main, numerals)
+    faults.lines += [f"{faults.where}: {where} {fault}" for fault in faulty]
+    meaning = main or _meaning(positive, negative, target, numerals)
+    strange = texts.notna() & ~texts.isin([*positive, *negative])
+    if not faulty:
+        faults.rows(numbers[strange], f"{where} the label must be {_must(target, meaning)}", texts[strange])
+    if different and not (positive and negative):
+        faults.add(f"{where} the label must hold both classes, got only {shown(different)}")
+    return texts.isin(positive).to_numpy(bool).astype(np.int8), meaning
+
+
+def _meaning(positive: list[str], negative: list[str], target: Target, numerals: Numerals) -> Meaning:
+    if isinstance(target.positive, Above):
+        edge = f"{target.positive.above:.15g}"
+        return Meaning(f"above {edge}", f"at most {edge}", negative, numerals)
+    return Meaning(_words(positive, target.positive), _words(negative, target.negative), negative, numerals)
+
+
+def _words(texts: list[str], value: Value | Sequence[Value] | None) -> str:
+    """Return a label as the data spell it, or as params.yaml does where the data have none."""
+    return " or ".join(sorted(texts)) if texts or value is None else said(value)
+
+
+def _must(target: Target, meaning: Meaning) -> str:
+    if isinstance(target.positive, Above):
+        return "a finite number"
+    negative = meaning.negative if target.negative is None else said(target.negative)
+    return f"{said(target.positive)} or {negative}"
+
+
+def _parted(
+    different: list[str], target: Target, main: Meaning | None, numerals: Numerals
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the texts of the positive and of the negative label, and what is wrong with them."""
+    if isinstance(target.positive, Above):
+        known = numerals.read(different)
+        above = dict(zip(different, known > target.positive.above, strict=True))
+        finite = [text for text, one in zip(different, np.isfinite(known), strict=True) if one]
+        return [text for text in finite if above[text]], [text for text in finite if not above[text]], []
+    positive = _met(different, target.positive, target.strip, numerals)
+    if target.negative is not None:
+        negative = _met(different, target.negative, target.strip, numerals)
+        both = sorted(set(positive) & set(negative))
+        faults = [f"the label must be positive or negative, got both for {shown(both)}"] if both else []
+        return positive, negative, faults
+    if main is not None:
+        return positive, [text for text in different if text in main.rest], []
+    rest = sorted(set(different) - set(positive))
+    must = f"the label must hold one value beside {said(target.positive)} when target.negative is null"
+    return positive, rest, [f"{must}, got {shown(rest)}"] if len(rest) > 1 else []
+
+
+def _met(different: list[str], values: Value | Sequence[Value], strip: str, numerals: Numerals) -> list[str]:
+    each = [values] if isinstance(values, bool | int | float | str) else values
+    bare = [_bare(value, strip) for value in each]
+    return [text for text in different if any(matches(text, value, numerals) for value in bare)]
+
+
+def _bare(value: Value, strip: str) -> Value:
+    return value.rstrip(strip).strip() if isinstance(value, str) and strip else value
+
+
+# ------------------------------------------------------------------ identity
+
+
+SEPARATOR = "\x1f"
+"""Unit separator of ASCII, which no text of a table holds."""
+
+DIGITS = 16
+
+
+def contents(texts: pd.DataFrame) -> list[str]:
+    """Return [n] the first `DIGITS` hex digits of the SHA-256 of each row's texts, in column order."""
+    cells = [texts[name].fillna("").tolist() for name in texts]
+    return [
+        hashlib.sha256(SEPARATOR.join(row).encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+        for row in zip(*cells, strict=True)
+    ]
+
+
+def digests(texts: pd.DataFrame, label: str) -> tuple[list[str], list[str]]:
+    """Return [n] the digest of each row's texts, and [n] that of all its texts but the label."""
+    return contents(texts), contents(texts[[name for name in texts if name != label]])
+
+
+def repeats(content: list[str]) -> npt.NDArray[np.int64]:
+    """Return [n] how many earlier rows have the same content: 0 for the first, 1 for the next, and so on."""
+    return np.asarray(
+        pd.Series(content, dtype="str")
+        .groupby(pd.factorize(np.array(content, dtype=object))[0], sort=False)
+        .cumcount(),
+        dtype=np.int64,
+    )
+
+
+def ids(alike: list[str], content: list[str], mark: str) -> list[str]:
+    """Return the row ids `alike-mark k`, k numbering the rows that are alike in all but the label.
+
+    Law: the set of ids is the same whatever the labels are, and whatever the order of the rows. The numbers
+    go by lots, each the SHA-256 of a row's whole content and how often that came before: rows of the same
+    content are interchangeable, and among the others every order is as likely as another, because a lot
+    is uniform whatever it is drawn for.
+
+    Parameters
+    ----------
+    alike
+        [n] digest of each row without its label.
+    content
+        [n] digest of each row.
+    """
+    codes, _ = pd.factorize(np.array(alike, dtype=object))
+    shared = np.flatnonzero(np.bincount(codes)[codes] > 1) if len(codes) else np.empty(0, np.intp)
+    place = np.zeros(len(codes), dtype=np.int64)
+    times = repeats([content[row] for row in shared])
+    lots = np.array(
+        [_lot(content[row], k) for row, k in zip(shared, times.tolist(), strict=True)], dtype="S16"
+    )
+    order = shared[np.lexsort((lots, codes[shared]))]
+    place[order] = pd.Series(codes[order]).groupby(codes[order], sort=False).cumcount()
+    return [f"{text}-{mark}{k}" for text, k in zip(alike, place.tolist(), strict=True)]
+
+
+def _lot(content: str, times: int) -> bytes:
+    return hashlib.sha256(f"lot:{content}:{times}".encode()).hexdigest()[:DIGITS].encode()
+
+
+def note_ids(
+    name: str,
+    texts: "pd.Series[str]",
+    numbers: npt.NDArray[np.int64],
+    taken: "pd.Series[str] | None",
+    faults: Faults,
+) -> None:
+    """Note row ids that are missing, stand twice, or stand in the main file (`taken`) as well."""
+    absent = texts.isna().to_numpy(bool)
+    faults.rows(numbers[absent], f"column {name}: the row id must be given, got nothing")
+    twice = texts.duplicated(keep=False).to_numpy(bool) & ~absent
+    faults.rows(numbers[twice], f"column {name}: the row id must stand once", texts[twice])
+    if taken is not None:
+        both = texts.isin(taken.dropna()).to_numpy(bool) & ~absent
+        faults.rows(
+            numbers[both], f"column {name}: the row id must not stand in the main file too", texts[both]
+        )

@@ -1,0 +1,321 @@
+"""From raw files to a typed table, its evidence, and what both hold, or to every fault of them.
+
+What was read, in words and counts: the files schema.json and summary.json.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairmark.data import labels
+from fairmark.data.columns import (
+    Checked,
+    Plan,
+    alike,
+    checked,
+    normalised,
+    note_alike,
+    note_personal,
+    note_spread,
+    planned,
+)
+from fairmark.data.exclusion import exclusions, kept
+from fairmark.data.groups import groups
+from fairmark.data.inference import ZERO_LED, numeric_share
+from fairmark.data.raw import read_raw
+from fairmark.data.schema import WITHHELD, sources
+from fairmark.errors import stop
+from fairmark.files import sha256
+from fairmark.params.prepare import ByCross, ByEdges, Inferred, Prepare, Source
+
+SHOWN = 60
+"""Columns of which a line is printed."""
+
+
+def described(
+    params: Prepare, plan: Plan, files: dict[str, Checked], groups: dict[str, list[str]]
+) -> dict[str, Any]:
+    """Return what the columns, the label and the groups are: the content of schema.json.
+
+    Parameters
+    ----------
+    files
+        The raw files, `main` and where there is one `test`.
+    groups
+        The groups of each attribute, in order.
+    """
+    main = files["main"]
+    meaning = main.meaning
+    return {
+        "attributes": {
+            name: {
+                "by": attribute.by,
+                "columns": sources(params, name),
+                "groups": groups[name],
+                **_parts(params, plan, name),
+            }
+            for name, attribute in params.protected.items()
+        },
+        "features": [_descriptor(name, plan, main) for name in plan.roles.features],
+        "label": {"column": params.target.column, "positive": meaning.positive, "negative": meaning.negative},
+        "person": params.person,
+        "row_id": params.row_id,
+        "timed": params.time is not None,
+        "weighted": params.weight is not None,
+        "test_file": params.files.test is not None,
+        "withheld": [
+            {**_descriptor(name, plan, main), "why": why} for name, why in plan.roles.withheld.items()
+        ],
+    }
+
+
+def _parts(params: Prepare, plan: Plan, name: str) -> dict[str, Any]:
+    """Return how an attribute is made from raw columns, where naming the columns does not say it.
+
+    Whoever has to tell a person's group from the columns needs the edges of a number and the two names of a
+    boolean.
+    """
+    attribute = params.protected[name]
+    singles = (
+        [params.protected[part] for part in attribute.of] if isinstance(attribute, ByCross) else [attribute]
+    )
+    parts = [
+        {
+            "column": one.column,
+            "edges": one.edges if isinstance(one, ByEdges) else None,
+            "pair": None if isinstance(one, ByEdges) else _pair(plan, one.column),
+        }
+        for one in singles
+        if not isinstance(one, ByCross)
+    ]
+    plain = all(part["edges"] is None and part["pair"] is None for part in parts)
+    return {} if plain and len({part["column"] for part in parts}) == len(parts) else {"parts": parts}
+
+
+def _pair(plan: Plan, column: str) -> list[str] | None:
+    pair = plan.kinds[column].pair
+    return None if pair is None else list(pair)
+
+
+def _descriptor(name: str, plan: Plan, main: Checked) -> dict[str, Any]:
+    kind = plan.kinds[name]
+    return {
+        "name": name,
+        "kind": kind.name,
+        "categories": None if kind.categories is None else list(kind.categories),
+        "missing": float(main.columns[name].cells.isna().mean()),
+        "pair": None if kind.pair is None else list(kind.pair),
+        "format": kind.form,
+        "unit": kind.numerals.unit,
+    }
+
+
+def summary(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]) -> dict[str, Any]:
+    """Return what was read and how much of it is missing or repeated: the content of summary.json.
+
+    `duplicates` are rows whose content stands in an earlier row, row ids apart; `shared_rows` are the
+    different rows that stand in both files; `unseen` counts, per column, the rows of the test file whose
+    category the main file does not hold.
+    """
+    content = [text for one in files.values() for text in one.content]
+    main, test = params.files.main, params.files.test
+    return {
+        "files": {
+            "main": _file(folder, main, files["main"]),
+            "test": None if test is None else _file(folder, test, files["test"]),
+        },
+        "rows": len(content),
+        "duplicates": len(content) - len(set(content)),
+        "shared_rows": len(set.intersection(*(set(one.content) for one in files.values()))) if test else 0,
+        "positives": sum(int(one.labels.sum()) for one in files.values()),
+        "missing": {
+            name: sum(int(one.columns[name].cells.isna().sum()) for one in files.values()) / len(content)
+            for name in (*plan.roles.features, *plan.roles.withheld)
+        },
+        "unseen": _unseen(plan, files["test"]) if test else {},
+        "dropped": list(params.drop),
+        "unread": files["main"].raw.unread,
+        "index": files["main"].raw.index,
+        "excluded": exclusions(params, {name: one.dropped for name, one in files.items()}),
+        "respelt": {name: sum(one.raw.respelt[name] for one in files.values()) for name in params.spellings},
+        "columns": {name: _taken_for(name, plan, params, files["main"]) for name in plan.kinds},
+    }
+
+
+def _taken_for(name: str, plan: Plan, params: Prepare, main: Checked) -> dict[str, Any]:
+    """Return what a column was taken for, by whom, and what of its texts would have spoken for another kind.
+
+    `numbers` is the share of given cells that read as numbers, `alike` how many texts differ
+    from another one in case, spaces or Unicode form alone.
+    """
+    texts, kind = main.raw.texts[name], plan.kinds[name]
+    named = kind.name in {"categorical", "ordinal"}
+    return {
+        "kind": kind.name,
+        "said": not isinstance(plan.said[name], Inferred),
+        "missing": float(texts.isna().mean()),
+        "values": len(kind.categories) if kind.categories is not None else None,
+        "numbers": numeric_share(texts, params.format) if named else None,
+        "zero_led": bool(named and texts.dropna().str.fullmatch(ZERO_LED.pattern).any()),
+        "alike": sum(map(len, alike(kind.categories or ()))),
+        "unit": kind.numerals.unit or None,
+    }
+
+
+def taken_for(summary: Mapping[str, Any]) -> list[str]:
+    """Return what was read and what each column was taken for, as lines for a person."""
+    columns = summary["columns"]
+    said = [name for name, one in columns.items() if one["said"]]
+    read = {name: one for name, one in columns.items() if not one["said"]}
+    whose = f"columns as params.yaml says: {len(said)}, as every cell of them reads: {len(read)}"
+    lines = [f"prepare: {summary['rows']:,} rows; {whose}"]
+    width = min(max(map(len, read), default=0), 40)
+    lines += [f"  {name:{width}} {_as_words(one)}" for name, one in list(read.items())[:SHOWN]]
+    if len(read) > SHOWN:
+        lines.append(f"  and {len(read) - SHOWN:,} more, all of them in summary.json")
+    lines += [
+        f"  left out: {one['rows']:,} rows whose {one['column']} {one['when']}" for one in summary["excluded"]
+    ]
+    lines += [f"  respelt: {rows:,} rows of {name}" for name, rows in summary["respelt"].items()]
+    lines += [f"  not read, as dropped: {name} ({kind})" for name, kind in summary["unread"].items()]
+    lines += [
+        f"  not read, as the file's own metadata calls it an index: {name}" for name in summary["index"]
+    ]
+    lines += [
+        f"  alike but for case, spaces or Unicode form: {one['alike']} values of {name}"
+        for name, one in columns.items()
+        if one["alike"]
+    ]
+    return lines
+
+
+def _as_words(one: Mapping[str, Any]) -> str:
+    words = [one["kind"]]
+    if one["unit"]:
+        words.append(f"all with {one['unit']}")
+    if one["values"] is not None:
+        words.append(f"{one['values']:,} values")
+    if one["numbers"]:
+        why = " (codes with leading zeros)" if one["zero_led"] else ""
+        words.append(f"{_percent(one['numbers'])} read as numbers{why}")
+    if one["missing"]:
+        words.append(f"{_percent(one['missing'])} missing")
+    return ", ".join(words)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
+
+
+def _file(folder: Path, source: Source, one: Checked) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "rows": len(one.labels),
+        "packed": one.raw.packed,
+        "duplicates": len(one.content) - len(set(one.content)),
+        "sha256": sha256(folder / source.name),
+    }
+
+
+def _unseen(plan: Plan, test: Checked) -> dict[str, int]:
+    counts = {
+        name: int((~one.texts.isin(list(kind.categories)) & one.texts.notna()).sum())
+        for name, one in test.columns.items()
+        if (kind := plan.kinds[name]).categories is not None
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+# ------------------------------------------------------------------ table
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` writes: two tables with the same rows in the same order, and two descriptions."""
+
+    table: pd.DataFrame
+    evidence: pd.DataFrame
+    schema: dict[str, Any]
+    summary: dict[str, Any]
+
+
+def prepared(folder: Path, params: Prepare) -> Prepared:
+    """Return the tables that the raw files of `folder` hold.
+
+    Raises
+    ------
+    InputError
+        With every fault of every file, one line each.
+    """
+    sources = {"main": params.files.main, "test": params.files.test}
+    files = {
+        name: kept(read_raw(folder, source, params), params) for name, source in sources.items() if source
+    }
+    raws = {name: file.raw for name, file in files.items()}
+    main = raws["main"]
+    if main.texts.empty:
+        if not main.faults.lines:
+            main.faults.add("must hold at least one whole row, got none")
+        stop(raw.faults for raw in raws.values())
+    plan = planned(main, params)
+    known = {"main": checked(files["main"], params.files.main.rows, plan, params, None)}
+    if params.files.test:
+        known["test"] = checked(files["test"], params.files.test.rows, plan, params, known["main"])
+    _note_of_all(plan, params, known)
+    stop(raw.faults for raw in raws.values())
+    return _joined(folder, params, plan, known)
+
+
+def _note_of_all(plan: Plan, params: Prepare, files: dict[str, Checked]) -> None:
+    """Note what only all files together show."""
+    faults = files["main"].raw.faults
+    note_personal(plan, files["main"].columns, faults)
+    note_alike(params.protected, plan.kinds, [one.columns for one in files.values()], faults)
+    if params.weight is not None:
+        weights = [one.columns[params.weight] for one in files.values() if params.weight in one.columns]
+        note_spread(params.weight, [one.cells.to_numpy(np.float64) for one in weights], faults)
+
+
+def _joined(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]) -> Prepared:
+    columns = {
+        name: pd.concat([one.columns[name].cells for one in files.values()], ignore_index=True)
+        for name in plan.kinds
+    }
+    table = _marks(params, columns, files)
+    found, order = groups(params.protected, columns, plan.kinds)
+    withheld = pd.DataFrame({f"{WITHHELD}{name}": columns[name] for name in plan.roles.withheld})
+    features = pd.DataFrame({name: columns[name] for name in plan.roles.features})
+    return Prepared(
+        table=pd.concat([table, features], axis=1),
+        evidence=pd.concat([table[["_row_id", "_label"]], found, withheld], axis=1),
+        schema=described(params, plan, files, order),
+        summary=summary(folder, params, plan, files),
+    )
+
+
+def _marks(params: Prepare, columns: "dict[str, pd.Series[Any]]", files: dict[str, Checked]) -> pd.DataFrame:
+    """Return the reserved columns of the table."""
+    rows = [len(one.labels) for one in files.values()]
+    row_ids: list[str] = []
+    for name, one in files.items():
+        row_ids += (
+            labels.ids(one.alike, one.content, "t" if name == "test" else "")
+            if params.row_id is None
+            else one.raw.texts[params.row_id].tolist()
+        )
+    table = pd.DataFrame(
+        {
+            "_row_id": pd.Series(row_ids, dtype="str"),
+            "_label": np.concatenate([one.labels for one in files.values()]),
+            "_source": pd.Series(np.repeat(list(files), rows), dtype="str"),
+            "_weight": 1.0 if params.weight is None else normalised(columns[params.weight].to_numpy()),
+        }
+    )
+    if params.person is not None:
+        people = [one.raw.texts[params.person] for one in files.values()]
+        table["_person"] = pd.concat(people, ignore_index=True)
+    return table if params.time is None else table.assign(_time=columns[params.time])

@@ -1,0 +1,1 @@
+"""Experiments on a model: measures, curves, stress, slices, leakage."""

@@ -1,0 +1,296 @@
+"""The measurements document: what was found on the test rows, with what `judge` needs to bound it by itself.
+
+Bounds in it are two-sided at `confidence`, one by one, for the reader. The gate does not use them: it makes
+its own, one-sided, exact and simultaneous, from the cells and standard errors beside them (`verdict`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fairmark.errors import InputError
+from fairmark.judge.constant_answer import gains
+from fairmark.stats import auc, intervals, metrics
+from fairmark.stats.confusion import Cells, Floats, count_cells, kish, of_people
+from fairmark.stats.disparity import COMPARED, EQUALIZED_ODDS, Disparity, apart, equalized_odds
+from fairmark.stats.metrics import COUNTED, RATES, SCORED, counted, f1_of, portion
+from fairmark.stats.score_test import miettinen_nurminen
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Some test rows and how to measure them: bounds at `tail`, standard errors by `replicates`."""
+
+    label: NDArray[np.int8]
+    score: Floats
+    weight: Floats
+    bins: int
+    tail: float
+    replicates: int
+    seed: int
+    heft: Floats | None = None
+    """The weight of each row's person (`cells.of_people`), where people have several rows."""
+
+    def only(self, kept: NDArray[np.bool_]) -> "Taken":
+        """Return the rows where this is true."""
+        parts = (self.label[kept], self.score[kept], self.weight[kept])
+        heft = None if self.heft is None else self.heft[kept]
+        return Taken(*parts, self.bins, self.tail, self.replicates, self.seed, heft)
+
+
+def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by name
+    label: NDArray[np.integer],
+    score: Floats,
+    decision: NDArray[np.integer],
+    weight: Floats | None,
+    groups: pd.DataFrame,
+    known: Mapping[str, Sequence[str]],
+    *,
+    confidence: float,
+    replicates: int,
+    seed: int,
+    bins: int,
+    person: NDArray[Any] | None = None,
+) -> dict[str, Any]:
+    """Return the parts "overall", "cells", "groups" and "disparities" of the measurements document.
+
+    Parameters
+    ----------
+    label, score, decision
+        0 or 1, 0..1, and 0 or 1, shape `[rows]`.
+    weight
+        Row weights > 0, shape `[rows]`, or None. With weights, rates are weighted and their bounds rest on
+        effective sizes (`metrics.portion`): close to their level, not exact.
+    groups
+        One text column for each protected attribute, rows as above.
+    known
+        Every group of every attribute; one without rows is measured as null, and says so.
+    person
+        Whose each row is, shape `[rows]`, or None when each is somebody else's. With several rows a person,
+        every bound is that of rows which hang together as far as they can (`cells.of_people`).
+    replicates, seed
+        For the bootstrap standard errors of the disparities, and for the calibration error.
+
+    Raises
+    ------
+    InputError
+        When the rows are not as above, or hold a group that is not known.
+    """
+    heavy = np.ones(len(label)) if weight is None else np.asarray(weight, dtype=np.float64)
+    _check(label, score, decision, heavy)
+    heft = None if person is None else of_people(heavy, person)
+    rows = Taken(label.astype(np.int8), score, heavy, bins, (1 - confidence) / 2, replicates, seed, heft)
+    codes = {name: _codes(groups[name], names, name) for name, names in known.items()}
+    plain = bool((heavy == 1).all())
+    cells = {
+        name: count_cells(label, decision, code, len(known[name]), None if plain else heavy, heft)
+        for name, code in codes.items()
+    }
+    whole = count_cells(label, decision, np.zeros(len(label)), 1, None if plain else heavy, heft)
+    overall = _measures(whole, rows)
+    return {
+        "overall": overall | gains(overall, whole, rows.tail),
+        "cells": whole.to_json(),
+        "groups": {
+            name: {
+                group: _group(cells[name].group(k), rows.only(codes[name] == k))
+                | _persons(person, codes[name] == k)
+                for k, group in enumerate(names)
+            }
+            for name, names in known.items()
+        },
+        "disparities": {
+            name: _disparities(cells[name], list(names), rows, k)
+            for k, (name, names) in enumerate(known.items())
+        },
+    }
+
+
+def _check(label: Any, score: Floats, decision: Any, weight: Floats) -> None:
+    faults = []
+    shapes = {name: np.shape(v) for name, v in (("score", score), ("decision", decision), ("weight", weight))}
+    faults += [
+        f"{name}: must have the shape of the labels {np.shape(label)}, got {shape}"
+        for name, shape in shapes.items()
+        if shape != np.shape(label)
+    ]
+    if not np.size(label):
+        faults.append("rows: must be at least one, got none")
+    for name, values in (("label", label), ("decision", decision)):
+        if not np.isin(values, (0, 1)).all():
+            faults.append(f"{name}: must be 0 or 1, got {np.setdiff1d(values, (0, 1))[:3].tolist()}")
+    if not ((score >= 0) & (score <= 1)).all():
+        faults.append(f"score: must be in 0..1, got {np.sum(~((score >= 0) & (score <= 1)))} others")
+    if not (np.isfinite(weight) & (weight > 0)).all():
+        faults.append("weight: must be a number > 0, got another one")
+    if faults:
+        raise InputError(*faults)
+
+
+def _codes(column: pd.Series, known: Sequence[str], name: str) -> NDArray[np.intp]:
+    codes = pd.Index(list(known), dtype=object).get_indexer(pd.Index(column.astype(object)))
+    if (codes < 0).any():
+        strangers = sorted(set(column[codes < 0].astype(str)))
+        raise InputError(f"evidence.{name}: must hold the groups {sorted(known)} alone, got {strangers[:5]}")
+    return codes
+
+
+def _group(cells: Cells, rows: Taken) -> Entry:
+    named = cells.to_json()
+    return {
+        "rows": int(cells.count.sum()),
+        "positives": named["tp"] + named["fn"],
+        "cells": named,
+        "measures": _measures(cells, rows),
+    }
+
+
+def _persons(person: NDArray[Any] | None, kept: NDArray[np.bool_]) -> dict[str, int]:
+    """Return how many persons a group's rows are of, where that is known and fewer than the rows."""
+    count = int(kept.sum()) if person is None else len(np.unique(person[kept]))
+    return {"persons": count} if count < kept.sum() else {}
+
+
+def _measures(cells: Cells, rows: Taken) -> dict[str, Entry]:
+    return {name: _counted(cells, name, rows.tail) for name in COUNTED} | {
+        name: scored(rows, name) for name in SCORED
+    }
+
+
+def _entry(value: float, low: float, high: float, **more: Any) -> Entry:
+    return {"value": float(value), "low": float(low), "high": float(high)} | more
+
+
+def _nothing(why: str) -> Entry:
+    return {"value": None, "low": None, "high": None, "why": why}
+
+
+def _counted(cells: Cells, name: str, tail: float) -> Entry:
+    """Measure the decisions of one group: shares by Clopper-Pearson, the balance by score."""
+    value = float(counted(cells, name)[0])
+    if name == "balanced_accuracy":
+        (_, hits, rows), (_, hits2, rows2) = portion(cells, "recall"), portion(cells, "false_positive_rate")
+        if not (rows[0] > 0 and rows2[0] > 0):
+            return _nothing("no row has the " + ("negative label" if rows[0] > 0 else "positive label"))
+        low, high = miettinen_nurminen(hits[0], rows[0], hits2[0], rows2[0], tail)
+        return _entry(value, float(1 + low) / 2, float(1 + high) / 2)
+    part = "jaccard" if name == "f1" else name
+    _, hits, rows = portion(cells, part)
+    if not rows[0] > 0:
+        return _nothing(RATES[part].empty)
+    low, high = intervals.clopper_pearson(hits[0], rows[0], tail)
+    ends = (f1_of(low), f1_of(high)) if name == "f1" else (low, high)
+    return _entry(value, float(ends[0]), float(ends[1]))
+
+
+def scored(rows: Taken, name: str) -> Entry:
+    """Measure the scores of some rows."""
+    if not len(rows.label):
+        return _nothing("no rows")
+    if name == "calibration_error":
+        return _calibration(rows)
+    if name in metrics.WORST_LOSS:
+        loss = metrics.mean_loss(metrics.row_losses(rows.label, rows.score, name), rows.weight, rows.heft)
+        stored = _stored(loss) | {"skew": loss.skew, "smaller": min(_classes(rows))}
+        return _bounded(stored, intervals.loss(stored, metrics.WORST_LOSS[name], rows.tail))
+    area = (auc.pr_auc if name == "pr_auc" else auc.roc_auc)(rows.label, rows.score, rows.weight, rows.heft)
+    if area is None or rows.label.min() == rows.label.max():
+        return _nothing(f"no row has the {'negative' if rows.label[0] else 'positive'} label")
+    if name == "pr_auc":
+        stored = _stored(area) | {"without_self": area.without_self}
+        return _bounded(stored, intervals.pr_auc(stored, rows.tail))
+    negatives, positives = _classes(rows)
+    stored = _stored(area) | {"positives": positives, "negatives": negatives}
+    return _bounded(stored, intervals.roc_auc(stored, rows.tail))
+
+
+def _stored(found: metrics.Estimate) -> dict[str, float]:
+    return {"value": found.value, "se": found.se, "df": found.df}
+
+
+def _classes(rows: Taken) -> tuple[float, float]:
+    """Return the effective rows of the negative and of the positive class."""
+    second = rows.weight if rows.heft is None else rows.heft
+    sides = [rows.label == k for k in (0, 1)]
+    negative, positive = (kish(rows.weight[at], (rows.weight * second)[at]) for at in sides)
+    return negative, positive
+
+
+def _bounded(stored: dict[str, float], bounds: tuple[float, float]) -> Entry:
+    return stored | {"low": bounds[0], "high": bounds[1]}
+
+
+def _calibration(rows: Taken) -> Entry:
+    found = metrics.bin_scores(rows.label, rows.score, rows.weight, rows.bins, rows.heft)
+    gaps, spreads = found.gaps(), found.spreads()
+    reach = metrics.reach(spreads, rows.tail, rows.replicates, rows.seed)
+    value = found.error()
+    return _entry(
+        value, max(0.0, value - reach), min(1.0, value + reach), gaps=gaps.tolist(), spreads=spreads.tolist()
+    )
+
+
+def _disparities(cells: Cells, names: list[str], rows: Taken, stream: int) -> dict[str, Entry]:
+    """Measure how far the groups of one attribute are apart; `se` is the bootstrap standard error."""
+    drawn = intervals.draw(cells, rows.replicates, np.random.default_rng([rows.seed, stream]))
+    resampled = {name: intervals.rates(drawn, name) for name in COMPARED}
+    found: dict[str, Entry] = {}
+    for name in COMPARED:
+        both = apart(cells, name, rows.tail)
+        for k, kind in enumerate(("ratio", "difference")):
+            one = both if isinstance(both, str) else both[k]
+            found[f"{name}_{kind}"] = _apart(one, names, getattr(intervals, kind)(resampled[name]))
+    odds = ("true_positive_rate", "false_positive_rate")
+    worse = equalized_odds([apart(cells, name, rows.tail, claims=2) for name in odds])
+    gaps = np.fmax(*(intervals.difference(resampled[name]) for name in odds))
+    return found | {EQUALIZED_ODDS: _apart(worse, names, gaps)}
+
+
+def _apart(found: Disparity | str, names: list[str], resampled: Floats) -> Entry:
+    if isinstance(found, str):
+        return _nothing(found) | {"lowest": None, "highest": None}
+    if np.isnan(found.value):
+        return _nothing("the rate is 0 in every group") | {"lowest": None, "highest": None}
+    ends = {"lowest": names[found.lowest], "highest": names[found.highest]}
+    return _entry(found.value, found.low, found.high, se=intervals.spread(resampled)) | ends
+
+
+def headline(
+    found: Mapping[str, Any], threshold: float, own: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Return the values alone: measures of all rows, and disparities by attribute.
+
+    `own` are the thresholds of groups that have one of their own.
+    """
+    names = ("roc_auc", "pr_auc", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "log_loss",
+             "brier", "calibration_error")  # fmt: skip
+    overall = {name: found["overall"][name]["value"] for name in names}
+    fairness = {
+        attribute: {name: entry["value"] for name, entry in entries.items()}
+        for attribute, entries in found["disparities"].items()
+    }
+    thresholds = {} if own is None else {"thresholds": dict(own)}
+    return overall | {"threshold": threshold, "fairness": fairness, **thresholds}
+
+
+def table(found: Mapping[str, Any]) -> pd.DataFrame:
+    """Return every measure of all rows (`attribute` and `group` empty) and of every group, a line each."""
+    parts = [("", "", found["overall"])]
+    parts += [
+        (attribute, group, entry["measures"])
+        for attribute, groups in found["groups"].items()
+        for group, entry in groups.items()
+    ]
+    lines = [
+        (attribute, group, name, entry["value"], entry["low"], entry["high"])
+        for attribute, group, measures in parts
+        for name, entry in measures.items()
+    ]
+    columns = ["attribute", "group", "measure", "value", "low", "high"]
+    return pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(columns[3:], np.float64))

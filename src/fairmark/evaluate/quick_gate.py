@@ -1,0 +1,108 @@
+"""What `judge` would say of each gated limit, by its own tests, without its bounds and its words.
+
+A bound is found by many tests, and the number of rows that would decide by more of them; whether a limit is
+met takes one or two. For evidence that asks the question often, such as every feature disturbed alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fairmark.evaluate.measure import Taken, scored
+from fairmark.evaluate.summary_metrics import Rows
+from fairmark.judge.comparisons import Comparison
+from fairmark.judge.findings import Sign
+from fairmark.judge.limits import Compared
+from fairmark.judge.sample_size import Aim, shown
+from fairmark.judge.verdict import MET, MISSED, UNSURE, Outcome, Tails, own, planned, shared
+from fairmark.params.policy import Limit, Policy
+from fairmark.stats.confusion import Floats
+from fairmark.stats.metrics import SCORED
+
+UNSEEN = 0.5
+"""The tail of displayed bounds, of which nothing is shown here."""
+
+
+def outlook(document: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
+    """Return the outcome of the gated limits together, and the outcome and the value of each.
+
+    Law: the outcomes are those of `judge` on no day, of the policy with its gated limits alone.
+
+    Parameters
+    ----------
+    document
+        Measurements, or what `bare` says; whether they are whole is not looked at.
+
+    Returns
+    -------
+    dict
+        `{"outcome", "limits": {name: {"outcome", "value"}}}`; a value is that of the comparison nearest to
+        breaking the limit, None where nothing could be measured.
+    """
+    gates = [limit for limit in policy.required if limit.gate]
+    plans = [(limit, planned(limit, document)) for limit in gates]
+    shares = shared([one for _, plan in plans for one in plan if isinstance(one, Compared)], policy)
+    outcomes = {
+        limit.name: _worst([_outcome(one, limit, shares, policy) for one in plan]) for limit, plan in plans
+    }
+    return {
+        "outcome": _worst([*outcomes.values()]) if outcomes else UNSURE,
+        "limits": {
+            limit.name: {"outcome": outcomes[limit.name], "value": _value(limit, plan)}
+            for limit, plan in plans
+        },
+    }
+
+
+def bare(rows: Rows, score: Floats, decision: Any, policy: Policy, bins: int) -> dict[str, Any]:
+    """Return as much of a measurements document as `outlook` reads, for the gated limits of a policy."""
+    gates = [limit for limit in policy.required if limit.gate]
+    asked = {limit.attribute: set[str]() for limit in gates}
+    for limit in gates:
+        asked[limit.attribute] |= {limit.measure.removesuffix("_gain")} & set(SCORED)
+    whole = Taken(rows.label, score, rows.weight, bins, UNSEEN, 2, 0, rows.heft)
+    return {
+        "data": {"rows": len(rows.label)},
+        "cells": rows.cells(decision).to_json(),
+        "overall": {name: scored(whole, name) for name in asked.get(None, ())},
+        "groups": {
+            name: dict(_groups(rows, decision, whole, name, measures))
+            for name, measures in asked.items()
+            if name is not None and name in rows.known
+        },
+    }
+
+
+def _groups(
+    rows: Rows, decision: Any, whole: Taken, attribute: str, measures: set[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    cells, code = rows.cells(decision, attribute), rows.codes(attribute)
+    for k, group in enumerate(rows.known[attribute]):
+        mine = cells.group(k)
+        found = {name: scored(whole.only(code == k), name) for name in measures}
+        yield group, {"rows": int(mine.count.sum()), "cells": mine.to_json(), "measures": found}
+
+
+def _outcome(each: Compared | Sign | str, limit: Limit, shares: Tails, policy: Policy) -> Outcome:
+    if isinstance(each, str):
+        return MISSED
+    if isinstance(each, Sign):
+        return UNSURE if each.shown else MET
+    comparison: Comparison = each.comparison
+    if comparison.value is None:
+        return UNSURE
+    at = limit.at_least if limit.at_least is not None else float(limit.at_most or 0.0)
+    tail = own(each, shares, policy)
+    aim = Aim(at, limit.at_least is not None, tail.clear, tail.miss)
+    clears, misses = (shown(comparison, aim, good=good) for good in (True, False))
+    return UNSURE if clears == misses else MET if clears else MISSED
+
+
+def _value(limit: Limit, plan: Any) -> float | None:
+    values = [one.comparison.value for one in plan if isinstance(one, Compared)]
+    values += [one.value for one in plan if isinstance(one, Sign)]
+    known = [value for value in values if value is not None]
+    return None if not known else min(known) if limit.at_least is not None else max(known)
+
+
+def _worst(outcomes: list[Outcome]) -> Outcome:
+    return MISSED if MISSED in outcomes else UNSURE if UNSURE in outcomes else MET

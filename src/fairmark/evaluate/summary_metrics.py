@@ -1,0 +1,123 @@
+"""A few measures of one scoring of one part, as the side experiments need them: values without intervals."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fairmark.data.dataset import Parts
+from fairmark.model.model import Model
+from fairmark.stats.auc import roc_auc
+from fairmark.stats.confusion import Cells, Floats, count_cells, of_people
+from fairmark.stats.metrics import counted
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the rows of one part are judged by, whatever their scores.
+
+    Parameters
+    ----------
+    table
+        The rows with their features, [n].
+    label
+        1 = positive, [n].
+    weight
+        Row weights >= 0, [n].
+    groups
+        The group of each row, one column for each protected attribute, [n].
+    known
+        Every group of each attribute, also those without rows here.
+    """
+
+    table: pd.DataFrame
+    label: NDArray[np.int8]
+    weight: Floats
+    groups: pd.DataFrame
+    known: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, parts: Parts, name: str) -> Self:
+        """Return the rows of the part `name`."""
+        table, evidence = parts.part(name)
+        known = {attribute: parts.schema["attributes"][attribute]["groups"] for attribute in parts.attributes}
+        label, weight = table["_label"].to_numpy(np.int8), table["_weight"].to_numpy(np.float64)
+        return cls(table, label, weight, evidence[list(known)], known)
+
+    def take(self, rows: NDArray[Any]) -> "Rows":
+        """Return the rows at these places, or where this mask is true."""
+        return Rows(
+            self.table.iloc[rows], self.label[rows], self.weight[rows], self.groups.iloc[rows], self.known
+        )
+
+    def cells(self, decision: NDArray[np.integer], attribute: str | None = None) -> Cells:
+        """Return the cells [groups, 2, 2] of each group of an attribute, or of all rows together."""
+        names = self.known[attribute] if attribute is not None else ["all"]
+        code = self.codes(attribute) if attribute is not None else np.zeros(len(self.label), dtype=np.intp)
+        weight = None if (self.weight == 1).all() else self.weight
+        return count_cells(self.label, decision, code, len(names), weight, self.heft)
+
+    @property
+    def person(self) -> NDArray[Any] | None:
+        """Whose each row is, [n], or None where each is somebody else's."""
+        return self.table["_person"].to_numpy() if "_person" in self.table else None
+
+    @property
+    def heft(self) -> Floats | None:
+        """The weight of each row's person among these rows, [n], where people have several."""
+        return None if self.person is None else of_people(self.weight, self.person)
+
+    def codes(self, attribute: str) -> NDArray[np.intp]:
+        """Return the place of each row's group among the known ones, [n]."""
+        return pd.Index(self.known[attribute]).get_indexer(pd.Index(self.groups[attribute]))
+
+
+def glance(rows: Rows, score: Floats, threshold: float | Floats) -> dict[str, Any]:
+    """Return quality and disparity of the scores of `rows`; None where a measure is not defined.
+
+    `threshold` is one for all rows, or that of each row, [n].
+
+    Returns
+    -------
+    dict
+        `{"rows", "roc_auc", "accuracy", "selection_rate", "selection_rate_ratio": {attribute: value}}`.
+    """
+    decision = (score >= threshold).astype(np.int8)
+    auc = roc_auc(rows.label, score, rows.weight)
+    total = rows.cells(decision)
+    return {
+        "rows": len(rows.label),
+        "roc_auc": None if auc is None else auc.value,
+        "accuracy": _plain(counted(total, "accuracy")[0]),
+        "selection_rate": _plain(counted(total, "selection_rate")[0]),
+        "selection_rate_ratio": {
+            attribute: evenness(counted(rows.cells(decision, attribute), "selection_rate"))
+            for attribute in rows.known
+        },
+    }
+
+
+def glance_at(rows: Rows, model: Model) -> dict[str, Any]:
+    """Return `glance` of the scores and decisions of `model`."""
+    return glance(rows, model.score(rows.table), model.cut(rows.groups))
+
+
+def taken(threshold: float | Floats, rows: NDArray[Any]) -> float | Floats:
+    """Return the threshold of some of the rows, where it is that of each row, else the one of all."""
+    return threshold[rows] if isinstance(threshold, np.ndarray) else threshold
+
+
+def evenness(rates: Floats) -> float | None:
+    """Return the lowest over the highest rate of groups, 0..1; 1 = parity.
+
+    None when fewer than two groups have a rate (NaN stands for none), or when no group has one above 0.
+    """
+    known = rates[~np.isnan(rates)]
+    return float(known.min() / known.max()) if len(known) > 1 and known.max() > 0 else None
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

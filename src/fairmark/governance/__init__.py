@@ -1,0 +1,1 @@
+"""Approvers, approvals, promotions, history, the policy gate and the audit trail."""

@@ -1,0 +1,206 @@
+"""Approvals: what a person signed to let something go on, and whether it counts.
+
+An approval is an in-toto Statement in a signed envelope. Its subject is what is approved, by name and
+SHA-256, so it can't be moved to anything else; its predicate says who decided what, why, and until when. It
+counts only for a person who may approve at that time, and who did not make the thing.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairmark.errors import FairmarkError, RefusedError, UsageError, VerificationError
+from fairmark.governance.approvers import APPROVAL, FILE, Approver, person
+from fairmark.governance.request import Asked
+from fairmark.repo.machine import SKEW
+from fairmark.signing.dsse import opened, read_envelope, seal, signers, write_envelope
+from fairmark.signing.keys import SigningKey
+
+FOLDER = "approvals"
+_STATEMENT = "https://in-toto.io/Statement/v1"
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_TEXT = 2000
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A person's word that counts: who, why, when, and until which day."""
+
+    who: str
+    keyid: str
+    reason: str
+    decided: dt.datetime
+    expires: dt.date
+    waived: tuple[str, ...]
+    envelope: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The approvals that count, one for each person, and why each other one does not."""
+
+    approvals: tuple[Approval, ...]
+    refused: tuple[str, ...]
+
+
+def signed(
+    asked: Asked,
+    approvers: Sequence[Approver],
+    key: SigningKey,
+    reason: str,
+    expires: dt.date,
+    now: dt.datetime,
+) -> dict[str, Any]:
+    """Return the envelope in which the holder of `key` approves what is asked, after the same rules.
+
+    Raises
+    ------
+    RefusedError
+        When it would not count.
+    UsageError
+        When no reason is given.
+    """
+    reason = " ".join(reason.split())[:_TEXT]
+    if not reason:
+        raise UsageError("reason: must say why, got nothing")
+    predicate: dict[str, Any] = {
+        "decision": "approve",
+        "approver": _approver(key.public.keyid, approvers).principal,
+        "reason": reason,
+        "decided": now.strftime(_TIME),
+        "expires": expires.isoformat(),
+        "waived": list(asked.waived),
+    }
+    statement = {
+        "_type": _STATEMENT,
+        "subject": [{"name": asked.name, "digest": {"sha256": asked.digest}}],
+        "predicateType": asked.kind,
+        "predicate": predicate,
+    }
+    envelope = seal(statement, key)
+    weigh(envelope, asked, approvers, now)
+    return envelope
+
+
+def weigh(envelope: Any, asked: Asked, approvers: Sequence[Approver], when: dt.datetime) -> Approval:
+    """Return the approval in an envelope, when it counts for what is asked at `when`.
+
+    Raises
+    ------
+    VerificationError
+        When it is no approval, is not signed by whom it names, or is of another thing.
+    RefusedError
+        When the rules don't let it count.
+    """
+    found = _read(envelope, asked, approvers)
+    entries = [each for each in approvers if each.key.keyid == found.keyid and each.may(APPROVAL)]
+    short = f"{found.who}'s key {found.keyid[:16]}…"
+    if not entries:
+        raise RefusedError(f"{short}: must have the namespace {APPROVAL} in {FILE}, got a key without it")
+    for moment, what in ((found.decided, "when it approved"), (when, "now that it is to count")):
+        if not any(each.valid(moment) for each in entries):
+            raise RefusedError(f"{short}: must be valid {what} ({moment:%Y-%m-%d}), got a key that is not")
+    if found.keyid in asked.makers:
+        raise RefusedError(f"{short}: must be another's than the maker's, got the key that made {asked.name}")
+    if person(found.who) in asked.people(approvers):
+        raise RefusedError(f"{short}: must be another person's than the maker, who is {found.who} too")
+    if found.decided > when + SKEW:
+        raise RefusedError(f"{short}: must have approved by {when:%Y-%m-%d}, got {found.decided:{_TIME}}")
+    if when.date() > found.expires:
+        wanted = f"approval by {short}: must stand on {when:%Y-%m-%d}"
+        raise RefusedError(f"{wanted}, got one that expired {found.expires}")
+    if found.waived != asked.waived:
+        raise RefusedError(
+            f"{short}: must have approved what was waived ({', '.join(asked.waived) or 'nothing'}), "
+            f"got {', '.join(found.waived) or 'nothing'}"
+        )
+    return found
+
+
+def count(
+    envelopes: Mapping[str, Any], asked: Asked, approvers: Sequence[Approver], when: dt.datetime
+) -> Counted:
+    """Return the approvals among `envelopes` (by where they stand) that count, one for each person."""
+    found: dict[str, Approval] = {}
+    refused = []
+    for where, envelope in envelopes.items():
+        try:
+            each = weigh(envelope, asked, approvers, when)
+        except FairmarkError as error:
+            refused += [f"{where}: {fault}" for fault in error.faults]
+            continue
+        who = person(each.who)
+        found[who] = max(each, found.get(who, each), key=lambda one: one.expires)
+    return Counted(tuple(found.values()), tuple(refused))
+
+
+def kept(root: Path, asked: Asked) -> tuple[dict[str, Any], list[str]]:
+    """Return the envelopes that stand in the folder of what is asked, and what could not be read there."""
+    envelopes, faults = {}, []
+    for path in sorted((root / FOLDER / asked.folder).glob("*.json")):
+        where = str(path.relative_to(root))
+        try:
+            envelopes[where] = read_envelope(path)
+        except FairmarkError as error:
+            faults += [f"{where}: {fault}" for fault in error.faults]
+    return envelopes, faults
+
+
+def keep(root: Path, asked: Asked, envelope: Mapping[str, Any]) -> Path:
+    """Write an approval where `kept` finds it, in the place of an older one by the same key."""
+    keyid = str(envelope["signatures"][0]["keyid"])
+    path = root / FOLDER / asked.folder / f"{keyid[:16]}.json"
+    write_envelope(path, dict(envelope))
+    return path
+
+
+def _approver(keyid: str, approvers: Sequence[Approver]) -> Approver:
+    for each in approvers:
+        if each.key.keyid == keyid:
+            return each
+    raise RefusedError(f"key {keyid[:16]}…: must be named in {FILE}, got one that nobody there has")
+
+
+def _read(envelope: Any, asked: Asked, approvers: Sequence[Approver]) -> Approval:
+    """Return the approval that an envelope holds, signed by whom it names and of what is asked."""
+    _, statement = opened(envelope)
+    if len(envelope["signatures"]) != 1:
+        raise VerificationError("approval: must have one signature, got more")
+    entry = _approver(envelope["signatures"][0]["keyid"], approvers)
+    signers(envelope, [entry.key])
+    try:
+        found = _approval(statement, asked, envelope)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise VerificationError(f"approval: must have the shape of one, got {error}") from error
+    if found.who != entry.principal:
+        raise VerificationError(f"approval: must name {entry.principal}, who signed it, got {found.who!a}")
+    return found
+
+
+def _approval(statement: Mapping[str, Any], asked: Asked, envelope: Mapping[str, Any]) -> Approval:
+    predicate, subjects = statement["predicate"], statement["subject"]
+    if statement["_type"] != _STATEMENT or statement["predicateType"] != asked.kind:
+        raise VerificationError(f"approval: must be of type {asked.kind}, got another kind")
+    if subjects != [{"name": asked.name, "digest": {"sha256": asked.digest}}]:
+        of = ", ".join(f"{str(each['name'])[:80]!a} {str(each['digest'])[:40]}" for each in subjects)
+        raise VerificationError(
+            f"approval: must be of {asked.name} with SHA-256 {asked.digest[:16]}…, got one of {of}"
+        )
+    known = {"decision", "approver", "reason", "decided", "expires", "waived"}
+    if set(predicate) != known:
+        raise VerificationError("approval: must say who decided what, why and until when, got something else")
+    if predicate["decision"] != "approve":
+        raise VerificationError(
+            f"approval: decision must be approve, got {str(predicate['decision'])[:40]!a}"
+        )
+    return Approval(
+        who=str(predicate["approver"]),
+        keyid=str(envelope["signatures"][0]["keyid"]),
+        reason=str(predicate["reason"]),
+        decided=dt.datetime.strptime(predicate["decided"], _TIME).replace(tzinfo=dt.UTC),
+        expires=dt.date.fromisoformat(predicate["expires"]),
+        waived=tuple(map(str, predicate["waived"])),
+        envelope=envelope,
+    )

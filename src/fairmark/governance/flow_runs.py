@@ -1,0 +1,135 @@
+"""Tell the audit trail of a flow's run: that it began, and how it ended.
+
+Of people it holds the git identity alone, which every tag and commit of the repository carries already: not
+the name of the user or of the machine, no address, no path. A run that was killed writes no end; the next run
+says so, and so does `fairmark trail`.
+"""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairmark.errors import FairmarkError, RefusedError
+from fairmark.files import lines_of
+from fairmark.governance.trail import Entry, add, append, entries
+from fairmark.repo.git import git
+from fairmark.repo.machine import cpu
+from fairmark.terminal import redacted
+
+LONGEST = 2000
+"""Characters of a fault's text that are kept."""
+
+COMPLETED, REFUSED, FAILED, STOPPED = "completed", "refused", "failed", "stopped"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has begun: the number of its entry, and the runs before it that never ended."""
+
+    root: Path
+    flow: str
+    number: int
+    unended: tuple[int, ...]
+
+    def ended(self, outcome: str, fault: str | None = None, found: Mapping[str, Any] | None = None) -> str:
+        """Write how the run ended, and return the trail's new head.
+
+        Parameters
+        ----------
+        outcome
+            `completed`, `refused`, `failed` or `stopped`.
+        fault
+            What stood in the way, for all but the first.
+        found
+            What was made or decided: `release`, `verdict`.
+
+        Raises
+        ------
+        StateError
+            When the trail can't be written.
+        """
+        what: dict[str, Any] = {"action": "ended", "flow": self.flow, "began": self.number, **(found or {})}
+        if fault is not None:
+            what["fault"] = redacted(fault)[:LONGEST]
+        return append(self.root, {"who": who(self.root), "what": what, "outcome": outcome})
+
+
+def began(root: Path, flow: str, parameters: Mapping[str, Any], run: str | None) -> Run:
+    """Write that a flow begins, and return the run.
+
+    Parameters
+    ----------
+    parameters
+        What the flow was called with.
+    run
+        Prefect's id of the run, or None.
+
+    Raises
+    ------
+    StateError
+        When the trail can't be written.
+    """
+    kept = entries(root)
+    told = {number for entry in kept for number in what_of(entry).get("without_end") or ()}
+    left = tuple(entry["number"] for entry in unended(kept) if entry["number"] not in told)
+    what = {
+        "action": "began",
+        "flow": flow,
+        "run": run,
+        "parameters": {name: _plain(value) for name, value in parameters.items()},
+        "commit": git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").stdout.strip() or None,
+        "machine": machine(),
+        "without_end": list(left),
+    }
+    made = add(root, {"who": who(root), "what": what, "outcome": "began"})
+    return Run(root, flow, made["number"], left)
+
+
+def outcome_of(error: BaseException | None) -> tuple[str, str | None]:
+    """Return how a run ended that ended by `error` (None: well), and its fault's text."""
+    if error is None:
+        return COMPLETED, None
+    if isinstance(error, RefusedError):
+        return REFUSED, str(error)
+    if isinstance(error, FairmarkError):
+        return FAILED, str(error)
+    if isinstance(error, Exception):
+        return FAILED, f"{type(error).__name__}: {error}"
+    return STOPPED, f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def unended(kept: Sequence[Entry]) -> list[Entry]:
+    """Return the entries of runs that began and wrote no end: they were killed, or still run."""
+    over = {what_of(entry).get("began") for entry in kept if what_of(entry).get("action") == "ended"}
+    return [
+        entry for entry in kept if what_of(entry).get("action") == "began" and entry["number"] not in over
+    ]
+
+
+def what_of(entry: Entry) -> dict[str, Any]:
+    """Return what an entry tells of; empty for one that tells of nothing."""
+    what = entry["what"]
+    return what if isinstance(what, dict) else {}
+
+
+def who(root: Path) -> dict[str, str | None]:
+    """Return the git identity that a tag would carry, or null for both where git knows none."""
+    # Not `git var`: where nothing is set it makes an address of the user's and the machine's name.
+    lines = lines_of(git(root, "config", "--get-regexp", r"^user\.(name|email)$").stdout)
+    known = dict(line.split(" ", 1) for line in lines if " " in line)
+    return {
+        key: os.environ.get(f"GIT_COMMITTER_{key.upper()}") or known.get(f"user.{key}") or None
+        for key in ("name", "email")
+    }
+
+
+def machine() -> dict[str, str]:
+    """Return what may change a result's last digits: the CPU's model, the platform, the Python."""
+    return {"cpu": cpu(), "platform": platform.platform(), "python": platform.python_version()}
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int) else redacted(str(value))

@@ -1,0 +1,334 @@
+"""What was in which stage when, by whose word: told from the tags alone.
+
+Does a history hold: signatures, the chain, approvals, releases, and what else remembers it.
+
+A chain shows each tag that was rewritten, reordered, or taken out of its middle. That its newest tags were
+taken away shows only in what is kept beside the tags: the audit trail, MLflow's aliases, a remote.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairmark.errors import FairmarkError, StateError, UsageError, VerificationError
+from fairmark.governance import promotion_tags
+from fairmark.governance.approvals import count
+from fairmark.governance.approvers import Approver
+from fairmark.governance.promotion_tags import Promotion, Refs, refs
+from fairmark.governance.request import Made, from_tags, made
+from fairmark.repo.commit import tagged, tagged_statement
+from fairmark.signing.git_tags import tag_signer
+from fairmark.verify.verify import Fact
+
+if TYPE_CHECKING:
+    from fairmark.governance.aliases import Aliased
+
+
+STAMP = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class Told:
+    """One promotion, and what checking it by itself gave.
+
+    Parameters
+    ----------
+    since, until
+        When its stage began and ceased to hold it, UTC; None while it still does. By the chain's order: a
+        tag whose clock was behind counts from the moment of the one before it.
+    signer
+        Whose key signed the tag, or None.
+    approved
+        Who approved it, why and until which day, for the approvals that counted when it was made.
+    unsigned, unapproved
+        What does not hold of its signature, and of its approvals.
+    """
+
+    promotion: Promotion
+    since: dt.datetime
+    until: dt.datetime | None
+    signer: str | None
+    approved: tuple[tuple[str, str, str], ...]
+    unsigned: tuple[str, ...]
+    unapproved: tuple[str, ...]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """All that does not hold."""
+        return self.unsigned + self.unapproved
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        of = self.promotion
+        return {
+            "tag": of.tag,
+            "object": of.seen.hash,
+            "number": of.number,
+            "stage": of.stage,
+            "action": of.action,
+            "release": release_of(of),
+            "statement_sha256": of.digest,
+            "commit": of.seen.commit,
+            "since": self.since.strftime(STAMP),
+            "until": self.until and self.until.strftime(STAMP),
+            "signer": self.signer,
+            "tagger": of.seen.tagger,
+            "reason": of.reason,
+            "approvals": [
+                dict(zip(("who", "reason", "expires"), each, strict=True)) for each in self.approved
+            ],
+            "faults": list(self.faults),
+        }
+
+
+@dataclass(frozen=True)
+class History:
+    """Every promotion of a name in its order, and the tags that tell of none."""
+
+    name: str
+    told: tuple[Told, ...]
+    found: Refs
+
+    @property
+    def stages(self) -> dict[str, Told]:
+        """What is in each stage now."""
+        return {each.promotion.stage: each for each in self.told}
+
+
+def history(root: Path, name: str, approvers: Sequence[Approver], lines: Sequence[str]) -> History:
+    """Return the history of a name's stages.
+
+    Parameters
+    ----------
+    lines
+        Allowed signers by which the tags are checked (`promotions.allowed` gives them).
+    """
+    found = refs(root, name)
+    moments = _moments(found.promotions)
+
+    @cache
+    def made_by(version: str, commit: str) -> Made:
+        return made(root, f"{name}@{version}", commit, approvers)
+
+    told = []
+    for at, each in enumerate(found.promotions):
+        later = (k for k in range(at + 1, len(moments)) if found.promotions[k].stage == each.stage)
+        ended = next(later, None)
+        signer, unsigned = _signer(root, each, lines)
+        approved, unapproved = _approved(each, made_by, approvers)
+        until = None if ended is None else moments[ended]
+        told.append(Told(each, moments[at], until, signer, approved, unsigned, unapproved))
+    return History(name, tuple(told), found)
+
+
+def on(told: Sequence[Told], day: dt.date, today: dt.date) -> list[Told]:
+    """Return what was in a stage at any moment of a day (UTC), in its order.
+
+    Raises
+    ------
+    UsageError
+        For a day that has not come.
+    """
+    if day > today:
+        raise UsageError(f"--on: must be today or before, got {day}")
+    start = dt.datetime.combine(day, dt.time(), dt.UTC)
+    end = start + dt.timedelta(days=1)
+    return [each for each in told if each.since < end and (each.until is None or each.until > start)]
+
+
+def release_of(of: Promotion) -> str:
+    """Return the name of the release that a promotion is of."""
+    return f"{of.tag.partition('#')[0]}-{of.version}"
+
+
+def _moments(promotions: Sequence[Promotion]) -> list[dt.datetime]:
+    moments: list[dt.datetime] = []
+    for each in promotions:
+        moments.append(max([each.seen.when, *moments[-1:]]))
+    return moments
+
+
+def _signer(root: Path, of: Promotion, lines: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    try:
+        return tag_signer(root, of.tag, lines), ()
+    except VerificationError as error:
+        return None, tuple(error.faults)
+
+
+def _approved(
+    of: Promotion, made_by: Callable[[str, str], Made], approvers: Sequence[Approver]
+) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
+    try:
+        asked = from_tags(of, made_by(of.version, of.seen.commit), of.approvals)
+    except FairmarkError as error:
+        return (), tuple(f"{of.tag}: {fault}" for fault in error.faults)
+    envelopes = {f"{of.tag}: approval {number}": each for number, each in enumerate(of.approvals, 1)}
+    counted = count(envelopes, asked, approvers, of.seen.when)
+    said = tuple((each.who, each.reason, each.expires.isoformat()) for each in counted.approvals)
+    faults = counted.refused
+    if len(said) < asked.needed:
+        faults += (f"{of.tag}: must carry the approvals of {asked.needed} people, got {len(said)}",)
+    return said, faults
+
+
+# ------------------------------------------------------------------ continuity
+
+
+LONGEST = 400
+
+
+def check(root: Path, past: History, lines: Sequence[str]) -> list[Fact]:
+    """Return each claim of the history, checked."""
+    return [
+        _fact("others", lambda: _others(past)),
+        _fact("signatures", lambda: _signatures(past.told)),
+        _fact("chain", lambda: _chain(past)),
+        _fact("clock", lambda: _clock(past)),
+        _fact("approvals", lambda: _approvals(past.told)),
+        _fact("releases", lambda: _releases(root, past, lines)),
+        _fact("trail", lambda: _trail(root, past)),
+        _fact("registry", lambda: _aliases(root, past)),
+    ]
+
+
+def _others(past: History) -> str:
+    if past.found.faults:
+        raise VerificationError(*past.found.faults)
+    return "no other tag tells of a stage"
+
+
+def _signatures(told: Sequence[Told]) -> str:
+    wrong = [fault for each in told for fault in each.unsigned]
+    if wrong:
+        raise VerificationError(*wrong)
+    who = dict.fromkeys(str(each.signer) for each in told)
+    return f"{len(told)} tags, signed by {', '.join(who) or 'nobody'}"
+
+
+def _chain(past: History) -> str:
+    faults = [fault for fault in promotion_tags.breaks(past.found) if fault not in past.found.faults]
+    if faults:
+        raise VerificationError(*faults)
+    return f"{len(past.told)} promotions, each naming the one before it"
+
+
+def _clock(past: History) -> str:
+    if dated := promotion_tags.ahead(past.found.promotions, dt.datetime.now(tz=dt.UTC)):
+        raise VerificationError(*dated)
+    faults = promotion_tags.backwards(past.found.promotions)
+    if faults:
+        raise StateError("; ".join(faults))
+    return "each is later than the one before it"
+
+
+def _approvals(told: Sequence[Told]) -> str:
+    faults = [fault for each in told for fault in each.unapproved]
+    if faults:
+        raise VerificationError(*faults)
+    return f"each promotion carries its approvals, {sum(len(each.approved) for each in told)} in all"
+
+
+def _releases(root: Path, past: History, lines: Sequence[str]) -> str:
+    wrong: list[str] = []
+    absent: list[str] = []
+    for each in {one.promotion.version: one.promotion for one in past.told}.values():
+        tag = f"{past.name}@{each.version}"
+        if tagged(root, tag) is None:
+            absent.append(f"{root}: must hold the tag {tag}, got a clone without it (fetch the tags)")
+            continue
+        try:
+            tag_signer(root, tag, lines)
+        except VerificationError as error:
+            wrong += error.faults
+    for one in past.told:
+        of = one.promotion
+        tag = f"{past.name}@{of.version}"
+        if tagged(root, tag) not in (None, of.seen.commit) or (
+            tagged(root, tag) and tagged_statement(root, tag) != of.digest
+        ):
+            wrong.append(f"{of.tag}: must name the commit and the statement of {tag}, got others")
+    if wrong:
+        raise VerificationError(*wrong, *absent)
+    if absent:
+        raise StateError(*absent)
+    return "each names the commit and the statement of its release's tag"
+
+
+def _trail(root: Path, past: History) -> "str | Fact":
+    from fairmark.governance.flow_runs import what_of
+    from fairmark.governance.trail import REF, entries
+
+    kept = entries(root)
+    if not kept:
+        return Fact("trail", None, f"not asked: there is no audit trail here (fetch {REF})", asked=False)
+    noted = {
+        str(what_of(entry)["promotion"]): str(what_of(entry).get("object"))
+        for entry in kept
+        if str(what_of(entry).get("promotion", "")).startswith(f"{past.name}#")
+    }
+    there = {each.promotion.tag: each.promotion.seen.hash for each in past.told}
+    return _compared(noted, there, cut=int(kept[0]["number"]) > 1)
+
+
+def _compared(noted: dict[str, str], there: dict[str, str], *, cut: bool) -> str:
+    faults = [
+        f"the audit trail tells of {tag}, which must be there, got none (deleted, or not fetched)"
+        if tag not in there
+        else f"the audit trail tells of another {tag}: it was rewritten since"
+        for tag, object_ in noted.items()
+        if there.get(tag) != object_
+    ]
+    if faults:
+        raise VerificationError(*faults)
+    untold = [tag for tag in there if tag not in noted]
+    if untold and not cut:
+        raise StateError(
+            f"the audit trail does not tell of {', '.join(untold)} (a run was killed, or the trail is older "
+            "than the tags: fetch it; `fairmark history --align` notes them)"
+        )
+    return f"the audit trail tells of {len(noted)} promotions, each as its tag stands"
+
+
+def _aliases(root: Path, past: History) -> "str | Fact":
+    from fairmark.governance import aliases
+
+    if not aliases.there(root):
+        return Fact("registry", None, "not asked: there is no MLflow registry here", asked=False)
+    return _same_aliases(aliases.aliased(root, past.name), past)
+
+
+def _same_aliases(found: "Aliased", past: History) -> str:
+    wanted = {stage: each.promotion for stage, each in past.stages.items()}
+    faults, absent = [], []
+    for stage in sorted({*wanted, *found.stages}):
+        of, present = wanted.get(stage), found.stages.get(stage)
+        if of is None:
+            faults.append(f"alias {stage}: must be a stage that the tags know, got one that none names")
+        elif present is None and of.digest not in found.versions:
+            absent.append(f"{stage}: {release_of(of)} is not registered here, so it has no alias")
+        elif present != of.digest:
+            faults.append(f"alias {stage}: must name {release_of(of)}, as {of.tag} does, got another or none")
+    if faults:
+        raise VerificationError(*faults, "the tags are right: `fairmark history --align` makes it follow")
+    if absent:
+        raise StateError(*absent)
+    return f"MLflow's aliases name what the tags do: {', '.join(sorted(wanted)) or 'nothing'}"
+
+
+def _fact(name: str, asked: Callable[[], str | Fact]) -> Fact:
+    try:
+        found = asked()
+        return found if isinstance(found, Fact) else Fact(name, True, found)
+    except StateError as error:
+        return Fact(name, None, shown("; ".join(error.faults)))
+    except FairmarkError as error:
+        return Fact(name, False, shown("; ".join(error.faults)))
+
+
+def shown(text: str) -> str:
+    """Return what a stranger may have written as a terminal can show it: one line, of some length."""
+    line = "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+    return line if len(line) <= LONGEST else line[:LONGEST] + "…"

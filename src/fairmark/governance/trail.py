@@ -1,0 +1,263 @@
+"""The audit trail: who ran what, when, and how it ended; append-only, each entry naming the one before it.
+
+It is kept under the git ref `refs/fairmark/trail`, a chain of commits that each hold one `entry.json`. So it
+never dirties the working folder, outlives `make clean`, and goes along with `git push REMOTE
+refs/fairmark/trail`, which git itself refuses when the chain was rewritten. The entries' own chain is made of
+SHA-256, and does not rest on git's hashes: `previous` is the SHA-256 of the canonical JSON of the entry
+before it (64 zeros for the first), its signature included.
+"""
+
+import datetime as dt
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairmark.errors import StateError, VerificationError
+from fairmark.files import lines_of
+from fairmark.repo.git import git, in_words, lock_file, need, own_folder
+
+if TYPE_CHECKING:
+    from fairmark.signing.keys import SigningKey
+
+REF = "refs/fairmark/trail"
+FILE = "entry.json"
+FIRST = "0" * 64
+"""What the first entry names as the one before it."""
+KEYS = ("number", "outcome", "previous", "signature", "what", "when", "who")
+LONGEST = 256 * 1024
+"""Bytes of an entry; a fault's text is cut long before."""
+
+_PATIENCE_S = 15.0
+_STALE_S = 10.0
+"""git holds a ref's lock for milliseconds: one this old was left by a git that was killed."""
+_NAMES = {f"GIT_{role}_NAME": "fairmark" for role in ("AUTHOR", "COMMITTER")}
+_MAILS = {f"GIT_{role}_EMAIL": "fairmark@localhost" for role in ("AUTHOR", "COMMITTER")}
+
+Entry = dict[str, Any]
+
+
+def canonical(value: Mapping[str, Any]) -> bytes:
+    """Return the one way in which an entry is written: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    # A lone surrogate (the name of a file that is no UTF-8) can't be written: it becomes a question mark.
+    return text.encode("utf-8", "replace")
+
+
+def digest(entry: Mapping[str, Any]) -> str:
+    """Return the SHA-256 by which the entry after this one, a tag or an auditor names it."""
+    return hashlib.sha256(canonical(entry)).hexdigest()
+
+
+def unsigned(entry: Mapping[str, Any]) -> bytes:
+    """Return the bytes that an entry's signature is over: all of it but the signature."""
+    return canonical({key: value for key, value in entry.items() if key != "signature"})
+
+
+def append(root: Path, entry: Mapping[str, Any], key: "SigningKey | None" = None) -> str:
+    """Add an entry to the trail as `add` does, and return its SHA-256, the new head."""
+    return digest(add(root, entry, key))
+
+
+def add(root: Path, entry: Mapping[str, Any], key: "SigningKey | None" = None) -> Entry:
+    """Add an entry to the trail, and return it as it was written.
+
+    Parameters
+    ----------
+    entry
+        `who`, `what` (mappings) and `outcome` (a text); number, time and the rest are filled in here.
+    key
+        What signs it; by default the user's own key where there is one, else nothing does.
+
+    Raises
+    ------
+    StateError
+        When the repository can't be written; the trail is as it was then.
+    """
+    key = key or _own_key()
+    with _alone(root):
+        old, last = _last(root)
+        made = _next(entry, last, key)
+        commit = _commit(root, made, old)
+        answer = git(root, "update-ref", REF, commit, old or "0" * len(commit))
+    if answer.returncode != 0:
+        raise StateError(f"{REF}: must take a new entry, got {in_words(answer.stderr)}")
+    return made
+
+
+def entries(root: Path) -> list[Entry]:
+    """Return every entry of the trail, oldest first; empty when nothing was ever written.
+
+    Raises
+    ------
+    VerificationError
+        When a commit of the trail holds no entry that can be read, or has more than one before it.
+    """
+    commits = _commits(root)
+    asked = "".join(f"{commit}:{FILE}\n" for commit in commits)
+    answer = need(root, "tell its audit trail", "cat-file", "--batch", given=asked) if commits else ""
+    return list(_read(answer.encode("utf-8", "surrogateescape"), commits))
+
+
+def head(root: Path) -> str | None:
+    """Return the SHA-256 of the newest entry, or None when nothing was ever written."""
+    _, last = _last(root)
+    return None if last is None else digest(last)
+
+
+def parse(text: bytes, where: str) -> Entry:
+    """Return the entry in `text`, which must be its canonical form: nothing can be hidden beside it.
+
+    Raises
+    ------
+    VerificationError
+        When it is anything else.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise VerificationError(f"{where}: must be JSON, got {str(error)[:120]}") from error
+    if not isinstance(value, dict) or sorted(value) != list(KEYS):
+        raise VerificationError(f"{where}: must hold {', '.join(KEYS)} and no more, got something else")
+    if canonical(value) != text:
+        raise VerificationError(f"{where}: must be canonical JSON, got another way of writing it")
+    return value
+
+
+def rewrite(root: Path, kept: list[Entry]) -> None:
+    """Replace the trail by `kept`, its newest entries as they are; an entry among them says so.
+
+    Raises
+    ------
+    StateError
+        When the trail grew meanwhile, or can't be written.
+    """
+    with _alone(root):
+        old, last = _last(root)
+        if not kept or last is None or digest(last) != digest(kept[-1]):
+            raise StateError(f"{REF}: must end as it did, got a trail that grew meanwhile (try again)")
+        commit = None
+        for entry in kept:
+            commit = _commit(root, entry, commit)
+        need(root, "replace its audit trail", "update-ref", REF, str(commit), str(old))
+
+
+def _next(entry: Mapping[str, Any], last: Entry | None, key: "SigningKey | None") -> Entry:
+    made: Entry = {
+        "number": 1 if last is None else int(last["number"]) + 1,
+        "previous": FIRST if last is None else digest(last),
+        "when": dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "who": entry["who"],
+        "what": entry["what"],
+        "outcome": entry["outcome"],
+    }
+    made = json.loads(canonical(made))  # what is signed is what will be read
+    signature = None
+    if key is not None:
+        import base64
+
+        sealed = base64.b64encode(key.sign(unsigned(made))).decode()
+        signature = {"keyid": key.public.keyid, "sig": sealed}
+    return made | {"signature": signature}
+
+
+def _own_key() -> "SigningKey | None":
+    """Return the user's own key, or None where there is none; one that is not fit to sign with is a fault."""
+    from fairmark.signing.key_store import KEY, config_folder, own_key
+
+    if not os.environ.get("FAIRMARK_KEY") and not (config_folder() / KEY).exists():
+        return None
+    return own_key(make=False)
+
+
+def _last(root: Path) -> tuple[str | None, Entry | None]:
+    """Return the commit of the newest entry, and the entry."""
+    answer = need(
+        root, "be a git repository", "cat-file", "--batch", given=f"{REF}^{{commit}}\n{REF}:{FILE}\n"
+    )
+    text = answer.encode("utf-8", "surrogateescape")
+    first = text.split(b"\n", 1)[0]
+    if first.endswith(b" missing"):
+        return None, None
+    commit, _, size = first.decode().split()
+    rest = text[len(first) + 1 + int(size) + 1 :]
+    return commit, next(_read(rest, [commit]))
+
+
+def _commits(root: Path) -> list[str]:
+    """Return the trail's commits, oldest first."""
+    if git(root, "rev-parse", "--verify", "--quiet", REF).returncode != 0:
+        need(root, "be a git repository", "rev-parse", "--git-dir")
+        return []
+    lines = lines_of(need(root, "tell its audit trail", "rev-list", "--parents", "--topo-order", REF))
+    if any(len(line.split()) > 2 for line in lines):
+        raise VerificationError(f"{REF}: must be one chain, got an entry with two before it")
+    return [line.split()[0] for line in reversed(lines)]
+
+
+def _read(text: bytes, commits: list[str]) -> Iterator[Entry]:
+    """Yield the entries in what `git cat-file --batch` wrote for the commits."""
+    at = 0
+    for commit in commits:
+        end = text.find(b"\n", at)
+        words = text[at:end].split()
+        if len(words) != 3 or words[1] != b"blob" or int(words[2]) > LONGEST:
+            raise VerificationError(f"{REF}: commit {commit[:12]} must hold {FILE}, got something else")
+        at = end + 1 + int(words[2])
+        yield parse(text[end + 1 : at].removesuffix(b"\n"), f"{REF}: {commit[:12]}")
+        at += 1
+
+
+def _commit(root: Path, entry: Entry, parent: str | None) -> str:
+    """Return the commit that holds `entry` after `parent`; nothing refers to it yet."""
+    text = canonical(entry).decode() + "\n"
+    blob = need(root, "take an audit entry", "hash-object", "-w", "--stdin", given=text).strip()
+    tree = need(root, "take an audit entry", "mktree", given=f"100644 blob {blob}\t{FILE}\n").strip()
+    dates = {f"GIT_{role}_DATE": entry["when"] for role in ("AUTHOR", "COMMITTER")}
+    before = [] if parent is None else ["-p", parent]
+    words = ["commit-tree", tree, *before, "-m", f"Entry {entry['number']}"]
+    answer = git(root, *words, extra=_NAMES | _MAILS | dates)
+    if answer.returncode != 0:
+        raise StateError(f"{root}: must take an audit entry, got {in_words(answer.stderr)}")
+    return answer.stdout.strip()
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Let one process write at a time; the lock dies with its process, and a dead git's is taken away."""
+    folder = own_folder(root)
+    handle = lock_file(folder, "fairmark-trail.lock")
+    try:
+        _wait(handle, folder / f"{REF}.lock")
+        yield
+    finally:
+        os.close(handle)
+
+
+def _wait(handle: int, left: Path) -> None:
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError as error:
+            if time.monotonic() > until:
+                raise StateError(f"{REF}: must be free, got another process that holds it") from error
+            time.sleep(0.01)
+    while (age_s := _age_s(left)) is not None and time.monotonic() < until:
+        if age_s > _STALE_S:
+            with suppress(OSError):
+                left.unlink()
+        time.sleep(0.05)
+
+
+def _age_s(path: Path) -> float | None:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return None

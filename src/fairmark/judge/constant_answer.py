@@ -1,0 +1,195 @@
+"""The gain over the best constant answer: what a model is worth beside "yes", or "no", to everybody.
+
+A policy without it can be met by not deciding: whoever selects everybody has a ratio of selection rates of 1.
+
+| measure | constant answer | gain |
+|---|---|---|
+| accuracy | the better of base rate and 1 - base rate | (tp - fp) / n over "no", (tn - fn) / n over "yes" |
+| balanced_accuracy | 0.5, as any constant | balanced accuracy - 0.5 |
+| f1 | that of "yes", 2 b / (1 + b) with the base rate b | F1 - 2 b / (1 + b) |
+| roc_auc | 0.5 | AUC - 0.5 |
+| pr_auc | the base rate | PR AUC - base rate |
+
+The gain in accuracy is paired: model and constant answer differ on the rows alone that the model decides
+otherwise, and it is above 0 exactly when more than half of these are right (McNemar 1947, in its exact form).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fairmark.judge.comparisons import Balance, Comparison, Part, Scored, Share
+from fairmark.params.policy import GAINS
+from fairmark.stats import intervals
+from fairmark.stats.confusion import Cells
+from fairmark.stats.metrics import RATES, portion
+
+_SIGN = 0.9
+"""Part of a tail that goes to the share of right ones among the rows decided otherwise; the rest to how many
+these are."""
+
+
+@dataclass(frozen=True)
+class _Otherwise:
+    """The rows that the model decides otherwise than one constant answer, and how many of them are right."""
+
+    differ: Part
+    """Share of all rows that are decided otherwise."""
+    right: Part
+    """Share of these that are decided as they are labelled."""
+
+    @property
+    def value(self) -> float:
+        """Return accuracy less that of the constant answer: -1..1, 0 = the constant answer does as well."""
+        return self.differ.share * (2 * self.right.share - 1) if self.right.rows > 0 else 0.0
+
+    def bound(self, tail: float, *, above: bool) -> float:
+        """Return the exact upper (`above`) or lower bound: the errors of two shares add to `tail`."""
+        sure = _ends(self.right, tail * _SIGN)[int(above)]
+        share = 2 * sure - 1
+        # The farther from 0 the more rows differ: on its own side of 0 a bound takes the nearer end.
+        wide = (share > 0) == above
+        return share * _ends(self.differ, tail * (1 - _SIGN))[int(wide)]
+
+    def grown(self, factor: float) -> "_Otherwise":
+        """Return the same shares of more rows."""
+        return _Otherwise(self.differ.grown(factor), self.right.grown(factor))
+
+
+def _ends(part: Part, tail: float) -> tuple[float, float]:
+    low, high = intervals.clopper_pearson(part.hits, part.rows, tail)
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class AccuracyGain:
+    """Accuracy less that of the better constant answer: the smaller of the gains over "no" and over "yes"."""
+
+    over_no: _Otherwise
+    over_yes: _Otherwise
+
+    @property
+    def value(self) -> float | None:
+        """Return the gain; None without rows."""
+        return min(self.over_no.value, self.over_yes.value) if self.over_no.differ.rows > 0 else None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return all rows, with the share that is selected."""
+        return (self.over_no.differ,)
+
+    @property
+    def positives(self) -> float:
+        """Return the base rate, 0..1: the selected who are right, and the others who are not."""
+        chosen, left = (each.differ.share for each in (self.over_no, self.over_yes))
+        return chosen * self.over_no.right.share + left * (1 - self.over_yes.right.share)
+
+    def low(self, tail: float, at: float) -> float:  # noqa: ARG002 - one formula for every limit
+        """Return the smaller of the lower bounds: the better constant answer is a fixed one, whichever."""
+        return min(self.over_no.bound(tail, above=False), self.over_yes.bound(tail, above=False))
+
+    def high(self, tail: float, at: float) -> float:  # noqa: ARG002 - the same
+        """Return the smaller of the upper bounds, whose chances of error add up."""
+        return min(self.over_no.bound(tail / 2, above=True), self.over_yes.bound(tail / 2, above=True))
+
+    def grown(self, factors: tuple[float, ...]) -> "AccuracyGain":
+        """Return the same shares of more rows."""
+        return AccuracyGain(self.over_no.grown(factors[0]), self.over_yes.grown(factors[0]))
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """One measure less what a constant answer has in it: a number, or a share of the same rows."""
+
+    measure: Comparison
+    constant: Share | float
+
+    @property
+    def value(self) -> float | None:
+        """Return the measure less the constant; None where either is not known."""
+        value = self.measure.value
+        base = self.constant if isinstance(self.constant, float) else self.constant.value
+        return None if value is None or base is None else value - base
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return the sides of the measure."""
+        return self.measure.parts
+
+    def low(self, tail: float, at: float) -> float:
+        """Return the measure's lower bound less the constant's upper one; their chances of error add up."""
+        if isinstance(self.constant, float):
+            return self.measure.low(tail, at + self.constant) - self.constant
+        return self.measure.low(tail / 2, at) - self.constant.high(tail / 2, at)
+
+    def high(self, tail: float, at: float) -> float:
+        """Return the measure's upper bound less the constant's lower one."""
+        if isinstance(self.constant, float):
+            return self.measure.high(tail, at + self.constant) - self.constant
+        return self.measure.high(tail / 2, at) - self.constant.low(tail / 2, at)
+
+    def grown(self, factors: tuple[float, ...]) -> "Beyond":
+        """Return the same values of more rows."""
+        constant = self.constant
+        if not isinstance(constant, float):
+            constant = replace(constant, part=constant.part.grown(factors[0]))
+        return Beyond(self.measure.grown(factors), constant)
+
+
+def gain(name: str, entries: Mapping[str, Any], cells: Cells) -> tuple[Comparison, str]:
+    """Return the comparison of a gain, such as `accuracy_gain`, and why it has no value where it has none.
+
+    Parameters
+    ----------
+    entries
+        Measures of all rows, of which those of scores are read.
+    cells
+        The cells of all rows, shape `[1, 2, 2]`.
+    """
+    base = _part(cells, "base_rate")
+    match name.removesuffix("_gain"):
+        case "accuracy":
+            sides = (_Otherwise(_part(cells, differ), _part(cells, right)) for differ, right in _OTHERWISE)
+            return AccuracyGain(*sides), "no rows"
+        case "balanced_accuracy":
+            one, two = _part(cells, "recall"), _part(cells, "false_positive_rate")
+            return Beyond(Balance(one, two), 0.5), RATES[
+                "false_positive_rate" if one.rows else "recall"
+            ].empty
+        case "f1":
+            found = Beyond(Share(_part(cells, "jaccard"), f1=True), Share(base, f1=True))
+            return found, RATES["jaccard"].empty
+        case measure:
+            entry = entries[measure]
+            tests = int(cells.count.sum())
+            ranked = Scored(measure, entry, Part(None, 0.0, float(tests), tests))
+            return Beyond(ranked, 0.5 if measure == "roc_auc" else Share(base)), str(entry.get("why", ""))
+
+
+_OTHERWISE = (
+    ("selection_rate", "precision"),
+    ("rejection_rate", "negative_predictive_value"),
+)
+"""The share that differs from "no" and from "yes", and the share of it that is right."""
+
+
+def _part(cells: Cells, rate: str) -> Part:
+    value, _, rows = portion(cells, rate)
+    held = rows[0] > 0
+    return Part(None, float(value[0]) if held else 0.0, float(rows[0]), int(cells.count[0].sum()))
+
+
+def gains(entries: Mapping[str, Any], cells: Cells, tail: float) -> dict[str, dict[str, Any]]:
+    """Return the entries `{"value", "low", "high"}` of every gain, for the measurements document."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in GAINS:
+        each, why = gain(name, entries, cells)
+        value = each.value
+        if value is None:
+            found[name] = {"value": None, "low": None, "high": None, "why": why}
+        elif name == "balanced_accuracy_gain":  # by the score test, as balanced accuracy itself
+            balance = entries["balanced_accuracy"]
+            found[name] = {key: balance[key] - 0.5 for key in ("value", "low", "high")}
+        else:
+            found[name] = {"value": value, "low": each.low(tail, 0.0), "high": each.high(tail, 0.0)}
+    return found

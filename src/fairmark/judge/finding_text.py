@@ -1,0 +1,178 @@
+"""What a finding says: what was found, against which limit, and what to do about it."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fairmark.judge.constant_answer import AccuracyGain
+from fairmark.judge.limits import Compared
+from fairmark.params.policy import Policy, Waiver
+
+Numbers = tuple[float | None, float | None, float | None]
+
+SPOKEN: Mapping[str, str] = {
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "f1": "F1",
+    "brier": "Brier score",
+    "recall": "true positive rate",
+    "true_positive_rate_difference": "equal opportunity difference (true positive rate)",
+    "true_positive_rate_ratio": "equal opportunity ratio (true positive rate)",
+}
+"""What measures are called in a sentence, where it is not their name with spaces; see `spoken`."""
+
+
+def spoken(measure: str) -> str:
+    """Return what a measure is called in a sentence: words, not the name that params.yaml has for it."""
+    return SPOKEN.get(measure, measure.replace("_", " "))
+
+
+def sentences(
+    each: Compared, outcome: str, numbers: Numbers, more: Mapping[str, int] | None, policy: Policy
+) -> Iterator[str]:
+    """Yield the sentences about one comparison; `numbers` are its value, its bound and the opposite one."""
+    value, bound, opposite = numbers
+    where = _where(each)
+    if value is None or bound is None or opposite is None:
+        yield f"{where} can't be computed: {each.empty}."
+        yield "Measure on test rows of every group concerned, or record a waiver in policy.waivers."
+    else:
+        yield f"{where} is {_number(value)}{_rows(each)}; {_against(each, outcome, bound, opposite)}."
+        yield from _advice(each, outcome, value, more)
+        yield from _rare(each, outcome)
+    few = [
+        f"{group} has {number:,}"
+        for group, (number, _) in zip(each.groups, each.evidence, strict=False)
+        if number < policy.min_group_rows
+    ]
+    if few:
+        whom = "persons in test rows" if each.persons else "test rows"
+        yield f"Few {whom}: {' and '.join(few)}, below the policy's {policy.min_group_rows:,}."
+
+
+RARE = 0.01
+"""Share selected under which, or over 1 minus which, hardly anything is decided."""
+
+
+def one_sided(overall: Mapping[str, Any]) -> str:
+    """Return in words that nearly everybody or nearly nobody is selected, or nothing."""
+    entry = overall.get("selection_rate", {})
+    rate = entry.get("value")
+    if rate is None or RARE <= rate <= 1 - RARE:
+        return ""
+    who = "Nearly everybody" if rate > RARE else "Nearly nobody"
+    share = f"{_number(rate)} of the test rows"
+    return f"{who} is selected ({share}): such groups are alike because hardly anything is decided."
+
+
+def _where(each: Compared) -> str:
+    limit = each.limit
+    rate = f" ({spoken(each.rate)})" if not limit.measure.startswith(each.rate) else ""
+    group = f", {each.group}," if each.group else ""
+    return f"{spoken(limit.measure)}{rate}" + (f" by {limit.attribute}{group}" if limit.attribute else "")
+
+
+def _rows(each: Compared) -> str:
+    return f" on {' and '.join(f'{rows:,}' for rows in each.rows)} test rows"
+
+
+def _against(each: Compared, outcome: str, bound: float, opposite: float) -> str:
+    limit = each.limit
+    least = limit.at_least is not None
+    edge = (
+        f"{'at least' if least else 'at most'} {_number((limit.at_least if least else limit.at_most) or 0.0)}"
+    )
+    near, far = ("lower", "upper") if least else ("upper", "lower")
+    match outcome:
+        case "pass":
+            return f"its {near} bound {_number(bound)} clears the limit of {edge}"
+        case "fail":
+            return f"even its {far} bound {_number(opposite)} misses the limit of {edge}"
+    return (
+        f"its {near} bound {_number(bound)} does not clear the limit of {edge}, and its {far} bound "
+        f"{_number(opposite)} does not miss it"
+    )
+
+
+def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] | None) -> Iterator[str]:
+    if outcome == "fail":
+        if each.limit.at_most is not None and each.limit.measure in ("roc_auc", "pr_auc"):
+            yield "Too good to be true: look for features that hold the label before anything else."
+            return
+        yield "Change the model (a longer search, more mitigation, other features) or, openly, the policy."
+    elif outcome == "insufficient evidence":
+        waived = "or record a waiver in policy.waivers"
+        if more is None:
+            yield f"No reasonable number of rows decides at {_number(value)}: change the model {waived}."
+            return
+        if cause := _too_few(each, more):
+            yield f"{cause} Change the threshold or the model, {waived}."
+            return
+        asked = " and ".join(
+            f"{rows:,} more test rows{f' of {group}' if group else ''}" for group, rows in more.items()
+        )
+        yield f"About {asked} would decide if these rates persist; get them, {waived}."
+
+
+RARER = 0.2
+"""Share of the rarer label under which accuracy can hardly show more than a constant answer has."""
+
+
+def _rare(each: Compared, outcome: str) -> Iterator[str]:
+    """Yield which measure can show a gain that accuracy can't, where one label is rare.
+
+    Only of what is open: a model that is shown to be worse is none to choose another measure for.
+    """
+    found = each.comparison
+    if outcome != "insufficient evidence" or not isinstance(found, AccuracyGain):
+        return
+    share = found.positives
+    if not min(share, 1 - share) < RARER:
+        return
+    answer, right = ("no", 1 - share) if share < RARER else ("yes", share)
+    yield (
+        f'{_number(share)} of the test rows are positive, so that "{answer}" to everybody is right for '
+        f"{_number(right)} of them, and accuracy can hardly show more. A measure of both labels can: "
+        "policy.constant_answer: {measures: [balanced_accuracy], at_least: 0, not_required: null}, with "
+        "train.threshold: {maximise: balanced_accuracy, by: null}, so that decisions are made by it as well."
+    )
+
+
+MANIFOLD = 10
+"""Times the rows at hand, above which more rows are no advice."""
+
+
+def _too_few(each: Compared, more: Mapping[str, int]) -> str:
+    """Return why no number of rows that can be had decides: of which rate how few rows there are."""
+    if sum(more.values()) <= MANIFOLD * sum(each.rows):
+        return ""
+    parts = each.comparison.parts
+    counts = " and ".join(
+        f"{part.hits:,.0f} of {part.rows:,.0f}{f' ({part.group})' if part.group else ''}" for part in parts
+    )
+    return (
+        f"The {spoken(each.rate)} counts {counts}: so few, or so near the limit, that {sum(more.values()):,} "
+        "more rows would be needed."
+    )
+
+
+def waived(
+    waivers: Sequence[Waiver], standing: Waiver | None, today: dt.date | None, *, failed: bool = False
+) -> Iterator[str]:
+    """Yield what is to be said of the waivers of an open comparison, or the overrides of a failed one."""
+    kind, done = ("override", "A failure let through") if failed else ("waiver", "Waived")
+    for waiver in waivers:
+        days = f"{waiver.decided} to {waiver.expires}"
+        if waiver is standing:
+            yield f"{done} by {waiver.decided_by} ({days}): {waiver.reason}"
+        elif today is None:
+            said = f"{kind} by {waiver.decided_by} ({days}) is on record"
+            yield f"{'An' if failed else 'A'} {said}; the day says whether it stands."
+        elif standing is None:
+            state = "has expired" if today > waiver.expires else "does not stand yet"
+            yield f"The {kind} by {waiver.decided_by} ({days}) {state}."
+
+
+def _number(value: float) -> str:
+    """Return five significant digits: enough to tell a bound from a limit that it just misses."""
+    return f"{value:.5g}"

@@ -1,0 +1,221 @@
+"""Which way a policy moved: every change of it told as loosened, tightened or neutral.
+
+A table says of each number and each list which way is looser. What stands in no table, and what has no
+direction, counts as loosened: somebody should look at it.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fairmark.params.policy import Findings
+
+Way = Literal["loosened", "tightened", "neutral"]
+LOOSENED: Way = "loosened"
+TIGHTENED: Way = "tightened"
+NEUTRAL: Way = "neutral"
+
+SECTIONS = ("policy", "release", "privacy")
+
+UNSET_IS_LOOSE = {f"policy.findings.{name}" for name in Findings.model_fields}
+"""Numbers whose null lets everything through."""
+LOOSER_UP = {
+    "policy.level",
+    "privacy.decisions_shown",
+    "privacy.retention.data_days",
+    *UNSET_IS_LOOSE,
+}
+"""More is looser."""
+LOOSER_DOWN = {
+    "policy.constant_answer.at_least",
+    "policy.min_group_rows",
+    "release.approvals.plain",
+    "release.approvals.waived",
+    "privacy.smallest_leaf",
+    "privacy.smallest_cell",
+}
+"""Less is looser."""
+LOOSER_LONG = {"policy.protected_at_prediction"}
+"""Lists of what is allowed: an entry more is looser."""
+LOOSER_SHORT = {"release.licences.forbidden", "privacy.personal", "policy.constant_answer.measures"}
+"""Lists of what is refused or guarded: an entry less is looser."""
+LOOSER_WORD = {"policy.correction": "intersection-union", "release.licences.unknown": "allow"}
+"""Of two words, the looser one."""
+WORDS = {"policy.goal", "policy.price", "release.governance", "release.environmental_cost"}
+"""What is said, and decides nothing; taken away, it is missed."""
+NAMED = {"policy.limits", "release.licences.exceptions"}
+WAIVING = {"policy.waivers": "waiver", "policy.overrides": "override"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change: where, which way, in words; and whether it waives something or names an approver.
+
+    `heavy` changes take as many approvals as a waived verdict does.
+    """
+
+    where: str
+    way: Way
+    text: str
+    heavy: bool = False
+
+    def line(self) -> str:
+        """Return the change as one line for a person."""
+        return f"{self.way:9} {self.where}: {self.text}"
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """Return every change between two sets of sections, plain values as YAML gives them."""
+    found: list[Change] = []
+    for section in SECTIONS:
+        found += _mapping(section, before.get(section), after.get(section))
+    return found
+
+
+def _mapping(where: str, old: Any, new: Any) -> Iterator[Change]:
+    if not isinstance(old, Mapping | None) or not isinstance(new, Mapping | None):
+        yield from _value(where, old, new)
+        return
+    old, new = old or {}, new or {}
+    for key in dict.fromkeys([*old, *new]):
+        place = f"{where}.{key}"
+        if place in WORDS:
+            yield from _said(place, old.get(key), new.get(key))
+        elif place in NAMED:
+            yield from _named(place, old.get(key) or [], new.get(key) or [])
+        elif place in WAIVING:
+            yield from _waiving(place, old.get(key) or [], new.get(key) or [])
+        elif isinstance(old.get(key), Mapping) or isinstance(new.get(key), Mapping):
+            yield from _mapping(place, old.get(key), new.get(key))
+        else:
+            yield from _value(place, old.get(key), new.get(key), first=key not in old)
+
+
+def _value(where: str, old: Any, new: Any, *, first: bool = False) -> Iterator[Change]:
+    if old == new:
+        return
+    if where in LOOSER_LONG | LOOSER_SHORT:
+        yield from _list(where, old or [], new or [])
+        return
+    text = f"{_short(old)} to {_short(new)}"
+    if first:
+        yield Change(where, NEUTRAL, f"set for the first time, to {_short(new)}")
+    elif where in LOOSER_WORD:
+        yield Change(where, LOOSENED if new == LOOSER_WORD[where] else TIGHTENED, text)
+    elif where in UNSET_IS_LOOSE and None in (old, new):
+        yield Change(where, LOOSENED if new is None else TIGHTENED, text)
+    elif where == "policy.constant_answer.not_required" and None in (old, new):
+        yield Change(where, TIGHTENED if new is None else LOOSENED, text)
+    elif where in LOOSER_UP | LOOSER_DOWN and _numbers(old, new):
+        looser = new > old if where in LOOSER_UP else new < old
+        yield Change(where, LOOSENED if looser else TIGHTENED, text)
+    elif where in ("privacy.retention.releases_days", "privacy.retention.trail_days"):
+        # Longer keeps what is personal in them, shorter loses evidence: neither way is the safe one.
+        yield Change(where, LOOSENED, text)
+    else:
+        yield Change(where, LOOSENED, f"{text} (its direction is not known)")
+
+
+def _said(where: str, old: Any, new: Any) -> Iterator[Change]:
+    if old != new:
+        gone = new is None and old is not None
+        yield Change(where, LOOSENED if gone else NEUTRAL, "taken away" if gone else "said otherwise")
+
+
+def _list(where: str, old: Any, new: Any) -> Iterator[Change]:
+    for entry in sorted(set(map(str, old)) - set(map(str, new))):
+        yield Change(where, LOOSENED if where in LOOSER_SHORT else TIGHTENED, f"{entry} is taken out")
+    for entry in sorted(set(map(str, new)) - set(map(str, old))):
+        yield Change(where, LOOSENED if where in LOOSER_LONG else TIGHTENED, f"{entry} is put in")
+
+
+def _named(where: str, old: Sequence[Any], new: Sequence[Any]) -> Iterator[Change]:
+    """Compare two lists of named entries: the limits, and the licence exceptions."""
+    limits = where == "policy.limits"
+    was, now = ({str(each["name"]): each for each in entries} for entries in (old, new))
+    for name in sorted(set(was) - set(now)):
+        yield Change(f"{where}.{name}", LOOSENED if limits else TIGHTENED, "taken out")
+    for name in sorted(set(now) - set(was)):
+        yield Change(f"{where}.{name}", _added(now[name]) if limits else LOOSENED, "put in")
+    for name in sorted(set(was) & set(now)):
+        if limits:
+            yield from _limit(f"{where}.{name}", was[name], now[name])
+        elif was[name] != now[name]:
+            yield Change(f"{where}.{name}", NEUTRAL, "another reason")
+
+
+def _added(limit: Mapping[str, Any]) -> Way:
+    return TIGHTENED if limit.get("gate") is True else NEUTRAL
+
+
+def _limit(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    for key in dict.fromkeys([*old, *new]):
+        was, now = old.get(key), new.get(key)
+        if was == now:
+            continue
+        text = f"{_short(was)} to {_short(now)}"
+        place = f"{where}.{key}"
+        if key == "reason":
+            yield Change(place, NEUTRAL, "another reason")
+        elif key == "gate":
+            yield Change(place, TIGHTENED if now is True else LOOSENED, text)
+        elif key in ("at_least", "at_most") and _numbers(was, now):
+            rises = float(now or 0) > float(was or 0)
+            yield Change(place, LOOSENED if rises == (key == "at_most") else TIGHTENED, text)
+        else:
+            yield Change(place, LOOSENED, f"{text} (another limit under the same name)")
+
+
+def _waiving(where: str, old: Sequence[Any], new: Sequence[Any]) -> Iterator[Change]:
+    """Compare waivers or overrides: looser is what no earlier one covers in limit, groups and days."""
+    kind = WAIVING[where]
+    for each in new:
+        if each in old:
+            continue
+        within = [one for one in old if _covers(one, each)]
+        if any(one.get("decided_by") == each.get("decided_by") for one in within):
+            yield Change(
+                where, TIGHTENED, f"{kind} of {_scope(each)} reaches less far, or gives another reason"
+            )
+        elif within:
+            yield Change(
+                where, LOOSENED, f"{kind} of {_scope(each)} is another person's decision", heavy=True
+            )
+        elif any(_same_scope(one, each) for one in old):
+            yield Change(where, LOOSENED, f"{kind} of {_scope(each)} is extended", heavy=True)
+        else:
+            yield Change(where, LOOSENED, f"{kind} of {_scope(each)} is added", heavy=True)
+    for one in old:
+        if one not in new and not any(_covers(one, each) or _same_scope(one, each) for each in new):
+            yield Change(where, TIGHTENED, f"{kind} of {_scope(one)} is taken out")
+
+
+def _covers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    groups = old.get("groups") is None or (
+        new.get("groups") is not None and set(new["groups"]) <= set(old["groups"])
+    )
+    days = _day(old, "decided") <= _day(new, "decided") and _day(new, "expires") <= _day(old, "expires")
+    return old.get("limit") == new.get("limit") and groups and days
+
+
+def _same_scope(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return old.get("limit") == new.get("limit") and old.get("groups") == new.get("groups")
+
+
+def _scope(each: Mapping[str, Any]) -> str:
+    groups = f" ({', '.join(map(str, each['groups']))})" if each.get("groups") else ""
+    return f"{each.get('limit')}{groups} by {each.get('decided_by')} until {each.get('expires')}"
+
+
+def _day(each: Mapping[str, Any], key: str) -> dt.date:
+    return dt.date.fromisoformat(str(each[key]))
+
+
+def _numbers(*values: Any) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -1,0 +1,170 @@
+"""Train and validation rows as a fit takes them, encoded once for any number of fits.
+
+Cross-fitting: scores of all train and validation rows, each by a model that has not learnt from the row.
+
+How alike groups are decided is known from a few hundred positive decisions of the smaller group, so one set
+of validation rows knows a ratio poorly. The folds take turns in being held out: the validation rows first,
+then the train rows, cut by a hash of their ids. What is true of rows held out in turn is true of the one
+model that is kept, as far as models of as many rows are alike (Stone 1974; Chernozhukov et al. 2018).
+
+Even out the classes of train rows; validation rows keep theirs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fairmark.data.dataset import Parts
+from fairmark.data.split import position
+from fairmark.errors import InputError
+from fairmark.learn.policy_limits import Rows
+from fairmark.model.encoder import Encoder, Floats
+from fairmark.model.group_thresholds import Origin, origins
+from fairmark.model.sample import Sample
+from fairmark.params.learn import Train
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Train and validation rows, encoded once for any number of fits."""
+
+    encoder: Encoder
+    train: Sample
+    valid: Sample
+    train_groups: pd.DataFrame
+    valid_groups: pd.DataFrame
+    single: list[str]
+    """The protected attributes that are not crossings of others."""
+    keys: "pd.Series[str]"
+    """What tells train rows apart when they are cut into folds, [n]."""
+    origins: list[Origin] | None = None
+    """What tells the groups of the attribute that has thresholds of its own, where one has."""
+
+    @property
+    def rows(self) -> Rows:
+        """The validation rows, for the policy's limits."""
+        return Rows(self.valid.label, self.valid.weight, self.valid_groups)
+
+
+def ready(parts: Parts, base: Train) -> Ready:
+    """Return the rows of `parts`, encoded by what train rows hold.
+
+    Raises
+    ------
+    InputError
+        When train or validation rows hold one label only.
+    """
+    (train, train_groups), (valid, valid_groups) = parts.part("train"), parts.part("valid")
+    for name, frame in (("train", train), ("valid", valid)):
+        if frame["_label"].nunique() < 2:
+            raise InputError(f"rows.parquet: part {name} must hold both labels, got one")
+    encoder = Encoder.fit(train, parts.schema["features"], base.max_categories)
+    attributes = parts.schema["attributes"]
+    single = [name for name in parts.attributes if attributes[name]["by"] != "cross"]
+    by = base.threshold.by
+    return Ready(
+        encoder,
+        _sample(encoder, train),
+        _sample(encoder, valid),
+        train_groups[parts.attributes],
+        valid_groups[parts.attributes],
+        single,
+        parts.keys[(parts.belongs == "train").to_numpy()],
+        None if by is None else origins(parts.schema, by.attribute),
+    )
+
+
+def _sample(encoder: Encoder, frame: pd.DataFrame) -> Sample:
+    label = frame["_label"].to_numpy(dtype=np.int8)
+    return Sample.plain(encoder.transform(frame), label, frame["_weight"].to_numpy(dtype=np.float64))
+
+
+# ------------------------------------------------------------------ crossfit
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows that the models which scored them were not learnt from."""
+
+    raw: Floats
+    """Raw log-odds, [n]."""
+    rows: Rows
+
+    def joined(self, *others: Self) -> Self:
+        """Return these rows and the others, one after another."""
+        parts = [self, *others]
+        rows = [part.rows for part in parts]
+        whole = Rows(
+            np.concatenate([each.label for each in rows]),
+            np.concatenate([each.weight for each in rows]),
+            pd.concat([each.groups for each in rows], ignore_index=True),
+        )
+        return type(self)(np.concatenate([part.raw for part in parts]), whole)
+
+
+def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
+    """Yield the rows with each of the other folds in the place of the validation rows.
+
+    Each of these folds is a part of the train rows; the validation rows are learnt from in its place. So all
+    folds are alike when the validation rows are 1 / `folds` of both.
+
+    Raises
+    ------
+    InputError
+        When a fold holds one label only.
+    """
+    sample = _joined(rows.train, rows.valid)
+    groups = pd.concat([rows.train_groups, rows.valid_groups], ignore_index=True)
+    number = np.full(len(sample.label), -1)
+    number[: len(rows.keys)] = _fold(rows.keys, folds - 1, seed)
+    for fold in range(folds - 1):
+        inside, outside = np.flatnonzero(number != fold), np.flatnonzero(number == fold)
+        if len(np.unique(sample.label[outside])) < 2:
+            raise InputError(f"chosen.folds: must leave both labels in each fold, got {folds} folds")
+        yield replace(
+            rows,
+            train=sample.take(inside),
+            valid=sample.take(outside),
+            train_groups=groups.iloc[inside].reset_index(drop=True),
+            valid_groups=groups.iloc[outside].reset_index(drop=True),
+        )
+
+
+def _fold(keys: "pd.Series[str]", folds: int, seed: int) -> npt.NDArray[np.intp]:
+    # Rows that share a key share a fold.
+    return np.minimum((position(keys, seed) * folds).astype(np.intp), folds - 1)
+
+
+def _joined(one: Sample, other: Sample) -> Sample:
+    return Sample.plain(
+        np.concatenate([one.matrix, other.matrix]),
+        np.concatenate([one.label, other.label]),
+        np.concatenate([one.weight, other.weight]),
+    )
+
+
+# ------------------------------------------------------------------ balance
+
+
+def balanced(train: Sample, how: Literal["none", "weights", "down", "up"], seed: int) -> Sample:
+    """Return train rows whose two classes weigh the same ("weights"), or are as many ("down", "up").
+
+    "down" leaves out rows of the larger class, drawn without replacement; "up" repeats rows of the smaller
+    one, drawn with replacement. "none", or rows of one class, are given back as they are.
+    """
+    positive = train.label == 1
+    if how == "none" or positive.all() or not positive.any():
+        return train
+    if how == "weights":
+        heavy = np.where(positive, train.weight[positive].sum(), train.weight[~positive].sum())
+        return replace(train, weight=train.weight * train.weight.sum() / (2 * heavy))
+    small, large = sorted((np.flatnonzero(positive), np.flatnonzero(~positive)), key=len)
+    draw = np.random.default_rng([seed, 1])
+    if how == "down":
+        return train.take(np.sort(np.r_[small, draw.choice(large, len(small), replace=False)]))
+    more = draw.choice(small, len(large) - len(small), replace=True)
+    return train.take(np.sort(np.r_[small, more, large]))

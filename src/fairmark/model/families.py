@@ -1,0 +1,71 @@
+"""The families of models, and what each of them must offer; a new one takes a seat in `FAMILIES`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fairmark.model import boosted_trees, scorecard
+from fairmark.model.encoder import Column, Floats
+from fairmark.model.sample import Sample
+from fairmark.params.learn import Train
+
+Settings = Mapping[str, float | int | str | bool]
+Watch = Callable[[int, Callable[[], Floats]], None]
+"""Called after each round with their number, and a way to the raw log-odds of validation rows."""
+
+
+class Scorer(Protocol):
+    """A fitted model of some family, from the encoded matrix to raw log-odds."""
+
+    @property
+    def rounds(self) -> int | None:
+        """How many rounds were kept, or None for a family without rounds."""
+
+    def raw(self, matrix: Floats) -> Floats:
+        """Return the raw log-odds of rows [n, p], [n]."""
+
+    def contributions(self, matrix: Floats) -> Floats:
+        """Return exact Shapley values of the raw log-odds, [n, p + 1]; the last column is the base value."""
+
+    def dumps(self) -> str:
+        """Return the model as text that cannot run code; law: the family's `load` of it scores the same.
+
+        So what is measured of a fitted scorer is true of what is written, to the last bit.
+        """
+
+
+class Fit(Protocol):
+    """Learn a scorer from train rows, stopping by validation rows where the family has rounds."""
+
+    def __call__(
+        self,
+        train: Sample,
+        valid: Sample,
+        columns: Sequence[Column],
+        settings: Settings,
+        base: Train,
+        watch: Watch | None = None,
+    ) -> Scorer:
+        """Return the fitted scorer; a family without rounds has nothing to watch."""
+
+
+class Load(Protocol):
+    """Read a scorer from the text of its file, or raise InputError."""
+
+    def __call__(self, text: str, columns: Sequence[Column]) -> Scorer:
+        """Return the scorer of `text`."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one family is learnt, which file holds it, and how that file is read."""
+
+    file: str
+    fit: Fit
+    load: Load
+
+
+FAMILIES: Mapping[str, Family] = {
+    "boosted": Family("booster.txt", boosted_trees.fit, boosted_trees.load),
+    "logistic": Family("logistic.json", scorecard.fit, scorecard.load),
+}

@@ -1,0 +1,70 @@
+"""The sections `evaluate`, `explain` and `document`: what is measured, explained and shown."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fairmark.params.base import Count, OpenShare, Section, Seed, Text
+
+SomeShare = Annotated[float, Field(gt=0, le=1)]
+Shares = Annotated[list[SomeShare], Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Checks(Section):
+    """What is refitted, stressed, sliced and handed over, as evidence beside the measurements."""
+
+    seed: Seed
+    sizes: Shares
+    """Shares of the train rows that the learning curve is learnt from."""
+    history: Shares
+    """Shares of the train rows, the latest ones, where a time column exists."""
+    plain: dict[Literal["logistic", "boosted"], dict[Text, float | int | str | bool]]
+    """Settings of the families that were not chosen."""
+    leading: Count
+    """How many features, those that move the score most on validation rows, are stressed and crossed."""
+    repeats: Annotated[int, Field(ge=2)]
+    """How often each feature is shuffled."""
+    bins: Annotated[int, Field(ge=2)]
+    """How many bins of about equal size a number is cut into."""
+    min_slice_rows: Count
+    worst: Count
+    """How many slices are shown."""
+    missing_shares: Shares
+    shift: Positive
+    """How far numbers are shifted, in standard deviations of the train rows."""
+    nudges: Annotated[list[Positive], Field(min_length=1)]
+    """Changes of one number that are tried for the smallest one that turns a decision, in the same unit."""
+    bands: Shares
+    """Shares of rows that the model decides itself."""
+    sample: Count
+    """How many test rows are nudged, and how many validation rows say which features lead."""
+
+
+class Evaluate(Section):
+    """How test rows are measured."""
+
+    seed: Seed
+    confidence: OpenShare
+    replicates: Annotated[int, Field(ge=100)]
+    calibration_bins: Annotated[int, Field(ge=2)]
+    curve_points: Annotated[int, Field(ge=10)]
+    checks: Checks
+
+
+class Explain(Section):
+    """How much is explained."""
+
+    seed: Seed
+    sample: Count
+    background: Count
+    top: Count
+    decisions: Count
+    grid: Annotated[int, Field(ge=2)]
+
+
+class Document(Section):
+    """What the cards and the report show."""
+
+    top: Count
+    decimals: Annotated[int, Field(ge=1, le=8)]

@@ -1,0 +1,279 @@
+"""The section `policy`: what a model must meet to be released, and why."""
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from fairmark.params.base import Count, Section, Share, Text
+
+QUALITY = ("accuracy", "balanced_accuracy", "f1")
+"""Measures of decisions whose gain over the best constant answer is known."""
+RANKING = ("roc_auc", "pr_auc")
+"""Measures of scores whose gain is: no threshold moves them, so that alone they say nothing of decisions."""
+COUNTED = ("selection_rate", "base_rate", *QUALITY, "precision", "recall", "true_positive_rate",
+           "false_positive_rate")  # fmt: skip
+SCORED = (*RANKING, "log_loss", "brier", "calibration_error")
+GAINS = tuple(f"{name}_gain" for name in (*QUALITY, *RANKING))
+BETWEEN = tuple(
+    f"{rate}_{kind}"
+    for rate in ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
+    for kind in ("ratio", "difference")
+)
+MEASURES = (*COUNTED, *SCORED, *GAINS, *BETWEEN, "equalized_odds_difference")
+"""Every measure that a limit may name; a test holds it to what `judge` can judge."""
+RANGES = {"log_loss": (0.0, 34.54), **dict.fromkeys(GAINS, (-1.0, 1.0))}
+"""The least and the largest value of a measure that is not in 0..1."""
+
+
+class Limit(Section):
+    """One limit on one measure: overall when `attribute` is null, else for every group of the attribute."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    measure: Text
+    attribute: Text | None
+    at_least: float | None
+    at_most: float | None
+    gate: bool
+    """False reports the measure beside the gates and never stops a release."""
+    reason: Text
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("must set one of at_least and at_most, and null for the other")
+        faults = [*self._faults()]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        if self.measure not in MEASURES:
+            yield f"measure must be one of {', '.join(MEASURES)}, got {self.measure!r}"
+            return
+        side, value = ("at_least", self.at_least) if self.at_most is None else ("at_most", self.at_most)
+        low, high = RANGES.get(self.measure, (0.0, 1.0))
+        if value is not None and not low <= value <= high:
+            yield f"{side} must be in {low:g}..{high:g}, which {self.measure} can't leave, got {value:g}"
+        elif self.gate and value == (low if side == "at_least" else high):
+            yield f"{side} must be one that {self.measure} can miss, where it gates, got {value:g}"
+        between = self.measure in BETWEEN or self.measure == "equalized_odds_difference"
+        if self.measure in GAINS and self.attribute is not None:
+            yield f"attribute must be null for {self.measure}, got {self.attribute!r}"
+        if between and self.attribute is None:
+            yield f"attribute must be named for {self.measure}, got null"
+        if between and self.measure.endswith("_ratio") and self.at_least is None:
+            yield f"at_least must be set for {self.measure} (lowest / highest, 1 = parity), got at_most"
+        if between and self.measure.endswith("_difference") and self.at_most is None:
+            yield f"at_most must be set for {self.measure} (highest - lowest, 0 = parity), got at_least"
+
+
+class Waiver(Section):
+    """A named person's decision to go on without enough evidence on one limit, for a while."""
+
+    limit: Text
+    groups: Annotated[list[Text], Field(min_length=1)] | None
+    decided_by: Text
+    reason: Text
+    decided: dt.date
+    expires: dt.date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.expires < self.decided:
+            raise ValueError(f"expires must not be before decided {self.decided}, got {self.expires}")
+        return self
+
+
+class ConstantAnswer(Section):
+    """What a model must be better than: the better of "yes" to everybody and "no" to everybody.
+
+    Without it a policy can be met by not deciding: whoever selects all or nobody selects every group alike.
+    """
+
+    measures: list[Literal["accuracy", "balanced_accuracy", "f1", "roc_auc", "pr_auc"]]
+    """In which measures the gain over the best constant answer must be shown, each by its own bound."""
+    at_least: Annotated[float, Field(ge=0, lt=1)]
+    """The gain that must be shown."""
+    not_required: Text | None
+    """Why nothing of that is required; null requires it."""
+
+    @model_validator(mode="after")
+    def _of_decisions(self) -> Self:
+        if self.not_required is None and not set(self.measures) & set(QUALITY):
+            raise ValueError(
+                f"measures must hold one of decisions, {', '.join(QUALITY)}, because scores say nothing of "
+                f"who is selected, got {self.measures} (or say in `not_required` why)"
+            )
+        return self
+
+
+class Findings(Section):
+    """Signs that test rows tell too much, or of others: above its number one must be answered by a waiver.
+
+    Above it a sign leaves the verdict at insufficient evidence, never at fail: it may have a good reason.
+    null reports a sign beside the gates.
+    """
+
+    column_auc: Share | None
+    """How well one feature alone knows the label: ROC AUC, the larger of out of fold and on test rows."""
+    pair_auc: Share | None
+    """The same of two features together, of those that move the score most."""
+    shared_rows: Share | None
+    """Share of test rows that are train rows too, label included, beyond what chance explains."""
+    repeated_rows: Share | None
+    """Share of rows that repeat an earlier row of the same file in every cell."""
+    late_dates: Share | None
+    """Largest share of rows in which a date feature lies after the row's own time."""
+    one_feature: Share | None
+    """Share of all that moves scores which comes from one feature."""
+    persons: Share | None
+    """Share of rows with the stable columns of others, beyond chance, while nobody says whose rows are."""
+    shared_persons: Share | None
+    """Share of test rows of a person who has train or validation rows as well."""
+    repeated_valid: Share | None
+    """Share of validation rows that are train rows too, label included: by chance too, in tables of codes."""
+    part_label: Share | None
+    """One less the chance of parts and labels that go together so far, in parts that were drawn by hash."""
+    label_shift: Share | None
+    """How far the label rate of a later part is from that of the train part, where that is beyond chance."""
+    group_shift: Share | None
+    """Total variation distance of an attribute between a later part and the train part, likewise."""
+    feature_shift: Share | None
+    """The same of a feature."""
+
+
+LATER = ("test", "valid")
+"""The parts that are compared with the train part."""
+
+SUBJECT = {
+    **dict.fromkeys(
+        ("column_auc", "pair_auc", "late_dates", "one_feature", "persons", "feature_shift"), "column"
+    ),
+    "group_shift": "attribute",
+    "label_shift": "part",
+}
+"""What a waiver of a finding names in `groups`; nothing, where the finding is one of the whole table."""
+
+
+class Policy(Section):
+    """What a model must meet to be released, and why."""
+
+    goal: Text
+    price: Text
+    level: Annotated[float, Field(gt=0, lt=0.5)]
+    correction: Literal["bonferroni", "intersection-union"]
+    """How many comparisons share `level`; `judge.verdict` says what each of the two guarantees."""
+    min_group_rows: Count
+    protected_at_prediction: list[Text]
+    """Attributes whose group the decision itself may be told; empty (the rule) keeps them evidence alone."""
+    constant_answer: ConstantAnswer
+    findings: Findings
+    limits: Annotated[list[Limit], Field(min_length=1)]
+    waivers: list[Waiver]
+    """They let a comparison go on that is undecided; never one that fails."""
+    overrides: list[Waiver]
+    """They let a comparison go on that fails: shown as a failure wherever the verdict is shown."""
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        names = [limit.name for limit in self.limits]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"must name each limit once, got {twice} twice")
+        own = [limit.name for limit in (*self.gains, *self.signs)]
+        taken = sorted(set(names) & set(own))
+        if taken:
+            raise ValueError(f"limits must not have the names of what is required anyway, got {taken}")
+        for kind, found in (("waivers", self.waivers), ("overrides", self.overrides)):
+            strangers = sorted({each.limit for each in found} - {*names, *own})
+            if strangers:
+                raise ValueError(f"{kind} must name a limit, one of {[*names, *own]}, got {strangers}")
+        whole = {limit.name for limit in (*self.limits, *self.gains) if limit.attribute is None}
+        named = [each.limit for each in (*self.waivers, *self.overrides) if each.groups is not None]
+        if astray := sorted(whole & set(named)):
+            raise ValueError(
+                f"waivers and overrides of limits on all rows must have null groups, got {astray}"
+            )
+        return self
+
+    def strangers(
+        self, groups: Mapping[str, Collection[str]], features: Collection[str] | None = None
+    ) -> list[str]:
+        """Return a fault for each waiver or override that names what its limit or its sign does not speak of.
+
+        Parameters
+        ----------
+        groups
+            The groups of each attribute, as far as they are known.
+        features
+            The columns that may be features, where they are known.
+        """
+        attributes = {limit.name: limit.attribute for limit in self.limits}
+        faults = []
+        named = [("waivers", each) for each in self.waivers] + [
+            ("overrides", each) for each in self.overrides
+        ]
+        for kind, each in named:
+            attribute = attributes.get(each.limit)
+            known = groups.get(attribute) if attribute is not None else None
+            wrong = sorted(set(each.groups or []) - set(known or ()))
+            if known is not None and wrong:
+                where = f"policy.{kind} of {each.limit}"
+                faults.append(f"{where}: must name groups of {attribute}, {sorted(known)}, got {wrong}")
+        of = {"column": features, "attribute": groups or None, "part": LATER}
+        signs = {limit.name: limit.measure for limit in self.signs}
+        for kind, each in named:
+            if each.limit not in signs or each.groups is None:
+                continue
+            spoken = SUBJECT.get(signs[each.limit])
+            known = of[spoken] if spoken else ()
+            wrong = sorted(set(each.groups) - set(known or ()))
+            if known is not None and wrong:
+                asked = f"{spoken}s in groups, {sorted(known)}" if spoken else "null groups"
+                faults.append(f"policy.{kind} of {each.limit}: must name {asked}, got {wrong}")
+        return faults
+
+    @property
+    def gains(self) -> list[Limit]:
+        """The limits that `constant_answer` stands for."""
+        if self.constant_answer.not_required is not None:
+            return []
+        return [
+            Limit.model_construct(
+                name=f"constant-answer-{measure.replace('_', '-')}",
+                measure=f"{measure}_gain",
+                attribute=None,
+                at_least=self.constant_answer.at_least,
+                at_most=None,
+                gate=True,
+                reason=(
+                    "A policy must not be met by not deciding: the better of yes to everybody and no to "
+                    "everybody is what costs nothing."
+                ),
+            )
+            for measure in dict.fromkeys(self.constant_answer.measures)
+        ]
+
+    @property
+    def signs(self) -> list[Limit]:
+        """The limits that `findings` stand for; their measures are signs, not measures of the model."""
+        return [
+            Limit.model_construct(
+                name=f"finding-{name.replace('_', '-')}",
+                measure=name,
+                attribute=None,
+                at_least=None,
+                at_most=at,
+                gate=True,
+                reason="A sign that test rows tell too much, or of others, goes unanswered into no release.",
+            )
+            for name in Findings.model_fields
+            if (at := getattr(self.findings, name)) is not None
+        ]
+
+    @property
+    def required(self) -> list[Limit]:
+        """Every limit of the verdict: those written, those on the constant answer, and the findings."""
+        return [*self.limits, *self.gains, *self.signs]

@@ -1,0 +1,271 @@
+"""The section `prepare`: what the raw files hold, and what each column is."""
+
+import datetime as dt
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from fairmark.files import SIGNIFICANT_DIGITS
+from fairmark.params.base import Count, Section, Share, Text
+
+
+class _Format(Section):
+    missing: list[str]
+    """Texts that mean "not known", beside the empty one."""
+    thousands: Literal[",", ".", " ", "'"] | None
+    """The mark between groups of three digits, or null."""
+    units: list[Text]
+    """Signs that may stand before or after the numbers of a column, and are no part of them: `$`, `%`."""
+
+
+class Csv(_Format):
+    """Separated text. `header` lists the column names, or is null when the first line names them."""
+
+    type: Literal["csv"]
+    separator: Annotated[str, Field(min_length=1, max_length=1)]
+    decimal: Literal[".", ","]
+    header: Annotated[list[Text], Field(min_length=2)] | None
+    encoding: Text
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.thousands == self.decimal:
+            raise ValueError(f"must have thousands other than decimal, got {self.decimal!r} for both")
+        return self
+
+
+class Parquet(_Format):
+    """Apache Parquet; nulls and NaN are missing values. Its texts have decimal points."""
+
+    type: Literal["parquet"]
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.thousands == ".":
+            raise ValueError("must have thousands other than the decimal point, got '.'")
+        return self
+
+
+class Rows(Section):
+    """How many rows a file may have."""
+
+    min: Count
+    max: Count
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"must have min <= max, got {self.min} > {self.max}")
+        return self
+
+
+class Source(Section):
+    """One raw file inside the data folder."""
+
+    name: Annotated[str, Field(pattern=r"^[^/\\.][^\\]*$")]
+    skip_rows: Annotated[int, Field(ge=0)]
+    rows: Rows
+
+
+class Files(Section):
+    """The raw files: the main one, and a published test file or null."""
+
+    main: Source
+    test: Source | None
+
+
+Value = bool | int | float | str
+"""A value as params.yaml writes it, met by each of its spellings in the data (`label.matches`)."""
+
+
+class Above(Section):
+    """All numbers above this one, itself not among them."""
+
+    above: float
+
+
+class Below(Section):
+    """All numbers below this one, itself not among them."""
+
+    below: float
+
+
+class Target(Section):
+    """The label column, its positive and negative values, and characters to strip from the end of its texts.
+
+    `positive` is one value, a list of values, or `{above: NUMBER}`. `negative` is one, a list, or null: the
+    one other value that the column holds, or with `above` all other numbers.
+    """
+
+    column: Text
+    positive: Value | Annotated[list[Value], Field(min_length=1)] | Above
+    negative: Value | Annotated[list[Value], Field(min_length=1)] | None
+    strip: str
+
+    @model_validator(mode="after")
+    def _rest_of_the_numbers(self) -> Self:
+        if isinstance(self.positive, Above) and self.negative is not None:
+            raise ValueError(f"must have negative null where positive is above a number, got {self.negative}")
+        return self
+
+
+class DropRows(Section):
+    """Rows that are left out before anything else: those whose cell in `column` is as `when` says."""
+
+    column: Text
+    when: Literal["missing"] | Annotated[list[Value], Field(min_length=1)] | Above | Below
+    reason: Text
+
+
+class _Column(Section):
+    missing: Share
+    """Largest allowed share of missing values."""
+
+
+class Numeric(_Column):
+    """A number; null bounds are no bounds."""
+
+    kind: Literal["numeric"]
+    min: float | None
+    max: float | None
+
+
+class Categorical(_Column):
+    """One of `values`, in no order; null allows any value found in the main file."""
+
+    kind: Literal["categorical"]
+    values: Annotated[list[Text], Field(min_length=1)] | None
+
+
+class Ordinal(_Column):
+    """One of `order`, lowest first."""
+
+    kind: Literal["ordinal"]
+    order: Annotated[list[Text], Field(min_length=2)]
+
+
+class Boolean(_Column):
+    """One of two texts (case does not matter)."""
+
+    kind: Literal["boolean"]
+    true: Text
+    false: Text
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.true.strip().lower() == self.false.strip().lower():
+            raise ValueError(f"must tell true from false, case apart, got {self.true!r} and {self.false!r}")
+        return self
+
+
+class Date(_Column):
+    """A day or a time; `format` as in strptime, or null for ISO 8601."""
+
+    kind: Literal["date"]
+    format: Text | None
+    earliest: dt.date | None
+    latest: dt.date | None
+
+
+class Inferred(_Column):
+    """A column whose kind is read off the main file."""
+
+    kind: Literal["infer"]
+
+
+Column = Annotated[Numeric | Categorical | Ordinal | Boolean | Date | Inferred, Field(discriminator="kind")]
+
+
+class ByColumn(Section):
+    """A protected attribute that stands in a column."""
+
+    by: Literal["column"]
+    column: Text
+
+
+class ByEdges(Section):
+    """A protected attribute cut from a numeric column: n edges make n + 1 groups, each [low, high).
+
+    An edge has no more digits than a written document keeps, so that whoever reads it there cuts at the same.
+    """
+
+    by: Literal["edges"]
+    column: Text
+    edges: Annotated[list[float], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if any(a >= b for a, b in zip(self.edges, self.edges[1:], strict=False)):
+            raise ValueError(f"must be rising edges, got {self.edges}")
+        long = [edge for edge in self.edges if float(f"{edge:.{SIGNIFICANT_DIGITS}g}") != edge]
+        if long:
+            raise ValueError(f"must be edges of at most {SIGNIFICANT_DIGITS} digits, got {long}")
+        return self
+
+
+class ByCross(Section):
+    """The intersection of other protected attributes."""
+
+    by: Literal["cross"]
+    of: Annotated[list[Text], Field(min_length=2)]
+
+
+Protected = Annotated[ByColumn | ByEdges | ByCross, Field(discriminator="by")]
+
+
+class Prepare(Section):
+    """What the raw files hold and what a row must be."""
+
+    files: Files
+    format: Annotated[Csv | Parquet, Field(discriminator="type")]
+    target: Target
+    row_id: Text | None
+    person: Text | None
+    """The column that says whose a row is, where a person may have several rows; null when each has one."""
+    time: Text | None
+    weight: Text | None
+    spellings: dict[Text, dict[Text, Text]]
+    """Of a column, texts that stand for another one: `{sex: {female: Female}}`."""
+    drop_rows: list[DropRows]
+    drop: list[Text]
+    columns: dict[Text, Column]
+    unlisted: Literal["refuse", "infer"]
+    protected: Annotated[dict[Text, Protected], Field(min_length=1)]
+    forbidden: list[Text]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        faults = list(self._faults())
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _faults(self) -> "list[str]":
+        faults = []
+        roles = [("target", self.target.column), ("row_id", self.row_id), ("person", self.person)]
+        taken: dict[str, str] = {}
+        for role, column in [*roles, ("weight", self.weight), ("time", self.time)]:
+            if column is not None and column in taken:
+                faults.append(f"{role} must not be the {taken[column]} column too, got {column!r}")
+            elif column is not None:
+                taken[column] = role
+        faults += [f"drop must not name the {taken[c]} column, got {c!r}" for c in self.drop if c in taken]
+        faults += [
+            f"spellings.{column} must lead to texts that stay as they are, got {text!r}"
+            for column, texts in self.spellings.items()
+            for text in texts.values()
+            if text in texts
+        ]
+        for name, attribute in self.protected.items():
+            if isinstance(attribute, ByCross):
+                singles = {k for k, v in self.protected.items() if not isinstance(v, ByCross)}
+                faults += [
+                    f"protected.{name} must cross attributes by column or by edges, got {part!r}"
+                    for part in attribute.of
+                    if part not in singles
+                ]
+            elif attribute.column in self.drop:
+                faults.append(f"protected.{name} must not stand in drop, got column {attribute.column!r}")
+            elif attribute.column == self.target.column:
+                faults.append(f"protected.{name} must not be the target, got {attribute.column!r}")
+        return faults

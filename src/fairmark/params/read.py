@@ -1,0 +1,163 @@
+"""params.yaml, whole: the only reader of that file.
+
+Each stage owns the section of its own name (`fairmark.sections`). Nothing has a default: a number that can
+change a result is written down where a reviewer sees it, or the file is refused.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from pydantic import ValidationError, model_validator
+
+from fairmark.errors import InputError, ParamsError
+from fairmark.params.base import Section
+from fairmark.params.evaluate import Document, Evaluate, Explain
+from fairmark.params.learn import Train, Tune
+from fairmark.params.policy import Policy
+from fairmark.params.prepare import Prepare
+from fairmark.params.project import Project
+from fairmark.params.release import Privacy, Release
+from fairmark.params.split import Audit, Split
+from fairmark.yaml12 import parse_yaml
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    project: Project
+    prepare: Prepare
+    audit: Audit
+    split: Split
+    tune: Tune
+    train: Train
+    evaluate: Evaluate
+    explain: Explain
+    document: Document
+    policy: Policy
+    release: Release
+    privacy: Privacy
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        faults = []
+        if (self.prepare.files.test is None) != (self.split.test_share is not None):
+            faults.append(
+                "split.test_share must be null with a test file and a share without one, "
+                f"got {self.split.test_share}"
+            )
+        if self.split.order == "time" and self.prepare.time is None:
+            faults.append("split.order must be hash when prepare.time is null, got time")
+        faults += self._of_another()
+        known = set(self.prepare.protected)
+        faults += [
+            f"policy.limits.{limit.name}.attribute must be one of {sorted(known)}, got {limit.attribute!r}"
+            for limit in self.policy.limits
+            if limit.attribute is not None and limit.attribute not in known
+        ]
+        faults += [
+            f"tune.mitigation.attribute must be one of {sorted(known)}, got {step.attribute!r}"
+            for step in self.tune.mitigation
+            if step.attribute not in known
+        ]
+        faults += [
+            f"policy.protected_at_prediction must be of {sorted(known)}, got {name!r}"
+            for name in self.policy.protected_at_prediction
+            if name not in known
+        ]
+        # Groups are known once the table is read, and so are columns that nobody listed.
+        listed = None if self.prepare.unlisted == "infer" else [*self.prepare.columns]
+        faults += self.policy.strangers({}, listed)
+        by, allowed = self.train.threshold.by, self.policy.protected_at_prediction
+        if by is not None and by.attribute not in allowed:
+            faults.append(
+                "train.threshold.by.attribute must be named in policy.protected_at_prediction, because every "
+                f"decision would read it, got {by.attribute!r} and {allowed}"
+            )
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _of_another(self) -> list[str]:
+        """Return a fault for each text that is said of another project, such as the one copied from."""
+        name, cost = self.project.name, self.release.environmental_cost
+        said = {"governance": self.release.governance.of, "environmental_cost": cost.of if cost else name}
+        main = self.prepare.files.main.name
+        faults = [
+            f"release.{key}.of must be {name}, the project that this is published with, got {of!r} (say what "
+            "holds for this project, and then its name)"
+            for key, of in said.items()
+            if of != name
+        ]
+        if self.project.data != main:
+            faults.append(
+                f"project.data must be {main}, the main file of prepare, got {self.project.data!r} (read the "
+                "texts of project, policy and release anew: they are published with this data; then name it)"
+            )
+        return faults
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the value of a YAML file.
+
+    Raises
+    ------
+    ParamsError
+        When the file is missing, or is not YAML that DVC and fairmark read alike.
+    """
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8"), path.name)
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path.name}: must exist, got no file {path}") from error
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path.name}: must be UTF-8, got {error.reason} at byte {error.start}") from error
+    except InputError as error:
+        raise ParamsError(*error.faults) from error
+
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+
+def typed(kind: type[SectionT], value: Any, where: str) -> SectionT:
+    """Return `value` as a `kind`.
+
+    Raises
+    ------
+    ParamsError
+        With one line for every fault of the value.
+    """
+    try:
+        # Through JSON, because strict JSON mode reads lists, dates and numbers as a person writes them.
+        return kind.model_validate_json(json.dumps(value))
+    except ValidationError as error:
+        raise ParamsError(*(_line(where, fault) for fault in error.errors())) from error
+    except ValueError as error:
+        raise ParamsError(f"{where}: must be a mapping of plain values, got {error}") from error
+
+
+def read_params(path: Path) -> Params:
+    """Return the whole of a params.yaml.
+
+    Raises
+    ------
+    ParamsError
+        With one line for every fault: wrong type, unknown key, value out of range, key missing.
+    """
+    return typed(Params, read_yaml(path), path.name)
+
+
+def _line(where: str, fault: Any) -> str:
+    place = ".".join(str(part) for part in fault["loc"])
+    spot = f"{where}: {place}" if place else where
+    match fault["type"]:
+        case "missing":
+            return f"{spot}: must be given, got nothing"
+        case "extra_forbidden":
+            return f"{spot}: must be a known key, got an unknown one"
+    text = fault["msg"].removeprefix("Value error, ")
+    text = text.replace("Input should be ", "must be ", 1)
+    if fault["type"] == "value_error":
+        return f"{spot}: {text}"
+    if not text.startswith("must"):
+        text = "must hold: " + text[:1].lower() + text[1:]
+    return f"{spot}: {text}, got {json.dumps(fault['input'], default=str)[:80]}"

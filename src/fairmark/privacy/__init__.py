@@ -1,0 +1,1 @@
+"""Erasure, retention, and the scan for rows of persons in a release."""

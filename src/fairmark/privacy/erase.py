@@ -1,0 +1,240 @@
+"""Take a person's rows out of the data, as a new version of it, and say which releases learnt from them.
+
+The raw files of `data/` are written without the rows, and `dvc add data` makes a new version of them: all of
+that, or nothing. Older versions keep the rows in DVC's cache and remotes and in git's history until they are
+purged: that is told, with the commands, and never done here.
+"""
+
+import datetime as dt
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairmark.errors import StateError, UsageError
+from fairmark.files import lines_of, write_json
+from fairmark.governance.flow_runs import who
+from fairmark.governance.trail import add
+from fairmark.params.prepare import Prepare
+from fairmark.params.read import Params
+from fairmark.privacy import raw_rows
+from fairmark.repo.commit import refuse_dirty, trace
+from fairmark.repo.data_versions import DATA
+from fairmark.repo.dvc_files import address, data_outputs
+
+RECORD = "forgotten.jsonl"
+"""At the repository's top, to be committed beside data.dvc: one line for each time, which names no one."""
+STATE = ".fairmark"
+ASIDE = Path(STATE) / "forgetting"
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was taken out.
+
+    Parameters
+    ----------
+    files
+        Name of each raw file -> rows taken out of it.
+    before, after
+        DVC's address of the data.
+    too_few
+        Files that now have fewer rows than params.yaml demands, each in words.
+    elsewhere
+        Other files of the data that hold one of the ids as a text, and were not touched.
+    """
+
+    files: Mapping[str, int]
+    before: str
+    after: str
+    too_few: Sequence[str]
+    elsewhere: Sequence[str]
+
+
+def forget(root: Path, ids: Sequence[str], reason: str, params: Params, day: dt.date) -> Forgotten:
+    """Take the rows of `ids` out of the data, write the record, and say what was done.
+
+    Raises
+    ------
+    UsageError
+        When an id stands in no row, or the reason is empty or names an id.
+    StateError
+        When the tree is dirty, the data is not what data.dvc names, or DVC can't add it: all is as before.
+    """
+    _check_call(ids, reason)
+    with _alone(root) as lock:
+        restore(root)
+        refuse_dirty(trace(root))
+        before = _check_data(root)
+        folder, prepare = root / "data", params.prepare
+        places, unknown = raw_rows.find(folder, prepare, ids)
+        if unknown:
+            raise UsageError(
+                *(f"--id: must be the id of a row of the data, got {each!r}" for each in sorted(unknown))
+            )
+        new = {
+            source.name: raw_rows.without(folder / source.name, source, prepare, places[source.name])
+            for source in _sources(prepare)
+            if places[source.name]
+        }
+        with _all_or_nothing(root, [*(f"data/{name}" for name in new), DATA, RECORD]):
+            for name, content in new.items():
+                _replace(folder / name, content, root / ASIDE / "old" / "data" / name)
+            _dvc_add(root, lock)
+            after = data_outputs(root)["data"]["md5"]
+            files = {name: len(places[name]) for name in new}
+            _record(
+                root, {"day": str(day), "rows": files, "before": before, "after": after, "reason": reason}
+            )
+            _tell_trail(root, files, before, after)
+    return Forgotten(files, before, after, _too_few(folder, prepare), _elsewhere(folder, prepare, ids))
+
+
+def restore(root: Path) -> bool:
+    """Put back what a call that was killed had moved aside; return whether there was anything."""
+    plan = root / ASIDE / PLAN
+    if not plan.is_file():
+        shutil.rmtree(root / ASIDE, ignore_errors=True)
+        return False
+    for name, existed in json.loads(plan.read_text(encoding="utf-8")).items():
+        old = root / ASIDE / "old" / name
+        if old.exists() or old.is_symlink():
+            old.replace(root / name)
+        elif not existed:
+            (root / name).unlink(missing_ok=True)
+    plan.unlink()
+    shutil.rmtree(root / ASIDE, ignore_errors=True)
+    return True
+
+
+def _check_call(ids: Sequence[str], reason: str) -> None:
+    if not reason.strip():
+        raise UsageError("--reason: must say why, got nothing")
+    if any(each in reason for each in ids):
+        raise UsageError("--reason: must name no one, because it is kept, got one with the id in it")
+
+
+def _check_data(root: Path) -> str:
+    named = data_outputs(root).get("data")
+    if named is None:
+        raise StateError(f"{DATA}: must name the folder data, got another output")
+    if not (root / "data").is_dir() or address(root / "data") != named["md5"]:
+        raise StateError(
+            f"data: must be what {DATA} names, got other files (dvc checkout --force {DATA}, or dvc add data)"
+        )
+    return str(named["md5"])
+
+
+def _sources(prepare: Prepare) -> list[Any]:
+    return [source for source in (prepare.files.main, prepare.files.test) if source is not None]
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[int]:
+    (root / STATE).mkdir(exist_ok=True)
+    # The lock of a release too: the data must not change under one.
+    with (root / STATE / "release.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StateError(
+                f"{root}: must have nothing else that runs, got a release or a forgetting"
+            ) from error
+        yield lock.fileno()
+
+
+@contextmanager
+def _all_or_nothing(root: Path, names: Sequence[str]) -> Iterator[None]:
+    """Keep the files of these names until the block ends well; put all of them back otherwise.
+
+    What a kill leaves is put back by the next call (`restore`): the plan is written before anything moves and
+    taken away first.
+    """
+    aside = root / ASIDE
+    for name in names:
+        (aside / "old" / name).parent.mkdir(parents=True, exist_ok=True)
+        if not name.startswith("data/") and (root / name).exists():
+            shutil.copy2(root / name, aside / "old" / name)
+    write_json(aside / PLAN, {name: (root / name).exists() for name in names})
+    try:
+        yield
+    except BaseException:
+        restore(root)
+        raise
+    (aside / PLAN).unlink()
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _replace(path: Path, content: bytes, old: Path) -> None:
+    """Put `content` in the place of a file, which is moved to `old`; no link into DVC's cache is followed."""
+    draft = old.with_name(f"{old.name}.new")
+    try:
+        draft.write_bytes(content)
+        draft.chmod(path.stat().st_mode & 0o777 | 0o200)
+        path.replace(old)
+        draft.replace(path)
+    except OSError as error:
+        raise StateError(f"{path}: must be writable, got {error.strerror or error}") from error
+
+
+def _dvc_add(root: Path, lock: int) -> None:
+    # The child holds the lock as well: were we killed, it would go on, and nobody may begin before it ends.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    try:
+        answer = subprocess.run(
+            ["dvc", "add", "--quiet", "data"],
+            cwd=root,
+            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
+            stdin=subprocess.DEVNULL,
+            pass_fds=(lock,),
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise StateError("dvc: must be installed and on PATH, got no such command") from error
+    if answer.returncode != 0:
+        words = lines_of((answer.stderr or answer.stdout).strip())[-3:]
+        raise StateError("dvc add data: must end well, got", *(f"  {line}" for line in words))
+
+
+def _record(root: Path, entry: Mapping[str, Any]) -> None:
+    with (root / RECORD).open("a", encoding="utf-8", newline="\n") as stream:
+        stream.write(json.dumps(entry, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def _tell_trail(root: Path, files: Mapping[str, int], before: str, after: str) -> None:
+    what = {"action": "forget", "rows": sum(files.values()), "before": before, "after": after}
+    add(root, {"who": who(root), "what": what, "outcome": "completed"})
+
+
+def _too_few(folder: Path, prepare: Prepare) -> list[str]:
+    left = raw_rows.counts(folder, prepare)
+    return [
+        f"{source.name}: {left[source.name]:,} rows are left, and prepare.files asks for {source.rows.min:,}"
+        for source in _sources(prepare)
+        if left[source.name] < source.rows.min
+    ]
+
+
+def _elsewhere(folder: Path, prepare: Prepare, ids: Sequence[str]) -> list[str]:
+    """Return the other files of the data that hold an id as a text; the raw files are read by their rows."""
+    read = {source.name for source in _sources(prepare)}
+    if prepare.row_id is None:
+        return []
+    others = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [
+        name
+        for path in others
+        if (name := path.relative_to(folder).as_posix()) not in read
+        and any(each.encode() in path.read_bytes() for each in ids)
+    ]

@@ -1,1 +1,0 @@
-"""A release in one file, written and read."""

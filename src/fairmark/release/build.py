@@ -1,0 +1,165 @@
+"""Gather a release folder: all of it, or nothing."""
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairmark.errors import FairmarkError, RefusedError, StateError
+from fairmark.files import write_json
+from fairmark.params.read import Params
+from fairmark.release import leak_scan
+from fairmark.release.layout import BILL, DATASHEET, GATHERED, SEALS, STATEMENT, VERDICT
+from fairmark.release.sbom import build
+from fairmark.release.seal import seal_release
+from fairmark.release.statement import release_digest, state
+from fairmark.repo.commit import Trace, check_version, tagged
+from fairmark.repo.dvc_files import check_workspace
+from fairmark.signing.dsse import read_envelope
+from fairmark.signing.key_store import passing_key
+from fairmark.signing.keys import SigningKey
+
+if TYPE_CHECKING:
+    from fairmark.judge.verdict import Verdict
+    from fairmark.verify.acceptance import Acceptance
+
+_DRAFT = re.compile(r"\.[a-z0-9-]+-v\d+\.\d+\.\d+\..+")
+
+
+def assemble(
+    root: Path,
+    destination: Path,
+    version: str,
+    trace: Trace,
+    params: Params,
+    verdict: "Verdict",
+    key: SigningKey,
+    acceptance: "Acceptance | None" = None,
+) -> Path:
+    """Write the release folder `destination` from the working folder `root`, sealed by `key`, and return it.
+
+    It is gathered in a draft beside it, which takes its name when it is whole; a draft that a killed run
+    left is removed. A folder that stands there already, of the same bytes and named by no tag yet, is what
+    a run left that was killed before it could tag: it is kept and returned.
+
+    Parameters
+    ----------
+    acceptance
+        What verifies the draft before `key` seals it, and once more before it takes its name.
+
+    Raises
+    ------
+    RefusedError
+        When the verdict is not `pass`.
+    StateError
+        When the destination exists otherwise, another run is writing a release, DVC's hashes don't hold,
+        or the disk is full; nothing is left behind then.
+    """
+    if verdict.outcome != "pass":
+        raise RefusedError(f"verdict: must be pass, got {verdict.outcome}")
+    name, check = params.project.name, check_version(version)
+    if os.path.lexists(destination) and tagged(root, f"{name}@{check}") is not None:
+        raise StateError(f"{destination}: must be new, got a release that exists (choose another version)")
+    check_workspace(root)
+    try:
+        with _alone(destination.parent), _draft(destination) as draft:
+            _gather(root, draft)
+            leak_scan.refuse(root, draft, params)
+            verdict_json = verdict.to_json()
+            write_json(draft / VERDICT, verdict_json)
+            parts = build.bill(root, trace, params, verdict_json, build.tools(root))
+            write_json(draft / BILL, parts)
+            stated = state(draft, root, trace, params, verdict, version)
+            if acceptance is not None:
+                passing = passing_key()
+                seal_release(draft, stated, passing)
+                acceptance.before_signing(draft, passing.public)
+            seal_release(draft, stated, key)
+            if acceptance is not None:
+                acceptance.after_signing(draft)
+            _take_place(draft, destination)
+    except OSError as error:
+        place = error.filename or destination
+        raise StateError(f"{place}: must be readable and writable, got {error.strerror or error}") from error
+    return destination
+
+
+def _gather(root: Path, draft: Path) -> None:
+    for name, source in GATHERED.items():
+        _copy(root / source, draft / name)
+    if (root / DATASHEET).is_file():
+        _copy(root / DATASHEET, draft / Path(DATASHEET).name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not source.exists():
+        raise StateError(f"{source}: must exist, got nothing (run dvc repro)")
+    if source.is_dir():
+        target.mkdir()
+        for path in sorted(source.iterdir()):
+            _copy(path, target / path.name)
+    else:
+        shutil.copyfile(source, target)
+
+
+def _take_place(draft: Path, destination: Path) -> None:
+    if not os.path.lexists(destination):
+        draft.rename(destination)
+        return
+    if all(_content(draft / name) == _content(destination / name) for name in SEALS):
+        return
+    found = "a folder of another content that no tag names"
+    if signer := _same_by(draft, destination):
+        found = f"the same release signed by another key, {signer}, that no tag names"
+    raise StateError(
+        f"{destination}: must be new, got {found} (look at it and move it away, or choose another version)"
+    )
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _same_by(draft: Path, destination: Path) -> str | None:
+    """Return the other key that signed the same statement in `destination`, or None."""
+    try:
+        ours, theirs = (
+            str(read_envelope(folder / STATEMENT)["signatures"][0]["keyid"])
+            for folder in (draft, destination)
+        )
+        same = release_digest(draft) == release_digest(destination)
+    except FairmarkError:
+        return None
+    return f"{theirs[:16]}…" if same and theirs != ours else None
+
+
+@contextmanager
+def _draft(destination: Path) -> Iterator[Path]:
+    for left in destination.parent.iterdir():
+        if _DRAFT.fullmatch(left.name) and left.is_dir():
+            shutil.rmtree(left)
+    draft = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
+    try:
+        draft.chmod(0o755)
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # The lock dies with its process, so a killed run leaves none behind.
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise StateError(f"{folder}: must be free, got another run that writes a release") from error
+    finally:
+        os.close(handle)

@@ -1,1 +1,0 @@
-"""Is a release what it says: one module for each family of claims."""

@@ -1,1 +1,0 @@
-"""Who lets a release out: approvers, approvals, promotions and their history."""

@@ -1,1 +1,0 @@
-"""The bill of materials: what is installed, the model, the data, and under which licences."""

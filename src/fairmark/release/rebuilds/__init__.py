@@ -1,1 +1,0 @@
-"""Make a release again, and hold one beside another."""

@@ -1,0 +1,1 @@
+"""The bill of materials: libraries, licences, model and data as CycloneDX."""

@@ -1,0 +1,77 @@
+"""A data file as a component of a bill of materials: what it is, whose, and how sensitive.
+
+CycloneDX 1.6, `data`: https://cyclonedx.org/docs/1.6/json/#components_items_data
+"""
+
+from typing import Any
+
+from fairmark.params.prepare import ByCross
+from fairmark.params.read import Params
+from fairmark.release.sbom.licence_texts import spdx
+from fairmark.release.sbom.licences import entry
+
+Component = dict[str, Any]
+
+
+def data_component(name: str, md5: str, sha256: str, params: Params) -> Component:
+    """Return the component of the data file `name`.
+
+    Parameters
+    ----------
+    name
+        Its path in the working folder.
+    md5
+        The address under which DVC keeps it.
+    sha256
+        Its seal.
+    """
+    table = is_table(name, params)
+    licence = params.project.data_licence
+    said: dict[str, Any] = {
+        "type": "dataset" if table else "other",
+        "name": name,
+        "description": "A raw table, as it came" if table else "Beside the raw tables",
+        "governance": governance(params),
+    }
+    if table:
+        said |= {"classification": "personal data", "sensitiveData": sensitive(params)}
+    return {
+        "type": "data",
+        "bom-ref": f"data:{name}",
+        "name": name,
+        "description": params.project.data_origin,
+        "licenses": entry(spdx(licence), licence, "declared"),
+        "hashes": [{"alg": "MD5", "content": md5}, {"alg": "SHA-256", "content": sha256}],
+        "data": [said],
+    }
+
+
+def is_table(name: str, params: Params) -> bool:
+    """Return whether the data file `name` is one that `prepare` reads rows from."""
+    files = params.prepare.files
+    return any(each is not None and name.endswith(f"/{each.name}") for each in (files.main, files.test))
+
+
+def tables(data: list[Component]) -> list[str]:
+    """Return the references of those data components that rows are read from."""
+    return [part["bom-ref"] for part in data if part["data"][0]["type"] == "dataset"]
+
+
+def sensitive(params: Params) -> list[str]:
+    """Return the columns that are personal data, those of protected attributes among them, sorted."""
+    protected = {
+        attribute.column
+        for attribute in params.prepare.protected.values()
+        if not isinstance(attribute, ByCross)
+    }
+    return sorted({*params.privacy.personal, *protected})
+
+
+def governance(params: Params) -> dict[str, list[dict[str, Any]]]:
+    """Return who has which part in answering for the data (CycloneDX 1.6, `dataGovernance`)."""
+    roles = params.release.governance
+    return {
+        "custodians": [{"organization": {"name": roles.custodian}}],
+        "stewards": [{"organization": {"name": roles.steward}}],
+        "owners": [{"organization": {"name": roles.owner}}],
+    }

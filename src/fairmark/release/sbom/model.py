@@ -1,0 +1,279 @@
+"""The model as a component of a bill of materials, with its whole card (CycloneDX 1.6, `modelCard`).
+
+https://cyclonedx.org/docs/1.6/json/#components_items_modelCard. CycloneDX's Python library knows no model
+card, so it is written here as JSON. It is a function of files that a release holds, so that whoever has the
+release can make it again and compare.
+
+What a reader of the model card has to weigh: uses, limits, trade-offs, risks, groups and energy.
+
+The part `considerations` of a CycloneDX 1.6 model card, made of the params, the verdict and what was
+measured; nothing in it is written by hand for one model.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fairmark.files import sha256
+from fairmark.params.policy import Limit
+from fairmark.params.read import Params
+from fairmark.params.release import EnvironmentalCost
+from fairmark.repo.dvc_files import folder_sha256, names
+
+Finding = Mapping[str, Any]
+
+GRAMS_PER_TONNE = 1_000_000
+
+
+def considerations(params: Params, found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the `considerations` of a model card; `found` as `model_component` takes it."""
+    project, findings = params.project, found["verdict"]["findings"]
+    said: dict[str, Any] = {
+        "users": [f"{project.owner}, answering for its use"],
+        "useCases": [project.intended_use],
+        "technicalLimitations": list(_limitations(params, found)),
+        "performanceTradeoffs": [params.policy.price],
+        "ethicalConsiderations": list(_risks(params, found)),
+        "fairnessAssessments": [
+            assessment(limit, params, found["measurements"], findings, found["model"]["chosen"])
+            for limit in params.policy.limits
+            if limit.attribute is not None
+        ],
+    }
+    if params.release.environmental_cost is not None:
+        said["environmentalConsiderations"] = _energy(params.release.environmental_cost)
+    return said
+
+
+def assessment(
+    limit: Limit,
+    params: Params,
+    measured: Mapping[str, Any],
+    findings: Sequence[Finding],
+    chosen: Mapping[str, Any],
+) -> dict[str, str]:
+    """Return the fairness assessment of a limit on groups: who is at risk, of what, and what was done."""
+    groups = ", ".join(sorted(measured["groups"][limit.attribute]))
+    own = [finding for finding in findings if finding["limit"] == limit.name]
+    steps = [
+        f"{step['constraint'].replace('_', ' ')} at strength {step['strength']}"
+        for step in chosen["mitigation"]
+        if step["attribute"] == limit.attribute
+    ]
+    trained = (
+        f"Trained with {', '.join(steps)}." if steps else "Nothing was done by this attribute in training."
+    )
+    if chosen["margin"] is not None:
+        trained += f" The threshold keeps the limits on validation rows with a margin of {chosen['margin']}."
+    return {
+        "groupAtRisk": f"{limit.attribute}: {groups}",
+        "benefits": params.policy.goal,
+        "harms": f"{limit.reason} {_shown(own)}",
+        "mitigationStrategy": f"{required(limit)} {trained} Price: {params.policy.price}",
+    }
+
+
+def required(limit: Limit) -> str:
+    """Return what a limit on groups requires, led by its name."""
+    sign, value = ("at most", limit.at_most) if limit.at_least is None else ("at least", limit.at_least)
+    role = "gate" if limit.gate else "reported"
+    return f"Limit {limit.name} ({role}): {limit.measure} by {limit.attribute} {sign} {value}."
+
+
+def _shown(findings: Sequence[Finding]) -> str:
+    """Return each comparison that is not shown to be met, or of met ones the tightest."""
+    left = [each for each in findings if each["outcome"] != "pass"]
+    if not left:
+        return str(min(findings, key=lambda each: abs(each["bound"] - each["limit_value"]))["text"])
+    said = [
+        f"{each['group']} {each['outcome']} (measured {each['value']}, bound {each['bound']})"
+        for each in left
+    ]
+    return f"Not shown to be met in {len(left)} of {len(findings)} comparisons: {'; '.join(said)}."
+
+
+def _limitations(params: Params, found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    yield f"Out of scope: {params.project.out_of_scope}"
+    measured, least = found["measurements"], params.policy.min_group_rows
+    yield (
+        f"Measured on {measured['data']['rows']} rows of the part {measured['data']['part']}, at one "
+        f"threshold of {found['model']['threshold']} for everybody, with two-sided intervals that hold at "
+        f"{measured['confidence']} each."
+    )
+    for attribute, groups in sorted(measured["groups"].items()):
+        small = [
+            f"{name} ({cell['rows']})"
+            for name, cell in sorted(groups.items())
+            if cell.get("persons", cell["rows"]) < least
+        ]
+        if small:
+            yield f"By {attribute}, groups with fewer than {least} test rows: {', '.join(small)}."
+    findings = found["verdict"]["findings"]
+    for limit in params.policy.required:
+        own = [finding["outcome"] for finding in findings if finding["limit"] == limit.name]
+        if left := len(own) - own.count("pass"):
+            yield f"{limit.name}: {left} of {len(own)} comparisons are not shown to be met."
+
+
+def _risks(params: Params, found: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    attributes = ", ".join(sorted(found["measurements"]["groups"]))
+    yield {"name": f"Unlike decisions by {attributes}", "mitigationStrategy": params.policy.goal}
+    withheld = sorted(f"{column['name']} ({column['why']})" for column in found["schema"]["withheld"])
+    told = ", ".join(params.policy.protected_at_prediction)
+    yield {
+        "name": "Protected attributes, and columns that stand in for them",
+        "mitigationStrategy": (
+            f"Withheld from the model: {', '.join(withheld) or 'nothing'}. "
+            f"Told to the decision itself: {told or 'nothing'}."
+        ),
+    }
+    privacy = params.privacy
+    yield {
+        "name": f"Personal data among the training rows: {', '.join(privacy.personal) or 'none named'}",
+        "mitigationStrategy": (
+            f"At most {privacy.decisions_shown} single decisions are explained, a leaf stands for at least "
+            f"{privacy.smallest_leaf} training rows, a cell of a table for at least {privacy.smallest_cell}."
+        ),
+    }
+    let_through = {
+        (finding["limit"], finding["outcome"], finding["waived_by"])
+        for finding in found["verdict"]["findings"]
+        if finding["waived_by"]
+    }
+    for limit, outcome, by in sorted(let_through):
+        yield {"name": f"{limit}: {outcome}, let through", "mitigationStrategy": by}
+
+
+def _energy(cost: EnvironmentalCost) -> dict[str, Any]:
+    energy = {"value": cost.training_kwh, "unit": "kWh"}
+    provider = {
+        "organization": {"name": "unknown"},
+        "energySource": "unknown",
+        "energyProvided": energy,
+    }
+    return {
+        "energyConsumptions": [
+            {
+                "activity": "training",
+                "energyProviders": [provider],
+                "activityEnergyCost": energy,
+                "co2CostEquivalent": {"value": cost.training_co2_g / GRAMS_PER_TONNE, "unit": "tCO2eq"},
+            }
+        ],
+        "properties": [{"name": "fairmark:how", "value": cost.how}],
+    }
+
+
+# ------------------------------------------------------------------ model component
+
+
+Component = dict[str, Any]
+
+METHOD = "SHA-256 over the sorted lines `sha256  name` of the files"
+FAMILIES = {"boosted": "gradient-boosted decision trees", "logistic": "logistic regression, as a scorecard"}
+
+
+def model_component(
+    folder: Path,
+    params: Params,
+    found: Mapping[str, Mapping[str, Any]],
+    data: Sequence[str],
+) -> Component:
+    """Return the component of type `machine-learning-model`.
+
+    Parameters
+    ----------
+    folder
+        The model's.
+    found
+        What measurements.json, schema.json, verdict.json and the model's model.json hold: `{"measurements",
+        "schema", "verdict", "model"}`.
+    data
+        The references of the data components.
+    """
+    project, measured, verdict = params.project, found["measurements"], found["verdict"]
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": f"model:{project.name}",
+        "name": project.name,
+        "description": project.summary,
+        "hashes": [{"alg": "SHA-256", "content": folder_sha256(folder)}],
+        "components": [_file(folder, name) for name in names(folder)],
+        "modelCard": {
+            "modelParameters": _parameters(found["model"], found["schema"], data),
+            "quantitativeAnalysis": {"performanceMetrics": list(metrics(measured))},
+            "considerations": considerations(params, found),
+        },
+        "properties": [
+            _property("fairmark:hash", METHOD),
+            _property("fairmark:verdict", verdict["state"]),
+            *(
+                _property(f"fairmark:limit:{name}", outcome)
+                for name, outcome in sorted(verdict["limits"].items())
+            ),
+            _property("fairmark:threshold", found["model"]["threshold"]),
+            *_thresholds(found["model"].get("thresholds")),
+            _property("fairmark:measured:rows", measured["data"]["rows"]),
+            _property("fairmark:measured:confidence", measured["confidence"]),
+        ],
+    }
+
+
+def _thresholds(own: Mapping[str, Any] | None) -> Iterator[dict[str, str]]:
+    """Yield the thresholds of groups that have one of their own."""
+    if own is not None:
+        for group, cut in sorted(own["groups"].items()):
+            yield _property(f"fairmark:threshold:{own['attribute']}: {group}", cut)
+
+
+def metrics(measured: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every measure: of all rows, of each group (its slice), and the gaps of each attribute.
+
+    A slice reads `attribute: group`, or for a gap between groups `attribute`.
+    """
+    for kind, entry in sorted(measured["overall"].items()):
+        yield _metric(kind, entry, None)
+    for attribute, groups in sorted(measured["groups"].items()):
+        for group, cell in sorted(groups.items()):
+            for kind, entry in sorted(cell["measures"].items()):
+                yield _metric(kind, entry, f"{attribute}: {group}")
+    for attribute, gaps in sorted(measured["disparities"].items()):
+        for kind, entry in sorted(gaps.items()):
+            yield _metric(kind, entry, attribute)
+
+
+def _metric(kind: str, entry: Mapping[str, Any], part: str | None) -> dict[str, Any]:
+    low, high, value = entry.get("low"), entry.get("high"), entry["value"]
+    said = {"type": kind, "value": f"none: {entry.get('why', '')}" if value is None else str(value)}
+    if part is not None:
+        said["slice"] = part
+    if low is None or high is None:
+        return said
+    return said | {"confidenceInterval": {"lowerBound": str(low), "upperBound": str(high)}}
+
+
+def _parameters(model: Mapping[str, Any], schema: Mapping[str, Any], data: Sequence[str]) -> dict[str, Any]:
+    chosen, label = model["chosen"], schema["label"]
+    settings = [f"{name} {value}" for name, value in sorted(chosen["settings"].items())]
+    kinds = {feature["name"]: feature["kind"] for feature in schema["features"]}
+    return {
+        "approach": {"type": "supervised"},
+        "task": "binary classification",
+        "architectureFamily": FAMILIES.get(model["family"], model["family"]),
+        "modelArchitecture": ", ".join([model["family"], *settings]),
+        "datasets": [{"ref": ref} for ref in data],
+        "inputs": [{"format": f"{name}: {kinds.get(name, 'unknown')}"} for name in model["features"]],
+        "outputs": [
+            {"format": f"score: the calibrated probability of {label['positive']}, 0 to 1"},
+            {"format": f"decision: 1 from a score of {model['threshold']} on, else 0"},
+        ],
+    }
+
+
+def _file(folder: Path, name: str) -> Component:
+    hashes = [{"alg": "SHA-256", "content": sha256(folder / name)}]
+    return {"type": "file", "bom-ref": f"model-file:{name}", "name": name, "hashes": hashes}
+
+
+def _property(name: str, value: object) -> dict[str, str]:
+    return {"name": name, "value": str(value)}

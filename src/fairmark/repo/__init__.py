@@ -1,0 +1,1 @@
+"""The working copy: git, DVC, processes, locks, and files that others wrote."""

@@ -1,0 +1,138 @@
+"""The guardian: a program that ends whatever a flow started once the flow is dead, SIGKILL included.
+
+A flow that is killed can't tidy up. So this small program, in a session of its own, reads a pipe whose other
+end only the flow holds: the end of that file is the end of the flow. What the flow started bears a variable
+in its environment that nobody else has, and so is found whatever group, session or parent it has by then.
+
+It starts with every flow, so it imports little. `child` starts it, and uses `end` itself.
+
+Have a guardian watch this process, so that nothing that it starts outlives it.
+"""
+
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+PATIENCE_S = 2.0
+"""How long what a dead flow has left may tidy up before it is killed."""
+
+QUIET = 4
+"""So often in a row nothing may be found: a program that is just being started bears no mark yet."""
+
+
+def bearers(mark: str) -> list[int]:
+    """Return the processes with a variable `mark` in the environment that they were started with.
+
+    Dead ones that nobody has buried yet have none. Where there is no /proc, ps is asked (its letters are
+    those of macOS and of the BSDs).
+    """
+    if not os.path.exists("/proc/self/environ"):  # noqa: PTH110 - pathlib would double the guardian's start
+        return _asked(mark)
+    word = f"{mark}=".encode()
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and word in environment_of(name)]  # noqa: PTH208
+
+
+def environment_of(name: str | int) -> bytes:
+    """Return the environment that a process was started with, or nothing when it can't be read."""
+    try:
+        with open(f"/proc/{name}/environ", "rb") as stream:  # noqa: PTH123
+            return stream.read()
+    except OSError:  # it has ended, or is somebody else's
+        return b""
+
+
+def _asked(mark: str) -> list[int]:
+    import subprocess
+
+    letters = "-axwwE" if sys.platform == "darwin" else "-axwwe"
+    told = subprocess.run(["ps", letters, "-o", "pid=,command="], capture_output=True, text=True, check=False)
+    lines = [line.split(maxsplit=1) for line in told.stdout.split("\n") if line.strip()]
+    return [int(line[0]) for line in lines if f" {mark}=" in line[-1]]
+
+
+def end(mark: str, patience_s: float = PATIENCE_S) -> None:
+    """End every other process that bears `mark`: ask each once, wait a little, kill."""
+    until, quiet = time.monotonic() + patience_s, 0
+    asked: set[int] = set()
+    while quiet < QUIET:
+        found = {pid for pid in bearers(mark) if pid != os.getpid()}
+        quiet = 0 if found else quiet + 1
+        late = time.monotonic() > until
+        for pid in found if late else found - asked:
+            _signal(pid, signal.SIGKILL if late else signal.SIGTERM)
+        asked |= found
+        time.sleep(0.05)
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except OSError:  # it has ended by itself
+        return
+
+
+def _guard(mark: str) -> None:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # before the flow goes on: a fork inherits it
+    if os.fork():
+        os._exit(0)  # so that the flow has nobody to bury, and nobody finds the guardian below the flow
+    silence = os.open(os.devnull, os.O_RDWR)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    while os.read(0, 64):
+        pass
+    end(mark)
+
+
+if __name__ == "__main__":
+    _guard(sys.argv[1])
+
+
+# ------------------------------------------------------------------ watched
+
+
+class _Watch:
+    """The guardian of this process, started when first needed, and again should it have been killed."""
+
+    def __init__(self) -> None:
+        self.mark = f"FAIRMARK_FLOW_{secrets.token_hex(8)}"
+        self.lock = threading.Lock()
+        self._pipe: int | None = None
+
+    def alive(self) -> bool:
+        if self._pipe is None:
+            return False
+        poll = select.poll()
+        poll.register(self._pipe, 0)
+        return not poll.poll(0)  # a writer is told when nobody reads any more
+
+    def start(self) -> None:
+        self.forget()
+        read, self._pipe = os.pipe()  # which no child inherits
+        try:
+            command = [sys.executable, "-I", "-S", __file__, self.mark]
+            subprocess.run(command, stdin=read, env={}, cwd="/", check=True, start_new_session=True)
+        finally:
+            os.close(read)
+
+    def forget(self) -> None:
+        if self._pipe is not None:
+            os.close(self._pipe)
+        self._pipe = None
+
+
+_WATCH = _Watch()
+os.register_at_fork(after_in_child=_WATCH.forget)  # a fork must not keep the pipe open after this process
+
+
+def guarded() -> dict[str, str]:
+    """Return the variables that whatever this process starts must bear, and see that a guardian lives."""
+    with _WATCH.lock:
+        if not _WATCH.alive():
+            _WATCH.start()
+    return {_WATCH.mark: "1"}

@@ -1,0 +1,162 @@
+"""The model card of Mitchell et al. (2019), every number of it taken from what the stages measured."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairmark.judge.finding_text import one_sided
+from fairmark.judge.verdict import decisive
+from fairmark.report import data as people
+from fairmark.report.environment import html, markdown
+from fairmark.report.groups import APART, small_groups
+from fairmark.report.inputs import Facts
+from fairmark.report.labels import HEADLINE, count, listed, meaning, measured, number, setting, title
+from fairmark.report.markdown import rendered
+from fairmark.report.thresholds import own_thresholds
+from fairmark.report.verdict import SIGNS, gates_fairness, on_record, sentence, state
+
+BY_GROUP = (
+    "selection_rate",
+    "recall",
+    "false_positive_rate",
+    "precision",
+    "accuracy",
+    "roc_auc",
+    "calibration_error",
+)
+MADE = {
+    "column": "as it stands in the column",
+    "edges": "cut from the number in the column",
+    "cross": "the intersection of the columns",
+}
+
+
+def card(facts: Facts) -> str:
+    """Return the model card in Markdown; the same facts give the same text."""
+    data, model = facts.measurements["data"], facts.measurements["model"]
+    return markdown(
+        "model-card.md.j2",
+        project=facts.project,
+        policy=facts.policy,
+        label=facts.schema["label"],
+        outcome=state(facts.verdict, facts.policy),
+        beware=one_sided(facts.measurements["overall"]),
+        sentence=" ".join(filter(None, [sentence(facts.verdict), on_record(facts.verdict, facts.policy)])),
+        guarantee=facts.verdict.guarantee,
+        gates_fairness=gates_fairness(facts.policy),
+        model=model,
+        chosen=facts.chosen,
+        settings=[(name, setting(value)) for name, value in sorted(facts.chosen.settings.items())],
+        mitigation=[
+            f"{step.constraint.replace('_', ' ')} by {step.attribute}, strength {setting(step.strength)}"
+            for step in facts.chosen.mitigation
+        ],
+        features=[feature["name"] for feature in facts.schema["features"]],
+        threshold=number(model["threshold"], facts.decimals),
+        own=own_thresholds(facts),
+        withheld=people.withheld(facts),
+        attributes=_attributes(facts),
+        limits=_limits(facts),
+        data=data,
+        rows=count(data["rows"]),
+        positives=count(data["positives"]),
+        confidence=f"{facts.measurements['confidence']:g}",
+        files=[entry | {"rows": count(entry["rows"])} for entry in facts.prepared["files"].values() if entry],
+        fixed=facts.split["test_file"],
+        parts=people.parts(facts).rows,
+        made=people.made(facts),
+        differ=[*facts.audit["questions"], *facts.split["findings"]],
+        overall=[
+            (title(name), measured(facts.measurements["overall"][name], facts.decimals), meaning(name))
+            for name in _in_order(facts.measurements["overall"])
+        ],
+        groups=[_groups(facts, attribute) for attribute in facts.measurements["groups"]],
+        proxies=[entry | {"auc": number(entry["auc"], facts.decimals)} for entry in facts.audit["proxies"]],
+        personal=sorted(facts.personal),
+        leakage=[entry["column"] for entry in facts.audit["leakage"]],
+        small=small_groups(facts),
+        unsure=[
+            name for name, outcome in facts.verdict.limits().items() if outcome == "insufficient evidence"
+        ],
+        note=facts.search["note"],
+        listed=listed,
+    )
+
+
+def card_page(facts: Facts, text: str) -> str:
+    """Return the card's Markdown as one HTML page that asks for nothing and runs nothing."""
+    return html("model-card.html.j2", project=facts.project, body=rendered(text))
+
+
+def _attributes(facts: Facts) -> Sequence[Mapping[str, Any]]:
+    measured_groups = facts.measurements["groups"]
+    return [
+        {
+            "name": name,
+            "how": f"{MADE[made['by']]} {listed(made['columns'])}",
+            "groups": [
+                f"{group} ({count(measured_groups[name][group]['rows'])})"
+                for group in made["groups"]
+                if group in measured_groups.get(name, {})
+            ],
+        }
+        for name, made in facts.schema["attributes"].items()
+    ]
+
+
+def _limits(facts: Facts) -> Sequence[Sequence[str]]:
+    """Return name, requirement, role, measured value, bound and outcome of each limit."""
+    outcomes = facts.verdict.limits()
+    found = []
+    for limit in facts.policy.required:
+        worst = decisive([each for each in facts.verdict.findings if each.limit == limit.name])
+        required = f"{SIGNS[worst.at]} {number(worst.limit_value, facts.decimals)}"
+        where = f" by {limit.attribute}" if limit.attribute else ""
+        group = f" ({worst.group})" if worst.group else ""
+        found.append(
+            (
+                limit.name,
+                f"{title(limit.measure)}{where} {required}",
+                "gate" if limit.gate else "reported",
+                f"{number(worst.value, facts.decimals)}{group}",
+                number(worst.bound, facts.decimals),
+                outcomes[limit.name],
+            )
+        )
+    return found
+
+
+def _in_order(overall: Mapping[str, Any]) -> Sequence[str]:
+    """Return every measure over all rows: those of the pages in their order, then any other."""
+    return [
+        *(name for name in HEADLINE if name in overall),
+        *(name for name in sorted(overall) if name not in HEADLINE),
+    ]
+
+
+def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
+    groups = facts.measurements["groups"][attribute]
+    between = facts.measurements["disparities"].get(attribute, {})
+    keys = [f"{rate}_{kind}" for kind in ("ratio", "difference") for rate in APART] + [
+        "equalized_odds_difference"
+    ]
+    return {
+        "attribute": attribute,
+        "names": [title(name) for name in BY_GROUP],
+        "rows": [
+            (
+                group,
+                count(entry["rows"]),
+                *(measured(entry["measures"].get(name), facts.decimals) for name in BY_GROUP),
+            )
+            for group, entry in groups.items()
+        ],
+        "gaps": [
+            (title(key), measured(between[key], facts.decimals), *_ends(between[key]))
+            for key in keys
+            if key in between
+        ],
+    }
+
+
+def _ends(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return entry.get("lowest") or "none", entry.get("highest") or "none"

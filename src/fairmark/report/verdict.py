@@ -1,0 +1,160 @@
+"""The verdict as a reader sees it: one entry for each limit, led by the comparison that decides it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairmark.judge.finding_text import one_sided
+from fairmark.judge.verdict import SEVERITY, WAIVED, Finding, State, Verdict, covers, decisive, rank
+from fairmark.params.policy import Limit, Policy, Waiver
+from fairmark.report.charts.strips import axis, gate, unit
+from fairmark.report.charts.svg import Scale, around
+from fairmark.report.labels import NUMBER, OPEN_ENDED, STRIP, Column, Table, count, listed, number, title
+
+STYLES = {"pass": "pass", WAIVED: "pass", "fail": "fail", "insufficient evidence": "unsure"}
+SIGNS = {"at_least": "at least", "at_most": "at most"}
+SHOWN = 40
+"""Comparisons of one limit that the page lists; 200 groups are 19,900 pairs, and nobody reads on that far."""
+SIDES = {"at_least": "lower bound", "at_most": "upper bound"}
+
+
+def verdict_view(
+    verdict: Verdict, policy: Policy, decimals: int, measured: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    """Return the outcome, one sentence about it, and each limit in the order of the policy."""
+    return {
+        "outcome": verdict.outcome,
+        "beware": one_sided(measured or {}),
+        "state": state(verdict, policy),
+        "style": STYLES[state(verdict, policy)],
+        "sentence": " ".join(filter(None, [sentence(verdict), on_record(verdict, policy)])),
+        "guarantee": verdict.guarantee,
+        "limits": [_limit(limit, verdict, policy, decimals) for limit in policy.required],
+        "gates_fairness": gates_fairness(policy),
+    }
+
+
+def state(verdict: Verdict, policy: Policy) -> State:
+    """Return the word for the verdict: of one on no day, that of a day when all that is on record stands."""
+    return WAIVED if on_record(verdict, policy) else verdict.state
+
+
+def gates_fairness(policy: Policy) -> bool:
+    """Return whether any limit that can stop a release looks at a protected attribute."""
+    return any(limit.gate and limit.attribute is not None for limit in policy.limits)
+
+
+def sentence(verdict: Verdict) -> str:
+    """Return how many gates hold, and which do not."""
+    gates = {finding.limit for finding in verdict.findings if finding.gate}
+    outcomes = {name: outcome for name, outcome in verdict.limits().items() if name in gates}
+    missed = [name for name, outcome in outcomes.items() if outcome == "fail"]
+    unsure = [name for name, outcome in outcomes.items() if outcome == "insufficient evidence"]
+    if not gates:
+        return "The policy gates nothing, so nothing is shown."
+    if not missed and not unsure:
+        return "The one gated limit is met." if len(gates) == 1 else f"All {len(gates)} gated limits are met."
+    said = [f"Missed: {listed(missed)}."] if missed else []
+    through = list(dict.fromkeys(f.limit for f in verdict.findings if f.gate and f.overridden))
+    said += [f"Let through by an override although missed: {listed(through)}."] if through else []
+    said += [f"Neither met nor missed for certain: {listed(unsure)}."] if unsure else []
+    met = len(outcomes) - len(missed) - len(unsure)
+    return " ".join([*said, f"Met: {met} of {len(outcomes)} gated limits."])
+
+
+def on_record(verdict: Verdict, policy: Policy) -> str:
+    """Return until when recorded waivers and overrides cover all that stops a release, or nothing."""
+    left = [f for f in verdict.findings if f.gate and not f.met]
+    # What was refused has no value because its measurements say nothing: no record can let that through.
+    ends = [[w.expires for w in _recorded(f, policy) if covers(w, f.limit, f.groups)] for f in left]
+    if not left or verdict.faults or not all(ends):
+        return ""
+    until = min(max(each) for each in ends)
+    missed = any(f.outcome == "fail" for f in left)
+    kind, what = ("Overrides and waivers", "missed or open") if missed else ("Waivers", "open")
+    return f"{kind} on record cover what is {what}: a release made by {until} may go out, and names them."
+
+
+def _recorded(finding: Finding, policy: Policy) -> Sequence[Waiver]:
+    if finding.outcome == "fail":
+        return policy.overrides if finding.value is not None else ()
+    return policy.waivers
+
+
+def _limit(limit: Limit, verdict: Verdict, policy: Policy, decimals: int) -> Mapping[str, Any]:
+    findings = [finding for finding in verdict.findings if finding.limit == limit.name]
+    worst = decisive(findings)
+    outcome = verdict.limits()[limit.name]
+    where = f" by {limit.attribute}" if limit.attribute else ""
+    scale = _scale(findings)
+    return {
+        "name": limit.name,
+        "measure": f"{title(limit.measure)}{where}",
+        "required": f"{SIGNS[worst.at]} {number(worst.limit_value, decimals)}",
+        "outcome": outcome,
+        "style": STYLES[outcome],
+        "gate": limit.gate,
+        "group": worst.group,
+        "comparisons": len(findings),
+        "value": number(worst.value, decimals),
+        "bound": number(worst.bound, decimals),
+        "side": SIDES[worst.at],
+        "rows": None if worst.rows is None else count(worst.rows),
+        "text": worst.text,
+        "reason": limit.reason,
+        "strip": _strip(worst, scale),
+        "axis": axis(scale),
+        "all": _nearest(sorted(findings, key=rank)[:SHOWN], scale, decimals) if len(findings) > 1 else None,
+        "shown": SHOWN,
+        "folded": folded(sorted(findings, key=rank)[SHOWN:]),
+        "let_through": [finding.waived_by for finding in findings if finding.overridden],
+        "waivers": [waiver for waiver in policy.waivers if waiver.limit == limit.name],
+        "overrides": [each for each in policy.overrides if each.limit == limit.name],
+    }
+
+
+def folded(findings: Sequence[Finding]) -> str:
+    """Return one sentence about the comparisons that the page does not list, or nothing."""
+    if not findings:
+        return ""
+    outcomes = [finding.outcome for finding in findings]
+    each = [f"{count(outcomes.count(outcome))} {outcome}" for outcome in SEVERITY if outcome in outcomes]
+    return f"{count(len(findings))} more, each with more room than these or a better outcome: {listed(each)}."
+
+
+def _nearest(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
+    """Return comparisons, which come with those that decide first, as a table."""
+    rows = [
+        (
+            each.group or "all rows",
+            f"{each.outcome}, let through" if each.overridden else each.outcome,
+            _strip(each, scale),
+            number(each.value, decimals),
+            number(each.bound, decimals),
+            "" if each.rows is None else count(each.rows),
+        )
+        for each in findings
+    ]
+    columns = [
+        Column("Groups"),
+        Column("Outcome"),
+        Column("Bounds", STRIP),
+        Column("Measured", NUMBER),
+        Column(SIDES[findings[0].at].capitalize(), NUMBER),
+        Column("Rows", NUMBER),
+    ]
+    return Table(
+        f"Comparisons of {findings[0].limit}, those that decide first",
+        columns,
+        rows,
+        ("", "", axis(scale), "", "", ""),
+    )
+
+
+def _scale(findings: Sequence[Finding]) -> Scale:
+    known = [v for each in findings for v in (each.value, each.bound, each.opposite, each.limit_value)]
+    most = float("inf") if findings[0].measure in OPEN_ENDED else 1
+    return unit(*around([value for value in known if value is not None], 0, most))
+
+
+def _strip(finding: Finding, scale: Scale) -> str:
+    return gate(scale, finding.value, finding.bound, finding.opposite, finding.limit_value, finding.at)

@@ -1,1 +1,0 @@
-"""The sections of params.yaml, one module for those that belong together."""

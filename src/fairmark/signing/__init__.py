@@ -1,0 +1,1 @@
+"""Keys, DSSE envelopes, the model's signature, and signatures of git tags."""

@@ -1,0 +1,103 @@
+"""The signature of the model folder that OpenSSF's `model_signing` checks: a Sigstore bundle with a bare key.
+
+It is written here and not by the library, which signs with a PEM file only by a random nonce, in an order
+that varies, and takes a third of a second to import; that its own command accepts it is asked of each
+release when it is made (`accepted`) and in the tests. Form: model-signing 1.1, in-toto predicate v1.0.
+"""
+
+import hashlib
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from fairmark.errors import InputError, StateError, VerificationError
+from fairmark.files import sha256, write_text
+from fairmark.release.layout import MODEL_SEAL
+from fairmark.repo.dvc_files import names
+from fairmark.repo.untrusted import foreign_text, strict_json
+from fairmark.signing.dsse import STATEMENT_TYPE, canonical, opened, seal
+from fairmark.signing.keys import PublicKey, SigningKey
+
+MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+PREDICATE_TYPE = "https://model_signing/signature/v1.0"
+
+
+def model_statement(model: Path) -> dict[str, Any]:
+    """Return the statement that names every file of the folder `model` by SHA-256; none is ignored."""
+    files = sorted(map(PurePosixPath, names(model)))  # part by part, as model_signing sorts
+    digests = {str(name): sha256(model / name) for name in files}
+    whole = hashlib.sha256(b"".join(bytes.fromhex(digest) for digest in digests.values())).hexdigest()
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": "model", "digest": {"sha256": whole}}],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "serialization": {"method": "files", "hash_type": "sha256", "allow_symlinks": False},
+            "resources": [
+                {"name": name, "algorithm": "sha256", "digest": digest} for name, digest in digests.items()
+            ],
+        },
+    }
+
+
+def write_model_seal(path: Path, model: Path, key: SigningKey) -> None:
+    """Write the signature of the folder `model` by `key`: canonical JSON and a line feed."""
+    envelope = seal(model_statement(model), key)
+    write_text(path, canonical(_bundle(envelope, hint(key.public))).decode() + "\n")
+
+
+def read_model_seal(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Return the DSSE envelope of a signature, the statement in it, and the hint which key made it.
+
+    Raises
+    ------
+    InputError
+        When it is missing or is not strict JSON.
+    VerificationError
+        When it is not written as `write_model_seal` writes.
+    """
+    text = foreign_text(path)
+    try:
+        bundle = strict_json(text, path.name)
+        envelope, named = bundle["dsseEnvelope"], str(bundle["verificationMaterial"]["publicKey"]["hint"])
+        same = canonical(_bundle(envelope, named)).decode() + "\n" == text
+    except (KeyError, TypeError, ValueError) as error:
+        raise VerificationError(f"{path.name}: must be a bundle with a bare key, got another form") from error
+    if not same:
+        raise VerificationError(f"{path.name}: must be canonical JSON and a line feed, got another form")
+    return envelope, opened(envelope)[1], named
+
+
+def hint(public: PublicKey) -> str:
+    """Return how model_signing names a key: SHA-256 of its PEM, 64 hex digits."""
+    return hashlib.sha256(public.pem.encode()).hexdigest()
+
+
+def accepted(folder: Path, public: PublicKey) -> None:
+    """Do nothing when model_signing itself accepts the signature in a release folder.
+
+    Raises
+    ------
+    StateError
+        With the library's words, when it does not.
+    """
+    import tempfile
+
+    from model_signing import verifying
+
+    with tempfile.NamedTemporaryFile("w", suffix=".pem", encoding="utf-8") as file:
+        file.write(public.pem)
+        file.flush()
+        try:
+            config = verifying.Config()  # type: ignore[no-untyped-call]
+            config.use_elliptic_key_verifier(public_key=file.name)
+            config.verify(folder / "model", folder / MODEL_SEAL)
+        except (ValueError, InputError) as error:
+            raise StateError(f"{MODEL_SEAL}: must be accepted by model_signing, got {error}") from error
+
+
+def _bundle(envelope: Any, named: str) -> dict[str, Any]:
+    return {
+        "mediaType": MEDIA_TYPE,
+        "verificationMaterial": {"publicKey": {"hint": named}, "tlogEntries": []},
+        "dsseEnvelope": envelope,
+    }

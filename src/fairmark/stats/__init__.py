@@ -1,0 +1,1 @@
+"""Confusion matrices, rates, disparities, AUC, intervals and tests: NumPy and SciPy alone."""

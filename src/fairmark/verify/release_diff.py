@@ -1,0 +1,391 @@
+"""Two releases side by side: data, code, params, policy, dependencies, model, measures and verdict.
+
+Which rows two versions of the raw data have in common, and which are new, gone or changed.
+
+The bytes come from DVC's cache or a remote that is a folder, by the MD5 of each version; that they are what
+the release states is checked by SHA-256. A row is known by its id where there is one, else by its content:
+then a changed row is one gone and one new.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairmark.data import labels
+from fairmark.data.exclusion import kept
+from fairmark.data.groups import MISSING, quoted
+from fairmark.data.labels import stripped
+from fairmark.data.raw import read_raw
+from fairmark.errors import FairmarkError, InputError, StateError, VerificationError
+from fairmark.files import sha256
+from fairmark.judge.policy_diff import SECTIONS, changes
+from fairmark.params.prepare import ByColumn, Prepare
+from fairmark.params.read import typed
+from fairmark.release import integrity
+from fairmark.release.folder import Opened
+from fairmark.release.layout import SOURCES
+from fairmark.release.sbom.requirements import normal
+from fairmark.repo.data_versions import held_at
+from fairmark.repo.dvc_files import data_outputs
+from fairmark.verify.consistency import output_of
+from fairmark.verify.seals import tag_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Counts = Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What became of the rows between two releases.
+
+    Parameters
+    ----------
+    before, after
+        How many rows there are.
+    added, removed, changed
+        How many are new, gone, or of another content; without row ids nobody knows which was changed.
+    counts
+        Rows of each value of the label, of each protected column, and of both together, before and after, by
+        `column value`.
+    """
+
+    before: int
+    after: int
+    added: int
+    removed: int
+    changed: int | None
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class _Version:
+    rows: Counter[str]
+    by_id: Mapping[str, str] | None
+    counts: Counter[str]
+
+
+def rows_between(one: Opened, two: Opened, clone: Path) -> Rows:
+    """Return what became of the rows of the raw data between two releases.
+
+    Raises
+    ------
+    StateError
+        When the bytes of a version lie neither in the clone's cache nor in a remote that is a folder.
+    VerificationError
+        When what lies there is not what the release states.
+    InputError
+        When a raw file can't be read.
+    """
+    old, new = _version(one, clone), _version(two, clone)
+    counts = {key: (old.counts[key], new.counts[key]) for key in sorted({*old.counts, *new.counts})}
+    sizes = old.rows.total(), new.rows.total()
+    if old.by_id is None or new.by_id is None:
+        return Rows(*sizes, (new.rows - old.rows).total(), (old.rows - new.rows).total(), None, counts)
+    kept = old.by_id.keys() & new.by_id.keys()
+    changed = sum(old.by_id[row] != new.by_id[row] for row in kept)
+    return Rows(*sizes, len(new.by_id) - len(kept), len(old.by_id) - len(kept), changed, counts)
+
+
+def _version(opened: Opened, clone: Path) -> _Version:
+    params = typed(Prepare, opened.params["prepare"], "params.yaml: prepare")
+    paths = sorted(data_outputs(opened.folder))
+    with tempfile.TemporaryDirectory(prefix="fairmark-") as folder:
+        for name, item in opened.inputs.items():
+            if output_of(item) in paths:
+                target = Path(folder) / name.removeprefix(f"{output_of(item)}/")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(_held(name, item, clone).resolve())
+        return _read(Path(folder), params)
+
+
+def _held(name: str, item: Mapping[str, Any], clone: Path) -> Path:
+    """Return where the bytes of a data file lie, checked."""
+    places = held_at(clone, str(item["annotations"]["md5"]))
+    if not places:
+        raise StateError(
+            f"{name}: must lie in DVC's cache or a folder that is its remote, got none (dvc fetch)"
+        )
+    good = [place for place in places if sha256(place) == item["digest"]["sha256"]]
+    if not good:
+        raise VerificationError(f"{name}: must have the SHA-256 that the release states, got other bytes")
+    return good[0]
+
+
+def _read(folder: Path, params: Prepare) -> _Version:
+    label = params.target.column
+    rows: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    by_id: dict[str, str] = {}
+    for source in filter(None, (params.files.main, params.files.test)):
+        raw = kept(read_raw(folder, source, params), params).raw
+        if raw.faults.lines:
+            raise InputError(*(line.replace(f"{folder.as_posix()}/", "") for line in raw.faults.lines))
+        texts = raw.texts
+        if label in texts:
+            texts = texts.assign(**{label: stripped(texts[label], params.target.strip)})
+        content = labels.contents(texts[sorted(map(str, texts))])
+        rows.update(content)
+        if params.row_id in texts:
+            by_id |= zip(texts[params.row_id].fillna("").tolist(), content, strict=True)
+        counts.update(_counted(texts, params))
+    return _Version(rows, by_id if params.row_id is not None else None, counts)
+
+
+def _counted(texts: "pd.DataFrame", params: Prepare) -> Counter[str]:
+    """Return the rows of each label, of each group as it stands in a column, and of both together."""
+    label = params.target.column
+    groups = [each.column for each in params.protected.values() if isinstance(each, ByColumn)]
+    found: Counter[str] = Counter()
+    for names in [[label], *([name] for name in groups), *([name, label] for name in groups)]:
+        if all(name in texts for name in names):
+            cells = zip(*(_values(texts[name]) for name in names), strict=True)
+            found.update(", ".join(map(" ".join, zip(names, row, strict=True))) for row in cells)
+    return found
+
+
+def _values(texts: "pd.Series[str]") -> list[str]:
+    """Return the cells of a column as groups are named; those with a comma stand in quotes."""
+    return [
+        MISSING if cell is None else quoted(cell, always="," in cell)
+        for cell in texts.astype(object).where(texts.notna(), None)
+    ]
+
+
+# ------------------------------------------------------------------ difference
+
+
+ABSENT = "nothing"
+LONGEST, LONG = 80, 400
+"""Characters of a value that are shown, and of one that says what differs."""
+CONTEXT = 20
+"""Characters that are shown before the place where two long texts begin to differ."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of two releases, compared.
+
+    Parameters
+    ----------
+    name
+        A word or two.
+    lines
+        What differs, a line each; none where nothing does.
+    value
+        The same as plain JSON.
+    """
+
+    name: str
+    lines: tuple[str, ...]
+    value: Any
+
+
+def compare(one: Opened, two: Opened, clone: Path | None) -> list[Part]:
+    """Return every part of two releases, compared; each must be whole, whoever sealed it.
+
+    Parameters
+    ----------
+    clone
+        A repository whose cache or remotes hold the rows of both; None compares the data's hashes alone.
+
+    Raises
+    ------
+    VerificationError
+        When one of the folders is not what its statement states.
+    """
+    for opened in (one, two):
+        for check in (integrity.statement, integrity.files, integrity.digests):
+            check(opened)
+    return [
+        data(one, two, clone),
+        _plain("code", _code(one), _code(two)),
+        _plain("params", *(_flat("", _without_policy(each.params)) for each in (one, two))),
+        policy(one, two),
+        _plain("dependencies", _libraries(one), _libraries(two)),
+        _plain("model", _model(one), _model(two)),
+        measures(one, two),
+        _plain("verdict", _verdict(one), _verdict(two)),
+    ]
+
+
+def named(opened: Opened) -> str:
+    """Return what a release is called, and the commit that it comes from."""
+    return f"{tag_of(opened)} (commit {opened.commit[:12]})"
+
+
+def data(one: Opened, two: Opened, clone: Path | None) -> Part:
+    """Return what became of the data: of its files, and of its rows where their bytes are at hand."""
+    files = _plain("data", _data(one), _data(two))
+    if not files.lines:
+        return files
+    told: dict[str, Any] = {"files": files.value, "rows": None}
+    if clone is None:
+        return Part("data", (*files.lines, "rows can't be told here: give a clone to look in"), told)
+
+    try:
+        rows = rows_between(one, two, clone)
+    except FairmarkError as error:
+        return Part("data", (*files.lines, f"rows can't be told here: {error.faults[0]}"), told)
+    lines = [f"rows: {rows.before:,} to {rows.after:,}; {rows.added:,} added, {rows.removed:,} removed"]
+    if rows.changed is not None:
+        lines[0] += f", {rows.changed:,} changed"
+    lines += [f"rows of {key}: {old:,} to {new:,}" for key, (old, new) in rows.counts.items() if old != new]
+    return Part("data", (*files.lines, *lines), told | {"rows": asdict(rows)})
+
+
+def policy(one: Opened, two: Opened) -> Part:
+    """Return each change of the policy, and whether it is looser, tighter or neither."""
+    found = changes(one.params, two.params)
+    return Part("policy", tuple(each.line() for each in found), [asdict(each) for each in found])
+
+
+def measures(one: Opened, two: Opened) -> Part:
+    """Return each measure that moved, with its intervals, and whether these lie apart."""
+    was, now = _measures(one.measurements), _measures(two.measurements)
+    words = {True: "; their intervals lie apart", False: "; within their intervals", None: ""}
+    lines, told = [], {}
+    for key in dict.fromkeys([*was, *now]):
+        old, new = was.get(key), now.get(key)
+        if old != new:
+            apart = beyond(old, new)
+            told[key] = {"old": old, "new": new, "beyond": apart}
+            lines.append(f"{key}: {_interval(old)} to {_interval(new)}{words[apart]}")
+    return Part("measures", tuple(lines), told)
+
+
+def beyond(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> bool | None:
+    """Return whether two intervals have no point in common; None where one is missing."""
+    if old is None or new is None or None in (*old.values(), *new.values()):
+        return None
+    return bool(old["high"] < new["low"] or new["high"] < old["low"])
+
+
+def _plain(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Part:
+    """Compare two flat mappings."""
+    lines, told = [], {}
+    for key in sorted({*was, *now}):
+        old, new = was.get(key, ABSENT), now.get(key, ABSENT)
+        if old != new:
+            told[key] = {"old": was.get(key), "new": now.get(key)}
+            if old == ABSENT:
+                lines.append(f"{key}: added, {_short(new)}")
+            elif new == ABSENT:
+                lines.append(f"{key}: removed, was {_short(old)}")
+            else:
+                lines.append(f"{key}: {changed(old, new)}")
+    return Part(name, tuple(lines), told)
+
+
+def _data(opened: Opened) -> dict[str, str]:
+    paths = set(data_outputs(opened.folder))
+    return {name: it["digest"]["sha256"] for name, it in opened.inputs.items() if output_of(it) in paths}
+
+
+def _code(opened: Opened) -> dict[str, str]:
+    """Return the SHA-256 of each file of code, and of each lock of requirements."""
+    return {
+        name: str(item["digest"]["sha256"])
+        for name, item in opened.inputs.items()
+        if "annotations" not in item and (name.startswith("requirements") or _is_code(name))
+    }
+
+
+def _is_code(name: str) -> bool:
+    return any(name == place or name.startswith(f"{place}/") for place in SOURCES)
+
+
+def _libraries(opened: Opened) -> dict[str, str]:
+    python = opened.statement["predicate"]["runDetails"]["builder"]["version"]["python"]
+    return {"python": str(python)} | {
+        normal(part["name"]): str(part["version"])
+        for part in opened.bill["components"]
+        if part["type"] == "library" and part.get("scope") == "required"
+    }
+
+
+def _model(opened: Opened) -> dict[str, Any]:
+    model = opened.json("model/model.json")
+    kept = {key: model.get(key) for key in ("family", "threshold", "thresholds", "calibration", "chosen")}
+    return _flat("", kept) | {f"feature {name}": "read" for name in model["features"]}
+
+
+def _verdict(opened: Opened) -> dict[str, str]:
+    """Return the outcome of the verdict, of each limit, and of each finding."""
+    told = {"outcome": str(opened.verdict["outcome"])}
+    told |= {f"limit {name}": str(outcome) for name, outcome in opened.verdict["limits"].items()}
+    times: Counter[str] = Counter()
+    for finding in opened.verdict["findings"]:
+        groups = " and ".join(sorted(map(str, finding["groups"])))
+        key = " ".join(filter(None, (str(finding["limit"]), str(finding["attribute"] or ""), groups)))
+        times[key] += 1
+        again = f" ({times[key]})" if times[key] > 1 else ""
+        told[f"finding {key}{again}"] = str(finding["outcome"])
+    return told
+
+
+def _measures(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    pairs: list[tuple[str, Mapping[str, Any]]] = [*found["overall"].items()]
+    for attribute, gaps in found["disparities"].items():
+        pairs += [(f"{attribute} {name}", entry) for name, entry in gaps.items()]
+    for attribute, groups in found["groups"].items():
+        for group, cell in groups.items():
+            pairs += [(f"{attribute} {group} {name}", entry) for name, entry in cell["measures"].items()]
+    return {key: {end: entry.get(end) for end in ("value", "low", "high")} for key, entry in pairs}
+
+
+def _interval(entry: Mapping[str, Any] | None) -> str:
+    if entry is None or entry["value"] is None:
+        return "not measured"
+    if entry["low"] is None or entry["high"] is None:
+        return f"{entry['value']:.4g}"
+    return f"{entry['value']:.4g} ({entry['low']:.4g} to {entry['high']:.4g})"
+
+
+def _without_policy(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: section for name, section in params.items() if name not in SECTIONS}
+
+
+def _flat(where: str, value: Any) -> dict[str, Any]:
+    """Return the leaves of nested mappings by their path in dots; a list is one, but of named mappings."""
+    if isinstance(value, list) and value and all(isinstance(it, dict) and "name" in it for it in value):
+        names = [str(it["name"]) for it in value]
+        if len(set(names)) == len(names):
+            value = dict(zip(names, value, strict=True))
+    if not isinstance(value, dict) or not value:
+        return {where: value}
+    return dict(_leaves(where, value))
+
+
+def _leaves(where: str, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, item in value.items():
+        yield from _flat(f"{where}.{key}" if where else str(key), item).items()
+
+
+def changed(old: Any, new: Any) -> str:
+    """Return what became of a value: in a list what came and went, of long texts where they differ."""
+    if isinstance(old, list) and isinstance(new, list):
+        lost, come = ([it for it in one if it not in two] for one, two in ((old, new), (new, old)))
+        words = [
+            f"{word} {_short(it, LONG)}" for word, them in (("without", lost), ("with", come)) for it in them
+        ]
+        return ", ".join(words) or f"another order, {_short(new, LONG)}"
+    was, now = str(old), str(new)
+    if max(len(was), len(now)) <= LONGEST or len(was) == len(now) == 64:
+        return f"{_short(old)} to {_short(new)}"
+    pairs = zip(was, now, strict=False)
+    same = next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(was), len(now)))
+    start = max(same - CONTEXT, 0)
+    return " to ".join(_short(("…" if start else "") + text[start:], LONG) for text in (was, now))
+
+
+def _short(value: Any, longest: int = LONGEST) -> str:
+    text = "none" if value is None else str(value)
+    if len(text) == 64 and text.isalnum():
+        return f"{text[:12]}…"
+    return text if len(text) <= longest else f"{text[:longest]}…"

@@ -1,0 +1,168 @@
+"""Does the bill of materials list what the lock files ask for, and this model, data and commit.
+
+What it says of a library beyond its name, version and scope (its hash, its licence, its description) has
+nothing else in a release to be compared with: that it is there and well-formed is checked here, that it is
+true rests on the signature. fairmark's own hash is compared where the statement names its source files.
+"""
+
+import json
+import re
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from fairmark.errors import FairmarkError, VerificationError
+from fairmark.release.folder import Opened
+from fairmark.release.layout import BILL
+from fairmark.release.sbom import licences
+from fairmark.release.sbom.installed import over
+from fairmark.release.sbom.requirements import MARKER, MARKERS, locked, normal
+from fairmark.verify import sbom_model
+
+_PURL = re.compile(r"pkg:pypi/([A-Za-z0-9._-]+)@([A-Za-z0-9._!+-]+)")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+_TOP = {
+    "$schema", "bomFormat", "specVersion", "version", "serialNumber",
+    "metadata", "components", "dependencies",
+}  # fmt: skip
+_PART = {
+    "type", "bom-ref", "name", "version", "description", "licenses", "hashes", "purl", "scope", "properties",
+    "externalReferences", "author", "authors", "cpe", "evidence", "group", "publisher", "supplier",
+}  # fmt: skip
+_OF_KIND = {
+    "application": {"pedigree"},
+    "machine-learning-model": {"modelCard", "components"},
+    "data": {"data"},
+}
+
+Part = dict[str, Any]
+
+
+def bill(opened: Opened) -> str:
+    """Check the bill of materials against the lock files, the policy, the model, the data and the commit."""
+    found = opened.bill
+    properties = {entry["name"]: entry["value"] for entry in found["metadata"]["properties"]}
+    machine = {key: str(properties[MARKER + key]) for key in MARKERS}
+    wanted = locked(opened.text("requirements.lock"), machine)
+    known = locked(opened.text("requirements-dev.lock"), machine) | wanted
+    faults = [
+        *_libraries(_of(found, "library"), wanted, known),
+        *_made(opened, found, machine),
+        *_form(found),
+        *_beside(found),
+        *_licences(opened, found),
+        *sbom_model.model(opened, _of(found, "machine-learning-model")),
+        *sbom_model.data(opened, _of(found, "data")),
+    ]
+    if faults:
+        raise VerificationError(*(f"{BILL}: {fault}" for fault in faults))
+    return (
+        f"{len(wanted)} requirements at their locked versions with hash and allowed licence, "
+        "this model with its measures by group, its data and its commit"
+    )
+
+
+def _libraries(parts: list[Part], wanted: dict[str, str], known: dict[str, str]) -> Iterator[str]:
+    listed = {normal(part["name"]): part for part in parts}
+    for name, times in Counter(normal(part["name"]) for part in parts).items():
+        if times > 1:
+            yield f"must list {name} once, got {times} times"
+    for name, version in wanted.items():
+        part = listed.get(name, {})
+        if (part.get("version"), part.get("scope")) != (version, "required"):
+            yield f"must list {name} {version} as required, got {part.get('version')} {part.get('scope')}"
+    for name, part in listed.items():
+        if name not in known:
+            yield f"must list what the lock files name, got {name} {part['version']} beside it"
+        elif part["version"] != known[name]:
+            yield f"must list {name} at its locked version {known[name]}, got {part['version']}"
+        if name not in wanted and part.get("scope") != "excluded":
+            yield f"must list {name} as excluded, because no lock file requires it"
+
+
+def _made(opened: Opened, found: Part, machine: dict[str, str]) -> Iterator[str]:
+    application, builder = (
+        found["metadata"]["component"],
+        opened.statement["predicate"]["runDetails"]["builder"],
+    )
+    commits = [entry["uid"] for entry in application["pedigree"]["commits"]]
+    if commits != [opened.commit]:
+        yield f"must be of the statement's commit {opened.commit}, got {commits}"
+    made = {"fairmark": application["version"], "python": machine["python_full_version"]}
+    if made != builder["version"]:
+        yield f"must be made with what the statement says, {builder['version']}, got {made}"
+    source = _source(opened)
+    if source and [entry["content"] for entry in application["hashes"]] != [source]:
+        yield f"must be of the source files that the statement names, {source}, got {application['hashes']}"
+    if found["metadata"]["timestamp"] != opened.inputs["commit"]["annotations"]["committed"]:
+        yield f"must be of the commit's time, got {found['metadata']['timestamp']}"
+    kinds = {part["type"] for part in found["components"]}
+    if application["type"] != "application" or kinds - {"library", "data", "machine-learning-model"}:
+        yield f"must hold libraries, data and a model of one application, got {sorted(kinds)}"
+
+
+def _source(opened: Opened) -> str | None:
+    """Return fairmark's hash by the statement's files; None where the repository holds no fairmark."""
+    own = [
+        (str(item["digest"]["sha256"]), name.removeprefix("src/"))
+        for name, item in opened.inputs.items()
+        if name.startswith("src/fairmark/")
+    ]
+    return over(own) if own else None
+
+
+def _form(found: Part) -> Iterator[str]:
+    """Yield a fault for each component without hash or licence, and each reference that leads nowhere."""
+    everything = [found["metadata"]["component"], *found["components"]]
+    for part in everything:
+        digests = [entry["content"] for entry in part.get("hashes", []) if entry["alg"] == "SHA-256"]
+        if len(digests) != 1 or not _SHA256.fullmatch(digests[0]):
+            yield f"{part['name']} must have one SHA-256 of 64 hex digits, got {digests}"
+        if part["type"] != "machine-learning-model" and not part.get("licenses"):
+            yield f"{part['name']} must have a licence, known or said to be unknown, got none"
+    references = Counter(part["bom-ref"] for part in everything)
+    yield from (f"must use the reference {name} once, got more" for name, n in references.items() if n > 1)
+    named = {name for entry in found["dependencies"] for name in (entry["ref"], *entry.get("dependsOn", []))}
+    yield from (f"must lead somewhere with {name}, got nothing" for name in sorted(named - set(references)))
+
+
+def _beside(found: Part) -> Iterator[str]:
+    """Yield a fault for what no release's bill has: hidden parts, other kinds of entries, wrong addresses."""
+    if odd := sorted(set(found) - _TOP):
+        yield f"must hold what is known here, got {odd[0][:40]!a} beside it"
+    if (found["bomFormat"], found["specVersion"], found["version"]) != ("CycloneDX", "1.6", 1):
+        yield "must be CycloneDX 1.6, the first of its number, got another"
+    for part in (found["metadata"]["component"], *found["components"]):
+        if odd := sorted(set(part) - _PART - (_OF_KIND.get(part["type"], set()))):
+            yield f"{part['name'][:80]} must hold what is known here, got {odd[0][:40]!a} beside it"
+        if part["type"] == "library":
+            said = _PURL.fullmatch(part.get("purl", ""))
+            if "purl" in part and (
+                not said or (normal(said[1]), said[2]) != (normal(part["name"]), part["version"])
+            ):
+                yield f"{part['name'][:80]} must have its own address in the index, got another or an odd one"
+    application = found["metadata"]["component"]
+    wanted = f"pkg:generic/{application['name']}@{application['version']}"
+    if application.get("purl") != wanted:
+        yield f"{application['name'][:80]} must have the address {wanted}, got another"
+    serial = {key: value for key, value in found.items() if key != "serialNumber"}
+    number = uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(serial, sort_keys=True))
+    if found["serialNumber"] != f"urn:uuid:{number}":
+        yield "must have the number that its content gives, got another"
+
+
+def _licences(opened: Opened, found: Part) -> Iterator[str]:
+    from fairmark.params.read import typed
+    from fairmark.params.release import Licences
+
+    policy = typed(Licences, opened.params["release"]["licences"], "params.yaml: release.licences")
+    try:
+        licences.check(found, policy)
+    except FairmarkError as error:
+        yield from error.faults
+
+
+def _of(found: Part, kind: str) -> list[Part]:
+    return [part for part in found["components"] if part["type"] == kind]
