@@ -7,6 +7,11 @@ touches nothing of the folder that it runs from. `fairmark rebuild` does the sam
 installs the locked packages first.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
+
 from flows import settings
 
 if __name__ == "__main__":  # what can be refused is refused before Prefect is imported

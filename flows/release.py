@@ -7,6 +7,11 @@ Killed anywhere, it leaves nothing that stands in the way of the next run: the f
 it is whole, the tag is set after it, the registry follows the tag, and each of them is made once only.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
+
 from flows import settings
 
 if __name__ == "__main__":  # what can be refused is refused before Prefect is imported

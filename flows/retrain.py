@@ -5,6 +5,11 @@ stale and makes it. Only what another try can mend is tried again: a lock that a
 remote that did not answer.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
+
 from flows import settings
 
 if __name__ == "__main__":  # what can be refused is refused before Prefect is imported

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from fairmark.errors import FairmarkError, StateError
 from fairmark.repo import machine
-from fairmark.repo.guardian import guarded
+from fairmark.repo.guarded import guarded
 from fairmark.repo.machine import check_source
 from fairmark.terminal import plain, stopped
 from flows import server

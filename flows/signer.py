@@ -4,9 +4,9 @@ from pathlib import Path
 
 from fairmark.errors import VerificationError
 from fairmark.release.statement import release_digest
-from fairmark.repo.commit import tagged_statement
 from fairmark.signing.git_tags import tag_signer
 from fairmark.signing.key_store import own_key, own_public, public_place
+from fairmark.signing.release_tag import tagged_statement
 from flows.console import say
 
 

@@ -5,6 +5,11 @@ nothing: the run stays Running, and the limit of one run turns every later one a
 starts here, so what the server holds for running and no process here bears is over.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
+
 from flows import settings
 
 # isort: split

@@ -21,12 +21,13 @@ from fairmark.params.policy import Findings
 from fairmark.params.read import read_params, typed
 from fairmark.release.build import assemble
 from fairmark.release.statement import release_digest
-from fairmark.repo.commit import tag_release, trace
+from fairmark.repo.commit import trace
 from fairmark.repo.dvc_files import address
 from fairmark.report.environment import literal
 from fairmark.report.labels import count, measured, number, title
 from fairmark.signing.key_store import own_key
 from fairmark.signing.keys import SigningKey
+from fairmark.signing.release_tag import tag_release
 
 CHOSEN = {
     "family": "logistic",

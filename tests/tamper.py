@@ -23,16 +23,7 @@ from fairmark.files import read_json, sha256, write_json
 from fairmark.release import folder as opened
 from fairmark.release import integrity, seal
 from fairmark.release.attestations import bill_statement, verdict_statement
-from fairmark.release.layout import (
-    BILL,
-    BILL_SEAL,
-    GATHERED,
-    MODEL_SEAL,
-    SEALS,
-    STATEMENT,
-    VERDICT,
-    VERDICT_SEAL,
-)
+from fairmark.release.layout import BILL, BILL_SEAL, GATHERED, SEALS, STATEMENT, VERDICT, VERDICT_SEAL
 from fairmark.release.pack import pack
 from fairmark.release.statement import release_digest
 from fairmark.repo.dvc_files import address, names
@@ -40,7 +31,7 @@ from fairmark.signing.dsse import read_envelope, write_envelope
 from fairmark.signing.dsse import seal as sealed
 from fairmark.signing.git_tags import sign_tag
 from fairmark.signing.keys import SigningKey
-from fairmark.signing.model_signature import write_model_seal
+from fairmark.signing.model_signature import MODEL_SEAL, write_model_seal
 from fairmark.verify.verify import Check, Fact, _fact, verify
 
 Change = Callable[[Path], None]

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fairmark.errors import InputError, StateError
 from fairmark.explain.importance import additivity, by_group, drawn, importance
-from fairmark.model import boosted_trees, scorecard
+from fairmark.learn import fit_boosted, fit_logistic
+from fairmark.model import scorecard
 from fairmark.model.encoder import Encoder
 from fairmark.model.model import Calibration, Model
 from fairmark.model.sample import Sample
@@ -126,7 +127,7 @@ def test_boosted_trees_have_the_values_of_shaps_tree_explainer() -> None:
     import shap
 
     frame, encoder, sample = _encoded(["age", "hours", "job"])
-    scorer = boosted_trees.fit(
+    scorer = fit_boosted.fit(
         sample, sample, encoder.columns, {"num_leaves": 7, "min_child_samples": 5}, TRAIN
     )
     chosen = Chosen(family="boosted", settings={}, **CHOSEN)
@@ -145,7 +146,7 @@ def test_a_scorecard_has_the_values_of_shaps_linear_explainer() -> None:
     import shap
 
     frame, encoder, sample = _encoded(["age", "hours"])
-    scorer = scorecard.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
+    scorer = fit_logistic.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
     chosen = Chosen(family="logistic", settings={}, **CHOSEN)
     model = Model(encoder, scorer, Calibration(a=2.0, b=0.1), 0.5, 1, chosen)
     slopes = [line.coef / line.scale for line in scorer.features if isinstance(line, scorecard.Line)]

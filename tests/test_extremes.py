@@ -16,7 +16,7 @@ from second import make_second
 from fairmark.data.schema import LARGEST, SMALLEST, Kind, check, typed
 from fairmark.errors import Faults
 from fairmark.explain.dependence import dependence
-from fairmark.model import scorecard
+from fairmark.learn import fit_logistic
 from fairmark.model.encoder import Column
 from fairmark.model.sample import Sample
 from fairmark.params.prepare import Date, Rows
@@ -96,6 +96,6 @@ def test_a_scorecard_scores_alike_in_every_unit(power: int) -> None:
 
     def scores(unit: float) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
         rows = Sample.plain(matrix * unit, label, np.ones(300))
-        return scorecard.fit(rows, rows, columns, {"c": 1.0}, TRAIN).raw(rows.matrix)
+        return fit_logistic.fit(rows, rows, columns, {"c": 1.0}, TRAIN).raw(rows.matrix)
 
     np.testing.assert_allclose(scores(2.0**power), scores(1.0), rtol=1e-9, atol=1e-9)

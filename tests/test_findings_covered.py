@@ -10,7 +10,8 @@ import pytest
 from second import make_second
 from test_stages_data import staged
 
-from fairmark.judge.findings import NAMES, STANDS_FOR
+from fairmark.evaluate.findings import STANDS_FOR
+from fairmark.judge.findings import NAMES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import pytest
 from flows_repo import FLOWS, eventually, gone, living
 
 from fairmark.repo import guardian
-from fairmark.repo.guardian import guarded
+from fairmark.repo.guarded import guarded
 
 FLOW = """\
 import pathlib, child, watched

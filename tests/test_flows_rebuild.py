@@ -10,7 +10,7 @@ from sealing import MINE
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.repo import dvc
-from fairmark.repo.commit import tag_release
+from fairmark.signing.release_tag import tag_release
 from flows import rebuild
 
 pytest_plugins = ("flows_fixtures",)

@@ -26,13 +26,14 @@ from fairmark.files import lines_of
 from fairmark.governance import trail
 from fairmark.governance.approvers import read_approvers
 from fairmark.governance.verify_trail import checked
+from fairmark.release import disclosure
 from fairmark.release.pack import unpacked
 from fairmark.release.sbom.requirements import here, locked
 from fairmark.repo.untrusted import strict_json, strict_yaml
 from fairmark.signing.dsse import canonical, read_envelope, seal, signers
 from fairmark.signing.keys import public_key
 from fairmark.signing.model_signature import read_model_seal, write_model_seal
-from fairmark.verify import model_card, privacy
+from fairmark.verify import model_card
 from fairmark.yaml12 import format_yaml
 
 EXAMPLES = int(os.environ.get("FAIRMARK_FUZZ", "25"))
@@ -117,9 +118,9 @@ TARGETS = {
     "trail": Target(_trail, _entry()),
     "tar": Target(of_file(_unpack), tarred()),
     "zip": Target(of_file(_unpack), zipped(b"UT\x05\x00\x01abcd")),
-    "report": Target(of_text(privacy._single), REPORT.encode()),
+    "report": Target(of_text(disclosure._single), REPORT.encode()),
     "card": Target(of_text(lambda text: list(model_card._cells(text))), CARD.encode()),
-    "trees": Target(of_text(privacy.smallest_leaf), TREES.encode()),
+    "trees": Target(of_text(disclosure.smallest_leaf), TREES.encode()),
 }
 
 PIECES = [

@@ -10,8 +10,9 @@ import pytest
 from checked import rows
 from measured import AUDITED, NOTHING, PARTED, PREPARED, document, policy
 
+from fairmark.evaluate.findings import signs
 from fairmark.evaluate.leakage import together
-from fairmark.judge.findings import ASKED, MEANT, NAMES, SAID, signs
+from fairmark.judge.findings import ASKED, MEANT, NAMES, SAID
 from fairmark.judge.verdict import judge
 from fairmark.model.encoder import Column
 from fairmark.params.policy import Findings, Policy, Waiver

@@ -7,6 +7,7 @@ import pytest
 from people import FEATURES, TRAIN, frames
 
 from fairmark.errors import InputError
+from fairmark.learn import fit_boosted
 from fairmark.model import boosted_trees
 from fairmark.model.encoder import Encoder
 from fairmark.model.sample import Sample
@@ -19,7 +20,7 @@ SETTINGS = {"learning_rate": 0.2, "num_leaves": 7, "min_child_samples": 20}
 
 
 def fitted(rows: Sample = ROWS, watched: Sample = WATCHED) -> boosted_trees.Boosted:
-    return boosted_trees.fit(rows, watched, ENCODER.columns, SETTINGS, TRAIN)
+    return fit_boosted.fit(rows, watched, ENCODER.columns, SETTINGS, TRAIN)
 
 
 MODEL = fitted()
@@ -30,7 +31,7 @@ def test_twice_gives_the_same_text() -> None:
 
 
 def test_the_text_names_no_number_of_threads_but_one() -> None:
-    assert "[num_threads: 1]" in boosted_trees._steady_text(
+    assert "[num_threads: 1]" in fit_boosted._steady_text(
         MODEL.text.replace("[num_threads: 1]", "[num_threads: 64]")
     )
     assert "[num_threads: 1]" in MODEL.text
@@ -89,7 +90,7 @@ def test_costs_move_decisions_to_where_they_gain() -> None:
 
 def test_a_setting_that_lightgbm_refuses_is_refused() -> None:
     with pytest.raises(InputError, match=r"tune.families.boosted: .* got .*num_leaves"):
-        boosted_trees.fit(ROWS, WATCHED, ENCODER.columns, {"num_leaves": 1}, TRAIN)
+        fit_boosted.fit(ROWS, WATCHED, ENCODER.columns, {"num_leaves": 1}, TRAIN)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from people import FEATURES, ODD, TRAIN, frames
 
 from fairmark.errors import InputError
+from fairmark.learn import fit_logistic
 from fairmark.model import scorecard
 from fairmark.model.encoder import Encoder
 from fairmark.model.sample import Sample
@@ -22,17 +23,17 @@ MATRIX = ENCODER.transform(TABLE)
 LABEL = TABLE["_label"].to_numpy()
 ROWS = Sample.plain(MATRIX, LABEL, np.random.default_rng(1).random(400) + 0.5)
 SETTINGS = {"c": 2.0}
-CARD = scorecard.fit(ROWS, ROWS, ENCODER.columns, SETTINGS, TRAIN)
+CARD = fit_logistic.fit(ROWS, ROWS, ENCODER.columns, SETTINGS, TRAIN)
 
 
 def test_it_scores_as_the_pipeline_does() -> None:
-    pipeline = scorecard.fit_pipeline(ROWS, ENCODER.columns, SETTINGS, TRAIN)
+    pipeline = fit_logistic.fit_pipeline(ROWS, ENCODER.columns, SETTINGS, TRAIN)
 
     np.testing.assert_allclose(CARD.raw(MATRIX), pipeline.decision_function(MATRIX), atol=1e-9)
 
 
 def test_every_missing_value_at_once_scores_as_the_pipeline_does() -> None:
-    pipeline = scorecard.fit_pipeline(ROWS, ENCODER.columns, SETTINGS, TRAIN)
+    pipeline = fit_logistic.fit_pipeline(ROWS, ENCODER.columns, SETTINGS, TRAIN)
     nothing = np.full((1, len(FEATURES)), np.nan)
 
     np.testing.assert_allclose(CARD.raw(nothing), pipeline.decision_function(nothing), atol=1e-9)
@@ -60,7 +61,7 @@ def test_a_weight_of_two_is_a_row_twice() -> None:
     twice = Sample.plain(np.vstack([matrix, matrix[:50]]), np.r_[label, label[:50]], np.ones(450))
     heavy = Sample.plain(matrix, label, np.where(np.arange(400) < 50, 2.0, 1.0))
 
-    cards = [scorecard.fit(rows, rows, columns, SETTINGS, TRAIN) for rows in (twice, heavy)]
+    cards = [fit_logistic.fit(rows, rows, columns, SETTINGS, TRAIN) for rows in (twice, heavy)]
 
     np.testing.assert_allclose(cards[0].raw(matrix), cards[1].raw(matrix), atol=1e-4)
 
@@ -77,7 +78,7 @@ def test_features_of_one_kind_only_are_enough() -> None:
     for places in ([0, 2], [1]):
         columns = [ENCODER.columns[place] for place in places]
         rows = Sample.plain(MATRIX[:, places], LABEL, np.ones(400))
-        assert np.isfinite(scorecard.fit(rows, rows, columns, SETTINGS, TRAIN).raw(rows.matrix)).all()
+        assert np.isfinite(fit_logistic.fit(rows, rows, columns, SETTINGS, TRAIN).raw(rows.matrix)).all()
 
 
 def test_a_feature_that_is_missing_everywhere_or_constant_has_no_say() -> None:
@@ -87,7 +88,7 @@ def test_a_feature_that_is_missing_everywhere_or_constant_has_no_say() -> None:
     encoder = Encoder.fit(frame, features, 9)
     rows = Sample.plain(encoder.transform(frame), LABEL, np.ones(400))
 
-    scores = scorecard.fit(rows, rows, encoder.columns, SETTINGS, TRAIN).raw(rows.matrix)
+    scores = fit_logistic.fit(rows, rows, encoder.columns, SETTINGS, TRAIN).raw(rows.matrix)
 
     assert scores == pytest.approx(np.full(400, np.log(LABEL.mean() / (1 - LABEL.mean()))), abs=1e-3)
 
@@ -97,7 +98,7 @@ def test_costs_relabel_the_rows_it_learns_from() -> None:
 
     def learnt(gain: float) -> float:
         rows = Sample(MATRIX, LABEL, np.ones(400), np.where(own, gain, 0.0))
-        return float(scorecard.fit(rows, rows, ENCODER.columns, SETTINGS, TRAIN).raw(MATRIX)[own].mean())
+        return float(fit_logistic.fit(rows, rows, ENCODER.columns, SETTINGS, TRAIN).raw(MATRIX)[own].mean())
 
     assert learnt(0.8) > learnt(0.0) + 0.5
 
@@ -106,7 +107,7 @@ def test_relabelling_that_leaves_one_label_is_refused() -> None:
     rows = Sample(MATRIX, LABEL, np.ones(400), np.full(400, 5.0))
 
     with pytest.raises(InputError, match="must leave rows of both labels"):
-        scorecard.fit(rows, rows, ENCODER.columns, SETTINGS, TRAIN)
+        fit_logistic.fit(rows, rows, ENCODER.columns, SETTINGS, TRAIN)
 
 
 def test_a_card_is_what_its_text_says() -> None:

@@ -15,8 +15,9 @@ from fairmark.errors import RefusedError, VerificationError
 from fairmark.files import write_json, write_parquet, write_text
 from fairmark.params.read import read_params
 from fairmark.release import leak_scan
+from fairmark.release.disclosure import Shown, counted, shown, smallest_leaf
 from fairmark.release.folder import Opened
-from fairmark.verify.privacy import Shown, counted, personal, shown, smallest_leaf
+from fairmark.verify.privacy import personal
 
 pytest_plugins = ("release_fixtures",)
 ALLOWED = {"decisions_shown": 3, "smallest_leaf": 20, "smallest_cell": 5}

@@ -10,8 +10,8 @@ from release_folder import git
 from signing import ADA, BOB
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.repo.commit import tagged_statement
 from fairmark.signing.git_tags import _mpint, parse_tag, read_tag, sign_tag, ssh_signature, tag_signer
+from fairmark.signing.release_tag import tagged_statement
 
 TAG = "loans@v0.1.0"
 

@@ -16,13 +16,12 @@ from fairmark.repo.commit import (
     known,
     next_version,
     refuse_dirty,
-    tag_release,
     tagged,
-    tagged_statement,
     trace,
 )
 from fairmark.repo.machine import made_on
 from fairmark.signing.git_tags import read_tag, tag_signer
+from fairmark.signing.release_tag import tag_release, tagged_statement
 
 pytest_plugins = ("release_fixtures",)
 SEAL = "ab" * 32

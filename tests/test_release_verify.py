@@ -25,10 +25,10 @@ from fairmark.release import folder as opened
 from fairmark.release.layout import GATHERED, SEALS
 from fairmark.release.seal import seal_release
 from fairmark.release.statement import release_digest
-from fairmark.repo.commit import tag_release
 from fairmark.signing.dsse import opened as unsealed
 from fairmark.signing.dsse import read_envelope, seal, write_envelope
 from fairmark.signing.model_signature import write_model_seal
+from fairmark.signing.release_tag import tag_release
 from fairmark.verify.verify import CHECKS, Fact, exit_code, verify
 
 pytest_plugins = ("release_fixtures",)

@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from fairmark.errors import InputError
 from fairmark.files import write_json, write_parquet
 from fairmark.judge.verdict import judge
-from fairmark.model import scorecard
+from fairmark.learn import fit_logistic
 from fairmark.model.encoder import Encoder
 from fairmark.model.model import Calibration, Model, digest
 from fairmark.model.sample import Sample
@@ -60,7 +60,7 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
         write_parquet(made[name], frame)
     encoder = Encoder.fit(table, FEATURES, 9)
     sample = Sample.plain(encoder.transform(table), table["_label"].to_numpy(), np.ones(len(table)))
-    scorer = scorecard.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
+    scorer = fit_logistic.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
     Model(encoder, scorer, Calibration(a=1.0, b=0.0), 0.4, 1, chosen("logistic")).save(made["model"])
     return made
 

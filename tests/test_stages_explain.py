@@ -10,7 +10,7 @@ import pytest
 
 from fairmark.errors import InputError
 from fairmark.files import write_json, write_parquet
-from fairmark.model import scorecard
+from fairmark.learn import fit_logistic
 from fairmark.model.encoder import Encoder
 from fairmark.model.model import Calibration, Model
 from fairmark.model.sample import Sample
@@ -71,7 +71,7 @@ def paths(tmp_path: Path) -> dict[str, Path]:
     write_parquet(made["rows"], frame[["_row_id"]].assign(part=["train", "valid", "test"] * 40))
     encoder = Encoder.fit(frame, FEATURES, 9)
     sample = Sample.plain(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
-    scorer = scorecard.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
+    scorer = fit_logistic.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
     Model(encoder, scorer, Calibration(a=1.0, b=0.0), 0.5, 1, CHOSEN).save(made["model"])
     return made
 

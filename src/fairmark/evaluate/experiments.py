@@ -11,6 +11,7 @@ import numpy as np
 
 from fairmark.data.dataset import Parts
 from fairmark.evaluate.abstention import Ranked, abstain
+from fairmark.evaluate.findings import signs
 from fairmark.evaluate.leakage import alone, concentration, later, shared_persons, together, twins
 from fairmark.evaluate.learning_curve import Fits, learning, withheld
 from fairmark.evaluate.measure import measure
@@ -19,7 +20,6 @@ from fairmark.evaluate.quick_gate import bare, outlook
 from fairmark.evaluate.slices import Cut, axes, slices
 from fairmark.evaluate.stress import Rig, stress, swapped
 from fairmark.evaluate.summary_metrics import Rows
-from fairmark.judge.findings import signs
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Evaluate
 from fairmark.params.learn import Train

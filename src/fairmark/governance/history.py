@@ -19,8 +19,9 @@ from fairmark.governance.approvals import count
 from fairmark.governance.approvers import Approver
 from fairmark.governance.promotion_tags import Promotion, Refs, refs
 from fairmark.governance.request import Made, from_tags, made
-from fairmark.repo.commit import tagged, tagged_statement
+from fairmark.repo.commit import tagged
 from fairmark.signing.git_tags import tag_signer
+from fairmark.signing.release_tag import tagged_statement
 from fairmark.verify.verify import Fact
 
 if TYPE_CHECKING:

@@ -32,10 +32,11 @@ from fairmark.governance.promotion_tags import (
 )
 from fairmark.governance.request import Asked, candidate, from_tags, made
 from fairmark.release.folder import Opened
-from fairmark.repo.commit import tagged, tagged_statement
+from fairmark.repo.commit import tagged
 from fairmark.repo.git import lock_file, need, own_folder
 from fairmark.repo.machine import refuse_behind
 from fairmark.signing.git_tags import sign_tag, tag_signer
+from fairmark.signing.release_tag import tagged_statement
 
 if TYPE_CHECKING:
     from fairmark.signing.keys import PublicKey, SigningKey

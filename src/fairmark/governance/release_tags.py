@@ -24,9 +24,10 @@ from fairmark.files import lines_of
 from fairmark.governance.approvals import FOLDER
 from fairmark.governance.approvers import FILE, TAGS, Approver, read_approvers
 from fairmark.governance.promotion_tags import refs
-from fairmark.repo.commit import committed_file, tagged, tagged_statement
+from fairmark.repo.commit import committed_file, tagged
 from fairmark.repo.git import git, need, remote_tags
 from fairmark.signing.git_tags import claimed_key, read_tag, tag_signer
+from fairmark.signing.release_tag import tagged_statement
 
 if TYPE_CHECKING:
     from fairmark.signing.keys import PublicKey

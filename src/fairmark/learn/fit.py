@@ -3,7 +3,9 @@
 Turn raw log-odds into those of the label itself, by Platt scaling on validation rows.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -11,18 +13,43 @@ import pandas as pd
 from fairmark.data.dataset import Parts
 from fairmark.errors import ParamsError
 from fairmark.files import steady
+from fairmark.learn import fit_boosted, fit_logistic
 from fairmark.learn.group_threshold_search import together
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.threshold import choose
 from fairmark.learn.training_data import Held, Ready, balanced, ready, rotated
-from fairmark.model.encoder import Floats
-from fairmark.model.families import FAMILIES, Scorer, Watch
+from fairmark.model.encoder import Column, Floats
+from fairmark.model.families import Scorer
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.model.model import Calibration, Model, probability
 from fairmark.model.sample import Labels, Sample
 from fairmark.params.learn import Chosen, Train
 from fairmark.params.policy import Policy
+
+Settings = Mapping[str, float | int | str | bool]
+
+Watch = Callable[[int, Callable[[], Floats]], None]
+"""Called after each round with their number, and a way to the raw log-odds of validation rows."""
+
+
+class Fit(Protocol):
+    """Learn a scorer from train rows, stopping by validation rows where the family has rounds."""
+
+    def __call__(
+        self,
+        train: Sample,
+        valid: Sample,
+        columns: Sequence[Column],
+        settings: Settings,
+        base: Train,
+        watch: Watch | None = None,
+    ) -> Scorer:
+        """Return the fitted scorer; a family without rounds has nothing to watch."""
+
+
+FITS: Mapping[str, Fit] = {"boosted": fit_boosted.fit, "logistic": fit_logistic.fit}
+"""How a model of each family of `model.families` is learnt."""
 
 STEPS = 100
 
@@ -140,7 +167,7 @@ def decide(held: Held, rows: Ready, chosen: Chosen, base: Train, policy: Policy)
 def _learnt(rows: Ready, chosen: Chosen, base: Train, watch: Watch | None = None) -> Scorer:
     train, valid = _mitigated(rows, chosen)
     train = balanced(train, chosen.balance, base.seed)
-    return FAMILIES[chosen.family].fit(train, valid, rows.encoder.columns, chosen.settings, base, watch)
+    return FITS[chosen.family](train, valid, rows.encoder.columns, chosen.settings, base, watch)
 
 
 def _held(rows: Ready, scorer: Scorer) -> Held:

@@ -19,12 +19,11 @@ from pydantic import Field
 
 from fairmark.data.dataset import read_parts
 from fairmark.errors import InputError
-from fairmark.learn.fit import Fitted, decide, fitted
+from fairmark.learn.fit import Fitted, Watch, decide, fitted
 from fairmark.learn.policy_limits import Limits, Rows
 from fairmark.learn.rates import cells, marks, rate
 from fairmark.learn.training_data import Held, Ready, ready
 from fairmark.model.encoder import Floats
-from fairmark.model.families import Watch
 from fairmark.params.base import Section
 from fairmark.params.learn import Chosen, Pruning, Train
 from fairmark.params.policy import Policy

@@ -1,32 +1,18 @@
 """Boosted trees by LightGBM, written as its own text, which holds numbers and nothing that runs."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairmark.errors import InputError
-from fairmark.learn.fair_loss import Lagrangian, even_odds
 from fairmark.model import lightgbm_text
 from fairmark.model.encoder import Column, Floats
-from fairmark.model.sample import Sample
-from fairmark.params.learn import Train
 
 if TYPE_CHECKING:
     import lightgbm as lgb
 
-FIXED = {
-    "objective": "binary",
-    "metric": "binary_logloss",
-    "deterministic": True,
-    "force_row_wise": True,
-    "num_threads": 1,
-    "verbose": -1,
-}
-"""What makes a fit the same on every machine, whatever is searched over."""
 ADDITIVITY = 1e-6
 """Largest allowed distance of a row's summed contributions from its log-odds."""
 
@@ -78,103 +64,6 @@ class Boosted:
         return self.text
 
 
-def fit(
-    train: Sample,
-    valid: Sample,
-    columns: Sequence[Column],
-    settings: Mapping[str, float | int | str | bool],
-    base: Train,
-    watch: Callable[[int, Callable[[], Floats]], None] | None = None,
-) -> Boosted:
-    """Learn boosted trees until the loss of validation rows has not fallen for `base.patience` rounds.
-
-    The loss is log loss, or its Lagrangian where rows have a cost. `settings` are LightGBM's own parameters,
-    by its scikit-learn names or its native ones. `watch` is called after each
-    round; what it raises ends the fit.
-
-    Raises
-    ------
-    InputError
-        When LightGBM refuses a setting.
-    """
-    import lightgbm as lgb
-
-    own: dict[str, Any] = {**settings, **FIXED, "seed": base.seed}
-    start, evaluate = 0.0, None
-    if train.mitigated:
-        start = even_odds(train)
-        centre = 0.0 if base.threshold.maximise == "accuracy" else start
-        own, evaluate = own | _objective(train, centre), _metric(valid, centre)
-    try:
-        booster = lgb.train(
-            own,
-            rows := _dataset(train, columns, own, start),
-            num_boost_round=base.max_rounds,
-            valid_sets=[_dataset(valid, columns, own, start, rows)],
-            feval=evaluate,
-            callbacks=[
-                lgb.early_stopping(base.patience, verbose=False),
-                *([_watching(watch, valid.matrix, start)] if watch else []),
-            ],
-            keep_training_booster=True,  # without it the whole model goes through its text once more
-        )
-    except lgb.basic.LightGBMError as error:
-        raise InputError(f"tune.families.boosted: must be settings of LightGBM, got {error}") from error
-    _shift(booster, start)
-    return Boosted(_steady_text(booster.model_to_string(num_iteration=booster.best_iteration)))
-
-
-def _watching(watch: Callable[[int, Callable[[], Floats]], None], rows: Floats, start: float) -> Any:
-    def after(env: Any) -> None:
-        def raw() -> Floats:
-            return np.asarray(env.model.predict(rows, raw_score=True, num_threads=1)) + start
-
-        watch(env.iteration + 1, raw)
-
-    return after
-
-
-def _dataset(
-    rows: Sample, columns: Sequence[Column], own: dict[str, Any], start: float, like: Any = None
-) -> "lgb.Dataset":
-    import lightgbm as lgb
-
-    return lgb.Dataset(
-        rows.matrix,
-        rows.label,
-        weight=rows.weight,
-        init_score=np.full(len(rows.label), start) if start else None,
-        categorical_feature=[place for place, column in enumerate(columns) if column.kind == "categorical"],
-        params={key: value for key, value in own.items() if not callable(value)},
-        reference=like,
-    )
-
-
-def _objective(train: Sample, centre: float) -> dict[str, Any]:
-    loss = Lagrangian(train, centre)
-
-    def gradient(log_odds: Floats, _: "lgb.Dataset") -> tuple[Floats, Floats]:
-        return loss.gradient(log_odds)
-
-    return {"objective": gradient, "metric": "None"}
-
-
-def _metric(valid: Sample, centre: float) -> Callable[[Floats, "lgb.Dataset"], tuple[str, float, bool]]:
-    loss = Lagrangian(valid, centre)
-
-    def metric(log_odds: Floats, _: "lgb.Dataset") -> tuple[str, float, bool]:
-        return "lagrangian", loss.loss(log_odds), False
-
-    return metric
-
-
-def _shift(booster: "lgb.Booster", start: float) -> None:
-    # As LightGBM itself does with the average: where the trees start from is added to the first tree.
-    if start and booster.num_trees():
-        for leaf in range(booster.dump_model(num_iteration=1)["tree_info"][0]["num_leaves"]):
-            booster.set_leaf_output(0, leaf, booster.get_leaf_output(0, leaf) + start)
-
-
 def load(text: str, columns: Sequence[Column]) -> Boosted:
     """Return the trees that `dumps` wrote down.
 
@@ -185,8 +74,3 @@ def load(text: str, columns: Sequence[Column]) -> Boosted:
     """
     lightgbm_text.check(text, len(columns))
     return Boosted(text)
-
-
-def _steady_text(text: str) -> str:
-    # The text lists every parameter, the number of threads among them, though it changes no prediction.
-    return re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 1]", text, flags=re.MULTILINE)

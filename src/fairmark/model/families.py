@@ -1,17 +1,11 @@
 """The families of models, and what each of them must offer; a new one takes a seat in `FAMILIES`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from fairmark.model import boosted_trees, scorecard
 from fairmark.model.encoder import Column, Floats
-from fairmark.model.sample import Sample
-from fairmark.params.learn import Train
-
-Settings = Mapping[str, float | int | str | bool]
-Watch = Callable[[int, Callable[[], Floats]], None]
-"""Called after each round with their number, and a way to the raw log-odds of validation rows."""
 
 
 class Scorer(Protocol):
@@ -34,21 +28,6 @@ class Scorer(Protocol):
         """
 
 
-class Fit(Protocol):
-    """Learn a scorer from train rows, stopping by validation rows where the family has rounds."""
-
-    def __call__(
-        self,
-        train: Sample,
-        valid: Sample,
-        columns: Sequence[Column],
-        settings: Settings,
-        base: Train,
-        watch: Watch | None = None,
-    ) -> Scorer:
-        """Return the fitted scorer; a family without rounds has nothing to watch."""
-
-
 class Load(Protocol):
     """Read a scorer from the text of its file, or raise InputError."""
 
@@ -58,14 +37,13 @@ class Load(Protocol):
 
 @dataclass(frozen=True)
 class Family:
-    """How one family is learnt, which file holds it, and how that file is read."""
+    """Which file holds a model of one family, and how that file is read; `learn.fit` learns it."""
 
     file: str
-    fit: Fit
     load: Load
 
 
 FAMILIES: Mapping[str, Family] = {
-    "boosted": Family("booster.txt", boosted_trees.fit, boosted_trees.load),
-    "logistic": Family("logistic.json", scorecard.fit, scorecard.load),
+    "boosted": Family("booster.txt", boosted_trees.load),
+    "logistic": Family("logistic.json", scorecard.load),
 }

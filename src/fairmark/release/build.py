@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fairmark.errors import FairmarkError, RefusedError, StateError
 from fairmark.files import write_json
@@ -22,11 +22,21 @@ from fairmark.repo.commit import Trace, check_version, tagged
 from fairmark.repo.dvc_files import check_workspace
 from fairmark.signing.dsse import read_envelope
 from fairmark.signing.key_store import passing_key
-from fairmark.signing.keys import SigningKey
+from fairmark.signing.keys import PublicKey, SigningKey
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
-    from fairmark.verify.acceptance import Acceptance
+
+
+class Acceptance(Protocol):
+    """What looks at a draft before anything outward is done with it, such as `verify.acceptance`."""
+
+    def before_signing(self, draft: Path, passing: PublicKey) -> None:
+        """Do nothing when a draft that a passing key has sealed holds; raise what does not."""
+
+    def after_signing(self, draft: Path) -> None:
+        """Do nothing when a draft that the maker has sealed holds; raise what does not."""
+
 
 _DRAFT = re.compile(r"\.[a-z0-9-]+-v\d+\.\d+\.\d+\..+")
 
@@ -39,7 +49,7 @@ def assemble(
     params: Params,
     verdict: "Verdict",
     key: SigningKey,
-    acceptance: "Acceptance | None" = None,
+    acceptance: Acceptance | None = None,
 ) -> Path:
     """Write the release folder `destination` from the working folder `root`, sealed by `key`, and return it.
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import StateError, UsageError, VerificationError
-from fairmark.release.layout import BILL, MODEL_SEAL, STATEMENT, VERDICT
+from fairmark.release.layout import BILL, STATEMENT, VERDICT
 from fairmark.repo.dvc_files import data_outputs, read_lock
 from fairmark.repo.untrusted import foreign_bytes, foreign_json, foreign_text, foreign_yaml
 from fairmark.signing.dsse import opened, read_envelope
-from fairmark.signing.model_signature import read_model_seal
+from fairmark.signing.model_signature import MODEL_SEAL, read_model_seal
 
 LITTER = (".DS_Store", "._", "Thumbs.db", "desktop.ini", ".directory")
 """How the files begin that file managers leave in every folder that somebody looked at."""

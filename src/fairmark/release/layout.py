@@ -1,5 +1,7 @@
 """What a release folder holds, and which file of the working folder each part comes from."""
 
+from fairmark.signing.model_signature import MODEL_SEAL
+
 MODEL = "artifacts/train/model"
 MEASUREMENTS = "artifacts/evaluate/measurements.json"
 DATASHEET = "data/DATASHEET.md"
@@ -10,7 +12,6 @@ BILL = "sbom.cdx.json"
 
 VERDICT_SEAL = "verdict.intoto.json"
 BILL_SEAL = "sbom.intoto.json"
-MODEL_SEAL = "model.sig"
 
 SEALS = (MODEL_SEAL, BILL_SEAL, STATEMENT, VERDICT_SEAL)
 """The signed files. The statement names every other file of the release."""

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from fairmark.errors import RefusedError
 from fairmark.files import read_json, read_parquet
 from fairmark.params.read import Params
+from fairmark.release.disclosure import shown
 from fairmark.repo.dvc_files import names
-from fairmark.verify.privacy import shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -270,7 +270,7 @@ def _log_model(mlflow: Any, folder: Path) -> Any:
 
     return mlflow.pyfunc.log_model(
         name="model",
-        python_model=str(Path(__file__).with_name("scoring.py")),
+        python_model=str(Path(__file__).with_name("mlflow_model.py")),
         artifacts=artifacts(folder),
         signature=_signature(mlflow, folder),
         pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],

@@ -8,10 +8,10 @@ from fairmark.errors import StateError, VerificationError
 from fairmark.files import read_json
 from fairmark.release.attestations import bill_statement, verdict_statement
 from fairmark.release.folder import Opened
-from fairmark.release.layout import BILL, BILL_SEAL, MODEL_SEAL, STATEMENT, VERDICT, VERDICT_SEAL
+from fairmark.release.layout import BILL, BILL_SEAL, STATEMENT, VERDICT, VERDICT_SEAL
 from fairmark.signing.dsse import seal, signers, write_envelope
 from fairmark.signing.keys import PublicKey, SigningKey
-from fairmark.signing.model_signature import accepted, hint, model_statement, write_model_seal
+from fairmark.signing.model_signature import MODEL_SEAL, accepted, hint, model_statement, write_model_seal
 
 
 def seal_release(folder: Path, statement: Mapping[str, Any], key: SigningKey) -> None:

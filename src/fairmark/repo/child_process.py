@@ -15,7 +15,7 @@ from typing import IO, NamedTuple, cast
 
 from fairmark.errors import StateError
 from fairmark.repo import guardian
-from fairmark.repo.guardian import guarded
+from fairmark.repo.guarded import guarded
 
 PATIENCE_S = 2.0
 """How long a stopped child may tidy up before it is killed: whoever pressed Ctrl-C waits for it."""

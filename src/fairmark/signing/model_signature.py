@@ -11,7 +11,6 @@ from typing import Any
 
 from fairmark.errors import InputError, StateError, VerificationError
 from fairmark.files import sha256, write_text
-from fairmark.release.layout import MODEL_SEAL
 from fairmark.repo.dvc_files import names
 from fairmark.repo.untrusted import foreign_text, strict_json
 from fairmark.signing.dsse import STATEMENT_TYPE, canonical, opened, seal
@@ -101,3 +100,6 @@ def _bundle(envelope: Any, named: str) -> dict[str, Any]:
         "verificationMaterial": {"publicKey": {"hint": named}, "tlogEntries": []},
         "dsseEnvelope": envelope,
     }
+
+
+MODEL_SEAL = "model.sig"

@@ -5,9 +5,10 @@ from pathlib import Path
 from fairmark.errors import StateError, VerificationError
 from fairmark.release.folder import Opened
 from fairmark.release.statement import release_digest, stated_files
-from fairmark.repo.commit import committed_at, known, stated_by
+from fairmark.repo.commit import committed_at, known
 from fairmark.signing.git_tags import parse_tag, read_tag, tag_signer
 from fairmark.signing.keys import PublicKey
+from fairmark.signing.release_tag import stated_by
 
 
 def commit(opened: Opened, clone: Path) -> str:
