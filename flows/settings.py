@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fairmark.errors import FairmarkError, StateError
-from fairmark.repo import machine
+from fairmark.repo import proxies
 from fairmark.repo.guarded import guarded
 from fairmark.repo.machine import check_source
 from fairmark.terminal import plain, stopped
@@ -71,7 +71,7 @@ def settings(served: bool, own_profile: bool) -> dict[str, str]:
 
 for _name, _value in settings(SERVED, _own_profile()).items():
     os.environ.setdefault(_name, _value)
-machine.spare_loopback()
+proxies.spare_loopback()
 
 
 class _Plain(logging.Filter):
@@ -193,7 +193,7 @@ def run(flow: Any, **parameters: Any) -> None:
 def no_answer(error: BaseException) -> StateError:
     """Return what it means that the server does not answer; a proxy in between is named."""
     where = os.environ.get("PREFECT_API_URL", "a temporary address")
-    by = f" (through {', '.join(machine.named())})" if machine.named() else ""
+    by = f" (through {', '.join(proxies.named())})" if proxies.named() else ""
     return StateError(f"Prefect server: must answer at {where}, got {error}{by}")
 
 

@@ -35,7 +35,7 @@ def without_prefect(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
             for name, value in _tasks(module):
                 monkeypatch.setattr(module, name, value.fn)
         monkeypatch.setattr(release, "STATE", root / ".fairmark")
-        monkeypatch.setattr("progress.TIMINGS", root / ".fairmark" / "timings.json")
+        monkeypatch.setattr("flows.console.TIMINGS", root / ".fairmark" / "timings.json")
 
     return settle
 

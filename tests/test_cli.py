@@ -167,7 +167,7 @@ def run(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_module_and_the_command_answer_alike() -> None:
-    as_module = run("-m", "fairmark.cli.main", "--version")
+    as_module = run("-m", "fairmark.cli", "--version")
     as_command = subprocess.run(
         [Path(sys.executable).with_name("fairmark"), "--version"], capture_output=True, text=True, check=False
     )
@@ -177,7 +177,7 @@ def test_the_module_and_the_command_answer_alike() -> None:
 
 
 def test_a_reader_that_leaves_early_sees_no_traceback(small_release: Path) -> None:
-    line = f'"{sys.executable}" -m fairmark.cli.main verify "{small_release}" | true'
+    line = f'"{sys.executable}" -m fairmark.cli verify "{small_release}" | true'
     left = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
 
     assert left.stderr == ""

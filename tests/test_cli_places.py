@@ -104,7 +104,7 @@ def test_a_full_disk_is_called_full_not_the_file_at_hand(
 def test_an_output_that_is_closed_or_full_ends_in_no_traceback(redirect: str) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        ["sh", "-c", f"fairmark --version {redirect}; python -m fairmark.cli.main --help {redirect}"],
+        ["sh", "-c", f"fairmark --version {redirect}; python -m fairmark.cli --help {redirect}"],
         env=environment,
         capture_output=True,
         text=True,

@@ -13,7 +13,7 @@ from flows_repo import gone
 from fairmark.errors import StateError
 from fairmark.repo import child_process
 
-FLOWS = Path(child_process.__file__).parent
+ROOT = Path(__file__).parents[1]
 
 
 def nap(marker: int) -> list[str]:
@@ -87,13 +87,14 @@ def test_a_child_that_ignores_the_request_is_killed(tmp_path: Path, monkeypatch:
 def test_a_flow_that_is_killed_leaves_no_orphan(tmp_path: Path, number: int) -> None:
     marker = 7420 + number
     program = (
-        "import signal, sys, child, pathlib\n"
+        "import signal, sys, pathlib\n"
+        "from fairmark.repo import child_process as child\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
         # A shell that starts tests in the background has them ignore Ctrl-C, and what they start as well.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"child.run({nap(marker)!r}, pathlib.Path('.'), lambda line: print(line, flush=True))\n"
     )
-    command, environment = [sys.executable, "-c", program], {**os.environ, "PYTHONPATH": str(FLOWS)}
+    command, environment = [sys.executable, "-c", program], {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as flow:

@@ -10,13 +10,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from flows_repo import FLOWS, eventually, gone, living
+from flows_repo import ROOT, eventually, gone, living
 
 from fairmark.repo import guardian
 from fairmark.repo.guarded import guarded
 
 FLOW = """\
-import pathlib, child, watched
+import pathlib
+from fairmark.repo import child_process as child, guarded as watched
 print(watched._WATCH.mark, flush=True)
 child.run(['sh', '-c', {script!r}], pathlib.Path('.'), lambda line: print(line, flush=True))
 """
@@ -45,7 +46,7 @@ def flow(script: str, folder: Path) -> Iterator[Flow]:
     with subprocess.Popen(
         [sys.executable, "-c", FLOW.format(script=script)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(FLOWS)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -126,15 +127,16 @@ def test_a_child_gets_no_end_of_the_pipe(tmp_path: Path) -> None:
 
 def test_a_fork_of_the_flow_does_not_keep_it_alive(tmp_path: Path) -> None:
     program = (
-        "import os, pathlib, sys, time, child\n"
-        "from watched import guarded\n"
+        "import os, pathlib, sys, time\n"
+        "from fairmark.repo import child_process as child\n"
+        "from fairmark.repo.guarded import guarded\n"
         "guarded()\n"
         "if os.fork() == 0:\n"
         "    time.sleep(5)\n"
         "    os._exit(0)\n"
         "child.run(['sh', '-c', 'echo up; sleep 7571'], pathlib.Path(), print)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(FLOWS)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=tmp_path,
@@ -154,7 +156,8 @@ def test_a_fork_of_the_flow_does_not_keep_it_alive(tmp_path: Path) -> None:
 def test_a_guardian_costs_little() -> None:
     """Of the best of five, because the machine may be busy: 12 ms on two cores, and a look at it 0.02 ms."""
     program = (
-        "import time, watched\n"
+        "import time\n"
+        "from fairmark.repo import guarded as watched\n"
         "times = []\n"
         "for _ in range(5):\n"
         "    began = time.perf_counter(); watched.guarded(); times.append(time.perf_counter() - began)\n"
@@ -163,7 +166,7 @@ def test_a_guardian_costs_little() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(FLOWS)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=True,
     )

@@ -20,7 +20,7 @@ BLOCK = (
 
 
 def run(flow: str, repo: Path, *words: str, **extra: str) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "FAIRMARK_HOME": str(repo), "PYTHONPATH": str(FLOWS), **extra}
+    environment = {**os.environ, "FAIRMARK_HOME": str(repo), **extra}
     program = [sys.executable, "-c", BLOCK, str(FLOWS / f"{flow}.py"), *words]
     return subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=60)
 

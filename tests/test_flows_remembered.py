@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flows_repo import FLOWS, call
+from flows_repo import ROOT, call
 
 from fairmark.errors import FairmarkError, InputError, RefusedError, StateError
 from fairmark.governance import flow_runs, trail
@@ -126,11 +126,12 @@ def test_a_long_fault_is_cut(root: Path) -> None:
 
 def test_a_killed_run_is_told_once_by_the_next(root: Path, said: list[str]) -> None:
     code = (
-        "import os, sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; import remembered\n"
-        "with remembered.told(Path(sys.argv[1]), 'loans', {}, needed=True): os.kill(os.getpid(), 9)"
+        "import os, sys; sys.path.insert(0, sys.argv[2])\n"
+        "from pathlib import Path; from flows import audited\n"
+        "with audited.told(Path(sys.argv[1]), 'loans', {}, needed=True): os.kill(os.getpid(), 9)"
     )
     environment = {**os.environ, "FAIRMARK_HOME": str(root)}
-    killed = subprocess.run([sys.executable, "-c", code, str(root), str(FLOWS)], check=False, env=environment)
+    killed = subprocess.run([sys.executable, "-c", code, str(root), str(ROOT)], check=False, env=environment)
     assert killed.returncode == -signal.SIGKILL
 
     ran(root, lambda: None)

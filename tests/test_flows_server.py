@@ -183,12 +183,12 @@ def test_a_killed_flow_leaves_no_stage_behind(server: Server, repo: Path) -> Non
 
 def test_the_verdict_and_the_report_stand_in_prefect(server: Server, repo: Path) -> None:
     program = (
-        "import release\n"
+        "from flows import release\n"
         "from types import SimpleNamespace as N\n"
         "from prefect import flow\n"
         "flow(lambda: release.show(N(outcome='fail', state='fail', findings=[]), 'loans'), name='show')()\n"
     )
-    extra = {"PYTHONPATH": str(FLOWS), "FAIRMARK_HOME": str(repo)}
+    extra = {"PYTHONPATH": str(ROOT), "FAIRMARK_HOME": str(repo)}
     code, _, err = finished(server.start(sys.executable, "-c", program, **extra))
 
     assert (code, err) == (0, "") or "Error" not in err

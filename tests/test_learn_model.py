@@ -12,6 +12,7 @@ from people import FEATURES, TRAIN, chosen, frames
 
 from fairmark.errors import InputError
 from fairmark.files import sha256
+from fairmark.learn.fit import FITS
 from fairmark.model.encoder import Encoder
 from fairmark.model.families import FAMILIES
 from fairmark.model.model import Calibration, Model, digest, probability
@@ -24,7 +25,7 @@ def made(family: str) -> Model:
     encoder = Encoder.fit(TABLE, FEATURES, 9)
     rows = Sample.plain(encoder.transform(TABLE), TABLE["_label"].to_numpy(), np.ones(400))
     choices = chosen(family)
-    scorer = FAMILIES[family].fit(rows, rows, encoder.columns, choices.settings, TRAIN)
+    scorer = FITS[family](rows, rows, encoder.columns, choices.settings, TRAIN)
     return Model(encoder, scorer, Calibration(a=1.5, b=-0.25), 0.4321, TRAIN.seed, choices)
 
 

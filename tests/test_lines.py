@@ -51,11 +51,11 @@ def test_no_module_reads_lines_in_a_way_of_its_own(path: Path) -> None:
 
 def test_what_a_stranger_wrote_is_decoded_from_bytes() -> None:
     """`read_text` and text pipes turn a carriage return into a line feed: git and signed files are bytes."""
-    release = ROOT / "src" / "fairmark" / "release"
-    for path in (release / "git.py", release / "foreign.py", *(release / "signatures").glob("*.py")):
+    house = ROOT / "src" / "fairmark"
+    for path in (house / "repo/git.py", house / "repo/untrusted.py", *(house / "signing").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 words = {word.arg for word in node.keywords}
                 name = getattr(node.func, "attr", "")
                 assert not (name == "run" and words & {"text", "encoding", "universal_newlines"}), path
-                assert name != "read_text" or path.name == "own.py", path  # own.py: the user's own key folder
+                assert name != "read_text" or path.name == "key_store.py", path  # the user's own key folder

@@ -20,8 +20,8 @@ from fairmark.entry import chosen
 from fairmark.errors import InputError
 from fairmark.files import read_json
 from fairmark.model.model import Model, digest
+from fairmark.params import read
 from fairmark.params.learn import Tune
-from fairmark.params.read import read
 from fairmark.stages.train import train
 from fairmark.stages.tune import tune
 

@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 import shlex
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -11,9 +12,9 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
+from fairmark.params import read
 from fairmark.params.base import Section
 from fairmark.params.learn import Chosen
-from fairmark.params.read import read
 
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
@@ -163,3 +164,14 @@ def test_no_file_names_a_registry_host() -> None:
     for path in [ROOT / "Makefile", ROOT / "pyproject.toml", *ROOT.glob("requirements*.lock")]:
         text = path.read_text().replace("-f ./wheels", "")  # our own, beside the lock
         assert not re.search(r"index.url|find.links|https?://", text), path
+
+
+def test_every_room_stands_in_the_contract_of_layers() -> None:
+    text = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = text["tool"]["importlinter"]["contracts"][0]["layers"]
+    listed = {name.strip() for layer in layers for name in re.split("[:|]", layer)}
+    rooms = {
+        p.stem for p in (SRC / "fairmark").iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()
+    }
+
+    assert listed == {f"fairmark.{room}" for room in rooms - {"__init__"}} | {"flows"}

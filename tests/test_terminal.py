@@ -214,8 +214,9 @@ def test_a_stream_that_is_not_utf_8_or_is_closed_ends_in_no_error(monkeypatch: p
     assert kept.getvalue() == b"Z\xfcrich\\u2026 \\u6771\\u4eac\n"
 
 
-# `isolation` is a program of its own, run by path: its parent reads its lines, and says them by `terminal`.
-PRINT = {"terminal.py", "isolation.py"}
+# `console` draws the progress of flows; `isolation` is a program of its own, run by its path: its parent
+# reads its lines, and says them by `terminal`.
+PRINT = {"terminal.py", "isolation.py", "console.py"}
 
 
 def printers() -> list[str]:

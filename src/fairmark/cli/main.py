@@ -25,7 +25,7 @@ from fairmark.cli import (
     verify,
 )
 from fairmark.errors import FairmarkError
-from fairmark.repo.machine import spare_loopback
+from fairmark.repo.proxies import spare_loopback
 from fairmark.terminal import finish, say, silence, stopped
 
 # Each verb's module imports what it needs only when it runs.

@@ -1,4 +1,4 @@
-"""Gather from the stages each sign that test rows tell too much, or of others; `judge.findings` judges them."""
+"""Gather from the stages each sign that test rows tell too much, or of others, for `judge.findings`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -19,6 +19,7 @@ from fairmark.params.prepare import Prepare
 from fairmark.params.project import Project
 from fairmark.params.release import Privacy, Release
 from fairmark.params.split import Audit, Split
+from fairmark.record import fault_lines
 from fairmark.yaml12 import parse_yaml
 
 
@@ -130,7 +131,7 @@ def typed(kind: type[SectionT], value: Any, where: str) -> SectionT:
         # Through JSON, because strict JSON mode reads lists, dates and numbers as a person writes them.
         return kind.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        raise ParamsError(*(_line(where, fault) for fault in error.errors())) from error
+        raise ParamsError(*fault_lines(error, where)) from error
     except ValueError as error:
         raise ParamsError(f"{where}: must be a mapping of plain values, got {error}") from error
 
@@ -144,20 +145,3 @@ def read_params(path: Path) -> Params:
         With one line for every fault: wrong type, unknown key, value out of range, key missing.
     """
     return typed(Params, read_yaml(path), path.name)
-
-
-def _line(where: str, fault: Any) -> str:
-    place = ".".join(str(part) for part in fault["loc"])
-    spot = f"{where}: {place}" if place else where
-    match fault["type"]:
-        case "missing":
-            return f"{spot}: must be given, got nothing"
-        case "extra_forbidden":
-            return f"{spot}: must be a known key, got an unknown one"
-    text = fault["msg"].removeprefix("Value error, ")
-    text = text.replace("Input should be ", "must be ", 1)
-    if fault["type"] == "value_error":
-        return f"{spot}: {text}"
-    if not text.startswith("must"):
-        text = "must hold: " + text[:1].lower() + text[1:]
-    return f"{spot}: {text}, got {json.dumps(fault['input'], default=str)[:80]}"

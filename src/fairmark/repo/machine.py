@@ -1,10 +1,4 @@
-"""What a release was made on, in one line: what may explain a last digit that differs elsewhere.
-
-The clock of this machine: what it can be held against, and how far it may be from those of others.
-
-Proxies of the environment: none between programs of one machine, and named where they may be a cause.
-
-The code that runs, held against the code that stands in the folder: what is recorded is what was run.
+"""The machine at hand: what a release was made on, how far its clock can be trusted, and whose code it runs.
 
 DVC records the hash of the sources in the folder that it works on. An editable install, or one environment
 for two clones, can run another folder's: `dvc.yaml` names the folder's own code first, and what is started
@@ -12,14 +6,11 @@ past it is refused here.
 """
 
 import datetime as dt
-import os
 import platform
-from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from fairmark.errors import StateError
 from fairmark.files import lines_of
-from fairmark.terminal import redacted
 
 
 def made_on() -> str:
@@ -37,9 +28,6 @@ def cpu() -> str:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, platform.processor() or "unknown processor")
-
-
-# ------------------------------------------------------------------ clock
 
 
 SKEW = dt.timedelta(minutes=5)
@@ -63,39 +51,6 @@ def refuse_behind(committed: str, now: dt.datetime) -> None:
         )
 
 
-# ------------------------------------------------------------------ proxies
-
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def spare_loopback(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Let no proxy stand before the loopback addresses, whatever proxies the environment names.
-
-    Programs read `no_proxy` or `NO_PROXY`, and most of them the first that they find: both say the same then.
-    """
-    if not named(environment):
-        return
-    spared = [environment.get(name, "") for name in ("no_proxy", "NO_PROXY")]
-    hosts = [host.strip() for text in spared for host in text.split(",") if host.strip()]
-    hosts = list(dict.fromkeys([*hosts, *LOOPBACK]))
-    if "*" not in hosts:
-        environment["no_proxy"] = environment["NO_PROXY"] = ",".join(hosts)
-
-
-def named(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the proxies that the environment names, as `NAME=address` without their passwords."""
-    names = ("http_proxy", "https_proxy", "all_proxy")
-    return [
-        f"{name}={redacted(text)}"
-        for name, text in sorted(environment.items())
-        if name.lower() in names and text.strip()
-    ]
-
-
-# ------------------------------------------------------------------ source
-
-
 PACKAGE = Path("src") / "fairmark"
 """Where a folder holds the code of its stages, if it does."""
 
@@ -108,7 +63,7 @@ def check_source(root: Path, where: str) -> None:
     StateError
         When the code that runs is another folder's than the one that would be recorded.
     """
-    here, running = (root / PACKAGE).resolve(), Path(__file__).resolve().parent
+    here, running = (root / PACKAGE).resolve(), Path(__file__).resolve().parents[1]
     if here.is_dir() and here != running:
         raise StateError(
             f"{where}: must run the code of its own folder {here}, got that of {running}: "

@@ -1,0 +1,95 @@
+"""Typed JSON documents: parsed once where they are read, and written by their own `to_json`.
+
+What one room writes and another reads is a `Record`, never a dictionary: a key that is missing, misspelt or
+of another type is a fault of the file with its place, not a `KeyError` three rooms later.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from fairmark.errors import InputError
+from fairmark.files import steady, write_json
+
+
+class Record(BaseModel):
+    """A document, or a part of one: strict types, no unknown keys, finite numbers, frozen once read.
+
+    A key that may be absent has a default in its class and is left out of the JSON unless it was given: what
+    was read and is written again is the same document.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def from_json(cls, value: object, where: str) -> Self:
+        """Return the parsed JSON `value` as this class.
+
+        Parameters
+        ----------
+        value
+            As `json.loads` gives it.
+        where
+            The document as its reader knows it, such as `measurements.json`.
+
+        Raises
+        ------
+        InputError
+            With one line for every fault: wrong type, unknown key, key missing, number that is not finite.
+        """
+        try:
+            # Through JSON text, because the strict mode of JSON reads arrays as tuples and texts as dates.
+            return cls.model_validate_json(json.dumps(value))
+        except ValidationError as error:
+            raise InputError(*fault_lines(error, where)) from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise InputError(f"{where}: must be plain JSON values, got {error}") from error
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the document in a JSON file of our own making.
+
+        Raises
+        ------
+        InputError
+            When the file is missing or is no such document.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: must exist, got no such file") from error
+        except ValidationError as error:
+            raise InputError(*fault_lines(error, str(path))) from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document as plain JSON values, floats rounded as they are written."""
+        value: dict[str, Any] = steady(self.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        return value
+
+    def write(self, path: Path) -> None:
+        """Write the document, the same bytes every time (`files.write_json`)."""
+        write_json(path, self.to_json())
+
+
+def fault_lines(error: ValidationError, where: str) -> list[str]:
+    """Return what is wrong with a value that pydantic refused, one line for each fault."""
+    return [_line(where, dict(fault)) for fault in error.errors()]
+
+
+def _line(where: str, fault: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in fault["loc"])
+    spot = f"{where}: {place}" if place else where
+    match fault["type"]:
+        case "missing":
+            return f"{spot}: must be given, got nothing"
+        case "extra_forbidden":
+            return f"{spot}: must be a known key, got an unknown one"
+    text = fault["msg"].removeprefix("Value error, ")
+    text = text.replace("Input should be ", "must be ", 1)
+    if fault["type"] == "value_error":
+        return f"{spot}: {text}"
+    if not text.startswith("must"):
+        text = "must hold: " + text[:1].lower() + text[1:]
+    return f"{spot}: {text}, got {json.dumps(fault['input'], default=str)[:80]}"
