@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fairmark.errors import FairmarkError, StateError
+from fairmark.extras import require
 from fairmark.repo import proxies
 from fairmark.repo.guarded import guarded
 from fairmark.repo.machine import check_source
@@ -141,6 +142,7 @@ def begin(name: str, told: str, check: Callable[..., None], **options: str) -> d
     try:
         with INTERRUPTION.unwinding():
             check_source(ROOT, name)
+            require("flows")
             check(ROOT, **given)
             os.environ.update(guarded())  # the temporary server must not outlive a flow that is killed
             if not SERVED and not _own_profile():

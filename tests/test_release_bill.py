@@ -194,7 +194,7 @@ SHUFFLED = """
 import json, os, random, sys
 from pathlib import Path
 from fairmark.params.read import read_params
-from fairmark.release.materials import bill
+from fairmark.release.sbom import build
 from fairmark.repo.commit import trace
 
 listing, rng = os.listdir, random.Random(sys.argv[3])
@@ -206,7 +206,7 @@ os.listdir = shuffled
 Path.rglob = lambda self, text: sorted(self.glob("**/" + text), key=lambda _: rng.random())
 root = Path(sys.argv[1])
 verdict = json.loads((root / "verdict.json").read_text())
-found = bill.bill(root, trace(root), read_params(root / "params.yaml"), verdict, Path(sys.argv[2]))
+found = build.bill(root, trace(root), read_params(root / "params.yaml"), verdict, Path(sys.argv[2]))
 print(json.dumps(found))
 """
 

@@ -1,11 +1,12 @@
 """A key in a PKCS#11 token signs every seal as one in a file does; what stands in the way is said.
 
-The token is SoftHSM's. It needs Debian's softhsm2 and opensc, and python-pkcs11, an extra of securesystemslib
-that fairmark does not install: where they are missing, the tests with a token are skipped.
+The token is SoftHSM's. It needs Debian's softhsm2 and opensc: where they are missing, the tests with a token
+are skipped.
 """
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,6 @@ URI = "hsm:2?label=fairmark"
 @pytest.fixture
 def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a token with one P-256 key, which the environment names."""
-    pytest.importorskip("pkcs11", reason="needs python-pkcs11 (securesystemslib[hsm])")
     module = next((path for path in MODULES if Path(path).exists()), None)
     if module is None or not shutil.which("softhsm2-util") or not shutil.which("pkcs11-tool"):
         pytest.skip("needs softhsm2 and opensc")
@@ -101,3 +101,13 @@ def test_a_key_that_cannot_be_reached_is_told_without_a_traceback(
     key: SigningKey = own_key(make=True)
     with pytest.raises(StateError, match=f"^{URI[:6]}.*: must be a key that can be asked, got"):
         key.sign(b"data")
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAIRMARK_KEY", URI)
+    monkeypatch.setitem(sys.modules, "pkcs11", None)
+
+    with pytest.raises(
+        StateError, match=r"must have the extra hsm \(pip install 'fairmark\[hsm\]'\), got no module"
+    ):
+        own_key(make=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 from fairmark.errors import FairmarkError, UsageError
+from fairmark.extras import required
 from fairmark.params.base import Section
 from fairmark.params.learn import Chosen
 from fairmark.params.read import Params, read_params, read_yaml, typed
@@ -30,7 +31,8 @@ def run(stage: Callable[..., None], argv: Sequence[str]) -> None:
     try:
         check_source(Path.cwd(), stage.__name__)
         paths, sections = called(stage, argv)
-        stage(*paths, **sections)
+        with required():
+            stage(*paths, **sections)
     except FairmarkError as error:
         stopped(f"{stage.__name__} stopped", error.faults)
         sys.exit(error.exit_code)

@@ -25,6 +25,7 @@ from fairmark.cli import (
     verify,
 )
 from fairmark.errors import FairmarkError
+from fairmark.extras import required
 from fairmark.repo.proxies import spare_loopback
 from fairmark.terminal import finish, say, silence, stopped
 
@@ -67,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from fairmark.files import project_of
 
             given.clone = project_of(given.clone)
-        code: int = VERBS[given.verb].run(given)
+        with required():
+            code: int = VERBS[given.verb].run(given)
         finish()
     except FairmarkError as error:
         stopped(who, error.faults)

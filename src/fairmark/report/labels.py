@@ -5,9 +5,10 @@ What a page is made of: tables and pictures.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+if TYPE_CHECKING:  # who checks a release reads labels too, without what makes pages
+    from markupsafe import Markup
 
 MINUS = "\N{MINUS SIGN}"
 NOT_MEASURED = "not measured"
@@ -156,5 +157,5 @@ class Table:
 class Picture:
     """A picture with a caption; it carries its own words for those who don't see it."""
 
-    svg: Markup
+    svg: "Markup"
     caption: str

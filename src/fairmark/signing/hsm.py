@@ -2,8 +2,8 @@
 
 `hsm:2?label=NAME` is a key on a PKCS#11 token ($PYKCS11LIB names the token's library), `awskms:`, `gcpkms:`
 and `azurekms:` are keys of those clouds. $FAIRMARK_KEY_PASSWORD is the PIN; $FAIRMARK_KEY_PUBLIC names the
-PEM of the public half, which a token also tells by itself. The libraries behind them are extras of
-securesystemslib that fairmark does not install.
+PEM of the public half, which a token also tells by itself. The extra `hsm` brings what reaches a token; the
+libraries behind the clouds are extras of securesystemslib that fairmark does not install.
 """
 
 import os
@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from fairmark.errors import FairmarkError, StateError, UsageError
+from fairmark.extras import require
 from fairmark.signing.keys import PublicKey, SigningKey, public_key, read_public
 
 SCHEMES = ("hsm", "awskms", "gcpkms", "azurekms")
@@ -25,11 +26,13 @@ def held_key(uri: str) -> SigningKey:
     UsageError
         When the URI is of no known kind, or nothing says what its public half is.
     StateError
-        When the token or the library that reaches it is missing, or its key is of another kind.
+        When the token or the extra that reaches it is missing, or its key is of another kind.
     """
     scheme = urlsplit(uri).scheme
     if scheme not in SCHEMES:
         raise UsageError(f"$FAIRMARK_KEY: must be a PEM file or a URI of {', '.join(SCHEMES)}, got {scheme}:")
+    if scheme == "hsm":
+        require("hsm")
     public = _public(uri, scheme)
     return SigningKey(public, lambda data: _asked(uri, lambda: _signed(uri, public, data)))
 
@@ -72,7 +75,7 @@ def _pin(_: str) -> str:
 def _asked(uri: str, ask: Any) -> Any:
     try:
         return ask()
-    except FairmarkError:
+    except (FairmarkError, ModuleNotFoundError):
         raise
     except Exception as error:  # each vendor's library has errors of its own
         fault = " ".join(str(error).split()) or type(error).__name__

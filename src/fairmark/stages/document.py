@@ -20,10 +20,6 @@ from fairmark.params.policy import Policy
 from fairmark.params.prepare import Prepare
 from fairmark.params.project import Project
 from fairmark.params.release import Privacy, Release
-from fairmark.report.data_card import data_card, data_card_page, trimmed
-from fairmark.report.inputs import Facts, in_order, read_curves, read_rows
-from fairmark.report.model_card import card, card_page
-from fairmark.report.page import page
 
 
 def document(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads
@@ -61,6 +57,12 @@ def document(  # noqa: PLR0913, PLR0917 - it names every path and section that i
         When an output of another stage is missing or is not what that stage writes, and when measurements
         are of another model or lack a group.
     """
+    # Here, because pages need an extra, and what is missing is told by who runs the stage.
+    from fairmark.report.data_card import data_card, data_card_page, trimmed
+    from fairmark.report.inputs import Facts, in_order, read_curves, read_rows
+    from fairmark.report.model_card import card, card_page
+    from fairmark.report.page import page
+
     found, described, made = read_json(measurements), read_json(schema), read_json(trained)
     groups = {name: attribute["groups"] for name, attribute in described["attributes"].items()}
     verdict = judge(
