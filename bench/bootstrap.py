@@ -18,7 +18,8 @@ from sides.rows import rows
 from fairmark.learn.fit import fit_model
 from fairmark.params.learn import Chosen
 from fairmark.stats import intervals
-from fairmark.stats.confusion import count_cells
+from fairmark.stats.confusion import confusion_matrix
+from fairmark.stats.rates import values_of
 
 RATES = ("selection_rate", "true_positive_rate", "accuracy")
 OURS = 10_000
@@ -66,14 +67,14 @@ def _counted(label: np.ndarray, decision: np.ndarray, groups: pd.DataFrame) -> n
     """Return the median of every rate and group, [rate, group], after making the intervals too."""
     codes = [pd.factorize(groups[name], sort=True) for name in groups]
     code = codes[0][0] * len(codes[1][1]) + codes[1][0]
-    cells = count_cells(label, decision, code, len(codes[0][1]) * len(codes[1][1]))
+    cells = confusion_matrix(label, decision, code, len(codes[0][1]) * len(codes[1][1]))
     return _intervals(intervals.draw(cells, OURS, np.random.default_rng(0)))
 
 
 def _intervals(drawn: np.ndarray) -> np.ndarray:
     medians = []
     for name in RATES:
-        values = intervals.rates(drawn, name)
+        values = values_of(drawn, name)
         for over in (intervals.ratio(values), intervals.difference(values), intervals.worst(values)):
             intervals.percentile(over, 0.025)
         medians.append(np.nanquantile(values, [0.025, 0.5, 0.975], axis=0)[1])
@@ -105,7 +106,7 @@ def _many() -> None:
     label, decision = (draw.integers(0, 2, MANY, dtype=np.int8) for _ in range(2))
     code = draw.integers(0, 10, MANY, dtype=np.int8)
     start = time.perf_counter()
-    _intervals(intervals.draw(count_cells(label, decision, code, 10), OURS, np.random.default_rng(0)))
+    _intervals(intervals.draw(confusion_matrix(label, decision, code, 10), OURS, np.random.default_rng(0)))
     print(f"{MANY} rows: {time.perf_counter() - start:.3g} s for {OURS} replicates")
 
 

@@ -42,12 +42,12 @@ from fairmark.learn.group_threshold_search import together
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.threshold import choose
 from fairmark.learn.training_data import ready
-from fairmark.model.encoder import Floats
 from fairmark.model.model import Model
 from fairmark.params.learn import ByGroup, Chosen, Step
 from fairmark.params.policy import Limit, Policy
 from fairmark.stages.train import train
 from fairmark.stages.tune import tune
+from fairmark.stats.arrays import Floats
 
 SETTINGS = {"learning_rate": 0.1, "num_leaves": 15, "min_child_samples": 20}
 STRENGTHS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0]

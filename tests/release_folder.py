@@ -24,10 +24,11 @@ from fairmark.release.statement import release_digest
 from fairmark.repo.commit import trace
 from fairmark.repo.dvc_files import address
 from fairmark.report.environment import literal
-from fairmark.report.labels import count, measured, number, title
+from fairmark.report.labels import count, measured, number
 from fairmark.signing.key_store import own_key
 from fairmark.signing.keys import SigningKey
 from fairmark.signing.release_tag import tag_release
+from fairmark.stats.measures import label as title
 
 CHOSEN = {
     "family": "logistic",

@@ -9,7 +9,8 @@ from checked import ODD, parts, scorecard
 from scipy.stats import spearmanr
 
 from fairmark.explain.decisions import decisions
-from fairmark.explain.lime import Floats, Local, compared, second_opinions, surrogate
+from fairmark.explain.lime import Local, compared, second_opinions, surrogate
+from fairmark.stats.arrays import Floats
 
 NAN = np.nan
 COINS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])  # every pair of two names, as often

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from fairmark.stats.confusion import count_cells
-from fairmark.stats.intervals import difference, draw, percentile, rates, ratio, spread, worst
+from fairmark.stats.confusion import confusion_matrix
+from fairmark.stats.intervals import difference, draw, percentile, ratio, spread, worst
+from fairmark.stats.rates import values_of
 
 DRAW = np.random.default_rng(11)
 GROUP = DRAW.integers(0, 3, 400)
@@ -16,14 +17,16 @@ WEIGHT = DRAW.gamma(1.0, 1.0, 400)
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 @pytest.mark.parametrize("name", ["selection_rate", "true_positive_rate", "precision"])
 def test_draws_are_distributed_as_resampled_rows(name: str, weight: np.ndarray | None) -> None:
-    cells = count_cells(LABEL, DECISION, GROUP, 3, weight)
-    ours = ratio(rates(draw(cells, 4000, np.random.default_rng(1)), name))
+    cells = confusion_matrix(LABEL, DECISION, GROUP, 3, weight)
+    ours = ratio(values_of(draw(cells, 4000, np.random.default_rng(1)), name))
     by_rows = []
     other = np.random.default_rng(2)
     for _ in range(1500):
         at = other.integers(0, 400, 400)
-        again = count_cells(LABEL[at], DECISION[at], GROUP[at], 3, None if weight is None else weight[at])
-        by_rows.append(ratio(rates(again.weight[None], name))[0])
+        again = confusion_matrix(
+            LABEL[at], DECISION[at], GROUP[at], 3, None if weight is None else weight[at]
+        )
+        by_rows.append(ratio(values_of(again.weight[None], name))[0])
 
     for share in (0.1, 0.5, 0.9):
         assert np.quantile(ours, share) == pytest.approx(np.quantile(by_rows, share), abs=0.035)
@@ -40,22 +43,22 @@ def test_disparities_of_a_replicate_are_counted_by_hand() -> None:
 
 
 def test_a_group_without_rows_stands_aside() -> None:
-    cells = count_cells(LABEL, DECISION, GROUP, 4)
-    values = rates(draw(cells, 50, np.random.default_rng(1)), "recall")
+    cells = confusion_matrix(LABEL, DECISION, GROUP, 4)
+    values = values_of(draw(cells, 50, np.random.default_rng(1)), "recall")
 
     assert np.isnan(values[:, 3]).all()
     assert np.isfinite(ratio(values)).all()
 
 
 def test_no_rows_at_all_give_no_spread_and_no_interval() -> None:
-    values = rates(draw(count_cells([], [], [], 2), 20, np.random.default_rng(1)), "recall")
+    values = values_of(draw(confusion_matrix([], [], [], 2), 20, np.random.default_rng(1)), "recall")
 
     assert spread(ratio(values)) == 0.0
     assert np.isnan(percentile(ratio(values), 0.025)).all()
 
 
 def test_the_same_seed_gives_the_same_draws() -> None:
-    cells = count_cells(LABEL, DECISION, GROUP, 3, WEIGHT)
+    cells = confusion_matrix(LABEL, DECISION, GROUP, 3, WEIGHT)
 
     one, two = (draw(cells, 100, np.random.default_rng([5, 1])) for _ in range(2))
     assert np.array_equal(one, two)

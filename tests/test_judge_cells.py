@@ -1,11 +1,11 @@
-"""Cells hold every row once, whatever its group and weight, and come back from JSON as they were."""
+"""A confusion matrix holds every row once, and comes back from JSON as it was; a spoilt one is refused."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairmark.stats.confusion import Cells, count_cells, kish
+from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix, kish
 
 LABEL = np.array([1, 1, 0, 0, 0, 1])
 DECISION = np.array([1, 0, 1, 0, 0, 1])
@@ -14,7 +14,7 @@ WEIGHT = np.array([0.5, 1.0, 2.0, 1.0, 3.0, 1.0])
 
 
 def test_rows_are_counted_by_hand() -> None:
-    cells = count_cells(LABEL, DECISION, CODE, 3)
+    cells = confusion_matrix(LABEL, DECISION, CODE, 3)
 
     assert cells.to_json(0) == {"tp": 1, "fp": 1, "fn": 1, "tn": 1}
     assert cells.to_json(1) == {"tp": 0, "fp": 0, "fn": 0, "tn": 0}
@@ -22,7 +22,7 @@ def test_rows_are_counted_by_hand() -> None:
 
 
 def test_weights_are_summed_beside_the_counts() -> None:
-    named = count_cells(LABEL, DECISION, CODE, 3, WEIGHT).to_json(2)
+    named = confusion_matrix(LABEL, DECISION, CODE, 3, WEIGHT).to_json(2)
 
     assert named["weighted"] == {"tp": 1.0, "fp": 0.0, "fn": 0.0, "tn": 3.0}
     assert named["squared"] == {"tp": 1.0, "fp": 0.0, "fn": 0.0, "tn": 9.0}
@@ -35,7 +35,7 @@ def test_every_row_stands_in_one_cell(drawn: list[tuple[bool, bool, int]]) -> No
     label, decision, code = (
         np.array(column, dtype=int) for column in (zip(*drawn, strict=True) if drawn else [[]] * 3)
     )
-    cells = count_cells(label, decision, code, 5)
+    cells = confusion_matrix(label, decision, code, 5)
 
     assert cells.count.sum() == len(drawn)
     assert cells.total().count[0, 1].sum() == label.sum()
@@ -43,8 +43,8 @@ def test_every_row_stands_in_one_cell(drawn: list[tuple[bool, bool, int]]) -> No
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 def test_json_gives_the_cells_back(weight: np.ndarray | None) -> None:
-    cells = count_cells(LABEL, DECISION, CODE, 3, weight).group(0)
-    back = Cells.from_json(cells.to_json())
+    cells = confusion_matrix(LABEL, DECISION, CODE, 3, weight).group(0)
+    back = ConfusionMatrix.from_json(cells.to_json())
 
     assert back.to_json() == cells.to_json()
     assert back.weighted == (weight is not None)
@@ -70,12 +70,12 @@ def test_equal_weights_are_as_many_rows_as_there_are() -> None:
 )
 def test_cells_that_are_none_are_refused(named: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        Cells.from_json(named)
+        ConfusionMatrix.from_json(named)
 
 
 def test_squares_too_small_for_their_weights_are_refused() -> None:
-    named = count_cells(LABEL, DECISION, CODE, 3, WEIGHT).to_json(0)
+    named = confusion_matrix(LABEL, DECISION, CODE, 3, WEIGHT).to_json(0)
     named["squared"]["fp"] = 1.0
 
     with pytest.raises(ValueError, match="sums of the squares of the weights"):
-        Cells.from_json(named)
+        ConfusionMatrix.from_json(named)

@@ -8,6 +8,7 @@ from scipy.stats import beta
 from fairmark.judge.comparisons import Balance, Difference, Part, Pooled, Ratio, Scored, Share
 from fairmark.stats.exact_test import lower, p_value
 from fairmark.stats.intervals import clopper_pearson
+from fairmark.stats.measures import f1_of
 
 
 def _part(hits: int, rows: int, group: str = "A") -> Part:
@@ -62,8 +63,8 @@ def test_a_share_has_the_exact_bounds_and_f1_those_of_its_jaccard_index() -> Non
     low, high = (float(end) for end in clopper_pearson(30, 100, 0.05))
 
     assert Share(_part(30, 100)).low(0.05, 0.5) == low
-    assert Share(_part(30, 100), f1=True).value == pytest.approx(0.6 / 1.3)
-    assert Share(_part(30, 100), f1=True).high(0.05, 0.5) == pytest.approx(2 * high / (1 + high))
+    assert Share(_part(30, 100), f1_of).value == pytest.approx(0.6 / 1.3)
+    assert Share(_part(30, 100), f1_of).high(0.05, 0.5) == pytest.approx(2 * high / (1 + high))
 
 
 def test_balanced_accuracy_is_half_of_a_difference() -> None:

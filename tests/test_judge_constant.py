@@ -15,11 +15,11 @@ from scipy.stats import binom
 from sklearn import metrics as sk
 
 from fairmark.judge.constant_answer import gain
-from fairmark.judge.limits import KNOWN
 from fairmark.judge.verdict import judge
-from fairmark.params.policy import GAINS, MEASURES, ConstantAnswer, Policy
+from fairmark.params.policy import ConstantAnswer, Policy
 from fairmark.params.read import read_params
-from fairmark.stats.confusion import Cells
+from fairmark.stats.confusion import ConfusionMatrix
+from fairmark.stats.measures import GOALS
 
 ROOT = Path(__file__).resolve().parents[1]
 ACCURACY = ConstantAnswer(measures=["accuracy"], at_least=0, not_required=None)
@@ -29,15 +29,11 @@ def _required(*limits: Any, answer: ConstantAnswer = ACCURACY) -> Policy:
     return policy(*limits).model_copy(update={"constant_answer": answer})
 
 
-def _cells(tp: int, fp: int, fn: int, tn: int) -> Cells:
-    return Cells.from_json({"tp": tp, "fp": fp, "fn": fn, "tn": tn})
+def _cells(tp: int, fp: int, fn: int, tn: int) -> ConfusionMatrix:
+    return ConfusionMatrix.from_json({"tp": tp, "fp": fp, "fn": fn, "tn": tn})
 
 
 # ------------------------------------------------------------------ by hand
-
-
-def test_every_measure_that_params_may_name_is_one_that_judge_knows() -> None:
-    assert sorted(MEASURES) == sorted(KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +100,7 @@ def test_a_model_no_better_than_no_is_shown_better_with_chance_of_the_tail_at_mo
 @settings(max_examples=60, deadline=None)
 def test_bounds_lie_on_either_side_of_every_gain(tp: int, fp: int, fn: int, tn: int) -> None:
     cells = _cells(tp, fp, fn, tn)
-    for name in GAINS[:3]:
+    for name in (f"{goal}_gain" for goal in GOALS):
         found, why = gain(name, {}, cells)
         if found.value is None:
             assert why

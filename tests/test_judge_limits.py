@@ -4,8 +4,9 @@ import pytest
 from measured import document, limit, unread
 
 from fairmark.judge.comparisons import Balance, Difference, Ratio, Scored, Share
-from fairmark.judge.limits import KNOWN, compared, nonsense
-from fairmark.params.policy import GAINS, Limit
+from fairmark.judge.limits import compared, nonsense
+from fairmark.params.policy import Limit
+from fairmark.stats.measures import GAINS, QUANTITIES
 
 THREE = document({"A": (30, 10, 10, 50), "B": (20, 5, 20, 55), "C": (0, 0, 0, 0)})
 
@@ -55,7 +56,7 @@ def test_a_group_without_rows_has_no_value_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (unread("kindness", at_least=0.5), "measure must be one of selection_rate"),
+        (unread("kindness", at_least=0.5), "measure must be one of roc_auc"),
         (
             limit("accuracy", "race", at_least=0.5),
             r"attribute must be one that was measured, \['sex'\], got 'race'",
@@ -75,7 +76,7 @@ def test_a_limit_that_says_nothing_is_named(given: Limit, words: str) -> None:
 
 
 def test_every_known_measure_can_be_judged() -> None:
-    for name in KNOWN:
+    for name in QUANTITIES:
         side = {"at_most": 0.5} if name.endswith("_difference") else {"at_least": 0.5}
         given = limit(name, None if name in GAINS else "sex", **side)
         assert nonsense(given, THREE["groups"]) is None

@@ -4,10 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fairlearn import metrics as fair
 from sklearn import metrics as peer
 
-from fairmark.stats.confusion import count_cells
-from fairmark.stats.metrics import COUNTED, bin_scores, counted, mean_loss, portion, reach, row_losses
+from fairmark.stats.confusion import confusion_matrix
+from fairmark.stats.losses import bin_scores, mean_loss, reach, row_losses
+from fairmark.stats.measures import COUNTED
+from fairmark.stats.rates import rate_of, value_of
 
 DRAW = np.random.default_rng(4)
 LABEL = (DRAW.random(500) < 0.3).astype(np.int8)
@@ -22,8 +25,10 @@ PEERS: dict[str, Any] = {
     "balanced_accuracy": peer.balanced_accuracy_score,
     "precision": peer.precision_score,
     "recall": peer.recall_score,
-    "false_positive_rate": lambda y, d, sample_weight: (
-        1 - peer.recall_score(1 - y, 1 - d, sample_weight=sample_weight)
+    "false_positive_rate": fair.false_positive_rate,
+    "false_negative_rate": fair.false_negative_rate,
+    "false_discovery_rate": lambda y, d, sample_weight: (
+        1 - peer.precision_score(y, d, sample_weight=sample_weight)
     ),
     "f1": peer.f1_score,
 }
@@ -32,9 +37,9 @@ PEERS: dict[str, Any] = {
 @pytest.mark.parametrize("name", COUNTED)
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 def test_a_measure_of_decisions_is_that_of_its_peer(name: str, weight: np.ndarray | None) -> None:
-    cells = count_cells(LABEL, DECISION, np.zeros(500), 1, weight)
+    cells = confusion_matrix(LABEL, DECISION, np.zeros(500), 1, weight)
 
-    assert counted(cells, name)[0] == pytest.approx(PEERS[name](LABEL, DECISION, sample_weight=weight))
+    assert value_of(cells, name)[0] == pytest.approx(PEERS[name](LABEL, DECISION, sample_weight=weight))
 
 
 @pytest.mark.parametrize(("name", "theirs"), [("brier", peer.brier_score_loss), ("log_loss", peer.log_loss)])
@@ -60,16 +65,16 @@ def test_one_certain_mistake_costs_a_finite_loss() -> None:
 
 
 def test_a_group_without_rows_has_no_rate() -> None:
-    value, hits, rows = portion(count_cells(LABEL, DECISION, np.zeros(500), 2), "recall")
+    value, hits, rows = rate_of(confusion_matrix(LABEL, DECISION, np.zeros(500), 2), "recall")
 
     assert np.isnan(value[1])
     assert (hits[1], rows[1]) == (0.0, 0.0)
 
 
 def test_equal_weights_change_nothing_but_uneven_ones_cost_rows() -> None:
-    counts = portion(count_cells(LABEL, DECISION, np.zeros(500), 1), "accuracy")
-    doubled = portion(count_cells(LABEL, DECISION, np.zeros(500), 1, 2 * ONES), "accuracy")
-    uneven = portion(count_cells(LABEL, DECISION, np.zeros(500), 1, WEIGHT), "accuracy")
+    counts = rate_of(confusion_matrix(LABEL, DECISION, np.zeros(500), 1), "accuracy")
+    doubled = rate_of(confusion_matrix(LABEL, DECISION, np.zeros(500), 1, 2 * ONES), "accuracy")
+    uneven = rate_of(confusion_matrix(LABEL, DECISION, np.zeros(500), 1, WEIGHT), "accuracy")
 
     assert np.allclose(np.ravel(counts), np.ravel(doubled))
     assert uneven[2][0] < 400
@@ -78,7 +83,7 @@ def test_equal_weights_change_nothing_but_uneven_ones_cost_rows() -> None:
 def test_light_hits_do_not_make_more_rows_than_kish_allows() -> None:
     decision = np.array([1] * 5 + [0] * 5)
     weight = np.array([0.1] * 5 + [1.0] * 5)
-    _, _, rows = portion(count_cells(decision, decision, np.zeros(10), 1, weight), "selection_rate")
+    _, _, rows = rate_of(confusion_matrix(decision, decision, np.zeros(10), 1, weight), "selection_rate")
 
     assert rows[0] <= weight.sum() ** 2 / (weight**2).sum() + 1e-9
 
@@ -89,7 +94,9 @@ def test_effective_rows_give_the_variance_of_the_weighted_share() -> None:
     found, sizes = [], []
     for _ in range(400):
         weight, decision = draw.gamma(2.0, 1.0, 300), (draw.random(300) < 0.3).astype(int)
-        value, _, rows = portion(count_cells(decision, decision, np.zeros(300), 1, weight), "selection_rate")
+        value, _, rows = rate_of(
+            confusion_matrix(decision, decision, np.zeros(300), 1, weight), "selection_rate"
+        )
         found.append(value[0])
         sizes.append(rows[0])
 

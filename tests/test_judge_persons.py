@@ -17,8 +17,9 @@ from fairmark.evaluate.probe import change, placements
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.judge.verdict import judge
 from fairmark.stats import auc, intervals
-from fairmark.stats.confusion import count_cells, of_people
-from fairmark.stats.metrics import mean_loss, portion
+from fairmark.stats.confusion import confusion_matrix, of_people
+from fairmark.stats.losses import mean_loss
+from fairmark.stats.rates import rate_of
 
 TAIL = 0.05
 KNOWN = {"sex": ["F", "M"]}
@@ -87,10 +88,10 @@ def test_a_model_at_a_limit_on_a_share_passes_at_most_at_the_level(
         follows = draw.random(len(person)) < np.sqrt(alike)
         right = np.where(follows, (draw.random(80) < 0.8)[person], draw.random(len(person)) < 0.8)
         label = np.ones(len(person), np.int8)
-        cells = count_cells(
+        cells = confusion_matrix(
             label, right, np.zeros(len(person)), 1, None, of_people(label.astype(float), person)
         )
-        _, hits, rows = portion(cells, "accuracy")
+        _, hits, rows = rate_of(cells, "accuracy")
         passed += float(intervals.clopper_pearson(hits, rows, TAIL)[0][0]) > 0.8
 
     # 0.05 of 1,000 is 50; 71 is passed by chance in 1 of 1,000.

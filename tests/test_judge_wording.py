@@ -5,10 +5,9 @@ import datetime as dt
 import pytest
 from measured import document, limit, policy
 
-from fairmark.judge.finding_text import spoken
-from fairmark.judge.limits import KNOWN
 from fairmark.judge.verdict import judge
 from fairmark.params.policy import Limit, Waiver
+from fairmark.stats.measures import QUANTITIES, spoken
 
 WHOLE = document()
 FEW = document({"F": (3, 1, 2, 24), "M": (60, 30, 20, 390)})
@@ -46,9 +45,9 @@ def test_a_finding_in_words(given: Limit, words: str) -> None:
 
 
 def test_no_measure_is_called_by_its_name_in_a_params_file() -> None:
-    assert [name for name in KNOWN if "_" in spoken(name)] == []
+    assert [name for name in QUANTITIES if "_" in spoken(name)] == []
     assert (
-        len({spoken(name) for name in KNOWN} - {"true positive rate"}) == len(KNOWN) - 2
+        len({spoken(name) for name in QUANTITIES} - {"true positive rate"}) == len(QUANTITIES) - 2
     )  # recall is one of two
 
 

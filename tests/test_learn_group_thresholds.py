@@ -15,12 +15,13 @@ from fairmark.errors import InputError, ParamsError
 from fairmark.files import read_json, write_json
 from fairmark.learn.fit import fit_model
 from fairmark.learn.policy_limits import Limits, Rows
-from fairmark.learn.rates import cells, marks, rate
 from fairmark.model.group_thresholds import GroupThresholds, Origin, origins
 from fairmark.model.model import Model
 from fairmark.params.learn import ByGroup, Threshold
 from fairmark.params.policy import Policy
 from fairmark.params.read import typed
+from fairmark.stats.confusion import as_one_threshold, matrices_by_threshold
+from fairmark.stats.rates import values_of
 
 HEADER = "age,job,sex,own,born,wage,ok"
 LINES = [
@@ -152,10 +153,12 @@ def test_marks_decide_each_row_by_its_threshold() -> None:
     score, bars = np.array([0.2, 0.4, 0.6, 0.8]), np.array([0.1, 0.5, 0.7, 0.8])
     label, code = np.array([1, 1, 0, 1], dtype=np.int8), np.zeros(4, dtype=np.intp)
 
-    marked, cut = marks(score, bars)
+    marked, cut = as_one_threshold(score, bars)
 
-    assert rate(cells(marked, label, np.ones(4), code, 1, cut), "selection_rate").tolist() == [[0.5]]
-    assert marks(score, 0.5)[0] is score
+    assert values_of(
+        matrices_by_threshold(marked, label, np.ones(4), code, 1, cut), "selection_rate"
+    ).tolist() == [[0.5]]
+    assert as_one_threshold(score, 0.5)[0] is score
 
 
 # ------------------------------------------------------------------ a model with thresholds of groups' own

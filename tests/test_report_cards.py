@@ -10,10 +10,11 @@ import pytest
 from markup import read
 from paperwork import FAIR, facts, limit, measurements, policy
 
-from fairmark.params.policy import GAINS
 from fairmark.report.inputs import Facts
-from fairmark.report.labels import MEASURES, measured, title
+from fairmark.report.labels import measured
 from fairmark.report.model_card import card, card_page
+from fairmark.stats.measures import GAINS, MEASURES
+from fairmark.stats.measures import label as title
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 SECTIONS = [  # Mitchell et al. (2019), figure 1
@@ -27,9 +28,7 @@ SECTIONS = [  # Mitchell et al. (2019), figure 1
     "Ethical considerations",
     "Caveats and recommendations",
 ]
-OWN_WORDS = (
-    " ".join(meaning for _, meaning in MEASURES.values()) + "SHA-256 a ratio of 1 and a difference of 0"
-)
+OWN_WORDS = " ".join(row.meaning for row in MEASURES.values()) + "SHA-256 a ratio of 1 and a difference of 0"
 """What the card says whatever was measured."""
 HOSTILE = '<script>alert(1)</script> | **x** [y](javascript:z) & "q"'
 

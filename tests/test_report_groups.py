@@ -5,7 +5,8 @@ from paperwork import facts
 
 from fairmark.report.groups import disparities, everything, overall, small_groups, strips
 from fairmark.report.inputs import Facts
-from fairmark.report.labels import HEADLINE, title
+from fairmark.stats.measures import MEASURED
+from fairmark.stats.measures import label as title
 
 SMALL = {"team": {"blue": 400, "green": 0, "red": 29}}
 
@@ -15,7 +16,7 @@ def _words(found: Facts) -> str:
 
 
 def test_every_headline_measure_is_in_the_table() -> None:
-    assert [row[0] for row in overall(facts()).rows] == [title(name) for name in HEADLINE]
+    assert [row[0] for row in overall(facts()).rows] == [title(name) for name in MEASURED]
 
 
 def test_a_loss_has_no_place_between_nought_and_one() -> None:
@@ -61,7 +62,7 @@ def test_everything_is_in_the_full_table() -> None:
     table = everything(facts(), "team")
 
     assert [column.label for column in table.columns] == ["Measure", "blue", "red"]
-    assert len(table.rows) == 2 + len(HEADLINE)
+    assert len(table.rows) == 2 + len(MEASURED)
 
 
 def test_gaps_name_their_lowest_and_highest_group() -> None:

@@ -2,17 +2,9 @@
 
 import pytest
 
-from fairmark.report.labels import (
-    HEADLINE,
-    count,
-    interval,
-    listed,
-    meaning,
-    measured,
-    number,
-    setting,
-    title,
-)
+from fairmark.report.labels import count, interval, listed, measured, number, setting
+from fairmark.stats.measures import MEASURED, meaning
+from fairmark.stats.measures import label as title
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -69,7 +61,7 @@ def test_every_measure_has_a_name(measure: str, words: str) -> None:
 
 
 def test_every_headline_measure_has_a_meaning() -> None:
-    assert all(meaning(name) for name in HEADLINE)
+    assert all(meaning(name) for name in MEASURED)
     assert meaning("accuracy_ratio") == "lowest group over highest; 1 is parity"
     assert meaning("accuracy_difference") == "highest group less lowest; 0 is parity"
     assert meaning("f1_gain").endswith("0 is no better")

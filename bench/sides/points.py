@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from fairmark.model.encoder import Floats
+from fairmark.stats.arrays import Floats
 from sides.rows import Rows
 
 AIM = 0.8

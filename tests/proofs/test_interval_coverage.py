@@ -16,9 +16,10 @@ from scipy.stats import binom, norm
 
 from fairmark.evaluate import measure
 from fairmark.stats import intervals
-from fairmark.stats.confusion import Cells
-from fairmark.stats.disparity import apart
-from fairmark.stats.metrics import SCORED
+from fairmark.stats.confusion import ConfusionMatrix
+from fairmark.stats.disparity import disparity
+from fairmark.stats.measures import SCORED
+from fairmark.stats.rates import values_of
 from fairmark.stats.score_test import koopman, miettinen_nurminen
 
 pytestmark = pytest.mark.proof
@@ -135,10 +136,10 @@ def test_intervals_of_a_disparity_cover_it_where_the_percentile_bootstrap_does_n
             count = np.zeros((len(shares), 2, 2), dtype=np.int64)
             count[:, 1, 1] = rng.binomial(rows, shares)
             count[:, 1, 0] = rows - count[:, 1, 1]
-            cells = Cells(count, count.astype(float), count.astype(float))
-            found = apart(cells, "selection_rate", TAIL)
+            cells = ConfusionMatrix(count, count.astype(float), count.astype(float))
+            found = disparity(cells, "selection_rate", TAIL)
             assert not isinstance(found, str)
-            drawn = intervals.rates(intervals.draw(cells, 500, np.random.default_rng(k)), "selection_rate")
+            drawn = values_of(intervals.draw(cells, 500, np.random.default_rng(k)), "selection_rate")
             for side, resampled in enumerate((intervals.ratio(drawn), intervals.difference(drawn))):
                 ours[side] += (
                     found[side].low <= truth[side] + 1e-12 and truth[side] - 1e-12 <= found[side].high

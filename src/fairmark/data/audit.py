@@ -7,22 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.clusters import clusters, question
 from fairmark.data.pii import personal
 from fairmark.data.schema import WITHHELD
 from fairmark.params.split import Audit
+from fairmark.stats.arrays import Floats, Ints
 
 BINS = 20
 """Quantile bins of a number or a day."""
 
 SMOOTHING = 10.0
 """Rows that the overall rate counts for beside the rows of one level."""
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

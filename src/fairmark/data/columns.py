@@ -41,6 +41,7 @@ from fairmark.params.prepare import (
     Protected,
     Rows,
 )
+from fairmark.stats.arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -183,8 +184,6 @@ def note_alike(
 
 SPREAD = 1e9
 """The largest weight over the smallest. Beyond it a sum of squares would lose the small ones altogether."""
-
-Floats = npt.NDArray[np.float64]
 
 
 def note_zeros(name: str, weights: Floats, numbers: npt.NDArray[np.int64], faults: Faults) -> None:

@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairmark.stats.arrays import Ints
+
 DRAWS = 999
 """Deals behind a p-value, which is so at least 1 / 1000."""
 
 NEVER = 8.0
 """Standard deviations above what is expected that chance does not bring."""
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 def independence(

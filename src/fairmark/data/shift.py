@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import chdtrc
 
-from fairmark.data.audit import Ints, levels
+from fairmark.data.audit import levels
+from fairmark.stats.arrays import Ints
 
 CHANCE = 0.001
 """Of a finding among all comparisons where no part differs (Bonferroni)."""

@@ -14,6 +14,7 @@ from fairmark.data.labels import contents
 from fairmark.data.shift import shift
 from fairmark.errors import InputError
 from fairmark.params.split import Split
+from fairmark.stats.arrays import Floats, Ints
 
 PARTS = ("train", "valid", "test")
 
@@ -27,8 +28,6 @@ MIXED = -1
 """The label or group of rows that are drawn as one and do not share it."""
 
 Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 def parted(

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairmark.evaluate.summary_metrics import Rows, glance, taken
-from fairmark.stats.confusion import Floats
-from fairmark.stats.disparity import apart
+from fairmark.stats.arrays import Floats
+from fairmark.stats.disparity import disparity
 from fairmark.stats.intervals import clopper_pearson
-from fairmark.stats.metrics import portion
+from fairmark.stats.rates import rate_of
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _band(
     rows: Rows, score: Floats, threshold: float | Floats, coverage: float, reach: float, tail: float
 ) -> dict[str, Any]:
     sent = np.abs(score - threshold) < reach
-    whole = portion(rows.cells(sent.astype(np.int8)), "selection_rate")[0][0]
+    whole = rate_of(rows.cells(sent.astype(np.int8)), "selection_rate")[0][0]
     return {
         "coverage": coverage,
         "width": reach,
@@ -109,7 +109,7 @@ def _kept(rows: Rows, score: Floats, threshold: float | Floats) -> dict[str, Any
 
 def _sent(rows: Rows, sent: NDArray[np.bool_], attribute: str, tail: float) -> dict[str, Any]:
     cells = rows.cells(sent.astype(np.int8), attribute)
-    share, hits, size = portion(cells, "selection_rate")
+    share, hits, size = rate_of(cells, "selection_rate")
     low, high = clopper_pearson(hits, size, tail)
     return {
         group: {
@@ -123,7 +123,7 @@ def _sent(rows: Rows, sent: NDArray[np.bool_], attribute: str, tail: float) -> d
 
 
 def _gap(rows: Rows, sent: NDArray[np.bool_], attribute: str, tail: float) -> dict[str, Any] | None:
-    found = apart(rows.cells(sent.astype(np.int8), attribute), "selection_rate", tail)
+    found = disparity(rows.cells(sent.astype(np.int8), attribute), "selection_rate", tail)
     if isinstance(found, str):
         return None
     gap, names = found[1], rows.known[attribute]

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairmark.stats.arrays import Floats
 from fairmark.stats.auc import ranked
-from fairmark.stats.confusion import Floats, of_people
+from fairmark.stats.confusion import of_people
 from fairmark.stats.intervals import clopper_pearson
-from fairmark.stats.metrics import bin_scores
+from fairmark.stats.losses import bin_scores
 
 
 def roc(label: NDArray[np.integer], score: Floats, weight: Floats, points: int) -> pd.DataFrame:

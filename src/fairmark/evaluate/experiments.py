@@ -24,7 +24,7 @@ from fairmark.model.model import Model
 from fairmark.params.evaluate import Evaluate
 from fairmark.params.learn import Train
 from fairmark.params.policy import Policy
-from fairmark.stats.confusion import Floats
+from fairmark.stats.arrays import Floats
 
 REPLICATES = 100
 """Of the bootstrap in stressed measurements: the gate does not use it, and the report shows nothing of it."""

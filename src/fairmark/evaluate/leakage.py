@@ -16,9 +16,8 @@ from fairmark.data.dataset import Parts
 from fairmark.evaluate.slices import edges
 from fairmark.evaluate.summary_metrics import Rows, glance, taken
 from fairmark.model.encoder import Column
-from fairmark.model.sample import Labels
+from fairmark.stats.arrays import Floats, Labels
 from fairmark.stats.auc import roc_auc
-from fairmark.stats.confusion import Floats
 
 FINE_BINS = 50
 """Bins of a number whose power alone is measured: few enough to hold rows, enough to lose no power."""

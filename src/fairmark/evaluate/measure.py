@@ -14,10 +14,23 @@ from numpy.typing import NDArray
 
 from fairmark.errors import InputError
 from fairmark.judge.constant_answer import gains
-from fairmark.stats import auc, intervals, metrics
-from fairmark.stats.confusion import Cells, Floats, count_cells, kish, of_people
-from fairmark.stats.disparity import COMPARED, EQUALIZED_ODDS, Disparity, apart, equalized_odds
-from fairmark.stats.metrics import COUNTED, RATES, SCORED, counted, f1_of, portion
+from fairmark.stats import intervals, losses
+from fairmark.stats.arrays import Floats
+from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix, kish, of_people
+from fairmark.stats.disparity import Disparity, disparity, equalized_odds
+from fairmark.stats.measures import (
+    COMPARED,
+    COUNTED,
+    EQUALIZED_ODDS,
+    HEADLINE,
+    MEASURES,
+    ODDS,
+    SCORED,
+    Composite,
+    OfScores,
+    share,
+)
+from fairmark.stats.rates import rate_of, value_of, values_of
 from fairmark.stats.score_test import miettinen_nurminen
 
 Entry = dict[str, Any]
@@ -35,7 +48,7 @@ class Taken:
     replicates: int
     seed: int
     heft: Floats | None = None
-    """The weight of each row's person (`cells.of_people`), where people have several rows."""
+    """The weight of each row's person (`confusion.of_people`), where people have several rows."""
 
     def only(self, kept: NDArray[np.bool_]) -> "Taken":
         """Return the rows where this is true."""
@@ -66,14 +79,14 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
         0 or 1, 0..1, and 0 or 1, shape `[rows]`.
     weight
         Row weights > 0, shape `[rows]`, or None. With weights, rates are weighted and their bounds rest on
-        effective sizes (`metrics.portion`): close to their level, not exact.
+        effective sizes (`rates.rate_of`): close to their level, not exact.
     groups
         One text column for each protected attribute, rows as above.
     known
         Every group of every attribute; one without rows is measured as null, and says so.
     person
         Whose each row is, shape `[rows]`, or None when each is somebody else's. With several rows a person,
-        every bound is that of rows which hang together as far as they can (`cells.of_people`).
+        every bound is that of rows which hang together as far as they can (`confusion.of_people`).
     replicates, seed
         For the bootstrap standard errors of the disparities, and for the calibration error.
 
@@ -89,10 +102,10 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     codes = {name: _codes(groups[name], names, name) for name, names in known.items()}
     plain = bool((heavy == 1).all())
     cells = {
-        name: count_cells(label, decision, code, len(known[name]), None if plain else heavy, heft)
+        name: confusion_matrix(label, decision, code, len(known[name]), None if plain else heavy, heft)
         for name, code in codes.items()
     }
-    whole = count_cells(label, decision, np.zeros(len(label)), 1, None if plain else heavy, heft)
+    whole = confusion_matrix(label, decision, np.zeros(len(label)), 1, None if plain else heavy, heft)
     overall = _measures(whole, rows)
     return {
         "overall": overall | gains(overall, whole, rows.tail),
@@ -141,7 +154,7 @@ def _codes(column: pd.Series, known: Sequence[str], name: str) -> NDArray[np.int
     return codes
 
 
-def _group(cells: Cells, rows: Taken) -> Entry:
+def _group(cells: ConfusionMatrix, rows: Taken) -> Entry:
     named = cells.to_json()
     return {
         "rows": int(cells.count.sum()),
@@ -157,7 +170,7 @@ def _persons(person: NDArray[Any] | None, kept: NDArray[np.bool_]) -> dict[str, 
     return {"persons": count} if count < kept.sum() else {}
 
 
-def _measures(cells: Cells, rows: Taken) -> dict[str, Entry]:
+def _measures(cells: ConfusionMatrix, rows: Taken) -> dict[str, Entry]:
     return {name: _counted(cells, name, rows.tail) for name in COUNTED} | {
         name: scored(rows, name) for name in SCORED
     }
@@ -171,37 +184,37 @@ def _nothing(why: str) -> Entry:
     return {"value": None, "low": None, "high": None, "why": why}
 
 
-def _counted(cells: Cells, name: str, tail: float) -> Entry:
+def _counted(cells: ConfusionMatrix, name: str, tail: float) -> Entry:
     """Measure the decisions of one group: shares by Clopper-Pearson, the balance by score."""
-    value = float(counted(cells, name)[0])
-    if name == "balanced_accuracy":
-        (_, hits, rows), (_, hits2, rows2) = portion(cells, "recall"), portion(cells, "false_positive_rate")
-        if not (rows[0] > 0 and rows2[0] > 0):
-            return _nothing("no row has the " + ("negative label" if rows[0] > 0 else "positive label"))
-        low, high = miettinen_nurminen(hits[0], rows[0], hits2[0], rows2[0], tail)
+    value, formula = float(value_of(cells, name)[0]), MEASURES[name].formula
+    shares = formula.shares if isinstance(formula, Composite) else (name,)
+    counts = [rate_of(cells, each)[1:] for each in shares]
+    for each, (_, rows) in zip(shares, counts, strict=True):
+        if not rows[0] > 0:
+            return _nothing(share(each).empty)
+    hits, rows = counts[0]
+    if len(shares) > 1:
+        low, high = miettinen_nurminen(hits[0], rows[0], counts[1][0][0], counts[1][1][0], tail)
         return _entry(value, float(1 + low) / 2, float(1 + high) / 2)
-    part = "jaccard" if name == "f1" else name
-    _, hits, rows = portion(cells, part)
-    if not rows[0] > 0:
-        return _nothing(RATES[part].empty)
-    low, high = intervals.clopper_pearson(hits[0], rows[0], tail)
-    ends = (f1_of(low), f1_of(high)) if name == "f1" else (low, high)
-    return _entry(value, float(ends[0]), float(ends[1]))
+    ends = [float(end) for end in intervals.clopper_pearson(hits[0], rows[0], tail)]
+    if isinstance(formula, Composite) and formula.read is not None:
+        ends = [formula.read(end) for end in ends]
+    return _entry(value, *ends)
 
 
 def scored(rows: Taken, name: str) -> Entry:
     """Measure the scores of some rows."""
     if not len(rows.label):
         return _nothing("no rows")
-    if name == "calibration_error":
+    formula = MEASURES[name].formula
+    if not isinstance(formula, OfScores):
         return _calibration(rows)
-    if name in metrics.WORST_LOSS:
-        loss = metrics.mean_loss(metrics.row_losses(rows.label, rows.score, name), rows.weight, rows.heft)
-        stored = _stored(loss) | {"skew": loss.skew, "smaller": min(_classes(rows))}
-        return _bounded(stored, intervals.loss(stored, metrics.WORST_LOSS[name], rows.tail))
-    area = (auc.pr_auc if name == "pr_auc" else auc.roc_auc)(rows.label, rows.score, rows.weight, rows.heft)
-    if area is None or rows.label.min() == rows.label.max():
+    area = formula.estimate(rows.label, rows.score, rows.weight, rows.heft)
+    if area is None or (formula.both and rows.label.min() == rows.label.max()):
         return _nothing(f"no row has the {'negative' if rows.label[0] else 'positive'} label")
+    if not formula.both:
+        stored = _stored(area) | {"skew": area.skew, "smaller": min(_classes(rows))}
+        return _bounded(stored, intervals.loss(stored, MEASURES[name].most, rows.tail))
     if name == "pr_auc":
         stored = _stored(area) | {"without_self": area.without_self}
         return _bounded(stored, intervals.pr_auc(stored, rows.tail))
@@ -210,7 +223,7 @@ def scored(rows: Taken, name: str) -> Entry:
     return _bounded(stored, intervals.roc_auc(stored, rows.tail))
 
 
-def _stored(found: metrics.Estimate) -> dict[str, float]:
+def _stored(found: losses.Estimate) -> dict[str, float]:
     return {"value": found.value, "se": found.se, "df": found.df}
 
 
@@ -227,28 +240,27 @@ def _bounded(stored: dict[str, float], bounds: tuple[float, float]) -> Entry:
 
 
 def _calibration(rows: Taken) -> Entry:
-    found = metrics.bin_scores(rows.label, rows.score, rows.weight, rows.bins, rows.heft)
+    found = losses.bin_scores(rows.label, rows.score, rows.weight, rows.bins, rows.heft)
     gaps, spreads = found.gaps(), found.spreads()
-    reach = metrics.reach(spreads, rows.tail, rows.replicates, rows.seed)
+    reach = losses.reach(spreads, rows.tail, rows.replicates, rows.seed)
     value = found.error()
     return _entry(
         value, max(0.0, value - reach), min(1.0, value + reach), gaps=gaps.tolist(), spreads=spreads.tolist()
     )
 
 
-def _disparities(cells: Cells, names: list[str], rows: Taken, stream: int) -> dict[str, Entry]:
+def _disparities(cells: ConfusionMatrix, names: list[str], rows: Taken, stream: int) -> dict[str, Entry]:
     """Measure how far the groups of one attribute are apart; `se` is the bootstrap standard error."""
     drawn = intervals.draw(cells, rows.replicates, np.random.default_rng([rows.seed, stream]))
-    resampled = {name: intervals.rates(drawn, name) for name in COMPARED}
+    resampled = {name: values_of(drawn, name) for name in COMPARED}
     found: dict[str, Entry] = {}
     for name in COMPARED:
-        both = apart(cells, name, rows.tail)
+        both = disparity(cells, name, rows.tail)
         for k, kind in enumerate(("ratio", "difference")):
             one = both if isinstance(both, str) else both[k]
             found[f"{name}_{kind}"] = _apart(one, names, getattr(intervals, kind)(resampled[name]))
-    odds = ("true_positive_rate", "false_positive_rate")
-    worse = equalized_odds([apart(cells, name, rows.tail, claims=2) for name in odds])
-    gaps = np.fmax(*(intervals.difference(resampled[name]) for name in odds))
+    worse = equalized_odds([disparity(cells, name, rows.tail, claims=2) for name in ODDS])
+    gaps = np.fmax(*(intervals.difference(resampled[name]) for name in ODDS))
     return found | {EQUALIZED_ODDS: _apart(worse, names, gaps)}
 
 
@@ -268,9 +280,7 @@ def headline(
 
     `own` are the thresholds of groups that have one of their own.
     """
-    names = ("roc_auc", "pr_auc", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "log_loss",
-             "brier", "calibration_error")  # fmt: skip
-    overall = {name: found["overall"][name]["value"] for name in names}
+    overall = {name: found["overall"][name]["value"] for name in HEADLINE}
     fairness = {
         attribute: {name: entry["value"] for name, entry in entries.items()}
         for attribute, entries in found["disparities"].items()

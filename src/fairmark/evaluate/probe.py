@@ -19,9 +19,9 @@ from fairmark.evaluate.learning_curve import Fits
 from fairmark.evaluate.summary_metrics import Rows, glance_at
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Checks
+from fairmark.stats.arrays import Floats
 from fairmark.stats.auc import ranked
-from fairmark.stats.confusion import Floats
-from fairmark.stats.metrics import mean_loss
+from fairmark.stats.losses import mean_loss
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from fairmark.judge.limits import Compared
 from fairmark.judge.sample_size import Aim, shown
 from fairmark.judge.verdict import MET, MISSED, UNSURE, Outcome, Tails, own, planned, shared
 from fairmark.params.policy import Limit, Policy
-from fairmark.stats.confusion import Floats
-from fairmark.stats.metrics import SCORED
+from fairmark.stats.arrays import Floats
+from fairmark.stats.measures import QUANTITIES
 
 UNSEEN = 0.5
 """The tail of displayed bounds, of which nothing is shown here."""
@@ -58,7 +58,8 @@ def bare(rows: Rows, score: Floats, decision: Any, policy: Policy, bins: int) ->
     gates = [limit for limit in policy.required if limit.gate]
     asked = {limit.attribute: set[str]() for limit in gates}
     for limit in gates:
-        asked[limit.attribute] |= {limit.measure.removesuffix("_gain")} & set(SCORED)
+        if limit.measure in QUANTITIES and (measure := QUANTITIES[limit.measure].measure).scored:
+            asked[limit.attribute].add(measure.name)
     whole = Taken(rows.label, score, rows.weight, bins, UNSEEN, 2, 0, rows.heft)
     return {
         "data": {"rows": len(rows.label)},

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.model.encoder import Column
-from fairmark.stats.confusion import Cells, Floats, count_cells
+from fairmark.stats.arrays import Floats
+from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix
 from fairmark.stats.intervals import clopper_pearson
-from fairmark.stats.metrics import portion
+from fairmark.stats.rates import rate_of
 
 MISSING = "missing or unknown"
 
@@ -148,7 +149,7 @@ def looked_at(rows: Rows, decision: NDArray[np.integer], axes: Sequence[Axis], l
 def _cells(rows: Rows, decision: NDArray[np.integer], along: tuple[Axis, ...]) -> list[Slice]:
     sizes = tuple(len(axis.values) for axis in along)
     code = np.ravel_multi_index([axis.code for axis in along], sizes)
-    cells = count_cells(rows.label, decision, code, int(np.prod(sizes)), rows.weight, rows.heft)
+    cells = confusion_matrix(rows.label, decision, code, int(np.prod(sizes)), rows.weight, rows.heft)
     return [
         Slice(
             tuple(zip(along, map(int, np.unravel_index(at, sizes)), strict=True)),
@@ -182,7 +183,7 @@ def slices(
     facts = {"looked_at": len(found), "min_rows": least, "level": level, "tail": tail, "error": overall}
     if not found:
         return facts | {"worst": []}
-    cells = Cells(
+    cells = ConfusionMatrix(
         *(np.stack(part) for part in zip(*((s.count, s.weight, s.square) for s in found), strict=True))
     )
     error, low = _errors(cells, tail)
@@ -202,9 +203,9 @@ def slices(
     }
 
 
-def _errors(cells: Cells, tail: float) -> tuple[Floats, Floats]:
+def _errors(cells: ConfusionMatrix, tail: float) -> tuple[Floats, Floats]:
     """Return the error rate of each group of cells and its lower bound, [groups] each; 0 without weight."""
-    _, right, size = portion(cells, "accuracy")
+    _, right, size = rate_of(cells, "accuracy")
     wrong = size - right
     return wrong / np.maximum(size, 1e-300), clopper_pearson(wrong, size, tail)[0]
 

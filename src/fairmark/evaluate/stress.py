@@ -23,7 +23,7 @@ from fairmark.data.dataset import Parts
 from fairmark.evaluate.summary_metrics import Rows, glance
 from fairmark.model.model import Model, probability
 from fairmark.params.evaluate import Checks
-from fairmark.stats.confusion import Floats
+from fairmark.stats.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from fairmark.data.dataset import Parts
 from fairmark.model.model import Model
+from fairmark.stats.arrays import Floats
 from fairmark.stats.auc import roc_auc
-from fairmark.stats.confusion import Cells, Floats, count_cells, of_people
-from fairmark.stats.metrics import counted
+from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix, of_people
+from fairmark.stats.rates import value_of
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,12 @@ class Rows:
             self.table.iloc[rows], self.label[rows], self.weight[rows], self.groups.iloc[rows], self.known
         )
 
-    def cells(self, decision: NDArray[np.integer], attribute: str | None = None) -> Cells:
+    def cells(self, decision: NDArray[np.integer], attribute: str | None = None) -> ConfusionMatrix:
         """Return the cells [groups, 2, 2] of each group of an attribute, or of all rows together."""
         names = self.known[attribute] if attribute is not None else ["all"]
         code = self.codes(attribute) if attribute is not None else np.zeros(len(self.label), dtype=np.intp)
         weight = None if (self.weight == 1).all() else self.weight
-        return count_cells(self.label, decision, code, len(names), weight, self.heft)
+        return confusion_matrix(self.label, decision, code, len(names), weight, self.heft)
 
     @property
     def person(self) -> NDArray[Any] | None:
@@ -91,10 +92,10 @@ def glance(rows: Rows, score: Floats, threshold: float | Floats) -> dict[str, An
     return {
         "rows": len(rows.label),
         "roc_auc": None if auc is None else auc.value,
-        "accuracy": _plain(counted(total, "accuracy")[0]),
-        "selection_rate": _plain(counted(total, "selection_rate")[0]),
+        "accuracy": _plain(value_of(total, "accuracy")[0]),
+        "selection_rate": _plain(value_of(total, "selection_rate")[0]),
         "selection_rate_ratio": {
-            attribute: evenness(counted(rows.cells(decision, attribute), "selection_rate"))
+            attribute: evenness(value_of(rows.cells(decision, attribute), "selection_rate"))
             for attribute in rows.known
         },
     }

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from fairmark.explain.dependence import plain, spoken
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.model.model import Model
-
-Floats = NDArray[np.float64]
+from fairmark.stats.arrays import Floats
 
 MOST_REASONS = 4
 """12 CFR 1002.9, supplement I, comment 9(b)(2)-1: more than four reasons are not likely to be helpful."""

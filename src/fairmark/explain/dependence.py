@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+from fairmark.stats.arrays import Floats
 
 MISSING = "missing"
 
@@ -45,7 +46,6 @@ def spoken(value: float | bool | str | None) -> str:
 # ------------------------------------------------------------------ dependence
 
 
-Floats = NDArray[np.float64]
 Score = Callable[[pd.DataFrame], Floats]
 
 LINES = 20

@@ -8,8 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.errors import InputError, StateError
-
-Floats = NDArray[np.float64]
+from fairmark.stats.arrays import Floats
 
 TOLERANCE = 1e-6
 """Largest allowed gap, in log-odds, between a row's margin and the sum of its contributions."""

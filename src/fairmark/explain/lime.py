@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from fairmark.model.model import Model
+from fairmark.stats.arrays import Floats
 
-Floats = NDArray[np.float64]
 Margin = Callable[[Floats], Floats]
 
 SAMPLES = 5000

@@ -8,12 +8,12 @@ would decide.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
-from fairmark.stats import intervals, metrics
+from fairmark.stats import intervals, losses
 from fairmark.stats.exact_test import Sample, lower, rejects
 from fairmark.stats.score_test import Kind
 
@@ -73,14 +73,14 @@ class Comparison(Protocol):
 
 @dataclass(frozen=True)
 class Share:
-    """A share of rows by Clopper and Pearson; with `f1`, a Jaccard index read as F1, which rises with it."""
+    """A share of rows by Clopper and Pearson; with `read`, a measure that rises with it, such as F1."""
 
     part: Part
-    f1: bool = False
+    read: Callable[[float], float] | None = None
 
     @property
     def value(self) -> float | None:
-        """Return the share, or F1."""
+        """Return the share, or what rises with it."""
         return self._read(self.part.share) if self.part.rows > 0 else None
 
     @property
@@ -101,7 +101,7 @@ class Share:
         return replace(self, part=self.part.grown(factors[0]))
 
     def _read(self, share: float) -> float:
-        return float(metrics.f1_of(share)) if self.f1 else share
+        return share if self.read is None else float(self.read(share))
 
 
 @dataclass(frozen=True)
@@ -276,7 +276,7 @@ class Scored:
     """A measure of scores, from its stored value, standard error and degrees of freedom.
 
     Its bounds (`intervals`) are not exact but close, and on the safe side where rows are few; for the
-    calibration error they are a quantile of the sum of its bins' errors (`metrics.reach`).
+    calibration error they are a quantile of the sum of its bins' errors (`losses.reach`).
     """
 
     name: str
@@ -305,10 +305,10 @@ class Scored:
     def _bounds(self, tail: float) -> tuple[float, float]:
         entry, value = self.entry, float(self.entry["value"])
         if self.name == "calibration_error":
-            reach = metrics.reach(entry["spreads"], tail, DRAWS, 0)
+            reach = losses.reach(entry["spreads"], tail, DRAWS, 0)
             return max(0.0, value - reach), min(1.0, value + reach)
-        if self.name in metrics.WORST_LOSS:
-            return intervals.loss(entry, metrics.WORST_LOSS[self.name], tail)
+        if self.name in losses.WORST_LOSS:
+            return intervals.loss(entry, losses.WORST_LOSS[self.name], tail)
         return (intervals.roc_auc if self.name == "roc_auc" else intervals.pr_auc)(entry, tail)
 
     def grown(self, factors: tuple[float, ...]) -> "Scored":

@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fairmark.judge.comparisons import Balance, Comparison, Part, Scored, Share
-from fairmark.params.policy import GAINS
 from fairmark.stats import intervals
-from fairmark.stats.confusion import Cells
-from fairmark.stats.metrics import RATES, portion
+from fairmark.stats.confusion import ConfusionMatrix
+from fairmark.stats.measures import GAINS, f1_of, share
+from fairmark.stats.rates import rate_of
 
 _SIGN = 0.9
 """Part of a tail that goes to the share of right ones among the rows decided otherwise; the rest to how many
@@ -136,7 +136,7 @@ class Beyond:
         return Beyond(self.measure.grown(factors), constant)
 
 
-def gain(name: str, entries: Mapping[str, Any], cells: Cells) -> tuple[Comparison, str]:
+def gain(name: str, entries: Mapping[str, Any], cells: ConfusionMatrix) -> tuple[Comparison, str]:
     """Return the comparison of a gain, such as `accuracy_gain`, and why it has no value where it has none.
 
     Parameters
@@ -153,12 +153,12 @@ def gain(name: str, entries: Mapping[str, Any], cells: Cells) -> tuple[Compariso
             return AccuracyGain(*sides), "no rows"
         case "balanced_accuracy":
             one, two = _part(cells, "recall"), _part(cells, "false_positive_rate")
-            return Beyond(Balance(one, two), 0.5), RATES[
+            return Beyond(Balance(one, two), 0.5), share(
                 "false_positive_rate" if one.rows else "recall"
-            ].empty
+            ).empty
         case "f1":
-            found = Beyond(Share(_part(cells, "jaccard"), f1=True), Share(base, f1=True))
-            return found, RATES["jaccard"].empty
+            found = Beyond(Share(_part(cells, "jaccard"), f1_of), Share(base, f1_of))
+            return found, share("jaccard").empty
         case measure:
             entry = entries[measure]
             tests = int(cells.count.sum())
@@ -173,13 +173,13 @@ _OTHERWISE = (
 """The share that differs from "no" and from "yes", and the share of it that is right."""
 
 
-def _part(cells: Cells, rate: str) -> Part:
-    value, _, rows = portion(cells, rate)
+def _part(cells: ConfusionMatrix, rate: str) -> Part:
+    value, _, rows = rate_of(cells, rate)
     held = rows[0] > 0
     return Part(None, float(value[0]) if held else 0.0, float(rows[0]), int(cells.count[0].sum()))
 
 
-def gains(entries: Mapping[str, Any], cells: Cells, tail: float) -> dict[str, dict[str, Any]]:
+def gains(entries: Mapping[str, Any], cells: ConfusionMatrix, tail: float) -> dict[str, dict[str, Any]]:
     """Return the entries `{"value", "low", "high"}` of every gain, for the measurements document."""
     found: dict[str, dict[str, Any]] = {}
     for name in GAINS:

@@ -7,24 +7,9 @@ from typing import Any
 from fairmark.judge.constant_answer import AccuracyGain
 from fairmark.judge.limits import Compared
 from fairmark.params.policy import Policy, Waiver
+from fairmark.stats.measures import QUANTITIES, spoken
 
 Numbers = tuple[float | None, float | None, float | None]
-
-SPOKEN: Mapping[str, str] = {
-    "roc_auc": "ROC AUC",
-    "pr_auc": "PR AUC",
-    "f1": "F1",
-    "brier": "Brier score",
-    "recall": "true positive rate",
-    "true_positive_rate_difference": "equal opportunity difference (true positive rate)",
-    "true_positive_rate_ratio": "equal opportunity ratio (true positive rate)",
-}
-"""What measures are called in a sentence, where it is not their name with spaces; see `spoken`."""
-
-
-def spoken(measure: str) -> str:
-    """Return what a measure is called in a sentence: words, not the name that params.yaml has for it."""
-    return SPOKEN.get(measure, measure.replace("_", " "))
 
 
 def sentences(
@@ -96,7 +81,7 @@ def _against(each: Compared, outcome: str, bound: float, opposite: float) -> str
 
 def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] | None) -> Iterator[str]:
     if outcome == "fail":
-        if each.limit.at_most is not None and each.limit.measure in ("roc_auc", "pr_auc"):
+        if each.limit.at_most is not None and _ranks(each.limit.measure):
             yield "Too good to be true: look for features that hold the label before anything else."
             return
         yield "Change the model (a longer search, more mitigation, other features) or, openly, the policy."
@@ -112,6 +97,12 @@ def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] 
             f"{rows:,} more test rows{f' of {group}' if group else ''}" for group, rows in more.items()
         )
         yield f"About {asked} would decide if these rates persist; get them, {waived}."
+
+
+def _ranks(name: str) -> bool:
+    """Return whether a measure says how well scores rank the labels: of scores, and higher is better."""
+    asked = QUANTITIES[name]
+    return asked.how == "value" and asked.measure.scored and asked.better == "higher"
 
 
 RARER = 0.2

@@ -22,15 +22,11 @@ from typing import Any
 from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Pooled, Ratio, Scored, Share
 from fairmark.judge.constant_answer import gain
 from fairmark.judge.measurements import gathered
-from fairmark.params.policy import GAINS, Limit
-from fairmark.stats.confusion import Cells
-from fairmark.stats.disparity import COMPARED, EQUALIZED_ODDS, MANY
-from fairmark.stats.metrics import COUNTED, RATES, SCORED, portion
-
-PLAIN = (*COUNTED, "true_positive_rate", *SCORED)
-APART = tuple(f"{rate}_{kind}" for rate in COMPARED for kind in ("ratio", "difference"))
-KNOWN = (*PLAIN, *GAINS, *APART, EQUALIZED_ODDS)
-"""Every measure that a limit may name."""
+from fairmark.params.policy import Limit
+from fairmark.stats.confusion import ConfusionMatrix
+from fairmark.stats.disparity import MANY
+from fairmark.stats.measures import QUANTITIES, Composite, Larger, share
+from fairmark.stats.rates import rate_of
 
 
 @dataclass(frozen=True)
@@ -74,19 +70,20 @@ class Compared:
 
 def nonsense(limit: Limit, attributes: Mapping[str, Any]) -> str | None:
     """Return why a limit can't be judged on these attributes, or None if it can."""
-    if limit.measure not in KNOWN:
-        return f"measure must be one of {', '.join(KNOWN)}, got {limit.measure!r}"
+    asked = QUANTITIES.get(limit.measure)
+    if asked is None:
+        return f"measure must be one of {', '.join(QUANTITIES)}, got {limit.measure!r}"
     if limit.attribute is not None and limit.attribute not in attributes:
         return f"attribute must be one that was measured, {sorted(attributes)}, got {limit.attribute!r}"
-    if limit.measure in GAINS and limit.attribute is not None:
+    if asked.how == "gain" and limit.attribute is not None:
         return f"attribute must be null for {limit.measure}, got {limit.attribute!r}"
-    if limit.measure in (*PLAIN, *GAINS):
+    if not asked.over_groups:
         return None
     if limit.attribute is None:
         return f"attribute must be named for {limit.measure}, got null"
-    if limit.measure.endswith("_ratio") and limit.at_least is None:
+    if asked.how == "ratio" and limit.at_least is None:
         return f"at_least must be set for {limit.measure} (lowest / highest, 1 = parity), got at_most"
-    if limit.measure.endswith("_difference") and limit.at_most is None:
+    if asked.how == "difference" and limit.at_most is None:
         return f"at_most must be set for {limit.measure} (highest - lowest, 0 = parity), got at_least"
     return None
 
@@ -103,10 +100,10 @@ def compared(limit: Limit, document: Mapping[str, Any]) -> list[Compared]:
 
 def _compared(limit: Limit, document: Mapping[str, Any]) -> list[Compared]:
     if limit.attribute is None:
-        found = _plain(limit.measure, None, document["overall"], Cells.from_json(document["cells"]))
+        found = _plain(limit.measure, None, document["overall"], ConfusionMatrix.from_json(document["cells"]))
         return [Compared(limit, (), (int(document["data"]["rows"]),), *found, limit.measure)]
     entries = document["groups"][limit.attribute]
-    if limit.measure in PLAIN:
+    if not QUANTITIES[limit.measure].over_groups:
         return [
             Compared(
                 limit, (group,), (entry["rows"],), *_plain(limit.measure, group, *_read(entry)), limit.measure
@@ -116,35 +113,39 @@ def _compared(limit: Limit, document: Mapping[str, Any]) -> list[Compared]:
     return [*_pairs(limit, entries)]
 
 
-def _read(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Cells]:
-    return entry["measures"], Cells.from_json(entry["cells"])
+def _read(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], ConfusionMatrix]:
+    return entry["measures"], ConfusionMatrix.from_json(entry["cells"])
 
 
-def _plain(name: str, group: str | None, entries: Mapping[str, Any], cells: Cells) -> tuple[Comparison, str]:
-    if name in GAINS:
+def _plain(
+    name: str, group: str | None, entries: Mapping[str, Any], cells: ConfusionMatrix
+) -> tuple[Comparison, str]:
+    asked = QUANTITIES[name]
+    if asked.how == "gain":
         return gain(name, entries, cells)
-    tests = int(cells.count.sum())
-    if name in SCORED:
+    formula, tests = asked.measure.formula, int(cells.count.sum())
+    if asked.measure.scored:
         entry = entries[name]
         return Scored(name, entry, Part(group, 0.0, float(tests), tests)), str(entry.get("why", ""))
-    if name == "balanced_accuracy":
-        one, two = (_part(cells, rate, 0, group) for rate in ("recall", "false_positive_rate"))
-        return Balance(one, two), RATES["false_positive_rate" if one.rows else "recall"].empty
-    rate = "jaccard" if name == "f1" else name
-    return Share(_part(cells, rate, 0, group), f1=name == "f1"), RATES[rate].empty
+    if not isinstance(formula, Composite):
+        return Share(_part(cells, name, 0, group)), share(name).empty
+    parts = [_part(cells, each, 0, group) for each in formula.shares]
+    if formula.read is not None:
+        return Share(parts[0], formula.read), share(formula.shares[0]).empty
+    without = formula.shares[1 if parts[0].rows else 0]
+    return Balance(*parts), share(without).empty
 
 
-def _part(cells: Cells, rate: str, at: int, group: str | None) -> Part:
-    value, _, rows = portion(cells, rate)
+def _part(cells: ConfusionMatrix, rate: str, at: int, group: str | None) -> Part:
+    value, _, rows = rate_of(cells, rate)
     held = rows[at] > 0
     return Part(group, float(value[at]) if held else 0.0, float(rows[at]), int(cells.count[at].sum()))
 
 
 def _pairs(limit: Limit, entries: Mapping[str, Any]) -> Iterator[Compared]:
-    cells, names = gathered(entries), list(entries)
-    rate, _, kind = limit.measure.rpartition("_")
-    rates = ("true_positive_rate", "false_positive_rate") if limit.measure == EQUALIZED_ODDS else (rate,)
-    for each in rates:
+    cells, names, asked = gathered(entries), list(entries), QUANTITIES[limit.measure]
+    formula, kind = asked.measure.formula, asked.how
+    for each in formula.rates if isinstance(formula, Larger) else (asked.measure.name,):
         parts = [_part(cells, each, k, name) for k, name in enumerate(names)]
         bounds = 4 / (len(parts) - 1) if len(parts) > MANY else 1.0
         for one, two in combinations(parts, 2):
@@ -162,5 +163,5 @@ def _pairs(limit: Limit, entries: Mapping[str, Any]) -> Iterator[Compared]:
 def _why(parts: tuple[Part, ...], rate: str) -> str:
     empty = [str(part.group) for part in parts if part.rows < 1]
     if empty:
-        return f"{RATES[rate].empty} in {' and '.join(empty)}"
+        return f"{share(rate).empty} in {' and '.join(empty)}"
     return "the rate is 0 in both groups"

@@ -6,7 +6,7 @@ other thresholds or other groups than the ones expected.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,21 +15,13 @@ import numpy as np
 from fairmark.files import steady
 from fairmark.judge import findings
 from fairmark.judge.constant_answer import gain
-from fairmark.params.policy import GAINS
-from fairmark.stats.confusion import Cells
-from fairmark.stats.disparity import COMPARED, EQUALIZED_ODDS
-from fairmark.stats.metrics import COUNTED, SCORED, WORST_LOSS, counted, portion
+from fairmark.stats.confusion import ConfusionMatrix
+from fairmark.stats.losses import WORST_LOSS
+from fairmark.stats.measures import COMPARED, COUNTED, EQUALIZED_ODDS, GAINS, MEASURES, SCORED, OfScores
+from fairmark.stats.rates import rate_of, value_of
 
 CLOSE = 1e-6
 """Values are written with ten digits; what is further off was not computed from the cells beside it."""
-
-STORED = {
-    "roc_auc": ("positives", "negatives"),
-    "pr_auc": ("without_self",),
-    "brier": ("skew", "smaller"),
-    "log_loss": ("skew", "smaller"),
-}
-"""What the bounds of a measure of scores need beside its value, standard error and degrees of freedom."""
 
 HEX = frozenset("0123456789abcdef")
 
@@ -112,7 +104,7 @@ def _told(thresholds: Mapping[str, Any] | None) -> str:
 
 
 def _whole(document: Mapping[str, Any]) -> Iterator[str]:
-    cells, data = Cells.from_json(document["cells"]), document["data"]
+    cells, data = ConfusionMatrix.from_json(document["cells"]), document["data"]
     yield from _totals(cells, data, "measurements.data")
     if cells.weighted != data["weighted"]:
         yield f"measurements.data.weighted: must agree with the cells, got {data['weighted']!r}"
@@ -124,7 +116,7 @@ def _whole(document: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _totals(cells: Cells, stated: Mapping[str, Any], where: str) -> Iterator[str]:
+def _totals(cells: ConfusionMatrix, stated: Mapping[str, Any], where: str) -> Iterator[str]:
     for name, total in (("rows", cells.count.sum()), ("positives", cells.count[:, 1].sum())):
         if isinstance(stated[name], bool) or stated[name] != total:
             yield f"{where}.{name}: must be the sum of its cells {total}, got {stated[name]!r}"
@@ -136,7 +128,7 @@ def _parts(document: Mapping[str, Any], expected: Expected) -> Iterator[str]:
         yield f"measurements.disparities: must speak of {sorted(groups)}, got {sorted(disparities)}"
     if expected.groups is not None:
         yield from _known(groups, expected.groups)
-    whole = Cells.from_json(document["cells"])
+    whole = ConfusionMatrix.from_json(document["cells"])
     for attribute, entries in groups.items():
         where = f"measurements.groups.{attribute}"
         cells = gathered(entries)
@@ -149,7 +141,7 @@ def _parts(document: Mapping[str, Any], expected: Expected) -> Iterator[str]:
         yield from _disparities(cells, list(entries), disparities.get(attribute, {}), spot)
 
 
-def gathered(entries: Mapping[str, Any]) -> Cells:
+def gathered(entries: Mapping[str, Any]) -> ConfusionMatrix:
     """Return the cells of the groups of one attribute, in the document's order.
 
     Raises
@@ -157,13 +149,13 @@ def gathered(entries: Mapping[str, Any]) -> Cells:
     ValueError, KeyError
         When there is no group, or one has no cells.
     """
-    each = [Cells.from_json(entry["cells"]) for entry in entries.values()]
+    each = [ConfusionMatrix.from_json(entry["cells"]) for entry in entries.values()]
     if not each:
         raise ValueError("an attribute without groups")
     count, weight, square = (
         np.concatenate([getattr(cells, name) for cells in each]) for name in ("count", "weight", "square")
     )
-    return Cells(count, weight, square)
+    return ConfusionMatrix(count, weight, square)
 
 
 def _known(groups: Mapping[str, Any], expected: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -173,15 +165,22 @@ def _known(groups: Mapping[str, Any], expected: Mapping[str, Sequence[str]]) -> 
             yield f"measurements.groups.{attribute}: must be the groups {sorted(names)}, got {found}"
 
 
-def _measures(cells: Cells, entries: Mapping[str, Any], where: str) -> Iterator[str]:
-    for name in COUNTED:
-        computed = float(counted(cells, name)[0])
+def _measures(cells: ConfusionMatrix, entries: Mapping[str, Any], where: str) -> Iterator[str]:
+    for name in _asked(COUNTED, entries):
+        computed = float(value_of(cells, name)[0])
         yield from _entry(entries.get(name), None if math.isnan(computed) else computed, f"{where}.{name}")
     named = cells.to_json()
     both = named["tp"] + named["fn"] > 0 and named["fp"] + named["tn"] > 0
     for name in SCORED:
         there = both if name in ("roc_auc", "pr_auc") else cells.count.sum() > 0
         yield from _scored(entries.get(name), name, bool(there), f"{where}.{name}")
+
+
+def _asked(names: Iterable[str], entries: Mapping[str, Any], ending: str = "") -> Iterator[str]:
+    """Yield the measures that must be there, and those that joined later and are."""
+    for name in names:
+        if MEASURES[name].required or f"{name}{ending}" in entries:
+            yield name
 
 
 def _entry(entry: Any, computed: float | None, where: str, *, exactly: bool = True) -> Iterator[str]:
@@ -213,15 +212,18 @@ def _scored(entry: Any, name: str, there: bool, where: str) -> Iterator[str]:
         if len(gaps) != len(spreads) or min(spreads) < 0 or abs(sum(map(abs, gaps)) - entry["value"]) > CLOSE:
             yield f"{where}: must be the sum of its bins' gaps, got {entry['value']}"
         return
-    for needed in ("se", "df", *STORED[name]):
+    formula = MEASURES[name].formula
+    for needed in ("se", "df", *(formula.stored if isinstance(formula, OfScores) else ())):
         if not _is_number(entry[needed]) or (entry[needed] < 0 and needed != "skew"):
             yield f"{where}.{needed}: must be a number >= 0, got {entry[needed]!r}"
 
 
-def _disparities(cells: Cells, names: Sequence[str], entries: Mapping[str, Any], where: str) -> Iterator[str]:
+def _disparities(
+    cells: ConfusionMatrix, names: Sequence[str], entries: Mapping[str, Any], where: str
+) -> Iterator[str]:
     gaps = {}
-    for name in COMPARED:
-        value, _, rows = portion(cells, name)
+    for name in _asked(COMPARED, entries, "_ratio"):
+        value, _, rows = rate_of(cells, name)
         held = value[rows > 0]
         least, most = (held.min(), held.max()) if len(held) > 1 else (math.nan, math.nan)
         gaps[name] = None if math.isnan(least) else float(most - least)
@@ -246,7 +248,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _close(one: Cells, two: Cells) -> bool:
+def _close(one: ConfusionMatrix, two: ConfusionMatrix) -> bool:
     same = np.array_equal(one.count, two.count)
     return same and all(
         np.allclose(getattr(one, name), getattr(two, name), rtol=CLOSE, atol=CLOSE)

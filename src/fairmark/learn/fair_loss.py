@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fairmark.model.encoder import Floats
 from fairmark.model.sample import Sample
+from fairmark.stats.arrays import Floats
 
 SLOPE = 2.0
 LOG_2 = float(np.log(2))

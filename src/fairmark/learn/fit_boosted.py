@@ -8,9 +8,10 @@ import numpy as np
 
 from fairmark.errors import InputError
 from fairmark.learn.fair_loss import Lagrangian, even_odds
-from fairmark.model.encoder import Column, Floats
+from fairmark.model.encoder import Column
 from fairmark.model.sample import Sample
 from fairmark.params.learn import Train
+from fairmark.stats.arrays import Floats
 
 if TYPE_CHECKING:
     import lightgbm as lgb

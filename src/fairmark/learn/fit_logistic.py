@@ -9,9 +9,10 @@ import numpy as np
 
 from fairmark.errors import InputError
 from fairmark.learn.mitigation import relabel
-from fairmark.model.encoder import Column, Floats
+from fairmark.model.encoder import Column
 from fairmark.model.sample import Sample
 from fairmark.params.learn import Train
+from fairmark.stats.arrays import Floats
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

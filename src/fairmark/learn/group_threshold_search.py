@@ -23,11 +23,12 @@ import pandas as pd
 from fairmark.data.groups import is_unknown
 from fairmark.errors import ParamsError
 from fairmark.learn.policy_limits import Rows
-from fairmark.learn.rates import SINGLE, rate
 from fairmark.learn.threshold import Goal, cuts
-from fairmark.model.encoder import Floats
 from fairmark.params.learn import ByGroup
 from fairmark.params.policy import Limit, Policy
+from fairmark.stats.arrays import Floats
+from fairmark.stats.measures import COMPARED, ODDS, QUANTITIES, Larger, share
+from fairmark.stats.rates import values_of
 
 TRIED = 100_000
 """How many lowest rates, or combinations of them, are tried at most."""
@@ -224,10 +225,10 @@ def _least(rank: Places, start: Places, stop: Places) -> Places:
 DRAWN: Mapping[str, tuple[str, ...]] = {
     "demographic_parity": ("selection_rate",),
     "true_positive_rate_parity": ("true_positive_rate",),
-    "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+    "equalized_odds": ODDS,
 }
 """The rates that each constraint draws together."""
-RISING = ("selection_rate", "true_positive_rate", "false_positive_rate")
+RISING = tuple(name for name in COMPARED if share(name).rises)
 """Rates that can only rise as a threshold falls; limits on how far groups are apart in them are kept here."""
 
 
@@ -241,9 +242,9 @@ def reaches(by: ByGroup, policy: Policy, margin: float) -> dict[str, Reach]:
     """
     found: dict[str, Reach] = {}
     for limit in _gates(policy, by.attribute):
-        name, _, how = limit.measure.rpartition("_")
-        both = ("true_positive_rate", "false_positive_rate") if name == "equalized_odds" else (name,)
-        for each in both:
+        asked = QUANTITIES[limit.measure]
+        formula, how = asked.measure.formula, asked.how
+        for each in formula.rates if isinstance(formula, Larger) else (asked.measure.name,):
             known = found.get(each, Reach(margin))
             if each in RISING and how == "ratio" and limit.at_least is not None:
                 found[each] = replace(known, ratio=max(known.ratio or 0.0, limit.at_least))
@@ -346,8 +347,9 @@ def _candidates(
     )
     allowed = np.ones(len(cut), dtype=bool)
     for limit in _gates(policy, by.attribute):
-        if limit.measure in SINGLE:
-            value = rate(table, limit.measure)
+        asked = QUANTITIES[limit.measure]
+        if asked.how == "value" and asked.measure.counted:
+            value = values_of(table, limit.measure)
             slack = value - limit.at_least if limit.at_least is not None else (limit.at_most or 0.0) - value
             allowed &= np.nan_to_num(slack - margin, nan=-1.0) >= 0
-    return Candidates(cut, hit, false, {name: rate(table, name) for name in RISING}, allowed)
+    return Candidates(cut, hit, false, {name: values_of(table, name) for name in RISING}, allowed)

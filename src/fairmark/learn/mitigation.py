@@ -20,9 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.groups import crossed
-from fairmark.model.encoder import Floats
-from fairmark.model.sample import Labels
 from fairmark.params.learn import Step
+from fairmark.stats.arrays import Floats, Labels
 
 Table = Mapping[tuple[str, str], float]
 """A number for each event and group."""

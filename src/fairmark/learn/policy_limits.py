@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.learn.rates import RATES, SINGLE, cells, disparity, marks, rate
 from fairmark.learn.threshold import Admissible
-from fairmark.model.encoder import Floats
-from fairmark.model.sample import Labels
 from fairmark.params.policy import Limit, Policy
+from fairmark.stats.arrays import Floats, Labels, Mask
+from fairmark.stats.confusion import as_one_threshold, matrices_by_threshold
+from fairmark.stats.disparity import values_over_groups
+from fairmark.stats.measures import QUANTITIES, Measure, OfScores
+from fairmark.stats.rates import values_of
 
-RANKED = ("roc_auc", "pr_auc", "log_loss", "brier")
-"""Measures of the score alone, which no threshold moves."""
 WORST = -1.0
 """The slack of a limit that a model leaves undefined, such as a ratio when nobody is selected."""
 
@@ -68,7 +68,7 @@ class Limits:
 
     def _has_groups(self, limit: Limit) -> bool:
         """Return whether as many groups as a limit compares have enough rows here."""
-        needed = 1 if limit.measure in (*SINGLE, *RANKED) else 2
+        needed = 2 if QUANTITIES[limit.measure].over_groups else 1
         return limit.attribute is None or len(self._codes(limit.attribute)[1]) >= needed
 
     def values(self, score: Floats, threshold: float | Floats) -> dict[str, float | None]:
@@ -89,7 +89,7 @@ class Limits:
         self, score: Floats, threshold: float | Floats
     ) -> tuple[dict[str, float], dict[str, float | None]]:
         """Return `slacks` and `values`, each measure worked out once."""
-        at, each, overall = marks(score, threshold), dict[str, Floats](), dict[str, Floats]()
+        at, each, overall = as_one_threshold(score, threshold), dict[str, Floats](), dict[str, Floats]()
         for limit in self.known:
             if limit.attribute is not None:
                 each[limit.name] = self._value(limit, score, *at)
@@ -106,11 +106,11 @@ class Limits:
 
         None when there is no such limit.
         """
-        movable = [limit for limit in self.gates if limit.measure not in RANKED]
+        movable = [limit for limit in self.gates if not QUANTITIES[limit.measure].measure.scored]
         if not movable:
             return None
 
-        def keeps(cut: Floats) -> npt.NDArray[np.bool_]:
+        def keeps(cut: Floats) -> Mask:
             return np.asarray(
                 np.all(
                     [self._room(limit, self._value(limit, score, score, cut)) >= 0 for limit in movable],
@@ -127,15 +127,14 @@ class Limits:
 
     def _value(self, limit: Limit, score: Floats, marked: Floats, cut: Floats) -> Floats:
         code, names = self._codes(limit.attribute)
-        if limit.measure in RANKED:
-            each = [self._ranked(limit.measure, score, code == group) for group in range(len(names))]
+        asked = QUANTITIES[limit.measure]
+        if asked.measure.scored:
+            each = [self._scored(asked.measure, score, code == group) for group in range(len(names))]
             return np.full(len(cut), _worst(np.array(each), limit))
-        table = cells(marked, self.rows.label, self.rows.weight, code, len(names), cut)
-        return (
-            _worst(rate(table, limit.measure), limit)
-            if limit.measure in SINGLE
-            else disparity(table, limit.measure)
-        )
+        table = matrices_by_threshold(marked, self.rows.label, self.rows.weight, code, len(names), cut)
+        if asked.over_groups:
+            return values_over_groups(table, limit.measure)
+        return _worst(values_of(table, limit.measure), limit)
 
     def _codes(self, attribute: str | None) -> tuple[npt.NDArray[np.intp], Sequence[Any]]:
         """Return the number of each row's group, -1 for one that is too small, and the groups' names."""
@@ -146,29 +145,16 @@ class Limits:
         names = sorted(counts.index[counts >= self.policy.min_group_rows])
         return pd.Index(names, dtype=object).get_indexer(pd.Index(group.astype(object))), names
 
-    def _ranked(self, measure: str, score: Floats, chosen: npt.NDArray[np.bool_]) -> float:
-        from sklearn import metrics
-
+    def _scored(self, measure: Measure, score: Floats, chosen: Mask) -> float:
         label, weight = self.rows.label[chosen], self.rows.weight[chosen]
-        if len(np.unique(label)) < 2:
+        if len(np.unique(label)) < 2 or not isinstance(measure.formula, OfScores):
             return float("nan")
-        by = {
-            "roc_auc": metrics.roc_auc_score,
-            "pr_auc": metrics.average_precision_score,
-            "log_loss": metrics.log_loss,
-            "brier": metrics.brier_score_loss,
-        }
-        return float(by[measure](label, score[chosen], sample_weight=weight))
+        return measure.formula(label, score[chosen], weight)
 
 
 def _is_known(limit: Limit) -> bool:
-    name, _, how = limit.measure.rpartition("_")
-    if limit.measure in (*SINGLE, *RANKED):
-        return True
-    spread = (
-        name in RATES and how in {"ratio", "difference"}
-    ) or limit.measure == "equalized_odds_difference"
-    return spread and limit.attribute is not None
+    asked = QUANTITIES[limit.measure]
+    return asked.searched and (limit.attribute is not None or not asked.over_groups)
 
 
 def _worst(each: Floats, limit: Limit) -> Floats:

@@ -17,6 +17,7 @@ from fairmark.learn.space import Point, Space, suggest
 from fairmark.learn.trial import Ask, Mark, Outcome, bars, fairness
 from fairmark.params.learn import Chosen, Tune
 from fairmark.params.policy import Policy
+from fairmark.stats.measures import TILES
 
 if TYPE_CHECKING:
     import optuna
@@ -272,7 +273,7 @@ class Result:
         row |= {"quality": outcome.quality if measured else None}
         row |= {"fairness": trial.fairness(self.policy) if measured and self._has_fairness(trial) else None}
         row |= {"violation": outcome.violation if measured else None, "feasible": outcome.feasible}
-        row |= {name: outcome.overall.get(name) for name in ("roc_auc", "accuracy", "selection_rate")}
+        row |= {name: outcome.overall.get(name) for name in TILES}
         row |= {f"limit.{limit.name}": outcome.measures.get(limit.name) for limit in self.policy.limits}
         row |= {"threshold": outcome.threshold if measured else None, "rounds": outcome.rounds}
         return row | {

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fairmark.files import SIGNIFICANT_DIGITS
-from fairmark.model.encoder import Floats
-from fairmark.model.sample import Labels
+from fairmark.stats.arrays import Floats, Labels
+from fairmark.stats.rates import values_of
 
-Goal = Literal["accuracy", "balanced_accuracy", "f1"]
+Goal = str
+"""One of `measures.GOALS`."""
 Admissible = Callable[[Floats], npt.NDArray[np.bool_]]
 """Says of each cut, [k], whether it may be chosen."""
 
@@ -72,13 +72,12 @@ def cuts(score: Floats, label: Labels, weight: Floats) -> tuple[Floats, Floats, 
 
 
 def _goal(maximise: Goal, hit: Floats, false: Floats, label: Labels, weight: Floats) -> Floats:
+    """Return what each cut reaches of the goal, [k]; of rows of one label alone, what it does on these."""
     positive, negative = (float(weight[label == value].sum()) for value in (1, 0))
-    if maximise == "accuracy":
-        return np.asarray((hit + negative - false) / (positive + negative))
-    if maximise == "f1":
-        return np.asarray(2 * hit / np.maximum(positive + hit + false, 1e-300))
-    recall = hit / positive if positive else np.ones_like(hit)
-    return np.asarray((recall + ((negative - false) / negative if negative else 1.0)) / 2)
+    table = np.stack([negative - false, false, positive - hit, hit], axis=-1).reshape(-1, 2, 2)
+    if maximise == "balanced_accuracy" and not (positive and negative):
+        return (1 + values_of(table, "accuracy")) / 2  # the rate of the other label counts as 1
+    return np.nan_to_num(values_of(table, maximise))
 
 
 def _short(value: float) -> float:

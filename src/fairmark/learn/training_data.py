@@ -22,10 +22,11 @@ from fairmark.data.dataset import Parts
 from fairmark.data.split import position
 from fairmark.errors import InputError
 from fairmark.learn.policy_limits import Rows
-from fairmark.model.encoder import Encoder, Floats
+from fairmark.model.encoder import Encoder
 from fairmark.model.group_thresholds import Origin, origins
 from fairmark.model.sample import Sample
 from fairmark.params.learn import Train
+from fairmark.stats.arrays import Floats
 
 
 @dataclass(frozen=True)

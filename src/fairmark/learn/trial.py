@@ -21,12 +21,14 @@ from fairmark.data.dataset import read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import Fitted, Watch, decide, fitted
 from fairmark.learn.policy_limits import Limits, Rows
-from fairmark.learn.rates import cells, marks, rate
 from fairmark.learn.training_data import Held, Ready, ready
-from fairmark.model.encoder import Floats
 from fairmark.params.base import Section
 from fairmark.params.learn import Chosen, Pruning, Train
 from fairmark.params.policy import Policy
+from fairmark.stats.arrays import Floats
+from fairmark.stats.auc import roc_auc
+from fairmark.stats.confusion import as_one_threshold, matrices_by_threshold
+from fairmark.stats.rates import values_of
 
 
 class Mark(Section):
@@ -173,21 +175,24 @@ def attempt(setup: Setup, asked: str) -> str:
 
 def assess(made: Fitted, limits: Limits, base: Train) -> Outcome:
     """Return what a model comes to on the rows that it was held against."""
-    from sklearn.metrics import roc_auc_score
-
     rows, decision = made.held.rows, made.decision
     score, cut = decision.score(made.held.raw), decision.cut(rows.groups)
     slacks, measures = limits.measured(score, cut)
     quality, accuracy, selected = (
         _overall(rows, score, cut, name) for name in (base.threshold.maximise, "accuracy", "selection_rate")
     )
-    auc = float(roc_auc_score(rows.label, score, sample_weight=rows.weight))
+    auc = roc_auc(rows.label, score, rows.weight)
+    area = float("nan") if auc is None else auc.value
     return Outcome(
         failure=None,
         quality=quality,
         slacks=slacks,
         measures=measures,
-        overall={"roc_auc": auc, "accuracy": accuracy, "selection_rate": selected},
+        overall={
+            "roc_auc": area,
+            "accuracy": accuracy,
+            "selection_rate": selected,
+        },
         threshold=made.model.threshold,
         rounds=made.model.scorer.rounds,
         size_bytes=len(made.model.scorer.dumps().encode()),
@@ -225,9 +230,10 @@ def _watch(setup: Setup, ask: Ask, seen: list[Mark], given: tuple[Ready, Train, 
 
 
 def _overall(rows: Rows, score: Floats, cut: float | Floats, measure: str) -> float:
-    marked, bar = marks(score, cut)
+    marked, bar = as_one_threshold(score, cut)
     one = np.zeros(len(rows.label), dtype=np.intp)
-    return float(rate(cells(marked, rows.label, rows.weight, one, 1, bar), measure)[0, 0])
+    table = matrices_by_threshold(marked, rows.label, rows.weight, one, 1, bar)
+    return float(values_of(table, measure)[0, 0])
 
 
 def _nothing(failure: str | None = None, quality: float = 0.0, **known: Any) -> Outcome:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fairmark.model import lightgbm_text
-from fairmark.model.encoder import Column, Floats
+from fairmark.model.encoder import Column
+from fairmark.stats.arrays import Floats
 
 if TYPE_CHECKING:
     import lightgbm as lgb

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fairmark.errors import InputError
 from fairmark.params.base import Section, Text
 from fairmark.params.read import typed
+from fairmark.stats.arrays import Floats
 
-Floats = npt.NDArray[np.float64]
 Kind = Literal["numeric", "categorical", "ordinal", "boolean", "date"]
 NAMED: tuple[Kind, ...] = ("categorical", "ordinal")
 DAY = np.timedelta64(1, "D")

@@ -14,10 +14,10 @@ import pandas as pd
 from fairmark.data.reader import Reader
 from fairmark.errors import InputError
 from fairmark.files import read_json
-from fairmark.model.encoder import Floats
 from fairmark.model.model import Model
 from fairmark.params.prepare import Prepare
 from fairmark.params.read import read_yaml, typed
+from fairmark.stats.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fairmark.model import boosted_trees, scorecard
-from fairmark.model.encoder import Column, Floats
+from fairmark.model.encoder import Column
+from fairmark.stats.arrays import Floats
 
 
 class Scorer(Protocol):

@@ -14,10 +14,10 @@ from pydantic import Field, model_validator
 from fairmark.data.groups import crossed, cut, is_unknown, names
 from fairmark.data.schema import Kind
 from fairmark.errors import InputError
-from fairmark.model.encoder import Floats
 from fairmark.model.encoder import Kind as KindName
 from fairmark.params.base import Section, Text
 from fairmark.params.learn import ByGroup
+from fairmark.stats.arrays import Floats
 
 
 class Origin(Section):

@@ -12,12 +12,13 @@ from pydantic import Field
 
 from fairmark.errors import InputError
 from fairmark.files import read_json, sha256, write_json, write_text
-from fairmark.model.encoder import Encoder, Floats
+from fairmark.model.encoder import Encoder
 from fairmark.model.families import FAMILIES, Scorer
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.params.base import Section, Seed
 from fairmark.params.learn import Chosen
 from fairmark.params.read import typed
+from fairmark.stats.arrays import Floats
 
 FORMAT: Literal[1] = 1
 

@@ -6,9 +6,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from fairmark.model.encoder import Floats
-
-Labels = npt.NDArray[np.int8]
+from fairmark.stats.arrays import Floats, Labels
 
 
 @dataclass(frozen=True)

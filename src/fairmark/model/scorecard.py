@@ -8,9 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from fairmark.errors import InputError
-from fairmark.model.encoder import Column, Floats
+from fairmark.model.encoder import Column
 from fairmark.params.base import Section
 from fairmark.params.read import typed
+from fairmark.stats.arrays import Floats
 
 
 class Line(Section):

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fairmark.params.base import Count, Section, Seed, Text
+from fairmark.params.base import Count, Section, Seed, Text, one_of
+from fairmark.stats.measures import GOALS
 
 
 class FloatRange(Section):
@@ -92,7 +93,7 @@ class ByGroup(Section):
 class Threshold(Section):
     """How the decision threshold is chosen on validation rows."""
 
-    maximise: Literal["accuracy", "balanced_accuracy", "f1"]
+    maximise: Annotated[str, one_of(GOALS)]
     by: ByGroup | None
     """Thresholds of each group's own; only for an attribute that the policy lets the decision read."""
 

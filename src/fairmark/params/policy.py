@@ -6,25 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fairmark.params.base import Count, Section, Share, Text
-
-QUALITY = ("accuracy", "balanced_accuracy", "f1")
-"""Measures of decisions whose gain over the best constant answer is known."""
-RANKING = ("roc_auc", "pr_auc")
-"""Measures of scores whose gain is: no threshold moves them, so that alone they say nothing of decisions."""
-COUNTED = ("selection_rate", "base_rate", *QUALITY, "precision", "recall", "true_positive_rate",
-           "false_positive_rate")  # fmt: skip
-SCORED = (*RANKING, "log_loss", "brier", "calibration_error")
-GAINS = tuple(f"{name}_gain" for name in (*QUALITY, *RANKING))
-BETWEEN = tuple(
-    f"{rate}_{kind}"
-    for rate in ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
-    for kind in ("ratio", "difference")
-)
-MEASURES = (*COUNTED, *SCORED, *GAINS, *BETWEEN, "equalized_odds_difference")
-"""Every measure that a limit may name; a test holds it to what `judge` can judge."""
-RANGES = {"log_loss": (0.0, 34.54), **dict.fromkeys(GAINS, (-1.0, 1.0))}
-"""The least and the largest value of a measure that is not in 0..1."""
+from fairmark.params.base import Count, Section, Share, Text, one_of
+from fairmark.stats.measures import GAINED, GOALS, QUANTITIES
 
 
 class Limit(Section):
@@ -49,23 +32,23 @@ class Limit(Section):
         return self
 
     def _faults(self) -> Iterator[str]:
-        if self.measure not in MEASURES:
-            yield f"measure must be one of {', '.join(MEASURES)}, got {self.measure!r}"
+        asked = QUANTITIES.get(self.measure)
+        if asked is None:
+            yield f"measure must be one of {', '.join(QUANTITIES)}, got {self.measure!r}"
             return
         side, value = ("at_least", self.at_least) if self.at_most is None else ("at_most", self.at_most)
-        low, high = RANGES.get(self.measure, (0.0, 1.0))
+        low, high = asked.span
         if value is not None and not low <= value <= high:
             yield f"{side} must be in {low:g}..{high:g}, which {self.measure} can't leave, got {value:g}"
         elif self.gate and value == (low if side == "at_least" else high):
             yield f"{side} must be one that {self.measure} can miss, where it gates, got {value:g}"
-        between = self.measure in BETWEEN or self.measure == "equalized_odds_difference"
-        if self.measure in GAINS and self.attribute is not None:
+        if asked.how == "gain" and self.attribute is not None:
             yield f"attribute must be null for {self.measure}, got {self.attribute!r}"
-        if between and self.attribute is None:
+        if asked.over_groups and self.attribute is None:
             yield f"attribute must be named for {self.measure}, got null"
-        if between and self.measure.endswith("_ratio") and self.at_least is None:
+        if asked.how == "ratio" and self.at_least is None:
             yield f"at_least must be set for {self.measure} (lowest / highest, 1 = parity), got at_most"
-        if between and self.measure.endswith("_difference") and self.at_most is None:
+        if asked.how == "difference" and self.at_most is None:
             yield f"at_most must be set for {self.measure} (highest - lowest, 0 = parity), got at_least"
 
 
@@ -92,7 +75,7 @@ class ConstantAnswer(Section):
     Without it a policy can be met by not deciding: whoever selects all or nobody selects every group alike.
     """
 
-    measures: list[Literal["accuracy", "balanced_accuracy", "f1", "roc_auc", "pr_auc"]]
+    measures: list[Annotated[str, one_of(GAINED)]]
     """In which measures the gain over the best constant answer must be shown, each by its own bound."""
     at_least: Annotated[float, Field(ge=0, lt=1)]
     """The gain that must be shown."""
@@ -101,9 +84,9 @@ class ConstantAnswer(Section):
 
     @model_validator(mode="after")
     def _of_decisions(self) -> Self:
-        if self.not_required is None and not set(self.measures) & set(QUALITY):
+        if self.not_required is None and not set(self.measures) & set(GOALS):
             raise ValueError(
-                f"measures must hold one of decisions, {', '.join(QUALITY)}, because scores say nothing of "
+                f"measures must hold one of decisions, {', '.join(GOALS)}, because scores say nothing of "
                 f"who is selected, got {self.measures} (or say in `not_required` why)"
             )
         return self

@@ -8,13 +8,9 @@ from markupsafe import Markup
 from fairmark.report.charts.strips import axis, unit, whisker
 from fairmark.report.charts.svg import Scale, tag
 from fairmark.report.inputs import Facts
-from fairmark.report.labels import HEADLINE, NUMBER, OPEN_ENDED, STRIP, Column, Table, count, measured, title
-
-SHOWN = ("selection_rate", "recall", "false_positive_rate", "accuracy")
-"""Rates by group that get strips of their own."""
-
-APART = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
-"""Rates whose gaps between groups are measured."""
+from fairmark.report.labels import NUMBER, STRIP, Column, Table, count, measured
+from fairmark.stats.measures import COMPARED, EQUALIZED_ODDS, MEASURED, MEASURES, STRIPS
+from fairmark.stats.measures import label as title
 
 FEW = "few rows"
 
@@ -26,10 +22,10 @@ def overall(facts: Facts) -> Table:
     rows = [
         (
             title(name),
-            _strip(scale, found[name]) if name not in OPEN_ENDED else Markup(),
+            _strip(scale, found[name]) if MEASURES[name].most <= 1 else Markup(),
             _value(facts, found[name]),
         )
-        for name in HEADLINE
+        for name in MEASURED
         if name in found
     ]
     columns = [Column("Measure"), Column("From 0 to 1", STRIP), Column("Value (interval)", NUMBER)]
@@ -38,15 +34,15 @@ def overall(facts: Facts) -> Table:
 
 
 def strips(facts: Facts, attribute: str) -> list[Table]:
-    """Return a table of strips for each of the `SHOWN` rates, a mark standing for all test rows."""
+    """Return a table of strips for each of the `STRIPS` rates, a mark standing for all test rows."""
     groups = facts.measurements["groups"][attribute]
-    return [_rate(facts, attribute, name, groups) for name in SHOWN]
+    return [_rate(facts, attribute, name, groups) for name in STRIPS]
 
 
 def everything(facts: Facts, attribute: str) -> Table:
     """Return every measure of every group of an attribute, one row for each measure."""
     groups = facts.measurements["groups"][attribute]
-    names = [name for name in HEADLINE if any(name in entry["measures"] for entry in groups.values())]
+    names = [name for name in MEASURED if any(name in entry["measures"] for entry in groups.values())]
     columns = [Column("Measure"), *(Column(group, NUMBER) for group in groups)]
     rows: list[Sequence[str]] = [
         ("Test rows", *(count(entry["rows"]) for entry in groups.values())),
@@ -69,8 +65,10 @@ def disparities(facts: Facts, attribute: str) -> Table:
         Column("Difference (interval)", NUMBER),
         Column("Lowest, highest"),
     ]
-    rows = [_gap(facts, rate, found.get(f"{rate}_ratio"), found.get(f"{rate}_difference")) for rate in APART]
-    rows.append(_gap(facts, "equalized_odds", None, found.get("equalized_odds_difference")))
+    rows = [
+        _gap(facts, rate, found.get(f"{rate}_ratio"), found.get(f"{rate}_difference")) for rate in COMPARED
+    ]
+    rows.append(_gap(facts, "equalized_odds", None, found.get(EQUALIZED_ODDS)))
     return Table(f"Gaps by {attribute}", columns, rows, ("", axis(unit(0, 1)), "", "", ""))
 
 

@@ -1,7 +1,4 @@
-"""Names and meanings of measures, and numbers as a reader sees them.
-
-What a page is made of: tables and pictures.
-"""
+"""Numbers and measurements as a reader sees them, and what a page is made of: tables and pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,76 +9,6 @@ if TYPE_CHECKING:  # who checks a release reads labels too, without what makes p
 
 MINUS = "\N{MINUS SIGN}"
 NOT_MEASURED = "not measured"
-
-MEASURES: Mapping[str, tuple[str, str]] = {
-    "roc_auc": (
-        "ROC AUC",
-        "chance that a random positive row scores above a random negative one; 0.5 is guessing",
-    ),
-    "pr_auc": ("PR AUC", "mean precision over all recalls; guessing gives the base rate"),
-    "accuracy": ("Accuracy", "share of rows decided as they are labelled"),
-    "balanced_accuracy": ("Balanced accuracy", "mean of the true positive and true negative rates"),
-    "precision": ("Precision", "share of positive decisions that are right"),
-    "recall": ("True positive rate", "share of the positive rows that are decided positive (recall)"),
-    "true_positive_rate": (
-        "True positive rate",
-        "share of the positive rows that are decided positive (recall)",
-    ),
-    "false_positive_rate": ("False positive rate", "share of the negative rows that are decided positive"),
-    "selection_rate": ("Selection rate", "share of rows decided positive"),
-    "base_rate": ("Base rate", "share of rows labelled positive"),
-    "f1": ("F1", "harmonic mean of precision and recall"),
-    "log_loss": ("Log loss", "surprise of the labels under the scores, in nats; 0 is perfect"),
-    "brier": ("Brier score", "mean squared error of the scores; 0 is perfect"),
-    "calibration_error": ("Calibration error", "mean gap between scores and observed shares; 0 is perfect"),
-    "equalized_odds_difference": (
-        "Equalized odds difference",
-        "larger of the gaps in true and in false positive rate; 0 is parity",
-    ),
-}
-"""What each measure is called, and what it says."""
-
-HEADLINE = (
-    "roc_auc",
-    "pr_auc",
-    "accuracy",
-    "balanced_accuracy",
-    "precision",
-    "recall",
-    "false_positive_rate",
-    "f1",
-    "log_loss",
-    "brier",
-    "calibration_error",
-    "selection_rate",
-    "base_rate",
-)
-"""The measures in the order of the pages."""
-
-OPEN_ENDED = frozenset({"log_loss"})
-"""Measures that may exceed 1."""
-
-
-def title(measure: str) -> str:
-    """Return what a measure is called, ratios, differences and gains of a known one included."""
-    if measure in MEASURES:
-        return MEASURES[measure][0]
-    for ending in ("ratio", "difference", "gain"):
-        rate = measure.removesuffix(f"_{ending}")
-        if rate != measure:
-            return f"{title(rate)} {ending}"
-    return measure.replace("_", " ").capitalize()
-
-
-def meaning(measure: str) -> str:
-    """Return what a measure says, in words, or nothing when it is not known."""
-    if measure in MEASURES:
-        return MEASURES[measure][1]
-    if measure.endswith("_gain"):
-        return "above the best constant answer, yes or no to everybody; 0 is no better"
-    if measure.endswith("_ratio"):
-        return "lowest group over highest; 1 is parity"
-    return "highest group less lowest; 0 is parity" if measure.endswith("_difference") else ""
 
 
 def number(value: float | None, decimals: int) -> str:

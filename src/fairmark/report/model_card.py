@@ -7,22 +7,15 @@ from fairmark.judge.finding_text import one_sided
 from fairmark.judge.verdict import decisive
 from fairmark.report import data as people
 from fairmark.report.environment import html, markdown
-from fairmark.report.groups import APART, small_groups
+from fairmark.report.groups import small_groups
 from fairmark.report.inputs import Facts
-from fairmark.report.labels import HEADLINE, count, listed, meaning, measured, number, setting, title
+from fairmark.report.labels import count, listed, measured, number, setting
 from fairmark.report.markdown import rendered
 from fairmark.report.thresholds import own_thresholds
 from fairmark.report.verdict import SIGNS, gates_fairness, on_record, sentence, state
+from fairmark.stats.measures import CARD, COMPARED, EQUALIZED_ODDS, MEASURED, meaning
+from fairmark.stats.measures import label as title
 
-BY_GROUP = (
-    "selection_rate",
-    "recall",
-    "false_positive_rate",
-    "precision",
-    "accuracy",
-    "roc_auc",
-    "calibration_error",
-)
 MADE = {
     "column": "as it stands in the column",
     "edges": "cut from the number in the column",
@@ -128,25 +121,23 @@ def _limits(facts: Facts) -> Sequence[Sequence[str]]:
 def _in_order(overall: Mapping[str, Any]) -> Sequence[str]:
     """Return every measure over all rows: those of the pages in their order, then any other."""
     return [
-        *(name for name in HEADLINE if name in overall),
-        *(name for name in sorted(overall) if name not in HEADLINE),
+        *(name for name in MEASURED if name in overall),
+        *(name for name in sorted(overall) if name not in MEASURED),
     ]
 
 
 def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
     groups = facts.measurements["groups"][attribute]
     between = facts.measurements["disparities"].get(attribute, {})
-    keys = [f"{rate}_{kind}" for kind in ("ratio", "difference") for rate in APART] + [
-        "equalized_odds_difference"
-    ]
+    keys = [f"{rate}_{kind}" for kind in ("ratio", "difference") for rate in COMPARED] + [EQUALIZED_ODDS]
     return {
         "attribute": attribute,
-        "names": [title(name) for name in BY_GROUP],
+        "names": [title(name) for name in CARD],
         "rows": [
             (
                 group,
                 count(entry["rows"]),
-                *(measured(entry["measures"].get(name), facts.decimals) for name in BY_GROUP),
+                *(measured(entry["measures"].get(name), facts.decimals) for name in CARD),
             )
             for group, entry in groups.items()
         ],

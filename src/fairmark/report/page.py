@@ -8,9 +8,11 @@ from fairmark.report import data as people
 from fairmark.report.checks import checks_view
 from fairmark.report.environment import html
 from fairmark.report.inputs import Facts
-from fairmark.report.labels import HEADLINE, count, interval, meaning, number, setting, title
+from fairmark.report.labels import count, interval, number, setting
 from fairmark.report.search import price_told, search_view
 from fairmark.report.verdict import verdict_view
+from fairmark.stats.measures import MEASURED, TILES, meaning
+from fairmark.stats.measures import label as title
 
 CONTENTS = (
     ("verdict", "Verdict"),
@@ -60,7 +62,7 @@ def page(facts: Facts) -> str:
         checks=checks_view(facts),
         making=_making(facts),
         glossary=[
-            (title(name), meaning(name)) for name in HEADLINE if meaning(name) and name != "selection_rate"
+            (title(name), meaning(name)) for name in MEASURED if meaning(name) and name != "selection_rate"
         ],
     )
 
@@ -68,7 +70,7 @@ def page(facts: Facts) -> str:
 def _tiles(facts: Facts) -> Sequence[Mapping[str, str]]:
     """Return the few numbers that say most: quality, and every gated disparity."""
     overall, between = facts.measurements["overall"], facts.measurements["disparities"]
-    found = [(title(name), overall.get(name)) for name in ("roc_auc", "accuracy", "selection_rate")]
+    found = [(title(name), overall.get(name)) for name in TILES]
     gated = [limit for limit in facts.policy.limits if limit.gate and limit.attribute is not None]
     found += [
         (f"{title(limit.measure)} by {limit.attribute}", between.get(limit.attribute, {}).get(limit.measure))

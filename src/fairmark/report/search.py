@@ -9,11 +9,11 @@ from typing import Any
 from fairmark.params.policy import Limit
 from fairmark.report.charts.frontier import Mark, frontier
 from fairmark.report.inputs import Facts, Row
-from fairmark.report.labels import NUMBER, Column, Table, count, listed, measured, number, title
+from fairmark.report.labels import NUMBER, Column, Table, count, listed, measured, number
+from fairmark.stats.measures import TILES
+from fairmark.stats.measures import label as title
 
 TRUE = "True"
-PLAIN = ("roc_auc", "accuracy", "selection_rate")
-"""Measures of all validation rows that every trial has."""
 SKIPPED = ("state", "failure", "frontier", "chosen", "role")
 """Columns of trials.csv that the table says in other ways, or not at all."""
 
@@ -145,8 +145,8 @@ def compared(facts: Facts) -> Table:
     ]
     rows = list({row["number"]: row for row in found}.values())
     goal = facts.search["goal"]
-    measures = [(title(goal), "quality")] if goal not in PLAIN else []
-    measures += [(title(name), name) for name in PLAIN]
+    measures = [(title(goal), "quality")] if goal not in TILES else []
+    measures += [(title(name), name) for name in TILES]
     measures += [
         (_first_upper(_called(limit)), f"limit.{limit.name}")
         for limit in facts.policy.limits

@@ -7,7 +7,9 @@ from typing import Any
 from fairmark.judge.verdict import judge
 from fairmark.params.policy import Limit
 from fairmark.report.inputs import Facts
-from fairmark.report.labels import NOT_MEASURED, NUMBER, Column, Table, count, listed, number, title
+from fairmark.report.labels import NOT_MEASURED, NUMBER, Column, Table, count, listed, number
+from fairmark.stats.measures import label as title
+from fairmark.stats.measures import quantity
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,8 @@ def _worst(limit: Limit, measurements: Mapping[str, Any]) -> float | None:
     between = measurements["disparities"].get(limit.attribute, {})
     if limit.measure in between:
         return _value(between[limit.measure])
-    name = "recall" if limit.measure == "true_positive_rate" else limit.measure
+    asked = quantity(limit.measure)
+    name = limit.measure if asked is None else asked.measure.same_as or limit.measure
     groups = measurements["groups"].get(limit.attribute, {}).values()
     known = [v for group in groups if (v := _value(group["measures"].get(name))) is not None]
     if not known:

@@ -8,7 +8,9 @@ from fairmark.judge.verdict import SEVERITY, WAIVED, Finding, State, Verdict, co
 from fairmark.params.policy import Limit, Policy, Waiver
 from fairmark.report.charts.strips import axis, gate, unit
 from fairmark.report.charts.svg import Scale, around
-from fairmark.report.labels import NUMBER, OPEN_ENDED, STRIP, Column, Table, count, listed, number, title
+from fairmark.report.labels import NUMBER, STRIP, Column, Table, count, listed, number
+from fairmark.stats.measures import label as title
+from fairmark.stats.measures import quantity
 
 STYLES = {"pass": "pass", WAIVED: "pass", "fail": "fail", "insufficient evidence": "unsure"}
 SIGNS = {"at_least": "at least", "at_most": "at most"}
@@ -152,7 +154,8 @@ def _nearest(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
 
 def _scale(findings: Sequence[Finding]) -> Scale:
     known = [v for each in findings for v in (each.value, each.bound, each.opposite, each.limit_value)]
-    most = float("inf") if findings[0].measure in OPEN_ENDED else 1
+    asked = quantity(findings[0].measure)
+    most = float("inf") if asked is not None and asked.measure.most > 1 else 1
     return unit(*around([value for value in known if value is not None], 0, most))
 
 

@@ -21,6 +21,7 @@ from fairmark.learn.training_data import Ready, ready
 from fairmark.model.model import Model, probability
 from fairmark.params.learn import Chosen, Train
 from fairmark.params.policy import Policy
+from fairmark.stats.auc import roc_auc
 
 
 def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads
@@ -51,18 +52,17 @@ def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it r
 
 
 def _found(made: Model, known: Ready) -> dict[str, object]:
-    from sklearn.metrics import roc_auc_score
-
     rows = known.valid
     score = probability(made.margin_of(rows.matrix))
     decided = score >= made.cut(known.valid_groups)
+    auc = roc_auc(rows.label, score, rows.weight)
     return {
         "family": made.family,
         "rows": {"train": len(known.train.label), "valid": len(rows.label)},
         "rounds": made.scorer.rounds,
         **made.stated,
         "valid": {
-            "roc_auc": float(roc_auc_score(rows.label, score, sample_weight=rows.weight)),
+            "roc_auc": None if auc is None else auc.value,
             "accuracy": float(np.average(decided == rows.label, weights=rows.weight)),
             "selection_rate": float(np.average(decided, weights=rows.weight)),
         },

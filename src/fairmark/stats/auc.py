@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fairmark.stats.confusion import Floats, kish
-from fairmark.stats.metrics import Estimate
+from fairmark.stats.arrays import Floats
+from fairmark.stats.confusion import kish
+from fairmark.stats.losses import Estimate
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Confusion cells of every group: all that a rate, its bound and its resampling need, for any number of rows.
+"""Confusion matrix of every group: all that a rate, its bound and its resampling need, for any rows.
 
-A cell is indexed `[group, label, decision]`, so `[:, 1, 0]` are the false negatives.
+Counts are indexed `[group, label, decision]`, so `[:, 1, 0]` are the false negatives.
 """
 
 from collections.abc import Mapping
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from fairmark.stats.arrays import Floats, Ints, Labels, Places
 
 INDEX = {"tp": (1, 1), "fp": (0, 1), "fn": (1, 0), "tn": (0, 0)}
 """Where each named cell stands: `(label, decision)`."""
 
 
 @dataclass(frozen=True)
-class Cells:
+class ConfusionMatrix:
     """Rows, sums of weights and sums of squared weights by group, label and decision.
 
     Parameters
@@ -31,7 +31,7 @@ class Cells:
         people have several rows, sums of row weight x weight of the row's person (`of_people`).
     """
 
-    count: NDArray[np.int64]
+    count: Ints
     weight: Floats
     square: Floats
 
@@ -40,19 +40,19 @@ class Cells:
         """True unless every row weighs 1."""
         return not (np.array_equal(self.count, self.weight) and np.array_equal(self.count, self.square))
 
-    def total(self) -> "Cells":
-        """Return the cells of all groups together, shape `[1, 2, 2]`."""
+    def total(self) -> "ConfusionMatrix":
+        """Return the confusion matrix of all groups together, shape `[1, 2, 2]`."""
         parts = (self.count, self.weight, self.square)
         count, weight, square = (part.sum(axis=0, keepdims=True) for part in parts)
-        return Cells(count, weight, square)
+        return ConfusionMatrix(count, weight, square)
 
-    def group(self, index: int) -> "Cells":
-        """Return the cells of one group, shape `[1, 2, 2]`."""
+    def group(self, index: int) -> "ConfusionMatrix":
+        """Return the confusion matrix of one group, shape `[1, 2, 2]`."""
         at = slice(index, index + 1)
-        return Cells(self.count[at], self.weight[at], self.square[at])
+        return ConfusionMatrix(self.count[at], self.weight[at], self.square[at])
 
     def to_json(self, index: int = 0) -> dict[str, Any]:
-        """Return one group's cells as `{"tp": rows, ...}`, with sums of weights where rows weigh."""
+        """Return one group's counts as `{"tp": rows, ...}`, with sums of weights where rows weigh."""
         named: dict[str, Any] = {name: int(self.count[index][at]) for name, at in INDEX.items()}
         if not self.weighted:
             return named
@@ -61,7 +61,7 @@ class Cells:
         return named | {"effective_rows": float(kish(self.weight[index], self.square[index]))}
 
     @staticmethod
-    def from_json(named: Mapping[str, Any]) -> "Cells":
+    def from_json(named: Mapping[str, Any]) -> "ConfusionMatrix":
         """Return the cells written by `to_json`, shape `[1, 2, 2]`.
 
         Raises
@@ -76,7 +76,7 @@ class Cells:
         square = _square(named["squared"], "cells.squared") if "weighted" in named else count
         if (weight * weight > square * count * (1 + 1e-6)).any():  # Cauchy and Schwarz
             raise ValueError("cells.squared: must be sums of the squares of the weights, got sums too small")
-        return Cells(count.astype(np.int64), weight, square)
+        return ConfusionMatrix(count.astype(np.int64), weight, square)
 
 
 def _square(named: Any, where: str) -> Floats:
@@ -113,15 +113,15 @@ def of_people(weight: Floats, person: ArrayLike) -> Floats:
     return np.asarray(np.bincount(place, weights=weight)[place], dtype=np.float64)
 
 
-def count_cells(
+def confusion_matrix(
     label: ArrayLike,
     decision: ArrayLike,
     code: ArrayLike,
     groups: int,
     weight: ArrayLike | None = None,
     heft: ArrayLike | None = None,
-) -> Cells:
-    """Return the confusion cells of `groups` groups in one pass over the rows.
+) -> ConfusionMatrix:
+    """Return the confusion matrices of `groups` groups in one pass over the rows.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def count_cells(
     shape = (groups, 2, 2)
     count = np.bincount(place, minlength=groups * 4).reshape(shape).astype(np.int64)
     if weight is None and heft is None:
-        return Cells(count, count.astype(np.float64), count.astype(np.float64))
+        return ConfusionMatrix(count, count.astype(np.float64), count.astype(np.float64))
     heavy = np.ones(len(place)) if weight is None else np.asarray(weight, dtype=np.float64)
     second = heavy if heft is None else np.asarray(heft, dtype=np.float64)
 
@@ -150,4 +150,39 @@ def count_cells(
         sums = np.bincount(place, weights=weights, minlength=groups * 4)
         return np.asarray(sums, dtype=np.float64).reshape(shape)
 
-    return Cells(count, summed(heavy), summed(heavy * second))
+    return ConfusionMatrix(count, summed(heavy), summed(heavy * second))
+
+
+# ------------------------------------------------------------------ many thresholds at once
+
+
+def matrices_by_threshold(
+    score: Floats, label: Labels, weight: Floats, code: Places, groups: int, threshold: Floats
+) -> Floats:
+    """Return the confusion matrix of each group at each threshold, `[thresholds, groups, 2, 2]` of weights.
+
+    Parameters
+    ----------
+    score, label, weight, code
+        Score, label, weight and number of the group of each row, shape `[rows]`; rows of a group < 0 are
+        left out.
+    threshold
+        A row is decided 1 from its threshold on, shape `[thresholds]`.
+    """
+    table = np.zeros((len(threshold), groups, 2, 2))
+    for group in range(groups):
+        for value in (0, 1):
+            rows = (code == group) & (label == value)
+            order = np.argsort(score[rows], kind="stable")
+            # Weight below each place in the order: a threshold's place says what it leaves out, at once.
+            below = np.r_[0.0, np.cumsum(weight[rows][order])]
+            under = below[np.searchsorted(score[rows][order], threshold, side="left")]
+            table[:, group, value] = np.stack([under, below[-1] - under], axis=-1)
+    return table
+
+
+def as_one_threshold(score: Floats, threshold: float | Floats) -> tuple[Floats, Floats]:
+    """Return scores and one threshold, shape `[1]`, that decide as one threshold or each row's own does."""
+    if np.ndim(threshold) == 0:
+        return score, np.array([threshold], dtype=np.float64)
+    return (score >= threshold).astype(np.float64), np.array([0.5])

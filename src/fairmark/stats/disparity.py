@@ -1,4 +1,4 @@
-"""How far groups are apart: ratios and differences of rates, with intervals that hold for the worst pair.
+"""Disparities: ratios and differences of rates over groups, with intervals that hold for the worst pair.
 
 The worst pair is found on the same rows, so an interval for it as if it had been named beforehand would lie.
 With every ordered pair of groups bounded from below at `tail`, and from above at `tail` / number of such
@@ -17,17 +17,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fairmark.stats.confusion import Cells, Floats
+from fairmark.stats.arrays import Floats
+from fairmark.stats.confusion import ConfusionMatrix
 from fairmark.stats.intervals import clopper_pearson
-from fairmark.stats.metrics import RATES, portion
+from fairmark.stats.measures import QUANTITIES, Larger, share
+from fairmark.stats.rates import rate_of, values_of
 from fairmark.stats.score_test import koopman, miettinen_nurminen
 
-COMPARED = ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "precision")
-"""Rates whose ratio and difference between groups are measured."""
 MANY = 16
 """Groups above which pairs are bounded by bounds of their groups: 120 exact tests take seconds already."""
-EQUALIZED_ODDS = "equalized_odds_difference"
-"""The larger of the true and the false positive rate difference (Hardt, Price and Srebro 2016)."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,9 @@ class Disparity:
     highest: int
 
 
-def apart(cells: Cells, name: str, tail: float, claims: int = 1) -> tuple[Disparity, Disparity] | str:
+def disparity(
+    matrix: ConfusionMatrix, name: str, tail: float, claims: int = 1
+) -> tuple[Disparity, Disparity] | str:
     """Return the ratio and the difference of a rate over groups, or why there is none.
 
     Ratio = lowest rate / highest rate, 0..1, 1 = parity; difference = highest - lowest, 0..1, 0 = parity.
@@ -49,10 +49,10 @@ def apart(cells: Cells, name: str, tail: float, claims: int = 1) -> tuple[Dispar
     takes the bound on the unfair side to its end. `claims` divides the tail of the bound on the fair side
     further, where the largest of several disparities is looked for.
     """
-    value, hits, rows = portion(cells, name)
+    value, hits, rows = rate_of(matrix, name)
     held = np.flatnonzero(rows > 0)
     if len(held) < 2:
-        return f"fewer than two groups to compare: {RATES[name].empty} in the others"
+        return f"fewer than two groups to compare: {share(name).empty} in the others"
     lowest, highest = (int(held[pick(value[held])]) for pick in (np.argmin, np.argmax))
     if len(held) > MANY:
         return _pooled(value, hits, rows, tail, claims)
@@ -116,8 +116,8 @@ def _pooled(
 def equalized_odds(parts: Sequence[tuple[Disparity, Disparity] | str]) -> Disparity | str:
     """Return the larger of the differences of the true and the false positive rate, or why there is none.
 
-    Takes what `apart` says of the two rates with `claims` 2. The larger of the upper bounds is an upper bound
-    at the tail itself, and the larger of the lower ones needs the tail shared, as for the worst pair.
+    Takes what `disparity` says of the two rates with `claims` 2. The larger of the upper bounds is an upper
+    bound at the tail itself; the larger of the lower ones needs the tail shared, as for the worst pair.
     """
     gaps = []
     for part in parts:
@@ -127,3 +127,32 @@ def equalized_odds(parts: Sequence[tuple[Disparity, Disparity] | str]) -> Dispar
     worse = max(gaps, key=lambda gap: gap.value)
     low, high = max(gap.low for gap in gaps), max(gap.high for gap in gaps)
     return Disparity(worse.value, low, high, worse.lowest, worse.highest)
+
+
+def values_over_groups(table: Floats, name: str) -> Floats:
+    """Return a disparity over groups for many confusion matrices, `[..., groups, 2, 2]` to `[...]`.
+
+    `{rate}_ratio` is the lowest rate over the highest (1 = parity), `{rate}_difference` the highest less the
+    lowest (0 = parity), `equalized_odds_difference` the larger of the differences of true and false positive
+    rates. Groups without a rate are left out; NaN where fewer than one is left or nobody has any.
+
+    Raises
+    ------
+    KeyError
+        When no disparity has this name.
+    """
+    known = QUANTITIES.get(name)
+    if known is None or not known.over_groups:
+        raise KeyError(name)
+    if isinstance(known.measure.formula, Larger):
+        rates = known.measure.formula.rates
+        first, *others = (values_over_groups(table, f"{rate}_difference") for rate in rates)
+        for other in others:
+            first = np.fmax(first, other)
+        return first
+    each = values_of(table, known.measure.name)
+    # NaN first, so that no group at all gives NaN too.
+    low = np.fmin.reduce(each, axis=-1, initial=np.nan)
+    high = np.fmax.reduce(each, axis=-1, initial=np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(low / high if known.how == "ratio" else high - low)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, gammaln
 
-from fairmark.stats.confusion import Floats
+from fairmark.stats.arrays import Floats
 from fairmark.stats.intervals import clopper_pearson
 from fairmark.stats.score_test import (
     Kind,

@@ -21,10 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, expit, ndtri, stdtrit
 
-from fairmark.stats.confusion import Cells, Floats
-from fairmark.stats.metrics import RATES
-
-Bounds = tuple[Floats, Floats]
+from fairmark.stats.arrays import Bounds, Floats
+from fairmark.stats.confusion import ConfusionMatrix
 
 FEW = 10
 """Rows of a class below which no standard error of a measure of scores is relied on."""
@@ -200,27 +198,17 @@ def _divergence(u: float, a: float) -> float:
 # ------------------------------------------------------------------ bootstrap
 
 
-def draw(cells: Cells, replicates: int, rng: np.random.Generator) -> Floats:
+def draw(matrix: ConfusionMatrix, replicates: int, rng: np.random.Generator) -> Floats:
     """Return resampled sums of weights (counts, where rows weigh 1), shape `[replicates, groups, 2, 2]`."""
-    count = cells.count.ravel()
+    count = matrix.count.ravel()
     rows = int(count.sum())
     drawn = rng.multinomial(rows, count / max(rows, 1), size=replicates).astype(np.float64)
-    if cells.weighted:
+    if matrix.weighted:
         size = np.maximum(count, 1)
-        mean = cells.weight.ravel() / size
-        spread = np.sqrt(np.maximum(cells.square.ravel() / size - mean**2, 0))
+        mean = matrix.weight.ravel() / size
+        spread = np.sqrt(np.maximum(matrix.square.ravel() / size - mean**2, 0))
         drawn = np.maximum(drawn * mean + np.sqrt(drawn) * spread * rng.standard_normal(drawn.shape), 0)
-    return drawn.reshape(replicates, *cells.count.shape)
-
-
-def rates(drawn: Floats, name: str) -> Floats:
-    """Return a rate in every replicate and group, shape `[replicates, groups]`, NaN without rows."""
-    rate = RATES[name]
-    top, bottom = (
-        np.einsum("rgld,ld->rg", drawn, np.array(mask, dtype=np.float64)) for mask in (rate.hits, rate.rows)
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(top / bottom, dtype=np.float64)
+    return drawn.reshape(replicates, *matrix.count.shape)
 
 
 def ratio(values: Floats) -> Floats:

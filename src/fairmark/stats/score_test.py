@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from fairmark.stats.confusion import Floats
+from fairmark.stats.arrays import Bounds, Floats
 
-Bounds = tuple[Floats, Floats]
 Kind = Literal["ratio", "difference"]
 Statistic = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike, ArrayLike], Floats]
 

@@ -10,7 +10,8 @@ from typing import Any
 from fairmark.errors import VerificationError
 from fairmark.files import plain_lines
 from fairmark.release.folder import Opened
-from fairmark.report.labels import measured, title
+from fairmark.report.labels import measured
+from fairmark.stats.measures import label as title
 
 NAME = "model-card.md"
 VALUE = "Value (interval)"

@@ -1,4 +1,4 @@
-"""Quality measures of decisions (from their cells) and of scores (from the rows), with or without weights."""
+"""Losses and calibration of scores: Brier score, log loss, expected calibration error, with their errors."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -6,94 +6,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from fairmark.stats.confusion import Cells, Floats, kish
+from fairmark.stats.arrays import Floats
+from fairmark.stats.confusion import kish
 
 LEAST_SCORE = 1e-15
 """Scores are kept this far from 0 and 1 in the log loss: one certain mistake costs 34.5, not infinity."""
 WORST_LOSS = MappingProxyType({"brier": 1.0, "log_loss": float(-np.log(LEAST_SCORE))})
 """The largest loss that one row can have."""
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A share of rows: which cells are counted, out of which. Masks have shape `[label, decision]`."""
-
-    hits: tuple[tuple[int, int], tuple[int, int]]
-    rows: tuple[tuple[int, int], tuple[int, int]]
-    empty: str
-    """Why there is no value when no row stands in the denominator."""
-
-
-_ALL = ((1, 1), (1, 1))
-_POSITIVE, _NEGATIVE = ((0, 0), (1, 1)), ((1, 1), (0, 0))
-_TP, _FP = ((0, 0), (0, 1)), ((0, 1), (0, 0))
-_SELECTED, _RIGHT = ((0, 1), (0, 1)), ((1, 0), (0, 1))
-_REJECTED, _TN = ((1, 0), (1, 0)), ((1, 0), (0, 0))
-
-RATES = MappingProxyType(
-    {
-        "selection_rate": Rate(_SELECTED, _ALL, "no rows"),
-        "base_rate": Rate(_POSITIVE, _ALL, "no rows"),
-        "accuracy": Rate(_RIGHT, _ALL, "no rows"),
-        "rejection_rate": Rate(_REJECTED, _ALL, "no rows"),
-        "negative_predictive_value": Rate(_TN, _REJECTED, "every row is selected"),
-        "precision": Rate(_TP, _SELECTED, "no row is selected"),
-        "recall": Rate(_TP, _POSITIVE, "no row has the positive label"),
-        "true_positive_rate": Rate(_TP, _POSITIVE, "no row has the positive label"),
-        "false_positive_rate": Rate(_FP, _NEGATIVE, "no row has the negative label"),
-        # The Jaccard index tp / (tp + fp + fn): a plain share of rows, and F1 = 2 J / (1 + J) rises with it,
-        # so that an exact bound of the one is an exact bound of the other.
-        "jaccard": Rate(_TP, ((0, 1), (1, 1)), "no row is positive or selected"),
-    }
-)
-"""Every measure that is a share of rows. 0 = none of them, 1 = all of them."""
-
-COUNTED = ("selection_rate", "base_rate", "accuracy", "balanced_accuracy", "precision", "recall",
-           "false_positive_rate", "f1")  # fmt: skip
-"""Measures of decisions, from cells alone."""
-SCORED = ("roc_auc", "pr_auc", "log_loss", "brier", "calibration_error")
-"""Measures of scores, from rows."""
-
-
-def portion(cells: Cells, name: str) -> tuple[Floats, Floats, Floats]:
-    """Return `(value, hits, rows)` of a rate in every group, of shape `[groups]` each; NaN without rows.
-
-    Without weights, hits and rows are the counts. With weights the value is weighted, `rows` is the effective
-    number of rows and hits = value * rows: the smaller of Kish's size and of Korn and Graubard's (1998),
-    p (1 - p) / var(p), where var is the linearised variance; so bounds from them are approximate, not exact.
-    """
-    rate = RATES[name]
-    hit, base = np.array(rate.hits), np.array(rate.rows)
-    top, bottom = (cells.weight * hit).sum((1, 2)), (cells.weight * base).sum((1, 2))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = np.minimum(top / bottom, 1.0)
-    if not cells.weighted:
-        return value, top, bottom
-    square_in = (cells.square * hit).sum((1, 2))
-    square_out = (cells.square * base).sum((1, 2)) - square_in
-    with np.errstate(divide="ignore", invalid="ignore"):
-        by_kish = bottom**2 / (square_in + square_out)
-        spread = ((1 - value) ** 2 * square_in + value**2 * square_out) / bottom**2
-        rows = np.fmin(by_kish, np.where(spread > 0, value * (1 - value) / spread, np.inf))
-    rows = np.where(bottom > 0, np.nan_to_num(rows), 0.0)
-    return value, np.nan_to_num(value) * rows, rows
-
-
-def f1_of(jaccard: Floats | float) -> Floats | float:
-    """Return F1 = 2 tp / (2 tp + fp + fn) of a Jaccard index tp / (tp + fp + fn); 0..1, 1 = no mistake."""
-    return 2 * jaccard / (1 + jaccard)
-
-
-def counted(cells: Cells, name: str) -> Floats:
-    """Return a measure of decisions in every group, shape `[groups]`, NaN where it is not defined.
-
-    balanced accuracy = (TPR + 1 - FPR) / 2, 0.5 = a coin; F1 as in `f1_of`; the others are shares of rows.
-    """
-    if name == "balanced_accuracy":
-        return (1 + portion(cells, "recall")[0] - portion(cells, "false_positive_rate")[0]) / 2
-    if name == "f1":
-        return np.asarray(f1_of(portion(cells, "jaccard")[0]), dtype=np.float64)
-    return portion(cells, name)[0]
 
 
 @dataclass(frozen=True)
