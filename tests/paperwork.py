@@ -14,6 +14,8 @@ import pandas as pd
 import yaml
 from measured import NOTHING
 
+from fairmark.evaluate import documents as docs
+from fairmark.evaluate.documents import SummaryMetrics
 from fairmark.evaluate.measure import measure
 from fairmark.files import steady, write_json, write_text
 from fairmark.judge.verdict import Verdict, judge
@@ -314,108 +316,156 @@ def explanations(attributes: Mapping[str, Mapping[str, int]], names: Sequence[st
     }
 
 
-def glance(attributes: Mapping[str, Mapping[str, int]], **changes: Any) -> dict[str, Any]:
-    """Return a few measures of one scoring, as the checks give them."""
-    plain = {"rows": 90, "roc_auc": 0.87, "accuracy": 0.81, "selection_rate": 0.3}
-    return plain | {"selection_rate_ratio": dict.fromkeys(attributes, 0.83)} | changes
+def summary(attributes: Mapping[str, Mapping[str, int]], **changes: Any) -> SummaryMetrics:
+    """Return summary metrics of one scoring, as the checks give them."""
+    plain: dict[str, Any] = {"rows": 90, "roc_auc": 0.87, "accuracy": 0.81, "selection_rate": 0.3}
+    return SummaryMetrics(**(plain | {"selection_rate_ratio": dict.fromkeys(attributes, 0.83)} | changes))
 
 
-def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, Any]:
+def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> docs.CheckResults:
     """Return checks.json of two features."""
     number, word = names
-    stressed = {"kind": "shift", "amount": -0.1, "changed": 0.12, **glance(attributes)}
-    bare = {**measurements(attributes), "model": {"sha256": "ab" * 32, "threshold": 0.4375}}
-    judged = {
-        "auc-floor": {"outcome": "pass", "value": 0.87},
-        "four-fifths": {"outcome": "fail", "value": 0.71},
-    }
-    seen = {"outcome": "fail", "limits": judged}
-    points = [{"share": 0.5, "train_rows": 400, **glance(attributes)}, {"share": 1.0, "train_rows": 800}]
-    points[1] |= glance(attributes, roc_auc=0.9)
-    sent = {
-        name: {g: {"rows": n, "share": 0.1} for g, n in sizes.items()} for name, sizes in attributes.items()
-    }
-    twins = {"share": 0.16, "same_label": 0.14}
-    excess = {"value": 0.02, "low": 0.01, "high": 0.03}
-    fall = {"value": -0.002, "low": -0.004, "high": 0.001}
-    gap = {"value": 0.04, "low": 0.01, "high": 0.07, "lowest": "red", "highest": "blue"}
-    return {
-        "learning": {
-            "part": "valid",
-            "families": {
-                "boosted": {"plain": False, "points": points},
-                "logistic": {
-                    "plain": True,
-                    "points": [{"share": 0.5, "train_rows": 400, "why": "one label"}],
-                },
+    plain = dict(summary(attributes))
+    best = dict(summary(attributes, roc_auc=0.9))
+    shift: dict[str, Any] = {"kind": "shift", "amount": -0.1, "changed": 0.12, **plain}
+    twins = docs.DuplicateShares(share=0.16, same_label=0.14)
+    excess = docs.AucChange(value=0.02, low=0.01, high=0.03)
+    nothing = docs.AucChange(value=-0.001, low=None, high=None)
+    return docs.CheckResults(
+        learning=docs.LearningCurves(
+            part="valid",
+            families={
+                "boosted": docs.FamilyCurve(
+                    plain=False,
+                    points=[
+                        docs.LearningPoint(share=0.5, train_rows=400, **plain),
+                        docs.LearningPoint(share=1.0, train_rows=800, **best),
+                    ],
+                ),
+                "logistic": docs.FamilyCurve(
+                    plain=True, points=[docs.FailedPoint(share=0.5, train_rows=400, why="one label")]
+                ),
             },
-            "history": None,
-            "why": "no time column",
-        },
-        "probe": {
-            "features": [
-                {"feature": number, "excess": excess, "useful": True},
-                {"feature": word, "excess": {"value": -0.001, "low": None, "high": None}, "useful": False},
+            history=None,
+            why="no time column",
+        ),
+        probe=docs.Probe(
+            part="valid",
+            rows=90,
+            repeats=2,
+            level=0.05,
+            tail=0.025,
+            roc_auc=0.87,
+            probe=docs.ProbeDrops(drops=[0.001, -0.002]),
+            features=[
+                docs.ProbedFeature(feature=number, drop=0.02, drops=[0.02], excess=excess, useful=True),
+                docs.ProbedFeature(feature=word, drop=0.0, drops=[0.0], excess=nothing, useful=False),
             ],
-            "indistinct": [word],
-            "dropped": {
-                "before": glance(attributes),
-                "after": glance(attributes, roc_auc=0.868),
-                "roc_auc_change": fall,
-            },
-        },
-        "withheld": {
-            "part": "valid",
-            "without": glance(attributes),
-            "given_back": [{"columns": ["town"], **glance(attributes, roc_auc=0.91)}],
-            "not_looked_at": [],
-        },
-        "slices": {
-            "looked_at": 12,
-            "error": 0.19,
-            "worst": [
-                {
-                    "where": [{"name": number, "kind": "feature", "value": "<30"}],
-                    "rows": 70,
-                    "error": 0.42,
-                    "low": 0.27,
-                    "above_overall": True,
-                    "cells": {"tp": 10, "fp": 20, "fn": 9, "tn": 31},
-                }
+            indistinct=[word],
+            dropped=docs.DroppedFeatures(
+                before=summary(attributes),
+                after=summary(attributes, roc_auc=0.868),
+                roc_auc_change=docs.AucChange(value=-0.002, low=-0.004, high=0.001),
+            ),
+            why=None,
+        ),
+        excluded=docs.ExcludedFeatures(
+            part="valid",
+            without=summary(attributes),
+            re_included=[
+                docs.ReIncludedFeatures(columns=["town"], **dict(summary(attributes, roc_auc=0.91)))
             ],
-        },
-        "stress": {
-            "base": glance(attributes, roc_auc=0.88),
-            "nudges": {
-                "rows": 500,
-                "turned": [{"size": 0.1, "share": 0.3}, {"size": 0.5, "share": 0.6}],
-            },
-            "turned": {"amount": 0.1, "share": 0.07},
-            "swapped": {"columns": list(attributes), "same": True},
-            "scenarios": [
-                {**stressed, "feature": number, "measurements": None, "verdict": seen},
-                {**stressed, "feature": None, "measurements": bare, "verdict": None},
+            not_looked_at=[],
+        ),
+        slices=docs.Slices(
+            looked_at=12,
+            min_rows=10,
+            level=0.05,
+            tail=0.05 / 12,
+            error=0.19,
+            worst=[
+                docs.SliceErrors(
+                    where=[docs.SliceCondition(name=number, kind="feature", value="<30")],
+                    rows=70,
+                    error=0.42,
+                    low=0.27,
+                    above_overall=True,
+                    cells=docs.ConfusionCounts(tp=10, fp=20, fn=9, tn=31),
+                )
             ],
-        },
-        "abstain": {
-            "bands": [
-                {
-                    "decided": 0.9,
-                    "kept": {"error": 0.11, **glance(attributes)},
-                    "sent": sent,
-                    "sent_difference": dict.fromkeys(attributes, gap),
-                }
-            ]
-        },
-        "leakage": {
-            "alone": {number: 0.71, word: None},
-            "together": [{"columns": [number, word], "auc": 0.75}],
-            "concentration": {"rows": 500, "feature": number, "share": 0.6},
-            "later": {"dates": None, "why": "no time column"},
-            "twins": {"train": twins, "valid": twins, "valid_in_train": twins, "without": glance(attributes)},
-            "shared_persons": None,
-        },
-    }
+        ),
+        stress=docs.Stress(
+            base=summary(attributes, roc_auc=0.88),
+            nudges=docs.Nudges(
+                rows=500,
+                farthest=0.02,
+                turned=[docs.TurnedShare(size=0.1, share=0.3), docs.TurnedShare(size=0.5, share=0.6)],
+                features={},
+            ),
+            turned=docs.ShiftedDecisions(amount=0.1, share=0.07),
+            swapped=docs.SwappedEvidence(columns=list(attributes), same=True),
+            scenarios=[
+                docs.StressScenario(
+                    feature=number,
+                    measurements=None,
+                    verdict=docs.QuickVerdict(
+                        outcome="fail",
+                        limits={
+                            "auc-floor": docs.LimitOutcome(outcome="pass", value=0.87),
+                            "four-fifths": docs.LimitOutcome(outcome="fail", value=0.71),
+                        },
+                    ),
+                    **shift,
+                ),
+                docs.StressScenario(
+                    feature=None, measurements=measurements(attributes), verdict=None, **shift
+                ),
+            ],
+        ),
+        abstention=docs.Abstention(
+            level=0.05,
+            bands=[
+                docs.AbstentionBand(
+                    coverage=0.9,
+                    width=0.03,
+                    decided=0.9,
+                    kept=docs.KeptMetrics(
+                        rows=90,
+                        roc_auc=0.87,
+                        selection_rate=0.3,
+                        selection_rate_ratio=dict.fromkeys(attributes, 0.83),
+                        error=0.11,
+                    ),
+                    deferred={
+                        name: {
+                            group: docs.DeferredGroup(rows=rows, share=0.1, low=0.05, high=0.15)
+                            for group, rows in sizes.items()
+                        }
+                        for name, sizes in attributes.items()
+                    },
+                    deferral_gap=dict.fromkeys(
+                        attributes,
+                        docs.DeferralGap(value=0.04, low=0.01, high=0.07, lowest="red", highest="blue"),
+                    ),
+                )
+            ],
+        ),
+        leakage=docs.Leakage(
+            alone={number: 0.71, word: None},
+            pairs=[docs.PairAuc(columns=[number, word], auc=0.75)],
+            concentration=docs.Concentration(rows=500, feature=number, share=0.6),
+            look_ahead=docs.LookAheadFeatures(dates=None, why="no time column"),
+            duplicates=docs.Duplicates(
+                train=twins, valid=twins, valid_in_train=twins, without=summary(attributes)
+            ),
+            shared_persons=None,
+        ),
+    )
+
+
+def with_check(part: str, found: docs.CheckResults, **changes: Any) -> docs.CheckResults:
+    """Return the checks with fields of one part changed."""
+    return found.model_copy(update={part: getattr(found, part).model_copy(update=changes)})
 
 
 def curves(attributes: Mapping[str, Mapping[str, int]]) -> dict[str, list[dict[str, str]]]:
@@ -479,11 +529,12 @@ def written(found: Facts, folder: Path) -> dict[str, Path]:
         "trained",
         "measurements",
         "explanations",
-        "checks",
     )
     paths = {name: folder / f"{name}.json" for name in plain}
     for name, path in paths.items():
         write_json(path, getattr(found, name))
+    paths["checks"] = folder / "checks.json"
+    found.checks.write(paths["checks"])
     for name in ("trials", "importance"):
         paths[name] = folder / f"{name}.csv"
         write_text(paths[name], table(getattr(found, name)))

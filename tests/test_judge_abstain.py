@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from checked import rows
 
-from fairmark.evaluate.abstention import Ranked, abstain, width
+from fairmark.evaluate.abstention import ScoredRows, abstention_bands, band_width
 
 SCORE = np.array([0.1, 0.45, 0.55, 0.9])
 
@@ -12,12 +12,13 @@ SCORE = np.array([0.1, 0.45, 0.55, 0.9])
 def test_a_hand_count_agrees() -> None:
     few = rows([0, 1, 0, 1], ["red", "red", "blue", "blue"])
 
-    whole, half = abstain(Ranked(SCORE, np.ones(4), 0.5), few, SCORE, 0.5, [0.5, 1], 0.05)
+    whole, half = abstention_bands(ScoredRows(SCORE, np.ones(4), 0.5), few, SCORE, 0.5, [0.5, 1], 0.05)
 
-    assert (whole["coverage"], whole["decided"], whole["kept"]["error"]) == (1, 1, 0.5)
-    assert (half["width"], half["decided"], half["kept"]["error"]) == (pytest.approx(0.4), 0.5, 0)
-    assert half["kept"]["rows"] == 2
-    assert half["sent"]["team"]["red"] == {"rows": 2, "share": 0.5} | _bounds(1, 2)
+    assert (whole.coverage, whole.decided, whole.kept.error) == (1, 1, 0.5)
+    assert half.width == pytest.approx(0.4)
+    assert (half.decided, half.kept.error) == (0.5, 0)
+    assert half.kept.rows == 2
+    assert half.deferred["team"]["red"].to_json() == {"rows": 2, "share": 0.5} | _bounds(1, 2)
 
 
 def _bounds(hits: int, size: int) -> dict[str, object]:
@@ -30,16 +31,18 @@ def _bounds(hits: int, size: int) -> dict[str, object]:
 def test_the_width_comes_from_the_rows_that_it_is_chosen_on() -> None:
     few = rows([0, 1], ["red", "blue"])
 
-    (band,) = abstain(Ranked(SCORE, np.ones(4), 0.5), few, np.array([0.5, 0.5]), 0.5, [0.75], 0.05)
+    (band,) = abstention_bands(
+        ScoredRows(SCORE, np.ones(4), 0.5), few, np.array([0.5, 0.5]), 0.5, [0.75], 0.05
+    )
 
-    assert band["width"] == pytest.approx(0.05)
-    assert band["decided"] == 0  # though three quarters were asked for
-    assert band["kept"]["error"] is None
+    assert band.width == pytest.approx(0.05)
+    assert band.decided == 0  # though three quarters were asked for
+    assert band.kept.error is None
 
 
 def test_weights_are_what_is_covered() -> None:
-    assert width(SCORE, np.array([1, 1, 1, 6.0]), 0.5, 0.6) == pytest.approx(0.4)
-    assert width(SCORE, np.array([1, 6, 1, 1.0]), 0.5, 0.6) == pytest.approx(0.05)
+    assert band_width(ScoredRows(SCORE, np.array([1, 1, 1, 6.0]), 0.5), 0.6) == pytest.approx(0.4)
+    assert band_width(ScoredRows(SCORE, np.array([1, 6, 1, 1.0]), 0.5), 0.6) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("coverage", [0.1, 0.31, 0.5, 0.99])
@@ -47,29 +50,32 @@ def test_the_asked_share_is_covered_and_the_next_width_would_not_cover_it(covera
     score = np.random.default_rng(0).random(500)
     distance = np.abs(score - 0.4)
 
-    found = width(score, np.ones(500), 0.4, coverage)
+    found = band_width(ScoredRows(score, np.ones(500), 0.4), coverage)
 
     assert (distance >= found).mean() >= coverage
     assert (distance > found).mean() < coverage
 
 
 def test_all_rows_are_decided_at_full_coverage_even_at_the_threshold() -> None:
-    assert width(np.array([0.5, 0.9]), np.ones(2), 0.5, 1) == 0
+    assert band_width(ScoredRows(np.array([0.5, 0.9]), np.ones(2), 0.5), 1) == 0
 
 
 def test_a_group_that_is_sent_more_often_is_named() -> None:
     many = rows([0, 1] * 200, ["red", "blue"] * 200)
     score = np.tile([0.5, 0.9], 200)
 
-    (band,) = abstain(Ranked(score, np.ones(400), 0.45), many, score, 0.45, [0.5], 0.05)
+    (band,) = abstention_bands(ScoredRows(score, np.ones(400), 0.45), many, score, 0.45, [0.5], 0.05)
 
-    gap = band["sent_difference"]["team"]
-    assert (gap["lowest"], gap["highest"], gap["value"]) == ("blue", "red", 1)
-    assert gap["low"] > 0.9
+    gap = band.deferral_gap["team"]
+    assert gap is not None
+    assert (gap.lowest, gap.highest, gap.value) == ("blue", "red", 1)
+    assert gap.low > 0.9
 
 
 def test_a_group_without_rows_is_said_to_be_unknown() -> None:
-    (band,) = abstain(Ranked(SCORE, np.ones(4), 0.5), rows([0] * 4, ["red"] * 4), SCORE, 0.5, [0.5], 0.05)
+    (band,) = abstention_bands(
+        ScoredRows(SCORE, np.ones(4), 0.5), rows([0] * 4, ["red"] * 4), SCORE, 0.5, [0.5], 0.05
+    )
 
-    assert band["sent"]["team"]["green"] == {"rows": 0, "share": None, "low": 0, "high": 1}
-    assert band["sent_difference"]["team"] is None
+    assert band.deferred["team"]["green"].to_json() == {"rows": 0, "share": None, "low": 0, "high": 1}
+    assert band.deferral_gap["team"] is None

@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from checked import CHECKS, CHOSEN, GROUPS, ODD, POLICY, TRAIN, limit, parts, scorecard
-from measured import AUDITED, NOTHING, PARTED, PREPARED
+from measured import NOTHING
 from pipeline import run_stage
 from second import make_second
 
 from fairmark.data.dataset import Parts, read_parts
 from fairmark.errors import InputError
-from fairmark.evaluate.experiments import checks, found_beforehand
+from fairmark.evaluate.documents import CheckResults, LearningPoint
+from fairmark.evaluate.experiments import Experiment, checks, leakage
 from fairmark.evaluate.summary_metrics import Rows
-from fairmark.files import steady, write_json
+from fairmark.files import steady
 from fairmark.judge.verdict import judge
 from fairmark.learn.fit import fit_model
 from fairmark.model.model import Model
@@ -50,29 +51,32 @@ def _about(made: Parts, model: Model) -> dict[str, Any]:
     }
 
 
-def _leakage(made: Parts, model: Model) -> dict[str, Any]:
-    return found_beforehand(made, model, EVALUATE, AUDITED, PREPARED, PARTED)[1]
-
-
-def _checked(made: Parts, chosen: Chosen = CHOSEN, policy: Policy = POLICY) -> dict[str, Any]:
+def _checked(made: Parts, chosen: Chosen = CHOSEN, policy: Policy = POLICY) -> CheckResults:
     model = fit_model(made, chosen, TRAIN, policy)
-    return checks(made, model, EVALUATE, TRAIN, policy, _about(made, model), _leakage(made, model))
+    experiment = Experiment(made, model, EVALUATE)
+    return checks(experiment, TRAIN, policy, _about(made, model), leakage(experiment))
 
 
-def _documents(found: dict[str, Any]) -> dict[str, Any]:
-    together = [one for one in found["stress"]["scenarios"] if one["measurements"] is not None]
-    return {
-        f"{one['kind']} {one['amount']}": json.loads(json.dumps(steady(one["measurements"])))
-        for one in together
-    }
+def _documents(found: CheckResults) -> dict[str, Any]:
+    together = [one for one in found.stress.scenarios if one.measurements is not None]
+    return {f"{one.kind} {one.amount}": json.loads(json.dumps(steady(one.measurements))) for one in together}
 
 
 def test_every_experiment_has_its_part() -> None:
     found = _checked(parts())
 
-    assert set(found) == {"learning", "probe", "withheld", "slices", "stress", "abstain", "leakage"}
-    assert found["leakage"]["concentration"]["feature"] == "x"
-    assert found["stress"]["swapped"]["same"] is True
+    parts_ = {"learning", "probe", "withheld", "slices", "stress", "abstain", "leakage"}
+    assert set(found.to_json()) == parts_
+    assert found.leakage.concentration.feature == "x"
+    assert found.stress.swapped.same is True
+    assert isinstance(found.learning.families["logistic"].points[-1], LearningPoint)
+
+
+def test_what_is_written_is_read_as_the_same_document(tmp_path: Path) -> None:
+    found = _checked(parts(_time=pd.Timestamp("2021-01-01")))
+    found.write(tmp_path / "checks.json")
+
+    assert CheckResults.read(tmp_path / "checks.json").to_json() == found.to_json()
 
 
 def test_stressed_measurements_are_judged_like_any_others() -> None:
@@ -107,7 +111,7 @@ def test_measurements_speak_of_the_attributes_that_the_policy_names() -> None:
 def test_nothing_of_a_row_is_written() -> None:
     made = parts()
 
-    text = json.dumps(_checked(made))
+    text = json.dumps(_checked(made).to_json())
 
     assert "secret" not in text
     assert not any(repr(value) in text for value in made.table["x"])
@@ -116,7 +120,7 @@ def test_nothing_of_a_row_is_written() -> None:
 @pytest.mark.parametrize("chosen", [CHOSEN, BOOSTED])
 def test_checking_twice_gives_the_same_bytes(chosen: Chosen, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        write_json(tmp_path / name, _checked(parts(), chosen))
+        _checked(parts(), chosen).write(tmp_path / name)
 
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
@@ -127,11 +131,11 @@ def test_labels_of_test_rows_choose_nothing() -> None:
 
     one, two = (_checked(each) for each in (made, replace(made, table=made.table.assign(_label=turned))))
 
-    assert (one["learning"], one["probe"]) == (two["learning"], two["probe"])
-    assert one["slices"]["looked_at"] == two["slices"]["looked_at"]
-    assert [b["width"] for b in one["abstain"]["bands"]] == [b["width"] for b in two["abstain"]["bands"]]
-    assert [s["changed"] for s in one["stress"]["scenarios"] if s["kind"] != "nudge"] == [
-        s["changed"] for s in two["stress"]["scenarios"] if s["kind"] != "nudge"
+    assert (one.learning, one.probe) == (two.learning, two.probe)
+    assert one.slices.looked_at == two.slices.looked_at
+    assert [b.width for b in one.abstention.bands] == [b.width for b in two.abstention.bands]
+    assert [s.changed for s in one.stress.scenarios if s.kind != "nudge"] == [
+        s.changed for s in two.stress.scenarios if s.kind != "nudge"
     ]
 
 
@@ -141,9 +145,9 @@ def test_features_of_test_rows_choose_nothing() -> None:
 
     one, two = (_checked(each) for each in (made, replace(made, table=other)))
 
-    assert [b["width"] for b in one["abstain"]["bands"]] == [b["width"] for b in two["abstain"]["bands"]]
-    assert one["leakage"]["concentration"] == two["leakage"]["concentration"]
-    assert one["leakage"]["alone"] != two["leakage"]["alone"]
+    assert [b.width for b in one.abstention.bands] == [b.width for b in two.abstention.bands]
+    assert one.leakage.concentration == two.leakage.concentration
+    assert one.leakage.alone != two.leakage.alone
 
 
 # ------------------------------------------------------------------ tables of every shape
@@ -152,9 +156,9 @@ def test_features_of_test_rows_choose_nothing() -> None:
 @pytest.mark.parametrize("features", ["x", "job", "x noise", "job own", "own", "since", "x job own since"])
 @pytest.mark.parametrize("chosen", [CHOSEN, BOOSTED], ids=["logistic", "boosted"])
 def test_features_of_any_kinds_are_checked(features: str, chosen: Chosen) -> None:
-    found = steady(_checked(parts(150, features=features), chosen))
+    found = _checked(parts(150, features=features), chosen)
 
-    assert len(found["probe"]["features"]) == len(features.split())
+    assert len(found.probe.features) == len(features.split())
 
 
 @pytest.mark.parametrize(
@@ -185,10 +189,10 @@ def test_odd_columns_are_checked(columns: dict[str, Any], chosen: Chosen) -> Non
     made = parts(150, **columns)
     table = made.table.astype({"since": "datetime64[us]"})
 
-    found = steady(_checked(replace(made, table=table), chosen))
+    found = _checked(replace(made, table=table), chosen)
 
     assert all(judge(document, POLICY, None).faults == () for document in _documents(found).values())
-    assert (found["learning"]["history"] is None) == ("_time" not in columns)
+    assert (found.learning.history is None) == ("_time" not in columns)
 
 
 @pytest.mark.parametrize("chosen", [CHOSEN, BOOSTED], ids=["logistic", "boosted"])
@@ -196,10 +200,10 @@ def test_weighted_rows_are_checked(chosen: Chosen) -> None:
     made = parts(150, _weight=np.linspace(0.1, 9, 150))
     attributes = {"team": {"by": "column", "columns": ["team"], "groups": ["blue", "red"]}}
 
-    found = steady(_checked(replace(made, schema={**made.schema, "attributes": attributes}), chosen))
+    found = _checked(replace(made, schema={**made.schema, "attributes": attributes}), chosen)
 
     assert all(judge(document, POLICY, None).faults == () for document in _documents(found).values())
-    assert found["leakage"]["twins"]["train"]["share"] == 0
+    assert found.leakage.duplicates.train.share == 0
 
 
 def test_one_group_alone_is_checked() -> None:
@@ -208,32 +212,24 @@ def test_one_group_alone_is_checked() -> None:
 
     found = _checked(replace(made, schema=schema, evidence=made.evidence.assign(team="red")))
 
-    assert found["stress"]["base"]["selection_rate_ratio"] == {"team": None}
-    assert found["stress"]["swapped"]["same"] is True
+    assert found.stress.base.selection_rate_ratio == {"team": None}
+    assert found.stress.swapped.same is True
 
 
 def test_test_rows_of_one_label_are_checked() -> None:
     made = parts(150)
     label = made.table["_label"].where(made.belongs != "test", 1).astype("int8")
 
-    found = steady(_checked(replace(made, table=made.table.assign(_label=label))))
+    found = _checked(replace(made, table=made.table.assign(_label=label)))
 
-    assert set(found["leakage"]["alone"].values()) == {None}
+    assert set(found.leakage.alone.values()) == {None}
 
 
 def test_a_model_of_other_features_than_those_of_the_table_is_refused() -> None:
     made, model = parts(150), scorecard()
 
     with pytest.raises(InputError, match="must hold every feature of the model"):
-        checks(
-            replace(made, table=made.table.drop(columns="x")),
-            model,
-            EVALUATE,
-            TRAIN,
-            POLICY,
-            _about(made, model),
-            {},
-        )
+        leakage(Experiment(replace(made, table=made.table.drop(columns="x")), model, EVALUATE))
 
 
 @pytest.mark.slow
@@ -246,10 +242,9 @@ def test_a_second_data_set_with_dates_and_weights_is_checked(tmp_path: Path) -> 
     chosen = BOOSTED.model_copy(update={"margin": 0.0})
     model = fit_model(made, chosen, params.train, params.policy)
 
-    leakage = found_beforehand(made, model, params.evaluate, AUDITED, PREPARED, PARTED)[1]
-    about = _about(made, model)
-    found = steady(checks(made, model, params.evaluate, params.train, params.policy, about, leakage))
+    experiment = Experiment(made, model, params.evaluate)
+    found = checks(experiment, params.train, params.policy, _about(made, model), leakage(experiment))
 
     assert all(judge(document, params.policy, None).faults == () for document in _documents(found).values())
-    assert found["probe"]["features"][0]["feature"] in {"rating", "income", 'debt [€, "total"]'}
-    assert "C-000" not in json.dumps(found)
+    assert found.probe.features[0].feature in {"rating", "income", 'debt [€, "total"]'}
+    assert "C-000" not in json.dumps(found.to_json())

@@ -10,23 +10,25 @@ import pytest
 from checked import rows
 from measured import AUDITED, NOTHING, PARTED, PREPARED, document, policy
 
+from fairmark.evaluate import documents as docs
 from fairmark.evaluate.findings import signs
-from fairmark.evaluate.leakage import together
+from fairmark.evaluate.leakage import feature_pair_auc
 from fairmark.judge.findings import ASKED, MEANT, NAMES, SAID
 from fairmark.judge.verdict import judge
 from fairmark.model.encoder import Column
 from fairmark.params.policy import Findings, Policy, Waiver
 
 DAY = dt.date(2026, 11, 27)
-TWINS = {"train": {"same_label": 0.1}, "valid": {"same_label": 0.1}, "valid_in_train": {"same_label": 0.1}}
-LEAKAGE: dict[str, Any] = {
-    "alone": {"age": 0.7, "spent": 0.6},
-    "together": [{"columns": ["age", "spent"], "auc": 0.72}],
-    "concentration": {"rows": 9, "feature": "age", "share": 0.4},
-    "later": {"dates": {"paid": {"rows": 9, "share": 0.2}}},
-    "twins": TWINS,
-    "shared_persons": None,
-}
+SHARES = docs.DuplicateShares(share=0.1, same_label=0.1)
+NONE = docs.SummaryMetrics(rows=0, roc_auc=None, accuracy=None, selection_rate=None, selection_rate_ratio={})
+LEAKAGE = docs.Leakage(
+    alone={"age": 0.7, "spent": 0.6},
+    pairs=[docs.PairAuc(columns=["age", "spent"], auc=0.72)],
+    concentration=docs.Concentration(rows=9, feature="age", share=0.4),
+    look_ahead=docs.LookAheadFeatures(dates={"paid": docs.LookAheadDate(rows=9, share=0.2)}),
+    duplicates=docs.Duplicates(train=SHARES, valid=SHARES, valid_in_train=SHARES, without=NONE),
+    shared_persons=None,
+)
 
 
 def _rules(*waivers: Waiver, **findings: float | None) -> Policy:
@@ -120,7 +122,9 @@ def test_a_pair_counts_only_where_it_knows_more_than_its_better_column() -> None
 
 def test_rows_shared_with_the_train_part_count_beyond_what_chance_explains() -> None:
     assert signs(AUDITED, PREPARED, PARTED, LEAKAGE)["shared_rows"]["value"] == 0
-    shared = LEAKAGE | {"twins": TWINS | {"train": {"same_label": 0.85}}}
+    repeated = docs.DuplicateShares(share=0.9, same_label=0.85)
+    duplicates = LEAKAGE.duplicates.model_copy(update={"train": repeated})
+    shared = LEAKAGE.model_copy(update={"duplicates": duplicates})
     assert signs(AUDITED, PREPARED, PARTED, shared)["shared_rows"]["value"] == pytest.approx(0.75)
 
 
@@ -140,9 +144,9 @@ def test_two_columns_that_know_the_label_together_alone_are_found() -> None:
     seen = rows(label[400:].tolist(), ["red"] * 400)
 
     train = (matrix[:400], label[:400], np.ones(400))
-    found = together(columns, ["one", "two"], train, matrix[400:], seen)
+    found = feature_pair_auc(columns, ["one", "two"], train, matrix[400:], seen)
 
-    assert found == [{"columns": ["one", "two"], "auc": 1.0}]
+    assert found == [docs.PairAuc(columns=["one", "two"], auc=1.0)]
 
 
 # ------------------------------------------------------------------ persons, parts and shift
@@ -185,7 +189,7 @@ def test_rows_that_look_like_several_of_a_person_stop_while_nobody_says_whose_th
 
 
 def test_one_person_in_two_parts_is_too_many() -> None:
-    one = _signs(leakage=LEAKAGE | {"shared_persons": 0.001})["shared_persons"]
+    one = _signs(leakage=LEAKAGE.model_copy(update={"shared_persons": 0.001}))["shared_persons"]
 
     assert judge(_document(shared_persons=one), _rules(shared_persons=0), DAY).outcome != "pass"
 

@@ -8,7 +8,13 @@ import pytest
 from checked import ODD, parts, rows, scorecard
 
 from fairmark.data.dataset import Parts
-from fairmark.evaluate.leakage import alone, concentration, later, twins
+from fairmark.evaluate.documents import Duplicates, DuplicateShares
+from fairmark.evaluate.leakage import (
+    concentration,
+    duplicates,
+    look_ahead_features,
+    single_feature_auc,
+)
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.model.encoder import Column, Encoder
 
@@ -20,7 +26,7 @@ def _alone(
 ) -> float:
     matrix, places = np.array(seen)[:, None], np.array(values)[:, None]
     train = matrix, np.array(label, dtype=np.int8), np.ones(len(label))
-    found = alone([column], train, places, rows(other, ["red"] * len(other)))[column.name]
+    found = single_feature_auc([column], train, places, rows(other, ["red"] * len(other)))[column.name]
     assert found is not None
     return found
 
@@ -54,7 +60,7 @@ def test_a_constant_column_has_half() -> None:
 def test_one_label_in_the_measured_rows_gives_none() -> None:
     train = np.ones((2, 1)), np.array([0, 1], dtype=np.int8), np.ones(2)
 
-    assert alone([NUMBER], train, np.ones((1, 1)), rows([1], ["red"])) == {"x": None}
+    assert single_feature_auc([NUMBER], train, np.ones((1, 1)), rows([1], ["red"])) == {"x": None}
 
 
 def test_the_largest_share_of_the_contributions_is_a_weighted_mean() -> None:
@@ -62,29 +68,29 @@ def test_the_largest_share_of_the_contributions_is_a_weighted_mean() -> None:
 
     found = concentration(contributions, ["x", "y"], np.array([2.0, 1]))
 
-    assert found == {"rows": 2, "feature": "x", "share": pytest.approx(6 / 10)}
+    assert found.to_json() == {"rows": 2, "feature": "x", "share": pytest.approx(6 / 10)}
 
 
 def test_a_model_that_nothing_moves_leans_on_no_column() -> None:
-    assert concentration(np.zeros((3, 3)), ["x", "y"], np.ones(3))["share"] is None
+    assert concentration(np.zeros((3, 3)), ["x", "y"], np.ones(3)).share is None
 
 
 def test_dates_after_the_rows_own_time_are_counted() -> None:
     made = parts(4, _time=pd.Timestamp("2021-06-01"))
     dates = pd.to_datetime(["2021-06-02", "2021-06-01", "2021-05-31", "NaT"])
 
-    found = later(replace(made, table=made.table.assign(since=dates)))
+    found = look_ahead_features(replace(made, table=made.table.assign(since=dates)))
 
-    assert found == {"dates": {"since": {"rows": 3, "share": pytest.approx(1 / 3)}}}
+    assert found.to_json() == {"dates": {"since": {"rows": 3, "share": pytest.approx(1 / 3)}}}
 
 
 def test_rows_without_a_time_say_so() -> None:
-    assert later(parts(4)) == {"dates": None, "why": "no time column"}
+    assert look_ahead_features(parts(4)).to_json() == {"dates": None, "why": "no time column"}
 
 
-def _twins(made: Parts) -> dict[str, dict[str, float]]:
+def _duplicates(made: Parts) -> Duplicates:
     model, test = scorecard(), Rows.of(made, "test")
-    return twins(made, model.encoder.transform(made.table), test, model.score(test.table), 0.5)
+    return duplicates(made, model.encoder.transform(made.table), test, model.score(test.table), 0.5)
 
 
 def _copied(label: int, team: str) -> Parts:
@@ -99,19 +105,19 @@ def _copied(label: int, team: str) -> Parts:
 
 
 def test_a_test_row_that_stands_among_the_train_rows_is_counted() -> None:
-    found = _twins(_copied(1, "red"))
+    found = _duplicates(_copied(1, "red"))
 
-    assert found["train"] == {"share": 0.5, "same_label": 0.5}
-    assert found["valid"] == {"share": 0, "same_label": 0}
-    assert found["without"]["rows"] == 1
+    assert found.train == DuplicateShares(share=0.5, same_label=0.5)
+    assert found.valid == DuplicateShares(share=0, same_label=0)
+    assert found.without.rows == 1
 
 
 def test_a_twin_of_another_label_is_a_twin_but_not_of_the_same_label() -> None:
-    assert _twins(_copied(0, "red"))["train"] == {"share": 0.5, "same_label": 0}
+    assert _duplicates(_copied(0, "red")).train == DuplicateShares(share=0.5, same_label=0)
 
 
 def test_a_row_of_another_group_is_no_twin() -> None:
-    assert _twins(_copied(1, "blue"))["train"]["share"] == 0
+    assert _duplicates(_copied(1, "blue")).train.share == 0
 
 
 def test_missing_values_are_alike() -> None:
@@ -119,7 +125,7 @@ def test_missing_values_are_alike() -> None:
 
     missing = replace(made, table=made.table.assign(x=[np.nan, 1, 2, 3, np.nan, 5]))
 
-    assert _twins(missing)["train"]["share"] == 0.5
+    assert _duplicates(missing).train.share == 0.5
 
 
 def test_the_count_agrees_with_a_join_of_tables() -> None:
@@ -130,7 +136,7 @@ def test_the_count_agrees_with_a_join_of_tables() -> None:
     known = set(both.loc[both["part"] == "train", keys].itertuples(index=False, name=None))
     tested = [*both.loc[both["part"] == "test", keys].itertuples(index=False, name=None)]
 
-    assert _twins(made)["train"]["share"] == pytest.approx(np.mean([row in known for row in tested]))
+    assert _duplicates(made).train.share == pytest.approx(np.mean([row in known for row in tested]))
 
 
 def test_every_feature_of_a_table_has_its_own_power() -> None:
@@ -139,7 +145,7 @@ def test_every_feature_of_a_table_has_its_own_power() -> None:
     train, test = Rows.of(made, "train"), Rows.of(made, "test")
     learnt = encoder.transform(train.table), train.label, train.weight
 
-    found = alone(encoder.columns, learnt, encoder.transform(test.table), test)
+    found = single_feature_auc(encoder.columns, learnt, encoder.transform(test.table), test)
 
     assert max(found, key=lambda name: found[name] or 0) == "x"
     assert set(found) == set(encoder.names)

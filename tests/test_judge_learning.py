@@ -1,7 +1,6 @@
 """The curves learn from nested train rows, are measured on validation rows, and never see a test row."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,35 +8,40 @@ import pytest
 from checked import CHECKS, CHOSEN, POLICY, TRAIN, parts
 
 from fairmark.data.dataset import Parts
-from fairmark.evaluate.learning_curve import LEFT_OUT, Fits, by_hash, by_time, first, learning
-from fairmark.evaluate.summary_metrics import Rows, glance_at
+from fairmark.evaluate.documents import FailedPoint, LearningCurves, LearningPoint
+from fairmark.evaluate.learning_curve import LEFT_OUT, Fits, by_hash, by_time, first_rows, learning_curves
+from fairmark.evaluate.summary_metrics import Rows, model_metrics
 
 FITS = Fits(TRAIN, POLICY)
 DAYS = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(400), unit="D")
 
 
-def _learnt(made: Parts) -> dict[str, Any]:
-    return learning(made, FITS.model(made, CHOSEN), CHECKS, FITS)
+def _learnt(made: Parts) -> LearningCurves:
+    return learning_curves(made, FITS.model(made, CHOSEN), CHECKS, FITS)
 
 
 def test_a_curve_of_a_real_signal_rises_for_both_families() -> None:
-    curves = _learnt(parts(3000))["families"]
+    curves = _learnt(parts(3000)).families
 
-    assert [curves["logistic"]["plain"], curves["boosted"]["plain"]] == [False, True]
+    assert [curves["logistic"].plain, curves["boosted"].plain] == [False, True]
     for curve in curves.values():
-        few, all_rows = curve["points"]
-        assert few["train_rows"] == pytest.approx(0.2 * all_rows["train_rows"], abs=1)
-        assert few["roc_auc"] < all_rows["roc_auc"]
+        few, all_rows = curve.points
+        assert isinstance(few, LearningPoint)
+        assert isinstance(all_rows, LearningPoint)
+        assert few.roc_auc is not None
+        assert all_rows.roc_auc is not None
+        assert few.train_rows == pytest.approx(0.2 * all_rows.train_rows, abs=1)
+        assert few.roc_auc < all_rows.roc_auc
 
 
 def test_the_last_point_is_the_model_itself_on_validation_rows() -> None:
     made = parts()
 
-    last = _learnt(made)["families"]["logistic"]["points"][-1]
+    last = _learnt(made).families["logistic"].points[-1]
 
-    assert last == {"share": 1, "train_rows": int((made.belongs == "train").sum())} | glance_at(
-        Rows.of(made, "valid"), FITS.model(made, CHOSEN)
-    )
+    metrics = model_metrics(Rows.of(made, "valid"), FITS.model(made, CHOSEN))
+    size = int((made.belongs == "train").sum())
+    assert last == LearningPoint(share=1, train_rows=size, **dict(metrics))
 
 
 def test_test_rows_change_nothing() -> None:
@@ -56,20 +60,20 @@ def test_fewer_rows_are_among_more_rows_whatever_the_order_of_the_table() -> Non
     )
 
     def kept(of: Parts, share: float) -> set[str]:
-        return set(first(of, by_hash(of, 1), share).table["_row_id"][_train(of, share)])
+        return set(first_rows(of, by_hash(of, 1), share).table["_row_id"][_train(of, share)])
 
     assert kept(made, 0.2) < kept(made, 0.6)
     assert kept(made, 0.2) == kept(turned, 0.2)
 
 
 def _train(of: Parts, share: float) -> pd.Series:
-    return first(of, by_hash(of, 1), share).belongs == "train"
+    return first_rows(of, by_hash(of, 1), share).belongs == "train"
 
 
 def test_rows_that_are_left_out_stay_in_no_part_and_the_others_where_they_are() -> None:
     made = parts()
 
-    fewer = first(made, by_hash(made, 1), 0.5).belongs
+    fewer = first_rows(made, by_hash(made, 1), 0.5).belongs
 
     moved = made.belongs != fewer
     assert set(made.belongs[moved]) == {"train"}
@@ -79,7 +83,7 @@ def test_rows_that_are_left_out_stay_in_no_part_and_the_others_where_they_are() 
 def test_history_learns_from_the_latest_rows() -> None:
     made = parts(_time=DAYS)
 
-    latest = first(made, by_time(made, 1), 0.5)
+    latest = first_rows(made, by_time(made, 1), 0.5)
 
     time = made.table["_time"]
     left, kept = time[latest.belongs == LEFT_OUT], time[latest.belongs == "train"]
@@ -99,15 +103,17 @@ def test_old_rows_that_say_the_opposite_are_seen_to_do_harm() -> None:
     old_train = (np.arange(1000) < 600) & (made.belongs == "train")
     label = made.table["_label"].where(~old_train, 1 - made.table["_label"]).astype("int8")
 
-    half, whole = _learnt(replace(made, table=made.table.assign(_label=label)))["history"]
+    half, whole = _learnt(replace(made, table=made.table.assign(_label=label))).history or ()
 
-    assert half["roc_auc"] > whole["roc_auc"]
+    assert isinstance(half, LearningPoint)
+    assert isinstance(whole, LearningPoint)
+    assert (half.roc_auc or 0) > (whole.roc_auc or 1)
 
 
 def test_rows_without_a_time_have_no_history() -> None:
     found = _learnt(parts())
 
-    assert (found["history"], found["why"]) == (None, "no time column")
+    assert (found.history, found.why) == (None, "no time column")
 
 
 def test_too_few_rows_to_learn_from_are_said_to_be() -> None:
@@ -115,7 +121,7 @@ def test_too_few_rows_to_learn_from_are_said_to_be() -> None:
     alike = by_hash(made, CHECKS.seed)[: round(0.2 * (made.belongs == "train").sum())]
     label = made.table["_label"].where(~made.table.index.isin(alike), 1)
 
-    few = _learnt(replace(made, table=made.table.assign(_label=label)))["families"]["logistic"]["points"][0]
+    few = _learnt(replace(made, table=made.table.assign(_label=label))).families["logistic"].points[0]
 
-    assert "must hold both labels" in few["why"]
-    assert "roc_auc" not in few
+    assert isinstance(few, FailedPoint)
+    assert "must hold both labels" in few.why

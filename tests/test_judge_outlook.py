@@ -1,4 +1,4 @@
-"""The outlook is the verdict without its bounds: every outcome and value is that of `judge`."""
+"""The quick gate is the verdict without its bounds: every outcome and value is that of `judge`."""
 
 import itertools
 from typing import Any
@@ -9,7 +9,7 @@ from checked import parts, scorecard
 from measured import NOTHING, limit, policy
 
 from fairmark.evaluate.measure import measure
-from fairmark.evaluate.quick_gate import bare, outlook
+from fairmark.evaluate.quick_gate import gated_measurements, quick_verdict
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.judge.verdict import judge
 from fairmark.params.policy import Limit, Policy
@@ -49,7 +49,7 @@ def _both(given: Policy, weight: np.ndarray, cut: float) -> tuple[Any, Any]:
     origin = {"model": {"sha256": "a" * 64, "threshold": cut}, "data": about | {"rows_sha256": "b" * 64}}
     verdict = judge({**origin, **found, "findings": NOTHING}, given, None)
     assert not verdict.faults
-    return verdict, outlook(bare(rows, SCORES, decision, given, 5), given)
+    return verdict, quick_verdict(gated_measurements(rows, SCORES, decision, given, 5), given)
 
 
 @pytest.mark.parametrize("gates", GATES, ids=lambda gates: f"{gates[0].measure} {gates[0].at_least}")
@@ -59,14 +59,14 @@ def test_outcomes_are_those_of_the_judge(gates: tuple[Limit, ...], correction: s
 
     for weight in (np.ones(len(SCORES)), np.random.default_rng(1).gamma(3, 1, len(SCORES))):
         verdict, found = _both(given, weight, cut)
-        outcomes = {name: each["outcome"] for name, each in found["limits"].items()}
-        assert (found["outcome"], outcomes) == (verdict.outcome, verdict.limits())
-        for name, each in found["limits"].items():
+        outcomes = {name: each.outcome for name, each in found.limits.items()}
+        assert (found.outcome, outcomes) == (verdict.outcome, verdict.limits())
+        for name, each in found.limits.items():
             values = [one.value for one in verdict.findings if one.limit == name and one.value is not None]
             assert (
-                each["value"] is None
+                each.value is None
                 if not values
-                else each["value"]
+                else each.value
                 == pytest.approx(
                     min(values) if gates[0].at_least is not None or "recall" in name else max(values)
                 )
@@ -79,11 +79,14 @@ def test_what_is_only_reported_is_left_out() -> None:
 
     verdict, found = _both(given, np.ones(len(SCORES)), 0.5)
 
-    assert list(found["limits"]) == [gate.name]
-    assert found["outcome"] == verdict.outcome == "pass"
+    assert list(found.limits) == [gate.name]
+    assert found.outcome == verdict.outcome == "pass"
 
 
 def test_a_policy_that_gates_nothing_shows_nothing() -> None:
     given = policy(limit("accuracy", at_least=0.1).model_copy(update={"gate": False}))
 
-    assert _both(given, np.ones(len(SCORES)), 0.5)[1] == {"outcome": "insufficient evidence", "limits": {}}
+    assert _both(given, np.ones(len(SCORES)), 0.5)[1].to_json() == {
+        "outcome": "insufficient evidence",
+        "limits": {},
+    }

@@ -10,10 +10,10 @@ from measured import document, policy
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from fairmark.evaluate.abstention import Ranked, abstain
+from fairmark.evaluate.abstention import ScoredRows, abstention_bands
 from fairmark.evaluate.curves import calibrations
 from fairmark.evaluate.measure import measure
-from fairmark.evaluate.probe import change, placements
+from fairmark.evaluate.probe import auc_change, placements
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.judge.verdict import judge
 from fairmark.stats import auc, intervals
@@ -156,15 +156,15 @@ def _rows(copies: int, *, persons: bool) -> tuple[Rows, NDArray[np.float64]]:
 
 def _change(rows: Rows, score: NDArray[np.float64]) -> tuple[float, float]:
     noise = score + np.repeat(np.random.default_rng(2).normal(0, 0.2, 200), len(score) // 200)
-    found = change(rows, placements(rows, noise), placements(rows, score), 0.05)
+    found = auc_change(rows, placements(rows, noise), placements(rows, score), 0.05)
     assert found.low is not None
     assert found.high is not None
     return found.low, found.high
 
 
 def _sent(rows: Rows, score: NDArray[np.float64]) -> list[tuple[float, float]]:
-    band = abstain(Ranked(score, rows.weight, 0.5), rows, score, 0.5, [0.8], 0.1)[0]
-    return [(each["low"], each["high"]) for each in band["sent"]["sex"].values()]
+    band = abstention_bands(ScoredRows(score, rows.weight, 0.5), rows, score, 0.5, [0.8], 0.1)[0]
+    return [(each.low, each.high) for each in band.deferred["sex"].values()]
 
 
 def _curve(rows: Rows, score: NDArray[np.float64]) -> pd.DataFrame:

@@ -13,8 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from fairmark.data.dataset import Parts
+from fairmark.evaluate.documents import Probe
 from fairmark.evaluate.learning_curve import Fits
-from fairmark.evaluate.probe import change, placements, probe
+from fairmark.evaluate.probe import auc_change, placements, probe
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.stats.auc import roc_auc
 
@@ -22,7 +23,7 @@ FITS = Fits(TRAIN, POLICY)
 BOOSTED = CHOSEN.model_copy(update={"family": "boosted", "settings": {"num_leaves": 4, "learning_rate": 0.2}})
 
 
-def _probed(made: Parts, chosen: Any = CHOSEN) -> dict[str, Any]:
+def _probed(made: Parts, chosen: Any = CHOSEN) -> Probe:
     return probe(made, FITS.model(made, chosen), CHECKS, FITS, 0.05)
 
 
@@ -30,37 +31,38 @@ def _probed(made: Parts, chosen: Any = CHOSEN) -> dict[str, Any]:
 def test_noise_is_told_from_signal(chosen: Any) -> None:
     found = _probed(parts(1200), chosen)
 
-    assert set(found["indistinct"]) == {"noise", "own", "since"}
-    assert [entry["feature"] for entry in found["features"]][:2] == ["x", ODD]
-    assert max(map(abs, found["probe"]["drops"])) < 0.02
+    assert set(found.indistinct) == {"noise", "own", "since"}
+    assert [entry.feature for entry in found.features][:2] == ["x", ODD]
+    assert max(map(abs, found.probe.drops)) < 0.02
 
 
 def test_dropping_what_says_nothing_changes_next_to_nothing() -> None:
-    found = _probed(parts(1200))["dropped"]
+    found = _probed(parts(1200)).dropped
+    assert found is not None
 
-    change = found["roc_auc_change"]
-    assert change["value"] == pytest.approx(found["after"]["roc_auc"] - found["before"]["roc_auc"])
-    assert abs(change["value"]) < 0.01
-    assert change["low"] < 0 < change["high"]
+    change = found.roc_auc_change
+    assert change.value == pytest.approx((found.after.roc_auc or 0) - (found.before.roc_auc or 1))
+    assert abs(change.value) < 0.01
+    assert (change.low or 1) < 0 < (change.high or -1)
 
 
 def test_where_every_feature_helps_nothing_is_dropped() -> None:
     found = _probed(parts(1200, features="x job"))
 
-    assert (found["indistinct"], found["dropped"]) == ([], None)
-    assert found["why"] == "every feature does more than the probe"
+    assert (found.indistinct, found.dropped) == ([], None)
+    assert found.why == "every feature does more than the probe"
 
 
 def test_where_no_feature_helps_none_is_dropped() -> None:
     found = _probed(parts(600, features="noise own"))
 
-    assert (found["dropped"], found["why"]) == (None, "no feature does more than the probe")
+    assert (found.dropped, found.why) == (None, "no feature does more than the probe")
 
 
 def test_a_constant_column_does_no_more_than_chance() -> None:
     made = parts(600, noise=1.0)
 
-    assert "noise" in _probed(made)["indistinct"]
+    assert "noise" in _probed(made).indistinct
 
 
 def test_a_feature_called_random_is_no_trouble() -> None:
@@ -72,7 +74,7 @@ def test_a_feature_called_random_is_no_trouble() -> None:
 
     found = _probed(replace(made, schema=schema, table=made.table.rename(columns={"noise": "random"})))
 
-    assert found["indistinct"] == ["random"]
+    assert found.indistinct == ["random"]
 
 
 def test_test_rows_change_nothing() -> None:
@@ -95,7 +97,7 @@ def test_the_drop_is_that_of_scikit_learn() -> None:
         LogisticRegression(), matrix, valid.label, scoring=area, n_repeats=20, random_state=0
     )
 
-    mine = {entry["feature"]: entry["drop"] for entry in _probed(made)["features"]}
+    mine = {entry.feature: entry.drop for entry in _probed(made).features}
     assert [mine["x"], mine[ODD]] == pytest.approx(oracle.importances_mean, abs=0.02)
 
 
@@ -121,7 +123,7 @@ def test_a_change_from_a_coin_has_the_error_of_the_area_itself() -> None:
     many = rows((rng.random(300) < 0.4).astype(int).tolist(), ["red"] * 300)
     score = rng.normal(size=300) + many.label
 
-    found = change(many, np.full(300, 0.5), placements(many, score), 0.025)
+    found = auc_change(many, np.full(300, 0.5), placements(many, score), 0.025)
 
     oracle = roc_auc(many.label, score, many.weight)
     assert oracle is not None
@@ -133,7 +135,7 @@ def test_a_change_from_a_coin_has_the_error_of_the_area_itself() -> None:
 def test_one_row_of_a_class_bounds_nothing() -> None:
     few = rows([1, 0, 0], ["red"] * 3)
 
-    found = change(few, np.array([0.5, 0.5, 0.5]), np.array([1, 1, 1.0]), 0.05)
+    found = auc_change(few, np.array([0.5, 0.5, 0.5]), np.array([1, 1, 1.0]), 0.05)
 
     assert found.to_json() == {"value": 0.5, "low": None, "high": None}
 
@@ -146,7 +148,7 @@ def test_what_is_pure_chance_is_called_useful_as_rarely_as_stated() -> None:
     for _ in range(300):
         base = rng.normal(size=200) + few.label
         one, two = (placements(few, base + 0.3 * rng.normal(size=200)) for _ in range(2))
-        low = change(few, one, two, 0.1).low
+        low = auc_change(few, one, two, 0.1).low
         false += low is not None and low > 0
 
     assert false / 300 < 0.15

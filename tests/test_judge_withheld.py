@@ -7,7 +7,8 @@ import numpy as np
 from checked import CHOSEN, POLICY, TRAIN, parts
 
 from fairmark.data.dataset import Parts
-from fairmark.evaluate.learning_curve import MOST, Fits, given_back, withheld
+from fairmark.evaluate.documents import ExcludedFeatures, ReIncludedFeatures
+from fairmark.evaluate.learning_curve import MOST_ALONE, Fits, excluded_features, with_excluded
 
 FITS = Fits(TRAIN, POLICY)
 
@@ -27,42 +28,44 @@ def _with_forbidden(names: list[str], rows: int = 900) -> Parts:
     return replace(made, schema=schema, evidence=made.evidence.assign(**columns))
 
 
-def _looked_at(made: Parts) -> dict[str, Any]:
-    return withheld(made, FITS.model(made, CHOSEN), FITS)
+def _looked_at(made: Parts) -> ExcludedFeatures:
+    return excluded_features(made, FITS.model(made, CHOSEN), FITS)
 
 
 def test_a_column_that_tells_the_label_is_seen_to_raise_quality() -> None:
     found = _looked_at(_with_forbidden(["hint"]))
 
-    assert [entry["columns"] for entry in found["given_back"]] == [["hint"]]
-    assert found["given_back"][0]["roc_auc"] > found["without"]["roc_auc"] + 0.02
+    assert [entry.columns for entry in found.re_included] == [["hint"]]
+    hinted = found.re_included[0]
+    assert isinstance(hinted, ReIncludedFeatures)
+    assert (hinted.roc_auc or 0) > (found.without.roc_auc or 1) + 0.02
 
 
 def test_several_columns_come_back_alone_and_together() -> None:
     found = _looked_at(_with_forbidden(["a", "b"]))
 
-    assert [entry["columns"] for entry in found["given_back"]] == [["a"], ["b"], ["a", "b"]]
+    assert [entry.columns for entry in found.re_included] == [["a"], ["b"], ["a", "b"]]
 
 
 def test_a_protected_column_is_never_given_back() -> None:
     found = _looked_at(parts())
 
-    assert found["given_back"] == []
+    assert found.re_included == []
 
 
 def test_columns_beyond_the_most_are_named() -> None:
-    names = [f"c{k}" for k in range(MOST + 2)]
+    names = [f"c{k}" for k in range(MOST_ALONE + 2)]
 
     found = _looked_at(_with_forbidden(names, rows=300))
 
-    assert found["not_looked_at"] == names[MOST:]
-    assert len(found["given_back"]) == MOST + 1
+    assert found.not_looked_at == names[MOST_ALONE:]
+    assert len(found.re_included) == MOST_ALONE + 1
 
 
 def test_the_parts_themselves_stay_without_the_column() -> None:
     made = _with_forbidden(["hint"])
 
-    wider = given_back(made, ["hint"])
+    wider = with_excluded(made, ["hint"])
 
     assert "hint" in wider.table
     assert "hint" not in made.table

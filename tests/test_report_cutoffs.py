@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from paperwork import FAIR, TEAMS, checks, explanations, facts, measurements
+from paperwork import FAIR, TEAMS, checks, explanations, facts, measurements, with_check
 
+from fairmark.evaluate import documents as docs
 from fairmark.report import thresholds
 from fairmark.report.checks import checks_view
 from fairmark.report.explanations import decisions
@@ -37,8 +38,9 @@ def switched(cutoff: dict[str, Any] = CUTOFF, **changes: Any) -> Facts:
     told["decisions"][0]["cutoff"] = cutoff
     effect = "with the threshold of red the decision would be no"
     told["decisions"][0]["reasons"].insert(0, {"feature": "team", "value": "blue", "effect": effect})
-    found = checks(TEAMS, ("age", "job"))
-    found["stress"]["swapped"]["decisions"] = {"attribute": "team", "moved": 0.125}
+    moved = docs.SwappedDecisions(attribute="team", moved=0.125)
+    swapped = docs.SwappedEvidence(columns=["team"], same=True, decisions=moved)
+    found = with_check("stress", checks(TEAMS, ("age", "job")), swapped=swapped)
     return facts(rules=ALLOWED, measurements=measured, explanations=told, checks=found, **changes)
 
 

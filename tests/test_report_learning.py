@@ -1,7 +1,7 @@
 """Learning curves, useless features and worst slices are told as they were found."""
 
 from markup import read
-from paperwork import audit, checks, facts
+from paperwork import audit, checks, facts, with_check
 
 from fairmark.report.inputs import Facts
 from fairmark.report.learning import learning, probe, slices
@@ -11,7 +11,7 @@ FOUND = checks(TEAMS, ("age", "job"))
 
 
 def _with(part: str, **changes: object) -> Facts:
-    return facts(checks=FOUND | {part: FOUND[part] | changes})
+    return facts(checks=with_check(part, FOUND, **changes))
 
 
 def test_quality_and_fairness_have_a_curve_each() -> None:
@@ -29,7 +29,7 @@ def test_a_point_without_a_model_is_left_out() -> None:
 
 
 def test_history_has_curves_of_its_own() -> None:
-    points = FOUND["learning"]["families"]["boosted"]["points"]
+    points = FOUND.learning.families["boosted"].points
 
     assert len(learning(_with("learning", history=points))) == 4
 

@@ -1,27 +1,41 @@
 """Stress shows each gated measure beside its limit where the limit is passed."""
 
 from copy import deepcopy
-from typing import Any
 
 import pytest
-from paperwork import FAIR, checks, facts, limit, policy
+from paperwork import FAIR, checks, facts, limit, policy, with_check
 
+from fairmark.evaluate import documents as docs
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import Table
-from fairmark.report.stress import disturbed, nudged, stress, stressed, stressed_each, stressed_one
+from fairmark.report.stress import (
+    disturbed,
+    nudge_text,
+    single_feature_table,
+    single_feature_text,
+    stress_table,
+    stress_text,
+)
 
 TEAMS = {"team": {"blue": 400, "red": 600}}
 FOUND = checks(TEAMS, ("age", "job"))
 
 
-def _scenario(**changes: object) -> dict[str, Any]:
-    found = deepcopy(FOUND)
-    found["stress"]["scenarios"][1] |= changes
-    return found
+def _scenario(**changes: object) -> docs.CheckResults:
+    one, whole = FOUND.stress.scenarios
+    return with_check("stress", FOUND, scenarios=[one, whole.model_copy(update=changes)])
+
+
+def _single(outcome: str) -> docs.CheckResults:
+    """Return the checks with another verdict on the one feature that is disturbed alone."""
+    one, whole = FOUND.stress.scenarios
+    assert one.verdict is not None
+    verdict = one.verdict.model_copy(update={"outcome": outcome})
+    return with_check("stress", FOUND, scenarios=[one.model_copy(update={"verdict": verdict}), whole])
 
 
 def _table(found: Facts) -> Table:
-    return stress(found, disturbed(found))
+    return stress_table(found, disturbed(found))
 
 
 def test_the_undisturbed_rows_come_first() -> None:
@@ -32,10 +46,11 @@ def test_the_undisturbed_rows_come_first() -> None:
 
 
 def test_a_measure_beyond_its_limit_stands_beside_it() -> None:
-    stressed = _scenario()
-    stressed["stress"]["scenarios"][1]["measurements"]["overall"]["roc_auc"]["value"] = 0.75
+    measured = deepcopy(FOUND.stress.scenarios[1].measurements)
+    assert measured is not None
+    measured["overall"]["roc_auc"]["value"] = 0.75
 
-    assert _table(facts(checks=stressed)).rows[1][3] == "0.750 (limit 0.8)"
+    assert _table(facts(checks=_scenario(measurements=measured))).rows[1][3] == "0.750 (limit 0.8)"
     assert "limit" not in _table(facts()).rows[1][3]
 
 
@@ -68,7 +83,7 @@ def test_a_measure_that_nobody_took_says_so() -> None:
 
 
 def test_single_features_are_listed_apart() -> None:
-    rows = stressed_each(facts()).rows
+    rows = single_feature_table(facts()).rows
 
     assert [list(row) for row in rows] == [
         ["numbers down by 0.1 deviations, age", "fail", "0.120", "0.870", "0.710 (limit 0.8)"]
@@ -76,29 +91,27 @@ def test_single_features_are_listed_apart() -> None:
 
 
 def test_a_single_feature_that_would_move_the_verdict_is_named() -> None:
-    found = deepcopy(FOUND)
     own = facts().verdict.outcome
 
-    assert stressed_one(facts()) == (
+    assert single_feature_text(facts()) == (
         f"Of 1 disturbances of one feature, 1 would move the verdict from {own}; "
         "it would fail with age disturbed."
     )
-    found["stress"]["scenarios"][0]["verdict"]["outcome"] = own
-    assert stressed_one(facts(checks=found)) == (
+    assert single_feature_text(facts(checks=_single(own))) == (
         f"None of 1 disturbances of one feature would move the verdict from {own}."
     )
-    found["stress"]["scenarios"].pop(0)
-    assert stressed_one(facts(checks=found)) is None
+    none = with_check("stress", FOUND, scenarios=FOUND.stress.scenarios[1:])
+    assert single_feature_text(facts(checks=none)) is None
 
 
 def _drowned() -> Facts:
     """Return facts whose disturbed rows are all decided no: nobody is selected of any team."""
-    found = deepcopy(FOUND)
-    measured = found["stress"]["scenarios"][1]["measurements"]
+    measured = deepcopy(FOUND.stress.scenarios[1].measurements)
+    assert measured is not None
     for entry in (measured, *measured["groups"]["team"].values()):
         cells = entry["cells"]
         entry["cells"] = {"tp": 0, "fp": 0, "fn": cells["tp"] + cells["fn"], "tn": cells["fp"] + cells["tn"]}
-    return facts(checks=found)
+    return facts(checks=_scenario(measurements=measured))
 
 
 def test_each_disturbance_is_judged_as_a_release_would_be() -> None:
@@ -109,15 +122,15 @@ def test_each_disturbance_is_judged_as_a_release_would_be() -> None:
 def test_the_sentence_says_how_often_the_verdict_moves() -> None:
     still, moved = facts(), _drowned()
 
-    assert stressed(still, disturbed(still)).startswith("None of 1 disturbances of all features at once")
-    assert "1 would move the verdict from" in stressed(moved, disturbed(moved))
-    assert stressed(still, []) == "There was nothing to disturb."
+    assert stress_text(still, disturbed(still)).startswith("None of 1 disturbances of all features at once")
+    assert "1 would move the verdict from" in stress_text(moved, disturbed(moved))
+    assert stress_text(still, []) == "There was nothing to disturb."
 
 
 def test_the_sentence_says_how_far_quality_falls() -> None:
     found = facts()
 
-    assert stressed(found, disturbed(found)).endswith("ROC AUC falls from 0.880 to 0.870.")
+    assert stress_text(found, disturbed(found)).endswith("ROC AUC falls from 0.880 to 0.870.")
 
 
 def test_a_floor_and_a_ceiling_of_one_measure_share_a_column() -> None:
@@ -132,15 +145,15 @@ def test_a_floor_and_a_ceiling_of_one_measure_share_a_column() -> None:
 
 
 def test_nudges_are_told_by_the_size_that_turns_half() -> None:
-    weak, none = deepcopy(FOUND), deepcopy(FOUND)
-    weak["stress"]["nudges"]["turned"].pop()
-    none["stress"]["turned"]["share"] = None
+    nudges = FOUND.stress.nudges.model_copy(update={"turned": FOUND.stress.nudges.turned[:1]})
+    weak = with_check("stress", FOUND, nudges=nudges)
+    none = with_check("stress", FOUND, turned=docs.ShiftedDecisions(amount=0.1, share=None))
 
-    told = nudged(facts())
+    told = nudge_text(facts())
     assert told is not None
     assert told.startswith("Moving one number by 0.1 standard deviations, up or down, turns 0.070")
     assert told.endswith(
         "half of the 500 decisions nearest to the threshold or more turn with a move of 0.5."
     )
-    assert "less than half of the 500" in str(nudged(facts(checks=weak)))
-    assert nudged(facts(checks=none)) is None
+    assert "less than half of the 500" in str(nudge_text(facts(checks=weak)))
+    assert nudge_text(facts(checks=none)) is None

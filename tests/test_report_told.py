@@ -1,10 +1,9 @@
 """The sentence of each check follows from its numbers, whichever way they fall."""
 
-from typing import Any
-
 import pytest
-from paperwork import audit, checks, facts, measurements
+from paperwork import audit, checks, facts, measurements, summary, with_check
 
+from fairmark.evaluate import documents as docs
 from fairmark.report import check_text
 from fairmark.report.inputs import Facts
 
@@ -15,15 +14,17 @@ NOISE = (WHOLE["high"] - WHOLE["low"]) / 2
 
 
 def _with(part: str, **changes: object) -> Facts:
-    return facts(checks=FOUND | {part: FOUND[part] | changes})
+    return facts(checks=with_check(part, FOUND, **changes))
 
 
 def _grown(change: float) -> str:
-    points: list[Any] = FOUND["learning"]["families"]["boosted"]["points"]
-    last = points[1] | {"roc_auc": points[0]["roc_auc"] + change}
-    return check_text.learnt(
-        _with("learning", families={"boosted": {"plain": False, "points": [points[0], last]}})
+    first, last = FOUND.learning.families["boosted"].points
+    assert isinstance(first, docs.LearningPoint)
+    assert first.roc_auc is not None
+    curve = docs.FamilyCurve(
+        plain=False, points=[first, last.model_copy(update={"roc_auc": first.roc_auc + change})]
     )
+    return check_text.learning_text(_with("learning", families={"boosted": curve}))
 
 
 @pytest.mark.parametrize(
@@ -35,26 +36,36 @@ def test_more_rows_help_when_they_brought_more_than_noise(share: float, words: s
 
 
 def test_the_last_two_points_are_compared() -> None:
-    assert check_text.learnt(facts()).startswith("From 400 to 800 rows, ROC AUC went from 0.870 to 0.900")
+    assert check_text.learning_text(facts()).startswith(
+        "From 400 to 800 rows, ROC AUC went from 0.870 to 0.900"
+    )
 
 
 def test_one_point_is_no_curve() -> None:
-    points = FOUND["learning"]["families"]["boosted"]["points"][:1]
-    one = _with("learning", families={"boosted": {"plain": False, "points": points}})
+    points = FOUND.learning.families["boosted"].points[:1]
+    one = _with("learning", families={"boosted": docs.FamilyCurve(plain=False, points=points)})
 
-    assert check_text.learnt(one).startswith("Too few points")
-    assert check_text.learnt(_with("learning", families={})).startswith("Too few points")
+    assert check_text.learning_text(one).startswith("Too few points")
+    assert check_text.learning_text(_with("learning", families={})).startswith("Too few points")
 
 
 def test_the_best_length_of_history_is_told() -> None:
     ends = {0.5: 0.88, 1: 0.86}
-    points = [FOUND["withheld"]["without"] | {"share": share, "roc_auc": auc} for share, auc in ends.items()]
+    points = [
+        docs.LearningPoint(share=share, train_rows=9, **dict(summary(TEAMS, roc_auc=auc)))
+        for share, auc in ends.items()
+    ]
 
-    said = check_text.remembered(_with("learning", history=points))
+    said = check_text.history_text(_with("learning", history=points))
     assert said is not None
     assert "the latest 0.5 of the train rows ranks validation rows best: ROC AUC 0.880, against 0.860" in said
-    assert check_text.remembered(facts()) is None
-    assert check_text.remembered(_with("learning", history=[{"share": 1, "why": "one label"}])) is None
+    assert check_text.history_text(facts()) is None
+    assert (
+        check_text.history_text(
+            _with("learning", history=[docs.FailedPoint(share=1, train_rows=9, why="one label")])
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,45 +77,47 @@ def test_the_best_length_of_history_is_told() -> None:
     ],
 )
 def test_what_dropping_costs_follows_from_its_interval(low: float, high: float, words: str) -> None:
-    change = {"value": 0.0, "low": low, "high": high}
+    change = docs.AucChange(value=0.0, low=low, high=high)
+    assert FOUND.probe.dropped is not None
+    dropped = FOUND.probe.dropped.model_copy(update={"roc_auc_change": change})
 
-    said = check_text.useless(_with("probe", dropped=FOUND["probe"]["dropped"] | {"roc_auc_change": change}))
+    said = check_text.probe_text(_with("probe", dropped=dropped))
     assert said.startswith("No better than a column of pure chance: job. Learnt again without it, ROC AUC is")
     assert words in said
 
 
 def test_features_that_are_all_of_use_are_told_so() -> None:
-    assert check_text.useless(_with("probe", indistinct=[])).startswith("Every feature does more")
+    assert check_text.probe_text(_with("probe", indistinct=[])).startswith("Every feature does more")
 
 
 def test_features_that_could_not_be_left_out_are_named_alone() -> None:
-    assert check_text.useless(_with("probe", dropped=None)).endswith("pure chance: job.")
+    assert check_text.probe_text(_with("probe", dropped=None)).endswith("pure chance: job.")
 
 
 def test_the_worst_slice_is_told_with_its_kind_of_error() -> None:
-    said = check_text.erring(facts())
+    said = check_text.slices_text(facts())
 
     assert "errs most where age: <30: 0.420 of 70 test rows, at least 0.270, against 0.190 of all" in said
     assert said.endswith("Of its errors there, 20 of 29 are wrongly decided yes.")
 
 
 def test_a_slice_that_may_be_as_good_as_the_rest_is_not_called_worse() -> None:
-    worst = FOUND["slices"]["worst"][0]
+    worst = FOUND.slices.worst[0].model_copy(update={"above_overall": False})
 
-    assert "shown to err more" in check_text.erring(facts())
-    assert "shown" not in check_text.erring(_with("slices", worst=[worst | {"above_overall": False}]))
-    assert check_text.erring(_with("slices", worst=[])).startswith("No slice had enough rows")
+    assert "shown to err more" in check_text.slices_text(facts())
+    assert "shown" not in check_text.slices_text(_with("slices", worst=[worst]))
+    assert check_text.slices_text(_with("slices", worst=[])).startswith("No slice had enough rows")
 
 
 def test_the_value_of_a_personal_column_is_withheld() -> None:
     marked = audit(TEAMS, ("age", "job")) | {"personal": [{"column": "age", "kind": "id-like", "share": 1.0}]}
 
-    assert "age: withheld" in check_text.erring(facts(audit=marked))
+    assert "age: withheld" in check_text.slices_text(facts(audit=marked))
 
 
 def _band(**changes: object) -> str:
-    band = FOUND["abstain"]["bands"][0]
-    return check_text.abstained(_with("abstain", bands=[band | changes]))
+    band = FOUND.abstention.bands[0]
+    return check_text.abstention_text(_with("abstention", bands=[band.model_copy(update=changes)]))
 
 
 def test_abstaining_is_told_by_its_widest_band() -> None:
@@ -116,20 +129,20 @@ def test_abstaining_is_told_by_its_widest_band() -> None:
 
 
 def test_groups_that_drift_apart_are_owed_to_whoever_decides_the_rest() -> None:
-    kept = FOUND["abstain"]["bands"][0]["kept"]
+    def drifted(ratio: float | None) -> str:
+        kept = FOUND.abstention.bands[0].kept
+        return _band(kept=kept.model_copy(update={"selection_rate_ratio": {"team": ratio}}))
 
-    assert "draw the groups together" in _band(kept=kept | {"selection_rate_ratio": {"team": 0.5}})
-    assert "draw the groups together" not in _band(kept=kept | {"selection_rate_ratio": {"team": 1.0}})
-    assert "is not measured instead" in _band(kept=kept | {"selection_rate_ratio": {"team": None}})
+    assert "draw the groups together" in drifted(0.5)
+    assert "draw the groups together" not in drifted(1.0)
+    assert "is not measured instead" in drifted(None)
 
 
 def test_nobody_is_said_to_be_sent_more_often_by_luck() -> None:
-    gap = {"value": 0.04, "low": 0.0, "high": 0.07, "lowest": "red", "highest": "blue"}
+    gap = docs.DeferralGap(value=0.04, low=0.0, high=0.07, lowest="red", highest="blue")
 
-    assert _band(sent_difference={"team": gap}).endswith(
-        "No group is shown to be sent more often than another."
-    )
-    assert "sent more often" not in _band(sent_difference={"team": None})
+    assert _band(deferral_gap={"team": gap}).endswith("No group is shown to be sent more often than another.")
+    assert "sent more often" not in _band(deferral_gap={"team": None})
     assert _band(decided=1.0) == "No row is sent to a human."
 
 
@@ -138,16 +151,16 @@ def test_nobody_is_said_to_be_sent_more_often_by_luck() -> None:
     [(WHOLE["low"], "does not rest on rows"), (WHOLE["low"] - 0.01, "is memory of rows"), (None, "Too few")],
 )
 def test_quality_on_new_rows_tells_whether_the_model_remembers(auc: float | None, words: str) -> None:
-    twins = FOUND["leakage"]["twins"]
-    without = twins["without"] | {"roc_auc": auc}
+    without = summary(TEAMS, roc_auc=auc)
+    duplicates = FOUND.leakage.duplicates.model_copy(update={"without": without})
 
-    assert words in check_text.unseen(_with("leakage", twins=twins | {"without": without}))
+    assert words in check_text.duplicates_text(_with("leakage", duplicates=duplicates))
 
 
 def test_what_withholding_costs_is_told_with_all_given_back() -> None:
-    assert check_text.returned(facts()).startswith(
+    assert check_text.excluded_text(facts()).startswith(
         "Learnt again with the same settings and town among the features, ROC AUC is 0.910 instead of 0.870"
     )
-    assert check_text.returned(_with("withheld", given_back=[{"columns": ["town"], "why": "no"}])).startswith(
-        "No col"
-    )
+    assert check_text.excluded_text(
+        _with("excluded", re_included=[docs.FailedReInclusion(columns=["town"], why="no")])
+    ).startswith("No col")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from measured import AUDITED, PARTED, PREPARED, limit, policy
+from paperwork import checks
 from people import FEATURES, SCHEMA, TRAIN, chosen, frames
 from sklearn.metrics import accuracy_score, roc_auc_score
 
@@ -68,7 +69,9 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
 def _evaluated(paths: dict[str, Path]) -> dict[str, Path]:
     """Run the stage, without the further checks: those have tests of their own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fairmark.stages.evaluate.checks", lambda *_: {})
+        patch.setattr(
+            "fairmark.stages.evaluate.checks", lambda *_: checks({"side": {"left": 9}}, ("x", "job"))
+        )
         evaluate(*paths.values(), PARAMS, WHOLE.train, WHOLE.policy)  # type: ignore[call-arg, arg-type]
     return paths
 

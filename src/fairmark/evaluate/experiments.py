@@ -1,24 +1,33 @@
-"""The evidence beside the measurements, in one document: seven experiments, none of which chooses anything.
+"""The experiments beside the measurements, in one document, checks.json; none of them chooses anything.
 
-Learning curves, the random probe and withheld columns learn again, and are measured on validation rows.
-Slices, stress, abstaining and leakage look at test rows with the model as it is.
+Learning curves, the random probe and re-inclusion learn again, and are measured on validation rows. Slices,
+stress, abstention and leakage look at test rows with the model as it is.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from fairmark.data.dataset import Parts
-from fairmark.evaluate.abstention import Ranked, abstain
-from fairmark.evaluate.findings import signs
-from fairmark.evaluate.leakage import alone, concentration, later, shared_persons, together, twins
-from fairmark.evaluate.learning_curve import Fits, learning, withheld
+from fairmark.evaluate.abstention import ScoredRows, abstention_bands
+from fairmark.evaluate.documents import Abstention, CheckResults, Leakage, QuickVerdict
+from fairmark.evaluate.leakage import (
+    concentration,
+    duplicates,
+    feature_pair_auc,
+    look_ahead_features,
+    shared_persons,
+    single_feature_auc,
+)
+from fairmark.evaluate.learning_curve import Fits, excluded_features, learning_curves
 from fairmark.evaluate.measure import measure
 from fairmark.evaluate.probe import probe
-from fairmark.evaluate.quick_gate import bare, outlook
-from fairmark.evaluate.slices import Cut, axes, slices
-from fairmark.evaluate.stress import Rig, stress, swapped
+from fairmark.evaluate.quick_gate import gated_measurements, quick_verdict
+from fairmark.evaluate.slices import Binning, axes, worst_slices
+from fairmark.evaluate.stress import StressHarness, stress, swapped_evidence
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Evaluate
@@ -30,139 +39,157 @@ REPLICATES = 100
 """Of the bootstrap in stressed measurements: the gate does not use it, and the report shows nothing of it."""
 
 
-def found_beforehand(
-    parts: Parts,
-    model: Model,
-    params: Evaluate,
-    audit: Mapping[str, Any],
-    prepared: Mapping[str, Any],
-    split: Mapping[str, Any],
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the signs that the answer is known beforehand, and the experiments that show them on test rows.
+@dataclass(frozen=True)
+class Experiment:
+    """A model on its parts: what every experiment on test rows works with, worked out once."""
 
-    Parameters
-    ----------
-    audit, prepared, split
-        What the stage `audit` wrote, and the summaries of `prepare` and `split`.
+    parts: Parts
+    model: Model
+    params: Evaluate
 
-    Returns
-    -------
-    tuple
-        The entry "findings" of the measurements, and the entry "leakage" of checks.json.
-    """
-    own = params.checks
-    train, valid, rows = (Rows.of(parts, name) for name in ("train", "valid", "test"))
-    seen, matrix = (model.encoder.transform(part.table) for part in (train, rows))
-    sample = valid.take(_drawn(len(valid.label), own.sample, own.seed))
-    moves = model.contributions(sample.table)
-    learnt, columns = (seen, train.label, train.weight), model.encoder.columns
-    leading = _leading(moves, model, sample.weight, own.leading)
-    score, cutoff = model.score(rows.table), model.cut(rows.groups)
-    leakage = {
-        "alone": alone(columns, learnt, matrix, rows),
-        "together": together(columns, leading, learnt, matrix, rows),
-        "concentration": concentration(moves, model.features, sample.weight),
-        "later": later(parts),
-        "twins": twins(parts, model.encoder.transform(parts.table), rows, score, cutoff),
-        "shared_persons": shared_persons(parts),
-    }
-    return signs(audit, prepared, split, leakage), leakage
+    @cached_property
+    def train(self) -> Rows:
+        """Train rows, [m]."""
+        return Rows.of(self.parts, "train")
+
+    @cached_property
+    def valid(self) -> Rows:
+        """Validation rows."""
+        return Rows.of(self.parts, "valid")
+
+    @cached_property
+    def test(self) -> Rows:
+        """Test rows, [n]."""
+        return Rows.of(self.parts, "test")
+
+    @cached_property
+    def train_matrix(self) -> Floats:
+        """Train rows, encoded, [m, p]."""
+        return self.model.encoder.transform(self.train.table)
+
+    @cached_property
+    def test_matrix(self) -> Floats:
+        """Test rows, encoded, [n, p]."""
+        return self.model.encoder.transform(self.test.table)
+
+    @cached_property
+    def score(self) -> Floats:
+        """The scores of the test rows, [n]."""
+        return self.model.score(self.test.table)
+
+    @cached_property
+    def threshold(self) -> float | Floats:
+        """The threshold of all test rows, or of each, [n]."""
+        return self.model.cut(self.test.groups)
+
+    @cached_property
+    def sample(self) -> Rows:
+        """A sample of validation rows, in order."""
+        checks, rows = self.params.checks, len(self.valid.label)
+        order = np.random.default_rng([checks.seed, 5]).permutation(rows)
+        return self.valid.take(np.sort(order[: checks.sample]))
+
+    @cached_property
+    def contributions(self) -> Floats:
+        """The Shapley values of the sample, the base value in the last column, [sample, p + 1]."""
+        return self.model.contributions(self.sample.table)
+
+    @cached_property
+    def leading(self) -> list[str]:
+        """The features that move the score most over the sample, the first first; ties by name."""
+        names = self.model.features
+        means = self.sample.weight @ np.abs(self.contributions[:, :-1])
+        order = sorted(range(len(means)), key=lambda k: (-means[k], names[k]))
+        return [names[k] for k in order[: self.params.checks.leading]]
+
+
+def leakage(experiment: Experiment) -> Leakage:
+    """Return the signs on test rows that the model knows what it could not know when it decides."""
+    parts, model, test = experiment.parts, experiment.model, experiment.test
+    columns = model.encoder.columns
+    learnt = (experiment.train_matrix, experiment.train.label, experiment.train.weight)
+    whole = model.encoder.transform(parts.table)
+    return Leakage(
+        alone=single_feature_auc(columns, learnt, experiment.test_matrix, test),
+        pairs=feature_pair_auc(columns, experiment.leading, learnt, experiment.test_matrix, test),
+        concentration=concentration(experiment.contributions, model.features, experiment.sample.weight),
+        look_ahead=look_ahead_features(parts),
+        duplicates=duplicates(parts, whole, test, experiment.score, experiment.threshold),
+        shared_persons=shared_persons(parts),
+    )
 
 
 def checks(
-    parts: Parts,
-    model: Model,
-    params: Evaluate,
-    base: Train,
-    policy: Policy,
-    about: Mapping[str, Any],
-    leakage: Mapping[str, Any],
-) -> dict[str, Any]:
+    experiment: Experiment, base: Train, policy: Policy, about: Mapping[str, Any], leaks: Leakage
+) -> CheckResults:
     """Return what artifacts/evaluate/checks.json holds; no row id and no row is in it.
 
     Parameters
     ----------
-    parts
-        Table, evidence and split.
-    model
-        The model that was made from them with `base` and `policy`.
-    params
-        `params.checks` says what is done, the rest how it is measured.
+    experiment
+        Table, evidence and split, and the model that was made from them with `base` and `policy`.
+    base, policy
+        How models are learnt again.
     about
         The entries "model", "data", "confidence" and "findings" of the measurements of this model, which the
         stressed measurements take over.
-    leakage
-        The experiments of `found_beforehand`, for the record.
-
-    Returns
-    -------
-    dict
-        `{"learning", "probe", "withheld", "slices", "stress", "abstain", "leakage"}`, each as its own module
-        says.
+    leaks
+        The signs of `leakage`, for the record.
     """
-    own, level, fits = params.checks, 1 - params.confidence, Fits(base, policy)
-    train, valid, rows = (Rows.of(parts, name) for name in ("train", "valid", "test"))
-    seen, matrix = (model.encoder.transform(part.table) for part in (train, rows))
-    score, cutoff = model.score(rows.table), model.cut(rows.groups)
-    chosen_on = Ranked(model.score(valid.table), valid.weight, model.cut(valid.groups))
-    sample = valid.take(_drawn(len(valid.label), own.sample, own.seed))
-    moves = model.contributions(sample.table)
-    rig = Rig(model, rows, matrix, seen, _leading(moves, model, sample.weight, own.leading))
-    decision = (score >= cutoff).astype(np.int8)
-    cut = axes(model.encoder.columns, seen, matrix, rows, Cut(own.bins, rig.leading))
-    stressed = stress(
-        rig,
-        own,
-        lambda scores: _document(rig, scores, params, policy, about),
-        lambda scores: _verdict(rig, scores, params, policy, about),
+    parts, model, params = experiment.parts, experiment.model, experiment.params.checks
+    test, score, threshold = experiment.test, experiment.score, experiment.threshold
+    level, fits = 1 - experiment.params.confidence, Fits(base, policy)
+    harness = StressHarness(model, test, experiment.test_matrix, experiment.train_matrix, experiment.leading)
+    valid = experiment.valid
+    chosen_on = ScoredRows(model.score(valid.table), valid.weight, model.cut(valid.groups))
+    sliced = axes(
+        model.encoder.columns,
+        experiment.train_matrix,
+        experiment.test_matrix,
+        test,
+        Binning(params.bins, experiment.leading),
     )
-    return {
-        "learning": learning(parts, model, own, fits),
-        "probe": probe(parts, model, own, fits, level),
-        "withheld": withheld(parts, model, fits),
-        "slices": slices(rows, decision, cut, own.min_slice_rows, own.worst, level),
-        "stress": stressed | {"swapped": swapped(parts, model)},
-        "abstain": {
-            "level": level,
-            "bands": abstain(chosen_on, rows, score, cutoff, own.bands, level),
-        },
-        "leakage": dict(leakage),
-    }
-
-
-def _drawn(rows: int, size: int, seed: int) -> np.typing.NDArray[np.intp]:
-    """Return the places of a sample of rows, in order."""
-    return np.sort(np.random.default_rng([seed, 5]).permutation(rows)[:size])
-
-
-def _leading(moves: Floats, model: Model, weight: Floats, count: int) -> list[str]:
-    """Return the features that move the score most, the first first; ties by name."""
-    means = weight @ np.abs(moves[:, :-1])
-    order = sorted(range(len(means)), key=lambda k: (-means[k], model.features[k]))
-    return [model.features[k] for k in order[:count]]
+    decision = (score >= threshold).astype(np.int8)
+    return CheckResults(
+        learning=learning_curves(parts, model, params, fits),
+        probe=probe(parts, model, params, fits, level),
+        excluded=excluded_features(parts, model, fits),
+        slices=worst_slices(test, decision, sliced, params.min_slice_rows, params.worst, level),
+        stress=stress(
+            harness,
+            params,
+            lambda scores: _measurements(harness, scores, experiment.params, policy, about),
+            lambda scores: _verdict(harness, scores, experiment.params, policy, about),
+            swapped_evidence(parts, model),
+        ),
+        abstention=Abstention(
+            level=level, bands=abstention_bands(chosen_on, test, score, threshold, params.bands, level)
+        ),
+        leakage=leaks,
+    )
 
 
 def _verdict(
-    rig: Rig, score: Floats, params: Evaluate, policy: Policy, about: Mapping[str, Any]
-) -> dict[str, Any]:
+    harness: StressHarness, score: Floats, params: Evaluate, policy: Policy, about: Mapping[str, Any]
+) -> QuickVerdict:
     """Return how stressed scores would be judged by the gated limits, on no day."""
-    decision = rig.decide(score).astype(np.int8)
-    found = bare(rig.rows, score, decision, policy, params.calibration_bins)
-    return outlook(found | {"findings": about["findings"]}, policy)
+    decision = harness.decide(score).astype(np.int8)
+    found = gated_measurements(harness.rows, score, decision, policy, params.calibration_bins)
+    return quick_verdict(found | {"findings": about["findings"]}, policy)
 
 
-def _document(
-    rig: Rig, score: Floats, params: Evaluate, policy: Policy, about: Mapping[str, Any]
+def _measurements(
+    harness: StressHarness, score: Floats, params: Evaluate, policy: Policy, about: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the measurements of stressed scores, of the attributes that the policy has limits on."""
     gated = {limit.attribute for limit in policy.limits}
-    rows = rig.rows
+    rows = harness.rows
     return {
         **{name: about[name] for name in ("model", "data", "confidence", "findings")},
         **measure(
             rows.label,
             score,
-            rig.decide(score).astype(np.int8),
+            harness.decide(score).astype(np.int8),
             rows.weight,
             rows.groups,
             {name: groups for name, groups in rows.known.items() if name in gated},

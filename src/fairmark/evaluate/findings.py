@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairmark.evaluate.documents import Leakage
 from fairmark.judge.findings import Entry
 from fairmark.params.policy import LATER
 
@@ -44,7 +45,7 @@ def signs(
     audit: Mapping[str, Any],
     prepared: Mapping[str, Any],
     split: Mapping[str, Any],
-    leakage: Mapping[str, Any],
+    leakage: Leakage,
 ) -> Entry:
     """Return the entry "findings" of the measurements document.
 
@@ -57,14 +58,15 @@ def signs(
     split
         The summary of `split`: how the parts were made, and how they differ.
     leakage
-        What `judge.leakage` says on test rows.
+        The signs of leakage on test rows.
     """
     files = [entry for entry in prepared["files"].values() if entry]
     same = len(files) > 1 and files[0]["sha256"] == files[1]["sha256"]
-    twins, lead, dates = leakage["twins"], leakage["concentration"], leakage["later"]["dates"]
-    beyond = max(0.0, twins["train"]["same_label"] - twins["valid_in_train"]["same_label"])
+    shared, lead, dates = leakage.duplicates, leakage.concentration, leakage.look_ahead.dates or {}
+    # What repeats by chance repeats as often among validation rows: the excess over it is the sign.
+    beyond = max(0.0, shared.train.same_label - shared.valid_in_train.same_label)
     repeated = sum(entry["duplicates"] for entry in files) / max(1, sum(entry["rows"] for entry in files))
-    late = {name: each["share"] for name, each in (dates or {}).items() if each["share"] is not None}
+    late = {name: each.share for name, each in dates.items() if each.share is not None}
     return {
         "column_auc": _most(_columns(audit, leakage), "no feature could be measured alone"),
         "pair_auc": _most(_pairs(audit, leakage), ""),
@@ -73,16 +75,16 @@ def signs(
         "repeated_rows": _most([((), repeated)], ""),
         "late_dates": _most(
             [((name,), share) for name, share in late.items()],
-            leakage["later"].get("why") or "no feature is a date",
+            leakage.look_ahead.why or "no feature is a date",
         ),
         "one_feature": _most(
-            [((lead["feature"],), lead["share"])] if lead["feature"] is not None else [],
+            [((lead.feature,), lead.share)] if lead.feature is not None and lead.share is not None else [],
             "no feature moves the score",
         ),
         "persons": _most(_persons(audit["clusters"]), ""),
         # Without a column of persons each row is somebody else's; whether that can be is asked by `persons`.
-        "shared_persons": _most([((), leakage["shared_persons"] or 0.0)], ""),
-        "repeated_valid": _most([((), twins["valid_in_train"]["same_label"])], ""),
+        "shared_persons": _most([((), leakage.shared_persons or 0.0)], ""),
+        "repeated_valid": _most([((), shared.valid_in_train.same_label)], ""),
         "part_label": _most([((), _dependence(split))], ""),
         "label_shift": _most(
             [((part,), _beyond(split, split["shift"][part]["label"])) for part in LATER], ""
@@ -119,21 +121,21 @@ def _shifts(split: Mapping[str, Any], kind: str) -> list[tuple[tuple[str, ...], 
     return [((name,), max(_beyond(split, valid[name]), _beyond(split, test[name]))) for name in test]
 
 
-def _columns(audit: Mapping[str, Any], leakage: Mapping[str, Any]) -> list[tuple[tuple[str, ...], float]]:
+def _columns(audit: Mapping[str, Any], leakage: Leakage) -> list[tuple[tuple[str, ...], float]]:
     """Return the larger of both AUCs of each feature: out of fold, and on test rows."""
-    return [((name,), _alone(name, audit, leakage)) for name in leakage["alone"]]
+    return [((name,), _alone(name, audit, leakage)) for name in leakage.alone]
 
 
-def _alone(name: str, audit: Mapping[str, Any], leakage: Mapping[str, Any]) -> float:
-    known = (audit["label_power"].get(name), leakage["alone"].get(name))
+def _alone(name: str, audit: Mapping[str, Any], leakage: Leakage) -> float:
+    known = (audit["label_power"].get(name), leakage.alone.get(name))
     return max((float(value) for value in known if value is not None), default=0.5)
 
 
-def _pairs(audit: Mapping[str, Any], leakage: Mapping[str, Any]) -> list[tuple[tuple[str, ...], float]]:
+def _pairs(audit: Mapping[str, Any], leakage: Leakage) -> list[tuple[tuple[str, ...], float]]:
     """Return the AUC of each pair that knows more than the better of its columns does by itself."""
     found = []
-    for pair in leakage["together"]:
-        of, value = tuple(pair["columns"]), pair["auc"]
+    for pair in leakage.pairs:
+        of, value = tuple(pair.columns), pair.auc
         if value is not None and value > max(_alone(name, audit, leakage) for name in of) + MORE:
             found.append((of, float(value)))
     return found or [((), 0.5)]

@@ -1,30 +1,70 @@
 """Signs of leakage: that the model knows what it could not know when it decides.
 
 Kaufman, Rosset, Perlich and Stitelman (2012), "Leakage in data mining: formulation, detection, and
-avoidance". An AUC that is too good to be true is one more sign; the policy's ceiling looks at that one.
+avoidance": features that give the label away, alone or in pairs; one feature that decides alone; features
+that are dated after the decision; duplicates and persons across splits. An AUC that is too good to be true is
+one more sign; the policy's ceiling looks at that one.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.data.dataset import Parts
+from fairmark.evaluate.documents import (
+    Concentration,
+    Duplicates,
+    DuplicateShares,
+    LookAheadDate,
+    LookAheadFeatures,
+    PairAuc,
+)
 from fairmark.evaluate.slices import edges
-from fairmark.evaluate.summary_metrics import Rows, glance, taken
+from fairmark.evaluate.summary_metrics import Rows, summary_metrics, threshold_at
 from fairmark.model.encoder import Column
 from fairmark.stats.arrays import Floats, Labels
 from fairmark.stats.auc import roc_auc
 
 FINE_BINS = 50
-"""Bins of a number whose power alone is measured: few enough to hold rows, enough to lose no power."""
+"""Bins of a number whose AUC alone is measured: few enough to hold rows, enough to lose no power."""
+
+COARSE_BINS = 10
+"""Bins of a number in a pair: squared, still few enough to hold rows."""
+
+Train = tuple[Floats, Labels, Floats]
+"""Encoded train rows [m, p], their labels and their weights [m]."""
 
 
-def alone(
-    columns: Sequence[Column], train: tuple[Floats, Labels, Floats], matrix: Floats, rows: Rows
+@dataclass(frozen=True)
+class Binned:
+    """The bin of each train row, [m], and of each measured row, [n], and how many bins there are."""
+
+    train: NDArray[np.intp]
+    measured: NDArray[np.intp]
+    size: int
+
+    @classmethod
+    def of(cls, column: Column, train: Floats, values: Floats, bins: int) -> "Binned":
+        """Return the bins of one feature: quantiles of train rows for numbers and dates, else its values."""
+        continuous = column.kind in {"numeric", "date"}
+        cuts = edges(train, bins) if continuous else np.arange(1, _values(column), dtype=np.float64)
+        return cls(_places(train, cuts), _places(values, cuts), len(cuts) + 2)
+
+    def crossed(self, other: "Binned") -> "Binned":
+        """Return the bins of two features together."""
+        return Binned(
+            self.train * other.size + other.train,
+            self.measured * other.size + other.measured,
+            self.size * other.size,
+        )
+
+
+def single_feature_auc(
+    columns: Sequence[Column], train: Train, matrix: Floats, rows: Rows
 ) -> dict[str, float | None]:
     """Return the AUC of each feature alone, learnt on train rows and measured on `rows`.
 
@@ -42,72 +82,39 @@ def alone(
         The encoded `rows`, [n, p].
     """
     return {
-        column.name: _power(column, (train[0][:, k], *train[1:]), matrix[:, k], rows)
+        column.name: _auc(Binned.of(column, train[0][:, k], matrix[:, k], FINE_BINS), train, rows)
         for k, column in enumerate(columns)
     }
 
 
-def _power(column: Column, train: tuple[Floats, Labels, Floats], values: Floats, rows: Rows) -> float | None:
-    continuous = column.kind in {"numeric", "date"}
-    cuts = edges(train[0], FINE_BINS) if continuous else np.arange(1, _values(column), dtype=np.float64)
-    seen, places = (_places(part, cuts) for part in (train[0], values))
-    size = len(cuts) + 2
-    weight = np.bincount(seen, train[2], size)
-    base = float(np.average(train[1], weights=train[2]))
-    share = (np.bincount(seen, train[1] * train[2], size) + base) / (weight + 1)  # one row's worth of doubt
-    found = roc_auc(rows.label, share[places], rows.weight)
-    return None if found is None else found.value
+def feature_pair_auc(
+    columns: Sequence[Column], leading: Sequence[str], train: Train, matrix: Floats, rows: Rows
+) -> list[PairAuc]:
+    """Return the AUC of each pair of the leading features, as `single_feature_auc` has it of one.
 
-
-COARSE_BINS = 10
-"""Bins of a number in a pair: squared, still few enough to hold rows."""
-
-
-def together(
-    columns: Sequence[Column],
-    leading: Sequence[str],
-    train: tuple[Floats, Labels, Floats],
-    matrix: Floats,
-    rows: Rows,
-) -> list[dict[str, Any]]:
-    """Return the AUC of each pair of the leading features, as `alone` has it of one.
-
-    The answer may stand in no column and in two of them: a start and an end, an amount and its total.
-
-    Returns
-    -------
-    list
-        `{"columns": [name, name], "auc"}` of each pair, the highest first; None stands last.
+    The answer may stand in no column and in two of them: a start and an end, an amount and its total. The
+    highest comes first, and None stands last.
     """
-    own = {column.name: k for k, column in enumerate(columns)}
-    coded = {
-        name: _coarse(columns[own[name]], train[0][:, own[name]], matrix[:, own[name]]) for name in leading
+    place = {column.name: k for k, column in enumerate(columns)}
+    binned = {
+        name: Binned.of(columns[place[name]], train[0][:, place[name]], matrix[:, place[name]], COARSE_BINS)
+        for name in leading
     }
     found = [
-        {"columns": [one, two], "auc": _joint(coded[one], coded[two], train, rows)}
+        PairAuc(columns=[one, two], auc=_auc(binned[one].crossed(binned[two]), train, rows))
         for one, two in combinations(leading, 2)
     ]
-    return sorted(found, key=lambda pair: (-(pair["auc"] or 0.0), pair["columns"]))
+    return sorted(found, key=lambda pair: (-(pair.auc or 0.0), pair.columns))
 
 
-def _coarse(column: Column, train: Floats, values: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
-    """Return the bin of each train row and of each measured row, and how many bins there are."""
-    continuous = column.kind in {"numeric", "date"}
-    cuts = edges(train, COARSE_BINS) if continuous else np.arange(1, _values(column), dtype=np.float64)
-    return _places(train, cuts), _places(values, cuts), len(cuts) + 2
-
-
-def _joint(
-    one: tuple[NDArray[np.intp], NDArray[np.intp], int],
-    two: tuple[NDArray[np.intp], NDArray[np.intp], int],
-    train: tuple[Floats, Labels, Floats],
-    rows: Rows,
-) -> float | None:
-    seen, places, size = one[0] * two[2] + two[0], one[1] * two[2] + two[1], one[2] * two[2]
-    base = float(np.average(train[1], weights=train[2]))
-    weight = np.bincount(seen, train[2], size)
-    share = (np.bincount(seen, train[1] * train[2], size) + base) / (weight + 1)
-    found = roc_auc(rows.label, share[places], rows.weight)
+def _auc(bins: Binned, train: Train, rows: Rows) -> float | None:
+    """Return the AUC of the share of positive train rows in each row's bin."""
+    _, label, weight = train
+    base = float(np.average(label, weights=weight))
+    total = np.bincount(bins.train, weight, bins.size)
+    # Drawn towards the base rate by one row's worth of doubt: an empty bin scores as the base rate does.
+    share = (np.bincount(bins.train, label * weight, bins.size) + base) / (total + 1)
+    found = roc_auc(rows.label, share[bins.measured], rows.weight)
     return None if found is None else found.value
 
 
@@ -120,39 +127,32 @@ def _places(values: Floats, cuts: Floats) -> NDArray[np.intp]:
     return np.where(np.isnan(values), len(cuts) + 1, places)
 
 
-def concentration(contributions: Floats, names: Sequence[str], weight: Floats) -> dict[str, Any]:
+def concentration(contributions: Floats, names: Sequence[str], weight: Floats) -> Concentration:
     """Return which feature has the largest share of the mean absolute contributions, and its share.
+
+    Share 1 / p = evenly spread, 1 = one feature decides alone; None when no feature moves the score.
 
     Parameters
     ----------
     contributions
         Shapley values of a sample, the base value in the last column, [n, p + 1].
-
-    Returns
-    -------
-    dict
-        `{"rows", "feature", "share"}`; share 1 / p = evenly spread, 1 = one feature decides alone; None for
-        both when no feature moves the score.
+    names
+        The features, [p].
+    weight
+        Row weights, [n].
     """
     means = weight @ np.abs(contributions[:, :-1])
     if not means.sum() > 0:
-        return {"rows": len(contributions), "feature": None, "share": None}
+        return Concentration(rows=len(contributions), feature=None, share=None)
     largest = int(means.argmax())
     share = float(means[largest] / means.sum())
-    return {"rows": len(contributions), "feature": names[largest], "share": share}
+    return Concentration(rows=len(contributions), feature=names[largest], share=share)
 
 
-def later(parts: Parts) -> dict[str, Any]:
-    """Return, for each date feature, the share of rows where it lies after the row's own time; 0 = none.
-
-    Returns
-    -------
-    dict
-        `{"dates": {feature: {"rows" (with both times), "share" (None without rows)}}}`, or `{"dates": None,
-        "why"}` when no row has a time.
-    """
+def look_ahead_features(parts: Parts) -> LookAheadFeatures:
+    """Return, for each date feature, the share of rows where it lies after the row's own time; 0 = none."""
     if "_time" not in parts.table:
-        return {"dates": None, "why": "no time column"}
+        return LookAheadFeatures(dates=None, why="no time column")
     time = pd.to_datetime(parts.table["_time"])
     found = {}
     for feature in parts.schema["features"]:
@@ -160,8 +160,8 @@ def later(parts: Parts) -> dict[str, Any]:
             date = pd.to_datetime(parts.table[feature["name"]])
             both = (date.notna() & time.notna()).to_numpy()
             share = float((date > time).to_numpy()[both].mean()) if both.any() else None
-            found[feature["name"]] = {"rows": int(both.sum()), "share": share}
-    return {"dates": found}
+            found[feature["name"]] = LookAheadDate(rows=int(both.sum()), share=share)
+    return LookAheadFeatures(dates=found)
 
 
 def shared_persons(parts: Parts) -> float | None:
@@ -175,43 +175,38 @@ def shared_persons(parts: Parts) -> float | None:
     return float(person[part == "test"].isin(person[part.isin(["train", "valid"])]).mean())
 
 
-def twins(
+def duplicates(
     parts: Parts, matrix: Floats, rows: Rows, score: Floats, threshold: float | Floats
-) -> dict[str, Any]:
-    """Return how many test rows are exactly equal, in features and evidence, to a row that was learnt from.
+) -> Duplicates:
+    """Return the duplicates across splits: rows that equal, in features and evidence, a row learnt from.
 
     Parameters
     ----------
+    parts
+        Table, evidence and split.
     matrix
         The whole table, encoded, [all rows, p].
     rows, score
         Test rows and their scores, [n].
-
-    Returns
-    -------
-    dict
-        `{"train", "valid": {"share", "same_label"}, "valid_in_train": {...}, "without": glance}`: shares of
-        test rows, 0..1, `same_label` of those with a twin of the same label; `valid_in_train` is the same of
-        validation rows, which shows what to expect in this table; `without` measures the test rows that have
-        no twin.
+    threshold
+        Decide 1 from this score on; one for all rows, or that of each row, [n].
     """
-    key, both = _keys(parts, matrix)
+    key, with_label = _keys(parts, matrix)
     part = {name: (parts.belongs == name).to_numpy() for name in ("train", "valid", "test")}
 
-    def shares(among: str, of: str) -> dict[str, float]:
-        return {
-            name: float(np.isin(code[part[of]], code[part[among]]).mean())
-            for name, code in (("share", key), ("same_label", both))
-        }
+    def shares(among: str, of: str) -> DuplicateShares:
+        share, same_label = (
+            float(np.isin(code[part[of]], code[part[among]]).mean()) for code in (key, with_label)
+        )
+        return DuplicateShares(share=share, same_label=same_label)
 
-    alike = np.isin(key[part["test"]], key[part["train"] | part["valid"]])
-    left = rows.take(~alike)
-    return {
-        "train": shares("train", "test"),
-        "valid": shares("valid", "test"),
-        "valid_in_train": shares("train", "valid"),
-        "without": glance(left, score[~alike], taken(threshold, ~alike)),
-    }
+    repeated = np.isin(key[part["test"]], key[part["train"] | part["valid"]])
+    return Duplicates(
+        train=shares("train", "test"),
+        valid=shares("valid", "test"),
+        valid_in_train=shares("train", "valid"),
+        without=summary_metrics(rows.take(~repeated), score[~repeated], threshold_at(threshold, ~repeated)),
+    )
 
 
 def _keys(parts: Parts, matrix: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -219,6 +214,8 @@ def _keys(parts: Parts, matrix: Floats) -> tuple[NDArray[np.int64], NDArray[np.i
     evidence = [name for name in parts.evidence if name not in {"_row_id", "_label"}]
     coded = [pd.factorize(parts.evidence[name])[0] for name in evidence]
     code = np.zeros(len(matrix), dtype=np.int64)
+    # Column by column, two numbers become one (row-major, as in a grid of both) and are numbered anew from 0:
+    # so the number never grows beyond rows x values, however many columns there are.
     for column in (*matrix.T, *coded):
         place, values = pd.factorize(column)  # NaN is -1, like any value of its own
         code = pd.factorize(code * (len(values) + 1) + place + 1)[0].astype(np.int64)

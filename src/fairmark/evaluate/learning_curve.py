@@ -1,16 +1,15 @@
-"""Learning curves: quality and disparity on validation rows against the number of rows learnt from.
+"""Refits for a look: learning curves by rows and by history, and excluded features included again.
 
-What withholding a column does: the model learnt again with forbidden columns given back, one by one.
-
-Hiding a column that stands for a protected attribute can make groups harder, not easier, to treat alike: a
-mitigated model that sees the proxy can undo what the other columns carry of it. These fits are measured on
-validation rows and thrown away; protected columns themselves are never given back.
+Each model here is learnt with other rows or other columns than the released one, decided and measured on
+validation rows, and thrown away. Learning curves show quality and disparity against the number of rows, and
+against the length of history. Re-inclusion shows what excluding forbidden columns does: hiding a column that
+stands for a protected attribute can make groups harder, not easier, to treat alike, since a mitigated model
+that sees the proxy can undo what the other columns carry of it. Protected columns are never included.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,16 @@ from numpy.typing import NDArray
 
 from fairmark.data.dataset import Parts
 from fairmark.errors import InputError
-from fairmark.evaluate.summary_metrics import Rows, glance_at
+from fairmark.evaluate.documents import (
+    ExcludedFeatures,
+    FailedPoint,
+    FailedReInclusion,
+    FamilyCurve,
+    LearningCurves,
+    LearningPoint,
+    ReIncludedFeatures,
+)
+from fairmark.evaluate.summary_metrics import Rows, model_metrics
 from fairmark.learn.fit import fit_model
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Checks
@@ -27,6 +35,10 @@ from fairmark.params.policy import Policy
 
 LEFT_OUT = "left out"
 """The part of train rows that a point of a curve does not learn from."""
+
+MOST_ALONE = 6
+"""Forbidden columns that are included one by one, in the order of the schema; each costs a fit."""
+
 Order = NDArray[np.intp]
 
 
@@ -43,34 +55,27 @@ class Fits:
         return fit_model(parts, alone, self.base, self.policy)
 
 
-def learning(parts: Parts, model: Model, params: Checks, fits: Fits) -> dict[str, Any]:
-    """Return the curves by number of rows, for each family, and by length of history.
+def learning_curves(parts: Parts, model: Model, params: Checks, fits: Fits) -> LearningCurves:
+    """Return the learning curves by number of rows, for each family, and by length of history.
 
     All points of a curve are measured on the same validation rows, which also choose the threshold and stop
     the rounds of every point: the curve's shape is telling, its height is slightly flattering. The family of
     `model` has the settings of `model`; the others have those of `params.plain`, and the same mitigation.
-
-    Returns
-    -------
-    dict
-        `{"part": "valid", "families": {family: {"plain": bool, "points": [point]}}, "history": [point] or
-        None, "why"}`; a point is `{"share", "train_rows"}` with what `glance` says, or with "why" there is no
-        model. `history` is None, and "why" says why, where rows have no time.
     """
     rows = Rows.of(parts, "valid")
     order = by_hash(parts, params.seed)
     curves = {
-        family: {
-            "plain": family != model.family,
-            "points": _curve(parts, order, params.sizes, model, chosen, rows, fits),
-        }
-        for family, chosen in _families(model.chosen, params.plain).items()
+        family: FamilyCurve(
+            plain=family != model.family,
+            points=_curve(parts, order, params.sizes, model, chosen, rows, fits),
+        )
+        for family, chosen in _families(model.chosen, params).items()
     }
     if "_time" not in parts.table:
-        return {"part": "valid", "families": curves, "history": None, "why": "no time column"}
+        return LearningCurves(part="valid", families=curves, history=None, why="no time column")
     latest = by_time(parts, params.seed)
     history = _curve(parts, latest, params.history, model, model.chosen, rows, fits)
-    return {"part": "valid", "families": curves, "history": history, "why": None}
+    return LearningCurves(part="valid", families=curves, history=history, why=None)
 
 
 def by_hash(parts: Parts, seed: int) -> Order:
@@ -94,7 +99,7 @@ def by_time(parts: Parts, seed: int) -> Order:
     return np.asarray(places[latest.index.to_numpy()], dtype=np.intp)
 
 
-def first(parts: Parts, order: Order, share: float) -> Parts:
+def first_rows(parts: Parts, order: Order, share: float) -> Parts:
     """Return the same parts with the first `share` of `order` as the train rows; nested for rising shares.
 
     A person whose rows are cut through is left out whole, but for the first one.
@@ -110,10 +115,11 @@ def first(parts: Parts, order: Order, share: float) -> Parts:
     return replace(parts, belongs=pd.Series(belongs, index=parts.belongs.index))
 
 
-def _families(chosen: Chosen, plain: Mapping[Any, Any]) -> dict[str, Chosen]:
-    others = {
+def _families(chosen: Chosen, params: Checks) -> dict[str, Chosen]:
+    """Return the choices of each family's curve: plain settings for all but the chosen family."""
+    others: dict[str, Chosen] = {
         family: chosen.model_copy(update={"family": family, "settings": settings})
-        for family, settings in sorted(plain.items())
+        for family, settings in sorted(params.plain.items())
     }
     return others | {chosen.family: chosen}
 
@@ -126,62 +132,54 @@ def _curve(
     chosen: Chosen,
     rows: Rows,
     fits: Fits,
-) -> list[dict[str, Any]]:
-    points = []
+) -> list[LearningPoint | FailedPoint]:
+    points: list[LearningPoint | FailedPoint] = []
     for share in sorted(set(shares)):
-        fewer = first(parts, order, share)
-        point: dict[str, Any] = {"share": share, "train_rows": int((fewer.belongs == "train").sum())}
+        fewer = first_rows(parts, order, share)
+        size = int((fewer.belongs == "train").sum())
         try:
+            # All rows with the chosen settings are the model itself: one fit less.
             whole = share == 1 and chosen == model.chosen
             fitted = model if whole else fits.model(fewer, chosen)
         except InputError as error:  # too few rows to learn from: that is a finding, not a fault
-            points.append(point | {"why": str(error)})
+            points.append(FailedPoint(share=share, train_rows=size, why=str(error)))
         else:
-            points.append(point | glance_at(rows, fitted))
+            found = model_metrics(rows, fitted)
+            points.append(LearningPoint(share=share, train_rows=size, **dict(found)))
     return points
 
 
-# ------------------------------------------------------------------ withheld
+def excluded_features(parts: Parts, model: Model, fits: Fits) -> ExcludedFeatures:
+    """Return the ablation of the exclusions: the chosen settings with forbidden columns among the features.
 
-
-MOST = 6
-"""Forbidden columns that are looked at one by one, in the order of the schema; each costs a fit."""
-
-
-def withheld(parts: Parts, model: Model, fits: Fits) -> dict[str, Any]:
-    """Return what the chosen settings come to on validation rows with forbidden columns given back.
-
-    Returns
-    -------
-    dict
-        `{"part": "valid", "without": glance, "given_back": [{"columns": [names]} with what `glance` says, or
-        with "why" there is no model], "not_looked_at": [names]}`; the last entry of several gives all back.
+    The first `MOST_ALONE` forbidden columns are included one by one, and where there are several all at once.
     """
     names = [column["name"] for column in parts.schema["withheld"] if column["why"] == "forbidden"]
-    alone = [[name] for name in names[:MOST]]
-    return {
-        "part": "valid",
-        "without": glance_at(Rows.of(parts, "valid"), model),
-        "given_back": [
-            _entry(parts, model, fits, back) for back in (*alone, *([names] if names[1:] else []))
-        ],
-        "not_looked_at": names[MOST:],
-    }
+    sets = [[name] for name in names[:MOST_ALONE]]
+    if len(names) > 1:
+        sets.append(names)
+    return ExcludedFeatures(
+        part="valid",
+        without=model_metrics(Rows.of(parts, "valid"), model),
+        re_included=[_re_included(parts, model, fits, columns) for columns in sets],
+        not_looked_at=names[MOST_ALONE:],
+    )
 
 
-def given_back(parts: Parts, names: Sequence[str]) -> Parts:
-    """Return the same parts with these withheld columns of the evidence among the features."""
+def with_excluded(parts: Parts, names: Sequence[str]) -> Parts:
+    """Return the same parts with these excluded columns of the evidence among the features."""
     described = [column for column in parts.schema["withheld"] if column["name"] in names]
     features = [*parts.schema["features"], *described]
     columns = {name: parts.evidence[f"withheld:{name}"] for name in names}
     return replace(parts, schema={**parts.schema, "features": features}, table=parts.table.assign(**columns))
 
 
-def _entry(parts: Parts, model: Model, fits: Fits, names: Sequence[str]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"columns": list(names)}
-    wider = given_back(parts, names)
+def _re_included(
+    parts: Parts, model: Model, fits: Fits, names: Sequence[str]
+) -> ReIncludedFeatures | FailedReInclusion:
+    wider = with_excluded(parts, names)
     try:
         fitted = fits.model(wider, model.chosen)
     except InputError as error:  # settings that suit fewer columns may suit no more: a finding, not a fault
-        return entry | {"why": str(error)}
-    return entry | glance_at(Rows.of(wider, "valid"), fitted)
+        return FailedReInclusion(columns=list(names), why=str(error))
+    return ReIncludedFeatures(columns=list(names), **dict(model_metrics(Rows.of(wider, "valid"), fitted)))

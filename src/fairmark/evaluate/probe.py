@@ -1,13 +1,12 @@
-"""Irrelevant features: what shuffling each feature costs, beside shuffling a column of pure chance.
+"""Irrelevant features: the permutation importance of each feature beside that of a random column, the probe.
 
-Permutation importance (Breiman 2001, section 10; Fisher, Rudin and Dominici 2019) says how much a model leans
-on a feature. A random column, the probe, says how much of that a useless feature gets by chance, as in the
-shadow features of Kursa and Rudnicki (2010).
+Permutation importance (Breiman 2001, section 10; Fisher, Rudin and Dominici 2019) is the fall of the ROC AUC
+when a feature's values are shuffled. The probe says how much of that a useless feature gets by chance, as in
+the shadow features of Kursa and Rudnicki (2010).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,9 @@ from scipy.special import stdtrit
 
 from fairmark.data.dataset import Parts
 from fairmark.errors import InputError
+from fairmark.evaluate.documents import AucChange, DroppedFeatures, Probe, ProbedFeature, ProbeDrops
 from fairmark.evaluate.learning_curve import Fits
-from fairmark.evaluate.summary_metrics import Rows, glance_at
+from fairmark.evaluate.summary_metrics import Rows, model_metrics
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Checks
 from fairmark.stats.arrays import Floats
@@ -24,58 +24,41 @@ from fairmark.stats.auc import ranked
 from fairmark.stats.losses import mean_loss
 
 
-@dataclass(frozen=True)
-class Change:
-    """A difference of two AUCs on the same rows, -1..1, with one-sided bounds (None without enough rows)."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-    def to_json(self) -> dict[str, float | None]:
-        """Return `{"value", "low", "high"}`."""
-        return {"value": self.value, "low": self.low, "high": self.high}
-
-
-def probe(parts: Parts, model: Model, params: Checks, fits: Fits, level: float) -> dict[str, Any]:
+def probe(parts: Parts, model: Model, params: Checks, fits: Fits, level: float) -> Probe:
     """Return which features do no more for the model than a random column, and what dropping them changes.
 
     The model is learnt once more with a standard normal column added, and each of its columns is shuffled
     `params.repeats` times on validation rows. A feature is useful when the AUC falls further without it than
     without the probe: the lower bound of `excess`, at `level` / number of features, is above 0.
-
-    Returns
-    -------
-    dict
-        `{"part": "valid", "rows", "repeats", "level", "tail", "roc_auc" (with the probe), "probe": {"drops"},
-        "features": [{"feature", "drop", "drops", "excess": {"value", "low", "high"}, "useful"}] by falling
-        drop, "indistinct": [feature], "dropped": {"before", "after" (glances), "roc_auc_change"} or None,
-        "why"}`. A drop is AUC before - after: 0 = the feature does nothing, below 0 = it misleads.
     """
     rows = Rows.of(parts, "valid")
     name = _free_name(model.features)
-    wide = fits.model(_with(parts, name, params.seed), model.chosen)
-    matrix = wide.encoder.transform(_with(parts, name, params.seed).part("valid")[0])
+    with_probe = _with(parts, name, params.seed)
+    wide = fits.model(with_probe, model.chosen)
+    matrix = wide.encoder.transform(with_probe.part("valid")[0])
     whole = placements(rows, wide.margin_of(matrix))
     shuffled = {feature: _shuffled(rows, wide, matrix, k, params) for k, feature in enumerate(wide.features)}
     blank = shuffled.pop(name)
     tail = level / len(shuffled)
     features = [
-        _entry(rows, feature, whole, found, blank, tail) for feature, found in sorted(shuffled.items())
+        _probed(rows, feature, whole, found, blank, tail) for feature, found in sorted(shuffled.items())
     ]
-    features.sort(key=lambda entry: -entry["drop"])
-    indistinct = [entry["feature"] for entry in features if not entry["useful"]]
-    return {
-        "part": "valid",
-        "rows": len(rows.label),
-        "repeats": params.repeats,
-        "level": level,
-        "tail": tail,
-        "roc_auc": _area(rows, whole),
-        "probe": {"drops": [_area(rows, whole) - _area(rows, one) for one in blank]},
-        "features": features,
-        "indistinct": indistinct,
-    } | _dropped(parts, model, indistinct, rows, fits, level)
+    features.sort(key=lambda each: -each.drop)
+    indistinct = [each.feature for each in features if not each.useful]
+    dropped, why = _dropped(parts, model, indistinct, rows, fits, level)
+    return Probe(
+        part="valid",
+        rows=len(rows.label),
+        repeats=params.repeats,
+        level=level,
+        tail=tail,
+        roc_auc=_area(rows, whole),
+        probe=ProbeDrops(drops=[_area(rows, whole) - _area(rows, one) for one in blank]),
+        features=features,
+        indistinct=indistinct,
+        dropped=dropped,
+        why=why,
+    )
 
 
 def placements(rows: Rows, score: Floats) -> Floats:
@@ -90,24 +73,27 @@ def placements(rows: Rows, score: Floats) -> Floats:
     return np.where(rows.label == 1, beaten[rank.place], beating[rank.place])
 
 
-def change(rows: Rows, before: Floats, after: Floats, tail: float) -> Change:
+def auc_change(rows: Rows, before: Floats, after: Floats, tail: float) -> AucChange:
     """Return the AUC of placements `after` minus that of `before`, [n] each, with bounds that err at `tail`.
 
     Variance of two correlated AUCs (DeLong et al. 1988, equation 7), with Student's t at the degrees of
-    freedom of the smaller class. Rows of a person count as what they are (`cells.of_people`).
+    freedom of the smaller class. Rows of a person count as what they are (`confusion.of_people`).
     """
-    # Whose weight counts the person's rows of both labels, so that the two variances add to an upper bound.
-    heft = rows.weight if rows.heft is None else rows.heft
-    parts = [
-        mean_loss((after - before)[one], rows.weight[one], heft[one])
+    # A person's weight counts the rows of both labels, so that the variances of the two classes, which are
+    # not independent where a person has rows in both, still add up to an upper bound.
+    person_weight = rows.weight if rows.person_weight is None else rows.person_weight
+    # The AUC is the mean placement of either class, so its change is the mean change of placements: the same
+    # value from both classes, and the variances of both means add (positives first, then negatives).
+    classes = [
+        mean_loss((after - before)[one], rows.weight[one], person_weight[one])
         for one in (rows.label == side for side in (1, 0))
     ]
-    se = float(np.hypot(parts[0].se, parts[1].se))
-    value, df = parts[0].value, min(part.df for part in parts)
+    se = float(np.hypot(classes[0].se, classes[1].se))
+    value, df = classes[0].value, min(each.df for each in classes)
     if not df > 0:
-        return Change(value, None, None)
+        return AucChange(value=value, low=None, high=None)
     half = -float(stdtrit(df, tail)) * se
-    return Change(value, value - half, value + half)
+    return AucChange(value=value, low=value - half, high=value + half)
 
 
 def _free_name(taken: Sequence[str]) -> str:
@@ -144,18 +130,20 @@ def _shuffled(rows: Rows, model: Model, matrix: Floats, column: int, params: Che
     return found
 
 
-def _entry(
+def _probed(
     rows: Rows, feature: str, whole: Floats, found: Sequence[Floats], blank: Sequence[Floats], tail: float
-) -> dict[str, Any]:
-    excess = change(rows, np.mean(found, axis=0), np.mean(blank, axis=0), tail)
+) -> ProbedFeature:
+    # Both sides are shuffled columns of the same wide model: the excess is what this one's shuffling costs
+    # beyond that of the probe, with its error from the same rows.
+    excess = auc_change(rows, np.mean(found, axis=0), np.mean(blank, axis=0), tail)
     drops = [_area(rows, whole) - _area(rows, one) for one in found]
-    return {
-        "feature": feature,
-        "drop": float(np.mean(drops)),
-        "drops": drops,
-        "excess": excess.to_json(),
-        "useful": excess.low is not None and excess.low > 0,
-    }
+    return ProbedFeature(
+        feature=feature,
+        drop=float(np.mean(drops)),
+        drops=drops,
+        excess=excess,
+        useful=excess.low is not None and excess.low > 0,
+    )
 
 
 def _area(rows: Rows, placed: Floats) -> float:
@@ -165,19 +153,20 @@ def _area(rows: Rows, placed: Floats) -> float:
 
 def _dropped(
     parts: Parts, model: Model, names: Sequence[str], rows: Rows, fits: Fits, level: float
-) -> dict[str, Any]:
+) -> tuple[DroppedFeatures | None, str | None]:
+    """Return the model without these features beside the model as it is, or why there is none."""
     if not names:
-        return {"dropped": None, "why": "every feature does more than the probe"}
+        return None, "every feature does more than the probe"
     if len(names) == len(model.features):
-        return {"dropped": None, "why": "no feature does more than the probe"}
+        return None, "no feature does more than the probe"
     try:
         fewer = fits.model(_without(parts, names), model.chosen)
     except InputError as error:
-        return {"dropped": None, "why": str(error)}
+        return None, str(error)
     placed = [placements(rows, one.margin(rows.table)) for one in (model, fewer)]
-    dropped = {
-        "before": glance_at(rows, model),
-        "after": glance_at(rows, fewer),
-        "roc_auc_change": change(rows, placed[0], placed[1], level / 2).to_json(),
-    }
-    return {"dropped": dropped, "why": None}
+    dropped = DroppedFeatures(
+        before=model_metrics(rows, model),
+        after=model_metrics(rows, fewer),
+        roc_auc_change=auc_change(rows, placed[0], placed[1], level / 2),
+    )
+    return dropped, None

@@ -1,4 +1,4 @@
-"""The slices of test rows, by up to two features or groups, where the model errs most, with honest bounds.
+"""Slices of test rows, by up to two features or groups, with the highest error rates, and exact bounds.
 
 Looking at many slices and showing the worst finds large errors by luck alone. So every bound holds for all
 slices looked at together (Bonferroni). Which slices are looked at depends on their rows and never on labels.
@@ -7,11 +7,12 @@ slices looked at together (Bonferroni). Which slices are looked at depends on th
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fairmark.evaluate.documents import ConfusionCounts, SliceCondition, SliceErrors, Slices
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.model.encoder import Column
 from fairmark.stats.arrays import Floats
@@ -23,8 +24,8 @@ MISSING = "missing or unknown"
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Into how many bins of about equal size numbers and dates are cut, and which features are crossed."""
+class Binning:
+    """How many bins of about equal size numbers and dates have, and which features are crossed."""
 
     bins: int
     crossed: Sequence[str]
@@ -35,8 +36,7 @@ class Axis:
     """One way to part rows: what it is called, its values in words, and each row's place among them, [n]."""
 
     name: str
-    kind: str
-    """ "feature" or "attribute"."""
+    kind: Literal["feature", "attribute"]
     values: Sequence[str]
     code: NDArray[np.intp]
     crossed: bool
@@ -45,7 +45,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice: `(axis, value)` once or twice, and its confusion cells, [2, 2] each."""
+    """One slice: `(axis, value)` once or twice, and its confusion matrix, [2, 2] each."""
 
     where: tuple[tuple[Axis, int], ...]
     count: NDArray[np.int64]
@@ -58,7 +58,7 @@ class Slice:
         return int(self.count.sum())
 
 
-def axes(columns: Sequence[Column], train: Floats, matrix: Floats, rows: Rows, how: Cut) -> list[Axis]:
+def axes(columns: Sequence[Column], train: Floats, matrix: Floats, rows: Rows, how: Binning) -> list[Axis]:
     """Return the axes of the features, in their order, and then those of the protected attributes.
 
     Parameters
@@ -88,11 +88,12 @@ def edges(values: Floats, bins: int) -> Floats:
     distinct = np.unique(values[~np.isnan(values)])
     if len(distinct) < 2:
         return np.empty(0)
+    # "higher": an edge is a value of the column, so that its words name a value that rows have.
     cuts = np.quantile(values[~np.isnan(values)], np.arange(1, bins) / bins, method="higher")
     return np.unique(np.maximum(cuts, distinct[1]))
 
 
-def _axis(column: Column, train: Floats, values: Floats, how: Cut) -> Axis:
+def _axis(column: Column, train: Floats, values: Floats, how: Binning) -> Axis:
     if column.categories is not None:
         names, code = column.categories, values
     elif column.kind == "boolean":
@@ -126,17 +127,19 @@ def _spoken(cuts: Floats, kind: str) -> list[str]:
     return next(names for names in written if len(set(names)) == len(names))
 
 
-def looked_at(rows: Rows, decision: NDArray[np.integer], axes: Sequence[Axis], least: int) -> list[Slice]:
+def candidate_slices(
+    rows: Rows, decision: NDArray[np.integer], axes: Sequence[Axis], least: int
+) -> list[Slice]:
     """Return every slice of at least `least` rows: of one axis, and of two that are crossed.
 
     Left out are slices that hold all rows, and a pair that holds the same rows as one of its two: it is that
     slice under a longer name.
     """
-    single = [_cells(rows, decision, (axis,)) for axis in axes]
+    single = [_along(rows, decision, (axis,)) for axis in axes]
     found = [part for own in single for part in own if least <= part.rows < len(rows.label)]
     crossed = [pair for pair in zip(axes, single, strict=True) if pair[0].crossed]
     for (one, ones), (two, twos) in combinations(crossed, 2):
-        pairs = _cells(rows, decision, (one, two))
+        pairs = _along(rows, decision, (one, two))
         parents = ((ones[part.where[0][1]], twos[part.where[1][1]]) for part in pairs)
         found += [
             part
@@ -146,10 +149,12 @@ def looked_at(rows: Rows, decision: NDArray[np.integer], axes: Sequence[Axis], l
     return found
 
 
-def _cells(rows: Rows, decision: NDArray[np.integer], along: tuple[Axis, ...]) -> list[Slice]:
+def _along(rows: Rows, decision: NDArray[np.integer], along: tuple[Axis, ...]) -> list[Slice]:
+    """Return every slice of one axis, or of the crossing of several, in the order of their values."""
     sizes = tuple(len(axis.values) for axis in along)
+    # Each combination of values is one number, so that one pass over the rows counts all of them.
     code = np.ravel_multi_index([axis.code for axis in along], sizes)
-    cells = confusion_matrix(rows.label, decision, code, int(np.prod(sizes)), rows.weight, rows.heft)
+    cells = confusion_matrix(rows.label, decision, code, int(np.prod(sizes)), rows.weight, rows.person_weight)
     return [
         Slice(
             tuple(zip(along, map(int, np.unravel_index(at, sizes)), strict=True)),
@@ -161,46 +166,50 @@ def _cells(rows: Rows, decision: NDArray[np.integer], along: tuple[Axis, ...]) -
     ]
 
 
-def slices(
+def worst_slices(
     rows: Rows, decision: NDArray[np.integer], axes: Sequence[Axis], least: int, worst: int, level: float
-) -> dict[str, Any]:
+) -> Slices:
     """Return the `worst` slices by the lower bound of their error rate.
 
     The error rate is the share of wrong decisions; 0 = none, 1 = all. `low` is its exact lower bound (Clopper
     and Pearson 1934; approximate where rows weigh) at `level` / the number of slices looked at, so that with
     chance at least 1 - `level` all the bounds hold at once. A slice is left out when one that holds it wholly
     stands higher.
-
-    Returns
-    -------
-    dict
-        `{"looked_at", "min_rows", "level", "tail", "error" (of all rows), "worst": [{"where": [{"name",
-        "kind", "value"}], "rows", "error", "low", "above_overall", "cells"}]}`.
     """
-    found = looked_at(rows, decision, axes, least)
+    found = candidate_slices(rows, decision, axes, least)
     tail = level / max(len(found), 1)
-    overall = float(_errors(rows.cells(decision), tail)[0][0])
-    facts = {"looked_at": len(found), "min_rows": least, "level": level, "tail": tail, "error": overall}
-    if not found:
-        return facts | {"worst": []}
+    overall = float(_errors(rows.confusion(decision), tail)[0][0])
+    return Slices(
+        looked_at=len(found),
+        min_rows=least,
+        level=level,
+        tail=tail,
+        error=overall,
+        worst=_ranked(found, tail, overall, worst) if found else [],
+    )
+
+
+def _ranked(found: Sequence[Slice], tail: float, overall: float, worst: int) -> list[SliceErrors]:
+    """Return the first `worst` slices by falling lower bound, without those within one further up."""
     cells = ConfusionMatrix(
         *(np.stack(part) for part in zip(*((s.count, s.weight, s.square) for s in found), strict=True))
-    )
+    )  # [slices, 2, 2]
     error, low = _errors(cells, tail)
     order = sorted(range(len(found)), key=lambda at: (-low[at], -error[at], at))
-    return facts | {
-        "worst": [
-            {
-                "where": _words(found[at]),
-                "rows": found[at].rows,
-                "error": float(error[at]),
-                "low": float(low[at]),
-                "above_overall": bool(low[at] > overall),
-                "cells": cells.to_json(at),
-            }
-            for at in _not_within(found, order)[:worst]
-        ],
-    }
+    return [
+        SliceErrors(
+            where=[
+                SliceCondition(name=axis.name, kind=axis.kind, value=axis.values[place])
+                for axis, place in found[at].where
+            ],
+            rows=found[at].rows,
+            error=float(error[at]),
+            low=float(low[at]),
+            above_overall=bool(low[at] > overall),
+            cells=ConfusionCounts(**cells.to_json(at)),
+        )
+        for at in _not_within(found, order)[:worst]
+    ]
 
 
 def _errors(cells: ConfusionMatrix, tail: float) -> tuple[Floats, Floats]:
@@ -221,7 +230,3 @@ def _not_within(found: Sequence[Slice], order: Sequence[int]) -> list[int]:
         if len(keys) == 1 or not above & keys:
             kept.append(at)
     return kept
-
-
-def _words(part: Slice) -> list[dict[str, str]]:
-    return [{"name": axis.name, "kind": axis.kind, "value": axis.values[place]} for axis, place in part.where]

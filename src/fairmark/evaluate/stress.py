@@ -5,9 +5,8 @@ of measurements that `judge` reads like that of the test rows themselves, so a l
 verdict moves; those that change one feature come with the verdict itself. Stressed is what the model sees,
 the encoded matrix; unseen categories go through the encoder, which is what that scenario is about.
 
-A model on test rows that can be changed and scored again: what every scenario of stress works on.
-
-Small nudges: the least change of one number that turns a decision near the threshold.
+Beside the scenarios stand the smallest changes of one number that turn decisions near the threshold, and
+whether scores stay the same when protected attributes are swapped.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,19 +15,34 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.data.dataset import Parts
-from fairmark.evaluate.summary_metrics import Rows, glance
+from fairmark.evaluate.documents import (
+    NudgedFeature,
+    Nudges,
+    QuickVerdict,
+    ShiftedDecisions,
+    Stress,
+    StressScenario,
+    SwappedDecisions,
+    SwappedEvidence,
+    TurnedShare,
+)
+from fairmark.evaluate.summary_metrics import Rows, summary_metrics
 from fairmark.model.model import Model, probability
 from fairmark.params.evaluate import Checks
 from fairmark.stats.arrays import Floats
 
+Measuring = Callable[[Floats], Mapping[str, Any]]
+"""Returns the measurements document of scores, [n]."""
+Judging = Callable[[Floats], QuickVerdict]
+"""Says how scores, [n], would be judged."""
+
 
 @dataclass(frozen=True)
-class Rig:
-    """A model with test rows to stress it on.
+class StressHarness:
+    """A model with test rows that can be changed and scored again: what every scenario works on.
 
     Parameters
     ----------
@@ -69,10 +83,10 @@ class Rig:
 
     def decide(self, score: Floats) -> NDArray[np.bool_]:
         """Return which scores are decided 1, [n]."""
-        return np.asarray(score >= self.cut)
+        return np.asarray(score >= self.threshold)
 
     @cached_property
-    def cut(self) -> float | Floats:
+    def threshold(self) -> float | Floats:
         """The threshold, or that of each row, [n], where groups have thresholds of their own."""
         return self.model.cut(self.rows.groups)
 
@@ -94,6 +108,7 @@ class Rig:
     def moved(self, matrix: Floats, column: int, spreads: float) -> Floats:
         """Return a copy with one number moved by so many spreads, and kept in the range of train rows."""
         values, seen = matrix[:, column], self.train[:, column]
+        # A value that lies outside the range of train rows already stays where it is, and is not pulled in.
         low, high = np.fmin(np.nanmin(seen), values), np.fmax(np.nanmax(seen), values)
         other = matrix.copy()
         other[:, column] = np.clip(values + spreads * spread(seen), low, high)
@@ -106,45 +121,157 @@ def spread(values: Floats) -> float:
     return float(known.std()) if len(known) else 0.0
 
 
-# ------------------------------------------------------------------ nudge
+def stress(
+    harness: StressHarness, params: Checks, measuring: Measuring, judging: Judging, swapped: SwappedEvidence
+) -> Stress:
+    """Return every scenario beside the test rows as they are, and how little it takes to turn a decision.
 
-
-def nudges(rig: Rig, sizes: Sequence[float], sample: int) -> dict[str, Any]:
-    """Return the smallest change of one number that turns each of the decisions nearest to the threshold.
-
-    A greedy attack: one number at a time, down and up, the `sizes` (in spreads) from small to large.
-
-    Returns
-    -------
-    dict
-        `{"rows" (attacked), "farthest" (largest distance of their scores from the threshold), "turned":
-        [{"size", "share"}] (by any number), "features": {name: {"spread", "turned", "median"}}}`.
-        Shares are of attacked rows and rise with the size; `median` is the median smallest size over all
-        attacked rows, None when half of them can't be turned.
+    Parameters
+    ----------
+    harness
+        The model on its test rows.
+    params
+        Shares, sizes and seed of the scenarios.
+    measuring, judging
+        What scenarios of all features, and of one feature, come with.
+    swapped
+        What `swapped_evidence` says of the same model.
     """
-    distance = np.abs(rig.base - rig.cut)
+    shifts = list(shifted_numbers(harness, params.shift))
+    scenarios = [
+        *missing_values(harness, sorted(set(params.missing_shares)), params.seed),
+        *shifts,
+        *unseen_categories(harness, max(params.missing_shares), params.seed),
+        *worst_nudges(harness, shifts),
+    ]
+    return Stress(
+        base=summary_metrics(harness.rows, harness.base, harness.threshold),
+        scenarios=[scenario_effect(harness, one, measuring, judging) for one in scenarios],
+        turned=ShiftedDecisions(amount=params.shift, share=turned_share(harness, shifts)),
+        nudges=nudges(harness, params.nudges, params.sample),
+        swapped=swapped,
+    )
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One way in which test rows change: kind, feature (None for all) and size, and the new scores, [n]."""
+
+    kind: str
+    feature: str | None
+    amount: float
+    score: Floats
+
+
+def missing_values(harness: StressHarness, shares: Sequence[float], seed: int) -> Iterator[Scenario]:
+    """Yield each leading feature, and then all features at once, with a share of values set missing."""
+    for share in shares:
+        for name, column in harness.columns.items():
+            other = harness.matrix.copy()
+            other[_drawn(len(other), share, seed, column), column] = np.nan
+            yield Scenario("missing", name, share, harness.score(other))
+        holes = np.random.default_rng([seed, 3]).random(harness.matrix.shape) < share
+        yield Scenario("missing", None, share, harness.score(np.where(holes, np.nan, harness.matrix)))
+
+
+def shifted_numbers(harness: StressHarness, shift: float) -> Iterator[Scenario]:
+    """Yield each leading number, and then all of them at once, moved down and up by `shift` spreads."""
+    for amount in (-shift, shift):
+        together = harness.matrix
+        for name, column in harness.numbers.items():
+            yield Scenario(
+                "shift", name, amount, harness.score(harness.moved(harness.matrix, column, amount))
+            )
+            together = harness.moved(together, column, amount)
+        if harness.numbers:
+            yield Scenario("shift", None, amount, harness.score(together))
+
+
+def unseen_categories(harness: StressHarness, share: float, seed: int) -> Iterator[Scenario]:
+    """Yield each leading categorical or ordinal feature, and then all, with a share of values never seen."""
+    together = table = harness.rows.table
+    for name, column in harness.columns.items():
+        known = harness.model.encoder.columns[column].categories
+        if known is not None:
+            values = table[name].astype(object).to_numpy(copy=True)
+            # Longer than any known category, so none of them.
+            values[_drawn(len(values), share, seed, column)] = "unseen" + "".join(known)
+            yield Scenario("unseen", name, share, harness.model.score(table.assign(**{name: values})))
+            together = together.assign(**{name: values})
+    if together is not table:
+        yield Scenario("unseen", None, share, harness.model.score(together))
+
+
+def worst_nudges(harness: StressHarness, shifts: Sequence[Scenario]) -> Iterator[Scenario]:
+    """Yield the worst case of one nudge a row: of the scores under one shifted number, the one most wrong."""
+    single = [one for one in shifts if one.feature is not None]
+    if single:
+        scores = np.vstack([harness.base, *(one.score for one in single)])  # [1 + shifts, n]
+        worst = np.where(harness.rows.label == 1, scores.min(axis=0), scores.max(axis=0))
+        yield Scenario("nudge", None, single[-1].amount, worst)
+
+
+def scenario_effect(
+    harness: StressHarness, scenario: Scenario, measuring: Measuring, judging: Judging
+) -> StressScenario:
+    """Return what one scenario does to decisions and quality, and what it is judged by."""
+    whole = scenario.feature is None
+    return StressScenario(
+        kind=scenario.kind,
+        feature=scenario.feature,
+        amount=scenario.amount,
+        changed=float(np.average(harness.changed(scenario.score), weights=harness.rows.weight)),
+        measurements=measuring(scenario.score) if whole else None,
+        verdict=None if whole else judging(scenario.score),
+        **dict(summary_metrics(harness.rows, scenario.score, harness.threshold)),
+    )
+
+
+def turned_share(harness: StressHarness, shifts: Sequence[Scenario]) -> float | None:
+    """Return the share of decisions (by weight) that a shift of one number turns; None without numbers."""
+    single = [harness.changed(one.score) for one in shifts if one.feature is not None]
+    return float(np.average(np.any(single, axis=0), weights=harness.rows.weight)) if single else None
+
+
+def _drawn(rows: int, share: float, seed: int, column: int) -> NDArray[np.bool_]:
+    """Return a mask of a share of rows, drawn without replacement, [rows]."""
+    chosen = np.zeros(rows, dtype=bool)
+    order = np.random.default_rng([seed, 4, column]).permutation(rows)
+    chosen[order[: round(share * rows)]] = True
+    return chosen
+
+
+def nudges(harness: StressHarness, sizes: Sequence[float], sample: int) -> Nudges:
+    """Return the smallest change of one number that turns decisions, of those nearest to the threshold.
+
+    A greedy attack: one number at a time, down and up, the `sizes` (in spreads) from small to large, on
+    the `sample` nearest rows. Shares are of these rows and rise with the size.
+    """
+    distance = np.abs(harness.base - harness.threshold)
     nearest = np.argsort(distance, kind="stable")[:sample]
-    near = replace(rig, rows=rig.rows.take(nearest), matrix=rig.matrix[nearest])
+    near = replace(harness, rows=harness.rows.take(nearest), matrix=harness.matrix[nearest])
     steps = sorted(set(sizes))
     least = {name: _least(near, column, steps) for name, column in near.numbers.items()}
-    return {
-        "rows": len(nearest),
-        "farthest": float(distance[nearest].max()),
-        "turned": _shares(np.min([np.full(len(nearest), np.inf), *least.values()], axis=0), steps),
-        "features": {
-            name: {
-                "spread": spread(rig.train[:, rig.columns[name]]),
-                "turned": _shares(found, steps),
-                "median": _median(found),
-            }
+    by_any = np.min([np.full(len(nearest), np.inf), *least.values()], axis=0)
+    return Nudges(
+        rows=len(nearest),
+        farthest=float(distance[nearest].max()),
+        turned=_shares(by_any, steps),
+        features={
+            name: NudgedFeature(
+                spread=spread(harness.train[:, harness.columns[name]]),
+                turned=_shares(found, steps),
+                median=_median(found),
+            )
             for name, found in least.items()
         },
-    }
+    )
 
 
-def _least(near: Rig, column: int, steps: Sequence[float]) -> Floats:
+def _least(near: StressHarness, column: int, steps: Sequence[float]) -> Floats:
     """Return the smallest step that turns each row's decision, [n], infinite where none does."""
     least = np.full(len(near.matrix), np.inf)
+    # From large to small, so that the smallest step that turns a row is the last to be written.
     for step in reversed(steps):
         for signed in (-step, step):
             least[near.changed(near.score(near.moved(near.matrix, column, signed)))] = step
@@ -157,139 +284,16 @@ def _median(least: Floats) -> float | None:
     return middle if np.isfinite(middle) else None
 
 
-def _shares(least: Floats, steps: Sequence[float]) -> list[dict[str, float]]:
-    return [{"size": step, "share": float((least <= step).mean())} for step in steps]
+def _shares(least: Floats, steps: Sequence[float]) -> list[TurnedShare]:
+    return [TurnedShare(size=step, share=float((least <= step).mean())) for step in steps]
 
 
-# ------------------------------------------------------------------ stress
-
-
-Document = Callable[[Floats], dict[str, Any]]
-"""Makes the measurements document of scores, or says how they would be judged."""
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One way in which test rows change: kind, feature (None for all) and size, and the new scores, [n]."""
-
-    kind: str
-    feature: str | None
-    amount: float | None
-    score: Floats
-
-
-def missing(rig: Rig, shares: Sequence[float], seed: int) -> Iterator[Scenario]:
-    """Yield each leading feature, and then all features at once, with a share of values set missing."""
-    for share in shares:
-        for name, column in rig.columns.items():
-            other = rig.matrix.copy()
-            other[_drawn(len(other), share, seed, column), column] = np.nan
-            yield Scenario("missing", name, share, rig.score(other))
-        holes = np.random.default_rng([seed, 3]).random(rig.matrix.shape) < share
-        yield Scenario("missing", None, share, rig.score(np.where(holes, np.nan, rig.matrix)))
-
-
-def shifted(rig: Rig, shift: float) -> Iterator[Scenario]:
-    """Yield each leading number, and then all of them at once, moved down and up by `shift` spreads."""
-    for amount in (-shift, shift):
-        together = rig.matrix
-        for name, column in rig.numbers.items():
-            yield Scenario("shift", name, amount, rig.score(rig.moved(rig.matrix, column, amount)))
-            together = rig.moved(together, column, amount)
-        if rig.numbers:
-            yield Scenario("shift", None, amount, rig.score(together))
-
-
-def unseen(rig: Rig, share: float, seed: int) -> Iterator[Scenario]:
-    """Yield each leading categorical or ordinal feature, and then all, with a share of values never seen."""
-    together = table = rig.rows.table
-    for name, column in rig.columns.items():
-        known = rig.model.encoder.columns[column].categories
-        if known is not None:
-            values = table[name].astype(object).to_numpy(copy=True)
-            # Longer than any known category, so none of them.
-            values[_drawn(len(values), share, seed, column)] = "unseen" + "".join(known)
-            yield Scenario("unseen", name, share, rig.model.score(table.assign(**{name: values})))
-            together = together.assign(**{name: values})
-    if together is not table:
-        yield Scenario("unseen", None, share, rig.model.score(together))
-
-
-def against(rig: Rig, shifts: Sequence[Scenario]) -> Iterator[Scenario]:
-    """Yield the worst case of one nudge a row: of the scores under one shifted number, the one most wrong."""
-    single = [one for one in shifts if one.feature is not None]
-    if single:
-        scores = np.vstack([rig.base, *(one.score for one in single)])
-        worst = np.where(rig.rows.label == 1, scores.min(axis=0), scores.max(axis=0))
-        yield Scenario("nudge", None, single[-1].amount, worst)
-
-
-def tell(rig: Rig, found: Scenario, document: Document, verdict: Document) -> dict[str, Any]:
-    """Return what one scenario does.
-
-    Returns
-    -------
-    dict
-        `{"kind", "feature", "amount", "changed", ...}` with what `glance` says, "measurements" (None for one
-        feature alone) and "verdict" (what `outlook` says; None for all features, whose measurements are
-        judged); `changed` is the share of rows (by weight) that are decided otherwise, 0..1.
-    """
-    whole = found.feature is None
-    return {
-        "kind": found.kind,
-        "feature": found.feature,
-        "amount": found.amount,
-        "changed": float(np.average(rig.changed(found.score), weights=rig.rows.weight)),
-        **glance(rig.rows, found.score, rig.cut),
-        "measurements": document(found.score) if whole else None,
-        "verdict": None if whole else verdict(found.score),
-    }
-
-
-def stress(rig: Rig, params: Checks, document: Document, verdict: Document) -> dict[str, Any]:
-    """Return every scenario beside the test rows as they are, and how little it takes to turn a decision.
-
-    Returns
-    -------
-    dict
-        `{"base": glance, "scenarios": [as in tell], "turned": {"amount", "share"}, "nudges": as in nudges}`.
-    """
-    shifts = list(shifted(rig, params.shift))
-    found = [
-        *missing(rig, sorted(set(params.missing_shares)), params.seed),
-        *shifts,
-        *unseen(rig, max(params.missing_shares), params.seed),
-        *against(rig, shifts),
-    ]
-    return {
-        "base": glance(rig.rows, rig.base, rig.cut),
-        "scenarios": [tell(rig, one, document, verdict) for one in found],
-        "turned": {"amount": params.shift, "share": turned(rig, shifts)},
-        "nudges": nudges(rig, params.nudges, params.sample),
-    }
-
-
-def turned(rig: Rig, shifts: Sequence[Scenario]) -> float | None:
-    """Return the share of decisions (by weight) that a shift of one number turns; None without numbers."""
-    single = [rig.changed(one.score) for one in shifts if one.feature is not None]
-    return float(np.average(np.any(single, axis=0), weights=rig.rows.weight)) if single else None
-
-
-def swapped(parts: Parts, model: Model) -> dict[str, Any]:
+def swapped_evidence(parts: Parts, model: Model) -> SwappedEvidence:
     """Return whether test scores stay the same to the last bit when the evidence is swapped.
 
-    Where groups have thresholds of their own, decisions must move with the group: how many of them do is
-    told too.
-
-    The model is given every protected attribute and withheld column beside the table, once as they are and
-    once with groups renamed in a circle and withheld values in reverse order of rows.
-
-    Returns
-    -------
-    dict
-        `{"columns" (swapped), "same": bool}`; `same` false says that the score reads what it must not. With
-        thresholds of groups' own also `"decisions": {"attribute", "moved"}`: the share of test rows (by
-        weight) that would be decided otherwise had they been of the next group.
+    The model is given every protected attribute and excluded column beside the table, once as they are and
+    once with groups renamed in a circle and excluded values in reverse order of rows. Where groups have
+    thresholds of their own, decisions must move with the group: how many of them do is measured too.
     """
     table, evidence = parts.part("test")
     groups = {name: parts.schema["attributes"][name]["groups"] for name in parts.attributes}
@@ -300,29 +304,18 @@ def swapped(parts: Parts, model: Model) -> dict[str, Any]:
             before[raw], after[raw] = evidence[name], evidence[name].iloc[::-1].reset_index(drop=True)
         elif name in groups and name not in table:
             before[name], after[name] = evidence[name], evidence[name].map(_circle(groups[name]))
-    as_is, turned_round = (model.score(table.assign(**one)) for one in (before, after))
-    found = {"columns": sorted(before), "same": bool(np.array_equal(as_is, turned_round))}
-    return found | _moved(model, as_is, evidence, groups, table["_weight"].to_numpy(np.float64))
-
-
-def _moved(
-    model: Model, score: Floats, evidence: pd.DataFrame, groups: Mapping[str, Sequence[str]], weight: Floats
-) -> dict[str, Any]:
+    as_is, swapped = (model.score(table.assign(**one)) for one in (before, after))
+    columns, same = sorted(before), bool(np.array_equal(as_is, swapped))
     if model.own is None:
-        return {}
-    name = model.own.attribute
-    other = evidence.assign(**{name: evidence[name].map(_circle(groups[name]))})
-    moved = (score >= model.cut(evidence)) != (score >= model.cut(other))
-    return {"decisions": {"attribute": name, "moved": float(np.average(moved, weights=weight))}}
+        return SwappedEvidence(columns=columns, same=same)
+    attribute = model.own.attribute
+    other = evidence.assign(**{attribute: evidence[attribute].map(_circle(groups[attribute]))})
+    turned = (as_is >= model.cut(evidence)) != (as_is >= model.cut(other))
+    moved = float(np.average(turned, weights=table["_weight"].to_numpy(np.float64)))
+    decisions = SwappedDecisions(attribute=attribute, moved=moved)
+    return SwappedEvidence(columns=columns, same=same, decisions=decisions)
 
 
 def _circle(names: Sequence[str]) -> dict[str, str]:
+    """Return each name's next one, the first after the last."""
     return dict(zip(names, [*names[1:], names[0]], strict=True))
-
-
-def _drawn(rows: int, share: float, seed: int, column: int) -> NDArray[np.bool_]:
-    """Return a mask of a share of rows, drawn without replacement, [rows]."""
-    chosen = np.zeros(rows, dtype=bool)
-    order = np.random.default_rng([seed, 4, column]).permutation(rows)
-    chosen[order[: round(share * rows)]] = True
-    return chosen

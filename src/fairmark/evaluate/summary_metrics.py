@@ -1,4 +1,7 @@
-"""A few measures of one scoring of one part, as the side experiments need them: values without intervals."""
+"""Summary metrics: quality and disparity of one scoring of one part, as values without intervals.
+
+What the experiments beside the measurements compare models and stressed rows by; the gate uses none of it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.data.dataset import Parts
+from fairmark.evaluate.documents import SummaryMetrics
 from fairmark.model.model import Model
 from fairmark.stats.arrays import Floats
 from fairmark.stats.auc import roc_auc
@@ -48,18 +52,18 @@ class Rows:
         label, weight = table["_label"].to_numpy(np.int8), table["_weight"].to_numpy(np.float64)
         return cls(table, label, weight, evidence[list(known)], known)
 
-    def take(self, rows: NDArray[Any]) -> "Rows":
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Rows":
         """Return the rows at these places, or where this mask is true."""
         return Rows(
             self.table.iloc[rows], self.label[rows], self.weight[rows], self.groups.iloc[rows], self.known
         )
 
-    def cells(self, decision: NDArray[np.integer], attribute: str | None = None) -> ConfusionMatrix:
-        """Return the cells [groups, 2, 2] of each group of an attribute, or of all rows together."""
+    def confusion(self, decision: NDArray[np.integer], attribute: str | None = None) -> ConfusionMatrix:
+        """Return the confusion matrix of each group of an attribute, [groups, 2, 2], or of all rows."""
         names = self.known[attribute] if attribute is not None else ["all"]
         code = self.codes(attribute) if attribute is not None else np.zeros(len(self.label), dtype=np.intp)
         weight = None if (self.weight == 1).all() else self.weight
-        return confusion_matrix(self.label, decision, code, len(names), weight, self.heft)
+        return confusion_matrix(self.label, decision, code, len(names), weight, self.person_weight)
 
     @property
     def person(self) -> NDArray[Any] | None:
@@ -67,8 +71,8 @@ class Rows:
         return self.table["_person"].to_numpy() if "_person" in self.table else None
 
     @property
-    def heft(self) -> Floats | None:
-        """The weight of each row's person among these rows, [n], where people have several."""
+    def person_weight(self) -> Floats | None:
+        """The weight of each row's person among these rows, [n], where people have several rows."""
         return None if self.person is None else of_people(self.weight, self.person)
 
     def codes(self, attribute: str) -> NDArray[np.intp]:
@@ -76,42 +80,44 @@ class Rows:
         return pd.Index(self.known[attribute]).get_indexer(pd.Index(self.groups[attribute]))
 
 
-def glance(rows: Rows, score: Floats, threshold: float | Floats) -> dict[str, Any]:
-    """Return quality and disparity of the scores of `rows`; None where a measure is not defined.
+def summary_metrics(rows: Rows, score: Floats, threshold: float | Floats) -> SummaryMetrics:
+    """Return the summary metrics of scores; None where a measure is not defined.
 
-    `threshold` is one for all rows, or that of each row, [n].
-
-    Returns
-    -------
-    dict
-        `{"rows", "roc_auc", "accuracy", "selection_rate", "selection_rate_ratio": {attribute: value}}`.
+    Parameters
+    ----------
+    rows
+        The rows that are measured, [n].
+    score
+        Their scores, [n].
+    threshold
+        Decide 1 from this score on: one for all rows, or that of each row, [n].
     """
     decision = (score >= threshold).astype(np.int8)
     auc = roc_auc(rows.label, score, rows.weight)
-    total = rows.cells(decision)
-    return {
-        "rows": len(rows.label),
-        "roc_auc": None if auc is None else auc.value,
-        "accuracy": _plain(value_of(total, "accuracy")[0]),
-        "selection_rate": _plain(value_of(total, "selection_rate")[0]),
-        "selection_rate_ratio": {
-            attribute: evenness(value_of(rows.cells(decision, attribute), "selection_rate"))
+    total = rows.confusion(decision)
+    return SummaryMetrics(
+        rows=len(rows.label),
+        roc_auc=None if auc is None else auc.value,
+        accuracy=_defined(value_of(total, "accuracy")[0]),
+        selection_rate=_defined(value_of(total, "selection_rate")[0]),
+        selection_rate_ratio={
+            attribute: rate_ratio(value_of(rows.confusion(decision, attribute), "selection_rate"))
             for attribute in rows.known
         },
-    }
+    )
 
 
-def glance_at(rows: Rows, model: Model) -> dict[str, Any]:
-    """Return `glance` of the scores and decisions of `model`."""
-    return glance(rows, model.score(rows.table), model.cut(rows.groups))
+def model_metrics(rows: Rows, model: Model) -> SummaryMetrics:
+    """Return the summary metrics of a model's scores and decisions on `rows`."""
+    return summary_metrics(rows, model.score(rows.table), model.cut(rows.groups))
 
 
-def taken(threshold: float | Floats, rows: NDArray[Any]) -> float | Floats:
-    """Return the threshold of some of the rows, where it is that of each row, else the one of all."""
+def threshold_at(threshold: float | Floats, rows: NDArray[np.bool_]) -> float | Floats:
+    """Return the thresholds of some of the rows where each row has its own, else the one of all."""
     return threshold[rows] if isinstance(threshold, np.ndarray) else threshold
 
 
-def evenness(rates: Floats) -> float | None:
+def rate_ratio(rates: Floats) -> float | None:
     """Return the lowest over the highest rate of groups, 0..1; 1 = parity.
 
     None when fewer than two groups have a rate (NaN stands for none), or when no group has one above 0.
@@ -120,5 +126,5 @@ def evenness(rates: Floats) -> float | None:
     return float(known.min() / known.max()) if len(known) > 1 and known.max() > 0 else None
 
 
-def _plain(value: float) -> float | None:
+def _defined(value: float) -> float | None:
     return None if np.isnan(value) else float(value)

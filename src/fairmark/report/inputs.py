@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import InputError
+from fairmark.evaluate.documents import CheckResults, ScoringMetrics
 from fairmark.judge.verdict import Verdict
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
@@ -37,7 +38,7 @@ class Facts:
     measurements: Mapping[str, Any]
     curves: Mapping[str, Sequence[Row]]
     """The files of evaluate's plots by name, without their ending."""
-    checks: Mapping[str, Any]
+    checks: CheckResults
     importance: Sequence[Row]
     explanations: Mapping[str, Any]
     verdict: Verdict
@@ -60,10 +61,9 @@ class Facts:
         ]
         return gated[0] if gated else next(iter(self.measurements["groups"]))
 
-    def ratio(self, glance: Mapping[str, Any]) -> float | None:
-        """Return the ratio of selection rates between the groups of the foremost attribute at a glance."""
-        value: float | None = glance["selection_rate_ratio"].get(self.foremost)
-        return value
+    def ratio(self, metrics: ScoringMetrics) -> float | None:
+        """Return the ratio of selection rates between the groups of the foremost attribute; 1 = parity."""
+        return metrics.selection_rate_ratio.get(self.foremost)
 
     def small(self, rows: float) -> bool:
         """Return whether a group of so many test rows is below the policy's minimum."""

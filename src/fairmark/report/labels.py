@@ -39,7 +39,7 @@ def measured(entry: Mapping[str, Any] | None, decimals: int) -> str:
     return number(entry["value"], decimals) + (f" ({within})" if within else "")
 
 
-def listed(names: "list[str]") -> str:
+def listed(names: Sequence[str]) -> str:
     """Return `a, b and c`."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 

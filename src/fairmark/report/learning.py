@@ -1,36 +1,49 @@
 """What more rows would bring, which features bring nothing, and where the model errs most."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
+from fairmark.evaluate.documents import FailedPoint, LearningPoint, SliceCondition
 from fairmark.report.charts.strips import axis, unit, whisker
 from fairmark.report.charts.svg import Frame, around, label
 from fairmark.report.inputs import WITHHELD, Facts
 from fairmark.report.labels import NUMBER, STRIP, Column, Picture, Table, count, listed, number
 
+Points = Sequence[LearningPoint | FailedPoint]
+
 
 def learning(facts: Facts) -> list[Picture]:
-    """Return quality and fairness against the number of rows learnt from, a line for each family."""
-    families = facts.checks["learning"]["families"]
-    history = facts.checks["learning"]["history"]
-    drawn = [("rows learnt from", {name: curve["points"] for name, curve in families.items()})]
-    if history is not None:
-        drawn.append(("latest rows learnt from", {facts.chosen.family: history}))
+    """Return learning curves: quality and fairness by the number of rows learnt from, a line a family."""
+    curves: Mapping[str, Points] = {
+        name: curve.points for name, curve in facts.checks.learning.families.items()
+    }
+    drawn = [("rows learnt from", curves)]
+    if facts.checks.learning.history is not None:
+        drawn.append(("latest rows learnt from", {facts.chosen.family: facts.checks.learning.history}))
     ratio = f"Selection rate ratio by {facts.foremost}"
     return [
         picture
         for across, curves in drawn
         for picture in (
-            _curve(facts, across, "ROC AUC", curves, lambda point: point.get("roc_auc")),
+            _curve(facts, across, "ROC AUC", curves, lambda point: point.roc_auc),
             _curve(facts, across, ratio, curves, facts.ratio),
         )
         if picture is not None
     ]
 
 
-def _curve(facts: Facts, across: str, upward: str, curves: Mapping[str, Any], value: Any) -> Picture | None:
+def _curve(
+    facts: Facts,
+    across: str,
+    upward: str,
+    curves: Mapping[str, Points],
+    value: Callable[[LearningPoint], float | None],
+) -> Picture | None:
     lines = {
-        name: [(float(p["train_rows"]), v) for p in points if "why" not in p and (v := value(p)) is not None]
+        name: [
+            (float(point.train_rows), y)
+            for point in points
+            if isinstance(point, LearningPoint) and (y := value(point)) is not None
+        ]
         for name, points in curves.items()
     }
     known = [y for points in lines.values() for _, y in points]
@@ -56,22 +69,22 @@ def _curve(facts: Facts, across: str, upward: str, curves: Mapping[str, Any], va
         label(name, frame.x(x), frame.y(y) + (-9 if name == own else 18), "end", "name")
         for name, (x, y) in last.items()
     ]
-    plain = [name for name, curve in facts.checks["learning"]["families"].items() if curve["plain"]]
+    plain = [name for name, curve in facts.checks.learning.families.items() if curve.plain]
     note = f" Dashed: {listed(plain)}, with plain settings." if set(plain) & set(last) else ""
     return Picture(frame.picture(words, frame.axes(across, upward), *paths), f"{words}.{note}")
 
 
 def probe(facts: Facts) -> Table:
     """Return what shuffling each feature costs beyond shuffling a column of pure chance."""
-    features = facts.checks["probe"]["features"]
-    known = [each["excess"][end] for each in features for end in ("value", "low", "high")]
+    features = facts.checks.probe.features
+    known = [end for each in features for end in (each.excess.value, each.excess.low, each.excess.high)]
     scale = unit(*around([0.0, *(value for value in known if value is not None)], -1, 1))
     rows = [
         (
-            each["feature"],
-            whisker(scale, each["excess"]["value"], each["excess"]["low"], each["excess"]["high"], 0),
-            number(each["excess"]["value"], max(facts.decimals, 4)),
-            "useful" if each["useful"] else "no better than chance",
+            each.feature,
+            whisker(scale, each.excess.value, each.excess.low, each.excess.high, 0),
+            number(each.excess.value, max(facts.decimals, 4)),
+            "useful" if each.useful else "no better than chance",
         )
         for each in features
     ]
@@ -87,19 +100,19 @@ def probe(facts: Facts) -> Table:
 
 def slices(facts: Facts) -> Table | None:
     """Return the slices with the highest lower bound of their error rate, or nothing without any."""
-    found = facts.checks["slices"]
-    if not found["worst"]:
+    found = facts.checks.slices
+    if not found.worst:
         return None
-    scale = unit(0, max(each["error"] for each in found["worst"]) or 1)
+    scale = unit(0, max(each.error for each in found.worst) or 1)
     rows = [
         (
-            " and ".join(place(facts, part) for part in each["where"]),
-            whisker(scale, each["error"], each["low"], each["error"], found["error"]),
-            number(each["error"], facts.decimals),
-            number(each["low"], facts.decimals),
-            count(each["rows"]),
+            " and ".join(place(facts, part) for part in each.where),
+            whisker(scale, each.error, each.low, each.error, found.error),
+            number(each.error, facts.decimals),
+            number(each.low, facts.decimals),
+            count(each.rows),
         )
-        for each in found["worst"]
+        for each in found.worst
     ]
     columns = [
         Column("Where"),
@@ -108,12 +121,12 @@ def slices(facts: Facts) -> Table | None:
         Column("At least", NUMBER),
         Column("Test rows", NUMBER),
     ]
-    overall = number(found["error"], facts.decimals)
+    overall = number(found.error, facts.decimals)
     caption = f"The slices with the most errors; the dashed mark is the error of all test rows, {overall}"
     return Table(caption, columns, rows, ("", axis(scale), "", "", ""))
 
 
-def place(facts: Facts, part: Mapping[str, str]) -> str:
-    """Return one condition of a slice."""
-    value = WITHHELD if part["name"] in facts.personal else part["value"]
-    return f"{part['name']}: {value}"
+def place(facts: Facts, part: SliceCondition) -> str:
+    """Return one condition of a slice, without the value of a personal column."""
+    value = WITHHELD if part.name in facts.personal else part.value
+    return f"{part.name}: {value}"

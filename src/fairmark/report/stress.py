@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairmark.evaluate.documents import QuickVerdict, StressScenario, SummaryMetrics
 from fairmark.judge.verdict import judge
 from fairmark.params.policy import Limit
 from fairmark.report.inputs import Facts
@@ -17,8 +18,8 @@ class Disturbed:
     """One disturbance of all features at once, and the verdict on the rows that it made."""
 
     name: str
-    found: Mapping[str, Any]
-    """The scenario in checks.json."""
+    scenario: StressScenario
+    measurements: Mapping[str, Any]
     outcome: str
 
 
@@ -27,13 +28,13 @@ def disturbed(facts: Facts) -> list[Disturbed]:
     gates = [limit for limit in facts.policy.required if limit.gate]
     gate = facts.policy.model_copy(update={"limits": gates})
     return [
-        Disturbed(_scenario(each), each, judge(each["measurements"], gate, None).outcome)
-        for each in facts.checks["stress"]["scenarios"]
-        if each["measurements"] is not None
+        Disturbed(scenario_name(each), each, each.measurements, judge(each.measurements, gate, None).outcome)
+        for each in facts.checks.stress.scenarios
+        if each.measurements is not None
     ]
 
 
-def stress(facts: Facts, whole: Sequence[Disturbed]) -> Table:
+def stress_table(facts: Facts, whole: Sequence[Disturbed]) -> Table:
     """Return what disturbing all features at once does to the verdict and to every gated measure."""
     gated = _gated(facts)
     columns = [
@@ -48,8 +49,8 @@ def stress(facts: Facts, whole: Sequence[Disturbed]) -> Table:
         (
             each.name,
             each.outcome,
-            number(each.found["changed"], facts.decimals),
-            *(_against(facts, limits, each.found["measurements"]) for limits in gated.values()),
+            number(each.scenario.changed, facts.decimals),
+            *(_against(facts, limits, each.measurements) for limits in gated.values()),
         )
         for each in whole
     ]
@@ -57,7 +58,7 @@ def stress(facts: Facts, whole: Sequence[Disturbed]) -> Table:
     return Table(caption, columns, rows, marked=frozenset({0}))
 
 
-def stressed_each(facts: Facts) -> Table:
+def single_feature_table(facts: Facts) -> Table:
     """Return what disturbing one feature at a time does to the verdict and to every gated measure."""
     gated = _gated(facts)
     columns = [
@@ -68,42 +69,45 @@ def stressed_each(facts: Facts) -> Table:
     ]
     rows = [
         (
-            _scenario(each),
-            each["verdict"]["outcome"],
-            number(each["changed"], facts.decimals),
-            *(
-                _beyond(each["verdict"]["limits"].get(limits[0].name, {}).get("value"), limits, facts)
-                for limits in gated.values()
-            ),
+            scenario_name(each),
+            verdict.outcome,
+            number(each.changed, facts.decimals),
+            *(_beyond(_limit_value(verdict, limits[0]), limits, facts) for limits in gated.values()),
         )
-        for each in _single(facts)
+        for each, verdict in _single(facts)
     ]
     caption = "Gated measures with one feature disturbed: point values, beside a limit that they are beyond"
     return Table(caption, columns, rows)
 
 
-def stressed_one(facts: Facts) -> str | None:
+def single_feature_text(facts: Facts) -> str | None:
     """Return how often disturbing one feature moves the verdict, or nothing where none was disturbed."""
     own, each = facts.verdict.outcome, _single(facts)
     if not each:
         return None
-    moved = [one for one in each if one["verdict"]["outcome"] != own]
+    moved = [(one.feature, verdict.outcome) for one, verdict in each if verdict.outcome != own]
     if not moved:
         return f"None of {len(each)} disturbances of one feature would move the verdict from {own}."
-    failing = sorted({one["feature"] for one in moved if one["verdict"]["outcome"] == "fail"})
+    failing = sorted({feature for feature, outcome in moved if outcome == "fail" and feature is not None})
     what = f"; it would fail with {listed(failing)} disturbed" if failing else ""
     return (
         f"Of {len(each)} disturbances of one feature, {len(moved)} would move the verdict from {own}{what}."
     )
 
 
-def _single(facts: Facts) -> list[Mapping[str, Any]]:
-    return [each for each in facts.checks["stress"]["scenarios"] if each["measurements"] is None]
+def _single(facts: Facts) -> list[tuple[StressScenario, QuickVerdict]]:
+    """Return the scenarios that change one feature, with their verdicts."""
+    return [(each, each.verdict) for each in facts.checks.stress.scenarios if each.verdict is not None]
 
 
-def stressed(facts: Facts, whole: Sequence[Disturbed]) -> str:
+def _limit_value(verdict: QuickVerdict, limit: Limit) -> float | None:
+    known = verdict.limits.get(limit.name)
+    return None if known is None else known.value
+
+
+def stress_text(facts: Facts, whole: Sequence[Disturbed]) -> str:
     """Return how often the verdict moves, and how far quality and fairness do."""
-    own, found = facts.verdict.outcome, facts.checks["stress"]
+    own = facts.verdict.outcome
     if not whole:
         return "There was nothing to disturb."
     moved = [each.outcome for each in whole if each.outcome != own]
@@ -117,44 +121,43 @@ def stressed(facts: Facts, whole: Sequence[Disturbed]) -> str:
     )
     lowest = [
         f"{name} falls from {number(now, facts.decimals)} to {number(least, facts.decimals)}"
-        for name, now, least in _falls(facts, found["base"], [each.found for each in whole])
+        for name, now, least in _falls(facts, facts.checks.stress.base, [each.scenario for each in whole])
     ]
     return f"{verdict} Under the worst of them for each, {listed(lowest)}." if lowest else verdict
 
 
 def _falls(
-    facts: Facts, base: Mapping[str, Any], whole: Sequence[Mapping[str, Any]]
+    facts: Facts, base: SummaryMetrics, whole: Sequence[StressScenario]
 ) -> Sequence[tuple[str, float, float]]:
     """Return the name, the undisturbed value and the lowest one of each measure that fell."""
     one = f"the selection rate ratio by {facts.foremost}"
 
-    def values(glance: Mapping[str, Any]) -> dict[str, float | None]:
-        return {"ROC AUC": glance["roc_auc"], "accuracy": glance["accuracy"], one: facts.ratio(glance)}
+    def values(metrics: SummaryMetrics) -> dict[str, float | None]:
+        return {"ROC AUC": metrics.roc_auc, "accuracy": metrics.accuracy, one: facts.ratio(metrics)}
 
     found = []
     for name, now in values(base).items():
-        then = [value for glance in whole if (value := values(glance)[name]) is not None]
+        then = [value for each in whole if (value := values(each)[name]) is not None]
         if now is not None and then and min(then) < now:
             found.append((name, now, min(then)))
     return found
 
 
-def nudged(facts: Facts) -> str | None:
+def nudge_text(facts: Facts) -> str | None:
     """Return how small a move of one number turns decisions, or nothing without numbers."""
-    found = facts.checks["stress"]
-    turned, near = found["turned"], found["nudges"]
-    if turned["share"] is None or not near["turned"]:
+    turned, near = facts.checks.stress.turned, facts.checks.stress.nudges
+    if turned.share is None or not near.turned:
         return None
-    half = next((step for step in near["turned"] if step["share"] >= 0.5), None)
-    rows = f"the {count(near['rows'])} decisions nearest to the threshold"
+    half = next((step for step in near.turned if step.share >= 0.5), None)
+    rows = f"the {count(near.rows)} decisions nearest to the threshold"
     close = (
-        f"half of {rows} or more turn with a move of {half['size']:g}"
+        f"half of {rows} or more turn with a move of {half.size:g}"
         if half
-        else f"less than half of {rows} turn with a move of up to {near['turned'][-1]['size']:g}"
+        else f"less than half of {rows} turn with a move of up to {near.turned[-1].size:g}"
     )
-    share = number(turned["share"], facts.decimals)
+    share = number(turned.share, facts.decimals)
     return (
-        f"Moving one number by {turned['amount']:g} standard deviations, up or down, turns {share} of all "
+        f"Moving one number by {turned.amount:g} standard deviations, up or down, turns {share} of all "
         f"decisions; {close}."
     )
 
@@ -169,10 +172,11 @@ def _gated(facts: Facts) -> dict[str, list[Limit]]:
     return found
 
 
-def _scenario(each: Mapping[str, Any]) -> str:
-    where = f", {each['feature']}" if each["feature"] is not None else ""
-    amount = each["amount"]
-    match each["kind"]:
+def scenario_name(scenario: StressScenario) -> str:
+    """Return a scenario in words."""
+    where = f", {scenario.feature}" if scenario.feature is not None else ""
+    amount = scenario.amount
+    match scenario.kind:
         case "missing":
             return f"{amount:g} of values missing{where}"
         case "unseen":
@@ -181,7 +185,7 @@ def _scenario(each: Mapping[str, Any]) -> str:
             return f"numbers {'up' if amount > 0 else 'down'} by {abs(amount):g} deviations{where}"
         case "nudge":
             return f"the worst nudge of {abs(amount):g} deviations for each row"
-    return f"{each['kind']} {amount}{where}"
+    return f"{scenario.kind} {amount:g}{where}"
 
 
 def _against(facts: Facts, limits: Sequence[Limit], measurements: Mapping[str, Any]) -> str:

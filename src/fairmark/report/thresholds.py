@@ -41,12 +41,12 @@ def each(facts: Facts) -> str:
 
 def swapped(facts: Facts) -> str | None:
     """Return how many decisions hang on the group alone, or nothing where none can."""
-    found = facts.checks["stress"]["swapped"].get("decisions")
+    found = facts.checks.stress.swapped.decisions
     if found is None:
         return None
-    share = number(found["moved"], facts.decimals)
+    share = number(found.moved, facts.decimals)
     return (
-        f"Swapping the groups of {found['attribute']} moves {share} of all decisions, because groups have "
+        f"Swapping the groups of {found.attribute} moves {share} of all decisions, because groups have "
         "thresholds of their own."
     )
 

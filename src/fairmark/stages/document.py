@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fairmark.entry import run
 from fairmark.errors import InputError
+from fairmark.evaluate.documents import CheckResults
 from fairmark.files import read_json, write_text
 from fairmark.judge.verdict import judge
 from fairmark.params.evaluate import Document
@@ -89,7 +90,7 @@ def document(  # noqa: PLR0913, PLR0917 - it names every path and section that i
         trained=made,
         measurements=in_order(found, groups),
         curves=read_curves(plots),
-        checks=read_json(checks),
+        checks=CheckResults.read(checks),
         importance=read_rows(importance),
         explanations=trimmed(read_json(explanations), privacy.decisions_shown),
         verdict=verdict,

@@ -4,8 +4,8 @@ Reads `table`, `evidence`, `schema` and `summary` of `prepare`, the `audit`, `ro
 and the folder `model` of `train`. Writes `metrics` (JSON: the headline, for `dvc metrics`), `measurements`
 (JSON: every measure overall, by group and by intersection, with the cells behind it, and the findings of
 earlier stages; what `judge` reads), the folder `plots` (CSV: roc, precision_recall, calibration, groups) and
-`further` (JSON: what `judge.checks` looks at beside). Read by `document` and the release. Test rows are
-measured on here, and nowhere decided by.
+`further` (JSON: the experiments beside, `evaluate.experiments`). Read by `document` and the release. Test
+rows are measured on here, and nowhere decided by.
 """
 
 import hashlib
@@ -18,7 +18,9 @@ from fairmark.data.dataset import read_parts
 from fairmark.entry import run
 from fairmark.evaluate import curves
 from fairmark.evaluate import measure as measuring
-from fairmark.evaluate.experiments import checks, found_beforehand
+from fairmark.evaluate.documents import HeadlineMetrics
+from fairmark.evaluate.experiments import Experiment, checks, leakage
+from fairmark.evaluate.findings import signs
 from fairmark.files import read_json, write_csv, write_json
 from fairmark.model.model import Model, digest
 from fairmark.params.evaluate import Evaluate
@@ -78,7 +80,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         "groups": measuring.table(found),
     }
     earlier = (read_json(audit), read_json(prepared), read_json(parted))
-    findings, leakage = found_beforehand(parts, scorer, params, *earlier)
+    experiment = Experiment(parts, scorer, params)
+    leaks = leakage(experiment)
     whole = found | {
         "confidence": params.confidence,
         "model": {"sha256": digest(model), **scorer.stated},
@@ -90,12 +93,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
             **({"persons": int(test["_person"].nunique())} if "_person" in test else {}),
             "rows_sha256": rows_digest(test["_row_id"]),
         },
-        "findings": findings,
+        "findings": signs(*earlier, leaks),
     }
-    beside = checks(parts, scorer, params, base, policy, whole, leakage)
-    write_json(further, beside)
+    checks(experiment, base, policy, whole, leaks).write(further)
     own = None if scorer.own is None else scorer.own.groups
-    write_json(metrics, measuring.headline(found, scorer.threshold, own))
+    HeadlineMetrics(**measuring.headline(found, scorer.threshold, own)).write(metrics)
     write_json(measurements, whole)
     for name, picture in pictures.items():
         write_csv(plots / f"{name}.csv", picture)
