@@ -21,7 +21,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from fairmark.files import read_json
 from fairmark.learn.fit import fit_model
 from fairmark.learn.space import Space
-from fairmark.params.read import read_yaml
+from fairmark.params.parse import read_yaml
 from fairmark.stages.evaluate import evaluate
 from fairmark.stages.train import train
 from fairmark.stages.tune import tune

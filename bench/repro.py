@@ -18,9 +18,10 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from sides.rows import ROOT, call
+from sides.rows import ROOT
 
-from fairmark.params.read import read_yaml
+from fairmark.entry import arguments
+from fairmark.params.parse import read_yaml
 
 Pair = np.ndarray
 """Seconds on the wall and seconds of the processor."""
@@ -83,10 +84,9 @@ def bare(folder: Path) -> None:
     for _ in range(2):
         for name, command in commands(folder).items():
             words = shlex.split(command)
-            paths = [Path(word) for word in words[words.index("-m") + 2 :]]
             stage = getattr(import_module(f"fairmark.stages.{name}"), name)
             start = clock()
-            call(stage, *paths)
+            stage(**arguments(stage, words[words.index("-m") + 2 :]))
             seconds[name] = (clock() - start).tolist()
     print(json.dumps(seconds))
 

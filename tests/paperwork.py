@@ -21,12 +21,14 @@ from fairmark.files import steady, write_json, write_text
 from fairmark.judge.verdict import Verdict, judge
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
+from fairmark.params.parse import typed
 from fairmark.params.policy import ConstantAnswer, Findings, Limit, Policy, Waiver
 from fairmark.params.prepare import Prepare
+from fairmark.params.privacy import Privacy, Retention
 from fairmark.params.project import Project
-from fairmark.params.read import typed
-from fairmark.params.release import Privacy, Release, Retention
-from fairmark.report.inputs import Facts
+from fairmark.params.release import Release
+from fairmark.record import Record
+from fairmark.report.inputs import FILES, Facts
 
 TEAMS: Mapping[str, Mapping[str, int]] = {"team": {"blue": 400, "red": 600}}
 
@@ -518,41 +520,21 @@ def _judged(measured: str, rules: str) -> Verdict:
     return judge(json.loads(measured), Policy.model_validate_json(rules), None)
 
 
-def written(found: Facts, folder: Path) -> dict[str, Path]:
-    """Write facts as the stages before `document` do; return its paths by argument, outputs included."""
-    plain = (
-        "schema",
-        "prepared",
-        "audit",
-        "split",
-        "search",
-        "trained",
-        "measurements",
-        "explanations",
-    )
-    paths = {name: folder / f"{name}.json" for name in plain}
+def written(found: Facts, artifacts: Path) -> dict[str, Path]:
+    """Write facts as the stages before `document` do; return the path of each."""
+    paths = {name: artifacts / file for name, file in FILES.items()}
     for name, path in paths.items():
-        write_json(path, getattr(found, name))
-    paths["checks"] = folder / "checks.json"
-    found.checks.write(paths["checks"])
-    for name in ("trials", "importance"):
-        paths[name] = folder / f"{name}.csv"
-        write_text(paths[name], table(getattr(found, name)))
-    paths["plots"] = folder / "plots"
-    for name, rows in found.curves.items():
-        write_text(paths["plots"] / f"{name}.csv", table(rows))
-    outputs = {
-        "model_card": "card.md",
-        "model_card_page": "card.html",
-        "data_card_text": "data.md",
-        "data_card_html": "data.html",
-        "report": "report.html",
-    }
-    return (
-        paths
-        | {"tuned": folder / "tuned.yaml"}
-        | {name: folder / "out" / file for name, file in outputs.items()}
-    )
+        fact = getattr(found, name)
+        if name == "curves":
+            for curve, rows in fact.items():
+                write_text(path / f"{curve}.csv", table(rows))
+        elif isinstance(fact, Record):
+            fact.write(path)
+        elif path.suffix == ".csv":
+            write_text(path, table(fact))
+        else:
+            write_json(path, fact)
+    return paths
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from importlib import import_module
@@ -13,7 +14,15 @@ import yaml
 from fairmark.entry import run
 
 ROOT = Path(__file__).parents[1]
-PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+WHOLE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+PIPELINE: dict[str, Any] = WHOLE["stages"]
+VARS: dict[str, str] = {name: text for each in WHOLE["vars"] for name, text in each.items()}
+
+
+def words_of(stage: str) -> list[str]:
+    """Return the words of a stage's command behind `python -m MODULE`, its variables filled in."""
+    command = re.sub(r"\$\{(\w+)\}", lambda found: VARS[found[1]], PIPELINE[stage]["cmd"])
+    return shlex.split(command.split("python -m ")[1])[1:]
 
 
 @contextlib.contextmanager
@@ -29,9 +38,8 @@ def inside(folder: Path) -> Iterator[None]:
 
 def run_stage(name: str, folder: Path) -> None:
     """Run one stage with the paths of its command in dvc.yaml, relative to `folder`."""
-    words = shlex.split(PIPELINE[name]["cmd"].split("python -m ")[1])
     with inside(folder):
-        run(getattr(import_module(f"fairmark.stages.{name}"), name), words)
+        run(getattr(import_module(f"fairmark.stages.{name}"), name), [name, *words_of(name)])
 
 
 def run_all(folder: Path) -> None:

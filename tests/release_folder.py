@@ -17,8 +17,9 @@ from fairmark.model.encoder import Encoder
 from fairmark.model.model import Calibration, Model, digest
 from fairmark.model.scorecard import Line, Scorecard, Steps
 from fairmark.params.learn import Chosen
+from fairmark.params.parse import typed
 from fairmark.params.policy import Findings
-from fairmark.params.read import read_params, typed
+from fairmark.params.read import read_params
 from fairmark.release.build import assemble
 from fairmark.release.statement import release_digest
 from fairmark.repo.commit import trace

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
-from fairmark.params.read import Params, typed
+from fairmark.params.parse import typed
+from fairmark.params.read import Params
 
 ROOT = Path(__file__).parents[1]
 

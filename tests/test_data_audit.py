@@ -9,7 +9,7 @@ import pytest
 from tiny import PREPARE, lines, made
 
 from fairmark.data.audit import audited
-from fairmark.params.read import typed
+from fairmark.params.parse import typed
 from fairmark.params.split import Audit
 
 PARAMS = typed(

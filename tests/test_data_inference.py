@@ -12,8 +12,8 @@ from tiny import PREPARE, faults, lines, made, params
 
 from fairmark.data.inference import kind_of
 from fairmark.data.prepare import taken_for
+from fairmark.params.parse import typed
 from fairmark.params.prepare import Csv, Inferred
-from fairmark.params.read import typed
 
 INFER = Inferred(kind="infer", missing=1.0)
 

@@ -12,8 +12,8 @@ from tiny import PREPARE, faults, lines, made
 from fairmark.data.inference import kind_of
 from fairmark.data.numerals import Numerals
 from fairmark.data.schema import Kind, typed
+from fairmark.params.parse import typed as section
 from fairmark.params.prepare import Boolean, Csv, Date, Inferred, Ordinal
-from fairmark.params.read import typed as section
 
 INFER = Inferred(kind="infer", missing=1.0)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tiny import HEADER, PREPARE, ROWS, faults, lines, made, params
 
 from fairmark.data.raw import read_raw
+from fairmark.params.parse import typed
 from fairmark.params.prepare import Source
-from fairmark.params.read import typed
 
 SOURCE = typed(Source, PREPARE["files"]["main"], "source")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fairmark.data.split import _latest, moved, parted, position, require_independent, summary
 from fairmark.errors import InputError
-from fairmark.params.read import typed
+from fairmark.params.parse import typed
 from fairmark.params.split import Split
 
 SHARE, VALID, TOLERANCE = 0.25, 0.2, 0.1

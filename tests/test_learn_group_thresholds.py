@@ -18,8 +18,8 @@ from fairmark.learn.policy_limits import Limits, Rows
 from fairmark.model.group_thresholds import GroupThresholds, Origin, origins
 from fairmark.model.model import Model
 from fairmark.params.learn import ByGroup, Threshold
+from fairmark.params.parse import typed
 from fairmark.params.policy import Policy
-from fairmark.params.read import typed
 from fairmark.stats.confusion import as_one_threshold, matrices_by_threshold
 from fairmark.stats.rates import values_of
 

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from fairmark.errors import ParamsError
-from fairmark.params.read import read_params, read_yaml
+from fairmark.params.parse import read_yaml
+from fairmark.params.read import read_params
 
 ROOT = Path(__file__).resolve().parents[1]
 

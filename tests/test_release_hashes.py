@@ -122,15 +122,27 @@ def test_dvc_itself_agrees(tmp_path: Path) -> None:
         subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
 
     make = 'mkdir -p "out/dé p" && cp data/a.csv "out/Z é" && touch out/empty "out/dé p/1"'
-    write_text(tmp_path / "dvc.yaml", f"stages: {{make: {{cmd: '{make}', deps: [data], outs: [out]}}}}")
+    write_text(tmp_path / "dvc.yaml", f"stages: {{make: {{cmd: '{make}', deps: [data, src], outs: [out]}}}}")
+    write_text(tmp_path / "src" / "room" / "b.py", "1\n")
+    write_text(tmp_path / "src" / "__pycache__" / "a.pyc", "compiled")
     write_text(tmp_path / "data" / "a.csv", "1,2\n")
     write_text(tmp_path / "data" / "A" / "b.csv", "3\n")
     run("git", "init", "-q")
     run("dvc", "init", "-q")
+    write_text(tmp_path / ".dvcignore", "__pycache__/\n")
     run("dvc", "add", "-q", "data")
     run("dvc", "repro", "-q")
 
     check_workspace(tmp_path)
+    write_text(tmp_path / "src" / "room" / "__pycache__" / "b.pyc", "compiled")
+    run("dvc", "repro", "-q")
+    check_workspace(tmp_path)
+    write_text(tmp_path / "src" / "room" / "b.py", "another\n")
+    with pytest.raises(
+        StateError, match=r"src: must be what stage make read, got MD5 \w+\.dir \(run dvc repro"
+    ):
+        check_workspace(tmp_path)
+    write_text(tmp_path / "src" / "room" / "b.py", "1\n")
     write_text(tmp_path / "out" / "empty", "no more")
     with pytest.raises(StateError, match="out: must have the bytes of MD5"):
         check_workspace(tmp_path)

@@ -13,8 +13,8 @@ import yaml
 
 from fairmark.data.prepare import prepared
 from fairmark.errors import InputError, StateError
+from fairmark.params.parse import typed
 from fairmark.params.prepare import Prepare
-from fairmark.params.read import typed
 from fairmark.privacy.raw_rows import counts, find, without
 
 ROOT = Path(__file__).parents[1]

@@ -4,7 +4,7 @@ import pytest
 from paperwork import PREPARE, PRIVACY, RELEASE, audit, facts, prepared
 
 from fairmark.params.prepare import Csv
-from fairmark.params.release import Privacy
+from fairmark.params.privacy import Privacy
 from fairmark.report.data_card import data_card, data_card_page, trimmed
 
 FOUND = facts()

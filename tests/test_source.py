@@ -34,7 +34,7 @@ def _run(folder: Path, words: str) -> subprocess.CompletedProcess[str]:
     """Run a stage of `folder` by the environment of this repository, whose own code is installed in it."""
     plain = {key: text for key, text in os.environ.items() if key != "PYTHONPATH"}
     environment = plain | {"PYTHONPATH": str(ROOT / "src")}
-    command = f"{words} {sys.executable} -m fairmark.stages.split params.yaml"
+    command = f"{words} {sys.executable} -m fairmark.stages.split --params params.yaml"
     return subprocess.run(
         ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -61,7 +61,7 @@ def run(
     write_json(made["schema"], _schema())
     read = [made[name] for name in ("table", "evidence", "schema", "rows")]
     picked = chosen("logistic", **({"margin": 0.1} | choices))
-    train(*read, made["tuned"], made["model"], made["trained"], picked, base, rules)  # type: ignore[call-arg, arg-type]
+    train(*read, picked, made["model"], made["trained"], base, rules)  # type: ignore[call-arg, arg-type]
     if not whole:
         return made
     written = [made[name] for name in ("metrics", "measurements", "plots", "checks")]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 import yaml
 from second import ROOT, make_second, second_params
 
-from fairmark.entry import run
+from fairmark.entry import option_names, run
 from fairmark.errors import ParamsError
 from fairmark.params.read import read_params
 from fairmark.stages.audit import audit
@@ -21,7 +22,8 @@ ADULT = pytest.mark.skipif(not (ROOT / "data/adult.data").exists(), reason="the 
 
 
 def call(stage: Callable[..., None], *paths: Path) -> None:
-    run(stage, [stage.__name__, *map(str, paths)])
+    named = [f"--{name}" for name in option_names(stage)]
+    run(stage, [stage.__name__, *chain(*zip(named, map(str, paths), strict=True))])
 
 
 def staged(params: Path, data: Path, out: Path) -> dict[str, Path]:

@@ -12,18 +12,25 @@ from fairmark.report.model_card import card
 from fairmark.report.page import page
 from fairmark.stages.document import document
 
-OUTPUTS = ("model_card", "model_card_page", "data_card_text", "data_card_html", "report")
+OUTPUTS = ("model-card.md", "model-card.html", "data-card.md", "data-card.html", "report.html")
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> dict[str, Path]:
-    """Return the stage's paths, inputs written, outputs not."""
-    return written(facts(), tmp_path)
+    """Return the path of each fact, written as the stages before write it."""
+    return written(facts(), tmp_path / "artifacts")
 
 
-def _document(paths: dict[str, Path]) -> None:
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Return the folder that the pages go to, which is not there yet."""
+    return tmp_path / "out"
+
+
+def _document(out: Path) -> None:
     document(
-        **paths,
+        artifacts=out.parent / "artifacts",
+        out=out,
         settings=DOCUMENT,
         project=PROJECT,
         policy=FAIR,
@@ -34,60 +41,66 @@ def _document(paths: dict[str, Path]) -> None:
     )
 
 
-def test_the_pages_are_those_of_the_facts(paths: dict[str, Path]) -> None:
-    _document(paths)
+@pytest.mark.usefixtures("paths")
+def test_the_pages_are_those_of_the_facts(out: Path) -> None:
+    _document(out)
 
-    assert paths["report"].read_text() == page(facts())
-    assert paths["model_card"].read_text() == card(facts())
-    assert paths["model_card_page"].read_text().startswith("<!doctype html>")
-    assert paths["data_card_text"].read_text() == data_card(facts(), PREPARE, PRIVACY, RELEASE)
-    assert "<title>Data card: Made up for a test</title>" in paths["data_card_html"].read_text()
+    assert sorted(path.name for path in out.iterdir()) == sorted(OUTPUTS)
+    assert (out / "report.html").read_text() == page(facts())
+    assert (out / "model-card.md").read_text() == card(facts())
+    assert (out / "model-card.html").read_text().startswith("<!doctype html>")
+    assert (out / "data-card.md").read_text() == data_card(facts(), PREPARE, PRIVACY, RELEASE)
+    assert "<title>Data card: Made up for a test</title>" in (out / "data-card.html").read_text()
 
 
-def test_documenting_twice_gives_the_same_bytes(paths: dict[str, Path]) -> None:
-    _document(paths)
-    first = [paths[name].read_bytes() for name in OUTPUTS]
-    _document(paths)
+@pytest.mark.usefixtures("paths")
+def test_documenting_twice_gives_the_same_bytes(out: Path) -> None:
+    _document(out)
+    first = [(out / name).read_bytes() for name in OUTPUTS]
+    _document(out)
 
-    assert [paths[name].read_bytes() for name in OUTPUTS] == first
+    assert [(out / name).read_bytes() for name in OUTPUTS] == first
 
 
 @pytest.mark.parametrize("name", ["measurements", "trials", "explanations", "audit"])
-def test_a_missing_input_is_refused_and_nothing_is_written(paths: dict[str, Path], name: str) -> None:
+def test_a_missing_input_is_refused_and_nothing_is_written(
+    paths: dict[str, Path], out: Path, name: str
+) -> None:
     paths[name].unlink()
 
     with pytest.raises(InputError, match="must exist, got no such file"):
-        _document(paths)
+        _document(out)
 
-    assert not any(paths[output].exists() for output in OUTPUTS)
+    assert not out.exists()
 
 
-def test_measurements_at_another_threshold_are_refused(paths: dict[str, Path]) -> None:
+def test_measurements_at_another_threshold_are_refused(paths: dict[str, Path], out: Path) -> None:
     paths["trained"].write_text('{"threshold": 0.9}')
 
     with pytest.raises(InputError, match="threshold"):
-        _document(paths)
+        _document(out)
 
 
-def test_measurements_without_a_group_of_the_schema_are_refused(paths: dict[str, Path]) -> None:
+def test_measurements_without_a_group_of_the_schema_are_refused(paths: dict[str, Path], out: Path) -> None:
     found = json.loads(paths["measurements"].read_text())
     del found["groups"]["team"]["red"]
     paths["measurements"].write_text(json.dumps(found))
 
     with pytest.raises(InputError, match="red"):
-        _document(paths)
+        _document(out)
 
-    assert not paths["report"].exists()
+    assert not out.exists()
 
 
-def test_trials_that_are_no_text_are_refused(paths: dict[str, Path]) -> None:
+def test_trials_that_are_no_text_are_refused(paths: dict[str, Path], out: Path) -> None:
     paths["trials"].write_bytes(b"number\n\xff\xfe")
 
     with pytest.raises(InputError, match="must be CSV in UTF-8"):
-        _document(paths)
+        _document(out)
 
 
-def test_the_report_stays_below_a_megabyte(paths: dict[str, Path]) -> None:
-    _document(paths)
+@pytest.mark.usefixtures("paths")
+def test_the_report_stays_below_a_megabyte(out: Path) -> None:
+    _document(out)
 
-    assert sum(paths[name].stat().st_size for name in OUTPUTS) < 1_000_000
+    assert sum((out / name).stat().st_size for name in OUTPUTS) < 1_000_000

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ import yaml
 from people import TRAIN, limit, policy, written
 from searching import TUNE
 
-from fairmark.entry import chosen
+from fairmark.entry import option_names
 from fairmark.errors import InputError
 from fairmark.files import read_json
 from fairmark.model.model import Model, digest
-from fairmark.params import read
-from fairmark.params.learn import Tune
+from fairmark.params.learn import Chosen, Tune
+from fairmark.params.parse import read_yaml, section, typed
 from fairmark.stages.train import train
 from fairmark.stages.tune import tune
 
@@ -49,7 +50,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tuned(paths: tuple[Path, ...], out: Path, **changes: Any) -> dict[str, bytes]:
-    search = read.typed(Tune, SMALL | changes, "tune")
+    search = typed(Tune, SMALL | changes, "tune")
     tune(*paths, *(out / name for name in OUTPUTS), search, TRAIN, POLICY)  # type: ignore[call-arg,arg-type]
     return {name: (out / name).read_bytes() for name in OUTPUTS}
 
@@ -62,7 +63,7 @@ def test_tune_writes_a_params_file_of_train(paths: tuple[Path, ...], tmp_path: P
     tuned(paths, tmp_path)
     summary, table = read_json(tmp_path / "summary.json"), pd.read_csv(tmp_path / "trials.csv")
 
-    best = chosen(tmp_path / "tuned.yaml")
+    best = chosen_in(tmp_path / "tuned.yaml")
 
     row = table[table["chosen"]].iloc[0]
     assert (best.family, summary["chosen"]) == (row["family"], row["number"])
@@ -87,9 +88,13 @@ def test_a_search_in_which_nothing_can_be_fitted_says_why_and_writes_nothing(
     assert not (tmp_path / "out").exists()
 
 
+def chosen_in(tuned_file: Path) -> Chosen:
+    return section(Chosen, read_yaml(tuned_file), tuned_file.name)
+
+
 def trained(paths: tuple[Path, ...], tuned_file: Path, out: Path) -> tuple[str, bytes]:
-    ends = tuned_file, out / "model", out / "summary.json"
-    train(*paths, *ends, chosen(tuned_file), TRAIN, POLICY)  # type: ignore[call-arg,arg-type]
+    ends = out / "model", out / "summary.json"
+    train(*paths, chosen_in(tuned_file), *ends, TRAIN, POLICY)  # type: ignore[call-arg,arg-type]
     return digest(out / "model"), (out / "summary.json").read_bytes()
 
 
@@ -145,8 +150,9 @@ def params_file(folder: Path, **changes: Any) -> Path:
 
 def command(paths: tuple[Path, ...], out: Path, **changes: Any) -> list[str]:
     ends = [str(out / name) for name in OUTPUTS]
-    given = str(params_file(out.parent, **changes))
-    return [sys.executable, "-m", "fairmark.stages.tune", given, *map(str, paths), *ends]
+    given = [str(params_file(out.parent, **changes)), *map(str, paths), *ends]
+    named = [f"--{name}" for name in option_names(tune)]
+    return [sys.executable, "-m", "fairmark.stages.tune", *chain(*zip(named, given, strict=True))]
 
 
 def outside(paths: tuple[Path, ...], out: Path, **environment: str) -> dict[str, bytes]:

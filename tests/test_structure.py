@@ -3,7 +3,6 @@
 import ast
 import inspect
 import re
-import shlex
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -11,10 +10,13 @@ from typing import Any, get_type_hints
 
 import pytest
 import yaml
+from pipeline import words_of
 
+from fairmark.entry import option_names
 from fairmark.params import read
 from fairmark.params.base import Section
 from fairmark.params.learn import Chosen
+from fairmark.report.inputs import FILES
 
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
@@ -41,8 +43,12 @@ def file_of(module: str) -> Path | None:
     return path if path.is_file() else None
 
 
+FLOOR = ("params", "repo", "stages")
+"""Rooms of which a stage depends on the files that it imports; on any other room it depends whole."""
+
+
 def closure(stage: str) -> set[str]:
-    """The source files that a stage is made of, and the data files of the packages among them."""
+    """What a stage's code is made of, as dvc.yaml lists it: rooms, and files of the floor below them."""
     seen: set[Path] = set()
     todo = [SRC / "fairmark" / "stages" / f"{stage}.py"]
     while todo:
@@ -50,8 +56,13 @@ def closure(stage: str) -> set[str]:
         if path not in seen:
             seen.add(path)
             todo += [f for m in modules_of(ast.parse(path.read_text())) if (f := file_of(m))]
-    templates = {t for p in seen for t in [p.parent / "templates"] if t.is_dir()}
-    return {str(p.relative_to(ROOT)) for p in seen | templates}
+    return {listed_as(path.relative_to(SRC / "fairmark")) for path in seen}
+
+
+def listed_as(path: Path) -> str:
+    """The dep that a module of the package stands under."""
+    whole = len(path.parts) > 1 and path.parts[0] not in FLOOR
+    return f"src/fairmark/{path.parts[0] if whole else path}"
 
 
 def declared(stage: str, key: str) -> list[str]:
@@ -92,22 +103,33 @@ def test_deps_equal_the_import_closure(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_command_names_its_declared_paths_and_no_other(stage: str) -> None:
-    words = shlex.split(PIPELINE[stage]["cmd"].split("python -m ")[1])[1:]
+    given = [word for word in words_of(stage) if not word.startswith("--")]
     inputs = [d for d in declared(stage, "deps") if not d.startswith("src/")]
     params_files = [d for d in declared(stage, "params") if "/" in d]
     outputs = [p for key in ("outs", "metrics", "plots") for p in declared(stage, key)]
+    if stage == "document":  # it is given folders: of every stage's outputs, and of its own
+        inputs, outputs = ["artifacts"], ["artifacts/document"]
 
-    assert words[0] == "params.yaml"
-    assert sorted(words[1:]) == sorted(inputs + params_files + outputs)
+    assert given[0] == "params.yaml"
+    assert sorted(given[1:]) == sorted(inputs + params_files + outputs)
+
+
+def test_document_depends_on_the_facts_that_it_reads() -> None:
+    read = {f"artifacts/{file}" for file in FILES.values()}
+
+    assert {dep for dep in declared("document", "deps") if not dep.startswith("src/")} == read
+    assert all(path.startswith("artifacts/document/") for path in declared("document", "outs"))
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_command_gives_a_path_for_each_argument(stage: str) -> None:
-    words = shlex.split(PIPELINE[stage]["cmd"].split("python -m ")[1])[2:]
-    hints = get_type_hints(function(stage))
-    names = [n for n in inspect.signature(function(stage)).parameters if hints[n] is Path]
+def test_a_command_gives_each_option_of_the_stage_in_its_order(stage: str) -> None:
+    assert words_of(stage)[::2] == [f"--{name.replace('_', '-')}" for name in option_names(function(stage))]
 
-    assert len(words) == len(names)
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_imports_the_sections_that_it_reads_and_never_the_whole_of_params(stage: str) -> None:
+    assert "src/fairmark/params/read.py" not in closure(stage)
+    assert ("src/fairmark/params/release.py" in closure(stage)) == (stage == "document")
 
 
 @pytest.mark.parametrize("stage", STAGES)

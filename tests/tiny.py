@@ -7,8 +7,8 @@ import pytest
 
 from fairmark.data.prepare import Prepared, prepared
 from fairmark.errors import InputError
+from fairmark.params.parse import typed
 from fairmark.params.prepare import Prepare
-from fairmark.params.read import typed
 
 HEADER = "age,job,sex,ok"
 ROWS = ["30,cook,F,yes", "41,smith,M,no", "52,cook,M,yes", "63,clerk,F,no"]

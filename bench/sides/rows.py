@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pandas as pd
 import yaml
 
 from fairmark.data.dataset import PARTS, Parts, read_parts
-from fairmark.entry import called
+from fairmark.entry import arguments, option_names
 from fairmark.model.encoder import Encoder, Floats
-from fairmark.params.read import Params, read_params, read_yaml
+from fairmark.params.parse import read_yaml
+from fairmark.params.read import Params, read_params
 from fairmark.stages.prepare import prepare
 from fairmark.stages.split import split
 
@@ -96,5 +98,6 @@ def laid_over(under: Any, over: Any) -> Any:
 
 def call(stage: Callable[..., None], params: Path, *paths: Path) -> None:
     """Run one stage in this process as its command line would."""
-    given, sections = called(stage, [stage.__name__, str(params), *map(str, paths)])
-    stage(*given, **sections)
+    named = [f"--{name}" for name in option_names(stage)]
+    words = chain(*zip(named, map(str, (params, *paths)), strict=True))
+    stage(**arguments(stage, list(words)))

@@ -1,77 +1,122 @@
-"""How a stage is started: paths from the command line, sections from params files, faults as plain lines."""
+"""How a stage is started: paths by named options, sections from params files, faults as plain lines.
+
+A stage is a function, and its options are its parameters: `def split(table: Path, ..., params: Split)` is
+started by `python -m fairmark.stages.split --params params.yaml --table artifacts/prepare/table.parquet ...`.
+Each path has an option of its name. Sections are read from the file that `--params` names, all but `Chosen`:
+the file that `tune` writes has an option of its own, named as the parameter.
+"""
 
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from fairmark.errors import FairmarkError, UsageError
 from fairmark.extras import required
 from fairmark.params.base import Section
-from fairmark.params.learn import Chosen
-from fairmark.params.read import Params, read_params, read_yaml, typed
+from fairmark.params.parse import read_yaml, section
 from fairmark.repo.machine import check_source
 from fairmark.terminal import stopped
+
+PARAMS = "params"
+"""The option of every stage that names params.yaml."""
 
 
 def run(stage: Callable[..., None], argv: Sequence[str]) -> None:
     """Call `stage` with its paths and sections, and exit non-zero with its faults if it has any.
-
-    A stage takes paths first, in the order of its command line, then sections of params.yaml by their
-    types. A stage that takes `Chosen` is given the path of that file as `tuned`, like any other path.
 
     Parameters
     ----------
     stage
         The stage's one function.
     argv
-        `[program, params.yaml, path, ...]`, as in `sys.argv`.
+        `[program, --params, params.yaml, --NAME, path, ...]`, as in `sys.argv`.
     """
     try:
         check_source(Path.cwd(), stage.__name__)
-        paths, sections = called(stage, argv)
+        called = arguments(stage, argv[1:])
         with required():
-            stage(*paths, **sections)
+            stage(**called)
     except FairmarkError as error:
         stopped(f"{stage.__name__} stopped", error.faults)
         sys.exit(error.exit_code)
 
 
-def called(stage: Callable[..., None], argv: Sequence[str]) -> tuple[list[Path], dict[str, Section]]:
-    """Return the paths and the sections that `stage` asks for.
+def arguments(stage: Callable[..., None], words: Sequence[str]) -> dict[str, Path | Section]:
+    """Return what `stage` is called with: its paths by the options in `words`, and its sections.
 
     Raises
     ------
     UsageError
-        When the number of paths is not the stage's.
+        When the options are not the stage's, each once and with a path.
     ParamsError
-        When a params file does not hold what its sections demand.
+        When a params file does not hold what its sections demand, the stage's own or any other.
     """
-    hints = get_type_hints(stage)
-    names = list(inspect.signature(stage).parameters)
-    paths = [name for name in names if hints[name] is Path]
-    given = [Path(text) for text in argv[1:]]
-    if len(given) != len(paths) + 1:
-        raise UsageError(
-            f"{stage.__name__}: must be called with params.yaml {' '.join(paths)}, got {len(given)} paths"
-        )
-    params = read_params(given[0])
-    by_name = dict(zip(paths, given[1:], strict=True))
-    sections = {
-        name: chosen(by_name["tuned"]) if hints[name] is Chosen else section(params, hints[name])
-        for name in names
-        if name not in by_name
+    kinds = _kinds(stage)
+    paths = paths_by_option(stage.__name__, option_names(stage), words)
+    params = paths[PARAMS]
+    value = read_yaml(params)
+    refuse_inconsistent(value, params.name)
+    found: dict[str, Path | Section] = {}
+    for name, kind in kinds.items():
+        if kind is Path:
+            found[name] = paths[name]
+        elif kind.in_params:
+            found[name] = section(kind, value, params.name)
+        else:
+            found[name] = section(kind, read_yaml(paths[name]), paths[name].name)
+    return found
+
+
+def option_names(stage: Callable[..., None]) -> list[str]:
+    """Return the names of the options of `stage`: `params`, then those of its parameters in their order."""
+    return [PARAMS, *(name for name, kind in _kinds(stage).items() if kind is Path or not kind.in_params)]
+
+
+def paths_by_option(where: str, names: Sequence[str], words: Sequence[str]) -> dict[str, Path]:
+    """Return the paths in `words`, `--NAME PATH --NAME PATH ...`, by the names that must all be there.
+
+    Raises
+    ------
+    UsageError
+        In one line, when an option is unknown, doubled, missing or without its path.
+    """
+    by_option = {_option(name): name for name in names}
+    given, values = words[::2], words[1::2]
+    counts = Counter(given)
+    faults = {
+        f"must be given the options {' '.join(by_option)}, got": [o for o in counts if o not in by_option],
+        "must be given each option once, got more than one": [o for o in by_option if counts[o] > 1],
+        "must be given all of its options, got no": [o for o in by_option if o not in counts],
+        "must be given a path with each option, got none with": given[len(values) :],
     }
-    return given[1:], sections
+    for text, found in faults.items():
+        if found:
+            raise UsageError(f"{where}: {text} {', '.join(found)}")
+    return {by_option[option]: Path(value) for option, value in zip(given, values, strict=True)}
 
 
-def chosen(path: Path) -> Chosen:
-    """Return the section `chosen` of the params file that `tune` writes."""
-    value = read_yaml(path)
-    return typed(Chosen, value["chosen"] if isinstance(value, dict) else None, path.name)
+def refuse_inconsistent(value: Any, where: str) -> None:
+    """Do nothing when all sections of a params file are what they must be, alone and of one another.
+
+    The module is imported by its name, which keeps it, and with it every other stage's sections, out of the
+    import closure that `dvc.yaml` lists: what is checked here can stop a stage, not change what it writes.
+
+    Raises
+    ------
+    ParamsError
+        With one line for every fault of the whole file.
+    """
+    import_module("fairmark.params.read").parse_params(value, where)
 
 
-def section(params: Params, kind: type[Section]) -> Section:
-    """Return the one section of `params` of type `kind`."""
-    return next(value for _, value in params if isinstance(value, kind))
+def _kinds(stage: Callable[..., None]) -> dict[str, Any]:
+    hints = get_type_hints(stage)
+    return {name: hints[name] for name in inspect.signature(stage).parameters}
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -31,7 +31,8 @@ from fairmark.governance.approvers import (
 from fairmark.governance.release_tags import ReleaseTags, is_shallow, release_tags
 from fairmark.governance.request import POLICY, Asked
 from fairmark.judge.policy_diff import LOOSENED, NEUTRAL, SECTIONS, Change, changes
-from fairmark.params.read import Params, read_params, typed
+from fairmark.params.parse import typed
+from fairmark.params.read import Params, read_params
 from fairmark.params.release import Approvals
 from fairmark.repo.commit import committed_file
 from fairmark.repo.git import git, need

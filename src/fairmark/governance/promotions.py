@@ -53,8 +53,8 @@ def refuse_lapsed(folder: Path, now: dt.datetime) -> None:
         When the clock is before the release's commit.
     """
     from fairmark.judge.verdict import judge
+    from fairmark.params.parse import typed
     from fairmark.params.policy import Policy
-    from fairmark.params.read import typed
 
     release, today = Opened(folder), now.date()
     refuse_behind(str(release.inputs["commit"]["annotations"]["committed"]), now)

@@ -9,7 +9,7 @@ from typing import Any
 from fairmark.errors import FairmarkError, StateError, UsageError, VerificationError
 from fairmark.governance.approvers import TAGS, Approver, person
 from fairmark.governance.promotion_tags import Promotion
-from fairmark.params.read import typed
+from fairmark.params.parse import typed
 from fairmark.params.release import Approvals
 from fairmark.release.folder import Opened
 from fairmark.release.layout import STATEMENT

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fairmark.errors import InputError
 from fairmark.params.base import Section, Text
-from fairmark.params.read import typed
+from fairmark.params.parse import typed
 from fairmark.stats.arrays import Floats
 
 Kind = Literal["numeric", "categorical", "ordinal", "boolean", "date"]

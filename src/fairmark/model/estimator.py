@@ -15,8 +15,8 @@ from fairmark.data.reader import Reader
 from fairmark.errors import InputError
 from fairmark.files import read_json
 from fairmark.model.model import Model
+from fairmark.params.parse import read_yaml, typed
 from fairmark.params.prepare import Prepare
-from fairmark.params.read import read_yaml, typed
 from fairmark.stats.arrays import Floats
 
 

@@ -17,7 +17,7 @@ from fairmark.model.families import FAMILIES, Scorer
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.params.base import Section, Seed
 from fairmark.params.learn import Chosen
-from fairmark.params.read import typed
+from fairmark.params.parse import typed
 from fairmark.stats.arrays import Floats
 
 FORMAT: Literal[1] = 1

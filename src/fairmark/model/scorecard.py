@@ -10,7 +10,7 @@ from pydantic import Field
 from fairmark.errors import InputError
 from fairmark.model.encoder import Column
 from fairmark.params.base import Section
-from fairmark.params.read import typed
+from fairmark.params.parse import typed
 from fairmark.stats.arrays import Floats
 
 

@@ -1,7 +1,7 @@
 """What every section of params.yaml is made of: strict, frozen, and without defaults."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -17,6 +17,9 @@ class Section(BaseModel):
     """A part of params.yaml: strict types, no unknown keys, frozen once read."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    in_params: ClassVar[bool] = True
+    """Whether it stands in params.yaml; False for one in a params file that a stage writes."""
 
 
 def one_of(names: Sequence[str]) -> AfterValidator:

@@ -1,6 +1,6 @@
 """The sections `tune` and `train`, and what the search hands to training."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -122,6 +122,8 @@ class Chosen(Section):
     `settings` are the family's hyperparameters; `mitigation` has one entry for each step of
     `tune.mitigation` whose chosen strength is above zero.
     """
+
+    in_params: ClassVar[bool] = False
 
     family: Literal["logistic", "boosted"]
     settings: dict[Text, float | int | str | bool]

@@ -1,26 +1,25 @@
-"""params.yaml, whole: the only reader of that file.
+"""params.yaml, whole: its sections, and what they must hold of one another.
 
-Each stage owns the section of its own name (`fairmark.sections`). Nothing has a default: a number that can
-change a result is written down where a reviewer sees it, or the file is refused.
+Each stage owns the section of its own name. Nothing has a default: a number that can change a result is
+written down where a reviewer sees it, or the file is refused. A stage reads its own sections by
+`fairmark.params.parse`, and comes here only to be refused.
 """
 
-import json
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
-from fairmark.errors import InputError, ParamsError
 from fairmark.params.base import Section
 from fairmark.params.evaluate import Document, Evaluate, Explain
 from fairmark.params.learn import Train, Tune
+from fairmark.params.parse import read_yaml, typed
 from fairmark.params.policy import Policy
 from fairmark.params.prepare import Prepare
+from fairmark.params.privacy import Privacy
 from fairmark.params.project import Project
-from fairmark.params.release import Privacy, Release
+from fairmark.params.release import Release
 from fairmark.params.split import Audit, Split
-from fairmark.record import fault_lines
-from fairmark.yaml12 import parse_yaml
 
 
 class Params(Section):
@@ -98,42 +97,15 @@ class Params(Section):
         return faults
 
 
-def read_yaml(path: Path) -> Any:
-    """Return the value of a YAML file.
+def parse_params(value: Any, where: str) -> Params:
+    """Return the parsed YAML `value` of the params file called `where`, whole.
 
     Raises
     ------
     ParamsError
-        When the file is missing, or is not YAML that DVC and fairmark read alike.
+        With one line for every fault: wrong type, unknown key, value out of range, key missing.
     """
-    try:
-        return parse_yaml(path.read_text(encoding="utf-8"), path.name)
-    except FileNotFoundError as error:
-        raise ParamsError(f"{path.name}: must exist, got no file {path}") from error
-    except UnicodeDecodeError as error:
-        raise ParamsError(f"{path.name}: must be UTF-8, got {error.reason} at byte {error.start}") from error
-    except InputError as error:
-        raise ParamsError(*error.faults) from error
-
-
-SectionT = TypeVar("SectionT", bound=Section)
-
-
-def typed(kind: type[SectionT], value: Any, where: str) -> SectionT:
-    """Return `value` as a `kind`.
-
-    Raises
-    ------
-    ParamsError
-        With one line for every fault of the value.
-    """
-    try:
-        # Through JSON, because strict JSON mode reads lists, dates and numbers as a person writes them.
-        return kind.model_validate_json(json.dumps(value))
-    except ValidationError as error:
-        raise ParamsError(*fault_lines(error, where)) from error
-    except ValueError as error:
-        raise ParamsError(f"{where}: must be a mapping of plain values, got {error}") from error
+    return typed(Params, value, where)
 
 
 def read_params(path: Path) -> Params:
@@ -142,6 +114,6 @@ def read_params(path: Path) -> Params:
     Raises
     ------
     ParamsError
-        With one line for every fault: wrong type, unknown key, value out of range, key missing.
+        When it is no YAML, and with one line for every fault, as `parse_params`.
     """
-    return typed(Params, read_yaml(path), path.name)
+    return parse_params(read_yaml(path), path.name)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fairmark.errors import FairmarkError
 from fairmark.files import read_parquet
+from fairmark.params.parse import typed
 from fairmark.params.prepare import Prepare
-from fairmark.params.read import typed
 from fairmark.privacy import raw_rows
 from fairmark.repo.data_versions import address_in, held_at, manifest, outputs_in, remotes, rewriting, yaml_in
 from fairmark.repo.git import need

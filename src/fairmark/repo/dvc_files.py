@@ -76,11 +76,15 @@ def check_workspace(root: Path) -> None:
         raise StateError(*faults)
 
 
-def address(path: Path) -> str:
-    """Return DVC's address of a file (32 hex digits) or folder (the same with `.dir`)."""
+def address(path: Path, without: str | None = None) -> str:
+    """Return DVC's address of a file (32 hex digits) or folder (the same with `.dir`).
+
+    `without` names folders that .dvcignore leaves out, wherever they are.
+    """
     if not path.is_dir():
         return _md5(path)
-    entries = [{"md5": _md5(path / name), "relpath": name} for name in names(path)]
+    kept = [name for name in names(path) if without is None or without not in Path(name).parts]
+    entries = [{"md5": _md5(path / name), "relpath": name} for name in kept]
     return folder_address(entries)
 
 
@@ -125,18 +129,21 @@ def _faults(root: Path) -> list[str]:
     return faults
 
 
-def _changed(place: Path, md5: str) -> str | None:
+_COMPILED = "__pycache__"
+"""What Python writes beside the code that a stage depends on; the project's .dvcignore leaves it out."""
+
+
+def _changed(place: Path, md5: str, without: str | None = None) -> str | None:
     if not place.exists():
         return "nothing (run dvc pull or dvc repro)"
-    found = address(place)
+    found = address(place, without)
     return None if found == md5 else f"MD5 {found}"
 
 
 def _stale(root: Path, outputs: dict[str, Output], path: str, md5: str) -> str | None:
     if path in outputs:
         return None if outputs[path]["md5"] == md5 else "another version of it"
-    # A folder that DVC does not own (code) may hold files that .dvcignore leaves out: DVC itself looks there.
-    return None if (root / path).is_dir() else _changed(root / path, md5)
+    return _changed(root / path, md5, _COMPILED)
 
 
 def _dvc_file(path: Path) -> dict[str, Any]:

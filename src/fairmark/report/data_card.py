@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairmark.params.prepare import Csv, Prepare
-from fairmark.params.release import Privacy, Release
+from fairmark.params.privacy import Privacy
+from fairmark.params.release import Release
 from fairmark.report import data
 from fairmark.report.environment import html, markdown
 from fairmark.report.inputs import Facts

@@ -16,6 +16,22 @@ from fairmark.params.project import Project
 
 Row = Mapping[str, str]
 
+FILES = {
+    "schema": "prepare/schema.json",
+    "prepared": "prepare/summary.json",
+    "audit": "audit/audit.json",
+    "split": "split/summary.json",
+    "trials": "tune/trials.csv",
+    "search": "tune/summary.json",
+    "trained": "train/summary.json",
+    "measurements": "evaluate/measurements.json",
+    "curves": "evaluate/plots",
+    "checks": "evaluate/checks.json",
+    "importance": "explain/importance.csv",
+    "explanations": "explain/explanations.json",
+}
+"""Fact -> the stage's output that holds it, below the folder of all of them; `dvc.yaml` lists each."""
+
 WITHHELD = "withheld"
 """Stands for the values of a column that holds personal data."""
 

@@ -1,10 +1,10 @@
 """Write the pages that a person reads: the report, the model card and the data card, both in two forms.
 
-Reads what every stage before it wrote in small files, the sections of params.yaml that it names, and what the
-search chose. Writes model-card.md, model-card.html, data-card.md, data-card.html and report.html, each of
-which needs no other file, and which show no more single people than `privacy` allows. The verdict on them is
-judged here, by the same pure function as in a release, on no day: waivers are shown and not applied. The
-release takes the pages along.
+Reads what every stage before it wrote in small files (`report.inputs.FILES`, below the folder `artifacts`),
+the sections of params.yaml that it names, and what the search chose. Writes into the folder `out`
+model-card.md, model-card.html, data-card.md, data-card.html and report.html, each of which needs no other
+file, and which show no more single people than `privacy` allows. The verdict on them is judged here, by the
+same pure function as in a release, on no day: waivers are shown and not applied. The release takes the pages.
 """
 
 import sys
@@ -19,38 +19,23 @@ from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
 from fairmark.params.policy import Policy
 from fairmark.params.prepare import Prepare
+from fairmark.params.privacy import Privacy
 from fairmark.params.project import Project
-from fairmark.params.release import Privacy, Release
+from fairmark.params.release import Release
 
 
-def document(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads
-    schema: Path,
-    prepared: Path,
-    audit: Path,
-    split: Path,
-    trials: Path,
-    search: Path,
-    trained: Path,
-    measurements: Path,
-    plots: Path,
-    checks: Path,
-    importance: Path,
-    explanations: Path,
-    tuned: Path,  # noqa: ARG001 - read as `chosen`
-    model_card: Path,
-    model_card_page: Path,
-    data_card_text: Path,
-    data_card_html: Path,
-    report: Path,
+def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
+    artifacts: Path,
+    chosen: Chosen,
+    out: Path,
     settings: Document,
     project: Project,
     policy: Policy,
     prepare: Prepare,
     privacy: Privacy,
     release: Release,
-    chosen: Chosen,
 ) -> None:
-    """Write the cards and the report.
+    """Write the cards and the report into the folder `out`, from the files of `artifacts` that `FILES` names.
 
     Raises
     ------
@@ -60,11 +45,12 @@ def document(  # noqa: PLR0913, PLR0917 - it names every path and section that i
     """
     # Here, because pages need an extra, and what is missing is told by who runs the stage.
     from fairmark.report.data_card import data_card, data_card_page, trimmed
-    from fairmark.report.inputs import Facts, in_order, read_curves, read_rows
+    from fairmark.report.inputs import FILES, Facts, in_order, read_curves, read_rows
     from fairmark.report.model_card import card, card_page
     from fairmark.report.page import page
 
-    found, described, made = read_json(measurements), read_json(schema), read_json(trained)
+    at = {name: artifacts / file for name, file in FILES.items()}
+    found, described, made = read_json(at["measurements"]), read_json(at["schema"]), read_json(at["trained"])
     groups = {name: attribute["groups"] for name, attribute in described["attributes"].items()}
     verdict = judge(
         found,
@@ -75,36 +61,36 @@ def document(  # noqa: PLR0913, PLR0917 - it names every path and section that i
         expected_groups=groups,
     )
     if verdict.faults:
-        raise InputError(*(f"{measurements}: {fault}" for fault in verdict.faults))
+        raise InputError(*(f"{at['measurements']}: {fault}" for fault in verdict.faults))
     facts = Facts(
         project=project,
         policy=policy,
         document=settings,
         chosen=chosen,
         schema=described,
-        prepared=read_json(prepared),
-        audit=in_order(read_json(audit), groups),
-        split=read_json(split),
-        trials=read_rows(trials),
-        search=read_json(search),
+        prepared=read_json(at["prepared"]),
+        audit=in_order(read_json(at["audit"]), groups),
+        split=read_json(at["split"]),
+        trials=read_rows(at["trials"]),
+        search=read_json(at["search"]),
         trained=made,
         measurements=in_order(found, groups),
-        curves=read_curves(plots),
-        checks=CheckResults.read(checks),
-        importance=read_rows(importance),
-        explanations=trimmed(read_json(explanations), privacy.decisions_shown),
+        curves=read_curves(at["curves"]),
+        checks=CheckResults.read(at["checks"]),
+        importance=read_rows(at["importance"]),
+        explanations=trimmed(read_json(at["explanations"]), privacy.decisions_shown),
         verdict=verdict,
     )
     words, told = card(facts), data_card(facts, prepare, privacy, release)
     pages = {
-        model_card: words,
-        model_card_page: card_page(facts, words),
-        data_card_text: told,
-        data_card_html: data_card_page(facts, told),
-        report: page(facts),
+        "model-card.md": words,
+        "model-card.html": card_page(facts, words),
+        "data-card.md": told,
+        "data-card.html": data_card_page(facts, told),
+        "report.html": page(facts),
     }
-    for path, text in pages.items():
-        write_text(path, text)
+    for name, text in pages.items():
+        write_text(out / name, text)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.files import write_json, write_parquet
 from fairmark.params.prepare import Prepare
-from fairmark.params.release import Privacy
+from fairmark.params.privacy import Privacy
 from fairmark.terminal import say
 
 

@@ -1,7 +1,7 @@
 """Stage 5: the model.
 
-Reads `table`, `evidence` and `schema` of `prepare`, `rows` of `split`, and the section `chosen` of the params
-file `tuned` of `tune`. Writes the folder `model` (three plain files: model.json, encoder.json, and
+Reads `table`, `evidence` and `schema` of `prepare`, `rows` of `split`, and the params file of `tune` with the
+section `chosen`. Writes the folder `model` (three plain files: model.json, encoder.json, and
 booster.txt or logistic.json) and `summary` (JSON: family, rows, rounds, threshold, those of groups' own where
 there are any, quality on validation rows). Read by `evaluate`, `explain`, `document` and the release. Test
 rows are not looked at.
@@ -29,10 +29,9 @@ def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it r
     evidence: Path,
     schema: Path,
     rows: Path,
-    tuned: Path,  # noqa: ARG001 - read as `chosen`
+    chosen: Chosen,
     model: Path,
     summary: Path,
-    chosen: Chosen,
     base: Train,
     policy: Policy,
 ) -> None:

@@ -189,8 +189,8 @@ def judged(opened: Opened) -> Any:
     import datetime as dt
 
     from fairmark.judge.verdict import judge
+    from fairmark.params.parse import typed
     from fairmark.params.policy import Policy
-    from fairmark.params.read import typed
 
     day = opened.verdict["judged_on"]
     return judge(

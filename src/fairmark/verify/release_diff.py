@@ -22,8 +22,8 @@ from fairmark.data.raw import read_raw
 from fairmark.errors import FairmarkError, InputError, StateError, VerificationError
 from fairmark.files import sha256
 from fairmark.judge.policy_diff import SECTIONS, changes
+from fairmark.params.parse import typed
 from fairmark.params.prepare import ByColumn, Prepare
-from fairmark.params.read import typed
 from fairmark.release import integrity
 from fairmark.release.folder import Opened
 from fairmark.release.layout import SOURCES

@@ -154,7 +154,7 @@ def _beside(found: Part) -> Iterator[str]:
 
 
 def _licences(opened: Opened, found: Part) -> Iterator[str]:
-    from fairmark.params.read import typed
+    from fairmark.params.parse import typed
     from fairmark.params.release import Licences
 
     policy = typed(Licences, opened.params["release"]["licences"], "params.yaml: release.licences")

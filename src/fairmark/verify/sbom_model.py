@@ -99,7 +99,8 @@ def _again(opened: Opened, part: Part) -> Iterator[str]:
     """Yield a fault when making the component again from the release gives another."""
     if not _ours(opened):
         return  # another version of fairmark may word a card otherwise
-    from fairmark.params.read import Params, typed
+    from fairmark.params.parse import typed
+    from fairmark.params.read import Params
     from fairmark.release.sbom.data import tables
     from fairmark.release.sbom.model import model_component
 
@@ -122,7 +123,8 @@ def _again(opened: Opened, part: Part) -> Iterator[str]:
 
 
 def _component(opened: Opened, name: str) -> Part:
-    from fairmark.params.read import Params, typed
+    from fairmark.params.parse import typed
+    from fairmark.params.read import Params
     from fairmark.release.sbom.data import data_component
 
     item, params = opened.inputs[name], typed(Params, opened.params, "params.yaml")
