@@ -1,22 +1,27 @@
-"""What a person at the terminal sees: a line for each step with its seconds, a bar with the time left.
-
-Lines on the terminal, and below them, when a person watches, a bar that keeps moving.
-"""
+"""The progress of a flow at the terminal: a line for each step with its seconds, a bar with the time left."""
 
 import logging
-import shutil
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
 from fairmark.errors import FairmarkError
 from fairmark.files import read_json, write_json
 from fairmark.terminal import plain, silence
 from flows.settings import BEGAN, LOG, ROOT
 
-WIPE = "\r\033[2K"
+
+class _Screen(Console):
+    """A terminal of rich's that takes plain text as it is, and goes on unheard when nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more; rich would end the whole flow here."""
+        silence()
 
 
 class Terminal(logging.Handler):
@@ -24,16 +29,18 @@ class Terminal(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._picture: Callable[[], str] | None = None
+        self._screen: _Screen | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one message and draw the bar anew below it."""
-        wipe = WIPE if self._picture else ""
+        """Print one message."""
+        line = plain(self.format(record))
         try:
-            print(f"{wipe}{plain(self.format(record))}", file=sys.stdout, flush=True)
+            if self._screen is not None:
+                self._screen.print(Text(line), soft_wrap=True)
+            else:
+                print(line, file=sys.stdout, flush=True)
         except OSError:
             silence()  # whoever read has left (`... | head`), or the disk is full: the flow goes on unheard
-        self._draw()
 
     @contextmanager
     def bar(self, picture: Callable[[], str]) -> Iterator[None]:
@@ -41,40 +48,29 @@ class Terminal(logging.Handler):
         if sys.stdout is None or not sys.stdout.isatty():
             yield
             return
-        over = threading.Event()
-        ticking = threading.Thread(target=self._tick, args=(over,), daemon=True)
-        self._picture = picture
-        ticking.start()
+
+        def text() -> Text:
+            return Text(plain(picture()), no_wrap=True, overflow="crop")
+
+        self._screen = _Screen(file=sys.stdout, highlight=False, markup=False, emoji=False)
         try:
-            yield
+            with Live(
+                get_renderable=text,
+                console=self._screen,
+                refresh_per_second=1,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            ):
+                yield
         finally:
-            over.set()
-            ticking.join()
-            self._picture = None
-            print(WIPE, end="", flush=True)
-
-    def _tick(self, over: threading.Event) -> None:
-        while not over.is_set():
-            self.acquire()
-            try:
-                self._draw()
-            finally:
-                self.release()
-            over.wait(1.0)
-
-    def _draw(self) -> None:
-        if self._picture is not None:
-            columns = shutil.get_terminal_size().columns
-            print(f"{WIPE}{plain(self._picture())[: columns - 1]}", end="", flush=True)
+            self._screen = None
 
 
 TERMINAL = Terminal()
 LOG.addHandler(TERMINAL)
 LOG.setLevel(logging.INFO)
 LOG.propagate = False
-
-
-# ------------------------------------------------------------------ progress
 
 
 TIMINGS = ROOT / ".fairmark" / "timings.json"

@@ -3,7 +3,6 @@
 The flow looks again: a worker starts it without this, and much can change until then.
 """
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from fairmark.params.read import read_params
 from fairmark.release import plan
 from fairmark.repo import commit, dvc
 from fairmark.repo.git import git
+from fairmark.repo.locks import locked
 
 
 @contextmanager
@@ -26,13 +26,8 @@ def alone(state: Path) -> Iterator[None]:
         When another one runs.
     """
     state.mkdir(exist_ok=True)
-    with (state / "release.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StateError(
-                f"{state.parent}: must have one release at a time, got another that runs"
-            ) from error
+    busy = f"{state.parent}: must have one release at a time, got another that runs"
+    with locked(state / "release.lock", busy):
         yield
 
 

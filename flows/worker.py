@@ -14,7 +14,6 @@ from flows import settings
 
 # isort: split
 # Prefect reads its settings when it is imported: the line above has set them.
-import fcntl
 import os
 import sys
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from uuid import UUID
 
 from fairmark.errors import FairmarkError, StateError
 from fairmark.repo import guardian
+from fairmark.repo.locks import lock
 from fairmark.terminal import stopped
 from flows import console  # noqa: F401 - which shows what is told
 from flows.settings import LOG, ROOT
@@ -45,12 +45,9 @@ def hold(root: Path) -> int:
         When another worker holds it.
     """
     (root / ".fairmark").mkdir(exist_ok=True)
-    handle = os.open(root / ".fairmark" / "worker.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise StateError(f"{root}: must have one worker at a time, got another that runs") from error
+    handle = lock(
+        root / ".fairmark" / "worker.lock", f"{root}: must have one worker at a time, got another that runs"
+    )
     os.set_inheritable(handle, True)
     return handle
 

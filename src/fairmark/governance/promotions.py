@@ -8,8 +8,6 @@ What follows the tags of promotions: the audit trail tells of each, and MLflow n
 """
 
 import datetime as dt
-import fcntl
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +31,8 @@ from fairmark.governance.promotion_tags import (
 from fairmark.governance.request import Asked, candidate, from_tags, made
 from fairmark.release.folder import Opened
 from fairmark.repo.commit import tagged
-from fairmark.repo.git import lock_file, need, own_folder
+from fairmark.repo.git import need, own_folder
+from fairmark.repo.locks import locked
 from fairmark.repo.machine import refuse_behind
 from fairmark.signing.git_tags import sign_tag, tag_signer
 from fairmark.signing.release_tag import tagged_statement
@@ -107,14 +106,9 @@ def alone(root: Path) -> Iterator[None]:
     StateError
         When another one runs.
     """
-    handle = lock_file(own_folder(root), "fairmark-promote.lock")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    busy = f"{root}: must have one promotion at a time, got another that runs"
+    with locked(own_folder(root) / "fairmark-promote.lock", busy):
         yield
-    except BlockingIOError as error:
-        raise StateError(f"{root}: must have one promotion at a time, got another that runs") from error
-    finally:
-        os.close(handle)
 
 
 # ------------------------------------------------------------------ follow

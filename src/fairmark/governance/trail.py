@@ -8,7 +8,6 @@ before it (64 zeros for the first), its signature included.
 """
 
 import datetime as dt
-import fcntl
 import hashlib
 import json
 import os
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import lines_of
-from fairmark.repo.git import git, in_words, lock_file, need, own_folder
+from fairmark.repo.git import git, in_words, need, own_folder
+from fairmark.repo.locks import locked
 
 if TYPE_CHECKING:
     from fairmark.signing.keys import SigningKey
@@ -231,24 +231,15 @@ def _commit(root: Path, entry: Entry, parent: str | None) -> str:
 def _alone(root: Path) -> Iterator[None]:
     """Let one process write at a time; the lock dies with its process, and a dead git's is taken away."""
     folder = own_folder(root)
-    handle = lock_file(folder, "fairmark-trail.lock")
-    try:
-        _wait(handle, folder / f"{REF}.lock")
-        yield
-    finally:
-        os.close(handle)
-
-
-def _wait(handle: int, left: Path) -> None:
+    busy = f"{REF}: must be free, got another process that holds it"
     until = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError as error:
-            if time.monotonic() > until:
-                raise StateError(f"{REF}: must be free, got another process that holds it") from error
-            time.sleep(0.01)
+    with locked(folder / "fairmark-trail.lock", busy, wait_s=_PATIENCE_S):
+        _await(folder / f"{REF}.lock", until)
+        yield
+
+
+def _await(left: Path, until: float) -> None:
+    """Wait until git's own lock of the ref is gone, and take it away where a dead git left it."""
     while (age_s := _age_s(left)) is not None and time.monotonic() < until:
         if age_s > _STALE_S:
             with suppress(OSError):

@@ -6,7 +6,6 @@ purged: that is told, with the commands, and never done here.
 """
 
 import datetime as dt
-import fcntl
 import json
 import os
 import shutil
@@ -28,6 +27,7 @@ from fairmark.privacy import raw_rows
 from fairmark.repo.commit import refuse_dirty, trace
 from fairmark.repo.data_versions import DATA
 from fairmark.repo.dvc_files import address, data_outputs
+from fairmark.repo.locks import locked
 
 RECORD = "forgotten.jsonl"
 """At the repository's top, to be committed beside data.dvc: one line for each time, which names no one."""
@@ -141,14 +141,9 @@ def _sources(prepare: Prepare) -> list[Any]:
 def _alone(root: Path) -> Iterator[int]:
     (root / STATE).mkdir(exist_ok=True)
     # The lock of a release too: the data must not change under one.
-    with (root / STATE / "release.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StateError(
-                f"{root}: must have nothing else that runs, got a release or a forgetting"
-            ) from error
-        yield lock.fileno()
+    busy = f"{root}: must have nothing else that runs, got a release or a forgetting"
+    with locked(root / STATE / "release.lock", busy) as handle:
+        yield handle
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Gather a release folder: all of it, or nothing."""
 
-import fcntl
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ from fairmark.release.seal import seal_release
 from fairmark.release.statement import release_digest, state
 from fairmark.repo.commit import Trace, check_version, tagged
 from fairmark.repo.dvc_files import check_workspace
+from fairmark.repo.locks import locked
 from fairmark.signing.dsse import read_envelope
 from fairmark.signing.key_store import passing_key
 from fairmark.signing.keys import PublicKey, SigningKey
@@ -164,12 +164,5 @@ def _draft(destination: Path) -> Iterator[Path]:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        # The lock dies with its process, so a killed run leaves none behind.
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with locked(folder, f"{folder}: must be free, got another run that writes a release"):
         yield
-    except BlockingIOError as error:
-        raise StateError(f"{folder}: must be free, got another run that writes a release") from error
-    finally:
-        os.close(handle)

@@ -194,20 +194,6 @@ def own_folder(root: Path) -> Path:
     return place if place.is_absolute() else root / place
 
 
-def lock_file(folder: Path, name: str) -> int:
-    """Return the open file `name` of a folder, for `flock`; whoever asks closes it.
-
-    Raises
-    ------
-    StateError
-        When the folder can't be written.
-    """
-    try:
-        return os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise StateError(f"{folder}: must be writable, got {error.strerror}") from error
-
-
 # ------------------------------------------------------------------ tree
 
 

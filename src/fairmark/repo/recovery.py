@@ -6,7 +6,6 @@ a tree that is not clean, a file cut off, or a lock that nobody holds. Only what
 is touched: what was changed before it began is a person's, and stays.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from fairmark.files import read_json, write_json, written_whole
 from fairmark.repo.commit import committed_file, trace
 from fairmark.repo.dvc_files import data_outputs, read_lock, stage_outputs
 from fairmark.repo.git import git
+from fairmark.repo.locks import lock
 
 LOCK = "dvc.lock"
 STALE_S = 10.0
@@ -108,13 +108,15 @@ def _held(path: Path) -> Iterator[bool]:
         yield False
         return
     path.parent.mkdir(exist_ok=True)
-    with path.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+    try:
+        handle = lock(path, f"{path}: must be free, got another process that holds it")
+    except StateError:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        os.close(handle)
 
 
 def _place(root: Path) -> Path:

@@ -1,10 +1,12 @@
 """The PEM file of a private key: made whole or not at all, and read only when nobody else can."""
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairmark.errors import StateError
+from fairmark.repo.locks import locked
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -67,18 +69,14 @@ def made(path: Path) -> bool:
     StateError
         When its folder can't be written.
     """
-    import fcntl
-
     from cryptography.hazmat.primitives import serialization
 
     if path.exists():
         return False
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            # One run at a time; the lock dies with its process, and what a killed one left is removed here.
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        # One run at a time; what a killed one left is removed here.
+        with locked(path.parent, f"{path.parent}: must be free", wait_s=math.inf) as handle:
             draft = path.with_name(f".{path.name}.draft")
             draft.unlink(missing_ok=True)
             if path.exists():
@@ -91,8 +89,6 @@ def made(path: Path) -> bool:
             _write_new(draft, pem)
             draft.rename(path)
             os.fsync(handle)
-        finally:
-            os.close(handle)
     except OSError as error:
         raise StateError(
             f"{error.filename or path}: must be writable to hold the key that releases are signed with "
