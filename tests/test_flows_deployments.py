@@ -20,7 +20,7 @@ DEPLOYMENTS = {deployment["name"]: deployment for deployment in PLAN["deployment
 def test_a_deployment_is_a_flow_with_the_parameters_that_it_takes(name: str) -> None:
     deployment = DEPLOYMENTS[name]
     path, _, word = deployment["entrypoint"].partition(":")
-    flow = getattr(importlib.import_module(word), word)
+    flow = getattr(importlib.import_module(f"flows.{word}"), word)
 
     assert (ROOT / path) == FLOWS / f"{word}.py"
     assert isinstance(flow, Flow)

@@ -206,8 +206,8 @@ from fairmark.signing.key_store import own_key
 import json, resource, sys, time
 from pathlib import Path
 from fairmark.errors import StateError
-from fairmark.release import assemble as module
-from fairmark.release.materials import bill
+from fairmark.release import build as module
+from fairmark.release.sbom import build as bill
 from fairmark.params.read import read_params
 from fairmark.release.layout import GATHERED
 from fairmark.signing.keys import SigningKey

@@ -185,7 +185,7 @@ def test_a_folder_that_cannot_be_written_is_told(config: Path) -> None:
 
 SCRIPT = """
 import sys, time
-from fairmark.release.signatures import keyfile
+from fairmark.signing import key_file as keyfile
 from fairmark.signing.key_store import own_key
 write = keyfile._write_new
 def stalled(path, content):

@@ -141,7 +141,7 @@ def test_nothing_is_pickled(registry: Registry) -> None:
 
     assert {path.suffix for path in kept} <= plain
     assert {path.name for path in kept if not path.suffix} <= {"MLmodel", "registered_model_meta"}
-    assert {path.name for path in kept if path.suffix == ".py"} == {"scoring.py"}
+    assert {path.name for path in kept if path.suffix == ".py"} == {"mlflow_model.py"}
 
 
 @pytest.mark.slow

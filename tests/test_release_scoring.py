@@ -43,7 +43,7 @@ def served(folder: Path, made: Model) -> Any:
     made.save(folder / "model")
     mlflow.pyfunc.save_model(
         folder / "saved",
-        python_model=str(Path(mlflow_registry.__file__).with_name("scoring.py")),
+        python_model=str(Path(mlflow_registry.__file__).with_name("mlflow_model.py")),
         artifacts=mlflow_registry.artifacts(folder),
         signature=mlflow_registry._signature(mlflow, folder),
         pip_requirements=[],

@@ -129,7 +129,7 @@ def test_the_commits_carry_no_persons_name(root: Path) -> None:
 
 def test_many_writers_at_once_lose_nothing(root: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from fairmark.release.trails import trail\n"
+        "import sys; from pathlib import Path; from fairmark.governance import trail\n"
         "for n in range(5): trail.append(Path(sys.argv[1]), {'who': {}, 'what': {'n': n}, 'outcome': 'x'})"
     )
     started = [subprocess.Popen([sys.executable, "-c", code, str(root)]) for _ in range(4)]
@@ -380,7 +380,7 @@ def test_a_cut_that_no_entry_tells_of_is_told(root: Path) -> None:
 @pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_a_whole_chain_that_goes_on(root: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from fairmark.release.trails import trail\n"
+        "import sys; from pathlib import Path; from fairmark.governance import trail\n"
         "while True: trail.append(Path(sys.argv[1]), {'who': {}, 'what': {}, 'outcome': 'x'})"
     )
     last = 0
