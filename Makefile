@@ -4,6 +4,7 @@
 #   make test     set everything up, then run the tests
 #   make check    format, lint, types, import contracts, and whether the policy was loosened without approvals
 #   make prove    the slow proofs
+#   make record   write anew what tests/recorded holds (bytes of the stages, faces of the verbs), and show its diff
 #   make fuzz     hostile bytes for every parser of foreign files, for some minutes
 #   make bench    side-by-side measurements against peers
 #   make audit    bandit, zizmor, pip-audit and gitleaks (the last two need the network, and gitleaks on PATH)
@@ -15,7 +16,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check format prove fuzz bench audit lock wheels clean
+.PHONY: run test check format prove record fuzz bench audit lock wheels clean
 
 BIN := .venv/bin
 UV := .venv-tools/bin/uv --quiet
@@ -51,6 +52,11 @@ format: $(READY)
 
 prove: $(READY)
 	@$(BIN)/python -m pytest -m proof -s
+
+record: export FAIRMARK_RECORD := 1
+record: $(READY)
+	@$(BIN)/python -m pytest tests/test_pipeline.py tests/test_verbs_recorded.py -k "on_record"
+	@git --no-pager diff --stat tests/recorded
 
 fuzz: export FAIRMARK_FUZZ ?= 3000
 fuzz: $(READY)

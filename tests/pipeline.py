@@ -4,6 +4,8 @@ import contextlib
 import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -46,6 +48,18 @@ def run_all(folder: Path) -> None:
     """Run every stage in order."""
     for name in PIPELINE:
         run_stage(name, folder)
+
+
+def run_all_exactly(folder: Path) -> None:
+    """Run every stage in a process with the environment that dvc.yaml gives them, whichever CPU this is."""
+    places = os.pathsep.join([str(ROOT / "src"), str(Path(__file__).parent)])
+    program = "import pathlib, pipeline, sys; pipeline.run_all(pathlib.Path(sys.argv[1]))"
+    subprocess.run(
+        [*shlex.split(VARS["exact"]), f"PYTHONPATH={places}", sys.executable, "-c", program, str(folder)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        timeout=600,
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,12 +1,15 @@
 """A data set quite unlike the default one goes through every stage, by its params alone, twice the same."""
 
 import csv
+import hashlib
 import json
+import platform
 import shutil
 from pathlib import Path
 
 import pytest
-from pipeline import contents, run_all
+import record
+from pipeline import contents, run_all, run_all_exactly
 from second import make_second
 
 pytestmark = pytest.mark.slow
@@ -16,8 +19,19 @@ pytestmark = pytest.mark.slow
 def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("second")
     make_second(folder)
-    run_all(folder)
+    run_all_exactly(folder)
     return folder
+
+
+@pytest.mark.skipif(
+    (platform.system(), platform.machine()) != ("Linux", "x86_64"),
+    reason="bytes are promised on x86-64 Linux",
+)
+def test_bytes_of_every_stage_are_those_on_record(second: Path) -> None:
+    made = contents(second / "artifacts")
+    lines = [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in made.items()]
+
+    record.compare("second.sha256", "".join(lines))
 
 
 def test_another_data_set_goes_through_every_stage(second: Path) -> None:

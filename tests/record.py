@@ -1,0 +1,15 @@
+"""What is on record in tests/recorded: a change of it is a diff to read. `make record` writes it anew."""
+
+import os
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent / "recorded"
+
+
+def compare(name: str, found: str) -> None:
+    """Compare text with the record `name`, or write the record where $FAIRMARK_RECORD is set."""
+    path = FOLDER / name
+    if os.environ.get("FAIRMARK_RECORD"):
+        path.write_text(found, encoding="utf-8")
+    recorded = path.read_text(encoding="utf-8")
+    assert found.splitlines() == recorded.splitlines(), "run `make record` and read its diff"
