@@ -1,5 +1,6 @@
 """What is on record in tests/recorded: a change of it is a diff to read. `make record` writes it anew."""
 
+import difflib
 import os
 from pathlib import Path
 
@@ -11,5 +12,6 @@ def compare(name: str, found: str) -> None:
     path = FOLDER / name
     if os.environ.get("FAIRMARK_RECORD"):
         path.write_text(found, encoding="utf-8")
-    recorded = path.read_text(encoding="utf-8")
-    assert found.splitlines() == recorded.splitlines(), "run `make record` and read its diff"
+    recorded = path.read_text(encoding="utf-8").splitlines()
+    changes = "\n".join(difflib.unified_diff(recorded, found.splitlines(), "on record", "now", "", "", 0, ""))
+    assert not changes, f"run `make record` where this is meant:\n{changes}"
