@@ -31,7 +31,7 @@ from prefect.artifacts import create_markdown_artifact
 from fairmark.errors import StateError, VerificationError
 from fairmark.params.read import read_params
 from fairmark.release import plan
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import STATEMENT
 from fairmark.repo import child_process, dvc
 from fairmark.repo.dvc_files import check_workspace, stage_outputs
@@ -99,7 +99,7 @@ def last(name: str) -> str:
     return preflight.last(ROOT, name)
 
 
-def verified(kept: Path) -> Opened | None:
+def verified(kept: Path) -> ReleaseFolder | None:
     """Return the release in its folder, when there is one and no claim of it is wrong."""
     if not (kept / STATEMENT).is_file():
         return None
@@ -107,10 +107,10 @@ def verified(kept: Path) -> Opened | None:
     from fairmark.verify.rebuild import refuse_wrong
 
     refuse_wrong(kept, ROOT, own_public(), yours=True)
-    return Opened(kept)
+    return ReleaseFolder(kept)
 
 
-def compare(tag: str, released: dict[str, str], target: Path, opened: Opened | None = None) -> None:
+def compare(tag: str, released: dict[str, str], target: Path, release: ReleaseFolder | None = None) -> None:
     """Do nothing when the clone made every output that the release states; show either in Prefect.
 
     With the release's folder it is told how far the files are apart.
@@ -122,8 +122,8 @@ def compare(tag: str, released: dict[str, str], target: Path, opened: Opened | N
     """
     check_workspace(target)
     found = plan.differences(released, addresses(target))
-    if opened is not None:
-        files = remade.differences(opened, target, ROOT, dvc.stages(target))
+    if release is not None:
+        files = remade.differences(release, target, ROOT, dvc.stages(target))
         found = [each.line() for each in files] or found
     if (target / "requirements.lock").read_bytes() != (ROOT / "requirements.lock").read_bytes():
         say("requirements.lock is not that of the release: what is installed may be another environment")
@@ -137,7 +137,7 @@ def compare(tag: str, released: dict[str, str], target: Path, opened: Opened | N
 
 def addresses(folder: Path) -> dict[str, str]:
     """Return path -> MD5 of every output in the dvc.lock of `folder`."""
-    return {path: output["md5"] for path, output in stage_outputs(folder).items()}
+    return {path: output.md5 for path, output in stage_outputs(folder).items()}
 
 
 @flow(name="rebuild")
@@ -161,7 +161,7 @@ def rebuild(*, unsafe_here: bool = False) -> None:
         order = dvc.stages(target)
         progress = Progress(["data", *order, "compare"])
         kept = ROOT / "releases" / tag.replace("@", "-")
-        opened = verified(kept)
+        release = verified(kept)
         released = addresses(kept if kept.is_dir() else target)
         with progress.step("data"):
             data(target)
@@ -169,7 +169,7 @@ def rebuild(*, unsafe_here: bool = False) -> None:
             with progress.step(stage) as step:
                 step.note = remake(stage, target, apart)
         with progress.step("compare"):
-            compare(tag, released, target, opened)
+            compare(tag, released, target, release)
         LOG.info("%s was made again: %d outputs, the same hashes, %s", tag, len(released), progress.total())
 
 

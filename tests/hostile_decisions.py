@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from hostile import hostile
@@ -13,6 +14,7 @@ from signing import ADA, BOB, CAM, MAKER, approver
 
 from fairmark.cli.main import main
 from fairmark.errors import InputError, RefusedError, StateError, UndeterminedError, VerificationError
+from fairmark.files import canonical_json
 from fairmark.governance.approvals import keep, signed, weigh
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.policy_gate import compare, refuse_unless_approved
@@ -20,6 +22,7 @@ from fairmark.governance.promotion_tags import ahead, refs
 from fairmark.governance.promotions import _sound
 from fairmark.release.locate import found
 from fairmark.repo.machine import refuse_behind
+from fairmark.signing.dsse import Envelope
 from fairmark.signing.git_tags import sign_tag
 from fairmark.signing.keys import SigningKey
 
@@ -240,20 +243,16 @@ def _replay_for_more(root: Path) -> object:
     return _replayed(root, other)
 
 
-def _weighed(envelope: object, when: dt.datetime = START, **changes: object) -> object:
+def _weighed(envelope: Envelope, when: dt.datetime = START, **changes: object) -> object:
     return weigh(envelope, asked(**changes), read_approvers("\n".join(PEOPLE)), when)  # type: ignore[arg-type]
 
 
-def _with(change: Callable[[dict[str, object]], object]) -> object:
+def _with(change: Callable[[dict[str, object]], object]) -> Envelope:
     """Change what Bob's approval says and leave his signature."""
-    import base64
-
-    from fairmark.signing.dsse import canonical, opened
-
     envelope = approval(BOB)
-    said = opened(envelope)[1]
+    said = dict(envelope.statement)
     change(said)
-    return envelope | {"payload": base64.b64encode(canonical(said)).decode()}
+    return replace(envelope, payload=canonical_json(said))
 
 
 _DAY = dt.timedelta(days=1)

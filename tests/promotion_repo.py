@@ -14,6 +14,7 @@ from fairmark.governance.approvals import signed
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.promotion_tags import PROMOTE, Promotion, message, refs
 from fairmark.governance.request import RELEASE, Asked
+from fairmark.signing.dsse import Envelope
 from fairmark.signing.git_tags import sign_tag
 from fairmark.signing.keys import SigningKey
 
@@ -91,7 +92,7 @@ def asked(version: str = "v0.1.0", waived: tuple[str, ...] = (), **changes: Any)
 
 def approval(
     key: SigningKey, of: Asked | None = None, when: dt.datetime = START, expires: dt.date = LAST
-) -> dict[str, Any]:
+) -> Envelope:
     """Return the approval of the holder of `key`."""
     return signed(of or asked(), read_approvers("\n".join(PEOPLE)), key, "It is good.", expires, when)
 
@@ -123,7 +124,7 @@ def promote(
         previous=previous or (before[-1] if before else None),
         trail=None,
         reason=f"Day {day}.",
-        approvals=given,
+        approvals=[each.to_json() for each in given],
     )
     for key, value in changes.items():
         line = next(line for line in text.splitlines() if line.startswith(f"{key}: "))

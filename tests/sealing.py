@@ -2,17 +2,18 @@
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from signing import key
 
 from fairmark.files import sha256
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import STATEMENT
+from fairmark.release.statement import Statement
 from fairmark.repo.dvc_files import names
-from fairmark.signing.dsse import opened, read_envelope, seal, write_envelope
+from fairmark.signing.dsse import Envelope, seal
 from fairmark.signing.key_store import own_key
 from fairmark.signing.keys import SigningKey
 
@@ -24,14 +25,14 @@ FORGER = key("a forger")
 
 def stated(folder: Path) -> dict[str, Any]:
     """Return what the statement of the release in `folder` says."""
-    return opened(read_envelope(folder / STATEMENT))[1]
+    return Envelope.read(folder / STATEMENT).statement
 
 
 def forge(folder: Path, change: Callable[[Any], Any], by: SigningKey = FORGER) -> None:
     """Change what the statement of the release in `folder` says, and sign it again."""
     statement = stated(folder)
     change(statement)
-    write_envelope(folder / STATEMENT, seal(statement, by))
+    seal(statement, by).write(folder / STATEMENT)
 
 
 def renumbered(bill: dict[str, Any]) -> dict[str, Any]:
@@ -41,8 +42,16 @@ def renumbered(bill: dict[str, Any]) -> dict[str, Any]:
     return rest | {"serialNumber": f"urn:uuid:{number}"}
 
 
-def taken(folder: Path) -> Opened:
+def with_inputs(found: ReleaseFolder, digests: Mapping[str, str]) -> None:
+    """Let the statement of a release name these files too, as made from them."""
+    said = found.statement.to_json()
+    more = [{"name": name, "digest": {"sha256": digest}} for name, digest in digests.items()]
+    said["predicate"]["buildDefinition"]["resolvedDependencies"] += more
+    found.statement = Statement.from_json(said, STATEMENT)
+
+
+def taken(folder: Path) -> ReleaseFolder:
     """Return the release in `folder` as if its statement named the bytes that are there."""
-    found = Opened(folder)
+    found = ReleaseFolder(folder)
     found.digests = {name: sha256(folder / name) for name in names(folder)}
     return found

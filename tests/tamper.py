@@ -27,7 +27,7 @@ from fairmark.release.layout import BILL, BILL_SEAL, GATHERED, SEALS, STATEMENT,
 from fairmark.release.pack import pack
 from fairmark.release.statement import release_digest
 from fairmark.repo.dvc_files import address, names
-from fairmark.signing.dsse import read_envelope, write_envelope
+from fairmark.signing.dsse import Envelope
 from fairmark.signing.dsse import seal as sealed
 from fairmark.signing.git_tags import sign_tag
 from fairmark.signing.keys import SigningKey
@@ -108,12 +108,12 @@ def restate(folder: Path, by: SigningKey) -> None:
 def sign(folder: Path, statement: Mapping[str, Any], by: SigningKey) -> None:
     """Put all four seals of `by` on a folder, as far as what it holds can be sealed."""
     digests = {entry["name"]: entry["digest"]["sha256"] for entry in statement["subject"]}
-    write_envelope(folder / STATEMENT, sealed(dict(statement), by))
+    sealed(statement, by).write(folder / STATEMENT)
     with suppress(FairmarkError, LookupError, TypeError, AttributeError):
         stating = verdict_statement(read_json(folder / VERDICT), digests)
-        write_envelope(folder / VERDICT_SEAL, sealed(stating, by))
+        sealed(stating, by).write(folder / VERDICT_SEAL)
     with suppress(FairmarkError, LookupError, TypeError, AttributeError):
-        write_envelope(folder / BILL_SEAL, sealed(bill_statement(read_json(folder / BILL), digests), by))
+        sealed(bill_statement(read_json(folder / BILL), digests), by).write(folder / BILL_SEAL)
     write_model_seal(folder / MODEL_SEAL, folder / "model", by)
 
 
@@ -179,9 +179,9 @@ def of_seal(name: str, change: Callable[[Any], object]) -> Change:
     """Return the attack that changes what the seal `name` says, signed by the maker."""
 
     def made(folder: Path) -> None:
-        said = opened.Opened(folder).stated(name)
+        said = opened.ReleaseFolder(folder).stated(name)
         change(said)
-        write_envelope(folder / name, sealed(said, MINE))
+        sealed(said, MINE).write(folder / name)
 
     return made
 
@@ -222,7 +222,7 @@ def _by_another(folder: Path) -> None:
 
 
 def _stripped(folder: Path) -> None:
-    envelope = read_envelope(folder / STATEMENT)
+    envelope = Envelope.read(folder / STATEMENT).to_json()
     (folder / STATEMENT).write_text(
         json.dumps(envelope | {"signatures": []}, sort_keys=True, separators=(",", ":"))
     )
@@ -590,7 +590,7 @@ def flipped(folder: Path, name: str, place: int, mask: int, look: Callable[[Path
 
 def quickly(folder: Path) -> list[Fact]:
     """Return the facts that hold the bytes together: form, files, digests and seals."""
-    found = opened.Opened(folder)
+    found = opened.ReleaseFolder(folder)
     checks: dict[str, Check] = {
         "statement": integrity.statement,
         "files": integrity.files,

@@ -188,7 +188,7 @@ def spoil(repo: Path, address: str) -> Path:
 def addresses(repo: Path) -> dict[str, str]:
     from fairmark.repo.dvc_files import data_outputs, stage_outputs
 
-    return {path: out["md5"] for path, out in {**stage_outputs(repo), **data_outputs(repo)}.items()}
+    return {path: out.md5 for path, out in {**stage_outputs(repo), **data_outputs(repo)}.items()}
 
 
 @pytest.mark.parametrize("output", ["data", "artifacts/train/model", "artifacts/document/report.html"])

@@ -20,7 +20,7 @@ from fairmark.judge.verdict import Outcome, Verdict
 from fairmark.release.mlflow_registry import Registered
 from fairmark.repo.commit import tagged
 from fairmark.repo.dvc_files import folder_sha256
-from fairmark.signing.dsse import seal, write_envelope
+from fairmark.signing.dsse import seal
 from fairmark.signing.key_store import config_folder
 from fairmark.signing.keys import PublicKey, SigningKey
 from fairmark.signing.release_tag import tag_release, tagged_statement
@@ -65,7 +65,7 @@ class Rooms:
         assert not folder.exists()
         folder.mkdir(parents=True)
         stated = {"version": version, "commit": seen.commit, "environment": self.environment}
-        write_envelope(folder / "statement.json", seal(stated, key))
+        seal(stated, key).write(folder / "statement.json")
         plain = {
             "findings": [],
             "faults": [],

@@ -30,7 +30,7 @@ from fairmark.release import disclosure
 from fairmark.release.pack import unpacked
 from fairmark.release.sbom.requirements import here, locked
 from fairmark.repo.untrusted import strict_json, strict_yaml
-from fairmark.signing.dsse import canonical, read_envelope, seal, signers
+from fairmark.signing.dsse import Envelope, seal
 from fairmark.signing.keys import public_key
 from fairmark.signing.model_signature import read_model_seal, write_model_seal
 from fairmark.verify import model_card
@@ -104,8 +104,8 @@ TARGETS = {
     "JSON": Target(of_text(lambda text: strict_json(text, "it")), json.dumps(SCHEMA).encode()),
     "YAML": Target(of_text(lambda text: strict_yaml(text, "it")), format_yaml(PARAMS["policy"]).encode()),
     "envelope": Target(
-        of_file(lambda path: signers(read_envelope(path), [ADA.public])),
-        canonical(seal(STATEMENT, ADA)) + b"\n",
+        of_file(lambda path: Envelope.read(path).signers([ADA.public])),
+        seal(STATEMENT, ADA).text().encode(),
     ),
     "model signature": Target(of_file(read_model_seal), _model_seal()),
     "public key": Target(of_text(lambda text: public_key(text, "it")), ADA.public.pem.encode()),
@@ -118,7 +118,7 @@ TARGETS = {
     "trail": Target(_trail, _entry()),
     "tar": Target(of_file(_unpack), tarred()),
     "zip": Target(of_file(_unpack), zipped(b"UT\x05\x00\x01abcd")),
-    "report": Target(of_text(disclosure._single), REPORT.encode()),
+    "report": Target(of_text(disclosure.explained), REPORT.encode()),
     "card": Target(of_text(lambda text: list(model_card._cells(text))), CARD.encode()),
     "trees": Target(of_text(disclosure.smallest_leaf), TREES.encode()),
 }

@@ -14,7 +14,7 @@ from sealing import taken
 from fairmark.errors import VerificationError
 from fairmark.files import write_json, write_text
 from fairmark.model.group_thresholds import GroupThresholds, Origin
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.verify import consistency
 
 OWN = GroupThresholds(
@@ -25,7 +25,9 @@ OWN = GroupThresholds(
 )
 
 
-def opened(folder: Path, change: Callable[[Any], object] = lambda _: None, *, switch: bool = True) -> Opened:
+def opened(
+    folder: Path, change: Callable[[Any], object] = lambda _: None, *, switch: bool = True
+) -> ReleaseFolder:
     made = replace(model(), own=OWN)
     made.save(folder / "model")
     found = measurements(folder / "model")

@@ -3,6 +3,7 @@
 import copy
 import datetime as dt
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from fairmark.errors import FairmarkError, RefusedError, UsageError, Verificatio
 from fairmark.governance.approvals import count, keep, kept, signed, weigh
 from fairmark.governance.approvers import Approver, read_approvers
 from fairmark.governance.request import POLICY
-from fairmark.signing.dsse import opened, seal
+from fairmark.signing.dsse import Envelope, Signature, seal
 
 KNOWN = read_approvers("\n".join(PEOPLE))
 LATER = START + dt.timedelta(days=30)
@@ -24,9 +25,9 @@ def those(*lines: str) -> list[Approver]:
     return read_approvers("\n".join(lines))
 
 
-def forged(changes: dict[str, Any], by: Any = BOB) -> dict[str, Any]:
+def forged(changes: dict[str, Any], by: Any = BOB) -> Envelope:
     """Return an approval of Bob's whose statement was changed, signed anew."""
-    statement = copy.deepcopy(opened(approval(BOB))[1])
+    statement = copy.deepcopy(approval(BOB).statement)
     for place, value in changes.items():
         part = statement
         *path, last = place.split(".")
@@ -37,7 +38,7 @@ def forged(changes: dict[str, Any], by: Any = BOB) -> dict[str, Any]:
 
 
 def test_an_approval_is_an_in_toto_statement_that_says_who_what_why_and_until_when() -> None:
-    _, statement = opened(approval(BOB))
+    statement = approval(BOB).statement
 
     assert statement == {
         "_type": "https://in-toto.io/Statement/v1",
@@ -164,7 +165,7 @@ def test_a_statement_of_another_shape_is_refused(changes: dict[str, Any], fault:
 
 def test_a_signature_that_is_not_the_approvers_is_refused() -> None:
     mine, theirs = approval(BOB), approval(CAM)
-    mine["signatures"][0]["sig"] = theirs["signatures"][0]["sig"]
+    mine = replace(mine, signatures=(Signature(BOB.public.keyid, theirs.signatures[0].sig),))
 
     with pytest.raises(VerificationError, match="signature: must be that of key"):
         weigh(mine, asked(), KNOWN, LATER)
@@ -172,7 +173,7 @@ def test_a_signature_that_is_not_the_approvers_is_refused() -> None:
 
 def test_a_statement_moved_under_another_signature_is_refused() -> None:
     mine, theirs = approval(BOB), approval(BOB, asked("v0.2.0"))
-    mine["payload"] = theirs["payload"]
+    mine = replace(mine, payload=theirs.payload)
 
     with pytest.raises(VerificationError, match="signature: must be that of key"):
         weigh(mine, asked("v0.2.0"), KNOWN, LATER)
@@ -181,16 +182,13 @@ def test_a_statement_moved_under_another_signature_is_refused() -> None:
 @pytest.mark.parametrize("odd", [None, 7, {}, {"payload": "e30=", "payloadType": "x", "signatures": []}])
 def test_what_is_no_envelope_is_refused(odd: Any) -> None:
     with pytest.raises(VerificationError):
-        weigh(odd, asked(), KNOWN, LATER)
+        Envelope.from_json(odd)
 
 
 def test_two_signatures_on_one_approval_are_refused() -> None:
-    both = approval(BOB)
-    both["signatures"] = sorted(
-        [*both["signatures"], *approval(CAM)["signatures"]], key=lambda each: str(each["keyid"])
-    )
+    both = replace(approval(BOB), signatures=(*approval(BOB).signatures, *approval(CAM).signatures))
 
-    with pytest.raises(VerificationError, match="must have one signature, got more"):
+    with pytest.raises(VerificationError, match="must have one signature, got 2"):
         weigh(both, asked(), KNOWN, LATER)
 
 

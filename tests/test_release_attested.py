@@ -14,10 +14,9 @@ from in_toto_attestation.v1.statement import Statement
 from release_folder import PARAMS
 from sealing import stated
 
-from fairmark.files import read_json, sha256
+from fairmark.files import canonical_json, read_json, sha256
 from fairmark.release.attestations import bill_statement, verdict_statement
 from fairmark.release.layout import SEALS
-from fairmark.signing.dsse import canonical
 
 pytest_plugins = ("release_fixtures",)
 
@@ -136,5 +135,5 @@ def test_both_come_out_the_same_from_the_files_alone(released: Path) -> None:
 
     verdict = verdict_statement(read_json(folder / "verdict.json"), digests)
     bill = bill_statement(read_json(folder / "sbom.cdx.json"), digests)
-    assert canonical(verdict) == canonical(payload(folder / "verdict.intoto.json"))
-    assert canonical(bill) == canonical(payload(folder / "sbom.intoto.json"))
+    assert canonical_json(verdict) == canonical_json(payload(folder / "verdict.intoto.json"))
+    assert canonical_json(bill) == canonical_json(payload(folder / "sbom.intoto.json"))

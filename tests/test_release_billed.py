@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sealing import renumbered, taken
+from sealing import renumbered, taken, with_inputs
 
 import fairmark
 from fairmark.errors import VerificationError
 from fairmark.files import sha256
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.verify import sbom, sbom_model
 
 pytest_plugins = ("release_fixtures",)
@@ -215,7 +215,7 @@ FORGED: dict[str, tuple[Callable[[Bill], object], str]] = {
 """What is forged -> how, and what the check says of it."""
 
 
-def forge(folder: Path, change: Callable[[Bill], object]) -> Opened:
+def forge(folder: Path, change: Callable[[Bill], object]) -> ReleaseFolder:
     path = folder / "sbom.cdx.json"
     value = json.loads(path.read_text(encoding="utf-8"))
     change(value)
@@ -224,7 +224,7 @@ def forge(folder: Path, change: Callable[[Bill], object]) -> Opened:
 
 
 def test_an_untouched_bill_holds(small_release: Path) -> None:
-    said = sbom.bill(Opened(small_release))
+    said = sbom.bill(ReleaseFolder(small_release))
 
     assert re.fullmatch(
         r"\d{3} requirements at their locked versions with hash and allowed licence, .*", said
@@ -242,17 +242,17 @@ def test_a_forged_bill_is_caught_and_the_fault_is_named(small_release: Path, wha
 def test_the_application_is_the_one_whose_source_the_statement_names(small_release: Path) -> None:
     source = Path(str(fairmark.__file__)).parent
     named = {
-        f"src/fairmark/{path.relative_to(source).as_posix()}": {"digest": {"sha256": sha256(path)}}
+        f"src/fairmark/{path.relative_to(source).as_posix()}": sha256(path)
         for path in source.rglob("*")
         if path.is_file() and path.parent.name != "__pycache__"
     }
-    opened = Opened(small_release)
-    opened.inputs.update(named)
+    opened, other = ReleaseFolder(small_release), ReleaseFolder(small_release)
+    with_inputs(opened, named)
+    with_inputs(other, named | {"src/fairmark/errors.py": "0" * 64})
 
     sbom.bill(opened)
-    opened.inputs["src/fairmark/errors.py"]["digest"]["sha256"] = "0" * 64
     with pytest.raises(VerificationError, match="must be of the source files that the statement names"):
-        sbom.bill(opened)
+        sbom.bill(other)
 
 
 def test_all_faults_are_told_at_once(small_release: Path) -> None:

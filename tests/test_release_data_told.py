@@ -3,17 +3,19 @@
 from pathlib import Path
 
 import pytest
-from sealing import taken
+from sealing import taken, with_inputs
 
 from fairmark.errors import VerificationError
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.verify.data_card import data_card
 
 pytest_plugins = ("release_fixtures",)
 
 
 def test_the_card_of_a_release_holds(small_release: Path) -> None:
-    assert data_card(Opened(small_release)).startswith("its 5 columns, files, test rows and times are those")
+    assert data_card(ReleaseFolder(small_release)).startswith(
+        "its 5 columns, files, test rows and times are those"
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,16 +62,18 @@ def test_the_card_that_the_stage_writes_is_read_as_it_is_meant(small_release: Pa
     from paperwork import PREPARE, PRIVACY, RELEASE, facts
 
     from fairmark.files import write_json
+    from fairmark.params.prepare import Files
     from fairmark.report import data_card as written
 
     found = facts(names=("pay | <b>", "job"))
     (small_release / "data-card.md").write_text(written.data_card(found, PREPARE, PRIVACY, RELEASE))
     write_json(small_release / "schema.json", found.schema)
     opened = taken(small_release)
-    opened.params["privacy"] = PRIVACY.model_dump()
-    opened.params["release"] = RELEASE.model_dump()
-    opened.params["prepare"]["files"] = {"main": {"name": "made.csv"}, "test": None}
-    opened.inputs["data/made.csv"] = {"digest": {"sha256": "12" * 32}}
+    main = PREPARE.files.main.model_copy(update={"name": "made.csv"})
+    prepare = PREPARE.model_copy(update={"files": Files(main=main, test=None)})
+    sections = {"privacy": PRIVACY, "release": RELEASE, "prepare": prepare}
+    opened.params = opened.params.model_copy(update=sections)
+    with_inputs(opened, {"data/made.csv": "12" * 32})
     opened.measurements["data"] |= {"rows": 1000, "positives": 300}
 
     assert data_card(opened).startswith("its 3 columns")

@@ -17,7 +17,7 @@ from sealing import taken
 from fairmark.cli.main import main
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import write_json, write_text
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.verify.release_diff import Part, beyond, changed, compare, measures, rows_between
 
 pytest_plugins = ("release_fixtures",)
@@ -60,7 +60,7 @@ def again(clone: Path, quick_bill: None) -> Callable[..., list[Part]]:  # noqa: 
         git(clone, "add", "-A")
         git(clone, "commit", "-q", "--allow-empty", "-m", "Again")
         folders.append(make_release(clone, names.pop()))
-        return compare(Opened(folders[-2]), Opened(folders[-1]), clone)
+        return compare(ReleaseFolder(folders[-2]), ReleaseFolder(folders[-1]), clone)
 
     return make
 
@@ -126,7 +126,7 @@ def test_moved_rows_and_columns_are_the_same_rows(again: Callable[..., list[Part
 
 def test_rows_that_are_not_at_hand_are_said_not_to_be(again: Callable[..., list[Part]], clone: Path) -> None:
     again(rows="sex,paid\nMale,no\n")
-    one, two = (Opened(clone / "releases" / f"loans-v0.{k}.0") for k in (1, 2))
+    one, two = (ReleaseFolder(clone / "releases" / f"loans-v0.{k}.0") for k in (1, 2))
     shutil.rmtree(clone / ".dvc")
 
     with pytest.raises(StateError, match=r"must lie in DVC's cache or a folder that is its remote"):
@@ -139,7 +139,7 @@ def test_bytes_that_are_not_what_the_release_states_are_not_counted(
     again: Callable[..., list[Part]], clone: Path
 ) -> None:
     again(rows="sex,paid\nMale,no\n")
-    one, two = (Opened(clone / "releases" / f"loans-v0.{k}.0") for k in (1, 2))
+    one, two = (ReleaseFolder(clone / "releases" / f"loans-v0.{k}.0") for k in (1, 2))
     for path in (clone / ".dvc").rglob("*"):
         if path.is_file():
             path.write_bytes(b"sex,paid\n")
@@ -152,14 +152,14 @@ def test_a_measure_is_told_with_its_intervals_and_whether_they_lie_apart(
     small_release: Path, tmp_path: Path
 ) -> None:
     other = Path(shutil.copytree(small_release, tmp_path / "other"))
-    found = Opened(other).measurements
+    found = ReleaseFolder(other).measurements
     auc, accuracy = (found["overall"][name] for name in ("roc_auc", "accuracy"))
     was = f"{auc['value']:.4g} ({auc['low']:.4g} to {auc['high']:.4g})"
     auc |= {"value": 0.99, "low": 0.98, "high": 0.995}
     accuracy["value"] += 0.001
     found["groups"]["sex"]["Male"]["measures"]["recall"] |= {"value": None, "low": None, "high": None}
     write_json(other / "measurements.json", found)
-    lines = measures(Opened(small_release), taken(other)).lines
+    lines = measures(ReleaseFolder(small_release), taken(other)).lines
 
     assert len(lines) == 3
     assert f"roc_auc: {was} to 0.99 (0.98 to 0.995); their intervals lie apart" in lines
@@ -210,7 +210,7 @@ def test_a_script_is_told_by_code_and_json(
 def test_a_release_that_was_changed_is_not_compared(small_release: Path) -> None:
     (small_release / "metrics.json").write_text("{}")
     with pytest.raises(VerificationError, match=r"metrics\.json: must have the SHA-256"):
-        compare(Opened(small_release), Opened(small_release), None)
+        compare(ReleaseFolder(small_release), ReleaseFolder(small_release), None)
 
 
 def test_no_name_of_a_strangers_statement_leads_outside(clone: Path, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_no_name_of_a_strangers_statement_leads_outside(clone: Path, tmp_path: P
 
     of_statement(lead)(theirs)
     with pytest.raises(VerificationError, match="must be named once each, by paths inside"):
-        compare(Opened(clone / "releases" / theirs.name), Opened(theirs), clone)
+        compare(ReleaseFolder(clone / "releases" / theirs.name), ReleaseFolder(theirs), clone)
     assert not (tmp_path / "outside").is_symlink()
 
 

@@ -4,7 +4,6 @@ import base64
 import json
 import subprocess
 from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
-from securesystemslib.dsse import Envelope
+from securesystemslib.dsse import Envelope as TheirEnvelope
 from securesystemslib.signer._key import SSlibKey
 from signing import ADA, BOB, CAM
 
 from fairmark.errors import FairmarkError, InputError, VerificationError
-from fairmark.signing.dsse import canonical, opened, pae, read_envelope, seal, signers, write_envelope
+from fairmark.files import canonical_json
+from fairmark.signing.dsse import Envelope, pae, seal
 from fairmark.signing.key_file import signed
 from fairmark.signing.keys import ORDER, SigningKey, lowered
 
@@ -42,10 +42,9 @@ def sslib_key(key: SigningKey) -> SSlibKey:
 def test_what_was_sealed_is_opened_whatever_it_says(statement: dict[str, Any]) -> None:
     envelope = seal(statement, ADA)
 
-    payload, found = opened(envelope)
-    assert found == statement
-    assert payload == canonical(statement)
-    assert signers(envelope, [BOB.public, ADA.public]) == [ADA.public.keyid]
+    assert envelope.statement == statement
+    assert envelope.payload == canonical_json(statement)
+    assert envelope.signers([BOB.public, ADA.public]) == [ADA.public.keyid]
 
 
 @given(statements)
@@ -57,16 +56,17 @@ def test_sealing_twice_gives_the_same_envelope_in_any_order_of_keys(statement: d
 
 def test_a_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
     envelope = seal(STATEMENT, ADA)
-    write_envelope(tmp_path / "a.json", envelope)
+    envelope.write(tmp_path / "a.json")
 
-    assert read_envelope(tmp_path / "a.json") == envelope
-    write_envelope(tmp_path / "b.json", read_envelope(tmp_path / "a.json"))
+    assert Envelope.read(tmp_path / "a.json") == envelope
+    assert Envelope.from_json(envelope.to_json()) == envelope
+    Envelope.read(tmp_path / "a.json").write(tmp_path / "b.json")
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 
 @given(st.binary(max_size=100))
 def test_the_bytes_signed_are_those_of_securesystemslib(payload: bytes) -> None:
-    assert pae(payload) == Envelope(payload, "application/vnd.in-toto+json", {}).pae()
+    assert pae(payload) == TheirEnvelope(payload, "application/vnd.in-toto+json", {}).pae()
 
 
 def test_dsses_own_vectors_sign_these_bytes() -> None:
@@ -98,7 +98,7 @@ def test_dsses_published_signature_is_ours_for_its_key() -> None:
 
 
 def test_securesystemslib_verifies_it_and_knows_no_other_key() -> None:
-    envelope = Envelope.from_dict(deepcopy(seal(STATEMENT, ADA)))
+    envelope = TheirEnvelope.from_dict(seal(STATEMENT, ADA).to_json())
 
     assert set(envelope.verify([sslib_key(BOB), sslib_key(ADA)], 1)) == {ADA.public.keyid}
     with pytest.raises(Exception, match="Accepted signatures do not match threshold"):
@@ -108,8 +108,8 @@ def test_securesystemslib_verifies_it_and_knows_no_other_key() -> None:
 def test_openssl_verifies_it(tmp_path: Path) -> None:
     envelope = seal(STATEMENT, ADA)
     (tmp_path / "key").write_text(ADA.public.pem)
-    (tmp_path / "sig").write_bytes(base64.b64decode(envelope["signatures"][0]["sig"]))
-    (tmp_path / "pae").write_bytes(pae(base64.b64decode(envelope["payload"])))
+    (tmp_path / "sig").write_bytes(envelope.signatures[0].sig)
+    (tmp_path / "pae").write_bytes(pae(envelope.payload))
 
     words = ["openssl", "dgst", "-sha256", "-verify", "key", "-signature", "sig", "pae"]
     assert subprocess.run(words, cwd=tmp_path, capture_output=True, check=True).stdout == b"Verified OK\n"
@@ -117,7 +117,7 @@ def test_openssl_verifies_it(tmp_path: Path) -> None:
 
 def test_a_flip_in_any_byte_of_a_file_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    write_envelope(path, seal({"a": 1}, ADA))
+    seal({"a": 1}, ADA).write(path)
     before = path.read_bytes()
     for place in range(len(before)):
         for bit in {place % 8, 5}:  # 5 turns the case of a letter
@@ -128,9 +128,8 @@ def test_a_flip_in_any_byte_of_a_file_is_seen(tmp_path: Path) -> None:
 def holds(path: Path) -> bool:
     """Return whether the file is an envelope of one signature, and that ADA's."""
     try:
-        envelope = read_envelope(path)
-        opened(envelope)
-        return signers(envelope, [ADA.public]) == [entry["keyid"] for entry in envelope["signatures"]]
+        envelope = Envelope.read(path)
+        return bool(envelope.statement) and envelope.signers([ADA.public]) == envelope.keyids
     except FairmarkError:
         return False
 
@@ -150,11 +149,11 @@ def holds(path: Path) -> bool:
 )
 def test_another_text_of_the_same_values_is_refused(tmp_path: Path, written: Callable[[str], str]) -> None:
     path = tmp_path / "a.json"
-    write_envelope(path, seal(STATEMENT, ADA))
+    seal(STATEMENT, ADA).write(path)
     path.write_text(written(path.read_text()))
 
     with pytest.raises((InputError, VerificationError), match=r"^a\.json: "):
-        read_envelope(path)
+        Envelope.read(path)
 
 
 def other_form(envelope: Any) -> None:
@@ -175,7 +174,7 @@ def high(envelope: Any) -> None:
 
 
 def of_others(envelope: Any) -> None:
-    envelope["signatures"][0]["sig"] = seal(STATEMENT, BOB)["signatures"][0]["sig"]
+    envelope["signatures"][0]["sig"] = seal(STATEMENT, BOB).to_json()["signatures"][0]["sig"]
 
 
 @pytest.mark.parametrize(
@@ -207,30 +206,33 @@ def of_others(envelope: Any) -> None:
     ],
 )
 def test_what_is_not_the_one_form_is_refused(change: Callable[[Any], Any], said: str) -> None:
-    envelope = seal(STATEMENT, ADA)
-    change(envelope)
+    value = seal(STATEMENT, ADA).to_json()
+    change(value)
+
+    def read() -> None:
+        envelope = Envelope.from_json(value)
+        assert envelope.statement
+        envelope.signers([ADA.public])
 
     with pytest.raises(VerificationError, match=said):
-        opened(envelope), signers(envelope, [ADA.public])
+        read()
 
 
 @pytest.mark.parametrize("envelope", [None, [], "", 7, {"payload": {}}])
 def test_what_is_no_envelope_is_refused(envelope: Any) -> None:
     with pytest.raises(VerificationError, match="must have payload, payloadType and signatures only"):
-        opened(envelope)
-    with pytest.raises(VerificationError, match="must have payload, payloadType and signatures only"):
-        signers(envelope, [ADA.public])
+        Envelope.from_json(envelope)
 
 
 def test_two_may_sign_and_a_third_did_not() -> None:
-    both = seal(STATEMENT, ADA)
-    both["signatures"] = sorted(
-        both["signatures"] + seal(STATEMENT, BOB)["signatures"], key=lambda entry: str(entry["keyid"])
-    )
+    value = seal(STATEMENT, ADA).to_json()
+    value["signatures"] += seal(STATEMENT, BOB).to_json()["signatures"]
+    value["signatures"].sort(key=lambda entry: str(entry["keyid"]))
+    both = Envelope.from_json(value)
 
     keys = [ADA.public, BOB.public, CAM.public]
-    assert signers(both, keys) == sorted(key.keyid for key in keys[:2])
-    assert signers(both, [CAM.public]) == []
-    both["signatures"].reverse()
+    assert both.signers(keys) == sorted(key.keyid for key in keys[:2])
+    assert both.signers([CAM.public]) == []
+    value["signatures"].reverse()
     with pytest.raises(VerificationError, match="in order"):
-        signers(both, keys)
+        Envelope.from_json(value)

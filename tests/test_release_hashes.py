@@ -48,7 +48,7 @@ def test_a_workspace_as_dvc_left_it_is_whole(working: Path) -> None:
     check_workspace(working)
 
     assert list(data_outputs(working)) == ["data"]
-    assert stage_outputs(working)["artifacts/train/model"]["md5"].endswith(".dir")
+    assert stage_outputs(working)["artifacts/train/model"].md5.endswith(".dir")
     assert files_of(working, "data") == ["data/DATASHEET.md", "data/people.csv"]
 
 
@@ -75,7 +75,7 @@ def test_all_that_is_missing_or_one_too_many_is_named_at_once(working: Path) -> 
 
 def test_a_stage_that_did_not_run_after_its_input_changed_is_refused(working: Path) -> None:
     lock = working / "dvc.lock"
-    old = stage_outputs(working)["artifacts/train/model"]["md5"]
+    old = stage_outputs(working)["artifacts/train/model"].md5
     text = lock.read_text(encoding="utf-8")
     # The first mention is the output of train, the second what evaluate read.
     lock.write_text(text[::-1].replace(old[::-1], ("0" * 32 + ".dir")[::-1], 1)[::-1], encoding="utf-8")

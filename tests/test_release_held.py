@@ -14,7 +14,7 @@ from release_folder import git
 from signing import ADA
 
 from fairmark.errors import StateError, UsageError
-from fairmark.signing.dsse import opened, seal, signers
+from fairmark.signing.dsse import seal
 from fairmark.signing.git_tags import sign_tag, tag_signer
 from fairmark.signing.key_store import own_key, own_public, public_place
 from fairmark.signing.keys import SigningKey, read_public
@@ -49,8 +49,8 @@ def test_a_token_signs_envelopes_the_model_and_tags(token: Path, monkeypatch: py
     assert (key.path, key.made, public_place()) == (None, False, None)
     for _ in range(8):  # a token's nonce is random, and half of what it gives has the higher s
         envelope = seal({"a": 1}, key)
-        assert signers(envelope, [key.public]) == [key.public.keyid]
-    assert opened(envelope)[1] == {"a": 1}
+        assert envelope.signers([key.public]) == [key.public.keyid]
+    assert envelope.statement == {"a": 1}
 
     (token / "model").mkdir()
     (token / "model" / "a.json").write_text("{}")

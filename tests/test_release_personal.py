@@ -13,14 +13,21 @@ from tamper import restate
 
 from fairmark.errors import RefusedError, VerificationError
 from fairmark.files import write_json, write_parquet, write_text
+from fairmark.params.privacy import Privacy, Retention
 from fairmark.params.read import read_params
 from fairmark.release import leak_scan
-from fairmark.release.disclosure import Shown, counted, shown, smallest_leaf
-from fairmark.release.folder import Opened
+from fairmark.release.disclosure import Shown, counted, explained, smallest_leaf
+from fairmark.release.folder import ReleaseFolder
 from fairmark.verify.privacy import personal
 
 pytest_plugins = ("release_fixtures",)
-ALLOWED = {"decisions_shown": 3, "smallest_leaf": 20, "smallest_cell": 5}
+ALLOWED = Privacy(
+    personal=[],
+    decisions_shown=3,
+    smallest_leaf=20,
+    smallest_cell=5,
+    retention=Retention(data_days=1, releases_days=1, trail_days=1),
+)
 TREE = "Tree=0\nnum_leaves=3\nnum_cat=0\nleaf_count={}\ninternal_count=60 40\n\n"
 PICTURE = '<svg><path class="behind"/><path class="behind"/><path class="curve"/></svg>'
 CASE = '<article class="case">x</article>'
@@ -103,12 +110,8 @@ def test_each_number_is_held_at_its_boundary(found: Shown, fault: str | None) ->
             raise VerificationError(*faults)
 
 
-def test_decisions_and_lines_are_counted_where_they_stand(small_release: Path) -> None:
-    write_text(small_release / "report.html", report(2, PICTURE * 3))
-
-    found = shown(small_release)
-
-    assert (found.decisions, found.lines) == (2, 2)
+def test_decisions_and_lines_are_counted_where_they_stand() -> None:
+    assert explained(report(2, PICTURE * 3)) == (2, 2)
 
 
 RENAMED = {
@@ -120,15 +123,11 @@ RENAMED = {
 
 
 @pytest.mark.parametrize("change", RENAMED.values(), ids=RENAMED)
-def test_a_report_of_other_style_is_counted_the_same(tmp_path: Path, change: tuple[str, str]) -> None:
+def test_a_report_of_other_style_is_counted_the_same(change: tuple[str, str]) -> None:
     case = '<article class="case"><h4>Row 7</h4></article>'
     text = f'<section id="reasons">{PICTURE}{case}{case}</section>'.replace(*change)
-    write_text(tmp_path / "report.html", text)
-    write_json(
-        tmp_path / "measurements.json", {"cells": dict.fromkeys(("tp", "fp", "fn", "tn"), 0), "groups": {}}
-    )
 
-    assert (shown(tmp_path).decisions, shown(tmp_path).lines) == (2, 2)
+    assert explained(text) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -142,11 +141,9 @@ def test_a_report_of_other_style_is_counted_the_same(tmp_path: Path, change: tup
         ('<section id="reasons"><p>', "must end"),
     ],
 )
-def test_a_report_in_which_nothing_can_be_counted_is_refused(tmp_path: Path, text: str, fault: str) -> None:
-    write_text(tmp_path / "report.html", text)
-
+def test_a_report_in_which_nothing_can_be_counted_is_refused(text: str, fault: str) -> None:
     with pytest.raises(VerificationError, match=fault):
-        shown(tmp_path)
+        explained(text)
 
 
 def test_a_released_page_that_shows_too_many_is_wrong(small_release: Path) -> None:
@@ -154,20 +151,18 @@ def test_a_released_page_that_shows_too_many_is_wrong(small_release: Path) -> No
     restate(small_release, MINE)
 
     with pytest.raises(VerificationError, match="must show at most 24 single people"):
-        personal(Opened(small_release))
+        personal(ReleaseFolder(small_release))
 
 
-def test_the_report_as_it_is_written_is_counted_right(small_release: Path) -> None:
+def test_the_report_as_it_is_written_is_counted_right() -> None:
     from paperwork import facts
 
     from fairmark.report.page import page
 
     found = facts()
-    write_text(small_release / "report.html", page(found))
 
     lines = {len(entry["ice"]) for entry in found.explanations["dependence"].values() if entry["edges"]}
-    assert shown(small_release).decisions == len(found.explanations["decisions"])
-    assert shown(small_release).lines == max(lines)
+    assert explained(page(found)) == (len(found.explanations["decisions"]), max(lines))
 
 
 # ------------------------------------------------------------------ rows of the data
@@ -321,15 +316,12 @@ def test_no_release_is_gathered_that_shows_too_much(working: Path) -> None:
     assert not list((working / "releases").glob("*v0.1.0*"))
 
 
-def test_a_page_that_opens_sections_without_end_is_read_in_one_go(tmp_path: Path) -> None:
+def test_a_page_that_opens_sections_without_end_is_read_in_one_go() -> None:
     import time
 
-    (tmp_path / "report.html").write_text('<section id="reasons">' * 200_000 + CASE)
-    (tmp_path / "measurements.json").write_text(
-        '{"cells": {"tn": 0, "fp": 0, "fn": 0, "tp": 0}, "groups": {}}'
-    )
+    text = '<section id="reasons">' * 200_000 + CASE
     began = time.monotonic()
 
     with pytest.raises(VerificationError, match="must end"):
-        shown(tmp_path)
+        explained(text)
     assert time.monotonic() - began < 5

@@ -16,7 +16,7 @@ from fairmark.release.layout import SEALS
 from fairmark.release.statement import release_digest, state
 from fairmark.repo.commit import trace
 from fairmark.repo.dvc_files import address, folder_address
-from fairmark.signing.dsse import seal, write_envelope
+from fairmark.signing.dsse import seal
 
 pytest_plugins = ("release_fixtures",)
 
@@ -27,7 +27,7 @@ A_TXT = "4644eddb062dfb032441ddbe8cca8ed7c55287a38bb8a9e51d73f343804a83f9"
 
 def stated(root: Path, folder: Path) -> dict[str, Any]:
     params = read_params(root / "params.yaml")
-    return state(folder, root, trace(root), params, verdict_on(root), "v0.1.0")
+    return state(folder, root, trace(root), params, verdict_on(root), "v0.1.0").to_json()
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_what_it_was_made_from_has_sha256_and_dvcs_address(working: Path, draft:
 def test_the_files_md5_add_up_to_the_folders_address(working: Path, draft: Path) -> None:
     listed = stated(working, draft)["predicate"]["buildDefinition"]["resolvedDependencies"]
     data = [entry for entry in listed if entry.get("annotations", {}).get("output") == "data"]
-    sums = [{"md5": e["annotations"]["md5"], "relpath": e["name"].removeprefix("data/")} for e in data]
+    sums = {entry["name"].removeprefix("data/"): entry["annotations"]["md5"] for entry in data}
 
     assert folder_address(sums) == address(working / "data")
 
@@ -107,7 +107,7 @@ def test_twice_gives_the_same_bytes_and_no_number_is_rounded(
     )
     (working / "params.yaml").write_text(text, encoding="utf-8")
     for name in ("first.json", "second.json"):
-        write_envelope(tmp_path / name, seal(stated(working, draft), MINE))
+        seal(stated(working, draft), MINE).write(tmp_path / name)
 
     first = (tmp_path / "first.json").read_bytes()
     assert first == (tmp_path / "second.json").read_bytes()
@@ -120,7 +120,7 @@ def test_the_release_digest_is_of_what_is_stated_whoever_signs(working: Path, dr
     said = stated(working, draft)
     found = set()
     for key in (MINE, FORGER):
-        write_envelope(draft / "statement.json", seal(said, key))
+        seal(said, key).write(draft / "statement.json")
         found.add(release_digest(draft))
 
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

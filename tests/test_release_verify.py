@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,8 @@ from fairmark.params.read import read_params
 from fairmark.release import folder as opened
 from fairmark.release.layout import GATHERED, SEALS
 from fairmark.release.seal import seal_release
-from fairmark.release.statement import release_digest
-from fairmark.signing.dsse import opened as unsealed
-from fairmark.signing.dsse import read_envelope, seal, write_envelope
+from fairmark.release.statement import Statement, release_digest
+from fairmark.signing.dsse import Envelope, seal
 from fairmark.signing.model_signature import write_model_seal
 from fairmark.signing.release_tag import tag_release
 from fairmark.verify.verify import CHECKS, Fact, exit_code, verify
@@ -60,7 +60,7 @@ def restate(folder: Path) -> None:
     external = statement["predicate"]["buildDefinition"]["externalParameters"]
     external |= {"policy": params.pop("policy"), "params": params}
     with suppress(FairmarkError, LookupError, TypeError, AttributeError):  # what the forger broke too far
-        seal_release(folder, statement, FORGER)
+        seal_release(folder, Statement.from_json(statement, "forged"), FORGER)
 
 
 def external(statement: Any) -> Any:
@@ -118,10 +118,10 @@ def test_a_forger_who_signs_everything_again_is_an_unknown_key(small_release: Pa
 
 
 def test_a_second_signature_beside_the_keys_is_refused(small_release: Path) -> None:
-    envelope = read_envelope(small_release / "statement.json")
-    more = seal(stated(small_release), FORGER)["signatures"]
-    envelope["signatures"] = sorted(envelope["signatures"] + more, key=lambda entry: str(entry["keyid"]))
-    write_envelope(small_release / "statement.json", envelope)
+    envelope = Envelope.read(small_release / "statement.json")
+    both = [*envelope.signatures, *seal(stated(small_release), FORGER).signatures]
+    both.sort(key=lambda each: each.keyid)
+    replace(envelope, signatures=tuple(both)).write(small_release / "statement.json")
 
     facts = verify(small_release, None, MINE.public)
     assert {fact.name for fact in facts if fact.held is False} == {"seal statement.json"}
@@ -142,9 +142,9 @@ def test_a_seal_of_the_right_key_that_says_something_else_is_wrong(
     if name == "model.sig":
         write_model_seal(small_release / name, small_release.parent, MINE)
     else:
-        statement = unsealed(read_envelope(small_release / name))[1]
+        statement = Envelope.read(small_release / name).statement
         statement["subject"].pop()
-        write_envelope(small_release / name, seal(statement, MINE))
+        seal(statement, MINE).write(small_release / name)
 
     facts = {fact.name: fact.held for fact in verify(small_release, None, MINE.public)}
     assert facts[f"seal {name}"] is True

@@ -113,6 +113,19 @@ def steady(value: Any) -> Any:
     return value
 
 
+def canonical_json(value: Any, errors: str = "strict") -> bytes:
+    """Return JSON with sorted keys, no spaces, in UTF-8: one value, one text.
+
+    Parameters
+    ----------
+    errors
+        What becomes of a lone surrogate (the name of a file that is no UTF-8), which UTF-8 can't hold:
+        "strict" raises ValueError, "replace" writes a question mark.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", errors)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` in UTF-8 with line feeds, whole or not at all."""
     with written_whole(path) as draft:

@@ -5,13 +5,17 @@ of another type is a fault of the file with its place, not a `KeyError` three ro
 """
 
 import json
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
 
 from fairmark.errors import InputError
 from fairmark.files import steady, write_json
+
+_ABSENT = object()
 
 
 class Record(BaseModel):
@@ -41,7 +45,7 @@ class Record(BaseModel):
         """
         try:
             # Through JSON text, because the strict mode of JSON reads arrays as tuples and texts as dates.
-            return cls.model_validate_json(json.dumps(value))
+            return cls.model_validate_json(json.dumps(value), by_alias=True, by_name=False)
         except ValidationError as error:
             raise InputError(*fault_lines(error, where)) from error
         except (ValueError, TypeError, RecursionError) as error:
@@ -57,7 +61,7 @@ class Record(BaseModel):
             When the file is missing or is no such document.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(path.read_bytes(), by_alias=True, by_name=False)
         except FileNotFoundError as error:
             raise InputError(f"{path}: must exist, got no such file") from error
         except ValidationError as error:
@@ -71,6 +75,35 @@ class Record(BaseModel):
     def write(self, path: Path) -> None:
         """Write the document, the same bytes every time (`files.write_json`)."""
         write_json(path, self.to_json())
+
+
+def first_difference(wanted: object, found: object, where: str = "") -> str | None:
+    """Return where two JSON values first differ and what stands there in `found`; None where they are equal.
+
+    Such as `'fail' at findings.3.outcome`; mappings are gone through by sorted keys.
+    """
+    match wanted, found:
+        case dict(), dict():
+            keys = sorted({*wanted, *found}, key=str)
+            pairs = [(key, wanted.get(key, _ABSENT), found.get(key, _ABSENT)) for key in keys]
+        case list(), list():
+            both = zip_longest(wanted, found, fillvalue=_ABSENT)
+            pairs = [(place, one, two) for place, (one, two) in enumerate(both)]
+        case _:
+            if wanted == found and type(wanted) is type(found):
+                return None
+            shown = "nothing" if found is _ABSENT else json.dumps(found, default=str)[:80]
+            return f"{shown} at {where}" if where else shown
+    for key, one, two in pairs:
+        if difference := first_difference(one, two, f"{where}.{key}" if where else str(key)):
+            return difference
+    return None
+
+
+class CamelRecord(Record):
+    """A Record of a format that writes its keys in camelCase; in Python they are written as everywhere."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
 
 
 def fault_lines(error: ValidationError, where: str) -> list[str]:

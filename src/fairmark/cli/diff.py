@@ -36,12 +36,12 @@ def run(given: argparse.Namespace) -> int:
 
 def _compared(given: argparse.Namespace) -> int:
     from fairmark.errors import VerificationError
-    from fairmark.release.folder import Opened
+    from fairmark.release.folder import ReleaseFolder
     from fairmark.release.locate import found
     from fairmark.verify.release_diff import compare, named
 
     with found(given.a, given.clone) as a, found(given.b, given.clone) as b:
-        one, two = Opened(a.folder), Opened(b.folder)
+        one, two = ReleaseFolder(a.folder), ReleaseFolder(b.folder)
         try:
             parts = compare(one, two, given.clone or a.clone or b.clone or _near(given.a))
             names = named(one), named(two)

@@ -29,10 +29,10 @@ def run(given: argparse.Namespace) -> int:
     """
     from fairmark.errors import VerificationError
     from fairmark.files import write_text
-    from fairmark.signing.dsse import opened, read_envelope
+    from fairmark.signing.dsse import Envelope
 
     for name, file in _PIECES.items():
-        _, statement = opened(read_envelope(given.release / file))
+        statement = Envelope.read(given.release / file).statement
         try:
             lines = [f"{each['digest']['sha256']}  {each['name']}\n" for each in statement["subject"]]
             predicate, kind = statement["predicate"], statement["predicateType"]

@@ -15,11 +15,10 @@ from fairmark.errors import FairmarkError, RefusedError, UsageError, Verificatio
 from fairmark.governance.approvers import APPROVAL, FILE, Approver, person
 from fairmark.governance.request import Asked
 from fairmark.repo.machine import SKEW
-from fairmark.signing.dsse import opened, read_envelope, seal, signers, write_envelope
+from fairmark.signing.dsse import STATEMENT_TYPE, Envelope, seal
 from fairmark.signing.keys import SigningKey
 
 FOLDER = "approvals"
-_STATEMENT = "https://in-toto.io/Statement/v1"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _TEXT = 2000
 
@@ -34,7 +33,7 @@ class Approval:
     decided: dt.datetime
     expires: dt.date
     waived: tuple[str, ...]
-    envelope: Mapping[str, Any]
+    envelope: Envelope
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def signed(
     reason: str,
     expires: dt.date,
     now: dt.datetime,
-) -> dict[str, Any]:
+) -> Envelope:
     """Return the envelope in which the holder of `key` approves what is asked, after the same rules.
 
     Raises
@@ -74,7 +73,7 @@ def signed(
         "waived": list(asked.waived),
     }
     statement = {
-        "_type": _STATEMENT,
+        "_type": STATEMENT_TYPE,
         "subject": [{"name": asked.name, "digest": {"sha256": asked.digest}}],
         "predicateType": asked.kind,
         "predicate": predicate,
@@ -84,7 +83,7 @@ def signed(
     return envelope
 
 
-def weigh(envelope: Any, asked: Asked, approvers: Sequence[Approver], when: dt.datetime) -> Approval:
+def weigh(envelope: Envelope, asked: Asked, approvers: Sequence[Approver], when: dt.datetime) -> Approval:
     """Return the approval in an envelope, when it counts for what is asked at `when`.
 
     Raises
@@ -120,14 +119,18 @@ def weigh(envelope: Any, asked: Asked, approvers: Sequence[Approver], when: dt.d
 
 
 def count(
-    envelopes: Mapping[str, Any], asked: Asked, approvers: Sequence[Approver], when: dt.datetime
+    envelopes: Mapping[str, object], asked: Asked, approvers: Sequence[Approver], when: dt.datetime
 ) -> Counted:
-    """Return the approvals among `envelopes` (by where they stand) that count, one for each person."""
+    """Return the approvals among `envelopes` (by where they stand) that count, one for each person.
+
+    Each is an `Envelope`, or the JSON value of one, which may be none.
+    """
     found: dict[str, Approval] = {}
     refused = []
     for where, envelope in envelopes.items():
         try:
-            each = weigh(envelope, asked, approvers, when)
+            read = envelope if isinstance(envelope, Envelope) else Envelope.from_json(envelope)
+            each = weigh(read, asked, approvers, when)
         except FairmarkError as error:
             refused += [f"{where}: {fault}" for fault in error.faults]
             continue
@@ -136,23 +139,22 @@ def count(
     return Counted(tuple(found.values()), tuple(refused))
 
 
-def kept(root: Path, asked: Asked) -> tuple[dict[str, Any], list[str]]:
+def kept(root: Path, asked: Asked) -> tuple[dict[str, Envelope], list[str]]:
     """Return the envelopes that stand in the folder of what is asked, and what could not be read there."""
     envelopes, faults = {}, []
     for path in sorted((root / FOLDER / asked.folder).glob("*.json")):
         where = str(path.relative_to(root))
         try:
-            envelopes[where] = read_envelope(path)
+            envelopes[where] = Envelope.read(path)
         except FairmarkError as error:
             faults += [f"{where}: {fault}" for fault in error.faults]
     return envelopes, faults
 
 
-def keep(root: Path, asked: Asked, envelope: Mapping[str, Any]) -> Path:
+def keep(root: Path, asked: Asked, envelope: Envelope) -> Path:
     """Write an approval where `kept` finds it, in the place of an older one by the same key."""
-    keyid = str(envelope["signatures"][0]["keyid"])
-    path = root / FOLDER / asked.folder / f"{keyid[:16]}.json"
-    write_envelope(path, dict(envelope))
+    path = root / FOLDER / asked.folder / f"{envelope.keyids[0][:16]}.json"
+    envelope.write(path)
     return path
 
 
@@ -163,13 +165,13 @@ def _approver(keyid: str, approvers: Sequence[Approver]) -> Approver:
     raise RefusedError(f"key {keyid[:16]}…: must be named in {FILE}, got one that nobody there has")
 
 
-def _read(envelope: Any, asked: Asked, approvers: Sequence[Approver]) -> Approval:
+def _read(envelope: Envelope, asked: Asked, approvers: Sequence[Approver]) -> Approval:
     """Return the approval that an envelope holds, signed by whom it names and of what is asked."""
-    _, statement = opened(envelope)
-    if len(envelope["signatures"]) != 1:
-        raise VerificationError("approval: must have one signature, got more")
-    entry = _approver(envelope["signatures"][0]["keyid"], approvers)
-    signers(envelope, [entry.key])
+    statement = envelope.statement
+    if len(envelope.signatures) != 1:
+        raise VerificationError(f"approval: must have one signature, got {len(envelope.signatures)}")
+    entry = _approver(envelope.keyids[0], approvers)
+    envelope.signers([entry.key])
     try:
         found = _approval(statement, asked, envelope)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -179,9 +181,9 @@ def _read(envelope: Any, asked: Asked, approvers: Sequence[Approver]) -> Approva
     return found
 
 
-def _approval(statement: Mapping[str, Any], asked: Asked, envelope: Mapping[str, Any]) -> Approval:
+def _approval(statement: Mapping[str, Any], asked: Asked, envelope: Envelope) -> Approval:
     predicate, subjects = statement["predicate"], statement["subject"]
-    if statement["_type"] != _STATEMENT or statement["predicateType"] != asked.kind:
+    if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != asked.kind:
         raise VerificationError(f"approval: must be of type {asked.kind}, got another kind")
     if subjects != [{"name": asked.name, "digest": {"sha256": asked.digest}}]:
         of = ", ".join(f"{str(each['name'])[:80]!a} {str(each['digest'])[:40]}" for each in subjects)
@@ -197,7 +199,7 @@ def _approval(statement: Mapping[str, Any], asked: Asked, envelope: Mapping[str,
         )
     return Approval(
         who=str(predicate["approver"]),
-        keyid=str(envelope["signatures"][0]["keyid"]),
+        keyid=envelope.keyids[0],
         reason=str(predicate["reason"]),
         decided=dt.datetime.strptime(predicate["decided"], _TIME).replace(tzinfo=dt.UTC),
         expires=dt.date.fromisoformat(predicate["expires"]),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import FairmarkError, InputError, RefusedError, StateError, UndeterminedError, UsageError
-from fairmark.files import lines_of
+from fairmark.files import canonical_json, lines_of
 from fairmark.governance.approvals import Counted, count, kept
 from fairmark.governance.approvers import (
     APPROVAL,
@@ -37,7 +37,6 @@ from fairmark.params.release import Approvals
 from fairmark.repo.commit import committed_file
 from fairmark.repo.git import git, need
 from fairmark.repo.untrusted import foreign_json, foreign_text, foreign_yaml, strict_yaml
-from fairmark.signing.dsse import canonical
 from fairmark.signing.git_tags import claimed_key
 
 if TYPE_CHECKING:
@@ -336,7 +335,7 @@ def policy_digest(sections: Any, approvers: str, of: Repository) -> str:
     It is that of the canonical JSON of the three sections, of the text of `approvers`, and of the repository.
     """
     value = {name: sections.get(name) for name in SECTIONS} | {FILE: approvers, "repository": vars(of)}
-    return hashlib.sha256(canonical(value)).hexdigest()
+    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def _repository(root: Path, params: Params, tags: ReleaseTags) -> Repository:

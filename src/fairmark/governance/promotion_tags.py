@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import InputError, UsageError, VerificationError
-from fairmark.files import lines_of
+from fairmark.files import canonical_json, lines_of
 from fairmark.repo.git import need
 from fairmark.repo.machine import SKEW
 from fairmark.repo.untrusted import strict_json
-from fairmark.signing.dsse import canonical
 from fairmark.signing.git_tags import TagText, parse_tag
 
 PROMOTE, ROLLBACK = "promote", "rollback"
@@ -123,7 +122,7 @@ def message(
         f"Previous: {before}",
         f"Trail: {trail or NOTHING}",
         f"Reason: {one_line(reason)}",
-        *(f"Approval: {base64.b64encode(canonical(each)).decode()}" for each in approvals),
+        *(f"Approval: {base64.b64encode(canonical_json(each)).decode()}" for each in approvals),
     ]
     return "\n".join([title, "", *lines]) + "\n"
 

@@ -29,7 +29,7 @@ from fairmark.governance.promotion_tags import (
     refs,
 )
 from fairmark.governance.request import Asked, candidate, from_tags, made
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.repo.commit import tagged
 from fairmark.repo.git import need, own_folder
 from fairmark.repo.locks import locked
@@ -52,15 +52,12 @@ def refuse_lapsed(folder: Path, now: dt.datetime) -> None:
         When the clock is before the release's commit.
     """
     from fairmark.judge.verdict import judge
-    from fairmark.params.parse import typed
-    from fairmark.params.policy import Policy
 
-    release, today = Opened(folder), now.date()
-    refuse_behind(str(release.inputs["commit"]["annotations"]["committed"]), now)
+    release, today = ReleaseFolder(folder), now.date()
+    refuse_behind(release.statement.commit.annotations.committed, now)
     if not any(each["gate"] and each["waived_by"] for each in release.verdict["findings"]):
         return
-    policy = typed(Policy, release.params["policy"], "params.yaml: policy")
-    again = judge(release.measurements, policy, today)
+    again = judge(release.measurements, release.params.policy, today)
     open_ = [f"{each.limit}: {each.text}" for each in again.findings if each.gate and not each.met]
     if open_:
         raise RefusedError(
@@ -361,14 +358,14 @@ def _set(
 ) -> Done:
     _refuse_untagged(root, step, allowed(approvers, keys))
     stored, faults = kept(root, asked)
-    carried = {
+    carried: dict[str, object] = {
         f"{each.tag}: approval {number}": envelope
         for each in before
         if each.digest == asked.digest
         for number, envelope in enumerate(each.approvals, 1)
     }
     now = dt.datetime.now(tz=dt.UTC)
-    counted = count(stored | carried, asked, approvers, now)
+    counted = count({**stored, **carried}, asked, approvers, now)
     refuse_unapproved(asked, counted, faults, approvers, now)
     wait_past(before)
     tag = f"{step.name}#{step.stage}#{len(before) + 1}"
@@ -380,7 +377,7 @@ def _set(
         previous=before[-1] if before else None,
         trail=_trail_head(root),
         reason=step.reason,
-        approvals=[dict(each.envelope) for each in counted.approvals],
+        approvals=[each.envelope.to_json() for each in counted.approvals],
     )
     sign_tag(root, tag, step.commit, text, key)
     said = follow(root, step.name, refs(root, step.name).promotions, key)

@@ -11,7 +11,7 @@ from fairmark.governance.approvers import TAGS, Approver, person
 from fairmark.governance.promotion_tags import Promotion
 from fairmark.params.parse import typed
 from fairmark.params.release import Approvals
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import STATEMENT
 from fairmark.release.statement import release_digest
 from fairmark.repo.commit import committed_file
@@ -118,12 +118,12 @@ def candidate(
     StateError
         With each claim that can't be told.
     """
-    release = Opened(folder)
-    makers = frozenset(str(each["keyid"]) for each in release.envelope(STATEMENT)["signatures"])
+    release = ReleaseFolder(folder)
+    makers = frozenset(release.envelope(STATEMENT).keyids)
     known = [*keys, *(each.key for each in approvers if each.may(TAGS))]
     _refuse_unverified(folder, root, next((key for key in known if key.keyid in makers), None))
-    name, version = str(release.external["name"]), str(release.external["version"])
-    rules = typed(Approvals, release.params["release"]["approvals"], "params.yaml: release.approvals")
+    name, version = release.statement.external.name, release.statement.external.version
+    rules = release.params.release.approvals
     through = [each for each in release.verdict["findings"] if each["gate"] and each["waived_by"]]
     waived = tuple(sorted({str(each["limit"]) for each in through}))
     asked = Asked(
@@ -195,10 +195,10 @@ def from_tags(of: Promotion, by: Made, envelopes: Sequence[Any]) -> Asked:
 
 
 def _waived(envelope: Any) -> tuple[str, ...]:
-    from fairmark.signing.dsse import opened
+    from fairmark.signing.dsse import Envelope
 
     try:
-        return tuple(map(str, opened(envelope)[1]["predicate"]["waived"]))
+        return tuple(map(str, Envelope.from_json(envelope).statement["predicate"]["waived"]))
     except (FairmarkError, LookupError, TypeError):
         return ()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.files import lines_of
+from fairmark.files import canonical_json, lines_of
 from fairmark.repo.git import git, in_words, need, own_folder
 from fairmark.repo.locks import locked
 
@@ -44,9 +44,7 @@ Entry = dict[str, Any]
 
 def canonical(value: Mapping[str, Any]) -> bytes:
     """Return the one way in which an entry is written: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    # A lone surrogate (the name of a file that is no UTF-8) can't be written: it becomes a question mark.
-    return text.encode("utf-8", "replace")
+    return canonical_json(value, errors="replace")
 
 
 def digest(entry: Mapping[str, Any]) -> str:

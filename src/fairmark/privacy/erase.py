@@ -89,7 +89,7 @@ def forget(root: Path, ids: Sequence[str], reason: str, params: Params, day: dt.
             for name, content in new.items():
                 _replace(folder / name, content, root / ASIDE / "old" / "data" / name)
             _dvc_add(root, lock)
-            after = data_outputs(root)["data"]["md5"]
+            after = data_outputs(root)["data"].md5
             files = {name: len(places[name]) for name in new}
             _record(
                 root, {"day": str(day), "rows": files, "before": before, "after": after, "reason": reason}
@@ -126,11 +126,11 @@ def _check_data(root: Path) -> str:
     named = data_outputs(root).get("data")
     if named is None:
         raise StateError(f"{DATA}: must name the folder data, got another output")
-    if not (root / "data").is_dir() or address(root / "data") != named["md5"]:
+    if not (root / "data").is_dir() or address(root / "data") != named.md5:
         raise StateError(
             f"data: must be what {DATA} names, got other files (dvc checkout --force {DATA}, or dvc add data)"
         )
-    return str(named["md5"])
+    return named.md5
 
 
 def _sources(prepare: Prepare) -> list[Any]:

@@ -20,7 +20,7 @@ from fairmark.release.statement import release_digest, state
 from fairmark.repo.commit import Trace, check_version, tagged
 from fairmark.repo.dvc_files import check_workspace
 from fairmark.repo.locks import locked
-from fairmark.signing.dsse import read_envelope
+from fairmark.signing.dsse import Envelope
 from fairmark.signing.key_store import passing_key
 from fairmark.signing.keys import PublicKey, SigningKey
 
@@ -138,10 +138,7 @@ def _content(path: Path) -> bytes | None:
 def _same_by(draft: Path, destination: Path) -> str | None:
     """Return the other key that signed the same statement in `destination`, or None."""
     try:
-        ours, theirs = (
-            str(read_envelope(folder / STATEMENT)["signatures"][0]["keyid"])
-            for folder in (draft, destination)
-        )
+        ours, theirs = (Envelope.read(folder / STATEMENT).keyids[0] for folder in (draft, destination))
         same = release_digest(draft) == release_digest(destination)
     except FairmarkError:
         return None

@@ -9,15 +9,14 @@ seen (ids, whole rows, extremes) is looked for when a release is gathered: `fair
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from fairmark.errors import VerificationError
-from fairmark.repo.untrusted import foreign_json, foreign_text
+from fairmark.params.privacy import Privacy
 
 REPORT = "report.html"
 
-BOOSTER = Path("model") / "booster.txt"
+BOOSTER = "model/booster.txt"
 
 _REASONS = re.compile(r"<section[^<>]*\bid\s*=\s*[\"']?reasons\b", re.IGNORECASE)
 
@@ -71,45 +70,52 @@ class Shown:
     leaf: int | None
     cell: tuple[int, str] | None
 
-    def faults(self, allowed: Mapping[str, Any]) -> list[str]:
+    def faults(self, allowed: Privacy) -> list[str]:
         """Return what goes beyond the section `privacy` of params.yaml, one line each."""
         faults = []
-        if self.decisions + self.lines > allowed["decisions_shown"]:
+        if self.decisions + self.lines > allowed.decisions_shown:
             faults.append(
-                f"{REPORT}: must show at most {allowed['decisions_shown']} single people "
+                f"{REPORT}: must show at most {allowed.decisions_shown} single people "
                 f"(privacy.decisions_shown), got {self.decisions} decisions and {self.lines} lines"
             )
-        if self.leaf is not None and self.leaf < allowed["smallest_leaf"]:
+        if self.leaf is not None and self.leaf < allowed.smallest_leaf:
             faults.append(
-                f"{BOOSTER}: every leaf must stand for {allowed['smallest_leaf']} rows "
+                f"{BOOSTER}: every leaf must stand for {allowed.smallest_leaf} rows "
                 f"(privacy.smallest_leaf), got one of {self.leaf}"
             )
-        if self.cell is not None and self.cell[0] < allowed["smallest_cell"]:
+        if self.cell is not None and self.cell[0] < allowed.smallest_cell:
             faults.append(
-                f"measurements.json: every count must be of {allowed['smallest_cell']} rows "
+                f"measurements.json: every count must be of {allowed.smallest_cell} rows "
                 f"(privacy.smallest_cell), got {self.cell[0]} at {self.cell[1]}"
             )
         return faults
 
 
-def shown(folder: Path) -> Shown:
-    """Return what the release files in `folder` show of few people.
+def shown(report: str, booster: str | None, measurements: Mapping[str, Any]) -> Shown:
+    """Return what a release shows of few people.
+
+    Parameters
+    ----------
+    report
+        The text of report.html.
+    booster
+        The text of the model's trees; None for a model without any.
+    measurements
+        The value of measurements.json.
 
     Raises
     ------
-    InputError
-        When one of them can't be read.
     VerificationError
         When the report is not built as it is known here, so that nothing can be counted in it, and when a
         tree doesn't tell how many rows its leaves hold.
     """
-    decisions, lines = _single(foreign_text(folder / REPORT))
-    leaf = smallest_leaf(foreign_text(folder / BOOSTER)) if (folder / BOOSTER).is_file() else None
-    cells = sorted(counted(foreign_json(folder / "measurements.json")))
+    decisions, lines = explained(report)
+    leaf = None if booster is None else smallest_leaf(booster)
+    cells = sorted(counted(measurements))
     return Shown(decisions, lines, leaf, cells[0] if cells else None)
 
 
-def _single(text: str) -> tuple[int, int]:
+def explained(text: str) -> tuple[int, int]:
     """Return how many decisions a report explains one by one, and the most single rows that a picture draws.
 
     Counted by structure, not by style: whatever class it bears, an article or a heading of the fourth order
@@ -142,7 +148,9 @@ def _sections(text: str) -> Iterator[list[tuple[str, bool]]]:
     VerificationError
         When there is a `<` that no tag begins with, or a section is not closed.
     """
-    # Neither a parser of HTML nor a pattern with a choice in it: both can take hours over a hostile page.
+    # Not html.parser, whose time grows with the square of a hostile page: 26 s for 48 kB of `<a ` without an
+    # end (CPython 3.11). Each sign is looked at once here; what a browser would read otherwise (a comment, a
+    # `<` in a quoted attribute) is refused, or counted as if it were shown.
     at = 0
     while found := _REASONS.search(text, at):
         tags, depth, at = [], 0, found.start()

@@ -3,15 +3,30 @@
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fairmark.errors import StateError, UsageError, VerificationError
+from pydantic import ValidationError
+
+from fairmark.errors import (
+    FairmarkError,
+    InputError,
+    StateError,
+    UndeterminedError,
+    UsageError,
+    VerificationError,
+)
+from fairmark.files import sha256
+from fairmark.params.parse import typed
+from fairmark.params.read import Params
 from fairmark.release.layout import BILL, STATEMENT, VERDICT
-from fairmark.repo.dvc_files import data_outputs, read_lock
-from fairmark.repo.untrusted import foreign_bytes, foreign_json, foreign_text, foreign_yaml
-from fairmark.signing.dsse import opened, read_envelope
+from fairmark.release.statement import BUILD_TYPE, FileInput, Statement
+from fairmark.repo.dvc_files import DvcLock, Output, data_outputs_of, folder_sha256
+from fairmark.repo.untrusted import foreign_bytes, strict_json, strict_yaml, text_of
+from fairmark.signing.dsse import Envelope
 from fairmark.signing.model_signature import MODEL_SEAL, read_model_seal
 
 LITTER = (".DS_Store", "._", "Thumbs.db", "desktop.ini", ".directory")
@@ -23,10 +38,13 @@ PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9.
 MOST_FILES = 10_000
 MOST_BYTES = 4 * 2**30
 MOST_TEXT_BYTES = 64 * 2**20
-"""Of all files that are parsed, those read twice counted twice; the default release comes to 3 MiB."""
+"""Of all files that are parsed; the default release comes to 3 MiB."""
 MOST_LIMITS = 1_000
 MOST_GROUPS = 1_000
 """Limits of a policy and groups of an attribute: what is compared with each other must have an end."""
+
+_OTHER_KEYS = ("extra_forbidden", "missing")
+"""What pydantic calls a key that is not known here, and one that is known here and not there."""
 
 
 def _refuse(faults: list[str], litter: list[str]) -> None:
@@ -40,8 +58,8 @@ def _left(entry: "os.DirEntry[str]") -> bool:
     return entry.name.startswith(LITTER) and entry.is_file(follow_symlinks=False)
 
 
-class Opened:
-    """A release folder, each of its parts read once and only when it is asked for.
+class ReleaseFolder:
+    """A release folder, each of its files read once, parsed once, and only when it is asked for.
 
     Parameters
     ----------
@@ -58,9 +76,11 @@ class Opened:
         if not folder.is_dir():
             raise UsageError(f"{folder}: must be a release folder, got none")
         self.folder = folder
-        self._values: dict[str, dict[str, Any]] = {}
         self._left_bytes = MOST_TEXT_BYTES
-        self._seals: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._contents: dict[str, bytes] = {}
+        self._values: dict[str, dict[str, Any]] = {}
+        self._envelopes: dict[str, Envelope] = {}
+        self._digests: dict[str, str] = {}
 
     @cached_property
     def files(self) -> list[str]:
@@ -74,11 +94,11 @@ class Opened:
         StateError
             When a file manager has left a file of its own among them.
         """
-        found: list[str] = []
+        names: list[str] = []
         faults: list[str] = []
         litter: list[str] = []
         waiting, size = [""], 0
-        while waiting and len(found) + len(faults) <= MOST_FILES:
+        while waiting and len(names) + len(faults) <= MOST_FILES:
             inside = waiting.pop()
             entries = sorted(os.scandir(self.folder / inside), key=lambda entry: entry.name)
             if not entries:
@@ -92,83 +112,88 @@ class Opened:
                 elif entry.is_dir(follow_symlinks=False):
                     waiting.append(f"{name}/")
                 elif entry.is_file(follow_symlinks=False):
-                    found.append(name)
+                    names.append(name)
                     size += entry.stat(follow_symlinks=False).st_size
                 else:
                     faults.append(f"{name}: must be a file, got a link or a device")
         if waiting or size > MOST_BYTES:
             faults.append(f"folder: must hold at most {MOST_FILES} files and {MOST_BYTES} bytes, got more")
         _refuse(sorted(faults), litter)
-        return sorted(found)
+        return sorted(names)
 
     @cached_property
-    def statement(self) -> dict[str, Any]:
-        """What statement.json states, whoever signed it."""
-        return self.stated(STATEMENT)
-
-    @cached_property
-    def external(self) -> dict[str, Any]:
-        """What the statement says that a person chose: name, version, params, policy."""
-        return self._mapping(self.definition["externalParameters"], "externalParameters")
-
-    @cached_property
-    def definition(self) -> dict[str, Any]:
-        """The statement's build definition."""
-        return self._mapping(self.statement["predicate"]["buildDefinition"], "buildDefinition")
-
-    @cached_property
-    def inputs(self) -> dict[str, dict[str, Any]]:
-        """What the statement says the release was made from, by name: each once, none leading outside.
+    def statement(self) -> Statement:
+        """What statement.json states, whoever signed it.
 
         Raises
         ------
         VerificationError
-            When another reader could believe another entry, or find a file elsewhere.
+            When it has not the form of a release's statement.
+        UndeterminedError
+            When it says itself that its form is another than the one known here.
         """
-        entries = self.definition["resolvedDependencies"]
-        found = {str(entry["name"]): entry for entry in entries}
-        odd = [name for name in found if name.startswith("/") or {"..", ".", ""} & {*name.split("/")}]
-        if len(found) != len(entries) or odd:
-            got = f"{odd[0][:80]!a}" if odd else "a name twice"
-            raise VerificationError(
-                f"{STATEMENT}: what it was made from must be named once each, by paths inside, got {got}"
-            )
-        return found
+        value = self.stated(STATEMENT)
+        try:
+            return Statement.from_json(value, STATEMENT)
+        except InputError as error:
+            match value:
+                case {"predicate": {"buildDefinition": {"buildType": str(kind)}}} if kind != BUILD_TYPE:
+                    raise UndeterminedError(
+                        f"{STATEMENT}: buildType must be {BUILD_TYPE} to be read here, got {kind[:80]!a} "
+                        "(use a newer fairmark)"
+                    ) from error
+            raise VerificationError(*error.faults) from error
 
-    @cached_property
+    @property
     def commit(self) -> str:
         """The commit that the statement names, 40 or 64 hex digits."""
-        text = str(self.inputs["commit"]["digest"]["gitCommit"])
-        if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", text):
-            raise VerificationError(f"{STATEMENT}: commit must be a full hash, got {text[:80]!r}")
-        return text
+        return self.statement.commit.digest.git_commit
 
     @cached_property
-    def digests(self) -> dict[str, str]:
+    def digests(self) -> Mapping[str, str]:
         """SHA-256 of every file that the statement names, by name."""
-        return {str(entry["name"]): str(entry["digest"]["sha256"]) for entry in self.statement["subject"]}
+        return self.statement.digests
 
     @cached_property
-    def stages(self) -> dict[str, Any]:
-        """The stages of dvc.lock."""
-        self.check("dvc.lock")
-        return self._mapping(read_lock(self.folder / "dvc.lock"), "dvc.lock")
+    def lock(self) -> DvcLock:
+        """What dvc.lock says of the stages."""
+        return DvcLock.from_yaml(self._yaml("dvc.lock"), "dvc.lock")
 
     @cached_property
-    def data(self) -> dict[str, dict[str, Any]]:
-        """What data.dvc says of the data: path -> {"md5", "size"}."""
-        self.check("data.dvc")
-        return data_outputs(self.folder)
+    def data(self) -> Mapping[str, Output]:
+        """What data.dvc says of the data, by path."""
+        return data_outputs_of(self._yaml("data.dvc"), "data.dvc")
 
     @cached_property
-    def params(self) -> dict[str, Any]:
-        """The value of params.yaml."""
-        self.check("params.yaml")
-        found = self._mapping(foreign_yaml(self.folder / "params.yaml"), "params.yaml")
+    def data_files(self) -> Mapping[str, FileInput]:
+        """The files of the data that the statement names, by name."""
+        stated = self.statement.inputs.items()
+        return {name: each for name, each in stated if each.output in self.data}
+
+    @cached_property
+    def written_params(self) -> dict[str, Any]:
+        """The value of params.yaml as a person wrote it: what is compared, never what is acted on."""
+        found = self._mapping(self._yaml("params.yaml"), "params.yaml")
         limits = found.get("policy", {}).get("limits") if isinstance(found.get("policy"), dict) else None
         if isinstance(limits, list) and len(limits) > MOST_LIMITS:
             raise VerificationError(f"params.yaml: must have at most {MOST_LIMITS} limits, got {len(limits)}")
         return found
+
+    @cached_property
+    def params(self) -> Params:
+        """The sections of params.yaml.
+
+        Raises
+        ------
+        VerificationError
+            When one of them is nothing that fairmark would have released by.
+        UndeterminedError
+            When keys came or went between the fairmark that made the release and this one.
+        """
+        try:
+            return typed(Params, self.written_params, "params.yaml")
+        except InputError as error:
+            raise self._unread("params.yaml", error) from error
 
     @cached_property
     def measurements(self) -> dict[str, Any]:
@@ -191,67 +216,86 @@ class Opened:
         """The value of sbom.cdx.json."""
         return self.json(BILL)
 
-    def envelope(self, name: str) -> dict[str, Any]:
+    @cached_property
+    def model_sha256(self) -> str:
+        """The one SHA-256 of the model's folder (`dvc_files.folder_sha256`)."""
+        return folder_sha256(self.folder / "model")
+
+    def envelope(self, name: str) -> Envelope:
         """Return the DSSE envelope in the seal `name`."""
-        return self._seal(name)[0]
+        if name not in self._envelopes:
+            place = self.folder / name
+            self._envelopes[name] = self._model_seal[0] if name == MODEL_SEAL else Envelope.read(place)
+        return self._envelopes[name]
 
     def stated(self, name: str) -> dict[str, Any]:
         """Return the statement in the seal `name`, whoever signed it."""
-        return self._seal(name)[1]
+        return self.envelope(name).statement
 
-    @cached_property
+    @property
     def hint(self) -> str:
         """Which key model.sig says that it was made with."""
-        return read_model_seal(self.folder / MODEL_SEAL)[2]
+        return self._model_seal[1]
 
-    def _seal(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        if name not in self._seals:
-            if name == MODEL_SEAL:
-                envelope, statement, _ = read_model_seal(self.folder / name)
-                statement = shaped(statement, name)
-            else:
-                envelope = read_envelope(self.folder / name)
-                statement = shaped(opened(envelope)[1], name)
-            self._seals[name] = envelope, statement
-        return self._seals[name]
+    @cached_property
+    def _model_seal(self) -> tuple[Envelope, str]:
+        return read_model_seal(self.folder / MODEL_SEAL)
+
+    def sha256(self, name: str) -> str:
+        """Return the SHA-256 of the file `name`, read once."""
+        if name not in self._digests:
+            self._digests[name] = sha256(self.folder / name)
+        return self._digests[name]
 
     def json(self, name: str) -> dict[str, Any]:
         """Return the mapping in the JSON file `name`."""
         if name not in self._values:
-            self.check(name)
-            self._values[name] = self._mapping(foreign_json(self.folder / name), name)
+            self._values[name] = self._mapping(strict_json(self.text(name), name), name)
         return self._values[name]
 
     def text(self, name: str) -> str:
         """Return the text of the file `name`."""
-        self.check(name)
-        return foreign_text(self.folder / name)
+        return text_of(self._content(name), name)
 
-    def check(self, *files: str) -> None:
-        """Do nothing when each of the files has the bytes that the statement names: no others are parsed.
-
-        A file that is not there is left to whoever reads it.
+    def _content(self, name: str) -> bytes:
+        """Return the bytes of a file, which are those that the statement names: no others are parsed.
 
         Raises
         ------
         InputError
-            When one is too large to be read.
+            When it is not there, or too large to be read.
         VerificationError
-            When one has other bytes, is not stated, or all that was read is more than a release holds.
+            When it has other bytes, is not stated, or all that was read is more than a release holds.
         """
-        for name in files:
-            if not os.path.lexists(self.folder / name):
-                continue
+        if name not in self._contents:
             content = foreign_bytes(self.folder / name)
             self._left_bytes -= len(content)
             if self._left_bytes < 0:
                 raise VerificationError(
-                    f"{name}: must be of a release that can be read, got too much text in all"
+                    f"{name}: must be of a release with at most {MOST_TEXT_BYTES} bytes to read, got more"
                 )
-            if hashlib.sha256(content).hexdigest() != self.digests.get(name):
+            self._digests[name] = hashlib.sha256(content).hexdigest()
+            if self._digests[name] != self.digests.get(name):
                 raise VerificationError(
                     f"{name}: must have its stated SHA-256, got other bytes (they are not read)"
                 )
+            self._contents[name] = content
+        return self._contents[name]
+
+    def _yaml(self, name: str) -> Any:
+        return strict_yaml(self.text(name), name)
+
+    def _unread(self, name: str, error: InputError) -> FairmarkError:
+        """Return what a document means that has not today's form: another version's, or a wrong one."""
+        cause, made, here = error.__cause__, self.statement.made_with.fairmark, version("fairmark")
+        faults = cause.errors() if isinstance(cause, ValidationError) else []
+        keys_alone = bool(faults) and all(fault["type"] in _OTHER_KEYS for fault in faults)
+        if made == here and not keys_alone:
+            return VerificationError(*error.faults)
+        return UndeterminedError(
+            f"{name}: must have the form that fairmark {here} knows, got that of fairmark {made}, which made "
+            f"the release (verify it with that one): {error.faults[0]}"
+        )
 
     @staticmethod
     def _mapping(value: Any, where: str) -> dict[str, Any]:

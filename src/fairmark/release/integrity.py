@@ -2,11 +2,9 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.files import sha256
-from fairmark.release.folder import PLAIN_NAME, Opened
+from fairmark.release.folder import PLAIN_NAME, ReleaseFolder
 from fairmark.release.layout import BILL, DATASHEET, GATHERED, PINNED, SEALS, STATEMENT, VERDICT
 from fairmark.release.statement import BUILD_TYPE, BUILDER, PREDICATE_TYPE
 from fairmark.repo.commit import check_version
@@ -16,38 +14,46 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 
 
-def statement(opened: Opened) -> str:
+def statement(release: ReleaseFolder) -> str:
     """Check the form of the statement: in-toto Statement v1 with SLSA provenance v1, of a kind known here."""
-    found = opened.statement
+    stated, definition = release.statement, release.statement.predicate.build_definition
+    builder, name, version = (
+        stated.predicate.run_details.builder.id,
+        stated.external.name,
+        stated.external.version,
+    )
     faults = [
-        f"{STATEMENT}: {key} must be {wanted}, got {str(found.get(key))[:80]!r}"
-        for key, wanted in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE))
-        if found.get(key) != wanted
+        f"{STATEMENT}: {key} must be {wanted}, got {got[:80]!r}"
+        for key, wanted, got in (
+            ("_type", STATEMENT_TYPE, stated.type_),
+            ("predicateType", PREDICATE_TYPE, stated.predicate_type),
+            ("builder", BUILDER, builder),
+        )
+        if got != wanted
     ]
     faults += [
-        f"{STATEMENT}: subject {str(name)[:80]!r} must be a plain name, once, in order, with a SHA-256"
-        for name, previous, digest in _subjects(opened)
-        if not PLAIN_NAME.fullmatch(name)
-        or not _SHA256.fullmatch(digest)
-        or name <= previous
-        or name in SEALS
+        f"{STATEMENT}: subject must be a plain name, once, in order, with a SHA-256, got {each.name[:80]!r}"
+        for each, previous in zip(stated.subject, ["", *(each.name for each in stated.subject)], strict=False)
+        if not PLAIN_NAME.fullmatch(each.name)
+        or not _SHA256.fullmatch(each.digest.sha256)
+        or each.name <= previous
+        or each.name in SEALS
     ]
-    if (builder := opened.statement["predicate"]["runDetails"]["builder"]["id"]) != BUILDER:
-        faults.append(f"{STATEMENT}: builder must be {BUILDER}, got {str(builder)[:80]!r}")
-    name, version = str(opened.external["name"]), str(opened.external["version"])
     if not _NAME.fullmatch(name):
         faults.append(f"{STATEMENT}: name must be one of a release, got {name[:80]!r}")
     if faults:
         raise VerificationError(*faults)
-    if opened.definition.get("buildType") != BUILD_TYPE:
-        raise StateError(f"{STATEMENT}: buildType must be known here, got another (use a newer fairmark)")
-    return f"{name} {check_version(version)}, from commit {opened.commit[:12]}"
+    if (kind := definition.build_type) != BUILD_TYPE:
+        raise StateError(
+            f"{STATEMENT}: buildType must be {BUILD_TYPE}, got {kind[:80]!a} (use a newer fairmark)"
+        )
+    return f"{name} {check_version(version)}, from commit {release.commit[:12]}"
 
 
-def files(opened: Opened) -> str:
+def files(release: ReleaseFolder) -> str:
     """Check that the folder holds the files of the statement and no other, each a plain file."""
-    found = set(opened.files)
-    stated = {name for name, _, _ in _subjects(opened)} | set(SEALS)
+    found = set(release.files)
+    stated = {*release.digests, *SEALS}
     needed = {name for name in GATHERED if name != "model"} | {VERDICT, BILL}
     faults = [f"{name}: must be there, got nothing" for name in sorted((stated | needed) - found)]
     faults += [
@@ -65,43 +71,34 @@ def files(opened: Opened) -> str:
     return f"{len(found)} files, all of them stated, none missing"
 
 
-def digests(opened: Opened) -> str:
+def digests(release: ReleaseFolder) -> str:
     """Check every file's SHA-256 against the statement."""
-    subjects = _subjects(opened)
-    there = set(opened.files)
+    there = set(release.files)
     wrong = [
-        f"{name}: must have the SHA-256 {digest[:12]}…, got other bytes"
-        for name, _, digest in subjects
-        if name in there and sha256(opened.folder / name) != digest
+        f"{name}: must have the SHA-256 {digest[:12]}…, got {release.sha256(name)[:12]}…"
+        for name, digest in release.digests.items()
+        if name in there and release.sha256(name) != digest
     ]
     if wrong:
         raise VerificationError(*wrong)
-    return f"{len(subjects)} files have their SHA-256"
+    return f"{len(release.statement.subject)} files have their SHA-256"
 
 
-def tree(opened: Opened) -> str:
+def tree(release: ReleaseFolder) -> str:
     """Check that the release was made from a clean tree."""
-    clean = opened.definition["internalParameters"]["cleanTree"]
-    if clean is not True:
-        raise VerificationError(f"{STATEMENT}: cleanTree must be true, got {clean!r}")
+    if not release.statement.predicate.build_definition.internal_parameters.clean_tree:
+        raise VerificationError(f"{STATEMENT}: cleanTree must be true, got False")
     return "nothing stood uncommitted when it was made"
 
 
-def inputs(opened: Opened) -> str:
+def inputs(release: ReleaseFolder) -> str:
     """Check that params, locks and DVC's files are, by SHA-256, those that the release was made from."""
+    made_from = release.statement.inputs
     wrong = [
         f"{name}: must be the one the release was made from, got other bytes"
         for name in PINNED
-        if sha256(opened.folder / name) != opened.inputs[name]["digest"]["sha256"]
+        if name not in made_from or release.sha256(name) != made_from[name].digest.sha256
     ]
     if wrong:
         raise VerificationError(*wrong)
     return f"{', '.join(PINNED)} are those it was made from"
-
-
-def _subjects(opened: Opened) -> list[tuple[str, str, str]]:
-    """Return (name, the name before it, SHA-256) of every subject, in the statement's order."""
-    entries: list[Any] = opened.statement["subject"]
-    names = [str(entry["name"]) for entry in entries]
-    found = [str(entry["digest"]["sha256"]) for entry in entries]
-    return list(zip(names, ["", *names], found, strict=False))

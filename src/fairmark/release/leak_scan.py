@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from fairmark.errors import RefusedError
 from fairmark.files import read_json, read_parquet
 from fairmark.params.read import Params
-from fairmark.release.disclosure import shown
+from fairmark.release.disclosure import BOOSTER, REPORT, shown
 from fairmark.repo.dvc_files import names
 
 if TYPE_CHECKING:
@@ -50,7 +50,10 @@ def refuse(root: Path, folder: Path, params: Params) -> None:
         With a line for each thing that goes beyond, which names no one.
     """
     allowed = params.privacy
-    faults = shown(folder).faults(allowed.model_dump())
+    booster = folder / BOOSTER
+    trees = booster.read_text(encoding="utf-8") if booster.is_file() else None
+    report = (folder / REPORT).read_text(encoding="utf-8")
+    faults = shown(report, trees, read_json(folder / "measurements.json")).faults(allowed)
     faults += [
         f"{where}: every count must be of {allowed.smallest_cell} rows (privacy.smallest_cell), got {count}"
         for where, count in behind(root / "artifacts")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairmark.errors import StateError, UsageError, VerificationError
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.repo.commit import tagged
 from fairmark.repo.git import git
 
@@ -114,6 +114,6 @@ def _kept(root: Path, tag: str, name: str) -> Path:
 
 
 def _refuse_other(folder: Path, tag: str) -> None:
-    said = Opened(folder).external
-    if f"{said['name']}@{said['version']}" != tag:
-        raise VerificationError(f"{folder.name}: must hold the release {tag}, got another")
+    stated = ReleaseFolder(folder).statement
+    if stated.tag != tag:
+        raise VerificationError(f"{folder.name}: must hold the release {tag}, got {stated.tag[:80]!a}")

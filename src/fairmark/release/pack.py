@@ -18,7 +18,7 @@ from pathlib import Path
 from fairmark.errors import UsageError, VerificationError
 from fairmark.files import written_whole
 from fairmark.release import integrity, unpack, unpack_zip
-from fairmark.release.folder import MOST_BYTES, PLAIN_NAME, Opened
+from fairmark.release.folder import MOST_BYTES, PLAIN_NAME, ReleaseFolder
 from fairmark.release.unpack import Unpacking
 
 ENDINGS = (".tar.gz", ".tgz", ".tar", ".zip")
@@ -43,10 +43,10 @@ def pack(folder: Path, target: Path) -> int:
         raise UsageError(f"{target}: must end in .tar.gz or .tgz, got another name")
     if folder.resolve() in target.resolve().parents:
         raise UsageError(f"{target}: must lie outside the release that is packed, got a place in it")
-    opened = Opened(folder)
+    release = ReleaseFolder(folder)
     try:
-        integrity.files(opened)
-        integrity.digests(opened)
+        integrity.files(release)
+        integrity.digests(release)
     except (LookupError, TypeError, AttributeError) as error:
         raise VerificationError(f"{folder}: must have the shape of a release, got {error!r}") from error
     top = folder.resolve().name
@@ -58,12 +58,12 @@ def pack(folder: Path, target: Path) -> int:
         gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=raw, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
-        for name in opened.files:
+        for name in release.files:
             entry = tarfile.TarInfo(f"{top}/{name}")
             entry.size = (folder / name).stat().st_size
             with (folder / name).open("rb") as content:
                 tar.addfile(entry, content)
-    return len(opened.files)
+    return len(release.files)
 
 
 @contextmanager

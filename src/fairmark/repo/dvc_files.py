@@ -7,56 +7,127 @@ path, with the suffix `.dir` (dvc-data, `Tree.as_bytes`).
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fairmark.errors import InputError, StateError
 from fairmark.files import sha256
 from fairmark.repo.untrusted import foreign_yaml
 
-Output = dict[str, Any]
+
+@dataclass(frozen=True)
+class Output:
+    """A file or folder that DVC knows.
+
+    Parameters
+    ----------
+    path
+        Relative to the working folder, in POSIX form.
+    md5
+        Its address: 32 hex digits, of a folder with the suffix `.dir`.
+    """
+
+    path: str
+    md5: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What dvc.lock says of a stage's last run.
+
+    Parameters
+    ----------
+    deps, outs
+        What it read and what it made, by path, in the file's order.
+    params
+        By params file, each value that the run took, by its key in dots.
+    """
+
+    deps: Mapping[str, Output]
+    outs: Mapping[str, Output]
+    params: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class DvcLock:
+    """A dvc.lock: its stages by name, in the file's order."""
+
+    stages: Mapping[str, Stage]
+
+    @classmethod
+    def from_yaml(cls, value: object, where: str) -> Self:
+        """Return the lock that the value of a YAML file is; `where` names it in a fault.
+
+        Raises
+        ------
+        StateError
+            When it is not DVC's, or has no stage.
+        """
+        found = _mapping(value, where)
+        stages = found.get("stages")
+        if found.get("schema") != "2.0" or not isinstance(stages, dict) or not stages:
+            count = len(stages) if isinstance(stages, dict) else 0
+            raise StateError(
+                f"{where}: must be a lock file of DVC 3 (schema 2.0) with stages, "
+                f"got schema {str(found.get('schema'))[:40]!a} and {count} stages"
+            )
+        return cls({str(name): _stage(stage, f"{where}: stage {name}") for name, stage in stages.items()})
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the dvc.lock in a file.
+
+        Raises
+        ------
+        StateError
+            When it is missing, and as `from_yaml`.
+        """
+        return cls.from_yaml(_yaml(path), path.name)
+
+    @property
+    def outputs(self) -> dict[str, Output]:
+        """Every output of every stage, sorted by path."""
+        return dict(sorted(pair for stage in self.stages.values() for pair in stage.outs.items()))
+
+    @property
+    def maker(self) -> dict[str, str]:
+        """The stage that makes each output, by the output's path."""
+        return {path: name for name, stage in self.stages.items() for path in stage.outs}
 
 
 def stage_outputs(root: Path) -> dict[str, Output]:
-    """Return what dvc.lock says of each output: path -> {"md5", "size"}, sorted by path.
+    """Return each output of dvc.lock, sorted by path.
 
     Raises
     ------
     StateError
         When dvc.lock is missing or is not DVC's.
     """
-    stages = read_lock(root / "dvc.lock").values()
-    return dict(sorted(pair for stage in stages for pair in _entries(stage.get("outs"), "dvc.lock").items()))
+    return DvcLock.read(root / "dvc.lock").outputs
 
 
 def data_outputs(root: Path) -> dict[str, Output]:
-    """Return what data.dvc says of the data: path -> {"md5", "size"}.
+    """Return what data.dvc says of the data, by path.
 
     Raises
     ------
     StateError
         When data.dvc is missing or is not DVC's.
     """
-    value = _dvc_file(root / "data.dvc")
-    return _entries(value.get("outs"), "data.dvc")
+    return data_outputs_of(_yaml(root / "data.dvc"), "data.dvc")
 
 
-def read_lock(path: Path) -> dict[str, Any]:
-    """Return the stages of a dvc.lock: name -> {"cmd", "deps", "params", "outs"}.
+def data_outputs_of(value: object, where: str) -> dict[str, Output]:
+    """Return the outputs that the value of a .dvc file names, by path; `where` names it in a fault.
 
     Raises
     ------
     StateError
-        When it is missing, is not DVC's, or has no stage.
+        When it is not DVC's.
     """
-    value = _dvc_file(path)
-    stages = value.get("stages")
-    if value.get("schema") != "2.0" or not isinstance(stages, dict) or not stages:
-        raise StateError(f"{path.name}: must be a lock file of DVC 3 with stages, got another schema")
-    for name, stage in stages.items():
-        if not isinstance(stage, dict):
-            raise StateError(f"{path.name}: stage {name} must be a mapping, got {type(stage).__name__}")
-    return stages
+    return _entries(_mapping(value, where).get("outs"), where)
 
 
 def check_workspace(root: Path) -> None:
@@ -84,13 +155,12 @@ def address(path: Path, without: str | None = None) -> str:
     if not path.is_dir():
         return _md5(path)
     kept = [name for name in names(path) if without is None or without not in Path(name).parts]
-    entries = [{"md5": _md5(path / name), "relpath": name} for name in kept]
-    return folder_address(entries)
+    return folder_address({name: _md5(path / name) for name in kept})
 
 
-def folder_address(entries: list[dict[str, str]]) -> str:
-    """Return DVC's address of a folder from its files' {"md5", "relpath"}."""
-    manifest = json.dumps(sorted(entries, key=lambda entry: entry["relpath"]), sort_keys=True)
+def folder_address(files: Mapping[str, str]) -> str:
+    """Return DVC's address of a folder from the MD5 of each of its files, by relative path."""
+    manifest = json.dumps([{"md5": md5, "relpath": path} for path, md5 in sorted(files.items())])
     return hashlib.md5(manifest.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
@@ -116,14 +186,15 @@ def files_of(root: Path, path: str) -> list[str]:
 
 def _faults(root: Path) -> list[str]:
     faults = []
-    outputs = {**stage_outputs(root), **data_outputs(root)}
+    lock = DvcLock.read(root / "dvc.lock")
+    outputs = {**lock.outputs, **data_outputs(root)}
     for path, named in outputs.items():
-        fault = _changed(root / path, named["md5"])
+        fault = _changed(root / path, named.md5)
         if fault:
-            faults.append(f"{path}: must have the bytes of MD5 {named['md5']} that DVC recorded, got {fault}")
-    for name, stage in read_lock(root / "dvc.lock").items():
-        for path, named in _entries(stage.get("deps"), "dvc.lock").items():
-            fault = _stale(root, outputs, path, named["md5"])
+            faults.append(f"{path}: must have the bytes of MD5 {named.md5} that DVC recorded, got {fault}")
+    for name, stage in lock.stages.items():
+        for path, named in stage.deps.items():
+            fault = _stale(root, outputs, path, named.md5)
             if fault:
                 faults.append(f"{path}: must be what stage {name} read, got {fault} (run dvc repro)")
     return faults
@@ -142,28 +213,45 @@ def _changed(place: Path, md5: str, without: str | None = None) -> str | None:
 
 def _stale(root: Path, outputs: dict[str, Output], path: str, md5: str) -> str | None:
     if path in outputs:
-        return None if outputs[path]["md5"] == md5 else "another version of it"
+        return None if outputs[path].md5 == md5 else "another version of it"
     return _changed(root / path, md5, _COMPILED)
 
 
-def _dvc_file(path: Path) -> dict[str, Any]:
+def _yaml(path: Path) -> object:
     try:
-        value = foreign_yaml(path)
+        return foreign_yaml(path)
     except InputError as error:
         raise StateError(*(f"{fault} (run dvc repro)" for fault in error.faults)) from error
+
+
+def _mapping(value: object, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise StateError(f"{path.name}: must be a mapping, got {type(value).__name__}")
+        raise StateError(f"{where}: must be a mapping, got {type(value).__name__}")
     return value
 
 
-def _entries(value: Any, where: str) -> dict[str, Output]:
+def _stage(value: object, where: str) -> Stage:
+    stage = _mapping(value, where)
+    params = _mapping(stage.get("params") or {}, f"{where}: params")
+    return Stage(
+        deps=_entries(stage.get("deps"), where),
+        outs=_entries(stage.get("outs"), where),
+        params={str(file): _mapping(taken, f"{where}: {file}") for file, taken in params.items()},
+    )
+
+
+def _entries(value: object, where: str) -> dict[str, Output]:
+    listed = value or []
+    if not isinstance(listed, list):
+        raise StateError(f"{where}: outputs must be a list, got {type(value).__name__}")
     entries = {}
-    for entry in value or []:
-        if not isinstance(entry, dict) or entry.get("hash") != "md5" or "md5" not in entry:
+    for entry in listed:
+        if not isinstance(entry, dict) or entry.get("hash") != "md5" or not {"md5", "path"} <= entry.keys():
             raise StateError(
                 f"{where}: each output must have an MD5 as DVC 3 writes it, got {str(entry)[:80]}"
             )
-        entries[str(entry["path"])] = {"md5": str(entry["md5"]), "size": entry.get("size")}
+        path = str(entry["path"])
+        entries[path] = Output(path, str(entry["md5"]))
     return entries
 
 

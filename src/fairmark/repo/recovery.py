@@ -19,7 +19,7 @@ from typing import Any
 from fairmark.errors import FairmarkError, StateError
 from fairmark.files import read_json, write_json, written_whole
 from fairmark.repo.commit import committed_file, trace
-from fairmark.repo.dvc_files import data_outputs, read_lock, stage_outputs
+from fairmark.repo.dvc_files import DvcLock, data_outputs, stage_outputs
 from fairmark.repo.git import git
 from fairmark.repo.locks import lock
 
@@ -70,7 +70,7 @@ def broken(root: Path) -> list[str]:
     named = []
     for tell in (data_outputs, stage_outputs):
         with suppress(StateError):
-            named += [str(output["md5"]) for output in tell(root).values()]
+            named += [output.md5 for output in tell(root).values()]
     store, found = root / ".dvc" / "cache" / "files" / "md5", []
     for address in named:
         spoilt = _spoilt(store, address)
@@ -176,7 +176,7 @@ def _cut_off(root: Path) -> list[str]:
     """Put HEAD's dvc.lock back when the one that is there can't be read."""
     path = root / LOCK
     try:
-        if not path.exists() or read_lock(path):
+        if not path.exists() or DvcLock.read(path):
             return []
     except StateError:
         pass

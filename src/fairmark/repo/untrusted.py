@@ -46,10 +46,21 @@ def foreign_text(path: Path) -> str:
     InputError
         As `foreign_bytes`, and when the bytes are not UTF-8.
     """
+    return text_of(foreign_bytes(path), path.name)
+
+
+def text_of(content: bytes, where: str) -> str:
+    """Return the text of bytes that must be UTF-8; `where` names them in a fault.
+
+    Raises
+    ------
+    InputError
+        When they are not.
+    """
     try:
-        return foreign_bytes(path).decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path.name}: must be UTF-8, got {error.reason} at byte {error.start}") from error
+        raise InputError(f"{where}: must be UTF-8, got {error.reason} at byte {error.start}") from error
 
 
 def foreign_json(path: Path) -> Any:

@@ -6,14 +6,15 @@ many ways; here a file that is not the one way is refused, so that no byte of it
 
 import base64
 import binascii
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fairmark.errors import InputError, VerificationError
-from fairmark.files import write_text
+from fairmark.files import canonical_json, write_text
 from fairmark.repo.untrusted import foreign_text, strict_json
 from fairmark.signing.keys import PublicKey, SigningKey
 
@@ -24,10 +25,139 @@ MOST_SIGNATURES = 16
 _KEYID = re.compile(r"[0-9a-f]{64}")
 
 
-def canonical(value: Any) -> bytes:
-    """Return JSON with sorted keys, no spaces, in UTF-8: one value, one text."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8")
+@dataclass(frozen=True)
+class Signature:
+    """One signature of an envelope: which key it claims (SHA-256, 64 hex digits), and its bytes."""
+
+    keyid: str
+    sig: bytes
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A DSSE envelope in the one form that is read and written here.
+
+    Parameters
+    ----------
+    payload
+        The bytes of an in-toto Statement in canonical JSON.
+    signatures
+        In order of their key ids, each by another key.
+    """
+
+    payload: bytes
+    signatures: tuple[Signature, ...]
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Return the envelope that a parsed JSON `value` is; `to_json` gives the value back.
+
+        Raises
+        ------
+        VerificationError
+            When it is none, or is not written in the one form.
+        """
+        if not isinstance(value, dict) or set(value) != {"payload", "payloadType", "signatures"}:
+            raise VerificationError(
+                f"envelope: must have payload, payloadType and signatures only, got {_keys(value)}"
+            )
+        if value["payloadType"] != PAYLOAD_TYPE:
+            raise VerificationError(
+                f"envelope: payloadType must be {PAYLOAD_TYPE}, got {str(value['payloadType'])[:80]!a}"
+            )
+        entries = value["signatures"]
+        if not isinstance(entries, list) or not 1 <= len(entries) <= MOST_SIGNATURES:
+            found = len(entries) if isinstance(entries, list) else type(entries).__name__
+            raise VerificationError(f"envelope: must have 1 to {MOST_SIGNATURES} signatures, got {found}")
+        signatures: list[Signature] = []
+        for entry in entries:
+            if not isinstance(entry, dict) or set(entry) != {"keyid", "sig"}:
+                raise VerificationError(
+                    f"envelope: a signature must have keyid and sig only, got {_keys(entry)}"
+                )
+            keyid, before = entry["keyid"], signatures[-1].keyid if signatures else ""
+            if not isinstance(keyid, str) or not _KEYID.fullmatch(keyid) or keyid <= before:
+                raise VerificationError(
+                    f"envelope: keyid must be a SHA-256, each once and in order, got {str(keyid)[:80]!a}"
+                )
+            signatures.append(Signature(keyid, _from_base64(entry["sig"], "sig")))
+        return cls(_from_base64(value["payload"], "payload"), tuple(signatures))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the envelope in a file that a stranger may have written.
+
+        Raises
+        ------
+        InputError
+            When it is missing or is not strict JSON.
+        VerificationError
+            When it is no envelope, or not written as `write` writes.
+        """
+        text = foreign_text(path)
+        try:
+            envelope = cls.from_json(strict_json(text, path.name))
+        except VerificationError as error:
+            raise VerificationError(f"{path.name}: {error}") from error
+        if envelope.text() != text:
+            raise VerificationError(f"{path.name}: must be canonical JSON and a line feed, got another form")
+        return envelope
+
+    @property
+    def keyids(self) -> list[str]:
+        """The keys that claim to have signed, sorted."""
+        return [each.keyid for each in self.signatures]
+
+    @cached_property
+    def statement(self) -> dict[str, Any]:
+        """What the payload says, whoever signed it.
+
+        Raises
+        ------
+        VerificationError
+            When it is no mapping in canonical JSON.
+        """
+        try:
+            statement = strict_json(self.payload.decode("utf-8"), "payload")
+            same = canonical_json(statement) == self.payload
+        except (InputError, ValueError) as error:
+            raise VerificationError(f"envelope: payload must be strict JSON, got {error}") from error
+        if not isinstance(statement, dict) or not same:
+            kind = type(statement).__name__ if same else "another form of it"
+            raise VerificationError(f"envelope: payload must be a mapping in canonical JSON, got {kind}")
+        return statement
+
+    def signers(self, keys: Sequence[PublicKey]) -> list[str]:
+        """Return the key ids among `keys` that signed, sorted; a key not among them is no signer.
+
+        Raises
+        ------
+        VerificationError
+            When a signature that claims one of `keys` is not of that key.
+        """
+        by_id, data = {key.keyid: key for key in keys}, pae(self.payload)
+        claimed = [each for each in self.signatures if each.keyid in by_id]
+        for each in claimed:
+            by_id[each.keyid].verify(each.sig, data)
+        return [each.keyid for each in claimed]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the envelope as plain JSON values."""
+        return {
+            "payload": base64.b64encode(self.payload).decode(),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [
+                {"keyid": each.keyid, "sig": base64.b64encode(each.sig).decode()} for each in self.signatures
+            ],
+        }
+
+    def text(self) -> str:
+        """Return the whole text of an envelope's file: canonical JSON and a line feed."""
+        return canonical_json(self.to_json()).decode() + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write the envelope as `read` takes it."""
+        write_text(path, self.text())
 
 
 def pae(payload: bytes) -> bytes:
@@ -36,112 +166,29 @@ def pae(payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def seal(statement: dict[str, Any], key: SigningKey) -> dict[str, Any]:
-    """Return the envelope of `statement`, signed by `key`.
-
-    `opened` gives the statement back, and `signers` the key.
-    """
-    payload = canonical(statement)
-    return {
-        "payload": base64.b64encode(payload).decode(),
-        "payloadType": PAYLOAD_TYPE,
-        "signatures": [{"keyid": key.public.keyid, "sig": base64.b64encode(key.sign(pae(payload))).decode()}],
-    }
+def seal(statement: Mapping[str, Any], key: SigningKey) -> Envelope:
+    """Return the envelope of `statement`, signed by `key`."""
+    payload = canonical_json(dict(statement))
+    return Envelope(payload, (Signature(key.public.keyid, key.sign(pae(payload))),))
 
 
-def opened(envelope: Any) -> tuple[bytes, dict[str, Any]]:
-    """Return the payload of an envelope and the statement that it says, without asking who signed it.
-
-    Raises
-    ------
-    VerificationError
-        When the envelope or its payload is written in any but the one form that `seal` writes.
-    """
-    _check_form(envelope)
-    payload = _plain(envelope["payload"], "payload")
-    try:
-        statement = strict_json(payload.decode("utf-8"), "payload")
-        same = canonical(statement) == payload
-    except (InputError, ValueError) as error:
-        raise VerificationError(f"envelope: payload must be strict JSON, got {error}") from error
-    if not isinstance(statement, dict) or not same:
-        raise VerificationError("envelope: payload must be a mapping in canonical JSON, got another form")
-    return payload, statement
-
-
-def signers(envelope: Any, keys: Sequence[PublicKey]) -> list[str]:
-    """Return the key ids among `keys` that signed the envelope, sorted; a key not among them is no signer.
-
-    Raises
-    ------
-    VerificationError
-        When the envelope is not one, and when a signature that claims one of `keys` is not of that key.
-    """
-    _check_form(envelope)
-    by_id = {key.keyid: key for key in keys}
-    data = pae(_plain(envelope["payload"], "payload"))
-    found = []
-    for entry in envelope["signatures"]:
-        if entry["keyid"] in by_id:
-            by_id[entry["keyid"]].verify(_plain(entry["sig"], "sig"), data)
-            found.append(entry["keyid"])
-    return sorted(found)
-
-
-def write_envelope(path: Path, envelope: dict[str, Any]) -> None:
-    """Write an envelope in the one form that `read_envelope` takes: canonical JSON and a line feed."""
-    write_text(path, canonical(envelope).decode() + "\n")
-
-
-def read_envelope(path: Path) -> dict[str, Any]:
-    """Return the envelope in a file that a stranger may have written.
-
-    Raises
-    ------
-    InputError
-        When it is missing or is not strict JSON.
-    VerificationError
-        When it is no envelope, or not written as `write_envelope` writes.
-    """
-    text = foreign_text(path)
-    envelope = strict_json(text, path.name)
-    try:
-        _check_form(envelope)
-    except VerificationError as error:
-        raise VerificationError(f"{path.name}: {error}") from error
-    if canonical(envelope).decode() + "\n" != text:
-        raise VerificationError(f"{path.name}: must be canonical JSON and a line feed, got another form")
-    found: dict[str, Any] = envelope
-    return found
-
-
-def _check_form(envelope: Any) -> None:
-    """Do nothing for an envelope of in-toto's with signatures in order, each by another key."""
-    if not isinstance(envelope, dict) or set(envelope) != {"payload", "payloadType", "signatures"}:
-        raise VerificationError("envelope: must have payload, payloadType and signatures only, got others")
-    if envelope["payloadType"] != PAYLOAD_TYPE:
-        raise VerificationError(f"envelope: payloadType must be {PAYLOAD_TYPE}, got another")
-    entries = envelope["signatures"]
-    if not isinstance(entries, list) or not 1 <= len(entries) <= MOST_SIGNATURES:
-        raise VerificationError(f"envelope: must have 1 to {MOST_SIGNATURES} signatures, got others")
-    before = ""
-    for entry in entries:
-        if not isinstance(entry, dict) or set(entry) != {"keyid", "sig"}:
-            raise VerificationError("envelope: a signature must have keyid and sig only, got others")
-        keyid = entry["keyid"]
-        if not isinstance(keyid, str) or not _KEYID.fullmatch(keyid) or keyid <= before:
-            raise VerificationError("envelope: keyid must be a SHA-256, each once and in order, got others")
-        before = keyid
-        _plain(entry["sig"], "sig")
-    _plain(envelope["payload"], "payload")
-
-
-def _plain(text: Any, what: str) -> bytes:
+def _from_base64(text: object, what: str) -> bytes:
     """Return the bytes of base64 (RFC 4648, 4) in its one form: padded, and no bit left over."""
+    if not isinstance(text, str):
+        raise VerificationError(f"envelope: {what} must be base64, got {type(text).__name__}")
     try:
         content = base64.b64decode(text.encode("ascii"), validate=True)
-    except (AttributeError, UnicodeError, binascii.Error) as error:
-        raise VerificationError(f"envelope: {what} must be base64, got something else") from error
+    except (UnicodeError, binascii.Error) as error:
+        raise VerificationError(f"envelope: {what} must be base64, got {text[:40]!a} ({error})") from error
     if base64.b64encode(content).decode() != text:
-        raise VerificationError(f"envelope: {what} must be base64 in its one form, got another")
+        raise VerificationError(
+            f"envelope: {what} must be base64 in its one form, got {text[-8:]!a} at its end"
+        )
     return content
+
+
+def _keys(value: object) -> str:
+    """Return what stands where a mapping of known keys must, for a fault."""
+    if not isinstance(value, dict):
+        return type(value).__name__
+    return ", ".join(sorted(f"{str(key)[:40]!a}" for key in value)[:5]) or "none"

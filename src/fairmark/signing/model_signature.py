@@ -10,14 +10,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fairmark.errors import InputError, StateError, VerificationError
-from fairmark.files import sha256, write_text
+from fairmark.files import canonical_json, sha256, write_text
 from fairmark.repo.dvc_files import names
 from fairmark.repo.untrusted import foreign_text, strict_json
-from fairmark.signing.dsse import STATEMENT_TYPE, canonical, opened, seal
+from fairmark.signing.dsse import STATEMENT_TYPE, Envelope, seal
 from fairmark.signing.keys import PublicKey, SigningKey
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PREDICATE_TYPE = "https://model_signing/signature/v1.0"
+MODEL_SEAL = "model.sig"
+"""The name of the signature's file in a release folder."""
 
 
 def model_statement(model: Path) -> dict[str, Any]:
@@ -41,11 +43,11 @@ def model_statement(model: Path) -> dict[str, Any]:
 def write_model_seal(path: Path, model: Path, key: SigningKey) -> None:
     """Write the signature of the folder `model` by `key`: canonical JSON and a line feed."""
     envelope = seal(model_statement(model), key)
-    write_text(path, canonical(_bundle(envelope, hint(key.public))).decode() + "\n")
+    write_text(path, _text(envelope, hint(key.public)))
 
 
-def read_model_seal(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """Return the DSSE envelope of a signature, the statement in it, and the hint which key made it.
+def read_model_seal(path: Path) -> tuple[Envelope, str]:
+    """Return the DSSE envelope of a signature, and the hint which key made it.
 
     Raises
     ------
@@ -57,13 +59,17 @@ def read_model_seal(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
     text = foreign_text(path)
     try:
         bundle = strict_json(text, path.name)
-        envelope, named = bundle["dsseEnvelope"], str(bundle["verificationMaterial"]["publicKey"]["hint"])
-        same = canonical(_bundle(envelope, named)).decode() + "\n" == text
-    except (KeyError, TypeError, ValueError) as error:
-        raise VerificationError(f"{path.name}: must be a bundle with a bare key, got another form") from error
-    if not same:
+        envelope = Envelope.from_json(bundle["dsseEnvelope"])
+        named = str(bundle["verificationMaterial"]["publicKey"]["hint"])
+    except (KeyError, TypeError) as error:
+        raise VerificationError(
+            f"{path.name}: must be a bundle with a bare key, got none ({error})"
+        ) from error
+    except VerificationError as error:
+        raise VerificationError(f"{path.name}: {error}") from error
+    if _text(envelope, named) != text:
         raise VerificationError(f"{path.name}: must be canonical JSON and a line feed, got another form")
-    return envelope, opened(envelope)[1], named
+    return envelope, named
 
 
 def hint(public: PublicKey) -> str:
@@ -94,12 +100,11 @@ def accepted(folder: Path, public: PublicKey) -> None:
             raise StateError(f"{MODEL_SEAL}: must be accepted by model_signing, got {error}") from error
 
 
-def _bundle(envelope: Any, named: str) -> dict[str, Any]:
-    return {
+def _text(envelope: Envelope, named: str) -> str:
+    """Return the whole text of a signature's file, with the hint `named`."""
+    bundle = {
         "mediaType": MEDIA_TYPE,
         "verificationMaterial": {"publicKey": {"hint": named}, "tlogEntries": []},
-        "dsseEnvelope": envelope,
+        "dsseEnvelope": envelope.to_json(),
     }
-
-
-MODEL_SEAL = "model.sig"
+    return canonical_json(bundle).decode() + "\n"

@@ -21,14 +21,13 @@ from typing import Any
 
 from fairmark.errors import FairmarkError, StateError, VerificationError
 from fairmark.files import lines_of, sha256
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import GATHERED
-from fairmark.release.statement import stated_files
+from fairmark.release.statement import FileInput, stated_files
 from fairmark.repo.data_versions import held_at
-from fairmark.repo.dvc_files import data_outputs, files_of
+from fairmark.repo.dvc_files import files_of
 from fairmark.repo.git import git_bytes
 from fairmark.repo.untrusted import foreign_yaml
-from fairmark.verify.consistency import output_of
 from fairmark.yaml12 import parse_yaml
 
 Pair = tuple[str, Any, Any]
@@ -186,7 +185,7 @@ def order(root: Path) -> list[str]:
     return list(stages)
 
 
-def check_commit(opened: Opened, root: Path) -> None:
+def check_commit(release: ReleaseFolder, root: Path) -> None:
     """Do nothing when `root` holds the files of the commit as the release states them, in these bytes.
 
     Raises
@@ -194,17 +193,17 @@ def check_commit(opened: Opened, root: Path) -> None:
     VerificationError
         With the files that are others, or not stated.
     """
-    held = stated_files(root, opened.commit)
+    held = stated_files(root, release.commit)
     stated = {
-        name: str(entry["digest"].get("sha256"))
-        for name, entry in opened.inputs.items()
-        if name != "commit" and (name in held or "annotations" not in entry)
+        name: entry.digest.sha256
+        for name, entry in release.statement.inputs.items()
+        if name in held or entry.annotations is None
     }
     wrong = {name for name in {*held, *stated} if held.get(name) != stated.get(name)}
     wrong |= {name for name, digest in held.items() if _digest(root / name) != digest}
     if wrong:
         raise VerificationError(
-            f"commit {opened.commit[:12]}: must be checked out as the release states it, got others: "
+            f"commit {release.commit[:12]}: must be checked out as the release states it, got others: "
             f"{', '.join(sorted(wrong)[:5])}"
         )
 
@@ -215,20 +214,18 @@ def _digest(place: Path) -> str:
     return sha256(place) if place.is_file() else ""
 
 
-def take_data(opened: Opened, source: Path, root: Path) -> bool:
+def take_data(release: ReleaseFolder, source: Path, root: Path) -> bool:
     """Copy the data into `root` from the cache or folder remotes of `source`; return whether all is there.
 
     DVC is not asked: what it is told by a stranger's config runs nothing.
     """
-    paths = set(data_outputs(opened.folder))
     found = {}
-    for name, item in opened.inputs.items():
-        if output_of(item) in paths:
-            places = held_at(source, str(item["annotations"]["md5"]))
-            good = [place for place in places if sha256(place) == item["digest"]["sha256"]]
-            if not good:
-                return False
-            found[name] = good[0]
+    for name, stated in release.data_files.items():
+        places = held_at(source, stated.md5)
+        good = [place for place in places if sha256(place) == stated.digest.sha256]
+        if not good:
+            return False
+        found[name] = good[0]
     for name, place in found.items():
         target = root / name
         if not target.resolve().is_relative_to(root.resolve()):
@@ -238,7 +235,7 @@ def take_data(opened: Opened, source: Path, root: Path) -> bool:
     return True
 
 
-def refuse_links(opened: Opened, root: Path) -> None:
+def refuse_links(release: ReleaseFolder, root: Path) -> None:
     """Do nothing when what the stages left in `root` is plain files and folders, or what the commit holds.
 
     A link would let us read, and tell of, what lies elsewhere.
@@ -248,7 +245,7 @@ def refuse_links(opened: Opened, root: Path) -> None:
     VerificationError
         With the first links, pipes or devices.
     """
-    held = stated_files(root, opened.commit)
+    held = stated_files(root, release.commit)
     wrong = []
     for folder, inside, names in os.walk(root):
         inside[:] = [] if Path(folder) in {root / ".git", root / ".venv"} else inside
@@ -262,7 +259,7 @@ def refuse_links(opened: Opened, root: Path) -> None:
         raise VerificationError(f"stages: must leave plain files, got others: {', '.join(sorted(wrong)[:5])}")
 
 
-def check_data(opened: Opened, root: Path) -> int:
+def check_data(release: ReleaseFolder, root: Path) -> int:
     """Return how many data files in `root` have the SHA-256 that the release states; all must.
 
     Raises
@@ -270,23 +267,22 @@ def check_data(opened: Opened, root: Path) -> int:
     VerificationError
         When one is missing or another, or there is one too many.
     """
-    paths = set(data_outputs(opened.folder))
-    stated = {name: entry for name, entry in opened.inputs.items() if output_of(entry) in paths}
-    found = {name for path in paths for name in files_of(root, path)}
+    stated = release.data_files
+    found = {name for path in release.data for name in files_of(root, path)}
     wrong = sorted(found ^ set(stated)) + sorted(
-        name for name in found & set(stated) if sha256(root / name) != stated[name]["digest"]["sha256"]
+        name for name in found & set(stated) if sha256(root / name) != stated[name].digest.sha256
     )
     if wrong:
         raise VerificationError(f"data: must be the files that the release states, got others: {wrong[:5]}")
     return len(stated)
 
 
-def outputs(opened: Opened) -> int:
+def outputs(release: ReleaseFolder) -> int:
     """Return how many files the release's stages made."""
-    return len(_stated(opened))
+    return len(_stated(release))
 
 
-def differences(opened: Opened, root: Path, source: Path, stages: Sequence[str]) -> list[Difference]:
+def differences(release: ReleaseFolder, root: Path, source: Path, stages: Sequence[str]) -> list[Difference]:
     """Return every output in `root` that is not what was released, those of the first stage first.
 
     Parameters
@@ -298,51 +294,50 @@ def differences(opened: Opened, root: Path, source: Path, stages: Sequence[str])
     stages
         In the order in which they ran.
     """
-    stated = _stated(opened)
-    owner = {out["path"]: name for name, stage in opened.stages.items() for out in stage.get("outs") or []}
+    stated = _stated(release)
+    owner = release.lock.maker
     made = {name: path for path in owner for name in files_of(root, path) if (root / path).exists()}
-    found = list(_compared(opened, root, source, stated, made, owner))
+    found = list(_compared(release, root, source, stated, made, owner))
     place = {name: k for k, name in enumerate(stages)}
     return sorted(found, key=lambda each: (place.get(each.stage, len(place)), each.file))
 
 
-def _stated(opened: Opened) -> dict[str, dict[str, Any]]:
+def _stated(release: ReleaseFolder) -> dict[str, FileInput]:
     """Return the files that the stages made, as the statement names them."""
-    paths = set(data_outputs(opened.folder))
-    return {name: item for name, item in opened.inputs.items() if output_of(item) not in {None, *paths}}
+    beside = {None, *release.data}
+    return {name: item for name, item in release.statement.inputs.items() if item.output not in beside}
 
 
 def _compared(
-    opened: Opened,
+    release: ReleaseFolder,
     root: Path,
     source: Path,
-    stated: Mapping[str, dict[str, Any]],
+    stated: Mapping[str, FileInput],
     made: Mapping[str, str],
     owner: Mapping[str, str],
 ) -> Iterator[Difference]:
     for name in sorted({*stated, *made}):
-        stage = owner.get(made.get(name) or str(output_of(stated[name])), "no stage")
+        stage = owner.get(made.get(name) or str(stated[name].output), "no stage")
         if name not in stated:
             yield Difference(stage, name, "was made, but not released")
         elif name not in made:
             yield Difference(stage, name, "was released, but not made")
-        elif sha256(root / name) != stated[name]["digest"]["sha256"]:
-            yield Difference(stage, name, _how_far(opened, root, source, name, stated[name]))
+        elif sha256(root / name) != stated[name].digest.sha256:
+            yield Difference(stage, name, _how_far(release, root, source, name, stated[name]))
 
 
-def _how_far(opened: Opened, root: Path, source: Path, name: str, item: Mapping[str, Any]) -> str:
+def _how_far(release: ReleaseFolder, root: Path, source: Path, name: str, item: FileInput) -> str:
     """Return how far a file is from the released one, wherever the bytes of that still are."""
-    wanted = item["digest"]["sha256"]
     with tempfile.TemporaryDirectory(prefix="fairmark-") as place:
-        blob = git_bytes(root, "cat-file", "blob", f"{opened.commit}:./{name}")
+        blob = git_bytes(root, "cat-file", "blob", f"{release.commit}:./{name}")
         kept = Path(place) / "released"
         kept.write_bytes(blob or b"")
         released = [
-            opened.folder / name.replace(path, part, 1)
+            release.folder / name.replace(path, part, 1)
             for part, path in GATHERED.items()
             if name == path or name.startswith(f"{path}/")
         ]
-        for old in [*released, *held_at(source, str(item["annotations"]["md5"])), kept]:
-            if old.is_file() and sha256(old) == wanted:
+        for old in [*released, *held_at(source, item.md5), kept]:
+            if old.is_file() and sha256(old) == item.digest.sha256:
                 return apart(old, root / name, name)
     return "other bytes; what was released is not at hand, so how far apart can't be told (dvc fetch)"

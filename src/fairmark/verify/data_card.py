@@ -6,16 +6,16 @@ from typing import Any
 
 from fairmark.errors import VerificationError
 from fairmark.files import plain_lines
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.report.labels import count, number
 
 NAME = "data-card.md"
 ROLES = {"protected": "protected", "forbidden": "withheld"}
 
 
-def data_card(opened: Opened) -> str:
+def data_card(release: ReleaseFolder) -> str:
     """Check the card's columns, files, test rows, governance and times against the rest of the release."""
-    text = opened.text(NAME)
+    text = release.text(NAME)
     written = plain_lines(text, NAME)
     lines = {_plain(line) for line in written}
     tables = (line for line in written if line.startswith("|"))
@@ -24,25 +24,25 @@ def data_card(opened: Opened) -> str:
     for row in rows:
         by_first.setdefault(row[0], []).append(row)
     faults = [
-        *_column_faults(opened, by_first),
-        *(f"{' '.join(wanted)!r} must stand in a table" for wanted in _rows(opened) if wanted not in rows),
-        *(f"{line!r} must stand on it" for line in _lines(opened) if line not in lines),
+        *_column_faults(release, by_first),
+        *(f"{' '.join(wanted)!r} must stand in a table" for wanted in _rows(release) if wanted not in rows),
+        *(f"{line!r} must stand on it" for line in _lines(release) if line not in lines),
     ]
     if faults:
         raise VerificationError(*(f"{NAME}: {fault}, got something else" for fault in faults))
-    return f"its {len(_columns(opened))} columns, files, test rows and times are those of the release"
+    return f"its {len(_columns(release))} columns, files, test rows and times are those of the release"
 
 
-def _column_faults(opened: Opened, by_first: dict[str, list[tuple[str, ...]]]) -> list[str]:
-    personal = set(opened.params["privacy"]["personal"])
+def _column_faults(release: ReleaseFolder, by_first: dict[str, list[tuple[str, ...]]]) -> list[str]:
+    personal = set(release.params.privacy.personal)
     faults = []
-    for entry, role in _columns(opened):
+    for entry, role in _columns(release):
         name = _spaced(entry["name"])
         said = [row for row in by_first.get(name, []) if len(row) == 5]
         wanted = "yes" if entry["name"] in personal or role == "protected" else "no"
         if [row[1:3] for row in said] != [(entry["kind"], role)] or not said[0][4].startswith(wanted):
             faults.append(f"column {name} must be {entry['kind']}, {role}, personal: {wanted}")
-    known = {_spaced(entry["name"]) for entry, _ in _columns(opened)}
+    known = {_spaced(entry["name"]) for entry, _ in _columns(release)}
     seen = {"feature", *ROLES.values()}
     return faults + [
         f"{name} must be no {row[2]} column, as the schema has none of that name"
@@ -52,43 +52,43 @@ def _column_faults(opened: Opened, by_first: dict[str, list[tuple[str, ...]]]) -
     ]
 
 
-def _columns(opened: Opened) -> list[tuple[dict[str, Any], str]]:
-    schema = opened.json("schema.json")
+def _columns(release: ReleaseFolder) -> list[tuple[dict[str, Any], str]]:
+    schema = release.json("schema.json")
     features = [(entry, "feature") for entry in schema["features"]]
     return features + [(entry, ROLES[entry["why"]]) for entry in schema["withheld"]]
 
 
-def _rows(opened: Opened) -> list[tuple[str, ...]]:
+def _rows(release: ReleaseFolder) -> list[tuple[str, ...]]:
     """Return the rows of tables that must stand on the card."""
-    times = opened.params["privacy"]["retention"]
-    data, decimals = opened.measurements["data"], int(opened.params["document"]["decimals"])
+    times = release.params.privacy.retention
+    data, decimals = release.measurements["data"], release.params.document.decimals
     found = [
-        ("A version of the data", str(times["data_days"])),
-        ("A release", str(times["releases_days"])),
-        ("An entry of the audit trail", str(times["trail_days"])),
+        ("A version of the data", str(times.data_days)),
+        ("A release", str(times.releases_days)),
+        ("An entry of the audit trail", str(times.trail_days)),
     ]
     rate = number(data["positives"] / data["rows"], decimals)
     return [*found, ("Test", count(data["rows"]), rate)]
 
 
-def _lines(opened: Opened) -> list[str]:
+def _lines(release: ReleaseFolder) -> list[str]:
     """Return the lines that must stand on the card."""
-    roles = opened.params["release"]["governance"]
+    roles = release.params.release.governance
     found = [
-        _spaced(f"- Owner: {roles['owner']}."),
-        _spaced(f"- Custodian, who keeps it: {roles['custodian']}."),
+        _spaced(f"- Owner: {roles.owner}."),
+        _spaced(f"- Custodian, who keeps it: {roles.custodian}."),
     ]
-    sources = _sources(opened)
-    for name, entry in opened.inputs.items():
+    sources = _sources(release)
+    for name, digest in release.statement.digests_of_inputs.items():
         source = name.removeprefix("data/")
         if source in sources:
-            found.append(f"{source} {entry['digest']['sha256']}")
+            found.append(f"{source} {digest}")
     return found
 
 
-def _sources(opened: Opened) -> set[str]:
-    files = opened.params["prepare"]["files"]
-    return {str(source["name"]) for source in files.values() if source}
+def _sources(release: ReleaseFolder) -> set[str]:
+    files = release.params.prepare.files
+    return {source.name for source in (files.main, files.test) if source is not None}
 
 
 def _plain(text: str) -> str:

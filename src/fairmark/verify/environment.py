@@ -7,14 +7,13 @@ from pathlib import Path
 
 from fairmark.errors import FairmarkError, StateError
 from fairmark.files import lines_of
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.sbom.installed import installed
 from fairmark.release.sbom.requirements import here, locked, normal
 from fairmark.release.sbom.wheels import TABLE, archives, unlike
 from fairmark.repo.machine import made_on
 from fairmark.repo.process import Run
 from fairmark.signing.git_tags import read_tag
-from fairmark.verify.seals import tag_of
 
 _LINE = "Made-On: "
 _ASK = (
@@ -40,23 +39,22 @@ class Environment:
     libraries: Mapping[str, str]
 
 
-def made(opened: Opened, clone: Path) -> Environment:
+def made(release: ReleaseFolder, clone: Path) -> Environment:
     """Return what the release was made on: machine by its tag, libraries by its bill of materials.
 
     Without the tag the machine is not known, and of it only the Python's version is, by the statement.
     """
     try:
-        lines = lines_of(read_tag(clone, tag_of(opened)).message)
+        lines = lines_of(read_tag(clone, release.statement.tag).message)
     except FairmarkError:
         lines = []
     said = next((line.removeprefix(_LINE) for line in lines if line.startswith(_LINE)), "")
     machine = _machine(said)
     if not machine:
-        version = opened.statement["predicate"]["runDetails"]["builder"]["version"]["python"]
-        machine = {"Python": f"CPython {version}"}
+        machine = {"Python": f"CPython {release.statement.made_with.python}"}
     libraries = {
         normal(part["name"]): str(part["version"])
-        for part in opened.bill["components"]
+        for part in release.bill["components"]
         if part["type"] == "library" and part.get("scope") == "required"
     }
     return Environment(machine, libraries)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fairmark.errors import VerificationError
 from fairmark.files import plain_lines
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.report.labels import measured
 from fairmark.stats.measures import label as title
 
@@ -32,10 +32,10 @@ class _Cell:
     text: str
 
 
-def card(opened: Opened) -> str:
+def card(release: ReleaseFolder) -> str:
     """Check the tables of measures on the card, all rows and by group, against the measurements."""
-    wanted = _wanted(opened.measurements, int(opened.params["document"]["decimals"]))
-    cells = [((cell.attribute, cell.row, cell.column), cell.text) for cell in _cells(opened.text(NAME))]
+    wanted = _wanted(release.measurements, release.params.document.decimals)
+    cells = [((cell.attribute, cell.row, cell.column), cell.text) for cell in _cells(release.text(NAME))]
     shown, times = dict(cells), Counter(key for key, _ in cells)
     known = {key: text for key, text in shown.items() if key in wanted}
     wrong = [
@@ -58,15 +58,15 @@ def card(opened: Opened) -> str:
         for (attribute, row, column), text in shown.items()
         if column == VALUE and (attribute, row, column) not in wanted
     ]
-    wrong += [f"a table by {name} must stand on the card, got none" for name in _unshown(opened, known)]
+    wrong += [f"a table by {name} must stand on the card, got none" for name in _unshown(release, known)]
     if wrong:
         raise VerificationError(*(f"{NAME}: {fault}" for fault in wrong))
     return f"{len(known)} numbers of the card are those measured"
 
 
-def _unshown(opened: Opened, known: Mapping[tuple[str, str, str], str]) -> list[str]:
+def _unshown(release: ReleaseFolder, known: Mapping[tuple[str, str, str], str]) -> list[str]:
     shown = {attribute for attribute, _, _ in known}
-    return sorted(set(map(_spaced, opened.measurements["groups"])) - shown)
+    return sorted(set(map(_spaced, release.measurements["groups"])) - shown)
 
 
 def _wanted(measurements: Mapping[str, Any], decimals: int) -> dict[tuple[str, str, str], str]:

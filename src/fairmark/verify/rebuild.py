@@ -10,17 +10,17 @@ from functools import partial
 from pathlib import Path
 
 from fairmark.errors import FairmarkError, StateError, VerificationError
+from fairmark.files import canonical_json
 from fairmark.params.read import read_params
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
+from fairmark.release.layout import STATEMENT
 from fairmark.release.statement import state
 from fairmark.repo.commit import trace
 from fairmark.repo.isolation import Isolation
 from fairmark.repo.process import Ended, Run, Say, need
-from fairmark.signing.dsse import canonical
 from fairmark.signing.keys import PublicKey
 from fairmark.verify import compare as remade
 from fairmark.verify import environment
-from fairmark.verify.seals import tag_of
 from fairmark.verify.verify import Fact, verify
 
 LOCKED = ("--require-hashes", "--only-binary", ":all:")
@@ -66,8 +66,8 @@ class Rebuilt:
         return told
 
 
-def check_first(folder: Path, clone: Path, key: PublicKey | None, *, yours: bool) -> Opened:
-    """Return the release opened, when it is whole, sealed and of a commit of the clone.
+def check_first(folder: Path, clone: Path, key: PublicKey | None, *, yours: bool) -> ReleaseFolder:
+    """Return the release in `folder`, when it is whole, sealed and of a commit of the clone.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def check_first(folder: Path, clone: Path, key: PublicKey | None, *, yours: bool
         raise StateError(
             f"{folder.name}: must be known to be whose it says before it is rebuilt, got", *untold
         )
-    return Opened(folder)
+    return ReleaseFolder(folder)
 
 
 def refuse_wrong(folder: Path, clone: Path, key: PublicKey | None, *, yours: bool) -> list[Fact]:
@@ -114,7 +114,7 @@ class Rebuild:
         How what the commit holds is kept apart from the caller; None runs it with the caller's rights.
     """
 
-    opened: Opened
+    release: ReleaseFolder
     source: Path
     place: Path
     here: bool
@@ -169,17 +169,17 @@ class Rebuild:
         clone = ["git", *quiet, "-c", "transfer.fsckObjects=true", "clone", "--quiet", "--no-local"]
         clone += ["--no-checkout", "--template=", str(self.source.resolve()), str(self.root)]
         need(self.run, f"{self.source}: must be cloned", clone, self.place)
-        out = ["git", *quiet, "-c", "advice.detachedHead=false", "checkout", "--quiet", self.opened.commit]
-        need(self.run, f"commit {self.opened.commit[:12]}: must be checked out", out, self.root)
-        remade.check_commit(self.opened, self.root)
+        out = ["git", *quiet, "-c", "advice.detachedHead=false", "checkout", "--quiet", self.release.commit]
+        need(self.run, f"commit {self.release.commit[:12]}: must be checked out", out, self.root)
+        remade.check_commit(self.release, self.root)
 
     def data(self) -> None:
         """Take the data from the clone that we come from, or else pull it, and check it."""
-        if not remade.take_data(self.opened, self.source, self.root):
+        if not remade.take_data(self.release, self.source, self.root):
             self.say("the clone does not hold the data: pulling it from DVC's remote")
             pull = ["dvc", "pull", "--quiet", "data.dvc"]
             self._need("data: must be pulled as data.dvc names it", pull, network=True)
-        remade.check_data(self.opened, self.root)
+        remade.check_data(self.release, self.root)
 
     def install(self) -> None:
         """Install the locked environment into the clone, or see that ours has the locked versions.
@@ -211,16 +211,16 @@ class Rebuild:
 
     def compare(self, stages: Sequence[str]) -> Rebuilt:
         """Return what came of it, now that all stages ran."""
-        remade.refuse_links(self.opened, self.root)
-        found = remade.differences(self.opened, self.root, self.source, stages)
-        was = environment.made(self.opened, self.source)
+        remade.refuse_links(self.release, self.root)
+        found = remade.differences(self.release, self.root, self.source, stages)
+        was = environment.made(self.release, self.source)
         now = environment.present(self.python, self.root, self._run)
         return Rebuilt(
-            tag_of(self.opened),
-            remade.outputs(self.opened),
+            self.release.statement.tag,
+            remade.outputs(self.release),
             tuple(found),
             tuple(environment.differences(was, now)),
-            "not asked, because outputs differ" if found else restated(self.opened, self.root),
+            "not asked, because outputs differ" if found else restated(self.release, self.root),
         )
 
     def _need(self, what: str, words: Sequence[str], *, network: bool = False) -> None:
@@ -264,19 +264,20 @@ class Rebuild:
         self.say(f"{name} {time.monotonic() - began:.1f} s")
 
 
-def restated(opened: Opened, root: Path) -> str:
+def restated(release: ReleaseFolder, root: Path) -> str:
     """Return in words whether the release's statement comes out the same in `root`, where its stages ran."""
     from fairmark.judge.verdict import Verdict
 
     try:
-        verdict = Verdict.from_json(opened.verdict)
-        params, version = read_params(root / "params.yaml"), str(opened.external["version"])
-        stated = state(opened.folder, root, trace(root), params, verdict, version)
+        verdict = Verdict.from_json(release.verdict)
+        params, version = read_params(root / "params.yaml"), release.statement.external.version
+        stated = state(release.folder, root, trace(root), params, verdict, version).to_json()
     except (FairmarkError, KeyError, TypeError) as error:
         return f"can't be made here: {' '.join(str(error).split())[:200]}"
-    if canonical(stated) == canonical(opened.statement):
+    released = release.stated(STATEMENT)
+    if canonical_json(stated) == canonical_json(released):
         return "the same, byte for byte"
-    parts = [*_unlike("", opened.statement, stated)]
+    parts = [*_unlike("", released, stated)]
     return f"made otherwise in {', '.join(parts[:5])}"
 
 

@@ -22,16 +22,13 @@ from fairmark.data.raw import read_raw
 from fairmark.errors import FairmarkError, InputError, StateError, VerificationError
 from fairmark.files import sha256
 from fairmark.judge.policy_diff import SECTIONS, changes
-from fairmark.params.parse import typed
 from fairmark.params.prepare import ByColumn, Prepare
 from fairmark.release import integrity
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import SOURCES
 from fairmark.release.sbom.requirements import normal
+from fairmark.release.statement import FileInput
 from fairmark.repo.data_versions import held_at
-from fairmark.repo.dvc_files import data_outputs
-from fairmark.verify.consistency import output_of
-from fairmark.verify.seals import tag_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +67,7 @@ class _Version:
     counts: Counter[str]
 
 
-def rows_between(one: Opened, two: Opened, clone: Path) -> Rows:
+def rows_between(one: ReleaseFolder, two: ReleaseFolder, clone: Path) -> Rows:
     """Return what became of the rows of the raw data between two releases.
 
     Raises
@@ -92,26 +89,23 @@ def rows_between(one: Opened, two: Opened, clone: Path) -> Rows:
     return Rows(*sizes, len(new.by_id) - len(kept), len(old.by_id) - len(kept), changed, counts)
 
 
-def _version(opened: Opened, clone: Path) -> _Version:
-    params = typed(Prepare, opened.params["prepare"], "params.yaml: prepare")
-    paths = sorted(data_outputs(opened.folder))
+def _version(release: ReleaseFolder, clone: Path) -> _Version:
     with tempfile.TemporaryDirectory(prefix="fairmark-") as folder:
-        for name, item in opened.inputs.items():
-            if output_of(item) in paths:
-                target = Path(folder) / name.removeprefix(f"{output_of(item)}/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(_held(name, item, clone).resolve())
-        return _read(Path(folder), params)
+        for name, item in release.data_files.items():
+            target = Path(folder) / name.removeprefix(f"{item.output}/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(_held(name, item, clone).resolve())
+        return _read(Path(folder), release.params.prepare)
 
 
-def _held(name: str, item: Mapping[str, Any], clone: Path) -> Path:
+def _held(name: str, item: FileInput, clone: Path) -> Path:
     """Return where the bytes of a data file lie, checked."""
-    places = held_at(clone, str(item["annotations"]["md5"]))
+    places = held_at(clone, item.md5)
     if not places:
         raise StateError(
             f"{name}: must lie in DVC's cache or a folder that is its remote, got none (dvc fetch)"
         )
-    good = [place for place in places if sha256(place) == item["digest"]["sha256"]]
+    good = [place for place in places if sha256(place) == item.digest.sha256]
     if not good:
         raise VerificationError(f"{name}: must have the SHA-256 that the release states, got other bytes")
     return good[0]
@@ -186,7 +180,7 @@ class Part:
     value: Any
 
 
-def compare(one: Opened, two: Opened, clone: Path | None) -> list[Part]:
+def compare(one: ReleaseFolder, two: ReleaseFolder, clone: Path | None) -> list[Part]:
     """Return every part of two releases, compared; each must be whole, whoever sealed it.
 
     Parameters
@@ -199,13 +193,13 @@ def compare(one: Opened, two: Opened, clone: Path | None) -> list[Part]:
     VerificationError
         When one of the folders is not what its statement states.
     """
-    for opened in (one, two):
+    for release in (one, two):
         for check in (integrity.statement, integrity.files, integrity.digests):
-            check(opened)
+            check(release)
     return [
         data(one, two, clone),
         _plain("code", _code(one), _code(two)),
-        _plain("params", *(_flat("", _without_policy(each.params)) for each in (one, two))),
+        _plain("params", *(_flat("", _without_policy(each.written_params)) for each in (one, two))),
         policy(one, two),
         _plain("dependencies", _libraries(one), _libraries(two)),
         _plain("model", _model(one), _model(two)),
@@ -214,12 +208,12 @@ def compare(one: Opened, two: Opened, clone: Path | None) -> list[Part]:
     ]
 
 
-def named(opened: Opened) -> str:
+def named(release: ReleaseFolder) -> str:
     """Return what a release is called, and the commit that it comes from."""
-    return f"{tag_of(opened)} (commit {opened.commit[:12]})"
+    return f"{release.statement.tag} (commit {release.commit[:12]})"
 
 
-def data(one: Opened, two: Opened, clone: Path | None) -> Part:
+def data(one: ReleaseFolder, two: ReleaseFolder, clone: Path | None) -> Part:
     """Return what became of the data: of its files, and of its rows where their bytes are at hand."""
     files = _plain("data", _data(one), _data(two))
     if not files.lines:
@@ -239,13 +233,13 @@ def data(one: Opened, two: Opened, clone: Path | None) -> Part:
     return Part("data", (*files.lines, *lines), told | {"rows": asdict(rows)})
 
 
-def policy(one: Opened, two: Opened) -> Part:
+def policy(one: ReleaseFolder, two: ReleaseFolder) -> Part:
     """Return each change of the policy, and whether it is looser, tighter or neither."""
-    found = changes(one.params, two.params)
+    found = changes(one.written_params, two.written_params)
     return Part("policy", tuple(each.line() for each in found), [asdict(each) for each in found])
 
 
-def measures(one: Opened, two: Opened) -> Part:
+def measures(one: ReleaseFolder, two: ReleaseFolder) -> Part:
     """Return each measure that moved, with its intervals, and whether these lie apart."""
     was, now = _measures(one.measurements), _measures(two.measurements)
     words = {True: "; their intervals lie apart", False: "; within their intervals", None: ""}
@@ -282,17 +276,16 @@ def _plain(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Part:
     return Part(name, tuple(lines), told)
 
 
-def _data(opened: Opened) -> dict[str, str]:
-    paths = set(data_outputs(opened.folder))
-    return {name: it["digest"]["sha256"] for name, it in opened.inputs.items() if output_of(it) in paths}
+def _data(release: ReleaseFolder) -> dict[str, str]:
+    return {name: item.digest.sha256 for name, item in release.data_files.items()}
 
 
-def _code(opened: Opened) -> dict[str, str]:
+def _code(release: ReleaseFolder) -> dict[str, str]:
     """Return the SHA-256 of each file of code, and of each lock of requirements."""
     return {
-        name: str(item["digest"]["sha256"])
-        for name, item in opened.inputs.items()
-        if "annotations" not in item and (name.startswith("requirements") or _is_code(name))
+        name: item.digest.sha256
+        for name, item in release.statement.inputs.items()
+        if item.annotations is None and (name.startswith("requirements") or _is_code(name))
     }
 
 
@@ -300,27 +293,26 @@ def _is_code(name: str) -> bool:
     return any(name == place or name.startswith(f"{place}/") for place in SOURCES)
 
 
-def _libraries(opened: Opened) -> dict[str, str]:
-    python = opened.statement["predicate"]["runDetails"]["builder"]["version"]["python"]
-    return {"python": str(python)} | {
+def _libraries(release: ReleaseFolder) -> dict[str, str]:
+    return {"python": release.statement.made_with.python} | {
         normal(part["name"]): str(part["version"])
-        for part in opened.bill["components"]
+        for part in release.bill["components"]
         if part["type"] == "library" and part.get("scope") == "required"
     }
 
 
-def _model(opened: Opened) -> dict[str, Any]:
-    model = opened.json("model/model.json")
+def _model(release: ReleaseFolder) -> dict[str, Any]:
+    model = release.json("model/model.json")
     kept = {key: model.get(key) for key in ("family", "threshold", "thresholds", "calibration", "chosen")}
     return _flat("", kept) | {f"feature {name}": "read" for name in model["features"]}
 
 
-def _verdict(opened: Opened) -> dict[str, str]:
+def _verdict(release: ReleaseFolder) -> dict[str, str]:
     """Return the outcome of the verdict, of each limit, and of each finding."""
-    told = {"outcome": str(opened.verdict["outcome"])}
-    told |= {f"limit {name}": str(outcome) for name, outcome in opened.verdict["limits"].items()}
+    told = {"outcome": str(release.verdict["outcome"])}
+    told |= {f"limit {name}": str(outcome) for name, outcome in release.verdict["limits"].items()}
     times: Counter[str] = Counter()
-    for finding in opened.verdict["findings"]:
+    for finding in release.verdict["findings"]:
         groups = " and ".join(sorted(map(str, finding["groups"])))
         key = " ".join(filter(None, (str(finding["limit"]), str(finding["attribute"] or ""), groups)))
         times[key] += 1

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fairmark.errors import FairmarkError, VerificationError
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import BILL
 from fairmark.release.sbom import licences
 from fairmark.release.sbom.installed import over
@@ -40,21 +40,21 @@ _OF_KIND = {
 Part = dict[str, Any]
 
 
-def bill(opened: Opened) -> str:
+def bill(release: ReleaseFolder) -> str:
     """Check the bill of materials against the lock files, the policy, the model, the data and the commit."""
-    found = opened.bill
+    found = release.bill
     properties = {entry["name"]: entry["value"] for entry in found["metadata"]["properties"]}
     machine = {key: str(properties[MARKER + key]) for key in MARKERS}
-    wanted = locked(opened.text("requirements.lock"), machine)
-    known = locked(opened.text("requirements-dev.lock"), machine) | wanted
+    wanted = locked(release.text("requirements.lock"), machine)
+    known = locked(release.text("requirements-dev.lock"), machine) | wanted
     faults = [
         *_libraries(_of(found, "library"), wanted, known),
-        *_made(opened, found, machine),
+        *_made(release, found, machine),
         *_form(found),
         *_beside(found),
-        *_licences(opened, found),
-        *sbom_model.model(opened, _of(found, "machine-learning-model")),
-        *sbom_model.data(opened, _of(found, "data")),
+        *_licences(release, found),
+        *sbom_model.model(release, _of(found, "machine-learning-model")),
+        *sbom_model.data(release, _of(found, "data")),
     ]
     if faults:
         raise VerificationError(*(f"{BILL}: {fault}" for fault in faults))
@@ -82,32 +82,29 @@ def _libraries(parts: list[Part], wanted: dict[str, str], known: dict[str, str])
             yield f"must list {name} as excluded, because no lock file requires it"
 
 
-def _made(opened: Opened, found: Part, machine: dict[str, str]) -> Iterator[str]:
-    application, builder = (
-        found["metadata"]["component"],
-        opened.statement["predicate"]["runDetails"]["builder"],
-    )
+def _made(release: ReleaseFolder, found: Part, machine: dict[str, str]) -> Iterator[str]:
+    application, stated = found["metadata"]["component"], release.statement
     commits = [entry["uid"] for entry in application["pedigree"]["commits"]]
-    if commits != [opened.commit]:
-        yield f"must be of the statement's commit {opened.commit}, got {commits}"
+    if commits != [release.commit]:
+        yield f"must be of the statement's commit {release.commit}, got {commits}"
     made = {"fairmark": application["version"], "python": machine["python_full_version"]}
-    if made != builder["version"]:
-        yield f"must be made with what the statement says, {builder['version']}, got {made}"
-    source = _source(opened)
+    if made != (said := stated.made_with.to_json()):
+        yield f"must be made with what the statement says, {said}, got {made}"
+    source = _source(release)
     if source and [entry["content"] for entry in application["hashes"]] != [source]:
         yield f"must be of the source files that the statement names, {source}, got {application['hashes']}"
-    if found["metadata"]["timestamp"] != opened.inputs["commit"]["annotations"]["committed"]:
+    if found["metadata"]["timestamp"] != stated.commit.annotations.committed:
         yield f"must be of the commit's time, got {found['metadata']['timestamp']}"
     kinds = {part["type"] for part in found["components"]}
     if application["type"] != "application" or kinds - {"library", "data", "machine-learning-model"}:
         yield f"must hold libraries, data and a model of one application, got {sorted(kinds)}"
 
 
-def _source(opened: Opened) -> str | None:
+def _source(release: ReleaseFolder) -> str | None:
     """Return fairmark's hash by the statement's files; None where the repository holds no fairmark."""
     own = [
-        (str(item["digest"]["sha256"]), name.removeprefix("src/"))
-        for name, item in opened.inputs.items()
+        (digest, name.removeprefix("src/"))
+        for name, digest in release.statement.digests_of_inputs.items()
         if name.startswith("src/fairmark/")
     ]
     return over(own) if own else None
@@ -153,13 +150,9 @@ def _beside(found: Part) -> Iterator[str]:
         yield "must have the number that its content gives, got another"
 
 
-def _licences(opened: Opened, found: Part) -> Iterator[str]:
-    from fairmark.params.parse import typed
-    from fairmark.params.release import Licences
-
-    policy = typed(Licences, opened.params["release"]["licences"], "params.yaml: release.licences")
+def _licences(release: ReleaseFolder, found: Part) -> Iterator[str]:
     try:
-        licences.check(found, policy)
+        licences.check(found, release.params.release.licences)
     except FairmarkError as error:
         yield from error.faults
 

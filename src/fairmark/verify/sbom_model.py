@@ -5,47 +5,44 @@ from importlib.metadata import version
 from typing import Any
 
 from fairmark.files import steady
-from fairmark.release.folder import MOST_LIMITS, Opened
-from fairmark.repo.dvc_files import folder_sha256
-from fairmark.verify.consistency import output_of
+from fairmark.release.folder import MOST_LIMITS, ReleaseFolder
+from fairmark.release.sbom.data import governance
 
 Part = dict[str, Any]
 Measure = tuple[str | None, str]
 """Its slice and its name."""
 
 
-def model(opened: Opened, parts: list[Part]) -> Iterator[str]:
+def model(release: ReleaseFolder, parts: list[Part]) -> Iterator[str]:
     """Yield what is wrong with the model's component: its hash, its measures, its fairness assessments."""
     if len(parts) != 1:
         yield f"must list one model, got {len(parts)}"
         return
     part, faults = parts[0], []
-    digest = folder_sha256(opened.folder / "model")
+    digest = release.model_sha256
     if _sha256(part) != digest:
         faults.append(f"must be of this model, {digest}, got {_sha256(part)}")
-    faults += _measures(part["modelCard"]["quantitativeAnalysis"]["performanceMetrics"], opened.measurements)
-    faults += _assessed(part["modelCard"]["considerations"]["fairnessAssessments"], opened)
-    yield from faults or _again(opened, part)
+    faults += _measures(part["modelCard"]["quantitativeAnalysis"]["performanceMetrics"], release.measurements)
+    faults += _assessed(part["modelCard"]["considerations"]["fairnessAssessments"], release)
+    yield from faults or _again(release, part)
 
 
-def data(opened: Opened, parts: list[Part]) -> Iterator[str]:
+def data(release: ReleaseFolder, parts: list[Part]) -> Iterator[str]:
     """Yield what is wrong with the data components: which files, their hashes, who answers for them."""
-    paths = set(opened.data)
-    stated = {name: item for name, item in opened.inputs.items() if output_of(item) in paths}
+    stated = release.data_files
     found = {part["name"]: part for part in parts}
     if len(parts) != len(found) or set(found) != set(stated):
         yield f"must list the data {sorted(stated)} once each, got {sorted(part['name'] for part in parts)}"
         return
-    roles = opened.params["release"]["governance"]
-    wanted = {f"{role}s": [{"organization": {"name": name}}] for role, name in roles.items() if role != "of"}
+    wanted = governance(release.params)
     for name, part in found.items():
         hashes = {entry["alg"]: entry["content"] for entry in part["hashes"]}
         item = stated[name]
-        if hashes != {"MD5": item["annotations"]["md5"], "SHA-256": item["digest"]["sha256"]}:
+        if hashes != {"MD5": item.md5, "SHA-256": item.digest.sha256}:
             yield f"{name} must have the hashes that the statement names, got {hashes}"
         elif [each["governance"] for each in part["data"]] != [wanted]:
             yield f"{name} must be answered for as release.governance says, got others"
-        elif _ours(opened) and steady(part) != steady(_component(opened, name)):
+        elif _ours(release) and steady(part) != steady(_component(release, name)):
             yield f"{name} must be described as params.yaml does, got something else"
 
 
@@ -79,42 +76,38 @@ def _wanted(measured: Mapping[str, Any]) -> Iterator[tuple[Measure, tuple[str, .
             yield (part, name), (value, str(low), str(high))
 
 
-def _assessed(said: list[Part], opened: Opened) -> Iterator[str]:
+def _assessed(said: list[Part], release: ReleaseFolder) -> Iterator[str]:
     if len(said) > MOST_LIMITS:
         yield f"must give at most {MOST_LIMITS} fairness assessments, got {len(said)}"
         return
-    for limit in opened.params["policy"]["limits"]:
-        if limit["attribute"] is None or not limit["gate"]:
+    for limit in release.params.policy.limits:
+        if limit.attribute is None or not limit.gate:
             continue
-        at_risk = (
-            f"{limit['attribute']}: {', '.join(sorted(opened.measurements['groups'][limit['attribute']]))}"
-        )
-        lead = f"Limit {limit['name']} (gate): {limit['measure']} by {limit['attribute']} "
+        groups = release.measurements["groups"][limit.attribute]
+        at_risk = f"{limit.attribute}: {', '.join(sorted(groups))}"
+        lead = f"Limit {limit.name} (gate): {limit.measure} by {limit.attribute} "
         own = [each for each in said if each["mitigationStrategy"].startswith(lead)]
         if [each["groupAtRisk"] for each in own] != [at_risk]:
-            yield f"must assess the fairness of {limit['name']} for {at_risk}, got {len(own)} that do"
+            yield f"must assess the fairness of {limit.name} for {at_risk}, got {len(own)} that do"
 
 
-def _again(opened: Opened, part: Part) -> Iterator[str]:
+def _again(release: ReleaseFolder, part: Part) -> Iterator[str]:
     """Yield a fault when making the component again from the release gives another."""
-    if not _ours(opened):
+    if not _ours(release):
         return  # another version of fairmark may word a card otherwise
-    from fairmark.params.parse import typed
-    from fairmark.params.read import Params
     from fairmark.release.sbom.data import tables
     from fairmark.release.sbom.model import model_component
 
-    params = typed(Params, opened.params, "params.yaml")
     found = {
-        "measurements": opened.measurements,
-        "schema": opened.json("schema.json"),
-        "verdict": opened.verdict,
-        "model": opened.json("model/model.json"),
+        "measurements": release.measurements,
+        "schema": release.json("schema.json"),
+        "verdict": release.verdict,
+        "model": release.json("model/model.json"),
     }
-    listed = tables([each for each in opened.bill["components"] if each["type"] == "data"])
+    listed = tables([each for each in release.bill["components"] if each["type"] == "data"])
     wanted, said = (
         steady(each | each["modelCard"])
-        for each in (model_component(opened.folder / "model", params, found, listed), part)
+        for each in (model_component(release.folder / "model", release.params, found, listed), part)
     )
     keys = {*wanted, *said} - {"modelCard"}
     wrong = sorted(key for key in keys if wanted.get(key) != said.get(key))
@@ -122,17 +115,15 @@ def _again(opened: Opened, part: Part) -> Iterator[str]:
         yield f"the model must be described as the release's own files do, got another {', '.join(wrong)}"
 
 
-def _component(opened: Opened, name: str) -> Part:
-    from fairmark.params.parse import typed
-    from fairmark.params.read import Params
+def _component(release: ReleaseFolder, name: str) -> Part:
     from fairmark.release.sbom.data import data_component
 
-    item, params = opened.inputs[name], typed(Params, opened.params, "params.yaml")
-    return data_component(name, item["annotations"]["md5"], item["digest"]["sha256"], params)
+    item = release.data_files[name]
+    return data_component(name, item.md5, item.digest.sha256, release.params)
 
 
-def _ours(opened: Opened) -> bool:
-    return bool(opened.bill["metadata"]["component"]["version"] == version("fairmark"))
+def _ours(release: ReleaseFolder) -> bool:
+    return bool(release.bill["metadata"]["component"]["version"] == version("fairmark"))
 
 
 def _sha256(part: Part) -> str | None:

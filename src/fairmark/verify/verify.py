@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fairmark.errors import FairmarkError, StateError
 from fairmark.release import integrity, seal
-from fairmark.release.folder import Opened
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import SEALS, STATEMENT
 from fairmark.signing.keys import PublicKey
 from fairmark.verify import consistency, data_card, model_card, privacy, sbom
@@ -59,7 +59,7 @@ def exit_code(facts: Sequence[Fact]) -> int:
 # ------------------------------------------------------------------ verify
 
 
-Check = Callable[[Opened], str]
+Check = Callable[[ReleaseFolder], str]
 """Say what held in a few words; raise StateError for what can't be told, another error for what is wrong."""
 
 CHECKS: Mapping[str, Check] = {
@@ -117,19 +117,19 @@ def verify(
     UsageError
         When there is no folder.
     """
-    opened = Opened(folder)
-    listed = _fact("files", integrity.files, opened)
-    if "files" not in vars(opened):
+    release = ReleaseFolder(folder)
+    listed = _fact("files", integrity.files, release)
+    if "files" not in vars(release):
         return [listed]  # a link or a pipe among them: none of them is read
     sealed = partial(seal.signed, key=key, yours=yours)
-    seals = [_fact(f"seal {name}", partial(sealed, name=name), opened) for name in SEALS]
+    seals = [_fact(f"seal {name}", partial(sealed, name=name), release) for name in SEALS]
     forged = seals[SEALS.index(STATEMENT)].held is False
     facts = [
         listed
         if check is integrity.files
         else Fact(name, None, f"not read, because {STATEMENT} is not signed as it must be")
         if forged and name not in BEFORE
-        else _fact(name, check, opened)
+        else _fact(name, check, release)
         for name, check in CHECKS.items()
     ]
     facts += seals
@@ -138,13 +138,13 @@ def verify(
         if clone is None:
             facts.append(Fact(name, None, "not asked: give a clone to check it", asked=False))
         else:
-            facts.append(_fact(name, partial(compare, clone=clone), opened))
+            facts.append(_fact(name, partial(compare, clone=clone), release))
     return facts
 
 
-def _fact(name: str, check: Check, opened: Opened) -> Fact:
+def _fact(name: str, check: Check, release: ReleaseFolder) -> Fact:
     try:
-        return Fact(name, True, _line(check(opened)))
+        return Fact(name, True, _line(check(release)))
     except (StateError, PermissionError) as error:
         return Fact(name, None, _line(str(error)))
     except FairmarkError as error:
