@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tiny import ROWS, faults, lines, made
 
 from fairmark.data.groups import MISSING, cut, groups, intervals, is_unknown, names
-from fairmark.data.schema import Kind
+from fairmark.data.kinds import Kind
 from fairmark.errors import InputError
 from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Protected
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import ROWS, faults, lines, made
 
-from fairmark.data.labels import ids
+from fairmark.data.row_ids import content_ids
 
 CELLS = st.tuples(st.integers(16, 18), st.sampled_from(["a", "b"]), st.sampled_from("FM")).map(
     lambda cells: f"{cells[0]},{cells[1]},{cells[2]},yes"
@@ -34,7 +34,7 @@ def test_no_label_is_in_the_set_of_ids(rows: list[tuple[int, bool]], data: st.Da
     alike = [f"{pattern}" for pattern, _ in rows]
 
     before, after = (
-        ids(alike, [f"{one}{label}" for one, label in zip(alike, labels, strict=True)], "")
+        content_ids(alike, [f"{one}{label}" for one, label in zip(alike, labels, strict=True)], "")
         for labels in ([label for _, label in rows], other)
     )
 
@@ -48,7 +48,9 @@ def test_no_label_is_in_the_set_of_ids(rows: list[tuple[int, bool]], data: st.Da
 )
 def test_the_order_of_rows_gives_no_label_another_id(rows: list[tuple[int, bool]], random: Random) -> None:
     def named(order: list[tuple[int, bool]]) -> list[tuple[str, bool]]:
-        found = ids([str(pattern) for pattern, _ in order], [f"{pattern}{y}" for pattern, y in order], "")
+        found = content_ids(
+            [str(pattern) for pattern, _ in order], [f"{pattern}{y}" for pattern, y in order], ""
+        )
         return sorted(zip(found, (label for _, label in order), strict=True))
 
     again = list(rows)
@@ -62,7 +64,7 @@ def test_which_twin_gets_which_number_is_as_likely_for_either_label() -> None:
     alike, labels = np.repeat(np.arange(2000).astype(str), 5), np.tile([1, 0, 0, 1, 0], 2000)
     content = [f"{one}|{label}" for one, label in zip(alike, labels, strict=True)]
 
-    numbers = np.array([int(one.rsplit("-", 1)[1]) for one in ids(alike.tolist(), content, "")])
+    numbers = np.array([int(one.rsplit("-", 1)[1]) for one in content_ids(alike.tolist(), content, "")])
 
     # The ten pairs of numbers that they can have come up alike: 33.7 is passed by 1 in 10,000.
     first, second = np.sort(numbers[labels == 1].reshape(2000, 2)).T

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tiny import PREPARE, faults, lines, made
 
 from fairmark.data.inference import kind_of
+from fairmark.data.kinds import Kind, typed
 from fairmark.data.numerals import Numerals
-from fairmark.data.schema import Kind, typed
+from fairmark.data.kinds import Kind, typed
 from fairmark.params.parse import typed as section
 from fairmark.params.prepare import Boolean, Csv, Date, Inferred, Ordinal
 

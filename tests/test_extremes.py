@@ -13,7 +13,8 @@ from people import TRAIN
 from pipeline import PIPELINE, run_stage
 from second import make_second
 
-from fairmark.data.schema import LARGEST, SMALLEST, Kind, check, typed
+from fairmark.data.kinds import Kind, typed
+from fairmark.data.validation import LARGEST, SMALLEST, check
 from fairmark.errors import Faults
 from fairmark.explain.dependence import dependence
 from fairmark.learn import fit_logistic

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fairmark.data.clusters import clusters, question
 from fairmark.data.pii import personal
-from fairmark.data.schema import WITHHELD
+from fairmark.data.roles import WITHHELD
 from fairmark.params.split import Audit
 from fairmark.stats.arrays import Floats, Ints
 

@@ -1,46 +1,33 @@
-"""How every raw file is read: settled once, by params.yaml and the main file.
+"""Every column of the raw files, read and checked by one plan.
 
-Texts that are one to a reader and two to a computer: case, spaces, Unicode forms.
+The plan is settled once, by params.yaml and the main file: which column plays which part, what each must
+hold and of what kind it is. A published test file is then read by the plan of the main file, so that a value
+means the same in both.
 
-The weight of a row: how many cases it stands for, on a scale where rows weigh 1 on average.
-
-One rule holds for weights: each is given, a number above 0, and at most `SPREAD` times the smallest. A row of
-weight 0 stands for nobody: params.yaml leaves it out, or it is a fault.
-
-One raw file, every column of it read and checked.
+A weight says how many cases a row stands for. Each is given, a number above 0, and at most `SPREAD` times the
+smallest; rows of weight 0 stand for nobody, so params.yaml leaves them out or they are a fault. The table
+holds weights that are 1 on average.
 """
 
 import json
-import re
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data import labels as identity
-from fairmark.data import schema
+from fairmark.data import row_ids, validation
 from fairmark.data.exclusion import Kept
 from fairmark.data.inference import kind_of
+from fairmark.data.kinds import Kind, Typed, typed
 from fairmark.data.labels import Meaning, labels, stripped
 from fairmark.data.numerals import Numerals
 from fairmark.data.pii import personal
 from fairmark.data.raw import Raw
-from fairmark.data.schema import Kind, Roles, Typed, declared, roles_of, typed
+from fairmark.data.roles import Roles, declared, roles_of
 from fairmark.errors import Faults, shown
-from fairmark.params.prepare import (
-    ByColumn,
-    ByEdges,
-    Column,
-    Date,
-    Inferred,
-    Numeric,
-    Prepare,
-    Protected,
-    Rows,
-)
+from fairmark.params.prepare import ByEdges, Column, Date, Inferred, Numeric, Prepare, Rows
 from fairmark.stats.arrays import Floats
 
 
@@ -135,84 +122,6 @@ def note_personal(plan: Plan, columns: Mapping[str, Typed], faults: Faults) -> N
             )
 
 
-# ------------------------------------------------------------------ spelling
-
-
-def folded(text: str) -> str:
-    """Return a text without case, signs that do not show, and more than single spaces; NFKC of Unicode."""
-    wide = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    shown = "".join(char for char in wide if unicodedata.category(char) != "Cf")
-    return re.sub(r"\s+", " ", shown).strip()
-
-
-def alike(texts: Iterable[str]) -> list[list[str]]:
-    """Return the sets of different texts that are the same when `folded`, sorted."""
-    same: dict[str, list[str]] = {}
-    for text in sorted(set(texts)):
-        same.setdefault(folded(text), []).append(text)
-    return [each for each in same.values() if len(each) > 1]
-
-
-def note_alike(
-    protected: Mapping[str, Protected],
-    kinds: Mapping[str, Kind],
-    files: Sequence[Mapping[str, Typed]],
-    faults: Faults,
-) -> None:
-    """Note texts of a protected column that would make two groups of one.
-
-    Two texts that params.yaml lists as values are meant to be two. In other columns they are told alone.
-    """
-    of = [each.column for each in protected.values() if isinstance(each, ByColumn)]
-    for name in dict.fromkeys(of):
-        kind = kinds.get(name)
-        if kind is None or kind.name != "categorical" or kind.declared:
-            continue
-        for texts in alike(
-            text for file in files if name in file for text in file[name].texts.dropna().unique()
-        ):
-            means = ", ".join(f"{json.dumps(text)}: {json.dumps(texts[0])}" for text in texts[1:])
-            faults.add(
-                f"column {name}: groups must differ in more than case, spaces and Unicode form, got "
-                f"{' and '.join(map(ascii, texts))}; params.yaml settles it by prepare.spellings: {{{name}: "
-                f"{{{means}}}}}, or by listing both as values in prepare.columns"
-            )
-
-
-# ------------------------------------------------------------------ weight
-
-
-SPREAD = 1e9
-"""The largest weight over the smallest. Beyond it a sum of squares would lose the small ones altogether."""
-
-
-def note_zeros(name: str, weights: Floats, numbers: npt.NDArray[np.int64], faults: Faults) -> None:
-    """Note rows of weight 0; the schema sees to each weight being given and not negative."""
-    rule = f"prepare.drop_rows: [{{column: {name}, when: [0], reason: ...}}] leaves such rows out"
-    faults.rows(numbers[weights == 0], f"column {name}: the weight must be above 0 ({rule}), got 0")
-
-
-def note_spread(name: str, weights: Sequence[Floats], faults: Faults) -> None:
-    """Note weights that differ by more than `SPREAD` over all files."""
-    known = np.concatenate([np.empty(0), *weights])
-    known = known[known > 0]
-    if len(known) and known.min() < known.max() / SPREAD:
-        must = f"the largest weight must be at most {SPREAD:g} times the smallest"
-        faults.add(f"column {name}: {must}, got {known.min():g} to {known.max():g}")
-
-
-def normalised(weights: Floats) -> Floats:
-    """Return the weights over their mean, [n]: they sum to the number of rows, and equal ones are all 1."""
-    if (weights == weights[0]).all():
-        return np.ones_like(weights)
-    # The largest is taken out first, so that no sum of finite weights is infinite.
-    share = weights / weights.max()
-    return np.asarray(share * (len(share) / share.sum()))
-
-
-# ------------------------------------------------------------------ checked
-
-
 @dataclass(frozen=True)
 class Checked:
     """One raw file, read.
@@ -269,7 +178,7 @@ def checked(file: Kept, rows: Rows, plan: Plan, params: Prepare, main: Checked |
         known = main.meaning if main else None
         found, meaning = labels(texts[name], params.target, known, raw.numbers, params.format, raw.faults)
     told = [column for column in order if column in texts and column != params.row_id]
-    return Checked(raw, columns, found, meaning, file.dropped, *identity.digests(texts[told], name))
+    return Checked(raw, columns, found, meaning, file.dropped, *row_ids.digests(texts[told], name))
 
 
 def _note_cells(
@@ -278,7 +187,7 @@ def _note_cells(
     raw = file.raw
     known = {name: (plan.said[name], plan.kinds[name], one) for name, one in columns.items()}
     if len(raw.texts.columns):
-        schema.check(known, rows, raw.numbers, raw.refused + sum(file.dropped), raw.faults)
+        validation.check(known, rows, raw.numbers, raw.refused + sum(file.dropped), raw.faults)
     if params.weight in columns:
         note_zeros(params.weight, columns[params.weight].cells.to_numpy(), raw.numbers, raw.faults)
     if params.person is not None and params.person in raw.texts:
@@ -286,7 +195,7 @@ def _note_cells(
         raw.faults.rows(raw.numbers[absent], f"column {params.person}: the person must be given, got nothing")
     if params.row_id is not None and params.row_id in raw.texts:
         taken: pd.Series[str] | None = main.raw.texts.get(params.row_id) if main else None
-        identity.note_ids(params.row_id, raw.texts[params.row_id], raw.numbers, taken, raw.faults)
+        row_ids.note_ids(params.row_id, raw.texts[params.row_id], raw.numbers, taken, raw.faults)
 
 
 def _note_other_columns(raw: Raw, wanted: Sequence[str], where: str) -> None:
@@ -296,3 +205,30 @@ def _note_other_columns(raw: Raw, wanted: Sequence[str], where: str) -> None:
     words += [f"also {shown(extra)}"] if extra else []
     if words:
         raw.faults.add(f"must have the columns of {where}, got {' and '.join(words)}")
+
+
+SPREAD = 1e9
+"""The largest weight over the smallest. Beyond it a sum of squares would lose the small ones altogether."""
+
+def note_zeros(name: str, weights: Floats, numbers: npt.NDArray[np.int64], faults: Faults) -> None:
+    """Note rows of weight 0; the schema sees to each weight being given and not negative."""
+    rule = f"prepare.drop_rows: [{{column: {name}, when: [0], reason: ...}}] leaves such rows out"
+    faults.rows(numbers[weights == 0], f"column {name}: the weight must be above 0 ({rule}), got 0")
+
+
+def note_spread(name: str, weights: Sequence[Floats], faults: Faults) -> None:
+    """Note weights that differ by more than `SPREAD` over all files."""
+    known = np.concatenate([np.empty(0), *weights])
+    known = known[known > 0]
+    if len(known) and known.min() < known.max() / SPREAD:
+        must = f"the largest weight must be at most {SPREAD:g} times the smallest"
+        faults.add(f"column {name}: {must}, got {known.min():g} to {known.max():g}")
+
+
+def normalised(weights: Floats) -> Floats:
+    """Return the weights over their mean, [n]: they sum to the number of rows, and equal ones are all 1."""
+    if (weights == weights[0]).all():
+        return np.ones_like(weights)
+    # The largest is taken out first, so that no sum of finite weights is infinite.
+    share = weights / weights.max()
+    return np.asarray(share * (len(share) / share.sum()))

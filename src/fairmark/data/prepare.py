@@ -11,23 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairmark.data import labels
-from fairmark.data.columns import (
-    Checked,
-    Plan,
-    alike,
-    checked,
-    normalised,
-    note_alike,
-    note_personal,
-    note_spread,
-    planned,
-)
+from fairmark.data.columns import Checked, Plan, checked, normalised, note_personal, note_spread, planned
 from fairmark.data.exclusion import exclusions, kept
-from fairmark.data.groups import groups
+from fairmark.data.groups import alike, groups, note_alike
 from fairmark.data.inference import ZERO_LED, numeric_share
 from fairmark.data.raw import read_raw
-from fairmark.data.schema import WITHHELD, sources
+from fairmark.data.roles import WITHHELD, sources
+from fairmark.data.row_ids import content_ids
 from fairmark.errors import stop
 from fairmark.files import sha256
 from fairmark.params.prepare import ByCross, ByEdges, Inferred, Prepare, Source
@@ -303,7 +293,7 @@ def _marks(params: Prepare, columns: "dict[str, pd.Series[Any]]", files: dict[st
     row_ids: list[str] = []
     for name, one in files.items():
         row_ids += (
-            labels.ids(one.alike, one.content, "t" if name == "test" else "")
+            content_ids(one.alike, one.content, "t" if name == "test" else "")
             if params.row_id is None
             else one.raw.texts[params.row_id].tolist()
         )

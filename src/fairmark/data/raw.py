@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fairmark.data.schema import columns_named
+from fairmark.data.roles import columns_named
 from fairmark.errors import Faults
 from fairmark.files import lines_of
 from fairmark.params.prepare import Csv, Parquet, Prepare, Source

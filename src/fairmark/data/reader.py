@@ -18,9 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairmark.data.exclusion import in_words, kept
+from fairmark.data.kinds import Kind, Typed, typed
 from fairmark.data.numerals import Numerals
 from fairmark.data.raw import WHOLE_LIMIT, Raw, cleaned, respelt, texts_of
-from fairmark.data.schema import Kind, Typed, bounds, declared, typed
+from fairmark.data.roles import declared
+from fairmark.data.validation import bounds
 from fairmark.errors import Faults, InputError, stop
 from fairmark.files import lines_of
 from fairmark.params.prepare import Categorical, Csv, Ordinal, Prepare

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fairmark.data.groups import MISSING
 from fairmark.data.independence import independence
-from fairmark.data.labels import contents
+from fairmark.data.row_ids import contents
 from fairmark.data.shift import shift
 from fairmark.errors import InputError
 from fairmark.params.split import Split
@@ -73,7 +73,7 @@ def position(keys: "pd.Series[str]", seed: int) -> Floats:
 def units(table: pd.DataFrame, schema: dict[str, Any], params: Split) -> "pd.Series[str]":
     """Return [n] what is drawn as one: its person, or its own id, or what rows alike in every feature share.
 
-    No key holds the label: an id that is made from content leaves it out (`identity.ids`).
+    No key holds the label: an id that is made from content leaves it out (`row_ids.content_ids`).
     """
     if "_person" in table:
         if params.alike == "together":

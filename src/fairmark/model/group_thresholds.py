@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from fairmark.data.groups import crossed, cut, is_unknown, names
-from fairmark.data.schema import Kind
+from fairmark.data.kinds import Kind
 from fairmark.errors import InputError
 from fairmark.model.encoder import Kind as KindName
 from fairmark.params.base import Section, Text

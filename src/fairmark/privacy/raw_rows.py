@@ -7,10 +7,10 @@ import io
 from collections.abc import Collection
 from pathlib import Path
 
-from fairmark.data import labels
 from fairmark.data.exclusion import kept
 from fairmark.data.labels import stripped
 from fairmark.data.raw import GZIP, Raw, read_raw
+from fairmark.data.row_ids import content_ids, digests
 from fairmark.errors import InputError, StateError
 from fairmark.params.prepare import Csv, Prepare, Source
 
@@ -85,8 +85,8 @@ def _ids(raw: Raw, order: list[str], params: Prepare, mark: str) -> list[str | N
         return list(texts[params.row_id])
     if label in texts:
         texts = texts.assign(**{label: stripped(texts[label], params.target.strip)})
-    content, alike = labels.digests(texts[order], label)
-    return list(labels.ids(alike, content, mark))
+    content, alike = digests(texts[order], label)
+    return list(content_ids(alike, content, mark))
 
 
 def _csv_without(content: bytes, source: Source, form: Csv, numbers: set[int], name: str) -> bytes:

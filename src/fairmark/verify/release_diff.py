@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairmark.data import labels
 from fairmark.data.exclusion import kept
 from fairmark.data.groups import MISSING, quoted
 from fairmark.data.labels import stripped
 from fairmark.data.raw import read_raw
+from fairmark.data.row_ids import contents
 from fairmark.errors import FairmarkError, InputError, StateError, VerificationError
 from fairmark.files import sha256
 from fairmark.judge.policy_diff import SECTIONS, changes
@@ -123,7 +123,7 @@ def _read(folder: Path, params: Prepare) -> _Version:
         texts = raw.texts
         if label in texts:
             texts = texts.assign(**{label: stripped(texts[label], params.target.strip)})
-        content = labels.contents(texts[sorted(map(str, texts))])
+        content = contents(texts[sorted(map(str, texts))])
         rows.update(content)
         if params.row_id in texts:
             by_id |= zip(texts[params.row_id].fillna("").tolist(), content, strict=True)

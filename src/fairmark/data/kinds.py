@@ -1,0 +1,99 @@
+"""The kind of a column, and the values that its texts stand for: number, category, rank, yes or no, day."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fairmark.data.numerals import Numerals
+
+ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the texts of one column are read.
+
+    Parameters
+    ----------
+    name
+        `numeric`, `categorical`, `ordinal`, `boolean` or `date`.
+    categories
+        Sorted values of a categorical, ranked values of an ordinal; None for the other kinds.
+    declared
+        Whether params.yaml lists the categories; if not, they are those found in the main file.
+    pair
+        The texts of a boolean's true and false; case does not matter in the data.
+    form
+        A date's strptime format; None for ISO 8601.
+    numerals
+        How a numeric's numbers are written.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None = None
+    declared: bool = False
+    pair: tuple[str, str] | None = None
+    form: str | None = None
+    numerals: Numerals = field(default_factory=Numerals)
+
+    @property
+    def must(self) -> str:
+        """What a text of this kind must be, in words."""
+        match self.name:
+            case "numeric":
+                unit = self.numerals.unit
+                return f"must be a finite number with {unit}" if unit else "must be a finite number"
+            case "date":
+                return f"must be a date like {self.form or '2026-01-31 (ISO 8601)'}"
+            case "boolean" if self.pair:
+                return f"must be {self.pair[0]} or {self.pair[1]}"
+        return "must be text"
+
+
+@dataclass(frozen=True)
+class Typed:
+    """One column, read: [n] texts, [n] cells (missing without a readable text), [n] unreadable texts."""
+
+    texts: "pd.Series[str]"
+    cells: "pd.Series[Any]"
+    unreadable: npt.NDArray[np.bool_]
+
+
+def typed(texts: "pd.Series[str]", kind: Kind) -> Typed:
+    """Return the values that the texts of one column stand for.
+
+    Numeric columns become float64, dates datetime64[us] (times with a zone in UTC), booleans pandas' boolean.
+    Categorical and ordinal columns stay texts; whether a text is a known one is the schema's to say.
+    """
+    if kind.name in {"categorical", "ordinal"}:
+        return Typed(texts, texts, np.zeros(len(texts), bool))
+    codes, different = pd.factorize(texts)
+    spots = np.where(codes < 0, len(different), codes)
+    match kind.name:
+        case "numeric":
+            known = kind.numerals.read(different.tolist())
+            known = np.where(np.isinf(known), np.nan, known) + 0.0  # a zero below zero is zero
+            cells = pd.Series(np.append(known, np.nan)[spots])
+        case "date":
+            moments = _moments(different, kind.form)
+            cells = pd.Series(moments.append(pd.DatetimeIndex([pd.NaT]).as_unit("us"))[spots])
+        case _:
+            cells = pd.Series(_booleans(different, kind.pair or ("true", "false")).take(spots))
+    return Typed(texts, cells, (cells.isna() & texts.notna()).to_numpy(bool))
+
+
+def _moments(texts: "pd.Index[str]", form: str | None) -> pd.DatetimeIndex:
+    # Words such as "now" and "today" would be read as the moment of the run.
+    clean = [text if form or text[:4].isdigit() else None for text in texts.tolist()]
+    moments = pd.to_datetime(pd.Index(clean), format=form or "ISO8601", errors="coerce", utc=True)
+    return pd.DatetimeIndex(moments).tz_localize(None).as_unit("us")
+
+
+def _booleans(texts: "pd.Index[str]", pair: tuple[str, str]) -> Any:
+    meaning: Mapping[str, bool] = {pair[0].lower(): True, pair[1].lower(): False}
+    return pd.array([*(meaning.get(text.lower()) for text in texts.tolist()), None], dtype="boolean")

@@ -1,0 +1,108 @@
+"""Which column of the raw files plays which part: feature, withheld, label, row id, person, time, weight."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fairmark.errors import Faults
+from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Column, Inferred, Prepare
+
+RESERVED = ("_row_id", "_label", "_source", "_weight", "_time", "_person")
+WITHHELD = "withheld:"
+"""Prefix, in the evidence table, of a raw column that the model never sees."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The part of each column, in the order of the file.
+
+    Parameters
+    ----------
+    features
+        Columns that a model may see.
+    withheld
+        Columns that a model must not see, each with why: `protected` or `forbidden`.
+    """
+
+    features: tuple[str, ...]
+    withheld: dict[str, str]
+
+
+def roles_of(header: list[str], params: Prepare, faults: Faults) -> Roles:
+    """Return the part of each column of a file; columns that are missing or unlisted are noted.
+
+    A column named in `drop` is dropped whatever else is said of it. The target, row id, person, time and
+    weight columns are never features, even where `columns` says of what kind they are.
+    """
+    here = set(header)
+    for column, whence in columns_named(params):
+        if column not in here:
+            faults.add(f"column {column}: must be in the file ({whence}), got no such column")
+    for name in params.protected:
+        if name in RESERVED or name.startswith(WITHHELD):
+            faults.add(f"prepare.protected.{name} must not be a reserved name, got {name!r}")
+    withheld = _withheld(header, params)
+    apart = {*_own(params), *params.drop, *withheld}
+    features = tuple(column for column in header if column not in apart)
+    for column in features:
+        if column in RESERVED:
+            faults.add(f"column {column}: must not have a reserved name, got {column!r}")
+        if column not in params.columns and params.unlisted == "refuse":
+            faults.add(f"column {column}: must be in prepare.columns or prepare.drop, got an unlisted column")
+    if not features:
+        faults.add("must hold a column that a model may see, got none")
+    return Roles(features, withheld)
+
+
+def sources(params: Prepare, name: str) -> list[str]:
+    """Return the raw columns that a protected attribute comes from."""
+    attribute = params.protected[name]
+    if isinstance(attribute, ByCross):
+        return list(dict.fromkeys(column for part in attribute.of for column in sources(params, part)))
+    return [attribute.column]
+
+
+def declared(params: Prepare, column: str) -> Column:
+    """Return what params.yaml says of a column; with nothing said, its kind is inferred."""
+    return params.columns.get(column) or Inferred(kind="infer", missing=1.0)
+
+
+def _own(params: Prepare) -> set[str | None]:
+    """Return the columns that play a part of their own."""
+    return {params.target.column, params.row_id, params.person, params.time, params.weight}
+
+
+def _withheld(header: list[str], params: Prepare) -> dict[str, str]:
+    own = _own(params)
+    protected = {column for name in params.protected for column in sources(params, name)}
+    return {
+        column: "protected" if column in protected else "forbidden"
+        for column in header
+        if column in protected or (column in params.forbidden and column not in {*own, *params.drop})
+    }
+
+
+def columns_named(params: Prepare) -> Iterator[tuple[str, str]]:
+    """Yield each column that params.yaml names, once, with where."""
+    places = [("target.column", params.target.column)]
+    places += [
+        (role, column)
+        for role, column in [
+            ("row_id", params.row_id),
+            ("person", params.person),
+            ("time", params.time),
+            ("weight", params.weight),
+        ]
+        if column is not None
+    ]
+    places += [("drop", column) for column in params.drop]
+    places += [(f"columns.{column}", column) for column in params.columns]
+    places += [
+        (f"protected.{name}", attribute.column)
+        for name, attribute in params.protected.items()
+        if isinstance(attribute, ByColumn | ByEdges)
+    ]
+    places += [("forbidden", column) for column in params.forbidden]
+    first: dict[str, str] = {}
+    for place, column in places:
+        first.setdefault(column, f"prepare.{place}")
+    yield from first.items()
