@@ -16,7 +16,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check format prove record fuzz bench audit lock wheels clean
+.PHONY: run test check format schemas prove record fuzz bench audit lock wheels clean
 
 BIN := .venv/bin
 UV := .venv-tools/bin/uv --quiet
@@ -49,6 +49,9 @@ check: $(READY)
 format: $(READY)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+schemas: $(READY)
+	@$(BIN)/python -m fairmark.schemas docs/schemas
 
 prove: $(READY)
 	@$(BIN)/python -m pytest -m proof -s

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from schemas import column, schema
 
 from fairmark.data.dataset import Parts
 from fairmark.evaluate.summary_metrics import Rows
@@ -75,7 +76,13 @@ POLICY = Policy(
     findings=Findings(**dict.fromkeys(Findings.model_fields)),
 )
 
-KINDS = {"x": "numeric", "noise": "numeric", ODD: "categorical", "own": "boolean", "since": "date"}
+KINDS = {
+    "x": "numeric",
+    "noise": "numeric",
+    ODD: "categorical",
+    "own": "boolean",
+    "since": "date",
+}
 
 
 def parts(rows: int = 400, seed: int = 5, features: str = "x noise job own since", **columns: Any) -> Parts:
@@ -99,16 +106,10 @@ def parts(rows: int = 400, seed: int = 5, features: str = "x noise job own since
     teams = pd.Series(rng.choice(["blue", "red"], rows), dtype="str")
     evidence = table[["_row_id", "_label"]].assign(team=teams, **{"withheld:team": teams})
     names = [ODD if name == "job" else name for name in features.split()]
-    schema = {
-        "attributes": {"team": {"by": "column", "columns": ["team"], "groups": GROUPS}},
-        "row_id": None,
-        "features": [
-            {"name": name, "kind": KINDS[name], "categories": None, "missing": 0.0} for name in names
-        ],
-        "withheld": [{"name": "team", "kind": "categorical", "categories": None, "why": "protected"}],
-    }
     belongs = pd.Series(rng.choice(["train", "valid", "test"], rows, p=[0.5, 0.2, 0.3]))
-    return Parts(schema, table, evidence, belongs)
+    return Parts(
+        schema([column(name, KINDS[name]) for name in names], {"team": GROUPS}), table, evidence, belongs
+    )
 
 
 def scorecard(threshold: float = 0.5, slope: float = 2.0, cook: float = 1.0, smith: float = -1.0) -> Model:

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import schemas
 import yaml
 from measured import NOTHING
+from schemas import column
 
+from fairmark.data.schema import Schema
 from fairmark.evaluate import documents as docs
 from fairmark.evaluate.documents import SummaryMetrics
 from fairmark.evaluate.measure import measure
@@ -170,27 +173,10 @@ def _measured(sizes: str, threshold: float) -> dict[str, Any]:
     return dict(steady(whole))
 
 
-def schema(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, Any]:
-    """Return schema.json with two features: a number and a name."""
-    return {
-        "attributes": {
-            name: {"by": "column", "columns": [name], "groups": list(sizes)}
-            for name, sizes in attributes.items()
-        },
-        "features": [
-            {"name": names[0], "kind": "numeric", "categories": None, "missing": 0.0},
-            {"name": names[1], "kind": "categorical", "categories": ["smith", "baker"], "missing": 0.0},
-        ],
-        "label": {"column": "paid", "positive": "yes", "negative": "no"},
-        "row_id": None,
-        "timed": False,
-        "weighted": False,
-        "test_file": False,
-        "withheld": [
-            {"name": name, "kind": "categorical", "categories": None, "missing": 0.0, "why": "protected"}
-            for name in attributes
-        ],
-    }
+def schema(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> Schema:
+    """Return a schema with two features: a number and a name."""
+    features = [column(names[0]), column(names[1], "categorical", ["smith", "baker"])]
+    return schemas.schema(features, {name: list(sizes) for name, sizes in attributes.items()})
 
 
 def prepared() -> dict[str, Any]:

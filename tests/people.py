@@ -1,39 +1,32 @@
 """A small made-up table of people, parted and written as `prepare` and `split` write theirs."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from schemas import attribute, column, schema, withheld
 
 from fairmark.params.learn import Chosen, Step, Threshold, Train
 from fairmark.params.policy import ConstantAnswer, Findings, Limit, Policy
 
 ODD = 'job "title" [ü, {x}]'
-FEATURES: list[dict[str, Any]] = [
-    {"name": "skill", "kind": "numeric", "categories": None, "missing": 0.1},
-    {"name": ODD, "kind": "categorical", "categories": ["cook", "driver", "nurse"], "missing": 0.05},
-    {"name": "grade", "kind": "ordinal", "categories": ["low", "mid", "high"], "missing": 0.0},
-    {"name": "own", "kind": "boolean", "categories": None, "missing": 0.05},
-    {"name": "since", "kind": "date", "categories": None, "missing": 0.05},
+FEATURES = [
+    column("skill", missing=0.1),
+    column(ODD, "categorical", ["cook", "driver", "nurse"], missing=0.05),
+    column("grade", "ordinal", ["low", "mid", "high"]),
+    column("own", "boolean", missing=0.05),
+    column("since", "date", missing=0.05),
 ]
-SCHEMA: dict[str, Any] = {
-    "attributes": {
-        "side": {"by": "column", "columns": ["side"], "groups": ["left", "missing", "right"]},
-        "age": {"by": "edges", "columns": ["age"], "groups": ["<40", ">=40"]},
-        "side_age": {"by": "cross", "columns": ["side", "age"], "groups": []},
+SCHEMA = schema(
+    FEATURES,
+    attributes={
+        "side": attribute("side", ["left", "missing", "right"]),
+        "age": attribute("age", ["<40", ">=40"], by="edges"),
+        "side_age": attribute("side_age", [], by="cross", columns=("side", "age")),
     },
-    "features": FEATURES,
-    "label": {"column": "paid", "positive": "yes", "negative": "no"},
-    "row_id": None,
-    "timed": False,
-    "weighted": False,
-    "test_file": False,
-    "withheld": [
-        {"name": "side", "kind": "categorical", "categories": None, "missing": 0.0, "why": "protected"}
-    ],
-}
+    withheld=(withheld("side"),),
+)
 TRAIN = Train(
     seed=3, max_categories=9, max_rounds=40, patience=10, threshold=Threshold(maximise="accuracy", by=None)
 )
@@ -125,5 +118,5 @@ def written(folder: Path, rows: int = 900, seed: int = 5) -> tuple[Path, Path, P
     table, evidence, parts = frames(rows, seed)
     for path, frame in zip((paths[0], paths[1], paths[3]), (table, evidence, parts), strict=True):
         frame.to_parquet(path, index=False)
-    paths[2].write_text(json.dumps(SCHEMA))
+    SCHEMA.write(paths[2])
     return paths[0], paths[1], paths[2], paths[3]

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from schemas import column, schema, withheld
 from second import said_of
 
+from fairmark.data.schema import Label
 from fairmark.evaluate.measure import measure
 from fairmark.files import read_json, sha256, write_json, write_text
 from fairmark.judge.verdict import Verdict, judge
@@ -41,31 +43,17 @@ CHOSEN = {
     "folds": None,
 }
 YES_NO = ["true", "false"]
-PLAIN: dict[str, Any] = {"pair": None, "format": None, "unit": ""}
-SCHEMA: dict[str, Any] = {
-    "attributes": {"sex": {"by": "column", "columns": ["sex"], "groups": ["Female", "Male"]}},
-    "features": [
-        {"name": "income <€>", "kind": "numeric", "categories": None, "missing": 0.25, **PLAIN},
-        {"name": "home", "kind": "categorical", "categories": ["own", "rent"], "missing": 0.0, **PLAIN},
-        {
-            "name": "member",
-            "kind": "boolean",
-            "categories": None,
-            "missing": 0.25,
-            **PLAIN,
-            "pair": ["true", "false"],
-        },
-        {"name": "since", "kind": "date", "categories": None, "missing": 0.25, **PLAIN},
+SCHEMA = schema(
+    [
+        column("income <€>", missing=0.25),
+        column("home", "categorical", ["own", "rent"]),
+        column("member", "boolean", missing=0.25, pair=("true", "false")),
+        column("since", "date", missing=0.25),
     ],
-    "label": {"column": "paid", "positive": "yes, paid", "negative": "no, owed"},
-    "row_id": None,
-    "timed": False,
-    "weighted": False,
-    "test_file": False,
-    "withheld": [
-        {"name": "sex", "kind": "categorical", "categories": ["Female", "Male"], **PLAIN, "why": "protected"}
-    ],
-}
+    {"sex": ["Female", "Male"]},
+    label=Label(column="paid", positive="yes, paid", negative="no, owed"),
+    withheld=(withheld("sex", categories=["Female", "Male"]),),
+)
 
 
 def _params() -> dict[str, Any]:
@@ -112,7 +100,7 @@ def rows() -> pd.DataFrame:
 
 def model() -> Model:
     """Return a scorecard written by hand."""
-    encoder = Encoder.fit(rows(), SCHEMA["features"], 9)
+    encoder = Encoder.fit(rows(), SCHEMA.features, 9)
     lines = [
         Line(type="line", name=name, impute=1, mean=mean, scale=scale, coef=1, missing_coef=0.5, average=0)
         for name, mean, scale in (("income <€>", 2, 1), ("member", 0.5, 1), ("since", 18500, 400))
@@ -187,7 +175,7 @@ STAGES: dict[str, dict[str, list[str]]] = {
 def write_artifacts(root: Path) -> None:
     """Write into `root` what the stages would."""
     made = root / "artifacts"
-    write_json(made / "prepare" / "schema.json", SCHEMA)
+    SCHEMA.write(made / "prepare" / "schema.json")
     (made / "train" / "model").mkdir(parents=True)
     model().save(made / "train" / "model")
     found = measurements(made / "train" / "model")
@@ -204,8 +192,8 @@ def data_card(root: Path, found: dict[str, Any]) -> str:
     params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
     roles, times, data = params["release"]["governance"], params["privacy"]["retention"], found["data"]
     lines = ["# Data card: Loans paid back", "", "| Column | Kind | Role | Missing | Personal |"]
-    lines += [f"| {literal(it['name'])} | {it['kind']} | feature | | no |" for it in SCHEMA["features"]]
-    lines += [f"| {it['name']} | {it['kind']} | protected | | yes |" for it in SCHEMA["withheld"]]
+    lines += [f"| {literal(it.name)} | {it.kind} | feature | | no |" for it in SCHEMA.features]
+    lines += [f"| {it.name} | {it.kind} | protected | | yes |" for it in SCHEMA.withheld]
     lines += ["", f"- Owner: {roles['owner']}.", f"- Custodian, who keeps it: {roles['custodian']}."]
     lines += [f"- people.csv: 1 rows, SHA-256 `{sha256(root / 'data' / 'people.csv')}`.", ""]
     lines += [

@@ -180,7 +180,7 @@ def indexed() -> pa.Table:
 def test_what_the_file_calls_an_index_is_left_out_by_name(tmp_path: Path) -> None:
     made_from = made(tmp_path, content(indexed()), format=FORMAT)
 
-    assert [said["name"] for said in made_from.schema["features"]] == ["age"]
+    assert made_from.schema.feature_names == ["age"]
     assert made_from.summary["index"] == ["__index_level_0__"]
     assert any("calls it an index: __index_level_0__" in line for line in taken_for(made_from.summary))
 

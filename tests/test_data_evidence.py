@@ -12,6 +12,7 @@ from tiny import ROWS, faults, lines, made
 
 from fairmark.data.groups import MISSING, cut, groups, intervals, is_unknown, names
 from fairmark.data.kinds import Kind
+from fairmark.data.schema import KindName
 from fairmark.errors import InputError
 from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Protected
 
@@ -33,7 +34,7 @@ def test_what_is_protected_or_forbidden_is_evidence_and_no_feature(tmp_path: Pat
 
     assert list(found.table) == ["_row_id", "_label", "_source", "_weight", "age"]
     assert list(found.evidence) == ["_row_id", "_label", "sex", "withheld:job", "withheld:sex"]
-    assert {one["name"]: one["why"] for one in found.schema["withheld"]} == {
+    assert {one.name: one.why for one in found.schema.withheld} == {
         "sex": "protected",
         "job": "forbidden",
     }
@@ -54,12 +55,12 @@ def test_a_missing_attribute_is_a_group_of_its_own(tmp_path: Path) -> None:
     assert found.evidence.iloc[-1][["sex", "band", "both"]].tolist() == ["missing"] * 2 + [
         "missing & missing"
     ]
-    assert found.schema["attributes"]["sex"] == {
+    assert found.schema.to_json()["attributes"]["sex"] == {
         "by": "column",
         "columns": ["sex"],
         "groups": ["F", "M", "missing"],
     }
-    assert found.schema["attributes"]["both"]["columns"] == ["sex", "age"]
+    assert found.schema.attributes["both"].columns == ("sex", "age")
 
 
 def test_numbers_booleans_and_days_give_plain_group_names() -> None:
@@ -101,7 +102,7 @@ def test_edges_on_a_column_that_is_no_number_are_refused(tmp_path: Path, column:
 
 # ------------------------------------------------------------------ different groups, different names
 
-KINDS = {"numeric": "float64", "date": "datetime64[us]", "categorical": "str"}
+KINDS: dict[KindName, Any] = {"numeric": "float64", "date": "datetime64[us]", "categorical": "str"}
 TRICKY = st.one_of(
     st.text('a&" ', max_size=6), st.sampled_from(["missing", '"missing"', "a & b", "missing & a", "&"])
 ).map(str.strip)
@@ -112,7 +113,7 @@ CELLS = {
 }
 
 
-def columns(kind: str) -> st.SearchStrategy["pd.Series[Any]"]:
+def columns(kind: KindName) -> st.SearchStrategy["pd.Series[Any]"]:
     cells = st.lists(st.none() | CELLS[kind], min_size=6, max_size=6)
     return cells.map(lambda values: pd.Series(values, dtype=KINDS[kind]))
 
@@ -177,18 +178,18 @@ def test_groups_are_in_the_order_of_their_values(tmp_path: Path) -> None:
     columns = {"age": {"kind": "numeric", "min": None, "max": None, "missing": 0}}
     rows = ["100,cook,F,yes", "9,smith,?,no", "20,cook,M,yes", "3,clerk,F,no"]
 
-    found = made(tmp_path, lines(*rows), protected=protected, columns=columns).schema["attributes"]
+    found = made(tmp_path, lines(*rows), protected=protected, columns=columns).schema.attributes
 
-    assert found["band"]["groups"] == ["<5", "5 to <10", "10 to <100", ">=100"]
-    assert found["age"]["groups"] == ["3", "9", "20", "100"]
-    assert found["sex"]["groups"] == ["F", "M", "missing"]
-    assert found["both"]["groups"] == ["<5 & F", "5 to <10 & missing", "10 to <100 & M", ">=100 & F"]
+    assert found["band"].groups == ("<5", "5 to <10", "10 to <100", ">=100")
+    assert found["age"].groups == ("3", "9", "20", "100")
+    assert found["sex"].groups == ("F", "M", "missing")
+    assert found["both"].groups == ("<5 & F", "5 to <10 & missing", "10 to <100 & M", ">=100 & F")
 
 
 def test_a_person_of_whom_the_word_missing_is_written_is_no_missing_person(tmp_path: Path) -> None:
-    found = made(tmp_path, lines(*ROWS, "30,cook,missing,no", "30,cook,?,no")).schema["attributes"]["sex"]
+    found = made(tmp_path, lines(*ROWS, "30,cook,missing,no", "30,cook,?,no")).schema.attributes["sex"]
 
-    assert found["groups"] == ["F", "M", '"missing"', "missing"]
+    assert found.groups == ("F", "M", '"missing"', "missing")
 
 
 def test_edges_longer_than_a_document_keeps_are_refused(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_groups_that_a_reader_takes_for_one_are_a_fault(tmp_path: Path, first: s
 
     assert "column sex: groups must differ in more than case, spaces and Unicode form" in found
     said = yaml.safe_load(found.split("prepare.spellings: ")[1].split(", or by listing")[0])
-    assert len(made(tmp_path, text, spellings=said).schema["attributes"]["sex"]["groups"]) == 1
+    assert len(made(tmp_path, text, spellings=said).schema.groups["sex"]) == 1
 
 
 def test_groups_of_two_files_are_compared_too(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_spelling_merges_them_and_is_counted(tmp_path: Path) -> None:
 
     found = made(tmp_path, lines(*rows), spellings={"sex": {"female": "Female"}})
 
-    assert found.schema["attributes"]["sex"]["groups"] == ["Female", "M"]
+    assert found.schema.groups["sex"] == ["Female", "M"]
     assert found.summary["respelt"] == {"sex": 1}
 
 
@@ -129,7 +129,7 @@ def test_values_that_are_listed_are_meant_to_be_two(tmp_path: Path) -> None:
 
     found = made(tmp_path, lines("30,cook,F,yes", "41,cook,f,no"), columns=said)
 
-    assert found.schema["attributes"]["sex"]["groups"] == ["F", "f"]
+    assert found.schema.groups["sex"] == ["F", "f"]
 
 
 def test_a_spelling_of_a_spelling_is_refused() -> None:

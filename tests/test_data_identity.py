@@ -118,7 +118,7 @@ def test_an_id_column_gives_the_ids_and_is_no_feature(tmp_path: Path) -> None:
 
     assert made_from.table["_row_id"].tolist() == ["30", "41", "52", "63"]
     assert "age" not in made_from.table
-    assert made_from.schema["row_id"] == "age"
+    assert made_from.schema.row_id == "age"
 
 
 def test_content_is_compared_without_the_id_column(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tiny import PREPARE, faults, lines, made
 from fairmark.data.inference import kind_of
 from fairmark.data.kinds import Kind, typed
 from fairmark.data.numerals import Numerals
-from fairmark.data.kinds import Kind, typed
+from fairmark.data.schema import KindName
 from fairmark.params.parse import typed as section
 from fairmark.params.prepare import Boolean, Csv, Date, Inferred, Ordinal
 
@@ -134,5 +134,5 @@ def test_a_date_typed_by_its_file_needs_no_format() -> None:
 
 
 @pytest.mark.parametrize("name", ["numeric", "date", "boolean", "categorical"])
-def test_no_rows_at_all_can_be_read(name: str) -> None:
+def test_no_rows_at_all_can_be_read(name: KindName) -> None:
     assert len(typed(texts(), Kind(name, pair=("y", "n"))).cells) == 0

@@ -58,7 +58,7 @@ def test_the_schema_shows_the_label_as_the_data_spells_it(tmp_path: Path) -> Non
         tmp_path, lines("30,cook,F,Y", "40,cook,M,N"), target={"positive": True, "negative": None}
     )
 
-    assert made_from.schema["label"] == {"column": "ok", "positive": "Y", "negative": "N"}
+    assert made_from.schema.label.to_json() == {"column": "ok", "positive": "Y", "negative": "N"}
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_the_label_is_said_as_the_data_writes_it(
 ) -> None:
     text = lines(*(f"30,cook,F,{cell}" for cell in cells))
 
-    label = made(tmp_path, text, target=target).schema["label"]
+    label = made(tmp_path, text, target=target).schema.label
 
-    assert (label["positive"], label["negative"]) == said
+    assert (label.positive, label.negative) == said
 
 
 def test_weights_of_any_size_weigh_1_on_average(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def test_columns_of_marks_are_no_features_even_where_their_kind_is_said(tmp_path
 
     assert list(found.table) == ["_row_id", "_label", "_source", "_weight", "_time", "age", "job"]
     assert found.table["_time"].dt.day.tolist() == [1, 2, 3, 4]
-    assert found.schema["timed"]
-    assert found.schema["weighted"]
+    assert found.schema.timed
+    assert found.schema.weighted
 
 
 def test_a_row_without_its_time_is_refused(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_dropped_columns_are_not_looked_at(tmp_path: Path) -> None:
 def test_what_is_dropped_or_the_label_is_not_withheld_as_well(tmp_path: Path, column: str) -> None:
     found = made(tmp_path, lines(*ROWS), forbidden=[column], drop=["job"])
 
-    assert [one["name"] for one in found.schema["withheld"]] == ["sex"]
+    assert [one.name for one in found.schema.withheld] == ["sex"]
 
 
 def test_a_table_without_features_is_refused(tmp_path: Path) -> None:

@@ -1,18 +1,14 @@
 """Parts that differ are told apart from parts that differ by chance, in words and in numbers."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
+from schemas import column, schema
 from scipy.stats import chi2_contingency
 
 from fairmark.data.shift import shift
 
-SCHEMA: dict[str, Any] = {
-    "attributes": {"sex": {"by": "column", "columns": ["sex"], "groups": ["F", "M"]}},
-    "features": [{"name": "x", "kind": "numeric"}, {"name": "job", "kind": "categorical"}],
-}
+SCHEMA = schema([column("x"), column("job", "categorical")], {"sex": ["F", "M"]})
 
 
 def drawn(rows: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame, "pd.Series[str]"]:

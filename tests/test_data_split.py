@@ -5,9 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import schemas
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from schemas import attribute, column
 
+from fairmark.data.schema import Schema
 from fairmark.data.split import _latest, moved, parted, position, require_independent, summary
 from fairmark.errors import InputError
 from fairmark.params.parse import typed
@@ -38,13 +41,10 @@ def rows(count: int, seed: int = 0, first: int = 0) -> pd.DataFrame:
     )
 
 
-def schema(frame: pd.DataFrame, row_id: str | None = "id") -> dict[str, Any]:
-    attributes = {
-        name: {"by": "column", "columns": [name], "groups": sorted(frame[name].unique())}
-        for name in ("sex", "race")
-    }
-    cross = {"by": "cross", "columns": ["sex", "race"], "groups": ["F & a", "F & z"]}
-    return {"attributes": {**attributes, "both": cross}, "row_id": row_id, "test_file": False}
+def schema(frame: pd.DataFrame, row_id: str | None = "id") -> Schema:
+    attributes = {name: attribute(name, sorted(frame[name].unique())) for name in ("sex", "race")}
+    cross = attribute("both", ["F & a", "F & z"], by="cross", columns=("sex", "race"))
+    return schemas.schema(attributes={**attributes, "both": cross}, withheld=(), row_id=row_id)
 
 
 def evidence(frame: pd.DataFrame) -> pd.DataFrame:
@@ -145,8 +145,8 @@ def patterned(count: int, patterns: int, seed: int = 0) -> pd.DataFrame:
     return frame.assign(sex=np.where(frame["x"] % 3 > 0, "F", "M"), race="a")
 
 
-def with_features(frame: pd.DataFrame, row_id: str | None = "id") -> dict[str, Any]:
-    return {**schema(frame, row_id), "features": [{"name": "x", "kind": "numeric"}]}
+def with_features(frame: pd.DataFrame, row_id: str | None = "id") -> Schema:
+    return schema(frame, row_id).with_features(column("x"))
 
 
 def test_rows_alike_are_kept_together_when_params_say_so() -> None:

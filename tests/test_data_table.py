@@ -50,14 +50,14 @@ def test_an_unseen_category_is_kept_and_counted_where_none_are_declared(tmp_path
 
     assert found.summary["unseen"] == {"job": 2}
     assert found.table["job"].tolist()[4:6] == ["pilot", "pilot"]
-    assert found.schema["features"][1]["categories"] == ["clerk", "cook", "smith"]
+    assert found.schema.features[1].categories == ("clerk", "cook", "smith")
 
 
 def test_missing_shares_are_told(tmp_path: Path) -> None:
     found = made(tmp_path, lines("30,?,F,yes", "41,smith,M,no"), lines("30,,F,yes", "41,?,M,no"))
 
     assert found.summary["missing"] == {"age": 0, "job": 0.75, "sex": 0}
-    assert found.schema["features"][1]["missing"] == 0.5
+    assert found.schema.features[1].missing == 0.5
 
 
 def test_the_second_data_set_is_typed_as_its_params_say(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_the_second_data_set_is_typed_as_its_params_say(tmp_path: Path) -> None:
         "owner": "boolean",
         "channel": "str",
     }
-    assert [one["kind"] for one in found.schema["features"]] == [
+    assert [one.kind for one in found.schema.features] == [
         "date",
         "numeric",
         "numeric",

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from schemas import column
 
 from fairmark.explain.decisions import decisions, picked, reasons
 from fairmark.explain.dependence import plain, spoken
@@ -39,9 +40,9 @@ def test_everybody_refused_leaves_no_yes_to_show() -> None:
 
 
 FEATURES = [
-    {"name": "age", "kind": "numeric"},
-    {"name": "job", "kind": "categorical"},
-    {"name": "own", "kind": "boolean"},
+    column("age"),
+    column("job", "categorical"),
+    column("own", "boolean"),
 ]
 ROWS = pd.DataFrame(
     {"age": [25.0, 60.5], "job": ["smith", None], "own": pd.array([True, False], dtype="boolean")}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from schemas import column
 
 from fairmark.explain.dependence import LINES, dependence
 
@@ -15,16 +16,12 @@ def _frame(**columns: Any) -> pd.DataFrame:
     return frame.assign(_weight=np.ones(len(frame)))
 
 
-def _feature(name: str, kind: str, categories: list[str] | None = None) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "categories": categories}
-
-
 def _sum(frame: pd.DataFrame) -> NDArray[np.float64]:
     return (frame["x"].fillna(-100) + frame["y"]).to_numpy(dtype=np.float64)
 
 
 PAIRS = _frame(x=[0.0, 1.0, 2.0, 3.0], y=[10.0, 20.0, 30.0, 40.0])
-X = _feature("x", "numeric")
+X = column("x", "numeric")
 
 
 def test_the_mean_by_hand_is_over_every_row_of_the_background() -> None:
@@ -86,7 +83,7 @@ def test_categories_stand_by_name_the_most_frequent_first() -> None:
         lambda frame: np.asarray(frame["job"] == "a", dtype=np.float64),
         data,
         data,
-        _feature("job", "categorical"),
+        column("job", "categorical"),
         2,
     )
 
@@ -97,7 +94,7 @@ def test_categories_stand_by_name_the_most_frequent_first() -> None:
 
 def test_ordered_names_keep_their_order() -> None:
     data = _frame(size=["large", "small", "large"], y=1.0)
-    feature = _feature("size", "ordinal", ["small", "middle", "large"])
+    feature = column("size", "ordinal", ["small", "middle", "large"])
 
     assert dependence(lambda frame: np.zeros(len(frame)), data, data, feature, 5)["grid"] == [
         "small",
@@ -112,7 +109,7 @@ def test_truth_values_keep_their_type() -> None:
         lambda frame: frame["own"].fillna(value=False).to_numpy(dtype=float),
         data,
         data,
-        _feature("own", "boolean"),
+        column("own", "boolean"),
         5,
     )
 
@@ -124,7 +121,7 @@ def test_days_stand_as_days() -> None:
     data = _frame(since=days, y=1.0)
 
     found = dependence(
-        lambda frame: frame["since"].dt.day.to_numpy(dtype=float), data, data, _feature("since", "date"), 2
+        lambda frame: frame["since"].dt.day.to_numpy(dtype=float), data, data, column("since", "date"), 2
     )
 
     assert (found["grid"], found["mean"]) == (["2020-01-01", "2020-01-03"], [1, 3])
@@ -136,7 +133,7 @@ def test_days_stand_as_days() -> None:
 def test_a_column_of_nothing_has_an_empty_curve(kind: str) -> None:
     data = _frame(x=pd.Series([None, None], dtype="float64" if kind == "numeric" else "str"), y=1.0)
 
-    found = dependence(lambda frame: np.full(len(frame), 0.5), data, data, _feature("x", kind), 5)
+    found = dependence(lambda frame: np.full(len(frame), 0.5), data, data, column("x", kind), 5)
 
     assert (found["grid"], found["mean"], found["missing"]) == ([], [], {"share": 1, "mean": 0.5})
 

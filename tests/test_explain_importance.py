@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from schemas import column
 
 from fairmark.errors import InputError, StateError
 from fairmark.explain.importance import additivity, by_group, drawn, importance
@@ -114,7 +115,7 @@ def _rows() -> pd.DataFrame:
 def _encoded(names: list[str]) -> tuple[pd.DataFrame, Encoder, Sample]:
     frame = _rows()
     kinds = {"age": "numeric", "hours": "numeric", "job": "categorical"}
-    features = [{"name": name, "kind": kinds[name], "categories": None} for name in names]
+    features = [column(name, kinds[name]) for name in names]
     encoder = Encoder.fit(frame, features, 9)
     sample = Sample.plain(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
     return frame, encoder, sample

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checked import ODD, parts, scorecard
+from schemas import column
 from scipy.stats import spearmanr
 
 from fairmark.explain.decisions import decisions
@@ -138,7 +139,7 @@ def test_agreement_is_the_rank_correlation_of_scipy() -> None:
 def test_every_decision_gets_the_opinion_on_its_own_row() -> None:
     model, table = scorecard(), parts(60).table
     rows = table.assign(**{ODD: pd.Series(table[ODD]).where(table.index % 7 > 0)})
-    features = [{"name": "x", "kind": "numeric"}, {"name": ODD, "kind": "categorical"}]
+    features = [column("x"), column(ODD, "categorical")]
     shap = model.contributions(rows)
     single = decisions(rows, features, shap, model.score(rows), model.decide(rows), 4)
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from people import TRAIN
 from pipeline import PIPELINE, run_stage
+from schemas import column
 from second import make_second
 
 from fairmark.data.kinds import Kind, typed
@@ -82,7 +83,7 @@ def test_a_day_that_no_calendar_has_is_refused(day: str) -> None:
 def test_the_dependence_of_any_numbers_has_bins_that_are_apart(values: list[float]) -> None:
     frame = pd.DataFrame({"x": values, "_weight": 1.0})
 
-    found = dependence(lambda rows: np.zeros(len(rows)), frame, frame, {"name": "x", "kind": "numeric"}, 5)
+    found = dependence(lambda rows: np.zeros(len(rows)), frame, frame, column("x"), 5)
 
     assert sum(found["density"]) == pytest.approx(1)
     assert (np.diff(found["edges"]) > 0).all()

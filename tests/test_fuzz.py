@@ -101,7 +101,7 @@ CARD = "### By sex\n\n| Measure | Value (interval) |\n|---|---:|\n| ROC AUC | 0.
 TREES = "Tree=0\nnum_leaves=3\nnum_cat=0\nleaf_count=20 21 22\ninternal_count=60 40\n\n"
 
 TARGETS = {
-    "JSON": Target(of_text(lambda text: strict_json(text, "it")), json.dumps(SCHEMA).encode()),
+    "JSON": Target(of_text(lambda text: strict_json(text, "it")), json.dumps(SCHEMA.to_json()).encode()),
     "YAML": Target(of_text(lambda text: strict_yaml(text, "it")), format_yaml(PARAMS["policy"]).encode()),
     "envelope": Target(
         of_file(lambda path: Envelope.read(path).signers([ADA.public])),

@@ -11,6 +11,7 @@ import pytest
 from checked import CHECKS, CHOSEN, GROUPS, ODD, POLICY, TRAIN, limit, parts, scorecard
 from measured import NOTHING
 from pipeline import run_stage
+from schemas import attribute, changed
 from second import make_second
 
 from fairmark.data.dataset import Parts, read_parts
@@ -198,9 +199,9 @@ def test_odd_columns_are_checked(columns: dict[str, Any], chosen: Chosen) -> Non
 @pytest.mark.parametrize("chosen", [CHOSEN, BOOSTED], ids=["logistic", "boosted"])
 def test_weighted_rows_are_checked(chosen: Chosen) -> None:
     made = parts(150, _weight=np.linspace(0.1, 9, 150))
-    attributes = {"team": {"by": "column", "columns": ["team"], "groups": ["blue", "red"]}}
+    schema = changed(made.schema, attributes={"team": attribute("team", ["blue", "red"])})
 
-    found = _checked(replace(made, schema={**made.schema, "attributes": attributes}), chosen)
+    found = _checked(replace(made, schema=schema), chosen)
 
     assert all(judge(document, POLICY, None).faults == () for document in _documents(found).values())
     assert found.leakage.duplicates.train.share == 0
@@ -208,7 +209,7 @@ def test_weighted_rows_are_checked(chosen: Chosen) -> None:
 
 def test_one_group_alone_is_checked() -> None:
     made = parts(150)
-    schema = {**made.schema, "attributes": {"team": {"by": "column", "columns": ["team"], "groups": ["red"]}}}
+    schema = changed(made.schema, attributes={"team": attribute("team", ["red"])})
 
     found = _checked(replace(made, schema=schema, evidence=made.evidence.assign(team="red")))
 

@@ -141,7 +141,7 @@ def test_the_count_agrees_with_a_join_of_tables() -> None:
 
 def test_every_feature_of_a_table_has_its_own_power() -> None:
     made = parts(300)
-    encoder = Encoder.fit(made.part("train")[0], made.schema["features"], 9)
+    encoder = Encoder.fit(made.part("train")[0], made.schema.features, 9)
     train, test = Rows.of(made, "train"), Rows.of(made, "test")
     learnt = encoder.transform(train.table), train.label, train.weight
 

@@ -8,6 +8,7 @@ import pytest
 from checked import CHECKS, CHOSEN, ODD, POLICY, TRAIN, parts, rows
 from hypothesis import given
 from hypothesis import strategies as st
+from schemas import column
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -67,10 +68,7 @@ def test_a_constant_column_does_no_more_than_chance() -> None:
 
 def test_a_feature_called_random_is_no_trouble() -> None:
     made = parts(600, features="x noise")
-    schema = {
-        **made.schema,
-        "features": [{**f, "name": f["name"].replace("noise", "random")} for f in made.schema["features"]],
-    }
+    schema = made.schema.without_features(["noise"]).with_features(column("random"))
 
     found = _probed(replace(made, schema=schema, table=made.table.rename(columns={"noise": "random"})))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checked import CHECKS, ODD, parts, rows, scorecard
+from schemas import attribute, changed
 
 from fairmark.evaluate.documents import QuickVerdict, Stress, SwappedEvidence, TurnedShare
 from fairmark.evaluate.stress import (
@@ -189,16 +190,15 @@ def test_a_model_that_reads_a_protected_column_is_caught() -> None:
 
 def test_a_model_that_reads_an_attribute_made_of_others_is_caught() -> None:
     made = parts()
-    groups = {"band": {"by": "edges", "columns": ["age"], "groups": ["<25", ">=25"]}}
+    attributes = {"band": attribute("age", ["<25", ">=25"], by="edges")}
     evidence = made.table[["_row_id", "_label"]].assign(band=pd.Series("<25", index=range(400), dtype="str"))
     encoder = Encoder((Column(name="band", kind="categorical", categories=["<25", ">=25"]),))
     steps = Steps(type="steps", name="band", categories=["<25", ">=25"], each=[0, 1], missing=0, average=0)
 
     cheat = replace(scorecard(), encoder=encoder, scorer=Scorecard(intercept=0.0, features=[steps]))
 
-    found = swapped_evidence(
-        replace(made, evidence=evidence, schema={**made.schema, "attributes": groups}), cheat
-    )
+    schema = changed(made.schema, attributes=attributes)
+    found = swapped_evidence(replace(made, evidence=evidence, schema=schema), cheat)
     assert found == SwappedEvidence(columns=["band"], same=False)
 
 
@@ -217,11 +217,11 @@ def test_a_model_that_reads_a_withheld_number_is_caught() -> None:
 
 def test_an_attribute_named_like_a_feature_leaves_the_feature_alone() -> None:
     made = parts()
-    attributes = {"x": {"by": "edges", "columns": ["age"], "groups": ["<25", ">=25"]}}
+    schema = made.schema.model_copy(
+        update={"attributes": {"x": attribute("age", ["<25", ">=25"], by="edges")}}
+    )
     evidence = made.table[["_row_id", "_label"]].assign(x=pd.Series("<25", index=range(400), dtype="str"))
 
-    found = swapped_evidence(
-        replace(made, evidence=evidence, schema={**made.schema, "attributes": attributes}), scorecard()
-    )
+    found = swapped_evidence(replace(made, evidence=evidence, schema=schema), scorecard())
 
     assert found == SwappedEvidence(columns=[], same=True)

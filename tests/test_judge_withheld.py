@@ -1,10 +1,11 @@
 """Forbidden columns are given back for a look, one by one and together; protected ones never are."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
+import schemas
 from checked import CHOSEN, POLICY, TRAIN, parts
+from schemas import changed
 
 from fairmark.data.dataset import Parts
 from fairmark.evaluate.documents import ExcludedFeatures, ReIncludedFeatures
@@ -20,11 +21,8 @@ def _with_forbidden(names: list[str], rows: int = 900) -> Parts:
     columns = {
         f"withheld:{name}": made.table["_label"].astype(float) + rng.normal(0, 0.6, rows) for name in names
     }
-    described = [
-        {"name": name, "kind": "numeric", "categories": None, "missing": 0.0, "why": "forbidden"}
-        for name in names
-    ]
-    schema: dict[str, Any] = {**made.schema, "withheld": [*made.schema["withheld"], *described]}
+    described = [schemas.withheld(name, "numeric", why="forbidden") for name in names]
+    schema = changed(made.schema, withheld=(*made.schema.withheld, *described))
     return replace(made, schema=schema, evidence=made.evidence.assign(**columns))
 
 
@@ -69,7 +67,7 @@ def test_the_parts_themselves_stay_without_the_column() -> None:
 
     assert "hint" in wider.table
     assert "hint" not in made.table
-    assert [feature["name"] for feature in made.schema["features"]].count("hint") == 0
+    assert made.schema.feature_names.count("hint") == 0
 
 
 def test_test_rows_change_nothing() -> None:

@@ -5,18 +5,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from schemas import column
 
 from fairmark.errors import InputError
 from fairmark.model.encoder import Encoder
 
 
-def feature(kind: str, categories: list[str] | None = None) -> dict[str, Any]:
-    return {"name": "x", "kind": kind, "categories": categories, "missing": 0.0}
-
-
 def encoded(kind: str, values: Any, categories: list[str] | None = None, most: int = 9) -> list[float]:
     frame = pd.DataFrame({"x": values})
-    return [float(v) for v in Encoder.fit(frame, [feature(kind, categories)], most).transform(frame)[:, 0]]
+    return [
+        float(v) for v in Encoder.fit(frame, [column("x", kind, categories)], most).transform(frame)[:, 0]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,7 @@ def test_only_the_most_frequent_categories_are_kept_by_name_where_they_tie() -> 
 
 
 def test_a_category_never_seen_in_training_is_missing() -> None:
-    encoder = Encoder.fit(pd.DataFrame({"x": ["a", "b"]}), [feature("categorical")], 9)
+    encoder = Encoder.fit(pd.DataFrame({"x": ["a", "b"]}), [column("x", "categorical")], 9)
 
     assert np.isnan(encoder.transform(pd.DataFrame({"x": ["z", None]}))).all()
 
@@ -56,7 +55,7 @@ def test_a_feature_without_any_value_is_all_missing() -> None:
 
 
 def test_other_columns_and_their_order_change_nothing() -> None:
-    features = [feature("numeric"), feature("numeric") | {"name": "y"}]
+    features = [column("x"), column("y")]
     encoder = Encoder.fit(pd.DataFrame({"x": [1.0], "y": [2.0]}), features, 9)
 
     assert encoder.transform(pd.DataFrame({"z": ["-"], "y": [2.0], "x": [1.0]})).tolist() == [[1, 2]]
@@ -64,7 +63,7 @@ def test_other_columns_and_their_order_change_nothing() -> None:
 
 
 def test_an_encoder_is_what_its_json_says() -> None:
-    encoder = Encoder.fit(pd.DataFrame({"x": ["ü", '"']}), [feature("categorical")], 9)
+    encoder = Encoder.fit(pd.DataFrame({"x": ["ü", '"']}), [column("x", "categorical")], 9)
 
     assert Encoder.from_json(encoder.to_json()) == encoder
     assert (encoder.names, encoder.kinds) == (["x"], ["categorical"])
@@ -79,14 +78,14 @@ def test_an_encoder_is_what_its_json_says() -> None:
     ],
 )
 def test_a_value_of_another_kind_is_refused(values: Any, match: str) -> None:
-    encoder = Encoder.fit(pd.DataFrame({"x": [1.0]}), [feature("numeric")], 9)
+    encoder = Encoder.fit(pd.DataFrame({"x": [1.0]}), [column("x")], 9)
 
     with pytest.raises(InputError, match=match):
         encoder.transform(pd.DataFrame({"x": values}))
 
 
 def test_a_missing_feature_is_refused() -> None:
-    encoder = Encoder.fit(pd.DataFrame({"x": [1.0]}), [feature("numeric")], 9)
+    encoder = Encoder.fit(pd.DataFrame({"x": [1.0]}), [column("x")], 9)
 
     with pytest.raises(InputError, match=r"must hold every feature of the model, got none of \['x'\]"):
         encoder.transform(pd.DataFrame({"y": [1.0]}))

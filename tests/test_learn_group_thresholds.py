@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from people import FEATURES, SCHEMA, TRAIN, chosen, frames, limit, policy
+from schemas import attribute, schema, withheld
 from tiny import made
 
 from fairmark.data.dataset import Parts
 from fairmark.data.groups import is_unknown
+from fairmark.data.schema import Schema
 from fairmark.errors import InputError, ParamsError
 from fairmark.files import read_json, write_json
 from fairmark.learn.fit import fit_model
@@ -48,7 +50,7 @@ def prepared(folder: Path) -> Any:
     return made(folder, text, columns=columns, protected=PROTECTED)
 
 
-def own(attribute: str, schema: dict[str, Any], **groups: float) -> GroupThresholds:
+def own(attribute: str, schema: Schema, **groups: float) -> GroupThresholds:
     return GroupThresholds(
         attribute=attribute,
         constraint="demographic_parity",
@@ -78,7 +80,7 @@ def test_what_a_service_sends_tells_them_too(tmp_path: Path) -> None:
 
 
 def test_the_schema_says_more_of_an_attribute_only_where_columns_do_not_say_it(tmp_path: Path) -> None:
-    attributes = prepared(tmp_path).schema["attributes"]
+    attributes = prepared(tmp_path).schema.to_json()["attributes"]
 
     assert "parts" not in attributes["sex"]
     assert "parts" not in attributes["twice"]
@@ -108,26 +110,23 @@ def test_what_tells_no_group_is_refused(tmp_path: Path, column: str, values: Any
         own("all", prepared(tmp_path).schema).told(sent)
 
 
+AGE = withheld("age", "numeric")
+
+
 @pytest.mark.parametrize(
-    ("schema", "match"),
+    ("described", "match"),
     [
-        ({"attributes": {}, "withheld": []}, "must hold the attribute sex, got"),
+        (schema(), "must hold the attribute sex, got"),
+        (schema(attributes={"sex": attribute("sex", ["F"])}, withheld=()), "must say what it is made from"),
         (
-            {"attributes": {"sex": {"by": "column", "columns": ["sex"]}}, "withheld": []},
-            "must say what it is made",
-        ),
-        (
-            {
-                "attributes": {"sex": {"by": "edges", "columns": ["age"]}},
-                "withheld": [{"name": "age", "kind": "numeric"}],
-            },
+            schema(attributes={"sex": attribute("age", ["F"], by="edges")}, withheld=(AGE,)),
             "must say what it is made from",
         ),
     ],
 )
-def test_a_schema_that_does_not_say_it_is_refused(schema: dict[str, Any], match: str) -> None:
+def test_a_schema_that_does_not_say_it_is_refused(described: Schema, match: str) -> None:
     with pytest.raises(InputError, match=match):
-        origins(schema, "sex")
+        origins(described, "sex")
 
 
 def test_unlisted_groups_have_the_common_threshold() -> None:
@@ -293,4 +292,4 @@ def test_groups_that_are_too_small_share_the_common_threshold() -> None:
 
 def test_the_features_never_hold_what_tells_the_group() -> None:
     assert MODEL.own is not None
-    assert not set(MODEL.own.columns) & {feature["name"] for feature in FEATURES}
+    assert not set(MODEL.own.columns) & {feature.name for feature in FEATURES}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from people import FEATURES, ODD, TRAIN, frames
+from schemas import column
 
 from fairmark.errors import InputError
 from fairmark.learn import fit_logistic
@@ -84,7 +85,7 @@ def test_features_of_one_kind_only_are_enough() -> None:
 def test_a_feature_that_is_missing_everywhere_or_constant_has_no_say() -> None:
     frame = pd.DataFrame({"a": np.full(400, np.nan), "b": 5.0, "c": pd.array([None] * 400, dtype="str")})
     kinds = {"a": "numeric", "b": "numeric", "c": "categorical"}
-    features = [{"name": n, "kind": k, "categories": None, "missing": 1.0} for n, k in kinds.items()]
+    features = [column(name, kind, missing=1.0) for name, kind in kinds.items()]
     encoder = Encoder.fit(frame, features, 9)
     rows = Sample.plain(encoder.transform(frame), LABEL, np.ones(400))
 

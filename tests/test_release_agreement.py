@@ -36,7 +36,7 @@ def opened(
     params = deepcopy(PARAMS)
     params["policy"]["protected_at_prediction"] = ["sex"] if switch else []
     write_json(folder / "measurements.json", found)
-    write_json(folder / "schema.json", SCHEMA)
+    SCHEMA.write(folder / "schema.json")
     write_json(folder / "verdict.json", {"judged_on": None})
     write_text(folder / "params.yaml", yaml.safe_dump(params))
     return taken(folder)

@@ -61,13 +61,12 @@ def test_each_thing_that_was_changed_is_told(small_release: Path, old: str, new:
 def test_the_card_that_the_stage_writes_is_read_as_it_is_meant(small_release: Path) -> None:
     from paperwork import PREPARE, PRIVACY, RELEASE, facts
 
-    from fairmark.files import write_json
     from fairmark.params.prepare import Files
     from fairmark.report import data_card as written
 
     found = facts(names=("pay | <b>", "job"))
     (small_release / "data-card.md").write_text(written.data_card(found, PREPARE, PRIVACY, RELEASE))
-    write_json(small_release / "schema.json", found.schema)
+    found.schema.write(small_release / "schema.json")
     opened = taken(small_release)
     main = PREPARE.files.main.model_copy(update={"name": "made.csv"})
     prepare = PREPARE.model_copy(update={"files": Files(main=main, test=None)})

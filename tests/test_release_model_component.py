@@ -1,5 +1,6 @@
 """The model and the data in a bill of materials: their whole card, taken from the release's own files."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,16 +8,15 @@ import pytest
 from bill_schema import validator, whole
 from release_folder import verdict_on
 
+from fairmark.data.schema import Schema
 from fairmark.files import read_json
 from fairmark.params.learn import Step
 from fairmark.params.read import Params, read_params
 from fairmark.params.release import EnvironmentalCost
 from fairmark.release.sbom.data import data_component, is_table, sensitive
-from fairmark.release.sbom.model import metrics, model_component
+from fairmark.release.sbom.model import ModelDocuments, metrics, model_component
 
 pytest_plugins = ("release_fixtures",)
-
-Found = dict[str, dict[str, Any]]
 
 
 @pytest.fixture
@@ -25,28 +25,28 @@ def params(template: Path) -> Params:
 
 
 @pytest.fixture
-def found(template: Path) -> Found:
+def found(template: Path) -> ModelDocuments:
     made = template / "artifacts"
-    return {
-        "measurements": read_json(made / "evaluate" / "measurements.json"),
-        "schema": read_json(made / "prepare" / "schema.json"),
-        "verdict": verdict_on(template).to_json(),
-        "model": read_json(made / "train" / "model" / "model.json"),
-    }
+    return ModelDocuments(
+        measurements=read_json(made / "evaluate" / "measurements.json"),
+        schema=Schema.read(made / "prepare" / "schema.json"),
+        verdict=verdict_on(template).to_json(),
+        model=read_json(made / "train" / "model" / "model.json"),
+    )
 
 
-def made(template: Path, params: Params, found: Found) -> dict[str, Any]:
+def made(template: Path, params: Params, found: ModelDocuments) -> dict[str, Any]:
     return model_component(
         template / "artifacts" / "train" / "model", params, found, ["data:data/people.csv"]
     )
 
 
-def card(template: Path, params: Params, found: Found) -> dict[str, Any]:
+def card(template: Path, params: Params, found: ModelDocuments) -> dict[str, Any]:
     return dict(made(template, params, found)["modelCard"])
 
 
-def test_every_measure_of_all_rows_of_each_group_and_each_gap_is_on_the_card(found: Found) -> None:
-    measured = found["measurements"]
+def test_every_measure_of_all_rows_of_each_group_and_each_gap_is_on_the_card(found: ModelDocuments) -> None:
+    measured = found.measurements
     said = {(each.get("slice"), each["type"]): each for each in metrics(measured)}
 
     names = set(measured["overall"])
@@ -76,7 +76,7 @@ def test_a_measure_is_written_with_its_interval_or_says_why_there_is_none() -> N
     ]
 
 
-def test_the_parameters_are_those_of_the_model(template: Path, params: Params, found: Found) -> None:
+def test_the_parameters_are_those_of_the_model(template: Path, params: Params, found: ModelDocuments) -> None:
     said = card(template, params, found)["modelParameters"]
 
     assert said["architectureFamily"] == "logistic regression, as a scorecard"
@@ -91,9 +91,11 @@ def test_the_parameters_are_those_of_the_model(template: Path, params: Params, f
     assert said["datasets"] == [{"ref": "data:data/people.csv"}]
 
 
-def test_each_limit_on_groups_has_a_fairness_assessment(template: Path, params: Params, found: Found) -> None:
+def test_each_limit_on_groups_has_a_fairness_assessment(
+    template: Path, params: Params, found: ModelDocuments
+) -> None:
     (said,) = card(template, params, found)["considerations"]["fairnessAssessments"]
-    (finding,) = [each for each in found["verdict"]["findings"] if each["limit"] == "four-fifths"]
+    (finding,) = [each for each in found.verdict["findings"] if each["limit"] == "four-fifths"]
 
     assert said["groupAtRisk"] == "sex: Female, Male"
     assert said["benefits"] == params.policy.goal
@@ -105,13 +107,14 @@ def test_each_limit_on_groups_has_a_fairness_assessment(template: Path, params: 
 
 
 def test_mitigation_in_training_is_told_where_it_was_by_that_attribute(
-    template: Path, params: Params, found: Found
+    template: Path, params: Params, found: ModelDocuments
 ) -> None:
     steps = [
         Step(attribute=name, constraint="demographic_parity", strength=1.4).model_dump()
         for name in ("sex", "race")
     ]
-    found["model"]["chosen"] |= {"mitigation": steps, "margin": 0.1}
+    chosen = {**found.model["chosen"], "mitigation": steps, "margin": 0.1}
+    found = replace(found, model={**found.model, "chosen": chosen})
     (said,) = card(template, params, found)["considerations"]["fairnessAssessments"]
 
     assert (
@@ -121,9 +124,9 @@ def test_mitigation_in_training_is_told_where_it_was_by_that_attribute(
 
 
 def test_what_was_let_through_and_what_is_not_shown_is_said(
-    template: Path, params: Params, found: Found
+    template: Path, params: Params, found: ModelDocuments
 ) -> None:
-    (finding,) = [each for each in found["verdict"]["findings"] if each["limit"] == "four-fifths"]
+    (finding,) = [each for each in found.verdict["findings"] if each["limit"] == "four-fifths"]
     finding |= {"outcome": "insufficient evidence", "waived_by": "B. Oss until 2027-01-01: known"}
     said = card(template, params, found)["considerations"]
 
@@ -136,9 +139,9 @@ def test_what_was_let_through_and_what_is_not_shown_is_said(
 
 
 def test_small_groups_withheld_columns_and_uses_are_said(
-    template: Path, params: Params, found: Found
+    template: Path, params: Params, found: ModelDocuments
 ) -> None:
-    found["measurements"]["groups"]["sex"]["Female"]["rows"] = 7
+    found.measurements["groups"]["sex"]["Female"]["rows"] = 7
     said = card(template, params, found)["considerations"]
 
     assert "By sex, groups with fewer than 200 test rows: Female (7)." in said["technicalLimitations"]
@@ -151,7 +154,7 @@ def test_small_groups_withheld_columns_and_uses_are_said(
 
 
 def test_energy_is_said_as_measured_and_nothing_is_said_without_a_measurement(
-    template: Path, params: Params, found: Found, tools: Path
+    template: Path, params: Params, found: ModelDocuments, tools: Path
 ) -> None:
     cost = EnvironmentalCost(of="made-up", training_kwh=0.25, training_co2_g=90.5, how="By a meter.")
     with_cost = params.model_copy(
@@ -212,10 +215,10 @@ def test_terms_of_data_in_words_stay_words(params: Params) -> None:
 
 
 def test_thresholds_of_groups_are_properties_of_their_own(
-    template: Path, params: Params, found: Found
+    template: Path, params: Params, found: ModelDocuments
 ) -> None:
     own = {"attribute": "sex", "groups": {"Male": 0.625, "Female": 0.25}}
-    switched = {**found, "model": {**found["model"], "thresholds": own}}
+    switched = replace(found, model={**found.model, "thresholds": own})
 
     plain, told = (
         {each["name"]: each["value"] for each in made(template, params, facts)["properties"]}

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 from release_folder import PARAMS, git, make_release
+from schemas import column, schema
 from sealing import MINE
 from tamper import restate
 
@@ -188,7 +189,7 @@ def gathered(working: Path) -> tuple[Path, Path]:
     write_json(
         folder / "measurements.json", {"cells": dict.fromkeys(("tp", "fp", "fn", "tn"), 9), "groups": {}}
     )
-    write_json(folder / "schema.json", {"features": [{"name": "age", "kind": "numeric"}]})
+    schema([column("age")]).write(folder / "schema.json")
     return working, folder
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from release_folder import PARAMS, PLAIN, SCHEMA, model, rows
+from release_folder import PARAMS, SCHEMA, model, rows
+from schemas import changed, withheld
 
-from fairmark.files import write_json
 from fairmark.model.group_thresholds import GroupThresholds, Origin
 from fairmark.model.model import Model
 from fairmark.release import mlflow_registry
@@ -28,17 +28,17 @@ def own(*origins: Origin, **groups: float) -> GroupThresholds:
 OWN = replace(model(), own=own(SEX, AGE, **{"Female & <40": 0.001, "Male & >=40": 0.999}))
 
 
-WITHHELD = [
-    {"name": "sex", "kind": "categorical", "categories": ["Female", "Male"], **PLAIN, "why": "protected"},
-    {"name": "age", "kind": "numeric", "categories": None, **PLAIN, "why": "protected"},
-]
+WITHHELD = (
+    withheld("sex", categories=["Female", "Male"]),
+    withheld("age", "numeric"),
+)
 
 
 def served(folder: Path, made: Model) -> Any:
     """Return the model as MLflow serves it, with the signature that a registration gives it."""
     import mlflow
 
-    write_json(folder / "schema.json", SCHEMA | {"withheld": WITHHELD})
+    changed(SCHEMA, withheld=WITHHELD).write(folder / "schema.json")
     (folder / "params.yaml").write_text(format_yaml(PARAMS), encoding="utf-8")
     made.save(folder / "model")
     mlflow.pyfunc.save_model(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from paperwork import FAIR, TEAMS, checks, explanations, facts, measurements, with_check
+from schemas import attribute, changed
 
 from fairmark.evaluate import documents as docs
 from fairmark.report import thresholds
@@ -96,7 +97,7 @@ def test_a_decision_is_told_by_the_threshold_that_made_it() -> None:
 def test_a_personal_attribute_is_told_of_nobody() -> None:
     found = switched()
     audit = {**found.audit, "personal": [{"column": "team", "why": "name"}]}
-    schema = {**found.schema, "attributes": {"team": {"by": "column", "columns": ["team"], "groups": []}}}
+    schema = changed(found.schema, attributes={"team": attribute("team", [])})
     hidden = replace(found, audit=audit, schema=schema)
 
     told = decisions(hidden)[0]

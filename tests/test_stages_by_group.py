@@ -11,8 +11,10 @@ import yaml
 from checked import CHECKS
 from measured import AUDITED, PARTED, PREPARED
 from people import SCHEMA, TRAIN, chosen, frames, limit, policy
+from schemas import regrouped
 
 from fairmark.cli.main import main
+from fairmark.data.schema import Schema
 from fairmark.errors import ParamsError
 from fairmark.files import read_json, write_json, write_parquet
 from fairmark.judge.verdict import judge
@@ -41,12 +43,11 @@ POLICY = policy(limit("selection_rate_ratio", "side", at_least=0.5)).model_copy(
 EXPLAIN = Explain(seed=4, sample=200, background=20, top=1, decisions=6, grid=4)
 
 
-def _schema() -> dict[str, Any]:
+def _schema() -> Schema:
     """Return the people's schema with every group named, and how age is cut."""
     _, evidence, _ = frames(10)
     names = {name: sorted(frames(900)[1][name].unique()) for name in evidence.columns[2:]}
-    attributes = {name: {**each, "groups": names[name]} for name, each in SCHEMA["attributes"].items()}
-    return {**SCHEMA, "attributes": attributes}
+    return regrouped(SCHEMA, names)
 
 
 def run(
@@ -58,7 +59,7 @@ def run(
     made = {name.split(".")[0]: folder / name for name in f"{names} {more}".split()}
     for name, frame in zip(("table", "evidence", "rows"), frames(2400), strict=True):
         write_parquet(made[name], frame)
-    write_json(made["schema"], _schema())
+    _schema().write(made["schema"])
     read = [made[name] for name in ("table", "evidence", "schema", "rows")]
     picked = chosen("logistic", **({"margin": 0.1} | choices))
     train(*read, picked, made["model"], made["trained"], base, rules)  # type: ignore[call-arg, arg-type]
@@ -143,7 +144,7 @@ def test_swapping_the_groups_moves_decisions_and_no_score(done: dict[str, Path])
     swapped, model = read_json(done["checks"])["stress"]["swapped"], Model.load(done["model"])
     table, evidence, parts = frames(2400)
     test = (parts["part"] == "test").to_numpy()
-    names = _schema()["attributes"]["side"]["groups"]
+    names = _schema().groups["side"]
     turn = dict(zip(names, names[1:] + names[:1], strict=True))
     other = evidence[test].assign(side=evidence["side"][test].map(turn))
     moved = (model.decide(table[test], evidence[test]) != model.decide(table[test], other)).mean()
@@ -325,5 +326,5 @@ def test_a_model_without_its_groups_is_not_judged_by(
     assert main([*words, "--schema", str(done["schema"])]) == 2
     assert "--schema: must come with --model" in capsys.readouterr().err
     assert main([*words, "--model", str(away), "--schema", str(tmp_path / "odd.json")]) == 1
-    assert "must say the groups of every attribute" in capsys.readouterr().err
+    assert "odd.json: must be an object, got []" in capsys.readouterr().err
     assert main([*words, "--model", str(tmp_path)]) in {1, 2}

@@ -11,6 +11,7 @@ import pytest
 from measured import AUDITED, PARTED, PREPARED, limit, policy
 from paperwork import checks
 from people import FEATURES, SCHEMA, TRAIN, chosen, frames
+from schemas import changed, regrouped
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from fairmark.errors import InputError
@@ -50,10 +51,9 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
     table, evidence, parts = frames(900)
     if weighted:
         table["_weight"] = np.random.default_rng(1).gamma(2.0, 1.0, len(table))
-    groups = {name: sorted(evidence[name].unique()) for name in SCHEMA["attributes"]}
+    groups = {name: sorted(evidence[name].unique()) for name in SCHEMA.attributes}
     groups["age"].append("gone")
-    attributes = {name: dict(each, groups=groups[name]) for name, each in SCHEMA["attributes"].items()}
-    write_json(made["schema"], dict(SCHEMA, attributes=attributes, weighted=weighted))
+    changed(regrouped(SCHEMA, groups), weighted=weighted).write(made["schema"])
     write_json(made["prepared"], PREPARED)
     write_json(made["audit"], AUDITED)
     write_json(made["parted"], PARTED)

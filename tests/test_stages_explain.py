@@ -2,14 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from schemas import column, schema
 
 from fairmark.errors import InputError
-from fairmark.files import write_json, write_parquet
+from fairmark.files import write_parquet
 from fairmark.learn import fit_logistic
 from fairmark.model.encoder import Encoder
 from fairmark.model.model import Calibration, Model
@@ -32,11 +32,11 @@ CHOSEN = Chosen(
 TRAIN = Train(
     seed=1, max_categories=9, max_rounds=1, patience=1, threshold=Threshold(maximise="accuracy", by=None)
 )
-FEATURES: list[dict[str, Any]] = [
-    {"name": "age", "kind": "numeric", "categories": None, "missing": 0.1},
-    {"name": ODD, "kind": "categorical", "categories": ["a", "b"], "missing": 0.0},
-    {"name": "own", "kind": "boolean", "categories": None, "missing": 0.0},
-    {"name": "since", "kind": "date", "categories": None, "missing": 0.0},
+FEATURES = [
+    column("age", missing=0.1),
+    column(ODD, "categorical", ["a", "b"]),
+    column("own", "boolean"),
+    column("since", "date"),
 ]
 
 
@@ -66,8 +66,7 @@ def paths(tmp_path: Path) -> dict[str, Path]:
     write_parquet(made["table"], frame)
     teams = pd.Series(["red", "blue"] * 60, dtype="str")
     write_parquet(made["evidence"], frame[["_row_id", "_label"]].assign(team=teams))
-    attributes = {"team": {"by": "column", "columns": ["team"], "groups": ["blue", "green", "red"]}}
-    write_json(made["schema"], {"attributes": attributes, "features": FEATURES, "withheld": []})
+    schema(FEATURES, {"team": ["blue", "green", "red"]}).write(made["schema"])
     write_parquet(made["rows"], frame[["_row_id"]].assign(part=["train", "valid", "test"] * 40))
     encoder = Encoder.fit(frame, FEATURES, 9)
     sample = Sample.plain(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))

@@ -37,7 +37,7 @@ class Rows:
     def encoder(self) -> Encoder:
         """Return the encoder that `train` would fit."""
         table, _ = self.parts.part("train")
-        return Encoder.fit(table, self.parts.schema["features"], self.params.train.max_categories)
+        return Encoder.fit(table, self.parts.schema.features, self.params.train.max_categories)
 
     def label(self, part: str) -> np.ndarray:
         """Return the labels of a part, [n], 0 or 1."""
@@ -58,7 +58,7 @@ class Rows:
         (which columns of x are codes).
         """
         encoder = self.encoder()
-        groups = self.parts.schema["attributes"][attribute]["groups"]
+        groups = self.parts.schema.groups[attribute]
         arrays = {
             "groups": np.array(groups),
             "categorical": np.flatnonzero([kind == "categorical" for kind in encoder.kinds]),

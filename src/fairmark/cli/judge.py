@@ -61,8 +61,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _expected(model: Path | None, schema: Path | None) -> dict[str, Any]:
     """Return what measurements must speak of: nothing, or this model, its thresholds and every group."""
-    from fairmark.errors import InputError, UsageError
-    from fairmark.files import read_json
+    from fairmark.errors import UsageError
 
     if model is None:
         if schema is not None:
@@ -70,6 +69,7 @@ def _expected(model: Path | None, schema: Path | None) -> dict[str, Any]:
         return {}
     if not model.is_dir():
         raise UsageError(f"--model: must be a model's folder, got {model}, which is none")
+    from fairmark.data.schema import Schema
     from fairmark.model.model import Model, digest
 
     if schema is None:
@@ -77,13 +77,9 @@ def _expected(model: Path | None, schema: Path | None) -> dict[str, Any]:
     if schema is None:
         raise UsageError(f"--schema: must name a schema.json, because none lies beside {model}, got nothing")
     stated = Model.load(model).stated
-    try:
-        groups = {name: [*each["groups"]] for name, each in read_json(schema)["attributes"].items()}
-    except (LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{schema}: must say the groups of every attribute, got none") from error
     return {
         "expected_model": digest(model),
         "expected_threshold": stated["threshold"],
         "expected_thresholds": stated.get("thresholds"),
-        "expected_groups": groups,
+        "expected_groups": Schema.read(schema).groups,
     }

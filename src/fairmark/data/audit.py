@@ -12,6 +12,7 @@ import pandas as pd
 from fairmark.data.clusters import clusters, question
 from fairmark.data.pii import personal
 from fairmark.data.roles import WITHHELD
+from fairmark.data.schema import AttributeSchema, Schema
 from fairmark.params.split import Audit
 from fairmark.stats.arrays import Floats, Ints
 
@@ -134,15 +135,13 @@ class _Column:
     withheld: bool
 
 
-def audited(
-    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], params: Audit
-) -> dict[str, Any]:
+def audited(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params: Audit) -> dict[str, Any]:
     """Return the audit of a table: rows by group, associations, proxies, leakage suspects, personal data."""
     columns = _columns(table, evidence, schema)
     fold = folds(len(table), params.folds, params.seed)
     found = {
         name: _associations(columns, fold, evidence[name], said, params.min_group_rows)
-        for name, said in schema["attributes"].items()
+        for name, said in schema.attributes.items()
     }
     label = evidence["_label"].map({0: "negative", 1: "positive"})
     known = _powers(columns, fold, label, least=1, skipped=())
@@ -151,12 +150,12 @@ def audited(
         "rows": len(table),
         "label_rate": float(table["_label"].mean()),
         "class_balance": _balance(table),
-        "groups": {name: _groups(table, evidence, schema, name, params) for name in schema["attributes"]},
+        "groups": {name: _groups(table, evidence, schema, name, params) for name in schema.attributes},
         "associations": {name: {c: p.auc for c, p in one.items()} for name, one in found.items()},
         "proxies": [
             row
             for name, powers in found.items()
-            for row in _proxies(name, powers, columns, params.proxy_auc, schema["attributes"][name]["by"])
+            for row in _proxies(name, powers, columns, params.proxy_auc, schema.attributes[name].by)
         ],
         "label_power": {name: one.auc for name, one in known.items()},
         "leakage": [
@@ -181,12 +180,12 @@ def _clusters(table: pd.DataFrame, columns: dict[str, _Column], seed: int) -> di
     return clusters(codes, table["_label"].to_numpy(np.int64), seed)
 
 
-def _columns(table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any]) -> dict[str, _Column]:
-    seen = [(table[said["name"]], said, False) for said in schema["features"]]
-    seen += [(evidence[WITHHELD + said["name"]], said, True) for said in schema["withheld"]]
+def _columns(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema) -> dict[str, _Column]:
+    seen = [(column, table[column.name], False) for column in schema.features]
+    seen += [(column, evidence[WITHHELD + column.name], True) for column in schema.withheld]
     return {
-        said["name"]: _Column(cells, said["kind"], levels(cells, said["kind"]), withheld)
-        for cells, said, withheld in seen
+        column.name: _Column(cells, column.kind, levels(cells, column.kind), withheld)
+        for column, cells, withheld in seen
     }
 
 
@@ -206,22 +205,22 @@ def _balance(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _groups(
-    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], name: str, params: Audit
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, name: str, params: Audit
 ) -> dict[str, Any]:
     """Return rows, share, label rate and share of missing feature cells of each group of an attribute."""
-    features = [said["name"] for said in schema["features"]]
-    holes = table[features].isna().mean(axis=1).groupby(evidence[name]).mean()
-    labels = table["_label"].groupby(evidence[name]).agg(["size", "mean"])
+    holes = table[schema.feature_names].isna().mean(axis=1).groupby(evidence[name]).mean()
+    labels = table["_label"].groupby(evidence[name])
+    rows, rate = labels.size(), labels.mean()
     persons = table.get("_person", table["_row_id"]).groupby(evidence[name]).nunique()
     return {
         group: {
-            "rows": int(labels.loc[group, "size"]),
-            "share": float(labels.loc[group, "size"] / len(table)),
-            "label_rate": float(labels.loc[group, "mean"]),
+            "rows": int(rows[group]),
+            "share": float(rows[group] / len(table)),
+            "label_rate": float(rate[group]),
             "missing": float(holes[group]),
             "small": bool(persons[group] < params.min_group_rows),
         }
-        for group in schema["attributes"][name]["groups"]
+        for group in schema.attributes[name].groups
     }
 
 
@@ -229,10 +228,10 @@ def _groups(
 
 
 def _associations(
-    columns: dict[str, _Column], fold: Ints, groups: "pd.Series[str]", said: dict[str, Any], least: int
+    columns: dict[str, _Column], fold: Ints, groups: "pd.Series[str]", said: AttributeSchema, least: int
 ) -> dict[str, Power]:
     """Return what each column gives away of an attribute, save the columns that the attribute comes from."""
-    return _powers(columns, fold, groups, least, skipped=tuple(said["columns"]))
+    return _powers(columns, fold, groups, least, skipped=said.columns)
 
 
 def _powers(
@@ -284,19 +283,19 @@ def _proxies(
 
 
 def _personal(
-    table: pd.DataFrame, columns: dict[str, _Column], schema: dict[str, Any], least: float
+    table: pd.DataFrame, columns: dict[str, _Column], schema: Schema, least: float
 ) -> list[dict[str, Any]]:
     found = [
         {"column": name, "kind": one.kind, "share": one.share}
         for name, column in columns.items()
         for one in personal(name, column.cells, column.kind, least)
     ]
-    if schema["row_id"] is None:
+    if schema.row_id is None:
         return found
     # A row id tells rows apart by its nature; what else it says is of interest.
-    own = personal(schema["row_id"], table["_row_id"], "categorical", least)
+    own = personal(schema.row_id, table["_row_id"], "categorical", least)
     return found + [
-        {"column": schema["row_id"], "kind": one.kind, "share": one.share}
+        {"column": schema.row_id, "kind": one.kind, "share": one.share}
         for one in own
         if one.kind != "id-like"
     ]

@@ -210,6 +210,7 @@ def _note_other_columns(raw: Raw, wanted: Sequence[str], where: str) -> None:
 SPREAD = 1e9
 """The largest weight over the smallest. Beyond it a sum of squares would lose the small ones altogether."""
 
+
 def note_zeros(name: str, weights: Floats, numbers: npt.NDArray[np.int64], faults: Faults) -> None:
     """Note rows of weight 0; the schema sees to each weight being given and not negative."""
     rule = f"prepare.drop_rows: [{{column: {name}, when: [0], reason: ...}}] leaves such rows out"

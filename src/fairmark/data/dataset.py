@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from fairmark.data.schema import Schema
 from fairmark.errors import InputError
-from fairmark.files import read_json, read_parquet
+from fairmark.files import read_parquet
 
 PARTS = ("train", "valid", "test")
 
@@ -19,7 +19,7 @@ UNUSED = "unused"
 class Parts:
     """A table and its evidence, row beside row, and the part that each row belongs to."""
 
-    schema: dict[str, Any]
+    schema: Schema
     table: pd.DataFrame
     evidence: pd.DataFrame
     belongs: pd.Series
@@ -45,7 +45,7 @@ class Parts:
     @property
     def attributes(self) -> list[str]:
         """The protected attributes, sorted; each is a column of the evidence."""
-        return sorted(self.schema["attributes"])
+        return sorted(self.schema.attributes)
 
 
 def read_parts(table: Path, evidence: Path, schema: Path, rows: Path) -> Parts:
@@ -57,26 +57,21 @@ def read_parts(table: Path, evidence: Path, schema: Path, rows: Path) -> Parts:
         When the files don't speak of the same rows in the same order, when a column is missing, or when a
         withheld column stands in the table, where a model could see it.
     """
-    whole = Parts(read_json(schema), read_parquet(table), read_parquet(evidence), pd.Series(dtype=str))
+    whole = Parts(Schema.read(schema), read_parquet(table), read_parquet(evidence), pd.Series(dtype=str))
     split = read_parquet(rows)
-    faults = [*_columns(table.name, whole.table, ["_row_id", "_label", "_weight", *_features(whole.schema)])]
+    faults = [
+        *_columns(table.name, whole.table, ["_row_id", "_label", "_weight", *whole.schema.feature_names])
+    ]
     faults += _columns(evidence.name, whole.evidence, ["_row_id", "_label", *whole.attributes])
     faults += _columns(rows.name, split, ["_row_id", "part"])
     if faults:
         raise InputError(*faults)
     _aligned(whole, split, evidence.name, rows.name)
-    seen = sorted(_withheld(whole.schema) & set(whole.table.columns))
+    withheld = {column.name for column in whole.schema.withheld}
+    seen = sorted(withheld & set(whole.table.columns))
     if seen:
         raise InputError(f"{table.name}: must not hold a withheld column, got {seen}")
     return Parts(whole.schema, whole.table, whole.evidence, split["part"])
-
-
-def _features(schema: dict[str, Any]) -> list[str]:
-    return [feature["name"] for feature in schema["features"]]
-
-
-def _withheld(schema: dict[str, Any]) -> set[str]:
-    return {feature["name"] for feature in schema["withheld"]}
 
 
 def _columns(where: str, frame: pd.DataFrame, wanted: list[str]) -> list[str]:

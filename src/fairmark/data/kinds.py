@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.numerals import Numerals
+from fairmark.data.schema import KindName
 
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?", re.ASCII)
 
@@ -20,8 +21,6 @@ class Kind:
 
     Parameters
     ----------
-    name
-        `numeric`, `categorical`, `ordinal`, `boolean` or `date`.
     categories
         Sorted values of a categorical, ranked values of an ordinal; None for the other kinds.
     declared
@@ -34,7 +33,7 @@ class Kind:
         How a numeric's numbers are written.
     """
 
-    name: str
+    name: KindName
     categories: tuple[str, ...] | None = None
     declared: bool = False
     pair: tuple[str, str] | None = None

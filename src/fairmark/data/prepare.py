@@ -18,17 +18,16 @@ from fairmark.data.inference import ZERO_LED, numeric_share
 from fairmark.data.raw import read_raw
 from fairmark.data.roles import WITHHELD, sources
 from fairmark.data.row_ids import content_ids
+from fairmark.data.schema import AttributePart, AttributeSchema, ColumnSchema, Label, Schema, WithheldColumn
 from fairmark.errors import stop
 from fairmark.files import sha256
-from fairmark.params.prepare import ByCross, ByEdges, Inferred, Prepare, Source
+from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Inferred, Prepare, Protected, Source
 
 SHOWN = 60
 """Columns of which a line is printed."""
 
 
-def described(
-    params: Prepare, plan: Plan, files: dict[str, Checked], groups: dict[str, list[str]]
-) -> dict[str, Any]:
+def described(params: Prepare, plan: Plan, files: dict[str, Checked], groups: dict[str, list[str]]) -> Schema:
     """Return what the columns, the label and the groups are: the content of schema.json.
 
     Parameters
@@ -40,68 +39,56 @@ def described(
     """
     main = files["main"]
     meaning = main.meaning
-    return {
-        "attributes": {
-            name: {
-                "by": attribute.by,
-                "columns": sources(params, name),
-                "groups": groups[name],
-                **_parts(params, plan, name),
-            }
-            for name, attribute in params.protected.items()
-        },
-        "features": [_descriptor(name, plan, main) for name in plan.roles.features],
-        "label": {"column": params.target.column, "positive": meaning.positive, "negative": meaning.negative},
-        "person": params.person,
-        "row_id": params.row_id,
-        "timed": params.time is not None,
-        "weighted": params.weight is not None,
-        "test_file": params.files.test is not None,
-        "withheld": [
-            {**_descriptor(name, plan, main), "why": why} for name, why in plan.roles.withheld.items()
-        ],
-    }
-
-
-def _parts(params: Prepare, plan: Plan, name: str) -> dict[str, Any]:
-    """Return how an attribute is made from raw columns, where naming the columns does not say it.
-
-    Whoever has to tell a person's group from the columns needs the edges of a number and the two names of a
-    boolean.
-    """
-    attribute = params.protected[name]
-    singles = (
-        [params.protected[part] for part in attribute.of] if isinstance(attribute, ByCross) else [attribute]
+    return Schema(
+        attributes={name: _attribute(params, plan, name, groups[name]) for name in params.protected},
+        features=tuple(_column(name, plan, main) for name in plan.roles.features),
+        label=Label(column=params.target.column, positive=meaning.positive, negative=meaning.negative),
+        person=params.person,
+        row_id=params.row_id,
+        timed=params.time is not None,
+        weighted=params.weight is not None,
+        test_file=params.files.test is not None,
+        withheld=tuple(
+            WithheldColumn(**dict(_column(name, plan, main)), why=why)
+            for name, why in plan.roles.withheld.items()
+        ),
     )
-    parts = [
-        {
-            "column": one.column,
-            "edges": one.edges if isinstance(one, ByEdges) else None,
-            "pair": None if isinstance(one, ByEdges) else _pair(plan, one.column),
-        }
-        for one in singles
-        if not isinstance(one, ByCross)
-    ]
-    plain = all(part["edges"] is None and part["pair"] is None for part in parts)
-    return {} if plain and len({part["column"] for part in parts}) == len(parts) else {"parts": parts}
 
 
-def _pair(plan: Plan, column: str) -> list[str] | None:
-    pair = plan.kinds[column].pair
-    return None if pair is None else list(pair)
+def _attribute(params: Prepare, plan: Plan, name: str, groups: list[str]) -> AttributeSchema:
+    attribute, columns = params.protected[name], tuple(sources(params, name))
+    parts = _parts(params, plan, attribute)
+    # Naming the columns says it all, unless a number is cut, a boolean named, or a column taken twice.
+    if all(part.edges is None and part.pair is None for part in parts) and len(columns) == len(parts):
+        return AttributeSchema(by=attribute.by, columns=columns, groups=tuple(groups))
+    return AttributeSchema(by=attribute.by, columns=columns, groups=tuple(groups), parts=parts)
 
 
-def _descriptor(name: str, plan: Plan, main: Checked) -> dict[str, Any]:
+def _parts(params: Prepare, plan: Plan, attribute: Protected) -> tuple[AttributePart, ...]:
+    """Return each raw column of an attribute with what turns its values into groups."""
+    match attribute:
+        case ByCross():
+            return tuple(
+                part for name in attribute.of for part in _parts(params, plan, params.protected[name])
+            )
+        case ByEdges():
+            return (AttributePart(column=attribute.column, edges=tuple(attribute.edges), pair=None),)
+        case ByColumn():
+            pair = plan.kinds[attribute.column].pair
+            return (AttributePart(column=attribute.column, edges=None, pair=pair),)
+
+
+def _column(name: str, plan: Plan, main: Checked) -> ColumnSchema:
     kind = plan.kinds[name]
-    return {
-        "name": name,
-        "kind": kind.name,
-        "categories": None if kind.categories is None else list(kind.categories),
-        "missing": float(main.columns[name].cells.isna().mean()),
-        "pair": None if kind.pair is None else list(kind.pair),
-        "format": kind.form,
-        "unit": kind.numerals.unit,
-    }
+    return ColumnSchema(
+        name=name,
+        kind=kind.name,
+        categories=kind.categories,
+        missing=float(main.columns[name].cells.isna().mean()),
+        pair=kind.pair,
+        format=kind.form,
+        unit=kind.numerals.unit,
+    )
 
 
 def summary(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]) -> dict[str, Any]:
@@ -229,7 +216,7 @@ class Prepared:
 
     table: pd.DataFrame
     evidence: pd.DataFrame
-    schema: dict[str, Any]
+    schema: Schema
     summary: dict[str, Any]
 
 

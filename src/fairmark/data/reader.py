@@ -22,8 +22,9 @@ from fairmark.data.kinds import Kind, Typed, typed
 from fairmark.data.numerals import Numerals
 from fairmark.data.raw import WHOLE_LIMIT, Raw, cleaned, respelt, texts_of
 from fairmark.data.roles import declared
+from fairmark.data.schema import ColumnSchema, Schema
 from fairmark.data.validation import bounds
-from fairmark.errors import Faults, InputError, stop
+from fairmark.errors import Faults, stop
 from fairmark.files import lines_of
 from fairmark.params.prepare import Categorical, Csv, Ordinal, Prepare
 
@@ -44,19 +45,9 @@ class Reader:
     kinds: dict[str, Kind]
 
     @classmethod
-    def of(cls, params: Prepare, schema: Mapping[str, Any]) -> Self:
-        """Return the reader of the rows that schema.json describes.
-
-        Raises
-        ------
-        InputError
-            When schema.json does not say how its columns are read.
-        """
-        try:
-            told = [*schema["features"], *schema["withheld"]]
-            return cls(params, {one["name"]: _kind(one, params) for one in told})
-        except (KeyError, TypeError) as error:
-            raise InputError(f"schema.json: must say how each column is read, got {error!r}") from error
+    def of(cls, params: Prepare, schema: Schema) -> Self:
+        """Return the reader of the rows that schema.json describes."""
+        return cls(params, {column.name: _kind(column, params) for column in schema.columns})
 
     def read(self, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         """Return the typed columns of raw rows, as they would stand in the table of `prepare`.
@@ -149,16 +140,15 @@ class Reader:
                 )
 
 
-def _kind(one: Mapping[str, Any], params: Prepare) -> Kind:
-    said, form = declared(params, one["name"]), params.format
-    categories, pair = one["categories"], one["pair"]
+def _kind(column: ColumnSchema, params: Prepare) -> Kind:
+    said, form = declared(params, column.name), params.format
     return Kind(
-        one["kind"],
-        None if categories is None else tuple(categories),
+        column.kind,
+        column.categories,
         declared=isinstance(said, Ordinal) or (isinstance(said, Categorical) and _lists(said)),
-        pair=None if pair is None else (pair[0], pair[1]),
-        form=one["format"],
-        numerals=Numerals(form.decimal if isinstance(form, Csv) else ".", form.thousands, one["unit"]),
+        pair=column.pair,
+        form=column.format,
+        numerals=Numerals(form.decimal if isinstance(form, Csv) else ".", form.thousands, column.unit),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from fairmark.errors import Faults
 from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Column, Inferred, Prepare
@@ -24,7 +25,7 @@ class Roles:
     """
 
     features: tuple[str, ...]
-    withheld: dict[str, str]
+    withheld: dict[str, Literal["protected", "forbidden"]]
 
 
 def roles_of(header: list[str], params: Prepare, faults: Faults) -> Roles:
@@ -71,7 +72,7 @@ def _own(params: Prepare) -> set[str | None]:
     return {params.target.column, params.row_id, params.person, params.time, params.weight}
 
 
-def _withheld(header: list[str], params: Prepare) -> dict[str, str]:
+def _withheld(header: list[str], params: Prepare) -> dict[str, Literal["protected", "forbidden"]]:
     own = _own(params)
     protected = {column for name in params.protected for column in sources(params, name)}
     return {

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from fairmark.data.audit import levels
+from fairmark.data.schema import Schema
 from fairmark.stats.arrays import Ints
 
 CHANCE = 0.001
@@ -25,7 +26,7 @@ SHOWN = 5
 
 
 def shift(
-    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], part: "pd.Series[str]", least: float
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", least: float
 ) -> dict[str, Any]:
     """Return how the validation and the test part differ from the train part.
 
@@ -38,10 +39,10 @@ def shift(
         count as one in the test (`_rows_as_one`).
     """
     codes: dict[tuple[str, str], Ints] = {("label", ""): table["_label"].to_numpy(np.int64)}
-    for name in schema["attributes"]:
+    for name in schema.attributes:
         codes["groups", name] = pd.factorize(evidence[name])[0].astype(np.int64)
-    for said in schema["features"]:
-        codes["features", said["name"]] = levels(table[said["name"]], said["kind"])
+    for feature in schema.features:
+        codes["features", feature.name] = levels(table[feature.name], feature.kind)
     base = (part == "train").to_numpy(bool)
     as_one = _rows_as_one(table)
     found: dict[str, Any] = {}

@@ -11,6 +11,7 @@ import pandas as pd
 from fairmark.data.groups import MISSING
 from fairmark.data.independence import independence
 from fairmark.data.row_ids import contents
+from fairmark.data.schema import Schema
 from fairmark.data.shift import shift
 from fairmark.errors import InputError
 from fairmark.params.split import Split
@@ -30,9 +31,7 @@ MIXED = -1
 Bools = npt.NDArray[np.bool_]
 
 
-def parted(
-    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], params: Split
-) -> "pd.Series[str]":
+def parted(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params: Split) -> "pd.Series[str]":
     """Return [n] the part of each row: `train`, `valid`, `test`, or `unused`.
 
     With a published test file its rows are the test part. The rest is cut by the hash of what is drawn as one
@@ -70,7 +69,7 @@ def position(keys: "pd.Series[str]", seed: int) -> Floats:
     return places[codes]
 
 
-def units(table: pd.DataFrame, schema: dict[str, Any], params: Split) -> "pd.Series[str]":
+def units(table: pd.DataFrame, schema: Schema, params: Split) -> "pd.Series[str]":
     """Return [n] what is drawn as one: its person, or its own id, or what rows alike in every feature share.
 
     No key holds the label: an id that is made from content leaves it out (`row_ids.content_ids`).
@@ -80,23 +79,18 @@ def units(table: pd.DataFrame, schema: dict[str, Any], params: Split) -> "pd.Ser
             raise InputError("split.alike: must be spread where prepare.person is named, got together")
         return table["_person"]
     if params.alike == "together":
-        features = table[[said["name"] for said in schema["features"]]]
+        features = table[schema.feature_names]
         return pd.Series(contents(features.astype("str")), dtype="str", index=table.index)
     return table["_row_id"]
 
 
-def singles(schema: dict[str, Any]) -> list[str]:
-    """Return the protected attributes that are no intersection of others."""
-    return [name for name, attribute in schema["attributes"].items() if attribute["by"] != "cross"]
-
-
-def strata(evidence: pd.DataFrame, schema: dict[str, Any], unit: Ints) -> Ints:
+def strata(evidence: pd.DataFrame, schema: Schema, unit: Ints) -> Ints:
     """Return [n] the number of each row's stratum: rows of the same label and the same groups share one.
 
     Rows of one unit share a stratum; what differs among them counts as a value of its own.
     """
     codes = {
-        name: pd.Series(pd.factorize(evidence[name], sort=True)[0]) for name in ("_label", *singles(schema))
+        name: pd.Series(pd.factorize(evidence[name], sort=True)[0]) for name in ("_label", *schema.singles)
     }
     alone = unit.max(initial=-1) + 1 == len(unit)
     shared = (
@@ -111,12 +105,12 @@ def strata(evidence: pd.DataFrame, schema: dict[str, Any], unit: Ints) -> Ints:
 
 
 def _by_hash(
-    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], fixed: Bools, params: Split
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, fixed: Bools, params: Split
 ) -> tuple[Bools, Bools]:
     keys = units(table, schema, params)
     places = position(keys, params.seed)
     stratum = strata(evidence, schema, pd.factorize(keys)[0].astype(np.int64))
-    groups = evidence[singles(schema)]
+    groups = evidence[schema.singles]
     share = params.test_share or 0.0
     test = fixed
     if params.test_share is not None:
@@ -220,12 +214,12 @@ def _part_faults(table: pd.DataFrame, part: "pd.Series[str]") -> list[str]:
     return faults
 
 
-def _group_faults(evidence: pd.DataFrame, schema: dict[str, Any], part: "pd.Series[str]") -> list[str]:
+def _group_faults(evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]") -> list[str]:
     faults = []
-    for name in singles(schema):
+    for name in schema.singles:
         everywhere = evidence[name].value_counts()
         here = set(evidence.loc[(part == "test").to_numpy(bool), name])
-        absent = [group for group in schema["attributes"][name]["groups"] if group not in {*here, MISSING}]
+        absent = [group for group in schema.attributes[name].groups if group not in {*here, MISSING}]
         if absent:
             listed = ", ".join(f"{group!r} ({everywhere[group]:,} in all)" for group in absent[:5])
             more = f" and {len(absent) - 5:,} other groups" if len(absent) > 5 else ""
@@ -240,7 +234,7 @@ def _group_faults(evidence: pd.DataFrame, schema: dict[str, Any], part: "pd.Seri
 
 
 def summary(
-    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], part: "pd.Series[str]", params: Split
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", params: Split
 ) -> dict[str, Any]:
     """Return how the rows were parted, and rows, label rate and groups of every part, those without rows too.
 
@@ -254,10 +248,8 @@ def summary(
             "rows": int(inside.sum()),
             "label_rate": float(table.loc[inside, "_label"].mean()),
             "groups": {
-                attribute: {
-                    group: int((evidence.loc[inside, attribute] == group).sum()) for group in said["groups"]
-                }
-                for attribute, said in schema["attributes"].items()
+                attribute: {group: int((evidence.loc[inside, attribute] == group).sum()) for group in groups}
+                for attribute, groups in schema.groups.items()
             },
         }
     found = {
@@ -266,7 +258,7 @@ def summary(
         "persons": None
         if "_person" not in table
         else {name: int(table.loc[(part == name).to_numpy(bool), "_person"].nunique()) for name in PARTS},
-        "test_file": bool(schema["test_file"]),
+        "test_file": schema.test_file,
         "order": params.order,
         "alike": params.alike,
         "gap_days": params.gap_days,
@@ -293,7 +285,7 @@ def _findings(found: dict[str, Any]) -> Iterator[str]:
 
 
 def independent(
-    table: pd.DataFrame, evidence: pd.DataFrame, schema: dict[str, Any], part: "pd.Series[str]", seed: int
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", seed: int
 ) -> dict[str, Any]:
     """Return whether part and label are independent among rows alike in features and groups.
 
@@ -304,8 +296,8 @@ def independent(
     single = np.ones(len(table), bool)
     if "_person" in table:
         single[first] = ~table["_person"].loc[first].duplicated().to_numpy(bool)
-    alike = [pd.factorize(table[said["name"]], use_na_sentinel=False)[0] for said in schema["features"]]
-    alike += [pd.factorize(evidence[name])[0] for name in singles(schema)]
+    alike = [pd.factorize(table[name], use_na_sentinel=False)[0] for name in schema.feature_names]
+    alike += [pd.factorize(evidence[name])[0] for name in schema.singles]
     parted_here = single & (table["_source"] != "test").to_numpy(bool) & (part != UNUSED).to_numpy(bool)
     kept = np.flatnonzero(parted_here)
     number = part.map({name: k for k, name in enumerate((*PARTS, UNUSED))}).to_numpy(np.int64)

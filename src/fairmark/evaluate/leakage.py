@@ -155,12 +155,12 @@ def look_ahead_features(parts: Parts) -> LookAheadFeatures:
         return LookAheadFeatures(dates=None, why="no time column")
     time = pd.to_datetime(parts.table["_time"])
     found = {}
-    for feature in parts.schema["features"]:
-        if feature["kind"] == "date":
-            date = pd.to_datetime(parts.table[feature["name"]])
+    for feature in parts.schema.features:
+        if feature.kind == "date":
+            date = pd.to_datetime(parts.table[feature.name])
             both = (date.notna() & time.notna()).to_numpy()
             share = float((date > time).to_numpy()[both].mean()) if both.any() else None
-            found[feature["name"]] = LookAheadDate(rows=int(both.sum()), share=share)
+            found[feature.name] = LookAheadDate(rows=int(both.sum()), share=share)
     return LookAheadFeatures(dates=found)
 
 

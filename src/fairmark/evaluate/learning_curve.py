@@ -154,7 +154,7 @@ def excluded_features(parts: Parts, model: Model, fits: Fits) -> ExcludedFeature
 
     The first `MOST_ALONE` forbidden columns are included one by one, and where there are several all at once.
     """
-    names = [column["name"] for column in parts.schema["withheld"] if column["why"] == "forbidden"]
+    names = [column.name for column in parts.schema.withheld if column.why == "forbidden"]
     sets = [[name] for name in names[:MOST_ALONE]]
     if len(names) > 1:
         sets.append(names)
@@ -168,10 +168,9 @@ def excluded_features(parts: Parts, model: Model, fits: Fits) -> ExcludedFeature
 
 def with_excluded(parts: Parts, names: Sequence[str]) -> Parts:
     """Return the same parts with these excluded columns of the evidence among the features."""
-    described = [column for column in parts.schema["withheld"] if column["name"] in names]
-    features = [*parts.schema["features"], *described]
+    schema = parts.schema.with_features(*(each for each in parts.schema.withheld if each.name in names))
     columns = {name: parts.evidence[f"withheld:{name}"] for name in names}
-    return replace(parts, schema={**parts.schema, "features": features}, table=parts.table.assign(**columns))
+    return replace(parts, schema=schema, table=parts.table.assign(**columns))
 
 
 def _re_included(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from fairmark.data.dataset import Parts
+from fairmark.data.schema import ColumnSchema
 from fairmark.errors import InputError
 from fairmark.evaluate.documents import AucChange, DroppedFeatures, Probe, ProbedFeature, ProbeDrops
 from fairmark.evaluate.learning_curve import Fits
@@ -105,14 +106,16 @@ def _free_name(taken: Sequence[str]) -> str:
 
 def _with(parts: Parts, name: str, seed: int) -> Parts:
     values = np.random.default_rng([seed, 1]).standard_normal(len(parts.table))
-    feature = {"name": name, "kind": "numeric", "categories": None, "missing": 0.0}
-    schema = {**parts.schema, "features": [*parts.schema["features"], feature]}
-    return replace(parts, schema=schema, table=parts.table.assign(**{name: values}))
+    feature = ColumnSchema(
+        name=name, kind="numeric", categories=None, missing=0.0, pair=None, format=None, unit=""
+    )
+    return replace(
+        parts, schema=parts.schema.with_features(feature), table=parts.table.assign(**{name: values})
+    )
 
 
 def _without(parts: Parts, names: Sequence[str]) -> Parts:
-    left = [feature for feature in parts.schema["features"] if feature["name"] not in names]
-    return replace(parts, schema={**parts.schema, "features": left}, table=parts.table.drop(columns=names))
+    return replace(parts, schema=parts.schema.without_features(names), table=parts.table.drop(columns=names))
 
 
 def _shuffled(rows: Rows, model: Model, matrix: Floats, column: int, params: Checks) -> list[Floats]:

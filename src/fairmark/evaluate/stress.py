@@ -296,7 +296,7 @@ def swapped_evidence(parts: Parts, model: Model) -> SwappedEvidence:
     thresholds of their own, decisions must move with the group: how many of them do is measured too.
     """
     table, evidence = parts.part("test")
-    groups = {name: parts.schema["attributes"][name]["groups"] for name in parts.attributes}
+    groups = parts.schema.groups
     before, after = {}, {}
     for name in evidence.columns.astype(str):
         raw = name.removeprefix("withheld:")

@@ -48,7 +48,7 @@ class Rows:
     def of(cls, parts: Parts, name: str) -> Self:
         """Return the rows of the part `name`."""
         table, evidence = parts.part(name)
-        known = {attribute: parts.schema["attributes"][attribute]["groups"] for attribute in parts.attributes}
+        known = {attribute: parts.schema.groups[attribute] for attribute in parts.attributes}
         label, weight = table["_label"].to_numpy(np.int8), table["_weight"].to_numpy(np.float64)
         return cls(table, label, weight, evidence[list(known)], known)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairmark.data.schema import ColumnSchema
 from fairmark.explain.dependence import plain, spoken
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.model.model import Model
@@ -56,7 +57,7 @@ def picked(margin: Floats, decision: NDArray[np.int8], count: int) -> list[tuple
 
 def decisions(
     rows: pd.DataFrame,
-    features: Sequence[Mapping[str, Any]],
+    features: Sequence[ColumnSchema],
     contributions: Floats,
     score: Floats,
     decision: NDArray[np.int8],
@@ -95,10 +96,10 @@ def decisions(
 
 
 def _decision(
-    row: "pd.Series[Any]", features: Sequence[Mapping[str, Any]], contributions: Floats, decision: int
+    row: "pd.Series[Any]", features: Sequence[ColumnSchema], contributions: Floats, decision: int
 ) -> dict[str, Any]:
-    moves = [
-        {"feature": each["name"], "value": plain(row[each["name"]], each["kind"]), "shap": float(value)}
+    moves: list[dict[str, Any]] = [
+        {"feature": each.name, "value": plain(row[each.name], each.kind), "shap": float(value)}
         for each, value in zip(features, contributions[:-1], strict=True)
     ]
     moves.sort(key=lambda move: (-abs(move["shap"]), move["feature"]))

@@ -3,12 +3,13 @@
 Values of a table as a reader sees them: by name, and in plain JSON.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fairmark.data.schema import ColumnSchema
 from fairmark.stats.arrays import Floats
 
 MISSING = "missing"
@@ -53,7 +54,7 @@ LINES = 20
 
 
 def dependence(
-    score: Score, background: pd.DataFrame, data: pd.DataFrame, feature: Mapping[str, Any], points: int
+    score: Score, background: pd.DataFrame, data: pd.DataFrame, feature: ColumnSchema, points: int
 ) -> dict[str, Any]:
     """Return the partial dependence of the score on one feature, single lines, and the density of the data.
 
@@ -83,40 +84,40 @@ def dependence(
         nearest to each value of the grid; `missing`, null or the share of missing values and the mean score
         there; `unshown`, how many names did not fit the grid.
     """
-    column = data[feature["name"]]
+    column = data[feature.name]
     grid, unshown = _grid(column, feature, points)
-    edges, density = _density(column, feature["kind"], grid, points)
-    lines = _lines(score, background, feature["name"], grid)  # [grid, b]
+    edges, density = _density(column, feature.kind, grid, points)
+    lines = _lines(score, background, feature.name, grid)  # [grid, b]
     weight = background["_weight"].to_numpy(dtype=np.float64)
-    known = [plain(value, feature["kind"]) for value in grid]
+    known = [plain(value, feature.kind) for value in grid]
     gap = None
     if column.isna().any():
-        there = _lines(score, background, feature["name"], [None])
+        there = _lines(score, background, feature.name, [None])
         gap = {"share": float(column.isna().mean()), "mean": float(np.average(there[0], weights=weight))}
     return {
-        "kind": feature["kind"],
+        "kind": feature.kind,
         "grid": known,
         "mean": [float(np.average(line, weights=weight)) for line in lines],
         "ice": lines[:, :LINES].T.tolist(),
         "edges": edges,
         "density": density,
-        "near": _near(column, feature["kind"], grid) if edges else density,
+        "near": _near(column, feature.kind, grid) if edges else density,
         "missing": gap,
         "unshown": unshown,
     }
 
 
-def _grid(column: "pd.Series[Any]", feature: Mapping[str, Any], points: int) -> tuple[list[Any], int]:
+def _grid(column: "pd.Series[Any]", feature: ColumnSchema, points: int) -> tuple[list[Any], int]:
     """Return the values to set, at most `points`, and how many names were left out."""
     known = column.dropna()
-    match feature["kind"]:
+    match feature.kind:
         case "numeric" | "date":
             return _quantiles(known, points), 0
         case "boolean":
             return [value for value in (False, True) if (known == value).any()], 0
         case "ordinal":
             found = set(known)
-            names = [name for name in feature["categories"] if name in found]
+            names = [name for name in feature.categories or () if name in found]
         case _:
             counts = known.value_counts()
             names = sorted(counts.index, key=lambda name: (-counts[name], name))

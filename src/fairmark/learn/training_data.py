@@ -63,9 +63,7 @@ def ready(parts: Parts, base: Train) -> Ready:
     for name, frame in (("train", train), ("valid", valid)):
         if frame["_label"].nunique() < 2:
             raise InputError(f"rows.parquet: part {name} must hold both labels, got one")
-    encoder = Encoder.fit(train, parts.schema["features"], base.max_categories)
-    attributes = parts.schema["attributes"]
-    single = [name for name in parts.attributes if attributes[name]["by"] != "cross"]
+    encoder = Encoder.fit(train, parts.schema.features, base.max_categories)
     by = base.threshold.by
     return Ready(
         encoder,
@@ -73,7 +71,7 @@ def ready(parts: Parts, base: Train) -> Ready:
         _sample(encoder, valid),
         train_groups[parts.attributes],
         valid_groups[parts.attributes],
-        single,
+        sorted(parts.schema.singles),
         parts.keys[(parts.belongs == "train").to_numpy()],
         None if by is None else origins(parts.schema, by.attribute),
     )

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
+from fairmark.data.schema import ColumnSchema, KindName
 from fairmark.errors import InputError
 from fairmark.params.base import Section, Text
 from fairmark.params.parse import typed
 from fairmark.stats.arrays import Floats
 
-Kind = Literal["numeric", "categorical", "ordinal", "boolean", "date"]
-NAMED: tuple[Kind, ...] = ("categorical", "ordinal")
+NAMED: tuple[KindName, ...] = ("categorical", "ordinal")
 DAY = np.timedelta64(1, "D")
 
 
@@ -21,7 +21,7 @@ class Column(Section):
     """One feature: its name, its kind, and for named values their list (the code is the place in it)."""
 
     name: Text
-    kind: Kind
+    kind: KindName
     categories: list[str] | None
 
 
@@ -36,7 +36,7 @@ class Encoder:
     columns: tuple[Column, ...]
 
     @classmethod
-    def fit(cls, rows: pd.DataFrame, features: Sequence[dict[str, Any]], max_categories: int) -> Self:
+    def fit(cls, rows: pd.DataFrame, features: Sequence[ColumnSchema], max_categories: int) -> Self:
         """Return the encoder of `features`, whose categories are read off train rows.
 
         Parameters
@@ -49,7 +49,7 @@ class Encoder:
             How many categories of a categorical feature are kept: the most frequent ones in `rows`, by
             name where frequencies tie. The others count as missing.
         """
-        return cls(tuple(_column(rows[feature["name"]], feature, max_categories) for feature in features))
+        return cls(tuple(_column(rows[feature.name], feature, max_categories) for feature in features))
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
@@ -105,14 +105,14 @@ class Encoder:
         return matrix
 
 
-def _column(values: pd.Series, feature: dict[str, Any], max_categories: int) -> Column:
+def _column(values: pd.Series, feature: ColumnSchema, max_categories: int) -> Column:
     categories = None
-    if feature["kind"] == "ordinal":
-        categories = [str(category) for category in feature["categories"]]
-    elif feature["kind"] == "categorical":
+    if feature.kind == "ordinal":
+        categories = list(feature.categories or ())
+    elif feature.kind == "categorical":
         counts = values.dropna().astype(str).value_counts()
         categories = sorted(counts.index, key=lambda name: (-counts[name], name))[:max_categories]
-    return Column(name=feature["name"], kind=feature["kind"], categories=categories)
+    return Column(name=feature.name, kind=feature.kind, categories=categories)
 
 
 def _numbers(values: pd.Series, column: Column) -> Floats:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.reader import Reader
+from fairmark.data.schema import Schema
 from fairmark.errors import InputError
-from fairmark.files import read_json
 from fairmark.model.model import Model
 from fairmark.params.parse import read_yaml, typed
 from fairmark.params.prepare import Prepare
@@ -38,7 +38,7 @@ class Estimator:
         """
         whole = read_yaml(params)
         section = typed(Prepare, whole.get("prepare") if isinstance(whole, dict) else None, params.name)
-        made = cls(Model.load(model), Reader.of(section, read_json(schema)))
+        made = cls(Model.load(model), Reader.of(section, Schema.read(schema)))
         unknown = [name for name in made.columns if name not in made.reader.kinds]
         if unknown:
             raise InputError(

@@ -4,8 +4,7 @@ Only the decision reads the attribute, never the score. A model has such thresho
 names the attribute in `protected_at_prediction`.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,8 @@ from pydantic import Field, model_validator
 
 from fairmark.data.groups import crossed, cut, is_unknown, names
 from fairmark.data.kinds import Kind
+from fairmark.data.schema import AttributePart, KindName, Schema
 from fairmark.errors import InputError
-from fairmark.model.encoder import Kind as KindName
 from fairmark.params.base import Section, Text
 from fairmark.params.learn import ByGroup
 from fairmark.stats.arrays import Floats
@@ -94,7 +93,7 @@ class GroupThresholds(ByGroup):
         return crossed([origin.groups(frame[origin.column]) for origin in self.origins])
 
 
-def origins(schema: Mapping[str, Any], attribute: str) -> list[Origin]:
+def origins(schema: Schema, attribute: str) -> list[Origin]:
     """Return the raw columns that an attribute of schema.json is made from, and how.
 
     Raises
@@ -102,16 +101,25 @@ def origins(schema: Mapping[str, Any], attribute: str) -> list[Origin]:
     InputError
         When schema.json does not say it.
     """
-    made = schema["attributes"].get(attribute)
+    made = schema.attributes.get(attribute)
     if made is None:
-        known = sorted(schema["attributes"])
+        known = sorted(schema.attributes)
         raise InputError(f"schema.json: must hold the attribute {attribute}, got {known}")
-    plain = [{"column": column, "edges": None, "pair": None} for column in made["columns"]]
-    kinds = {each["name"]: each["kind"] for each in schema["withheld"]}
-    parts = made.get("parts", plain)
-    if any(part["column"] not in kinds for part in parts) or (made["by"] == "edges" and "parts" not in made):
-        raise InputError(f"schema.json: attributes.{attribute}: must say what it is made from, got {made}")
-    return [Origin(kind=kinds[part["column"]], **part) for part in parts]
+    plain = tuple(AttributePart(column=column, edges=None, pair=None) for column in made.columns)
+    kinds = {column.name: column.kind for column in schema.withheld}
+    parts = plain if made.parts is None else made.parts
+    if any(part.column not in kinds for part in parts) or (made.by == "edges" and made.parts is None):
+        got = made.to_json()
+        raise InputError(f"schema.json: attributes.{attribute}: must say what it is made from, got {got}")
+    return [
+        Origin(
+            column=part.column,
+            kind=kinds[part.column],
+            edges=None if part.edges is None else list(part.edges),
+            pair=None if part.pair is None else list(part.pair),
+        )
+        for part in parts
+    ]
 
 
 def _typed(values: pd.Series, kind: str) -> pd.Series:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fairmark.data.schema import Schema
 from fairmark.errors import (
     FairmarkError,
     InputError,
@@ -194,6 +195,22 @@ class ReleaseFolder:
             return typed(Params, self.written_params, "params.yaml")
         except InputError as error:
             raise self._unread("params.yaml", error) from error
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What schema.json says of the columns, the label and the groups.
+
+        Raises
+        ------
+        VerificationError
+            When it is no schema.
+        UndeterminedError
+            When keys came or went between the fairmark that made the release and this one.
+        """
+        try:
+            return Schema.from_json(self.json("schema.json"), "schema.json")
+        except InputError as error:
+            raise self._unread("schema.json", error) from error
 
     @cached_property
     def measurements(self) -> dict[str, Any]:

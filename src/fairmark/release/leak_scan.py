@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fairmark.data.schema import Schema
 from fairmark.errors import RefusedError
 from fairmark.files import read_json, read_parquet
 from fairmark.params.read import Params
@@ -212,13 +213,13 @@ def _extremes(folder: Path, frame: "pd.DataFrame", root: Path, params: Params) -
         return []
     train = frame[(read_parquet(parted)["part"] == "train").to_numpy(bool)]
     least, faults = params.privacy.smallest_cell, []
-    for entry in read_json(folder / "schema.json")["features"]:
-        if entry["kind"] != "numeric":
+    for feature in Schema.read(folder / "schema.json").features:
+        if feature.kind != "numeric":
             continue
-        cells = train[entry["name"]].dropna()
+        cells = train[feature.name].dropna()
         few = min((int((cells == edge).sum()) for edge in (cells.min(), cells.max())), default=0)
         if 0 < few < least:
             faults.append(
-                f"model: the lowest and highest {entry['name']} must be those of {least} rows, got {few}"
+                f"model: the lowest and highest {feature.name} must be those of {least} rows, got {few}"
             )
     return faults

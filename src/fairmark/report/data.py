@@ -140,4 +140,4 @@ def strongest(facts: Facts) -> tuple[str, str] | None:
 
 def withheld(facts: Facts) -> Sequence[str]:
     """Return the columns that the model never sees."""
-    return [entry["name"] for entry in facts.schema["withheld"]]
+    return [column.name for column in facts.schema.withheld]

@@ -58,7 +58,7 @@ def data_card(facts: Facts, prepare: Prepare, privacy: Privacy, release: Release
         read_off=[name for name, each in facts.prepared["columns"].items() if not each["said"]],
         repeated=count(facts.prepared["duplicates"]),
         shared=count(facts.prepared["shared_rows"]),
-        label=facts.schema["label"],
+        label=facts.schema.label,
         rate=number(facts.prepared["positives"] / rows, facts.decimals),
         positives=count(facts.prepared["positives"]),
         columns=columns,
@@ -79,7 +79,7 @@ def data_card_page(facts: Facts, text: str) -> str:
 
 def described(facts: Facts, prepare: Prepare, privacy: Privacy) -> Iterator[Described]:
     """Yield every raw column, in the order of the file where params name it."""
-    known = {each["name"]: each for each in [*facts.schema["features"], *facts.schema["withheld"]]}
+    known = {column.name: column for column in facts.schema.columns}
     looks = _looks(facts)
     for name in _names(facts, prepare):
         role, entry = _role(name, facts, prepare), known.get(name)
@@ -89,7 +89,7 @@ def described(facts: Facts, prepare: Prepare, privacy: Privacy) -> Iterator[Desc
         missing = facts.prepared["missing"].get(name)
         yield Described(
             name=name,
-            kind=entry["kind"] if entry else ("two classes" if role == "label" else NOT_READ),
+            kind=entry.kind if entry else ("two classes" if role == "label" else NOT_READ),
             role=role,
             missing="" if missing is None else number(missing, facts.decimals),
             personal=("yes" if declared else "no") + (f", looks like {look}" if look else ""),
@@ -110,23 +110,23 @@ def _looks(facts: Facts) -> Mapping[str, str]:
 def _names(facts: Facts, prepare: Prepare) -> Sequence[str]:
     if isinstance(prepare.format, Csv) and prepare.format.header:
         return prepare.format.header
-    made = [each["name"] for each in [*facts.schema["features"], *facts.schema["withheld"]]]
-    roles = [prepare.row_id, prepare.person, prepare.time, prepare.weight, facts.schema["label"]["column"]]
+    made = [column.name for column in facts.schema.columns]
+    roles = [prepare.row_id, prepare.person, prepare.time, prepare.weight, facts.schema.label.column]
     apart = [*roles, *prepare.drop, *facts.prepared["index"]]
     return list(dict.fromkeys([*made, *(name for name in apart if name)]))
 
 
 def _role(name: str, facts: Facts, prepare: Prepare) -> str:
     roles: dict[str | None, str] = {
-        facts.schema["label"]["column"]: "label",
+        facts.schema.label.column: "label",
         prepare.row_id: "id",
         prepare.person: "person",
         prepare.weight: "weight",
         prepare.time: "time",
     }
-    for entry in facts.schema["withheld"]:
-        roles.setdefault(entry["name"], ROLES[entry["why"]])
-    roles |= {each["name"]: "feature" for each in facts.schema["features"]}
+    for entry in facts.schema.withheld:
+        roles.setdefault(entry.name, ROLES[entry.why])
+    roles |= dict.fromkeys(facts.schema.feature_names, "feature")
     roles |= dict.fromkeys(facts.prepared["index"], "index of the file")
     return roles.get(name, "dropped")
 

@@ -136,8 +136,8 @@ def decisions(facts: Facts) -> list[Mapping[str, Any]]:
 
 
 def _decision(entry: Mapping[str, Any], facts: Facts) -> Mapping[str, Any]:
-    label = facts.schema["label"]
-    answer = label["positive"] if entry["decision"] == 1 else label["negative"]
+    label = facts.schema.label
+    answer = label.positive if entry["decision"] == 1 else label.negative
     return {
         "why": entry["why"],
         "row": entry["row"],
@@ -154,7 +154,7 @@ def _decision(entry: Mapping[str, Any], facts: Facts) -> Mapping[str, Any]:
 def _reason(reason: Mapping[str, str], facts: Facts) -> Mapping[str, str]:
     """Return a reason without what no page shows: a personal value, and a group that would tell one."""
     name = reason["feature"]
-    if name in facts.schema["attributes"] and thresholds.is_withheld(name, facts):
+    if name in facts.schema.attributes and thresholds.is_withheld(name, facts):
         return {**reason, "value": WITHHELD, "effect": "with another group's threshold it would be otherwise"}
     return {**reason, "value": WITHHELD} if name in facts.personal else reason
 

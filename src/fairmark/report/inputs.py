@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fairmark.data.schema import Schema
 from fairmark.errors import InputError
 from fairmark.evaluate.documents import CheckResults, ScoringMetrics
 from fairmark.judge.verdict import Verdict
@@ -44,7 +45,7 @@ class Facts:
     policy: Policy
     document: Document
     chosen: Chosen
-    schema: Mapping[str, Any]
+    schema: Schema
     prepared: Mapping[str, Any]
     audit: Mapping[str, Any]
     split: Mapping[str, Any]

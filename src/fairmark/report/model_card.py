@@ -30,7 +30,7 @@ def card(facts: Facts) -> str:
         "model-card.md.j2",
         project=facts.project,
         policy=facts.policy,
-        label=facts.schema["label"],
+        label=facts.schema.label,
         outcome=state(facts.verdict, facts.policy),
         beware=one_sided(facts.measurements["overall"]),
         sentence=" ".join(filter(None, [sentence(facts.verdict), on_record(facts.verdict, facts.policy)])),
@@ -43,7 +43,7 @@ def card(facts: Facts) -> str:
             f"{step.constraint.replace('_', ' ')} by {step.attribute}, strength {setting(step.strength)}"
             for step in facts.chosen.mitigation
         ],
-        features=[feature["name"] for feature in facts.schema["features"]],
+        features=facts.schema.feature_names,
         threshold=number(model["threshold"], facts.decimals),
         own=own_thresholds(facts),
         withheld=people.withheld(facts),
@@ -85,14 +85,14 @@ def _attributes(facts: Facts) -> Sequence[Mapping[str, Any]]:
     return [
         {
             "name": name,
-            "how": f"{MADE[made['by']]} {listed(made['columns'])}",
+            "how": f"{MADE[made.by]} {listed(list(made.columns))}",
             "groups": [
                 f"{group} ({count(measured_groups[name][group]['rows'])})"
-                for group in made["groups"]
+                for group in made.groups
                 if group in measured_groups.get(name, {})
             ],
         }
-        for name, made in facts.schema["attributes"].items()
+        for name, made in facts.schema.attributes.items()
     ]
 
 

@@ -166,7 +166,7 @@ def compared(facts: Facts) -> Table:
 def _to_read(row: Row, facts: Facts) -> str:
     """Return what a person who wants to follow the model has before him."""
     if not row.get("rounds"):
-        return f"points for {len(facts.schema['features'])} features"
+        return f"points for {len(facts.schema.features)} features"
     leaves = row.get(f"{row['family']}.num_leaves")
     return f"{count(float(row['rounds']))} trees" + (f" of {leaves} leaves" if leaves else "")
 

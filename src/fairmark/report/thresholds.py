@@ -70,5 +70,5 @@ def of_decision(entry: Mapping[str, Any], facts: Facts) -> str | None:
 
 def is_withheld(name: str, facts: Facts) -> bool:
     """Return whether the values of a feature or attribute are kept from pages: personal ones are."""
-    made = facts.schema["attributes"].get(name, {"columns": []})
-    return name in facts.personal or bool(facts.personal & set(made["columns"]))
+    made = facts.schema.attributes.get(name)
+    return name in facts.personal or (made is not None and bool(facts.personal & set(made.columns)))

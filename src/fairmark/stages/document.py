@@ -10,6 +10,7 @@ same pure function as in a release, on no day: waivers are shown and not applied
 import sys
 from pathlib import Path
 
+from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.evaluate.documents import CheckResults
@@ -50,8 +51,12 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
     from fairmark.report.page import page
 
     at = {name: artifacts / file for name, file in FILES.items()}
-    found, described, made = read_json(at["measurements"]), read_json(at["schema"]), read_json(at["trained"])
-    groups = {name: attribute["groups"] for name, attribute in described["attributes"].items()}
+    found, described, made = (
+        read_json(at["measurements"]),
+        Schema.read(at["schema"]),
+        read_json(at["trained"]),
+    )
+    groups = described.groups
     verdict = judge(
         found,
         policy,

@@ -58,12 +58,12 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     label, score, weight = test["_label"].to_numpy(), scorer.score(test), test["_weight"].to_numpy()
     person = test["_person"].to_numpy() if "_person" in test else None
     groups = proof[parts.attributes]
-    known = {name: parts.schema["attributes"][name]["groups"] for name in parts.attributes}
+    known = {name: parts.schema.groups[name] for name in parts.attributes}
     found = measuring.measure(
         label,
         score,
         (score >= scorer.cut(proof)).astype("int8"),
-        weight if parts.schema["weighted"] else None,
+        weight if parts.schema.weighted else None,
         groups,
         known,
         confidence=params.confidence,

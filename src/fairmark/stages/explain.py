@@ -48,9 +48,8 @@ def explain(
     weight = frame["_weight"].to_numpy(dtype=np.float64)
     ranked = importance(values, scorer.features, weight)
 
-    described = {feature["name"]: feature for feature in parts.schema["features"]}
+    described = {feature.name: feature for feature in parts.schema.features}
     background = frame.iloc[drawn(len(frame), params.background, params.seed)]
-    known = {name: attribute["groups"] for name, attribute in parts.schema["attributes"].items()}
     single = decisions(
         frame,
         [described[name] for name in scorer.features],
@@ -67,7 +66,7 @@ def explain(
         "base": float(contributions[0, -1]),
         "additivity": gap,
         "importance": ranked,
-        "by_group": by_group(values, scorer.features, weight, groups, known),
+        "by_group": by_group(values, scorer.features, weight, groups, parts.schema.groups),
         "dependence": {
             each["feature"]: dependence(
                 scorer.score, background, frame, described[each["feature"]], params.grid

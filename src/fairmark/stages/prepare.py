@@ -33,7 +33,7 @@ def prepare(
     _refuse_others(data, params, privacy, {*made.summary["columns"], *made.summary["unread"]})
     write_parquet(table, made.table)
     write_parquet(evidence, made.evidence)
-    write_json(schema, made.schema)
+    made.schema.write(schema)
     write_json(summary, made.summary)
     say(*taken_for(made.summary))
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from fairmark.data import split as parts
+from fairmark.data.schema import Schema
 from fairmark.entry import run
-from fairmark.files import read_json, read_parquet, write_json, write_parquet
+from fairmark.files import read_parquet, write_json, write_parquet
 from fairmark.params.split import Split
 
 
@@ -27,7 +28,7 @@ def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, 
         by hash know the label.
     """
     frame, groups = read_parquet(table), read_parquet(evidence)
-    described = read_json(schema)
+    described = Schema.read(schema)
     part = parts.parted(frame, groups, described, params)
     found = parts.summary(frame, groups, described, part, params)
     parts.require_independent(found)

@@ -11,9 +11,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.errors import InputError, ParamsError, StateError
-from fairmark.files import read_json, steady, write_csv, write_json, write_text
+from fairmark.files import steady, write_csv, write_json, write_text
 from fairmark.learn.checkpoint import Record, key_of
 from fairmark.learn.group_threshold_search import reaches
 from fairmark.learn.search import Result, Search
@@ -52,12 +53,11 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     """
     if base.threshold.by is not None:
         reaches(base.threshold.by, policy, search.margin)  # before any trial, each of which would fail by it
-    described = read_json(schema)
-    groups = {name: each["groups"] for name, each in described["attributes"].items()}
+    described = Schema.read(schema)
     # The audit looks at withheld columns too.
-    columns = [said["name"] for said in (*described["features"], *described["withheld"])]
+    columns = [column.name for column in described.columns]
     if strangers := policy.strangers(
-        groups, columns
+        described.groups, columns
     ):  # a waiver of a group that nobody is in would cover nothing
         raise ParamsError(*(f"params.yaml: {fault}" for fault in strangers))
     paths = (table, evidence, schema, rows)

@@ -143,38 +143,41 @@ def metrics(release: ReleaseFolder) -> str:
 
 def schema(release: ReleaseFolder) -> str:
     """Check that schema.json is what the params ask for, and what the model and the measurements know."""
-    found, prepare = release.json("schema.json"), release.params.prepare
-    target, label = prepare.target, found["label"]
-    same(label["column"], target.column, "schema.json: label", "the target of params.yaml")
-    for end, value in (("positive", target.positive), ("negative", target.negative)):
-        if isinstance(value, str):
-            same(label[end], value, f"schema.json: label: {end}", "what params.yaml says")
-    for key, wanted in (
-        ("row_id", prepare.row_id),
-        ("timed", prepare.time is not None),
-        ("weighted", prepare.weight is not None),
-        ("test_file", prepare.files.test is not None),
+    found, prepare = release.schema, release.params.prepare
+    target, label = prepare.target, found.label
+    same(label.column, target.column, "schema.json: label", "the target of params.yaml")
+    for end, spelled, wanted in (
+        ("positive", label.positive, target.positive),
+        ("negative", label.negative, target.negative),
     ):
-        same(found[key], wanted, f"schema.json: {key}", "what params.yaml says")
-    attributes, protected = found["attributes"], prepare.protected
+        if isinstance(wanted, str):
+            same(spelled, wanted, f"schema.json: label: {end}", "what params.yaml says")
+    for key, value, said in (
+        ("row_id", found.row_id, prepare.row_id),
+        ("timed", found.timed, prepare.time is not None),
+        ("weighted", found.weighted, prepare.weight is not None),
+        ("test_file", found.test_file, prepare.files.test is not None),
+    ):
+        same(value, said, f"schema.json: {key}", "what params.yaml says")
+    attributes, protected = found.attributes, prepare.protected
     same(sorted(attributes), sorted(protected), "schema.json: attributes", "those of params.yaml")
     for name, entry in attributes.items():
         attribute = protected[name]
-        same(entry["by"], attribute.by, f"schema.json: {name}", "made as params.yaml says")
+        same(entry.by, attribute.by, f"schema.json: {name}", "made as params.yaml says")
         if isinstance(attribute, ByCross):
             parts = [attributes[part] for part in attribute.of]
-            columns = [*dict.fromkeys(each for part in parts for each in part["columns"])]
+            columns = [*dict.fromkeys(each for part in parts for each in part.columns)]
         else:
             columns = [attribute.column]
-        same(entry["columns"], columns, f"schema.json: {name}", "of the columns that params.yaml says")
+        same(entry.columns, columns, f"schema.json: {name}", "of the columns that params.yaml says")
         groups = sorted(release.measurements["groups"][name])
-        same(sorted(entry["groups"]), groups, f"schema.json: {name}", "of the groups that were measured")
+        same(sorted(entry.groups), groups, f"schema.json: {name}", "of the groups that were measured")
     known = {column["name"]: column for column in release.json("model/encoder.json")["columns"]}
-    same([it["name"] for it in found["features"]], list(known), "schema.json: features", "the model's")
-    for feature in found["features"]:
-        column, where = known[feature["name"]], f"schema.json: {feature['name']}"
-        same(feature["kind"], column["kind"], where, "of the kind that the model knows")
-        if not set(column["categories"] or ()) <= set(feature["categories"] or ()):
+    same(found.feature_names, list(known), "schema.json: features", "the model's")
+    for feature in found.features:
+        column, where = known[feature.name], f"schema.json: {feature.name}"
+        same(feature.kind, column["kind"], where, "of the kind that the model knows")
+        if not set(column["categories"] or ()) <= set(feature.categories or ()):
             raise VerificationError(f"{where}: must have the categories that the model knows, got others")
     return f"{len(known)} features, {len(attributes)} attributes and the label, as params and model say"
 
@@ -193,9 +196,7 @@ def judged(release: ReleaseFolder) -> Any:
         expected_model=release.model_sha256,
         expected_threshold=release.json("model/model.json")["threshold"],
         expected_thresholds=release.json("model/model.json").get("thresholds"),
-        expected_groups={
-            name: it["groups"] for name, it in release.json("schema.json")["attributes"].items()
-        },
+        expected_groups=release.schema.groups,
     ).to_json()
 
 

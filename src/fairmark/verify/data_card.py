@@ -2,8 +2,8 @@
 
 import html
 import re
-from typing import Any
 
+from fairmark.data.schema import ColumnSchema
 from fairmark.errors import VerificationError
 from fairmark.files import plain_lines
 from fairmark.release.folder import ReleaseFolder
@@ -36,13 +36,13 @@ def data_card(release: ReleaseFolder) -> str:
 def _column_faults(release: ReleaseFolder, by_first: dict[str, list[tuple[str, ...]]]) -> list[str]:
     personal = set(release.params.privacy.personal)
     faults = []
-    for entry, role in _columns(release):
-        name = _spaced(entry["name"])
+    for column, role in _columns(release):
+        name = _spaced(column.name)
         said = [row for row in by_first.get(name, []) if len(row) == 5]
-        wanted = "yes" if entry["name"] in personal or role == "protected" else "no"
-        if [row[1:3] for row in said] != [(entry["kind"], role)] or not said[0][4].startswith(wanted):
-            faults.append(f"column {name} must be {entry['kind']}, {role}, personal: {wanted}")
-    known = {_spaced(entry["name"]) for entry, _ in _columns(release)}
+        wanted = "yes" if column.name in personal or role == "protected" else "no"
+        if [row[1:3] for row in said] != [(column.kind, role)] or not said[0][4].startswith(wanted):
+            faults.append(f"column {name} must be {column.kind}, {role}, personal: {wanted}")
+    known = {_spaced(column.name) for column, _ in _columns(release)}
     seen = {"feature", *ROLES.values()}
     return faults + [
         f"{name} must be no {row[2]} column, as the schema has none of that name"
@@ -52,10 +52,9 @@ def _column_faults(release: ReleaseFolder, by_first: dict[str, list[tuple[str, .
     ]
 
 
-def _columns(release: ReleaseFolder) -> list[tuple[dict[str, Any], str]]:
-    schema = release.json("schema.json")
-    features = [(entry, "feature") for entry in schema["features"]]
-    return features + [(entry, ROLES[entry["why"]]) for entry in schema["withheld"]]
+def _columns(release: ReleaseFolder) -> list[tuple[ColumnSchema, str]]:
+    features = [(column, "feature") for column in release.schema.features]
+    return features + [(column, ROLES[column.why]) for column in release.schema.withheld]
 
 
 def _rows(release: ReleaseFolder) -> list[tuple[str, ...]]:

@@ -96,14 +96,14 @@ def _again(release: ReleaseFolder, part: Part) -> Iterator[str]:
     if not _ours(release):
         return  # another version of fairmark may word a card otherwise
     from fairmark.release.sbom.data import tables
-    from fairmark.release.sbom.model import model_component
+    from fairmark.release.sbom.model import ModelDocuments, model_component
 
-    found = {
-        "measurements": release.measurements,
-        "schema": release.json("schema.json"),
-        "verdict": release.verdict,
-        "model": release.json("model/model.json"),
-    }
+    found = ModelDocuments(
+        measurements=release.measurements,
+        schema=release.schema,
+        verdict=release.verdict,
+        model=release.json("model/model.json"),
+    )
     listed = tables([each for each in release.bill["components"] if each["type"] == "data"])
     wanted, said = (
         steady(each | each["modelCard"])

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from fairmark.data.schema import Schema
 from fairmark.errors import StateError
 from fairmark.files import lines_of, read_json, sha256, steady
 from fairmark.params.read import Params
@@ -22,7 +23,7 @@ from fairmark.release.layout import GATHERED, MEASUREMENTS, MODEL
 from fairmark.release.sbom import libraries, licences
 from fairmark.release.sbom.data import data_component, tables
 from fairmark.release.sbom.installed import CHECKED, METHOD, installed
-from fairmark.release.sbom.model import model_component
+from fairmark.release.sbom.model import ModelDocuments, model_component
 from fairmark.release.sbom.requirements import MARKER, here, normal
 from fairmark.repo.commit import Trace
 from fairmark.repo.dvc_files import address, data_outputs, files_of
@@ -118,12 +119,12 @@ def _environment(tools_python: Path) -> dict[str, Any]:
 
 
 def _model(root: Path, params: Params, verdict_json: dict[str, Any], data: list[Component]) -> Component:
-    found = {
-        "measurements": read_json(root / MEASUREMENTS),
-        "schema": read_json(root / GATHERED["schema.json"]),
-        "verdict": verdict_json,
-        "model": read_json(root / MODEL / "model.json"),
-    }
+    found = ModelDocuments(
+        measurements=read_json(root / MEASUREMENTS),
+        schema=Schema.read(root / GATHERED["schema.json"]),
+        verdict=verdict_json,
+        model=read_json(root / MODEL / "model.json"),
+    )
     return model_component(root / MODEL, params, found, tables(data))
 
 

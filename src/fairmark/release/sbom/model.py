@@ -11,9 +11,11 @@ measured; nothing in it is written by hand for one model.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fairmark.data.schema import Schema
 from fairmark.files import sha256
 from fairmark.params.policy import Limit
 from fairmark.params.read import Params
@@ -25,9 +27,19 @@ Finding = Mapping[str, Any]
 GRAMS_PER_TONNE = 1_000_000
 
 
-def considerations(params: Params, found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ModelDocuments:
+    """What a model card is made of: the measurements, the schema, the verdict, the model.json."""
+
+    measurements: Mapping[str, Any]
+    schema: Schema
+    verdict: Mapping[str, Any]
+    model: Mapping[str, Any]
+
+
+def considerations(params: Params, found: ModelDocuments) -> dict[str, Any]:
     """Return the `considerations` of a model card; `found` as `model_component` takes it."""
-    project, findings = params.project, found["verdict"]["findings"]
+    project, findings = params.project, found.verdict["findings"]
     said: dict[str, Any] = {
         "users": [f"{project.owner}, answering for its use"],
         "useCases": [project.intended_use],
@@ -35,7 +47,7 @@ def considerations(params: Params, found: Mapping[str, Mapping[str, Any]]) -> di
         "performanceTradeoffs": [params.policy.price],
         "ethicalConsiderations": list(_risks(params, found)),
         "fairnessAssessments": [
-            assessment(limit, params, found["measurements"], findings, found["model"]["chosen"])
+            assessment(limit, params, found.measurements, findings, found.model["chosen"])
             for limit in params.policy.limits
             if limit.attribute is not None
         ],
@@ -92,12 +104,12 @@ def _shown(findings: Sequence[Finding]) -> str:
     return f"Not shown to be met in {len(left)} of {len(findings)} comparisons: {'; '.join(said)}."
 
 
-def _limitations(params: Params, found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _limitations(params: Params, found: ModelDocuments) -> Iterator[str]:
     yield f"Out of scope: {params.project.out_of_scope}"
-    measured, least = found["measurements"], params.policy.min_group_rows
+    measured, least = found.measurements, params.policy.min_group_rows
     yield (
         f"Measured on {measured['data']['rows']} rows of the part {measured['data']['part']}, at one "
-        f"threshold of {found['model']['threshold']} for everybody, with two-sided intervals that hold at "
+        f"threshold of {found.model['threshold']} for everybody, with two-sided intervals that hold at "
         f"{measured['confidence']} each."
     )
     for attribute, groups in sorted(measured["groups"].items()):
@@ -108,17 +120,17 @@ def _limitations(params: Params, found: Mapping[str, Mapping[str, Any]]) -> Iter
         ]
         if small:
             yield f"By {attribute}, groups with fewer than {least} test rows: {', '.join(small)}."
-    findings = found["verdict"]["findings"]
+    findings = found.verdict["findings"]
     for limit in params.policy.required:
         own = [finding["outcome"] for finding in findings if finding["limit"] == limit.name]
         if left := len(own) - own.count("pass"):
             yield f"{limit.name}: {left} of {len(own)} comparisons are not shown to be met."
 
 
-def _risks(params: Params, found: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, str]]:
-    attributes = ", ".join(sorted(found["measurements"]["groups"]))
+def _risks(params: Params, found: ModelDocuments) -> Iterator[dict[str, str]]:
+    attributes = ", ".join(sorted(found.measurements["groups"]))
     yield {"name": f"Unlike decisions by {attributes}", "mitigationStrategy": params.policy.goal}
-    withheld = sorted(f"{column['name']} ({column['why']})" for column in found["schema"]["withheld"])
+    withheld = sorted(f"{column.name} ({column.why})" for column in found.schema.withheld)
     told = ", ".join(params.policy.protected_at_prediction)
     yield {
         "name": "Protected attributes, and columns that stand in for them",
@@ -137,7 +149,7 @@ def _risks(params: Params, found: Mapping[str, Mapping[str, Any]]) -> Iterator[d
     }
     let_through = {
         (finding["limit"], finding["outcome"], finding["waived_by"])
-        for finding in found["verdict"]["findings"]
+        for finding in found.verdict["findings"]
         if finding["waived_by"]
     }
     for limit, outcome, by in sorted(let_through):
@@ -176,7 +188,7 @@ FAMILIES = {"boosted": "gradient-boosted decision trees", "logistic": "logistic 
 def model_component(
     folder: Path,
     params: Params,
-    found: Mapping[str, Mapping[str, Any]],
+    found: ModelDocuments,
     data: Sequence[str],
 ) -> Component:
     """Return the component of type `machine-learning-model`.
@@ -186,12 +198,11 @@ def model_component(
     folder
         The model's.
     found
-        What measurements.json, schema.json, verdict.json and the model's model.json hold: `{"measurements",
-        "schema", "verdict", "model"}`.
+        What the release says of the model.
     data
         The references of the data components.
     """
-    project, measured, verdict = params.project, found["measurements"], found["verdict"]
+    project, measured, verdict = params.project, found.measurements, found.verdict
     return {
         "type": "machine-learning-model",
         "bom-ref": f"model:{project.name}",
@@ -200,7 +211,7 @@ def model_component(
         "hashes": [{"alg": "SHA-256", "content": folder_sha256(folder)}],
         "components": [_file(folder, name) for name in names(folder)],
         "modelCard": {
-            "modelParameters": _parameters(found["model"], found["schema"], data),
+            "modelParameters": _parameters(found.model, found.schema, data),
             "quantitativeAnalysis": {"performanceMetrics": list(metrics(measured))},
             "considerations": considerations(params, found),
         },
@@ -211,8 +222,8 @@ def model_component(
                 _property(f"fairmark:limit:{name}", outcome)
                 for name, outcome in sorted(verdict["limits"].items())
             ),
-            _property("fairmark:threshold", found["model"]["threshold"]),
-            *_thresholds(found["model"].get("thresholds")),
+            _property("fairmark:threshold", found.model["threshold"]),
+            *_thresholds(found.model.get("thresholds")),
             _property("fairmark:measured:rows", measured["data"]["rows"]),
             _property("fairmark:measured:confidence", measured["confidence"]),
         ],
@@ -252,10 +263,10 @@ def _metric(kind: str, entry: Mapping[str, Any], part: str | None) -> dict[str, 
     return said | {"confidenceInterval": {"lowerBound": str(low), "upperBound": str(high)}}
 
 
-def _parameters(model: Mapping[str, Any], schema: Mapping[str, Any], data: Sequence[str]) -> dict[str, Any]:
-    chosen, label = model["chosen"], schema["label"]
+def _parameters(model: Mapping[str, Any], schema: Schema, data: Sequence[str]) -> dict[str, Any]:
+    chosen, label = model["chosen"], schema.label
     settings = [f"{name} {value}" for name, value in sorted(chosen["settings"].items())]
-    kinds = {feature["name"]: feature["kind"] for feature in schema["features"]}
+    kinds = {feature.name: feature.kind for feature in schema.features}
     return {
         "approach": {"type": "supervised"},
         "task": "binary classification",
@@ -264,7 +275,7 @@ def _parameters(model: Mapping[str, Any], schema: Mapping[str, Any], data: Seque
         "datasets": [{"ref": ref} for ref in data],
         "inputs": [{"format": f"{name}: {kinds.get(name, 'unknown')}"} for name in model["features"]],
         "outputs": [
-            {"format": f"score: the calibrated probability of {label['positive']}, 0 to 1"},
+            {"format": f"score: the calibrated probability of {label.positive}, 0 to 1"},
             {"format": f"decision: 1 from a score of {model['threshold']} on, else 0"},
         ],
     }

@@ -1,0 +1,41 @@
+"""JSON Schemas (2020-12) of the documents that stages write: `python -m fairmark.schemas docs/schemas`.
+
+A schema is made from the class that reads and writes the document, so that a reader in another language can
+hold a file to it.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from fairmark.data.schema import Schema
+from fairmark.files import write_text
+from fairmark.record import Record
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+DOCUMENTS: Mapping[str, type[Record]] = {
+    "schema": Schema,
+}
+"""Each document's class, by the name of its schema."""
+
+
+def published() -> dict[str, str]:
+    """Return the text of each JSON Schema, by its file name."""
+    return {f"{name}.schema.json": _text(document) for name, document in DOCUMENTS.items()}
+
+
+def _text(document: type[Record]) -> str:
+    value = {"$schema": DIALECT, **document.model_json_schema()}
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def main(folder: Path) -> None:
+    """Write every JSON Schema into a folder."""
+    for name, text in published().items():
+        write_text(folder / name, text)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
