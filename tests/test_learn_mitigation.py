@@ -9,7 +9,7 @@ from fairlearn import reductions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairmark.learn.mitigation import costs, factors, joined, multipliers, relabel, reweighing
+from fairmark.learn.mitigation import Constraint, costs, factors, joined, multipliers, relabel, reweighing
 from fairmark.params.learn import Step
 
 CONSTRAINTS: dict[str, Any] = {
@@ -30,24 +30,49 @@ def rows(n: int = 500) -> tuple[np.ndarray, pd.Series, np.ndarray]:
     return label, group, np.ones(n)
 
 
-@pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")  # Fairlearn 0.15 on pandas 3.1
 @pytest.mark.parametrize("constraint", CONSTRAINTS)
-def test_costs_are_the_signed_weights_of_fairlearns_moment(constraint: str) -> None:
-    label, group, weight = rows()
-    chosen = multipliers(step(constraint), label, group, weight)
+def test_costs_are_the_signed_weights_of_fairlearns_moment_on_all_rows(constraint: str) -> None:
+    label, group, _ = rows()
+    weight = np.random.default_rng(3).integers(0, 4, len(label))
+    parity = Constraint.of(constraint, label, group, weight.astype(float))
+    chosen = multipliers(parity, 1.0, label, group, weight.astype(float))
+    # Fairlearn knows no weights: a row of weight 3 is three rows of it.
+    thrice = np.repeat(np.arange(len(label)), weight)
     moment = CONSTRAINTS[constraint]()
-    moment.load_data(pd.DataFrame({"x": label}), pd.Series(label), sensitive_features=group)
-    signed = {
-        "+": {k: max(v, 0.0) for k, v in chosen.items()},
-        "-": {k: max(-v, 0.0) for k, v in chosen.items()},
-    }
-    vector = pd.Series({(sign, *key): part[key] for sign, part in signed.items() for key in part})
+    moment.load_data(label[thrice, None], label[thrice], sensitive_features=group.iloc[thrice])
+    sides = pd.concat({"+": chosen.clip(lower=0), "-": (-chosen).clip(lower=0)})
 
-    theirs = moment.signed_weights(vector.reindex(moment.index, fill_value=0.0))
+    theirs = moment.signed_weights(sides.reindex(moment.index))
 
-    np.testing.assert_allclose(
-        costs(step(constraint), label, group, weight).of(label, group), theirs, atol=1e-9
-    )
+    mine = costs(step(constraint), label, group, weight.astype(float)).of(label, group)
+    np.testing.assert_allclose(mine[thrice], theirs, atol=1e-11)
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_violations_are_the_gamma_of_fairlearns_moment_on_all_rows(constraint: str) -> None:
+    label, group, weight = rows()
+    chance = group.map({"a": 0.1, "b": 0.5, "c": 0.7})
+    moment = CONSTRAINTS[constraint]()
+    moment.load_data(label[:, None], label, sensitive_features=group)
+
+    gamma = moment.gamma(lambda _: chance.to_numpy())["+"]
+
+    found = Constraint.of(constraint, label, group, weight).violation({"a": 0.1, "b": 0.5, "c": 0.7})
+    pd.testing.assert_series_equal(found, gamma, atol=1e-12, check_names=False)
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_the_multipliers_hold_nothing_that_fairlearn_would_take_off(constraint: str) -> None:
+    label, group, weight = rows()
+    parity = Constraint.of(constraint, label, group, weight)
+    chosen = multipliers(parity, 1.0, label, group, weight)
+    sides = pd.concat({"+": chosen.clip(lower=0), "-": (-chosen).clip(lower=0)})
+    moment = parity.moment
+
+    projected = moment.project_lambda(sides.reindex(moment.index).rename_axis(moment.index.names))
+
+    again = parity.costs(projected["+"] - projected["-"])
+    assert again == pytest.approx(parity.costs(chosen))
 
 
 def test_costs_by_hand() -> None:

@@ -2,7 +2,7 @@ r"""One deterministic model that treats groups more alike, and never sees a grou
 
 Two ways, which may be joined. *Reweighing* (Kamiran and Calders 2012, section 4.2) weighs train rows so that
 label and group look independent. *Costs* charge or credit each train row for being decided 1, by the Lagrange
-multipliers of a fairness constraint (Agarwal et al. 2018, section 3.2; Fairlearn's `UtilityParity`):
+multipliers of a fairness constraint (Agarwal et al. 2018, section 3.2), which is one of Fairlearn's moments:
 
 .. math:: c_i = \frac{\sum_g \lambda_{e, g}}{P(e)} - \frac{\lambda_{e, g_i}}{P(e, g_i)}
 
@@ -13,7 +13,7 @@ positive rate parity, a row with label 1 or one with label 0 for equalized odds.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,68 +23,126 @@ from fairmark.data.groups import crossed
 from fairmark.params.learn import Step
 from fairmark.stats.arrays import Floats, Labels
 
+if TYPE_CHECKING:
+    from fairlearn.reductions import UtilityParity
+
 Table = Mapping[tuple[str, str], float]
 """A number for each event and group."""
 
-STEADY_ROWS = 50
+PRIOR_ROWS = 50
 """A group of so many train rows counts half: the rate of a handful of rows says little."""
 NO_EVENT = ""
 
 
-def events(step: Step, label: Labels) -> list[str]:
-    """Return the event of each row under the step's constraint, [n], named as Fairlearn does."""
-    if step.constraint == "demographic_parity":
-        return ["all"] * len(label)
-    negative = NO_EVENT if step.constraint == "true_positive_rate_parity" else "label=0"
-    return ["label=1" if value == 1 else negative for value in label]
+@dataclass(frozen=True)
+class Constraint:
+    """A parity constraint on weighted rows: a moment of Fairlearn, and the weight of its events and groups.
+
+    A moment reads the label and the group of a row, and counts rows: it takes no weights. So it is loaded
+    with one row for each label and group, however many rows there are, and what it says of a mean over its
+    rows is brought to the weights here.
+
+    Parameters
+    ----------
+    moment
+        `DemographicParity`, `TruePositiveRateParity` or `EqualizedOdds`, with its rows loaded.
+    events
+        The event of a row of each label, named as Fairlearn does; a label of no event is left out.
+    share
+        P(event, group) by weight, indexed by both.
+    """
+
+    moment: "UtilityParity"
+    events: Mapping[int, str]
+    share: "pd.Series[float]"
+
+    @classmethod
+    def of(cls, name: str, label: Labels, group: pd.Series, weight: Floats) -> Self:
+        """Return the constraint `name` of params.yaml on rows, [n]; a row of weight 0 counts as none."""
+        from fairlearn import reductions
+
+        moment = {
+            "demographic_parity": reductions.DemographicParity,
+            "true_positive_rate_parity": reductions.TruePositiveRateParity,
+            "equalized_odds": reductions.EqualizedOdds,
+        }[name]()
+        part = weight / weight.sum()
+        labels, groups = (pd.Series(names) for names in zip(*_sums((label, group), part), strict=True))
+        moment.load_data(labels.to_frame(), labels, sensitive_features=groups)
+        tags = moment.tags.dropna()
+        events = dict(zip(tags["label"].tolist(), tags["event"].tolist(), strict=True))
+        sums = _sums((_named(events, label), group), part)
+        index = moment.prob_group_event.index
+        return cls(moment, events, pd.Series([sums[key] for key in index], index, dtype=np.float64))
+
+    def violation(self, rate: Mapping[str, float]) -> "pd.Series[float]":
+        """Return the rate of each group less the mean rate of its event, by event and group; 0 = parity.
+
+        It is the moment's `gamma` of a classifier that decides 1 at these rates.
+        """
+        chance = self.moment.tags["group_id"].map(rate).to_numpy(dtype=np.float64)
+        gamma = self.moment.gamma(lambda _: chance)["+"]
+        by_event = (self.share * gamma).groupby(level=0), self.share.groupby(level=0)
+        total, whole = (part.transform("sum") for part in by_event)
+        gap: pd.Series[float] = gamma - total / whole
+        return gap
+
+    def costs(self, multiplier: "pd.Series[float]") -> Table:
+        """Return what deciding 1 gains in each event and group, in mistakes: the moment's `signed_weights`.
+
+        Parameters
+        ----------
+        multiplier
+            Lambda by event and group, above 0 against too high a rate and below 0 against too low a one; they
+            add up to 0 in each event.
+        """
+        sides = pd.concat({"+": multiplier.clip(lower=0), "-": (-multiplier).clip(lower=0)})
+        signed = self.moment.signed_weights(sides.reindex(self.moment.index))
+        each = signed.groupby([self.moment.tags["event"], self.moment.tags["group_id"]]).first()
+        table: Table = (each * self.moment.prob_group_event / self.share).to_dict()
+        return table
 
 
-def multipliers(step: Step, label: Labels, group: pd.Series, weight: Floats) -> Table:
-    r"""Return lambda of each event and group, which together draw decisions together; all 0 at strength 0.
+def multipliers(
+    constraint: Constraint, strength: float, label: Labels, group: pd.Series, weight: Floats
+) -> "pd.Series[float]":
+    r"""Return lambda by event and group, which together equalise decisions; all 0 at strength 0.
 
     A group whose label rate stands above the others' is decided 1 more often, so it gets a lambda above 0,
     which pushes its decisions towards 0: :math:`\lambda_{e, g} = s P(e, g) d_{e, g} / \max |d|`, where d is
-    the group's label rate (drawn to the overall rate as by `STEADY_ROWS` more rows of it) less the mean of
-    these rates in the event. So the group furthest off is charged or credited `strength` mistakes.
+    the violation of the constraint by the groups' label rates (shrunk to the overall rate as by `PRIOR_ROWS`
+    more rows of it). So the group furthest off is charged or credited `strength` mistakes.
     """
-    share = _shares(step, label, group, weight)
     overall = float(np.average(label, weights=weight))
     rows, positive = _sums_of(group, weight), _sums_of(group, weight * label)
-    drawn = STEADY_ROWS * overall
-    rate = {name: (positive.get(name, 0.0) + drawn) / (rows[name] + STEADY_ROWS) for name in rows}
-    gap = {}
-    for event, name in share:
-        own = {other: part for (found, other), part in share.items() if found == event}
-        gap[event, name] = rate[name] - sum(own[g] * rate[g] for g in own) / sum(own.values())
-    largest = max((abs(value) for value in gap.values()), default=0.0) or 1.0
-    return {key: step.strength * share[key] * gap[key] / largest for key in share}
+    prior = PRIOR_ROWS * overall
+    rate = {name: (positive.get(name, 0.0) + prior) / (rows[name] + PRIOR_ROWS) for name in rows}
+    gap = constraint.violation(rate)
+    return strength * constraint.share * gap / (gap.abs().max() or 1.0)
 
 
 @dataclass(frozen=True)
 class Costs:
     """What deciding 1 gains, in mistakes, by event and group: learnt from train rows for one step."""
 
-    step: Step
+    events: Mapping[int, str]
+    """The event of each label; a label of no event has no cost."""
     table: Table
 
     def of(self, label: Labels, group: pd.Series) -> Floats:
         """Return each row's cost, [n]; 0 for an event or a group that train rows don't hold."""
-        return _looked_up(self.table, 0.0, events(self.step, label), group)
+        return _looked_up(self.table, 0.0, _named(self.events, label), group)
 
 
 def costs(step: Step, label: Labels, group: pd.Series, weight: Floats) -> Costs:
-    """Return the costs of one step, learnt from train rows."""
-    return Costs(step, charged(multipliers(step, label, group, weight), _shares(step, label, group, weight)))
-
-
-def charged(multiplier: Table, share: Table) -> Table:
-    """Return the cost of each event and group from the multipliers and the shares P(event, group)."""
-    table = {}
-    for event, name in share:
-        own = [key for key in share if key[0] == event]
-        total = sum(multiplier[key] for key in own) / sum(share[key] for key in own)
-        table[event, name] = total - multiplier[event, name] / share[event, name]
-    return table
+    """Return the costs of one step, learnt from train rows; none where fewer than two groups have weight."""
+    if len(_sums_of(group, weight)) < 2:
+        return Costs({}, {})
+    constraint = Constraint.of(step.constraint, label, group, weight)
+    if not constraint.events:
+        return Costs({}, {})
+    chosen = multipliers(constraint, step.strength, label, group, weight)
+    return Costs(constraint.events, constraint.costs(chosen))
 
 
 def relabel(label: Labels, weight: Floats, cost: Floats) -> tuple[Labels, Floats]:
@@ -115,11 +173,6 @@ def joined(evidence: pd.DataFrame, attributes: Sequence[str]) -> pd.Series:
     return crossed([evidence[name].astype(str) for name in attributes])
 
 
-def _shares(step: Step, label: Labels, group: pd.Series, weight: Floats) -> Table:
-    sums = _sums((events(step, label), group), weight / weight.sum())
-    return {key: part for key, part in sums.items() if key[0] != NO_EVENT}
-
-
 def _sums_of(keys: Any, weight: Floats) -> Mapping[Any, float]:
     return {key: total for (key,), total in _sums((keys,), weight).items()}
 
@@ -143,3 +196,8 @@ def _places(keys: Sequence[Any]) -> tuple[npt.NDArray[np.intp], list[tuple[Any, 
     shape = [len(names) for _, names in pairs]
     place = np.ravel_multi_index([codes for codes, _ in pairs], shape)
     return place, [*product(*(names.tolist() for _, names in pairs))]
+
+
+def _named(events: Mapping[int, str], label: Labels) -> list[str]:
+    """Return the event of each row, [n]."""
+    return [events.get(value, NO_EVENT) for value in label.tolist()]
