@@ -1,21 +1,12 @@
-"""Importance says which features move the score, and its numbers are those of the shap library."""
-
-from typing import Any
+"""Importance says which features move the score, for everybody and within each group."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from schemas import column
 
 from fairmark.errors import InputError, StateError
 from fairmark.explain.importance import additivity, by_group, drawn, importance
-from fairmark.learn import fit_boosted, fit_logistic
-from fairmark.model import scorecard
-from fairmark.model.encoder import Encoder
-from fairmark.model.model import Calibration, Model
-from fairmark.model.sample import Sample
-from fairmark.params.learn import Chosen, Threshold, Train
 
 Floats = NDArray[np.float64]
 
@@ -88,73 +79,3 @@ def test_no_rows_are_refused() -> None:
 def test_contributions_of_another_model_are_refused(margin: list[float]) -> None:
     with pytest.raises(StateError, match="must add up to the margin"):
         additivity(np.array([[1.0, -1.0], [1.0, 1.0]]), np.array(margin))
-
-
-# ------------------------------------------------------------------ against the shap library
-
-TRAIN = Train(
-    seed=1, max_categories=9, max_rounds=20, patience=20, threshold=Threshold(maximise="accuracy", by=None)
-)
-CHOSEN: dict[str, Any] = {
-    "balance": "none",
-    "reweighing": False,
-    "mitigation": [],
-    "margin": None,
-    "folds": None,
-}
-
-
-def _rows() -> pd.DataFrame:
-    rng = np.random.default_rng(3)
-    frame = pd.DataFrame({"age": rng.normal(40, 9, 400), "hours": rng.integers(1, 60, 400).astype(float)})
-    frame["job"] = rng.choice(["a", "b", "c"], 400)
-    frame["_label"] = (frame["age"] / 9 + (frame["job"] == "b") + rng.normal(size=400) > 5).astype("int8")
-    return frame
-
-
-def _encoded(names: list[str]) -> tuple[pd.DataFrame, Encoder, Sample]:
-    frame = _rows()
-    kinds = {"age": "numeric", "hours": "numeric", "job": "categorical"}
-    features = [column(name, kinds[name]) for name in names]
-    encoder = Encoder.fit(frame, features, 9)
-    sample = Sample.plain(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
-    return frame, encoder, sample
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # shap's own
-def test_boosted_trees_have_the_values_of_shaps_tree_explainer() -> None:
-    import lightgbm as lgb
-    import shap
-
-    frame, encoder, sample = _encoded(["age", "hours", "job"])
-    scorer = fit_boosted.fit(
-        sample, sample, encoder.columns, {"num_leaves": 7, "min_child_samples": 5}, TRAIN
-    )
-    chosen = Chosen(family="boosted", settings={}, **CHOSEN)
-    model = Model(encoder, scorer, Calibration(a=1.5, b=-0.2), 0.5, 1, chosen)
-
-    mine = model.contributions(frame)
-
-    oracle = shap.TreeExplainer(lgb.Booster(model_str=scorer.text)).shap_values(sample.matrix)
-    np.testing.assert_allclose(mine[:, :-1], 1.5 * oracle, atol=1e-9)
-    assert additivity(mine, model.margin(frame)) < 1e-9
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # shap's own
-def test_a_scorecard_has_the_values_of_shaps_linear_explainer() -> None:
-    import shap
-
-    frame, encoder, sample = _encoded(["age", "hours"])
-    scorer = fit_logistic.fit(sample, sample, encoder.columns, {"c": 1.0}, TRAIN)
-    chosen = Chosen(family="logistic", settings={}, **CHOSEN)
-    model = Model(encoder, scorer, Calibration(a=2.0, b=0.1), 0.5, 1, chosen)
-    slopes = [line.coef / line.scale for line in scorer.features if isinstance(line, scorecard.Line)]
-
-    mine = model.contributions(frame)
-
-    everybody = shap.maskers.Independent(sample.matrix, max_samples=len(sample.matrix))
-    oracle = shap.LinearExplainer((np.array(slopes), scorer.intercept), everybody).shap_values(sample.matrix)
-    np.testing.assert_allclose(mine[:, :-1], 2.0 * oracle, atol=1e-8)
-    assert additivity(mine, model.margin(frame)) < 1e-9

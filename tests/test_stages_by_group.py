@@ -55,7 +55,7 @@ def run(
 ) -> dict[str, Path]:
     """Run train on people, and if the whole is asked for evaluate and explain; return every path."""
     names = "table evidence schema.json rows tuned model trained.json metrics.json measurements.json plots"
-    more = "checks.json importance.csv explanations.json prepared audit parted"
+    more = "checks.json importance.csv explanations.json shapley.npz prepared audit parted"
     made = {name.split(".")[0]: folder / name for name in f"{names} {more}".split()}
     for name, frame in zip(("table", "evidence", "rows"), frames(2400), strict=True):
         write_parquet(made[name], frame)
@@ -70,7 +70,7 @@ def run(
         write_json(made[name], found)
     before = [*read[:3], made["prepared"], made["audit"], read[3], made["parted"]]
     evaluate(*before, made["model"], *written, PARAMS, base, rules)  # type: ignore[call-arg, arg-type]
-    explain(*read, made["model"], made["importance"], made["explanations"], EXPLAIN)  # type: ignore[call-arg, arg-type]
+    explain(*read, made["model"], made["importance"], made["explanations"], made["shapley"], EXPLAIN)  # type: ignore[call-arg, arg-type]
     return made
 
 

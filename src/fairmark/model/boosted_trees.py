@@ -25,7 +25,8 @@ class Boosted:
     text: str
 
     @cached_property
-    def _booster(self) -> "lgb.Booster":
+    def booster(self) -> "lgb.Booster":
+        """LightGBM's own model of these trees, without what its text says of how they were learnt."""
         import lightgbm as lgb
 
         head, _, _ = self.text.partition(lightgbm_text.END)
@@ -34,13 +35,13 @@ class Boosted:
     @property
     def rounds(self) -> int:
         """How many trees there are."""
-        return int(self._booster.num_trees())
+        return int(self.booster.num_trees())
 
     def raw(self, matrix: Floats) -> Floats:
         """Return the raw log-odds of rows [n, p], [n]."""
         if not len(matrix):
             return np.empty(0)
-        return np.asarray(self._booster.predict(matrix, raw_score=True, num_threads=1), dtype=np.float64)
+        return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1), dtype=np.float64)
 
     def contributions(self, matrix: Floats) -> Floats:
         """Return exact Shapley values of the raw log-odds, [n, p + 1], by LightGBM's `pred_contrib`.
@@ -52,7 +53,7 @@ class Boosted:
         """
         if not len(matrix):
             return np.empty((0, matrix.shape[1] + 1))
-        values = np.asarray(self._booster.predict(matrix, pred_contrib=True, num_threads=1), dtype=np.float64)
+        values = np.asarray(self.booster.predict(matrix, pred_contrib=True, num_threads=1), dtype=np.float64)
         gap = float(np.abs(values.sum(axis=1) - self.raw(matrix)).max())
         if not gap <= ADDITIVITY:
             raise ArithmeticError(

@@ -65,28 +65,33 @@ class Scorecard(Section):
         """None: this family has no rounds."""
         return
 
+    @property
+    def averages(self) -> Floats:
+        """Mean points of each feature over train rows, [p]."""
+        return np.array([feature.average for feature in self.features])
+
+    def points(self, matrix: Floats) -> Floats:
+        """Return the points of each feature, [n, p]; with the intercept they add up to the raw log-odds."""
+        points = np.empty(matrix.shape)
+        for place, feature in enumerate(self.features):
+            points[:, place] = feature.points(matrix[:, place])
+        return points
+
     def raw(self, matrix: Floats) -> Floats:
         """Return the raw log-odds of rows [n, p], [n]."""
-        return np.asarray(self._points(matrix).sum(axis=1) + self.intercept)
+        return np.asarray(self.points(matrix).sum(axis=1) + self.intercept)
 
     def contributions(self, matrix: Floats) -> Floats:
         """Return exact Shapley values of the raw log-odds, [n, p + 1].
 
         The model is a sum, so a feature's value is its points minus its mean points over train rows.
         """
-        means = np.array([feature.average for feature in self.features])
-        base = np.full((len(matrix), 1), self.intercept + means.sum())
-        return np.hstack([self._points(matrix) - means, base])
+        base = np.full((len(matrix), 1), self.intercept + self.averages.sum())
+        return np.hstack([self.points(matrix) - self.averages, base])
 
     def dumps(self) -> str:
         """Return the scorecard as JSON."""
         return json.dumps(self.model_dump(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-    def _points(self, matrix: Floats) -> Floats:
-        points = np.empty(matrix.shape)
-        for place, feature in enumerate(self.features):
-            points[:, place] = feature.points(matrix[:, place])
-        return points
 
 
 def load(text: str, columns: Sequence[Column]) -> Scorecard:

@@ -4,8 +4,9 @@ Reads the test part of the table and the evidence (prepare, split) and the model
 importance.csv (`feature,mean_abs_shap`, falling) and explanations.json: importance over a seeded sample of
 test rows, the same by group, dependence for the first features, single decisions with reasons in words and
 LIME's opinion beside each (and the threshold, where groups have their own), and `additivity`, the largest
-gap between a margin and the sum of its contributions. No row id is written: row numbers count within the
-sample. Read by document.
+gap between a margin and the sum of its contributions; and shapley.npz, the Shapley values and the values of
+the sample, for `shap.Explanation`. No row id is written: row numbers count within the sample. The first two
+are read by document; the third is for people at work on the data, and no release takes it along.
 """
 
 import sys
@@ -20,12 +21,13 @@ from fairmark.explain.decisions import beyond, decisions, with_cutoffs
 from fairmark.explain.dependence import dependence
 from fairmark.explain.importance import additivity, by_group, drawn, importance
 from fairmark.explain.lime import second_opinions
+from fairmark.explain.shapley import shapley_values, write_shapley
 from fairmark.files import write_csv, write_json
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Explain
 
 
-def explain(
+def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and writes
     table: Path,
     evidence: Path,
     schema: Path,
@@ -33,6 +35,7 @@ def explain(
     model: Path,
     ranking: Path,
     explanations: Path,
+    shapley: Path,
     params: Explain,
 ) -> None:
     """Explain a seeded sample of test rows."""
@@ -42,7 +45,7 @@ def explain(
     chosen = drawn(len(frame), params.sample, params.seed)
     frame, groups = frame.iloc[chosen], groups.iloc[chosen]
 
-    contributions = scorer.contributions(frame)  # [n, p + 1]
+    contributions = shapley_values(scorer, frame)  # [n, p + 1]
     gap = additivity(contributions, scorer.margin(frame))
     values = contributions[:, :-1]  # [n, p]
     weight = frame["_weight"].to_numpy(dtype=np.float64)
@@ -50,9 +53,10 @@ def explain(
 
     described = {feature.name: feature for feature in parts.schema.features}
     background = frame.iloc[drawn(len(frame), params.background, params.seed)]
+    features = [described[name] for name in scorer.features]
     single = decisions(
         frame,
-        [described[name] for name in scorer.features],
+        features,
         contributions,
         scorer.score(frame),
         scorer.decide(frame, groups),
@@ -77,6 +81,7 @@ def explain(
     }
     write_csv(ranking, pd.DataFrame(ranked))
     write_json(explanations, result)
+    write_shapley(shapley, scorer, frame, features, contributions)
 
 
 if __name__ == "__main__":
