@@ -1,0 +1,115 @@
+"""Measures by group as a `MetricFrame` of Fairlearn: of rows, or of the measurements that `evaluate` wrote.
+
+`by_group`, `difference()` and `ratio()` of it hold the numbers of a measurements document, to the last of its
+digits. Where fewer than two groups have a rate, Fairlearn says 0 and 1, and fairmark that there is no value.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from fairmark.errors import InputError
+from fairmark.stats.confusion import INDEX, ConfusionMatrix, confusion_matrix
+from fairmark.stats.measures import COMPARED, MEASURES
+from fairmark.stats.rates import value_of
+
+if TYPE_CHECKING:
+    from fairlearn.metrics import MetricFrame
+
+OF_DECISIONS = tuple(name for name, measure in MEASURES.items() if measure.counted)
+"""The measures that confusion counts are enough for."""
+
+
+def metric_frame(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sensitive_features: Any,
+    *,
+    sample_weight: ArrayLike | None = None,
+    measures: Sequence[str] = COMPARED,
+) -> "MetricFrame":
+    """Return measures of decisions, over all rows and by group; NaN where a group has no row to divide by.
+
+    Parameters
+    ----------
+    y_true, y_pred
+        The label and the decision of each row, 0 or 1, [n].
+    sensitive_features
+        Their groups, [n], as a series, an array, a list or a dict; a table of several columns is crossed.
+    sample_weight
+        Row weights >= 0, [n]; None when each row weighs 1.
+    measures
+        Names out of `OF_DECISIONS`.
+
+    Raises
+    ------
+    InputError
+        When a measure is none of them, or a label or a decision is neither 0 nor 1.
+    """
+    from fairlearn.metrics import MetricFrame
+
+    unknown = [name for name in measures if name not in OF_DECISIONS]
+    if unknown:
+        raise InputError(
+            f"measures: must be of {', '.join(OF_DECISIONS)}, got {', '.join(map(repr, unknown))}"
+        )
+    label, decision = _binary("y_true", y_true), _binary("y_pred", y_pred)
+    weight = np.ones(len(label)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    return MetricFrame(
+        metrics={name: _metric(name) for name in measures},
+        y_true=label,
+        y_pred=decision,
+        sensitive_features=sensitive_features,
+        sample_params={name: {"sample_weight": weight} for name in measures},
+    )
+
+
+def metric_frame_of(
+    measurements: Mapping[str, Any], attribute: str, measures: Sequence[str] = COMPARED
+) -> "MetricFrame":
+    """Return the measures of measurements.json by the groups of one protected attribute.
+
+    The confusion counts of each group stand for its rows: four rows, which weigh as much as all rows alike.
+
+    Parameters
+    ----------
+    measurements
+        As `evaluate` writes them, and a release holds them.
+
+    Raises
+    ------
+    InputError
+        When they know no such attribute, or a measure is none of `OF_DECISIONS`.
+    """
+    groups = measurements["groups"]
+    if attribute not in groups:
+        raise InputError(f"attribute: must be of {', '.join(sorted(groups))}, got {attribute!r}")
+    at = list(INDEX.values())
+    matrices = {name: ConfusionMatrix.from_json(entry["cells"]) for name, entry in groups[attribute].items()}
+    return metric_frame(
+        np.tile([label for label, _ in at], len(matrices)),
+        np.tile([decision for _, decision in at], len(matrices)),
+        pd.Series(np.repeat(list(matrices), len(at)), name=attribute),
+        sample_weight=[each.weight[0][place] for each in matrices.values() for place in at],
+        measures=measures,
+    )
+
+
+def _metric(name: str) -> Callable[..., float]:
+    def measure(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike) -> float:
+        matrix = confusion_matrix(y_true, y_pred, np.zeros(np.shape(y_true)), 1, sample_weight)
+        return float(value_of(matrix, name)[0])
+
+    measure.__name__ = name
+    return measure
+
+
+def _binary(where: str, values: ArrayLike) -> "np.ndarray[Any, np.dtype[np.int8]]":
+    given = np.asarray(values)
+    odd = given[~np.isin(given, (0, 1))]
+    if odd.size:
+        raise InputError(f"{where}: must hold 0 and 1, got {odd.ravel()[0]!r}")
+    return given.astype(np.int8)
