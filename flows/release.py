@@ -87,7 +87,7 @@ def judged(params: Params, day: dt.date) -> "Verdict":
     """Return the verdict on the measurements, held to the model and the groups that they must be of."""
     from fairmark.judge import verdict
 
-    return verdict.judge(
+    return verdict.judge_document(
         read_json(ROOT / MEASUREMENTS),
         params.policy,
         day,
@@ -249,7 +249,7 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     LOG.info("%s is released already: nothing has been committed since", folder.name)
     with progress.step("verify"):
         verify(folder)
-    verdict = Verdict.from_json(read_json(folder / VERDICT))
+    verdict = Verdict.read(folder / VERDICT)
     with progress.step("register") as step:
         step.note = register(folder, seen, params, verdict).text
     summarise(progress, folder, seen, verdict)
@@ -310,6 +310,8 @@ def gather(
 
 def summarise(progress: Progress, folder: Path, seen: "Trace", verdict: "Verdict", cost: str = "") -> None:
     """Tell what was made, what was measured and how long it took."""
+    from fairmark.judge.measurements import Measurements
+
     note(release=folder.name, statement_sha256=release_digest(folder), verdict=verdict.state)
     name, _, version = folder.name.rpartition("-")
     lines = [
@@ -318,7 +320,7 @@ def summarise(progress: Progress, folder: Path, seen: "Trace", verdict: "Verdict
         ("signed", signer.signed()),
         ("verdict", verdict.state),
         *(("stands on", each) for each in verdict.stands_on),
-        *plan.figures(read_json(folder / "measurements.json")),
+        *plan.figures(Measurements.read(folder / "measurements.json")),
         *([("costs", cost)] if cost else []),
         ("report", str((folder / "report.html").relative_to(ROOT))),
         ("time", progress.split({"stages": retrain.steps()})),

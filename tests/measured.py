@@ -9,14 +9,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.evaluate.measure import measure
+from fairmark.judge.findings import Strongest
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
 from fairmark.params.policy import ConstantAnswer, Findings, Limit, Policy, Waiver
 
 MODEL = "a" * 64
 Counts = Mapping[str, tuple[int, int, int, int]]
 """Rows of each group: true positive, false positive, false negative, true negative."""
 
-NOTHING: dict[str, Any] = {
-    name: {"value": None, "each": [], "why": "not looked for in this test"} for name in Findings.model_fields
+NOTHING: dict[str, Strongest] = {
+    name: Strongest(value=None, each=(), why="not looked for in this test") for name in Findings.model_fields
 }
 """The findings of measurements that nobody looked for any in."""
 AUDITED: dict[str, Any] = {"label_power": {}, "clusters": None}
@@ -42,10 +45,8 @@ def rows(counts: Counts) -> tuple[NDArray[np.int8], NDArray[np.float64], NDArray
     return label, drawn / 2 + decision / 2, decision, group
 
 
-def document(
-    counts: Counts = FAIR, weight: NDArray[np.float64] | None = None, **changes: Any
-) -> dict[str, Any]:
-    """Return measurements by `sex` as read from JSON, with some top-level keys changed."""
+def document(counts: Counts = FAIR, weight: NDArray[np.float64] | None = None) -> Measurements:
+    """Return measurements by `sex`."""
     label, score, decision, group = rows(counts)
     found = measure(
         label,
@@ -59,15 +60,29 @@ def document(
         seed=1,
         bins=10,
     )
-    data = {"rows": len(label), "positives": int(label.sum()), "part": "test", "rows_sha256": "b" * 64}
-    whole = found | {
-        "findings": NOTHING,
-        "confidence": 0.95,
-        "model": {"sha256": MODEL, "threshold": 0.5},
-        "data": data | {"weighted": weight is not None},
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(whole | changes))
-    return plain
+    return Measurements.of(found, about(len(label), int(label.sum()), weighted=weight is not None))
+
+
+def about(rows: int, positives: int, *, threshold: float = 0.5, weighted: bool = False) -> About:
+    """Return what measurements say beside what was measured: a made-up model and its test rows."""
+    data = MeasuredRows(part="test", rows=rows, positives=positives, weighted=weighted, rows_sha256="b" * 64)
+    return About(MeasuredModel(sha256=MODEL, threshold=threshold), data, 0.95, NOTHING)
+
+
+def plain(counts: Counts = FAIR, weight: NDArray[np.float64] | None = None, **changes: Any) -> dict[str, Any]:
+    """Return the same as read from JSON, with some top-level keys changed."""
+    found: dict[str, Any] = json.loads(
+        json.dumps(document(counts, weight).model_dump(exclude_unset=True) | changes)
+    )
+    return found
+
+
+def known(entry: Measured) -> tuple[float, float, float]:
+    """Return the value and the interval of what could be measured."""
+    assert entry.value is not None
+    assert entry.low is not None
+    assert entry.high is not None
+    return entry.value, entry.low, entry.high
 
 
 def limit(measure_: str, attribute: str | None = None, **bounds: Any) -> Limit:

@@ -1,6 +1,5 @@
 """Hand-made outputs of every stage before `document`, small and in the shapes that the stages write."""
 
-import copy
 import csv
 import io
 import json
@@ -13,14 +12,15 @@ import numpy as np
 import pandas as pd
 import schemas
 import yaml
-from measured import NOTHING
+from measured import about
 from schemas import column
 
 from fairmark.data.schema import Schema
 from fairmark.evaluate import documents as docs
 from fairmark.evaluate.documents import SummaryMetrics
 from fairmark.evaluate.measure import measure
-from fairmark.files import steady, write_json, write_text
+from fairmark.files import write_json, write_text
+from fairmark.judge.measurements import ConfusionCounts, Measurements
 from fairmark.judge.verdict import Verdict, judge
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
@@ -130,16 +130,16 @@ FAIR = policy(
 )
 
 
-def measurements(attributes: Mapping[str, Mapping[str, int]], threshold: float = 0.4375) -> dict[str, Any]:
-    """Return measurements.json of made-up test rows: group names and how many rows each has.
+def measurements(attributes: Mapping[str, Mapping[str, int]], threshold: float = 0.4375) -> Measurements:
+    """Return the measurements of made-up test rows: group names and how many rows each has.
 
     About 0.3 of each group is positive, and each next group of the first attribute is selected a little less.
     """
-    return copy.deepcopy(_measured(json.dumps(attributes), threshold))
+    return _measured(json.dumps(attributes), threshold)
 
 
 @cache
-def _measured(sizes: str, threshold: float) -> dict[str, Any]:
+def _measured(sizes: str, threshold: float) -> Measurements:
     attributes: dict[str, dict[str, int]] = json.loads(sizes)
     first, *others = attributes
     rows = sum(attributes[first].values())
@@ -163,14 +163,7 @@ def _measured(sizes: str, threshold: float) -> dict[str, Any]:
         seed=1,
         bins=5,
     )
-    data = {"rows": rows, "positives": int(label.sum()), "part": "test", "weighted": False}
-    whole = found | {
-        "model": {"sha256": "ab" * 32, "threshold": threshold},
-        "data": data | {"rows_sha256": "cd" * 32},
-        "findings": NOTHING,
-        "confidence": 0.95,
-    }
-    return dict(steady(whole))
+    return Measurements.of(found, about(rows, int(label.sum()), threshold=threshold))
 
 
 def schema(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> Schema:
@@ -378,7 +371,7 @@ def checks(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
                     error=0.42,
                     low=0.27,
                     above_overall=True,
-                    cells=docs.ConfusionCounts(tp=10, fp=20, fn=9, tn=31),
+                    cells=ConfusionCounts(tp=10, fp=20, fn=9, tn=31),
                 )
             ],
         ),
@@ -490,20 +483,20 @@ def facts(
         "split": split(attributes),
         "trials": trials(rules.limits),
         "search": {"note": "Trial 3 is the best of 3.", "goal": "accuracy", "not_searched": []},
-        "trained": {"threshold": measured["model"]["threshold"]},
+        "trained": {"threshold": measured.model.threshold},
         "measurements": measured,
         "curves": curves(attributes),
         "checks": checks(attributes, names),
         "importance": [{"feature": name, "mean_abs_shap": "0.5"} for name in names],
         "explanations": explanations(attributes, names),
-        "verdict": _judged(json.dumps(measured), rules.model_dump_json()),
+        "verdict": _judged(measured.model_dump_json(exclude_unset=True), rules.model_dump_json()),
     }
     return Facts(**made | changes)
 
 
 @cache
 def _judged(measured: str, rules: str) -> Verdict:
-    return judge(json.loads(measured), Policy.model_validate_json(rules), None)
+    return judge(Measurements.model_validate_json(measured), Policy.model_validate_json(rules), None)
 
 
 def written(found: Facts, artifacts: Path) -> dict[str, Path]:

@@ -13,7 +13,9 @@ from second import said_of
 
 from fairmark.data.schema import Label
 from fairmark.evaluate.measure import measure
-from fairmark.files import read_json, sha256, write_json, write_text
+from fairmark.files import sha256, write_json, write_text
+from fairmark.judge.findings import Shown, Strongest
+from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
 from fairmark.judge.verdict import Verdict, judge
 from fairmark.model.encoder import Encoder
 from fairmark.model.model import Calibration, Model, digest
@@ -117,7 +119,7 @@ def git(root: Path, *words: str) -> str:
     ).stdout
 
 
-def measurements(folder: Path) -> dict[str, Any]:
+def measurements(folder: Path) -> Measurements:
     """Return what `evaluate` would say of the model in `folder`: 8,000 rows, two groups, no difference."""
     rng = np.random.default_rng(7)
     label = np.tile(np.array([0, 0, 1, 1], dtype=np.int8), 2000)
@@ -127,27 +129,27 @@ def measurements(folder: Path) -> dict[str, Any]:
     known = {"sex": ["Female", "Male"]}
     options: dict[str, Any] = {"confidence": 0.95, "replicates": 100, "seed": 1, "bins": 5}
     ids = "\n".join(sorted(f"{row:08x}" for row in range(len(label))))
-    return {
-        "model": {"sha256": digest(folder), "threshold": 0.5},
-        "data": {
-            "rows": len(label),
-            "positives": int(label.sum()),
-            "part": "test",
-            "weighted": False,
-            "rows_sha256": hashlib.sha256(ids.encode()).hexdigest(),
-        },
-        "confidence": 0.95,
-        "findings": {
-            name: {"value": 0.0, "each": [{"of": [], "value": 0.0}]} for name in Findings.model_fields
-        },
-        **measure(label, score, decision, None, groups, known, **options),
-    }
+    data = MeasuredRows(
+        part="test",
+        rows=len(label),
+        positives=int(label.sum()),
+        weighted=False,
+        rows_sha256=hashlib.sha256(ids.encode()).hexdigest(),
+    )
+    none = Strongest(value=0.0, each=(Shown(of=(), value=0.0),))
+    about = About(
+        MeasuredModel(sha256=digest(folder), threshold=0.5),
+        data,
+        0.95,
+        dict.fromkeys(Findings.model_fields, none),
+    )
+    return Measurements.of(measure(label, score, decision, None, groups, known, **options), about)
 
 
-def headline(found: dict[str, Any]) -> dict[str, Any]:
+def headline(found: Measurements) -> dict[str, Any]:
     """Return the flat metrics.json of `found`."""
-    flat = {name: entry["value"] for name, entry in found["overall"].items()}
-    fairness = {name: entry["value"] for name, entry in found["disparities"]["sex"].items()}
+    flat = {name: entry.value for name, entry in found.overall.items()}
+    fairness = {name: entry.value for name, entry in found.disparities["sex"].items()}
     return flat | {"threshold": 0.5, "fairness": {"sex": fairness}}
 
 
@@ -179,7 +181,7 @@ def write_artifacts(root: Path) -> None:
     (made / "train" / "model").mkdir(parents=True)
     model().save(made / "train" / "model")
     found = measurements(made / "train" / "model")
-    write_json(made / "evaluate" / "measurements.json", found)
+    found.write(made / "evaluate" / "measurements.json")
     write_json(made / "evaluate" / "metrics.json", headline(found))
     for name in PAGES:
         write_text(made / "document" / name, model_card(found))
@@ -187,10 +189,10 @@ def write_artifacts(root: Path) -> None:
     write_text(made / "document" / "report.html", f'{model_card(found)}<section id="reasons"></section>\n')
 
 
-def data_card(root: Path, found: dict[str, Any]) -> str:
+def data_card(root: Path, found: Measurements) -> str:
     """Return what a data card has to say, as `report.data_card` lays it out."""
     params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    roles, times, data = params["release"]["governance"], params["privacy"]["retention"], found["data"]
+    roles, times, data = params["release"]["governance"], params["privacy"]["retention"], found.data
     lines = ["# Data card: Loans paid back", "", "| Column | Kind | Role | Missing | Personal |"]
     lines += [f"| {literal(it.name)} | {it.kind} | feature | | no |" for it in SCHEMA.features]
     lines += [f"| {it.name} | {it.kind} | protected | | yes |" for it in SCHEMA.withheld]
@@ -201,20 +203,20 @@ def data_card(root: Path, found: dict[str, Any]) -> str:
         f"| A release | {times['releases_days']} |",
     ]
     lines += [f"| An entry of the audit trail | {times['trail_days']} |", ""]
-    rate = number(data["positives"] / data["rows"], 3)
-    return "\n".join([*lines, f"| Test | {count(data['rows'])} | {rate} |", ""])
+    rate = number(data.positives / data.rows, 3)
+    return "\n".join([*lines, f"| Test | {count(data.rows)} | {rate} |", ""])
 
 
-def model_card(found: dict[str, Any]) -> str:
+def model_card(found: Measurements) -> str:
     """Return the tables of a model card, as `report.cards` lays them out."""
     lines = ["# Model card: Loans paid back", "", "| Measure | Value (interval) | What |", "|---|---:|---|"]
-    lines += [f"| {title(key)} | {measured(entry, 3)} | |" for key, entry in found["overall"].items()]
-    for attribute, groups in found["groups"].items():
+    lines += [f"| {title(key)} | {measured(entry, 3)} | |" for key, entry in found.overall.items()]
+    for attribute, groups in found.groups.items():
         lines += ["", f"### By {attribute}", "", "| Group | Rows | Accuracy |", "|---|---:|---:|"]
         for group, cell in groups.items():
-            lines.append(f"| {group} | {cell['rows']} | {measured(cell['measures']['accuracy'], 3)} |")
+            lines.append(f"| {group} | {cell.rows} | {measured(cell.measures['accuracy'], 3)} |")
         lines += ["", "| Measure | Value (interval) | Lowest |", "|---|---:|---|"]
-        gaps = found["disparities"][attribute]
+        gaps = found.disparities[attribute]
         lines += [f"| {title(key)} | {measured(entry, 3)} | |" for key, entry in gaps.items()]
     return "\n".join(lines) + "\n"
 
@@ -242,7 +244,7 @@ def write_lock(root: Path) -> None:
 def verdict_on(root: Path) -> Verdict:
     """Return the verdict on the working folder `root`."""
     policy = read_params(root / "params.yaml").policy
-    return judge(read_json(root / "artifacts" / "evaluate" / "measurements.json"), policy, None)
+    return judge(Measurements.read(root / "artifacts" / "evaluate" / "measurements.json"), policy, None)
 
 
 def make_release(root: Path, version: str, key: SigningKey | None = None) -> Path:

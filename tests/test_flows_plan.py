@@ -4,8 +4,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from measured import document
 
 from fairmark.errors import RefusedError, StateError
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import Disparity
 from fairmark.release import plan
 
 
@@ -118,12 +121,17 @@ def test_the_table_has_a_row_for_each_finding_those_in_the_way_first() -> None:
 
 def test_the_summary_shows_what_was_measured_whatever_the_attributes_are_called() -> None:
     found = plan.figures(
-        {
-            "overall": {"roc_auc": {"value": 0.9114, "low": 0.9, "high": 0.92}, "accuracy": {"value": None}},
-            "disparities": {
-                "region & age": {"selection_rate_ratio": {"value": 0.8, "low": None, "high": None}}
-            },
-        }
+        document().model_copy(
+            update={
+                "overall": {
+                    "roc_auc": Measured(value=0.9114, low=0.9, high=0.92),
+                    "accuracy": Measured(value=None, low=None, high=None),
+                },
+                "disparities": {
+                    "region & age": {"selection_rate_ratio": Disparity(value=0.8, low=None, high=None)}
+                },
+            }
+        )
     )
 
     assert list(found) == [

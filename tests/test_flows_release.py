@@ -32,6 +32,22 @@ pytest_plugins = ("flows_fixtures",)
 NAME = "adult-income"
 
 
+def empty(outcome: Outcome) -> Verdict:
+    """Return a verdict without findings."""
+    return Verdict(
+        outcome=outcome,
+        findings=(),
+        faults=(),
+        level=0.05,
+        correction="bonferroni",
+        comparisons=0,
+        guarantee="",
+        judged_on=None,
+        limits={},
+        state=outcome,
+    )
+
+
 class Rooms:
     """Stands in for judge, assemble, register and verify, and keeps what they were asked."""
 
@@ -48,8 +64,8 @@ class Rooms:
         self.expected = expected
         self.days.append(today)
         if self.expires is not None and today > self.expires:
-            return Verdict("insufficient evidence", (), (), 0.05, "bonferroni", 0, "", None)
-        return Verdict(self.outcome, (), (), 0.05, "bonferroni", 0, "", None)
+            return empty("insufficient evidence")
+        return empty(self.outcome)
 
     def assemble(
         self,

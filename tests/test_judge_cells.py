@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix, kish
+from fairmark.errors import InputError
+from fairmark.judge.measurements import ConfusionCounts
+from fairmark.stats.confusion import confusion_matrix, kish
 
 LABEL = np.array([1, 1, 0, 0, 0, 1])
 DECISION = np.array([1, 0, 1, 0, 0, 1])
@@ -16,13 +18,13 @@ WEIGHT = np.array([0.5, 1.0, 2.0, 1.0, 3.0, 1.0])
 def test_rows_are_counted_by_hand() -> None:
     cells = confusion_matrix(LABEL, DECISION, CODE, 3)
 
-    assert cells.to_json(0) == {"tp": 1, "fp": 1, "fn": 1, "tn": 1}
-    assert cells.to_json(1) == {"tp": 0, "fp": 0, "fn": 0, "tn": 0}
-    assert cells.to_json(2) == {"tp": 1, "fp": 0, "fn": 0, "tn": 1}
+    assert ConfusionCounts.of(cells, 0).to_json() == {"tp": 1, "fp": 1, "fn": 1, "tn": 1}
+    assert ConfusionCounts.of(cells, 1).to_json() == {"tp": 0, "fp": 0, "fn": 0, "tn": 0}
+    assert ConfusionCounts.of(cells, 2).to_json() == {"tp": 1, "fp": 0, "fn": 0, "tn": 1}
 
 
 def test_weights_are_summed_beside_the_counts() -> None:
-    named = confusion_matrix(LABEL, DECISION, CODE, 3, WEIGHT).to_json(2)
+    named = ConfusionCounts.of(confusion_matrix(LABEL, DECISION, CODE, 3, WEIGHT), 2).to_json()
 
     assert named["weighted"] == {"tp": 1.0, "fp": 0.0, "fn": 0.0, "tn": 3.0}
     assert named["squared"] == {"tp": 1.0, "fp": 0.0, "fn": 0.0, "tn": 9.0}
@@ -44,10 +46,11 @@ def test_every_row_stands_in_one_cell(drawn: list[tuple[bool, bool, int]]) -> No
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 def test_json_gives_the_cells_back(weight: np.ndarray | None) -> None:
     cells = confusion_matrix(LABEL, DECISION, CODE, 3, weight).group(0)
-    back = ConfusionMatrix.from_json(cells.to_json())
+    back = ConfusionCounts.from_json(ConfusionCounts.of(cells).to_json(), "cells")
 
-    assert back.to_json() == cells.to_json()
-    assert back.weighted == (weight is not None)
+    assert back.to_json() == ConfusionCounts.of(cells).to_json()
+    assert np.array_equal(back.matrix.count, cells.count)
+    assert back.matrix.weighted == (weight is not None)
 
 
 def test_equal_weights_are_as_many_rows_as_there_are() -> None:
@@ -58,24 +61,24 @@ def test_equal_weights_are_as_many_rows_as_there_are() -> None:
 @pytest.mark.parametrize(
     ("named", "words"),
     [
-        ({"tp": 1, "fp": 1, "fn": 1}, "cells.tn: must be a number >= 0, got None"),
-        ({"tp": 1, "fp": 1, "fn": 1, "tn": -1}, "cells.tn: must be a number >= 0, got -1"),
-        ({"tp": 1, "fp": 1, "fn": 1, "tn": True}, "cells.tn: must be a number >= 0, got True"),
-        ({"tp": 1.5, "fp": 1, "fn": 1, "tn": 1}, "cells: must be whole numbers"),
+        ({"tp": 1, "fp": 1, "fn": 1}, "cells: tn: must be given, got nothing"),
+        ({"tp": 1, "fp": 1, "fn": 1, "tn": -1}, "cells: tn: must be greater than or equal to 0, got -1"),
+        ({"tp": 1, "fp": 1, "fn": 1, "tn": True}, "cells: tn: must be a valid integer, got true"),
+        ({"tp": 1.5, "fp": 1, "fn": 1, "tn": 1}, "cells: tp: must be a valid integer, got 1.5"),
         (
             {"tp": 1, "fp": 0, "fn": 0, "tn": 0, "weighted": 3, "squared": 3},
-            "cells.weighted: must be a mapping",
+            "cells: weighted: must be an object",
         ),
     ],
 )
 def test_cells_that_are_none_are_refused(named: dict[str, object], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        ConfusionMatrix.from_json(named)
+    with pytest.raises(InputError, match=words):
+        ConfusionCounts.from_json(named, "cells")
 
 
 def test_squares_too_small_for_their_weights_are_refused() -> None:
-    named = confusion_matrix(LABEL, DECISION, CODE, 3, WEIGHT).to_json(0)
+    named = ConfusionCounts.of(confusion_matrix(LABEL, DECISION, CODE, 3, WEIGHT)).to_json()
     named["squared"]["fp"] = 1.0
 
-    with pytest.raises(ValueError, match="sums of the squares of the weights"):
-        ConfusionMatrix.from_json(named)
+    with pytest.raises(InputError, match="sums of the squares of the weights"):
+        ConfusionCounts.from_json(named, "cells")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checked import CHECKS, CHOSEN, GROUPS, ODD, POLICY, TRAIN, limit, parts, scorecard
-from measured import NOTHING
+from measured import about
 from pipeline import run_stage
 from schemas import attribute, changed
 from second import make_second
@@ -19,7 +19,7 @@ from fairmark.errors import InputError
 from fairmark.evaluate.documents import CheckResults, LearningPoint
 from fairmark.evaluate.experiments import Experiment, checks, leakage
 from fairmark.evaluate.summary_metrics import Rows
-from fairmark.files import steady
+from fairmark.judge.measurements import About, Measurements
 from fairmark.judge.verdict import judge
 from fairmark.learn.fit import fit_model
 from fairmark.model.model import Model
@@ -36,20 +36,10 @@ BOOSTED = CHOSEN.model_copy(
 )
 
 
-def _about(made: Parts, model: Model) -> dict[str, Any]:
+def _about(made: Parts, model: Model) -> About:
     test = Rows.of(made, "test")
-    return {
-        "model": {"sha256": "0" * 64, "threshold": model.threshold},
-        "data": {
-            "part": "test",
-            "rows": len(test.label),
-            "positives": int(test.label.sum()),
-            "weighted": bool((test.weight != 1).any()),
-            "rows_sha256": "0" * 64,
-        },
-        "confidence": 0.95,
-        "findings": NOTHING,
-    }
+    weighted = bool((test.weight != 1).any())
+    return about(len(test.label), int(test.label.sum()), threshold=model.threshold, weighted=weighted)
 
 
 def _checked(made: Parts, chosen: Chosen = CHOSEN, policy: Policy = POLICY) -> CheckResults:
@@ -58,9 +48,9 @@ def _checked(made: Parts, chosen: Chosen = CHOSEN, policy: Policy = POLICY) -> C
     return checks(experiment, TRAIN, policy, _about(made, model), leakage(experiment))
 
 
-def _documents(found: CheckResults) -> dict[str, Any]:
-    together = [one for one in found.stress.scenarios if one.measurements is not None]
-    return {f"{one.kind} {one.amount}": json.loads(json.dumps(steady(one.measurements))) for one in together}
+def _documents(found: CheckResults) -> dict[str, Measurements]:
+    each = ((f"{one.kind} {one.amount}", one.measurements) for one in found.stress.scenarios)
+    return {name: measured for name, measured in each if measured is not None}
 
 
 def test_every_experiment_has_its_part() -> None:
@@ -104,9 +94,9 @@ def test_measurements_speak_of_the_attributes_that_the_policy_names() -> None:
     gated = POLICY.model_copy(update={"limits": [limit("selection_rate_ratio", "team", 0.5)]})
 
     for document in _documents(_checked(parts(), policy=gated)).values():
-        assert sorted(document["groups"]["team"]) == GROUPS
+        assert sorted(document.groups["team"]) == GROUPS
         assert judge(document, gated, None).faults == ()
-    assert {len(document["groups"]) for document in _documents(_checked(parts())).values()} == {0}
+    assert {len(document.groups) for document in _documents(_checked(parts())).values()} == {0}
 
 
 def test_nothing_of_a_row_is_written() -> None:

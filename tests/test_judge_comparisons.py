@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from fairmark.judge.comparisons import Balance, Difference, Part, Pooled, Ratio, Scored, Share
+from fairmark.judge.measured import Measured
 from fairmark.stats.exact_test import lower, p_value
 from fairmark.stats.intervals import clopper_pearson
 from fairmark.stats.measures import f1_of
@@ -92,10 +93,10 @@ def test_two_groups_without_hits_have_no_ratio() -> None:
 
 
 def test_more_rows_narrow_the_bounds_of_a_score() -> None:
-    entry = {"value": 0.8, "se": 0.04, "df": 50.0, "positives": 30.0, "negatives": 70.0}
+    entry = Measured(value=0.8, low=None, high=None, se=0.04, df=50.0, positives=30.0, negatives=70.0)
     found = Scored("roc_auc", entry, Part(None, 0.0, 100.0, 100))
 
-    assert found.grown((4.0,)).entry["se"] == pytest.approx(0.02)
+    assert found.grown((4.0,)).entry.se == pytest.approx(0.02)
     assert found.low(0.05, 0.7) < found.grown((4.0,)).low(0.05, 0.7) < 0.8
 
 

@@ -15,6 +15,7 @@ from scipy.stats import binom
 from sklearn import metrics as sk
 
 from fairmark.judge.constant_answer import gain
+from fairmark.judge.measurements import ConfusionCounts
 from fairmark.judge.verdict import judge
 from fairmark.params.policy import ConstantAnswer, Policy
 from fairmark.params.read import read_params
@@ -30,7 +31,7 @@ def _required(*limits: Any, answer: ConstantAnswer = ACCURACY) -> Policy:
 
 
 def _cells(tp: int, fp: int, fn: int, tn: int) -> ConfusionMatrix:
-    return ConfusionMatrix.from_json({"tp": tp, "fp": fp, "fn": fn, "tn": tn})
+    return ConfusionCounts(tp=tp, fp=fp, fn=fn, tn=tn).matrix
 
 
 # ------------------------------------------------------------------ by hand
@@ -119,7 +120,7 @@ def test_whoever_decides_all_alike_passes_under_no_base_rate(positive: int, nega
     for name in ("accuracy", "balanced_accuracy", "f1"):
         answer = ConstantAnswer(measures=[name], at_least=0, not_required=None)
         verdict = judge(found, _required(limit("selection_rate", at_least=0.001), answer=answer), None)
-        assert verdict.limits()[f"constant-answer-{name.replace('_', '-')}"] != "pass"
+        assert verdict.limits[f"constant-answer-{name.replace('_', '-')}"] != "pass"
 
 
 # ------------------------------------------------------------------ the gate
@@ -131,7 +132,7 @@ def test_a_policy_that_all_alike_would_meet_fails_by_the_constant_answer() -> No
 
     assert judge(alike, policy(), None).outcome == "pass"
     assert judge(alike, _required(), None).outcome == "fail"
-    assert judge(alike, _required(), None).limits()["constant-answer-accuracy"] == "fail"
+    assert judge(alike, _required(), None).limits["constant-answer-accuracy"] == "fail"
 
 
 def test_a_model_that_knows_something_passes() -> None:

@@ -1,6 +1,5 @@
 """What was measured about leaks is consulted: above its number a sign must be answered before a release."""
 
-import copy
 import datetime as dt
 import json
 from typing import Any
@@ -8,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from checked import rows
-from measured import AUDITED, NOTHING, PARTED, PREPARED, document, policy
+from measured import AUDITED, NOTHING, PARTED, PREPARED, document, plain, policy
 
 from fairmark.evaluate import documents as docs
 from fairmark.evaluate.findings import signs
 from fairmark.evaluate.leakage import feature_pair_auc
-from fairmark.judge.findings import ASKED, MEANT, NAMES, SAID
-from fairmark.judge.verdict import judge
+from fairmark.judge.findings import ASKED, MEANT, NAMES, SAID, Shown, Strongest
+from fairmark.judge.measurements import Measurements
+from fairmark.judge.verdict import judge, judge_document
 from fairmark.model.encoder import Column
 from fairmark.params.policy import Findings, Policy, Waiver
 
@@ -36,13 +36,13 @@ def _rules(*waivers: Waiver, **findings: float | None) -> Policy:
     return policy().model_copy(update={"findings": known, "waivers": list(waivers)})
 
 
-def _document(**found: Any) -> dict[str, Any]:
-    return document() | {"findings": copy.deepcopy(NOTHING) | found}
+def _document(**found: Strongest) -> Measurements:
+    return document().model_copy(update={"findings": NOTHING | found})
 
 
-def _entry(*each: tuple[str, float]) -> dict[str, Any]:
-    parts_ = [{"of": [name] if name else [], "value": value} for name, value in each]
-    return {"value": parts_[0]["value"], "each": parts_}
+def _entry(*each: tuple[str, float]) -> Strongest:
+    parts_ = tuple(Shown(of=(name,) if name else (), value=value) for name, value in each)
+    return Strongest(value=parts_[0].value, each=parts_)
 
 
 SPENT = _document(column_auc=_entry(("spent", 0.99), ("total", 0.97), ("age", 0.7)))
@@ -99,8 +99,10 @@ def test_findings_that_contradict_themselves_are_refused() -> None:
         {"value": None, "each": []},
     ]
     for entry in wrong:
-        assert judge(_document(column_auc=entry), _rules(), DAY).faults
-    assert judge({k: v for k, v in SPENT.items() if k != "findings"}, _rules(), DAY).outcome == "fail"
+        known = {name: each.to_json() for name, each in NOTHING.items()}
+        assert judge_document(plain(findings=known | {"column_auc": entry}), _rules(), DAY).faults
+    without = {key: value for key, value in SPENT.to_json().items() if key != "findings"}
+    assert judge_document(without, _rules(), DAY).outcome == "fail"
 
 
 # ------------------------------------------------------------------ how they are gathered
@@ -111,28 +113,26 @@ def test_the_larger_auc_of_the_audit_and_of_test_rows_counts() -> None:
         AUDITED | {"label_power": {"age": 0.5, "spent": 0.99, "gone": 1.0}}, PREPARED, PARTED, LEAKAGE
     )
 
-    assert found["column_auc"]["each"] == [{"of": ["spent"], "value": 0.99}, {"of": ["age"], "value": 0.7}]
+    assert found["column_auc"] == _entry(("spent", 0.99), ("age", 0.7))
 
 
 def test_a_pair_counts_only_where_it_knows_more_than_its_better_column() -> None:
-    assert signs(AUDITED, PREPARED, PARTED, LEAKAGE)["pair_auc"]["value"] == 0.72
+    assert signs(AUDITED, PREPARED, PARTED, LEAKAGE)["pair_auc"].value == 0.72
     apart = signs(AUDITED | {"label_power": {"spent": 0.99}}, PREPARED, PARTED, LEAKAGE)["pair_auc"]
-    assert apart == {"value": 0.5, "each": [{"of": [], "value": 0.5}]}
+    assert apart == _entry(("", 0.5))
 
 
 def test_rows_shared_with_the_train_part_count_beyond_what_chance_explains() -> None:
-    assert signs(AUDITED, PREPARED, PARTED, LEAKAGE)["shared_rows"]["value"] == 0
+    assert signs(AUDITED, PREPARED, PARTED, LEAKAGE)["shared_rows"].value == 0
     repeated = docs.DuplicateShares(share=0.9, same_label=0.85)
     duplicates = LEAKAGE.duplicates.model_copy(update={"train": repeated})
     shared = LEAKAGE.model_copy(update={"duplicates": duplicates})
-    assert signs(AUDITED, PREPARED, PARTED, shared)["shared_rows"]["value"] == pytest.approx(0.75)
+    assert signs(AUDITED, PREPARED, PARTED, shared)["shared_rows"].value == pytest.approx(0.75)
 
 
 def test_a_test_file_that_is_the_train_file_shares_all_of_it() -> None:
     main = PREPARED["files"]["main"]
-    assert (
-        signs(AUDITED, {"files": {"main": main, "test": main}}, PARTED, LEAKAGE)["shared_rows"]["value"] == 1
-    )
+    assert signs(AUDITED, {"files": {"main": main, "test": main}}, PARTED, LEAKAGE)["shared_rows"].value == 1
 
 
 def test_two_columns_that_know_the_label_together_alone_are_found() -> None:
@@ -157,7 +157,7 @@ def _parted(**label: Any) -> dict[str, Any]:
     return PARTED | {"shift": PARTED["shift"] | {"test": shifted, "valid": shifted}}
 
 
-def _signs(audit: Any = AUDITED, split: Any = PARTED, leakage: Any = LEAKAGE) -> dict[str, Any]:
+def _signs(audit: Any = AUDITED, split: Any = PARTED, leakage: Any = LEAKAGE) -> dict[str, Strongest]:
     return signs(audit, PREPARED, split, leakage)
 
 
@@ -176,14 +176,14 @@ def test_a_label_rate_that_moved_between_the_parts_stops_until_somebody_answers(
 def test_a_distance_that_chance_explains_is_no_shift() -> None:
     found = _signs(split=_parted(distance=0.29, p=0.01))
 
-    assert [found[f"{kind}_shift"]["value"] for kind in ("label", "group", "feature")] == [0, 0, 0]
+    assert [found[f"{kind}_shift"].value for kind in ("label", "group", "feature")] == [0, 0, 0]
 
 
 def test_rows_that_look_like_several_of_a_person_stop_while_nobody_says_whose_they_are() -> None:
     looks = {"columns": ["age", "income"], "repeated": 1.0, "by_chance": 0.02}
     found = _signs(AUDITED | {"clusters": looks})["persons"]
 
-    assert found["each"] == [{"of": ["age", "income"], "value": 0.98}]
+    assert found.each == (Shown(of=("age", "income"), value=0.98),)
     assert judge(_document(persons=found), _rules(persons=0.8), DAY).outcome == "insufficient evidence"
     assert judge(_document(persons=_signs()["persons"]), _rules(persons=0.8), DAY).outcome == "pass"
 
@@ -197,8 +197,8 @@ def test_one_person_in_two_parts_is_too_many() -> None:
 def test_parts_that_know_the_label_are_a_sign_in_parts_by_hash_alone() -> None:
     known = PARTED | {"independence": {"p": 0.001}}
 
-    assert _signs(split=known)["part_label"]["value"] == pytest.approx(0.999)
-    assert _signs(split=known | {"order": "time"})["part_label"]["value"] == 0
+    assert _signs(split=known)["part_label"].value == pytest.approx(0.999)
+    assert _signs(split=known | {"order": "time"})["part_label"].value == 0
 
 
 # ------------------------------------------------------------------ what a waiver names

@@ -107,9 +107,9 @@ def test_few_rows_of_a_class_leave_a_loss_to_the_bound_that_always_holds() -> No
     found = {"value": 0.5, "se": 0.01, "df": 99.0, "skew": 0.0, "smaller": 9.0}
     low, high = hoeffding(0.25, 100.0, 0.05)
 
-    assert loss(found, 2.0, 0.05) == (2 * low, 2 * high)
-    assert loss(found | {"smaller": 10.0}, 2.0, 0.05) == student(0.5, 0.01, 99.0, 0.0, 0.05)
-    assert loss(found | {"df": 0.0, "se": 0.0}, 2.0, 0.05) == (0.0, 2.0)
+    assert loss(**(found), most=2.0, tail=0.05) == (2 * low, 2 * high)
+    assert loss(**(found | {"smaller": 10.0}), most=2.0, tail=0.05) == student(0.5, 0.01, 99.0, 0.0, 0.05)
+    assert loss(**(found | {"df": 0.0, "se": 0.0}), most=2.0, tail=0.05) == (0.0, 2.0)
 
 
 def test_an_area_of_one_is_bounded_by_the_pairs_that_show_it() -> None:
@@ -135,16 +135,16 @@ def test_an_area_takes_the_wider_of_its_bounds_on_each_side() -> None:
     found = {"value": 0.95, "se": 0.02, "df": 30.0, "positives": 25.0, "negatives": 400.0}
     delong, score = logit_student(0.95, 0.02, 30.0, 0.05), hanley_mcneil(0.95, 25.0, 400.0, 0.05)
 
-    assert roc_auc(found, 0.05) == (min(delong[0], score[0]), max(delong[1], score[1]))
+    assert roc_auc(**(found), tail=0.05) == (min(delong[0], score[0]), max(delong[1], score[1]))
     assert score[0] < delong[0]
-    assert roc_auc(found | {"positives": 9.0}, 0.05) == hoeffding(0.95, 9.0, 0.05)
+    assert roc_auc(**(found | {"positives": 9.0}), tail=0.05) == hoeffding(0.95, 9.0, 0.05)
 
 
 def test_an_average_precision_is_bounded_from_below_without_rows_counting_themselves() -> None:
     found = {"value": 0.5, "se": 0.05, "df": 30.0, "without_self": 0.45}
 
-    assert pr_auc(found, 0.05) == (
+    assert pr_auc(**(found), tail=0.05) == (
         logit_student(0.45, 0.05, 30.0, 0.05)[0],
         logit_student(0.5, 0.05, 30.0, 0.05)[1],
     )
-    assert pr_auc(found | {"df": 8.0}, 0.05) == (0.0, 1.0)
+    assert pr_auc(**(found | {"df": 8.0}), tail=0.05) == (0.0, 1.0)

@@ -4,11 +4,13 @@ import pytest
 from measured import document, limit, unread
 
 from fairmark.judge.comparisons import Balance, Difference, Ratio, Scored, Share
-from fairmark.judge.limits import compared, nonsense
+from fairmark.judge.limits import compared, invalid
 from fairmark.params.policy import Limit
 from fairmark.stats.measures import GAINS, QUANTITIES
 
-THREE = document({"A": (30, 10, 10, 50), "B": (20, 5, 20, 55), "C": (0, 0, 0, 0)})
+WHOLE = document({"A": (30, 10, 10, 50), "B": (20, 5, 20, 55), "C": (0, 0, 0, 0)})
+
+THREE = WHOLE.evidence
 
 
 @pytest.mark.parametrize(
@@ -40,10 +42,10 @@ def test_equalized_odds_compares_both_rates_of_every_pair() -> None:
 
 
 def test_values_are_those_of_the_document() -> None:
-    overall = THREE["overall"]
+    overall = THREE.overall
     for name in ("accuracy", "f1", "balanced_accuracy", "roc_auc", "calibration_error", "recall"):
         found = compared(limit(name, at_least=0.1), THREE)[0].comparison.value
-        assert found == pytest.approx(overall[name]["value"])
+        assert found == pytest.approx(overall[name].value)
 
 
 def test_a_group_without_rows_has_no_value_and_says_why() -> None:
@@ -69,7 +71,7 @@ def test_a_group_without_rows_has_no_value_and_says_why() -> None:
 def test_a_limit_that_says_nothing_is_named(given: Limit, words: str) -> None:
     import re
 
-    found = nonsense(given, {"sex": {}})
+    found = invalid(given, {"sex": {}})
 
     assert found is not None
     assert re.search(words, found)
@@ -79,7 +81,7 @@ def test_every_known_measure_can_be_judged() -> None:
     for name in QUANTITIES:
         side = {"at_most": 0.5} if name.endswith("_difference") else {"at_least": 0.5}
         given = limit(name, None if name in GAINS else "sex", **side)
-        assert nonsense(given, THREE["groups"]) is None
+        assert invalid(given, THREE.groups) is None
         for each in compared(given, THREE):
             if each.comparison.value is not None:
                 low, high = each.comparison.low(0.05, 0.5), each.comparison.high(0.05, 0.5)

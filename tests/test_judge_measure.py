@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from measured import FAIR, document, rows
+from measured import FAIR, document, known, rows
 
 from fairmark.errors import InputError
 from fairmark.evaluate.measure import headline, measure, table
-from fairmark.files import steady
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import ConfusionCounts
 from fairmark.stats.measures import COUNTED, GAINS, SCORED
 
 HOW: dict[str, Any] = {"confidence": 0.95, "replicates": 100, "seed": 1, "bins": 10}
@@ -19,21 +20,24 @@ HOW: dict[str, Any] = {"confidence": 0.95, "replicates": 100, "seed": 1, "bins":
 def test_values_are_counted_by_hand() -> None:
     found = document({"F": (2, 1, 1, 6), "M": (3, 3, 1, 3)})
 
-    assert found["cells"] == {"tp": 5, "fp": 4, "fn": 2, "tn": 9}
-    assert found["overall"]["accuracy"]["value"] == 14 / 20
-    assert found["groups"]["sex"]["F"]["measures"]["selection_rate"]["value"] == 3 / 10
-    ratio = found["disparities"]["sex"]["selection_rate_ratio"]
-    assert (ratio["value"], ratio["lowest"], ratio["highest"]) == (pytest.approx(0.5), "F", "M")
-    assert found["disparities"]["sex"]["equalized_odds_difference"]["value"] == pytest.approx(3 / 6 - 1 / 7)
+    assert found.cells == ConfusionCounts(tp=5, fp=4, fn=2, tn=9)
+    assert found.overall["accuracy"].value == 14 / 20
+    assert found.groups["sex"]["F"].measures["selection_rate"].value == 3 / 10
+    ratio = found.disparities["sex"]["selection_rate_ratio"]
+    assert ratio.value == pytest.approx(0.5)
+    assert (ratio.lowest, ratio.highest) == ("F", "M")
+    assert found.disparities["sex"]["equalized_odds_difference"].value == pytest.approx(3 / 6 - 1 / 7)
 
 
 def test_every_measure_is_there_overall_and_for_every_group_within_its_interval() -> None:
     found = document()
-    groups = [each["measures"] for each in found["groups"]["sex"].values()]
-    assert set(found["overall"]) == {*COUNTED, *SCORED, *GAINS}
-    for entries in (found["overall"], *groups):
+    groups = [each.measures for each in found.groups["sex"].values()]
+    assert set(found.overall) == {*COUNTED, *SCORED, *GAINS}
+    for entries in (found.overall, *groups):
         assert set(entries) - set(GAINS) == {*COUNTED, *SCORED}
-        assert all(entry["low"] <= entry["value"] <= entry["high"] for entry in entries.values())
+        for entry in entries.values():
+            value, low, high = known(entry)
+            assert low <= value <= high
 
 
 def test_a_known_group_without_rows_is_null_and_says_why() -> None:
@@ -41,12 +45,12 @@ def test_a_known_group_without_rows_is_null_and_says_why() -> None:
     found = measure(
         label, score, decision, None, pd.DataFrame({"sex": group}), {"sex": ["F", "M", "missing"]}, **HOW
     )
-    empty = found["groups"]["sex"]["missing"]
+    empty = found.groups["sex"]["missing"]
 
-    assert (empty["rows"], empty["positives"]) == (0, 0)
-    assert {entry["why"] for entry in empty["measures"].values()} >= {"no rows", "no row is selected"}
-    assert all(entry["value"] is None for entry in empty["measures"].values())
-    assert found["disparities"]["sex"]["selection_rate_ratio"]["low"] == 0.0
+    assert (empty.rows, empty.positives) == (0, 0)
+    assert {entry.why for entry in empty.measures.values()} >= {"no rows", "no row is selected"}
+    assert all(entry.value is None for entry in empty.measures.values())
+    assert found.disparities["sex"]["selection_rate_ratio"].low == 0.0
 
 
 @pytest.mark.parametrize(
@@ -64,12 +68,8 @@ def test_a_measure_that_does_not_exist_says_why(
 ) -> None:
     found = document({"F": cells, "M": (3, 3, 1, 3)})
 
-    assert found["groups"]["sex"]["F"]["measures"][measure_] == {
-        "value": None,
-        "low": None,
-        "high": None,
-        "why": why,
-    }
+    nothing = Measured(value=None, low=None, high=None, why=why)
+    assert found.groups["sex"]["F"].measures[measure_] == nothing
 
 
 def test_equal_weights_change_no_value_and_no_bound() -> None:
@@ -88,10 +88,10 @@ def test_equal_weights_change_no_value_and_no_bound() -> None:
         bins=10,
     )
 
-    for name, entry in plain["overall"].items():
-        assert twice["overall"][name]["value"] == pytest.approx(entry["value"])
-        assert twice["overall"][name]["low"] == pytest.approx(entry["low"], rel=1e-6)
-    assert twice["cells"]["effective_rows"] == pytest.approx(len(label))
+    for name, entry in plain.overall.items():
+        assert twice.overall[name].value == pytest.approx(entry.value)
+        assert twice.overall[name].low == pytest.approx(entry.low, rel=1e-6)
+    assert twice.cells.effective_rows == pytest.approx(len(label))
 
 
 def test_uneven_weights_widen_the_intervals() -> None:
@@ -101,12 +101,13 @@ def test_uneven_weights_widen_the_intervals() -> None:
     )
 
     for name in ("accuracy", "roc_auc", "brier"):
-        widths = [found["overall"][name]["high"] - found["overall"][name]["low"] for found in (plain, uneven)]
+        bounds = [known(found.overall[name]) for found in (plain, uneven)]
+        widths = [high - low for _, low, high in bounds]
         assert widths[1] > 1.2 * widths[0]
 
 
 def test_the_same_rows_give_the_same_document_and_json_takes_it() -> None:
-    assert json.dumps(steady(document())) == json.dumps(steady(document()))
+    assert json.dumps(document().to_json()) == json.dumps(document().to_json())
 
 
 def test_the_headline_holds_values_alone() -> None:
@@ -114,8 +115,8 @@ def test_the_headline_holds_values_alone() -> None:
     top = headline(found, 0.5)
 
     assert top["threshold"] == 0.5
-    assert top["roc_auc"] == found["overall"]["roc_auc"]["value"]
-    assert top["fairness"]["sex"]["accuracy_ratio"] == found["disparities"]["sex"]["accuracy_ratio"]["value"]
+    assert top["roc_auc"] == found.overall["roc_auc"].value
+    assert top["fairness"]["sex"]["accuracy_ratio"] == found.disparities["sex"]["accuracy_ratio"].value
 
 
 def test_the_table_has_a_line_for_each_measure_of_each_group_and_of_all() -> None:

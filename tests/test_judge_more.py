@@ -5,6 +5,7 @@ import math
 import pytest
 
 from fairmark.judge.comparisons import Comparison, Difference, Part, Ratio, Scored, Share
+from fairmark.judge.measured import Measured
 from fairmark.judge.sample_size import Aim, rows_needed
 
 AIM = Aim(0.8, at_least=True, clear=0.05, miss=0.05)
@@ -52,7 +53,7 @@ def test_rows_that_would_show_the_limit_missed_are_counted_too() -> None:
         (
             Scored(
                 "roc_auc",
-                {"value": 0.82, "se": 0.03, "df": 80.0, "positives": 50.0, "negatives": 150.0},
+                Measured(value=0.82, low=None, high=None, se=0.03, df=80.0, positives=50.0, negatives=150.0),
                 _part(0.0, 200),
             ),
             AIM,

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from checked import parts, scorecard
-from measured import NOTHING, limit, policy
+from measured import NOTHING, about, limit, policy
 
 from fairmark.evaluate.measure import measure
 from fairmark.evaluate.quick_gate import gated_measurements, quick_verdict
 from fairmark.evaluate.summary_metrics import Rows
+from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import judge
 from fairmark.params.policy import Limit, Policy
 
@@ -40,16 +41,10 @@ def _both(given: Policy, weight: np.ndarray, cut: float) -> tuple[Any, Any]:
     decision = np.greater_equal(SCORES, cut).astype(np.int8)
     heavy = None if (weight == 1).all() else weight
     found = measure(ROWS.label, SCORES, decision, heavy, ROWS.groups, ROWS.known, **OPTIONS)
-    about = {
-        "rows": len(SCORES),
-        "positives": int(ROWS.label.sum()),
-        "part": "test",
-        "weighted": heavy is not None,
-    }
-    origin = {"model": {"sha256": "a" * 64, "threshold": cut}, "data": about | {"rows_sha256": "b" * 64}}
-    verdict = judge({**origin, **found, "findings": NOTHING}, given, None)
+    beside = about(len(SCORES), int(ROWS.label.sum()), threshold=cut, weighted=heavy is not None)
+    verdict = judge(Measurements.of(found, beside), given, None)
     assert not verdict.faults
-    return verdict, quick_verdict(gated_measurements(rows, SCORES, decision, given, 5), given)
+    return verdict, quick_verdict(gated_measurements(rows, SCORES, decision, given, 5, NOTHING), given)
 
 
 @pytest.mark.parametrize("gates", GATES, ids=lambda gates: f"{gates[0].measure} {gates[0].at_least}")
@@ -60,7 +55,7 @@ def test_outcomes_are_those_of_the_judge(gates: tuple[Limit, ...], correction: s
     for weight in (np.ones(len(SCORES)), np.random.default_rng(1).gamma(3, 1, len(SCORES))):
         verdict, found = _both(given, weight, cut)
         outcomes = {name: each.outcome for name, each in found.limits.items()}
-        assert (found.outcome, outcomes) == (verdict.outcome, verdict.limits())
+        assert (found.outcome, outcomes) == (verdict.outcome, verdict.limits)
         for name, each in found.limits.items():
             values = [one.value for one in verdict.findings if one.limit == name and one.value is not None]
             assert (

@@ -1,6 +1,6 @@
 """Several rows a person count as what they are: bounds keep their level however the rows hang together."""
 
-import copy
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from fairmark.evaluate.curves import calibrations
 from fairmark.evaluate.measure import measure
 from fairmark.evaluate.probe import auc_change, placements
 from fairmark.evaluate.summary_metrics import Rows
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import RowMeasures
 from fairmark.judge.verdict import judge
 from fairmark.stats import auc, intervals
 from fairmark.stats.confusion import confusion_matrix, of_people
@@ -25,7 +27,7 @@ TAIL = 0.05
 KNOWN = {"sex": ["F", "M"]}
 
 
-def measured(copies: int, *, persons: bool, rows: int = 300) -> dict[str, Any]:
+def measured(copies: int, *, persons: bool, rows: int = 300) -> RowMeasures:
     """Measure the same rows, each standing `copies` times."""
     draw = np.random.default_rng(5)
     label = draw.integers(0, 2, rows).astype(np.int8)
@@ -40,10 +42,14 @@ def measured(copies: int, *, persons: bool, rows: int = 300) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def bounds(found: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    parts = {"all": found["overall"], "apart": found["disparities"]["sex"]}
-    parts |= {group: entry["measures"] for group, entry in found["groups"]["sex"].items()}
-    return {f"{part}.{name}": (e["low"], e["high"]) for part, es in parts.items() for name, e in es.items()}
+def bounds(found: RowMeasures) -> dict[str, tuple[float, float]]:
+    parts: dict[str, Mapping[str, Measured]] = {"all": found.overall, "apart": found.disparities["sex"]}
+    parts |= {group: entry.measures for group, entry in found.groups["sex"].items()}
+    return {
+        f"{part}.{name}": (e.low or 0.0, e.high or 0.0)
+        for part, es in parts.items()
+        for name, e in es.items()
+    }
 
 
 @pytest.mark.parametrize("copies", [2, 5, 10])
@@ -128,7 +134,7 @@ def _auc_low(label: NDArray[np.int8], score: NDArray[np.float64], heft: NDArray[
         "negatives": sizes[0],
         "positives": sizes[1],
     }
-    return intervals.roc_auc(stored, TAIL)[0]
+    return intervals.roc_auc(**stored, tail=TAIL)[0]
 
 
 def test_the_error_of_a_mean_loss_is_that_of_its_persons() -> None:
@@ -189,9 +195,8 @@ def test_ten_alike_rows_a_person_are_one_row_in_probe_abstaining_and_curves(boun
 def test_a_group_is_small_by_its_persons_and_not_by_their_rows() -> None:
     counts = {"F": (50, 20, 10, 120), "M": (50, 20, 10, 120)}
     plain = document(counts)
-    few = copy.deepcopy(plain)
-    for entry in few["groups"]["sex"].values():
-        entry["persons"] = 20
+    people = {name: each.model_copy(update={"persons": 20}) for name, each in plain.groups["sex"].items()}
+    few = plain.model_copy(update={"groups": {"sex": people}})
 
     assert [each.small for each in judge(plain, policy(), None).findings] == [False]
     found = judge(few, policy(), None).findings

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checked import CHECKS, ODD, parts, rows, scorecard
+from measured import document
 from schemas import attribute, changed
 
 from fairmark.evaluate.documents import QuickVerdict, Stress, SwappedEvidence, TurnedShare
@@ -23,6 +24,7 @@ from fairmark.evaluate.stress import (
     unseen_categories,
     worst_nudges,
 )
+from fairmark.judge.measurements import Measurements
 from fairmark.model.encoder import Column, Encoder
 from fairmark.model.scorecard import Line, Scorecard, Steps
 
@@ -42,8 +44,12 @@ def _rig(
     return replace(StressHarness(model, few, model.encoder.transform(few.table), seen, ["x", ODD]), **changes)
 
 
-def _document(score: Any) -> dict[str, Any]:
-    return {"rows": len(score)}
+MEASURED = document()
+
+
+def _document(score: Any) -> Measurements:
+    assert len(score) == 4
+    return MEASURED
 
 
 JUDGED = QuickVerdict(outcome="pass", limits={})
@@ -122,7 +128,7 @@ def test_the_share_of_changed_decisions_is_weighted() -> None:
 def test_changes_of_all_features_carry_a_document_and_the_others_their_verdict() -> None:
     found = _stressed(_rig()).scenarios
 
-    assert {(one.feature is None) == (one.measurements == {"rows": 4}) for one in found} == {True}
+    assert {(one.feature is None) == (one.measurements == MEASURED) for one in found} == {True}
     assert {(one.feature is None) != (one.verdict == JUDGED) for one in found} == {True}
     assert {one.kind for one in found} == {"missing", "shift", "unseen", "nudge"}
 

@@ -1,17 +1,18 @@
 """The verdict passes only what is shown, fails what is shown to miss, and asks for more rows in between."""
 
-import copy
 import datetime as dt
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 from gates import boundary, chance, edges, point_rule, window
-from measured import FAIR, FOUR_FIFTHS, MODEL, UNFAIR, document, limit, policy, unread
+from measured import FAIR, FOUR_FIFTHS, MODEL, UNFAIR, about, document, limit, plain, policy, unread
 from scipy.stats import beta
 
-from fairmark.judge.verdict import Verdict, judge, tails
+from fairmark.judge.measurements import Measurements
+from fairmark.judge.verdict import Verdict, judge, judge_document, tails
 from fairmark.params.policy import Waiver
 
 NEAR = {"Female": (60, 32, 20, 500), "Male": (120, 60, 40, 900)}
@@ -89,7 +90,7 @@ def test_the_worst_finding_makes_the_outcome() -> None:
 
     assert judge(WHOLE, policy(FOUR_FIFTHS, unsure), None).outcome == "insufficient evidence"
     assert judge(WHOLE, policy(FOUR_FIFTHS, unsure, missed), None).outcome == "fail"
-    assert judge(WHOLE, policy(unsure, missed), None).limits() == {
+    assert judge(WHOLE, policy(unsure, missed), None).limits == {
         "accuracy": "insufficient evidence",
         "recall": "fail",
     }
@@ -100,7 +101,7 @@ def test_a_limit_that_is_only_reported_stops_nothing() -> None:
     verdict = judge(WHOLE, policy(FOUR_FIFTHS, reported), None)
 
     assert verdict.outcome == "pass"
-    assert verdict.limits()["recall"] == "fail"
+    assert verdict.limits["recall"] == "fail"
 
 
 def test_a_policy_that_gates_nothing_shows_nothing() -> None:
@@ -161,7 +162,7 @@ def test_an_unmitigated_model_of_adult_never_passes() -> None:
     counts = {"Female": (326, 204, 264, 4627), "Male": (1660, 606, 1596, 6998)}
     verdict = judge(document(counts), policy(*QUALITY, FOUR_FIFTHS), None)
 
-    assert verdict.limits()[FOUR_FIFTHS.name] == "fail"
+    assert verdict.limits[FOUR_FIFTHS.name] == "fail"
     assert verdict.outcome == "fail"
 
 
@@ -175,30 +176,26 @@ def test_random_scores_never_pass() -> None:
     sex = pd.DataFrame({"sex": draw.choice(["F", "M"], 4000)})
     found = measure(label, score, (score > 0.5).astype(np.int8), None, sex, {"sex": ["F", "M"]},
                     confidence=0.95, replicates=100, seed=1, bins=10)  # fmt: skip
-    data = {
-        "rows": 4000,
-        "positives": int(label.sum()),
-        "part": "test",
-        "weighted": False,
-        "rows_sha256": "b" * 64,
-    }
-    whole = found | {"model": {"sha256": MODEL, "threshold": 0.5}, "data": data}
+    whole = Measurements.of(found, about(4000, int(label.sum())))
 
-    assert judge(whole, policy(*QUALITY, FOUR_FIFTHS), None).limits()["roc-auc"] == "fail"
+    assert judge(whole, policy(*QUALITY, FOUR_FIFTHS), None).limits["roc-auc"] == "fail"
 
 
 def test_a_leaked_label_hits_the_ceiling() -> None:
     perfect = {"Female": (900, 2, 2, 4000), "Male": (1800, 3, 3, 8000)}
     verdict = judge(document(perfect), policy(*QUALITY, FOUR_FIFTHS), None)
 
-    assert verdict.limits()["auc-ceiling"] == "fail"
+    assert verdict.limits["auc-ceiling"] == "fail"
     assert "Too good to be true" in next(f.text for f in verdict.findings if f.limit == "auc-ceiling")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda d: d["overall"]["brier"].update(value=float("nan")), "overall.brier.value: must be finite"),
+        (
+            lambda d: d["overall"]["brier"].update(value=float("nan")),
+            "overall.brier.value: must be a finite number",
+        ),
         (lambda d: d["groups"]["sex"].pop("Female"), "must add up to the cells of all rows"),
         (
             lambda d: d["disparities"]["sex"].pop("selection_rate_ratio"),
@@ -206,13 +203,15 @@ def test_a_leaked_label_hits_the_ceiling() -> None:
         ),
         (lambda d: d["model"].update(sha256="c" * 64), "model.sha256: must be"),
         (lambda d: d["model"].update(threshold=0.4), "model.threshold: must be 0.5 of the model, got 0.4"),
-        (lambda d: d.clear(), "must have the shape that `evaluate` writes"),
+        (lambda d: d.clear(), "measurements.model: must be given, got nothing"),
     ],
 )
 def test_measurements_that_are_broken_or_another_models_never_pass(change: Any, words: str) -> None:
-    broken = copy.deepcopy(WHOLE)
+    broken = plain()
     change(broken)
-    verdict = judge(broken, policy(waivers=(_waiver(),)), DAY, expected_model=MODEL, expected_threshold=0.5)
+    verdict = judge_document(
+        broken, policy(waivers=(_waiver(),)), DAY, expected_model=MODEL, expected_threshold=0.5
+    )
 
     assert verdict.outcome == "fail"
     assert words in verdict.findings[0].text
@@ -329,7 +328,7 @@ def test_a_failure_let_through_stays_a_failure_and_says_who() -> None:
     assert (finding.outcome, finding.overridden, finding.met) == ("fail", True, True)
     assert finding.waived_by == "override: A. Person until 2026-12-31: Few rows."
     assert "A failure let through by A. Person (2026-11-01 to 2026-12-31): Few rows." in finding.text
-    assert verdict.limits() == {FOUR_FIFTHS.name: "fail"}
+    assert verdict.limits == {FOUR_FIFTHS.name: "fail"}
 
 
 def test_an_override_never_stands_for_a_waiver() -> None:
@@ -364,9 +363,9 @@ def test_without_a_day_an_override_is_shown_and_not_applied() -> None:
     ],
 )
 def test_what_is_malformed_can_not_be_overridden(change: Any) -> None:
-    broken = document(UNFAIR)
+    broken = plain(UNFAIR)
     change(broken)
-    verdict = judge(broken, policy(overrides=(_waiver(),)), DAY, expected_model=MODEL)
+    verdict = judge_document(broken, policy(overrides=(_waiver(),)), DAY, expected_model=MODEL)
 
     assert (verdict.outcome, verdict.findings[0].waived_by) == ("fail", None)
 
@@ -386,15 +385,15 @@ def test_a_limit_on_what_is_not_measured_can_not_be_overridden() -> None:
 
 def test_json_gives_the_verdict_back() -> None:
     verdict = judge(document(NEAR), policy(*QUALITY, FOUR_FIFTHS, waivers=(_waiver(),)), DAY)
-    plain = json.loads(json.dumps(verdict.to_json()))
+    written = json.loads(json.dumps(verdict.to_json()))
 
-    assert Verdict.from_json(plain).to_json() == verdict.to_json()
-    assert Verdict.from_json(plain).outcome == verdict.outcome
-    assert plain["judged_on"] == "2026-11-23"
+    assert Verdict.from_json(written, "verdict.json").to_json() == verdict.to_json()
+    assert Verdict.from_json(written, "verdict.json").outcome == verdict.outcome
+    assert written["judged_on"] == "2026-11-23"
 
 
 def test_the_same_measurements_give_the_same_verdict() -> None:
-    assert judge(WHOLE, policy(*QUALITY), DAY) == judge(copy.deepcopy(WHOLE), policy(*QUALITY), DAY)
+    assert judge(WHOLE, policy(*QUALITY), DAY) == judge(document(), policy(*QUALITY), DAY)
 
 
 def test_weighted_measurements_are_judged_by_effective_rows() -> None:
@@ -408,7 +407,7 @@ def test_weighted_measurements_are_judged_by_effective_rows() -> None:
 # ------------------------------------------------------------------ many groups
 
 
-def _states(count: int) -> dict[str, Any]:
+def _states(count: int) -> Measurements:
     draw = np.random.default_rng(count)
     return document({f"s{k:02d}": (60 + int(draw.integers(40)), 20, 20, 300) for k in range(count)})
 
@@ -440,7 +439,7 @@ def test_judging_again_decides_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> 
         raise AssertionError("decided twice")
 
     monkeypatch.setattr("fairmark.judge.verdict._of_limit", refused)
-    again = judge(json.loads(json.dumps(found)), rules, DAY)
+    again = judge(Measurements.model_validate_json(found.model_dump_json(exclude_unset=True)), rules, DAY)
 
     assert [each.outcome for each in again.findings] == [each.outcome for each in first.findings]
     with pytest.raises(AssertionError, match="decided twice"):
@@ -450,10 +449,10 @@ def test_judging_again_decides_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> 
 def test_bounds_of_groups_share_the_level_and_not_their_pairs() -> None:
     verdict = judge(_states(30), policy(), None)
     worst = min(verdict.findings, key=lambda each: each.bound or 0)
-    cells = {name: each["cells"] for name, each in _states(30)["groups"]["sex"].items()}
+    cells = {name: dict(each.cells.each()) for name, each in _states(30).groups["sex"].items()}
     low, high = (cells[name] for name in worst.groups)
 
-    def share(of: dict[str, int]) -> tuple[int, int]:
+    def share(of: Mapping[Any, int]) -> tuple[int, int]:
         return of["tp"] + of["fp"], sum(of.values())
 
     tail = 0.05 / 60  # 30 groups, two bounds each

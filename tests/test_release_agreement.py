@@ -13,7 +13,10 @@ from sealing import taken
 
 from fairmark.errors import VerificationError
 from fairmark.files import write_json, write_text
+from fairmark.judge.verdict import Verdict
 from fairmark.model.group_thresholds import GroupThresholds, Origin
+from fairmark.params.parse import typed
+from fairmark.params.policy import Policy
 from fairmark.release.folder import ReleaseFolder
 from fairmark.verify import consistency
 
@@ -30,14 +33,14 @@ def opened(
 ) -> ReleaseFolder:
     made = replace(model(), own=OWN)
     made.save(folder / "model")
-    found = measurements(folder / "model")
+    found = measurements(folder / "model").to_json()
     found["model"] |= made.stated
     change(found["model"])
     params = deepcopy(PARAMS)
     params["policy"]["protected_at_prediction"] = ["sex"] if switch else []
     write_json(folder / "measurements.json", found)
     SCHEMA.write(folder / "schema.json")
-    write_json(folder / "verdict.json", {"judged_on": None})
+    Verdict.of("pass", [], typed(Policy, params["policy"], "policy"), None).write(folder / "verdict.json")
     write_text(folder / "params.yaml", yaml.safe_dump(params))
     return taken(folder)
 
@@ -63,14 +66,13 @@ def test_measurements_at_others_are_not_those_of_the_model(
 
     with pytest.raises(VerificationError, match=r"measurements.json: must be at its groups' thresholds"):
         consistency.model(found)
-    assert consistency.judged(found)["outcome"] == "fail"
+    assert consistency.judged(found).outcome == "fail"
 
 
 def test_they_are_judged_again_by_what_the_policy_allows(tmp_path: Path) -> None:
     allowed, refused = opened(tmp_path / "one"), opened(tmp_path / "two", switch=False)
 
-    assert consistency.judged(allowed)["outcome"] == "pass"
+    assert consistency.judged(allowed).outcome == "pass"
     assert (
-        "must be by an attribute of policy.protected_at_prediction"
-        in consistency.judged(refused)["faults"][0]
+        "must be by an attribute of policy.protected_at_prediction" in consistency.judged(refused).faults[0]
     )

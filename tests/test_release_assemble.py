@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +143,10 @@ def test_the_same_release_signed_by_another_key_is_told_and_not_touched(working:
 
 @pytest.mark.parametrize("outcome", ["fail", "insufficient evidence"])
 def test_another_verdict_than_a_pass_makes_no_release(working: Path, outcome: Any) -> None:
-    params, verdict = read_params(working / "params.yaml"), replace(verdict_on(working), outcome=outcome)
+    params, verdict = (
+        read_params(working / "params.yaml"),
+        verdict_on(working).model_copy(update={"outcome": outcome}),
+    )
 
     with pytest.raises(RefusedError, match=f"verdict: must be pass, got {outcome}"):
         assemble(working, working / "releases" / "a", "v0.1.0", trace(working), params, verdict, MINE)

@@ -11,10 +11,12 @@ from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.predicates.test_result.v0 import test_result_pb2
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
+from measured import document, policy
 from release_folder import PARAMS
 from sealing import stated
 
 from fairmark.files import canonical_json, read_json, sha256
+from fairmark.judge.verdict import Finding, Outcome, Verdict, judge
 from fairmark.release.attestations import bill_statement, verdict_statement
 from fairmark.release.layout import SEALS
 
@@ -93,8 +95,9 @@ def test_the_statement_names_every_file_but_the_seals_by_its_digest(released: Pa
     assert all(sha256(folder / name) == digest for name, digest in named.items())
 
 
-def finding(limit: str, outcome: str, waived_by: str | None = None, *, gate: bool = True) -> dict[str, Any]:
-    return {"limit": limit, "outcome": outcome, "waived_by": waived_by, "gate": gate}
+def finding(limit: str, outcome: Outcome, waived_by: str | None = None, *, gate: bool = True) -> Finding:
+    known = judge(document(), policy(), None).findings[0]
+    return known.model_copy(update={"limit": limit, "outcome": outcome, "waived_by": waived_by, "gate": gate})
 
 
 @pytest.mark.parametrize(
@@ -119,10 +122,10 @@ def finding(limit: str, outcome: str, waived_by: str | None = None, *, gate: boo
     ],
 )
 def test_a_limit_is_a_test_that_passed_was_waived_or_failed(
-    outcome: str, findings: list[dict[str, Any]], said: tuple[str, list[str], list[str], list[str]]
+    outcome: Outcome, findings: list[Finding], said: tuple[str, list[str], list[str], list[str]]
 ) -> None:
     digests = {"params.yaml": "0" * 64}
-    found = verdict_statement({"outcome": outcome, "findings": findings}, digests)["predicate"]
+    found = verdict_statement(Verdict.of(outcome, findings, policy(), None), digests)["predicate"]
 
     keys = ("result", "passedTests", "warnedTests", "failedTests")
     assert tuple(found[key] for key in keys) == said
@@ -133,7 +136,7 @@ def test_both_come_out_the_same_from_the_files_alone(released: Path) -> None:
     names = [path for path in folder.rglob("*") if path.is_file()]
     digests = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(names, reverse=True)}
 
-    verdict = verdict_statement(read_json(folder / "verdict.json"), digests)
+    verdict = verdict_statement(Verdict.read(folder / "verdict.json"), digests)
     bill = bill_statement(read_json(folder / "sbom.cdx.json"), digests)
     assert canonical_json(verdict) == canonical_json(payload(folder / "verdict.intoto.json"))
     assert canonical_json(bill) == canonical_json(payload(folder / "sbom.intoto.json"))

@@ -31,7 +31,7 @@ pytest_plugins = ("release_fixtures",)
 
 def made(root: Path, tools: Path) -> dict[str, Any]:
     params = read_params(root / "params.yaml")
-    return build.bill(root, trace(root), params, verdict_on(root).to_json(), tools)
+    return build.bill(root, trace(root), params, verdict_on(root), tools)
 
 
 @pytest.fixture

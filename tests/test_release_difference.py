@@ -152,7 +152,7 @@ def test_a_measure_is_told_with_its_intervals_and_whether_they_lie_apart(
     small_release: Path, tmp_path: Path
 ) -> None:
     other = Path(shutil.copytree(small_release, tmp_path / "other"))
-    found = ReleaseFolder(other).measurements
+    found = ReleaseFolder(other).measurements.to_json()
     auc, accuracy = (found["overall"][name] for name in ("roc_auc", "accuracy"))
     was = f"{auc['value']:.4g} ({auc['low']:.4g} to {auc['high']:.4g})"
     auc |= {"value": 0.99, "low": 0.98, "high": 0.995}

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from bill_schema import validator, whole
+from measured import document
 from release_folder import verdict_on
 
 from fairmark.data.schema import Schema
 from fairmark.files import read_json
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import Disparity, Measurements
 from fairmark.params.learn import Step
 from fairmark.params.read import Params, read_params
 from fairmark.params.release import EnvironmentalCost
@@ -28,9 +31,9 @@ def params(template: Path) -> Params:
 def found(template: Path) -> ModelDocuments:
     made = template / "artifacts"
     return ModelDocuments(
-        measurements=read_json(made / "evaluate" / "measurements.json"),
+        measurements=Measurements.read(made / "evaluate" / "measurements.json"),
         schema=Schema.read(made / "prepare" / "schema.json"),
-        verdict=verdict_on(template).to_json(),
+        verdict=verdict_on(template),
         model=read_json(made / "train" / "model" / "model.json"),
     )
 
@@ -49,21 +52,26 @@ def test_every_measure_of_all_rows_of_each_group_and_each_gap_is_on_the_card(fou
     measured = found.measurements
     said = {(each.get("slice"), each["type"]): each for each in metrics(measured)}
 
-    names = set(measured["overall"])
+    names = set(measured.overall)
     assert {name for part, name in said if part is None} == names
     assert {name for part, name in said if part == "sex: Female"} == set(
-        measured["groups"]["sex"]["Female"]["measures"]
+        measured.groups["sex"]["Female"].measures
     )
-    assert {name for part, name in said if part == "sex"} == set(measured["disparities"]["sex"])
+    assert {name for part, name in said if part == "sex"} == set(measured.disparities["sex"])
     assert {part for part, _ in said} == {None, "sex", "sex: Female", "sex: Male"}
 
 
 def test_a_measure_is_written_with_its_interval_or_says_why_there_is_none() -> None:
-    measured = {
-        "overall": {"accuracy": {"value": 0.75, "low": 0.5, "high": 0.875}},
-        "groups": {"sex": {"Female": {"measures": {"precision": {"value": None, "why": "nobody selected"}}}}},
-        "disparities": {"sex": {"accuracy_ratio": {"value": 0.9, "low": None, "high": None}}},
-    }
+    none = Measured(value=None, low=None, high=None, why="nobody selected")
+    plain = document()
+    female = plain.groups["sex"]["Female"].model_copy(update={"measures": {"precision": none}})
+    measured = plain.model_copy(
+        update={
+            "overall": {"accuracy": Measured(value=0.75, low=0.5, high=0.875)},
+            "groups": {"sex": {"Female": female}},
+            "disparities": {"sex": {"accuracy_ratio": Disparity(value=0.9, low=None, high=None)}},
+        }
+    )
 
     assert list(metrics(measured)) == [
         {
@@ -95,11 +103,11 @@ def test_each_limit_on_groups_has_a_fairness_assessment(
     template: Path, params: Params, found: ModelDocuments
 ) -> None:
     (said,) = card(template, params, found)["considerations"]["fairnessAssessments"]
-    (finding,) = [each for each in found.verdict["findings"] if each["limit"] == "four-fifths"]
+    (finding,) = [each for each in found.verdict.findings if each.limit == "four-fifths"]
 
     assert said["groupAtRisk"] == "sex: Female, Male"
     assert said["benefits"] == params.policy.goal
-    assert said["harms"] == f"A floor. {finding['text']}"
+    assert said["harms"] == f"A floor. {finding.text}"
     assert said["mitigationStrategy"] == (
         "Limit four-fifths (gate): selection_rate_ratio by sex at least 0.8. "
         f"Nothing was done by this attribute in training. Price: {params.policy.price}"
@@ -126,8 +134,11 @@ def test_mitigation_in_training_is_told_where_it_was_by_that_attribute(
 def test_what_was_let_through_and_what_is_not_shown_is_said(
     template: Path, params: Params, found: ModelDocuments
 ) -> None:
-    (finding,) = [each for each in found.verdict["findings"] if each["limit"] == "four-fifths"]
-    finding |= {"outcome": "insufficient evidence", "waived_by": "B. Oss until 2027-01-01: known"}
+    (finding,) = [each for each in found.verdict.findings if each.limit == "four-fifths"]
+    changed = {"outcome": "insufficient evidence", "waived_by": "B. Oss until 2027-01-01: known"}
+    others = [each for each in found.verdict.findings if each is not finding]
+    verdict = found.verdict.model_copy(update={"findings": (*others, finding.model_copy(update=changed))})
+    found = replace(found, verdict=verdict)
     said = card(template, params, found)["considerations"]
 
     assert {
@@ -141,7 +152,9 @@ def test_what_was_let_through_and_what_is_not_shown_is_said(
 def test_small_groups_withheld_columns_and_uses_are_said(
     template: Path, params: Params, found: ModelDocuments
 ) -> None:
-    found.measurements["groups"]["sex"]["Female"]["rows"] = 7
+    groups = found.measurements.groups["sex"]
+    few = groups | {"Female": groups["Female"].model_copy(update={"rows": 7})}
+    found = replace(found, measurements=found.measurements.model_copy(update={"groups": {"sex": few}}))
     said = card(template, params, found)["considerations"]
 
     assert "By sex, groups with fewer than 200 test rows: Female (7)." in said["technicalLimitations"]

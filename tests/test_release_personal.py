@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from measured import document
 from release_folder import PARAMS, git, make_release
 from schemas import column, schema
 from sealing import MINE
@@ -81,11 +82,10 @@ def test_lightgbms_own_text_is_read_as_lightgbm_counts() -> None:
 
 
 def test_every_count_of_everybody_and_of_each_group_but_those_of_nobody() -> None:
-    cells = {"tp": 4, "fp": 0, "fn": 9, "tn": 8}
-    measured = {"cells": cells, "groups": {"sex": {"F": {"cells": {"tp": 1, "fp": 2, "fn": 3, "tn": 0}}}}}
+    measured = document({"F": (1, 2, 3, 0), "M": (3, 0, 6, 8)})
 
     assert min(counted(measured)) == (1, "tp of sex F")
-    assert len(list(counted(measured))) == 6
+    assert len(list(counted(measured))) == 4 + 3 + 3
 
 
 # ------------------------------------------------------------------ allowed

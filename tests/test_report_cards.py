@@ -10,6 +10,7 @@ import pytest
 from markup import read
 from paperwork import FAIR, facts, limit, measurements, policy
 
+from fairmark.judge.measured import Measured
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import measured
 from fairmark.report.model_card import card, card_page
@@ -71,8 +72,9 @@ def test_every_number_on_the_card_is_found_in_the_facts() -> None:
 
 @pytest.mark.parametrize("measure", ["accuracy", "recall", "roc_auc", "calibration_error", "log_loss"])
 def test_a_number_on_the_card_moves_with_its_measurement(measure: str) -> None:
-    changed = measurements({"team": {"blue": 400, "red": 600}})
-    changed["overall"][measure] = {"value": 0.98765, "low": 0.97654, "high": 0.99876}
+    whole = measurements({"team": {"blue": 400, "red": 600}})
+    moved_one = {measure: Measured(value=0.98765, low=0.97654, high=0.99876)}
+    changed = whole.model_copy(update={"overall": whole.overall | moved_one})
 
     plain, moved = card(facts()), card(dataclasses.replace(facts(), measurements=changed))
     assert "0.988 (0.977 to 0.999)" not in plain
@@ -81,9 +83,11 @@ def test_a_number_on_the_card_moves_with_its_measurement(measure: str) -> None:
 
 def test_every_measure_over_all_rows_is_on_the_card() -> None:
     found = facts()
-    entry = {"value": 0.123, "low": 0.1, "high": 0.2}
-    overall = {**found.measurements["overall"], **dict.fromkeys([*GAINS, "of_tomorrow"], entry)}
-    found = dataclasses.replace(found, measurements={**found.measurements, "overall": overall})
+    entry = Measured(value=0.123, low=0.1, high=0.2)
+    overall = {**found.measurements.overall, **dict.fromkeys([*GAINS, "of_tomorrow"], entry)}
+    found = dataclasses.replace(
+        found, measurements=found.measurements.model_copy(update={"overall": overall})
+    )
 
     text = card(found)
 

@@ -18,11 +18,11 @@ def test_the_roc_curve_stands_where_its_points_say() -> None:
 
 
 def test_the_caption_has_the_area_with_its_interval() -> None:
-    area = facts().measurements["overall"]["roc_auc"]
+    area = facts().measurements.overall["roc_auc"]
     picture = roc(facts())
 
     assert picture is not None
-    assert f"{area['value']:.3f} ({area['low']:.3f} to {area['high']:.3f})" in picture.caption
+    assert f"{area.value:.3f} ({area.low:.3f} to {area.high:.3f})" in picture.caption
 
 
 def test_each_group_is_drawn_before_all_rows() -> None:

@@ -10,6 +10,7 @@ from paperwork import FAIR, TEAMS, checks, explanations, facts, measurements, wi
 from schemas import attribute, changed
 
 from fairmark.evaluate import documents as docs
+from fairmark.judge.measurements import Thresholds
 from fairmark.report import thresholds
 from fairmark.report.checks import checks_view
 from fairmark.report.explanations import decisions
@@ -33,8 +34,9 @@ def shown(text: str) -> str:
 
 
 def switched(cutoff: dict[str, Any] = CUTOFF, **changes: Any) -> Facts:
-    measured = measurements(TEAMS)
-    measured["model"]["thresholds"] = OWN
+    plain = measurements(TEAMS)
+    own = plain.model.model_copy(update={"thresholds": Thresholds.from_json(OWN, "thresholds")})
+    measured = plain.model_copy(update={"model": own})
     told = explanations(TEAMS, ("age", "job"))
     told["decisions"][0]["cutoff"] = cutoff
     effect = "with the threshold of red the decision would be no"

@@ -40,7 +40,7 @@ def test_four_rates_by_group_have_strips() -> None:
 
 def test_a_strip_shows_the_value_where_it_stands() -> None:
     found = facts()
-    value = found.measurements["groups"]["team"]["blue"]["measures"]["accuracy"]["value"]
+    value = found.measurements.groups["team"]["blue"].measures["accuracy"].value or 0.0
 
     circle = read(strips(found, "team")[3].rows[0][1]).all("circle")[0]
     assert abs(float(circle.attributes["cx"].rstrip("%")) - 100 * (0.03 + 0.94 * value)) < 0.1
@@ -67,12 +67,12 @@ def test_everything_is_in_the_full_table() -> None:
 
 def test_gaps_name_their_lowest_and_highest_group() -> None:
     found = facts()
-    entry = found.measurements["disparities"]["team"]["selection_rate_ratio"]
+    entry = found.measurements.disparities["team"]["selection_rate_ratio"]
 
     row = disparities(found, "team").rows[0]
     assert row[0] == "Selection rate"
-    assert f"<b>{entry['value']:.3f}</b>" in row[2]
-    assert row[4] == f"{entry['lowest']}, {entry['highest']}"
+    assert f"<b>{entry.value:.3f}</b>" in row[2]
+    assert row[4] == f"{entry.lowest}, {entry.highest}"
 
 
 def test_one_group_has_no_gaps_and_says_why() -> None:

@@ -1,7 +1,6 @@
 """The verdict is told limit by limit, led by the comparison that decides, with its waivers."""
 
 import datetime as dt
-from dataclasses import replace
 
 import pytest
 from paperwork import FAIR, TEAMS, facts, limit, measurements, policy
@@ -26,7 +25,8 @@ def _verdict(rules: Policy = FAIR, teams: dict[str, int] | None = None) -> Verdi
 
 
 def _finding(outcome: str, bound: float | None, at: str = "at_least") -> Finding:
-    return replace(_verdict().findings[0], outcome=outcome, bound=bound, at=at, limit_value=0.8)  # type: ignore[arg-type]
+    changed = {"outcome": outcome, "bound": bound, "at": at, "limit_value": 0.8}
+    return _verdict().findings[0].model_copy(update=changed)
 
 
 def test_the_worst_outcome_decides_whatever_its_bound() -> None:

@@ -1,10 +1,12 @@
 """The price is told from the trials: quality against the unmitigated one, and what became of every goal."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from paperwork import CHOSEN, FAIR, facts, limit, policy, trials
 
+from fairmark.judge.measurements import Disparity
 from fairmark.params.learn import Step
 from fairmark.params.policy import Policy
 from fairmark.report.inputs import Facts
@@ -44,19 +46,20 @@ def test_a_difference_is_better_when_it_falls() -> None:
 
 def test_what_is_left_in_error_rates_is_told_from_test_rows() -> None:
     found = _priced({})
-    between = found.measurements["disparities"]["team"]["true_positive_rate_difference"]
+    between = found.measurements.disparities["team"]["true_positive_rate_difference"]
 
     said = price_told(found)[-1]
-    assert f"the true positive rate difference is {between['value']:.3f}" in said
-    assert f"), {between['highest']} highest" in said
+    assert f"the true positive rate difference is {between.value:.3f}" in said
+    assert f"), {between.highest} highest" in said
 
 
 def test_a_disparity_that_could_not_be_measured_is_passed_over() -> None:
     found = _priced({})
-    unknown = {"value": None, "low": None, "high": None, "lowest": None, "highest": None}
-    found.measurements["disparities"]["team"].update(
-        dict.fromkeys(("true_positive_rate_difference", "false_positive_rate_difference"), unknown)
-    )
+    unknown = Disparity(value=None, low=None, high=None, lowest=None, highest=None)
+    names = ("true_positive_rate_difference", "false_positive_rate_difference")
+    team = found.measurements.disparities["team"] | dict.fromkeys(names, unknown)
+    measured = found.measurements.model_copy(update={"disparities": {"team": team}})
+    found = replace(found, measurements=measured)
 
     assert len(price_told(found)) == 2
 

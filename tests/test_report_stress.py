@@ -1,11 +1,10 @@
 """Stress shows each gated measure beside its limit where the limit is passed."""
 
-from copy import deepcopy
-
 import pytest
 from paperwork import FAIR, checks, facts, limit, policy, with_check
 
 from fairmark.evaluate import documents as docs
+from fairmark.judge.measurements import ConfusionCounts
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import Table
 from fairmark.report.stress import (
@@ -40,15 +39,16 @@ def _table(found: Facts) -> Table:
 
 def test_the_undisturbed_rows_come_first() -> None:
     found = facts()
-    auc = found.measurements["overall"]["roc_auc"]["value"]
+    auc = found.measurements.overall["roc_auc"].value
 
     assert list(_table(found).rows[0][:4]) == ["none", found.verdict.outcome, "0.000", f"{auc:.3f}"]
 
 
 def test_a_measure_beyond_its_limit_stands_beside_it() -> None:
-    measured = deepcopy(FOUND.stress.scenarios[1].measurements)
-    assert measured is not None
-    measured["overall"]["roc_auc"]["value"] = 0.75
+    plain = FOUND.stress.scenarios[1].measurements
+    assert plain is not None
+    low = plain.overall["roc_auc"].model_copy(update={"value": 0.75})
+    measured = plain.model_copy(update={"overall": plain.overall | {"roc_auc": low}})
 
     assert _table(facts(checks=_scenario(measurements=measured))).rows[1][3] == "0.750 (limit 0.8)"
     assert "limit" not in _table(facts()).rows[1][3]
@@ -73,8 +73,8 @@ def test_a_limit_on_every_group_is_told_by_the_group_farthest_off() -> None:
     rules = policy([limit("tpr", "true_positive_rate", "team", 0.99)])
     found = facts(rules=rules)
 
-    groups = found.measurements["groups"]["team"].values()
-    lowest = min(group["measures"]["recall"]["value"] for group in groups)
+    groups = found.measurements.groups["team"].values()
+    lowest = min(group.measures["recall"].value or 0.0 for group in groups)
     assert _table(found).rows[0][3] == f"{lowest:.3f} (limit 0.99)"
 
 
@@ -106,12 +106,18 @@ def test_a_single_feature_that_would_move_the_verdict_is_named() -> None:
 
 def _drowned() -> Facts:
     """Return facts whose disturbed rows are all decided no: nobody is selected of any team."""
-    measured = deepcopy(FOUND.stress.scenarios[1].measurements)
-    assert measured is not None
-    for entry in (measured, *measured["groups"]["team"].values()):
-        cells = entry["cells"]
-        entry["cells"] = {"tp": 0, "fp": 0, "fn": cells["tp"] + cells["fn"], "tn": cells["fp"] + cells["tn"]}
-    return facts(checks=_scenario(measurements=measured))
+    plain = FOUND.stress.scenarios[1].measurements
+    assert plain is not None
+    team = {
+        name: each.model_copy(update={"cells": _none_selected(each.cells)})
+        for name, each in plain.groups["team"].items()
+    }
+    changed = {"cells": _none_selected(plain.cells), "groups": {"team": team}}
+    return facts(checks=_scenario(measurements=plain.model_copy(update=changed)))
+
+
+def _none_selected(cells: ConfusionCounts) -> ConfusionCounts:
+    return ConfusionCounts(tp=0, fp=0, fn=cells.tp + cells.fn, tn=cells.fp + cells.tn)
 
 
 def test_each_disturbance_is_judged_as_a_release_would_be() -> None:

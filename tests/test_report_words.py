@@ -2,6 +2,7 @@
 
 import pytest
 
+from fairmark.judge.measured import Measured
 from fairmark.report.labels import count, interval, listed, measured, number, setting
 from fairmark.stats.measures import MEASURED, meaning
 from fairmark.stats.measures import label as title
@@ -29,19 +30,19 @@ def test_counts_have_their_thousands_set_apart() -> None:
 
 
 def test_a_measurement_by_hand() -> None:
-    assert measured({"value": 0.5, "low": 0.25, "high": 0.75}, 2) == "0.50 (0.25 to 0.75)"
+    assert measured(Measured(value=0.5, low=0.25, high=0.75), 2) == "0.50 (0.25 to 0.75)"
 
 
 def test_a_measurement_without_an_interval_stands_alone() -> None:
-    assert measured({"value": 0.5, "low": None, "high": None}, 2) == "0.50"
+    assert measured(Measured(value=0.5, low=None, high=None), 2) == "0.50"
     assert interval(None, 0.5, 2) == ""
 
 
 def test_what_was_not_measured_says_why() -> None:
-    entry = {"value": None, "low": None, "high": None, "why": "no rows"}
+    entry = Measured(value=None, low=None, high=None, why="no rows")
 
     assert measured(entry, 3) == "not measured: no rows"
-    assert measured({"value": None}, 3) == "not measured: no reason was given"
+    assert measured(Measured(value=None, low=None, high=None), 3) == "not measured: no reason was given"
     assert measured(None, 3) == "not measured"
 
 

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from fairmark.errors import InputError
 from fairmark.files import write_json, write_parquet
-from fairmark.judge.verdict import judge
+from fairmark.judge.verdict import judge_document
 from fairmark.learn import fit_logistic
 from fairmark.model.encoder import Encoder
 from fairmark.model.model import Calibration, Model, digest
@@ -116,11 +116,11 @@ def test_the_document_names_its_model_its_threshold_and_its_rows(done: dict[str,
 
 def test_what_it_writes_can_be_judged(done: dict[str, Path]) -> None:
     limits = (limit("accuracy", at_least=0.5), limit("recall", "age", at_least=0.01))
-    verdict = judge(_measured(done), policy(*limits), None, expected_model=digest(done["model"]))
+    verdict = judge_document(_measured(done), policy(*limits), None, expected_model=digest(done["model"]))
 
     assert verdict.faults == ()
-    assert verdict.limits()["accuracy"] == "pass"
-    assert verdict.limits()["recall"] == "insufficient evidence"  # nobody of the group "gone" was measured
+    assert verdict.limits["accuracy"] == "pass"
+    assert verdict.limits["recall"] == "insufficient evidence"  # nobody of the group "gone" was measured
 
 
 def test_every_known_group_is_measured_even_without_rows(done: dict[str, Path]) -> None:

@@ -242,7 +242,8 @@ def _auc_errors(
         if found is None:
             continue
         known = {"value": found.value, "se": found.se, "df": found.df}
-        low, high = roc_auc(known | {"positives": label.sum(), "negatives": rows - label.sum()}, LEVEL)
+        positives = float(label.sum())
+        low, high = roc_auc(**known, positives=positives, negatives=rows - positives, tail=LEVEL)
         above += low >= truth
         below += high <= truth
     return above / runs, below / runs

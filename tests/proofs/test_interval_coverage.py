@@ -116,10 +116,12 @@ def test_intervals_of_measures_of_scores_cover_them(base: float) -> None:
 
 def _bounds(label: NDArray[np.int8], score: Floats) -> dict[str, tuple[float, float, float]]:
     """Return each measure of scores with its bounds, as the measurements document has them."""
-    rows = measure.Taken(label, score, np.ones(len(label)), bins=10, tail=TAIL, replicates=200, seed=1)
+    rows = measure.EvaluationRows(
+        label, score, np.ones(len(label)), bins=10, tail=TAIL, replicates=200, seed=1
+    )
     found = {name: measure.scored(rows, name) for name in SCORED}
-    kept = {name: entry for name, entry in found.items() if entry["value"] is not None}
-    return {name: (entry["value"], entry["low"], entry["high"]) for name, entry in kept.items()}
+    ends = {name: (entry.value, entry.low, entry.high) for name, entry in found.items()}
+    return {name: (v, a, b) for name, (v, a, b) in ends.items() if None not in (v, a, b)}  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("shares", [(0.3,) * 2, (0.3,) * 5, (0.24, 0.3, 0.3), (0.2, 0.25, 0.3, 0.35)])

@@ -44,12 +44,14 @@ def run(given: argparse.Namespace) -> int:
     import datetime as dt
 
     from fairmark.files import read_json
-    from fairmark.judge.verdict import judge
+    from fairmark.judge.verdict import judge_document
     from fairmark.params.read import read_params
 
     policy = read_params(given.params).policy
     expected = _expected(given.model, given.schema)
-    verdict = judge(read_json(given.measurements), policy, dt.datetime.now(tz=dt.UTC).date(), **expected)
+    verdict = judge_document(
+        read_json(given.measurements), policy, dt.datetime.now(tz=dt.UTC).date(), **expected
+    )
     if given.json:
         say_json(verdict.to_json())
     else:

@@ -7,10 +7,11 @@ keep their spelling as aliases.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from fairmark.judge.measurements import ConfusionCounts, Measurements
 from fairmark.judge.verdict import Outcome
 from fairmark.record import Record
 
@@ -216,18 +217,6 @@ class SliceCondition(Record):
     value: str
 
 
-class ConfusionCounts(Record):
-    """A confusion matrix as `stats.confusion` writes it: counts, and where rows weigh sums of weights too."""
-
-    tp: int
-    fp: int
-    fn: int
-    tn: int
-    weighted: Mapping[str, float] | None = None
-    squared: Mapping[str, float] | None = None
-    effective_rows: float | None = None
-
-
 class SliceErrors(Record):
     """One slice of test rows with its error rate, 0 = none, 1 = all; `low` is its exact lower bound."""
 
@@ -278,7 +267,7 @@ class StressScenario(SummaryMetrics):
     """Share of values set missing or unseen; standard deviations of the train rows for shifts and nudges."""
     changed: float
     """Share of rows, by weight, that are decided otherwise."""
-    measurements: Mapping[str, Any] | None
+    measurements: Measurements | None
     """What `judge` reads, where all features changed."""
     verdict: QuickVerdict | None
     """Where one feature changed."""

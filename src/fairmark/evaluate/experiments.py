@@ -4,10 +4,8 @@ Learning curves, the random probe and re-inclusion learn again, and are measured
 stress, abstention and leakage look at test rows with the model as it is.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -29,6 +27,7 @@ from fairmark.evaluate.quick_gate import gated_measurements, quick_verdict
 from fairmark.evaluate.slices import Binning, axes, worst_slices
 from fairmark.evaluate.stress import StressHarness, stress, swapped_evidence
 from fairmark.evaluate.summary_metrics import Rows
+from fairmark.judge.measurements import About, Measurements
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Evaluate
 from fairmark.params.learn import Train
@@ -119,9 +118,7 @@ def leakage(experiment: Experiment) -> Leakage:
     )
 
 
-def checks(
-    experiment: Experiment, base: Train, policy: Policy, about: Mapping[str, Any], leaks: Leakage
-) -> CheckResults:
+def checks(experiment: Experiment, base: Train, policy: Policy, about: About, leaks: Leakage) -> CheckResults:
     """Return what artifacts/evaluate/checks.json holds; no row id and no row is in it.
 
     Parameters
@@ -131,8 +128,7 @@ def checks(
     base, policy
         How models are learnt again.
     about
-        The entries "model", "data", "confidence" and "findings" of the measurements of this model, which the
-        stressed measurements take over.
+        What the measurements of this model say beside what was measured, which the stressed ones take over.
     leaks
         The signs of `leakage`, for the record.
     """
@@ -170,33 +166,33 @@ def checks(
 
 
 def _verdict(
-    harness: StressHarness, score: Floats, params: Evaluate, policy: Policy, about: Mapping[str, Any]
+    harness: StressHarness, score: Floats, params: Evaluate, policy: Policy, about: About
 ) -> QuickVerdict:
     """Return how stressed scores would be judged by the gated limits, on no day."""
     decision = harness.decide(score).astype(np.int8)
-    found = gated_measurements(harness.rows, score, decision, policy, params.calibration_bins)
-    return quick_verdict(found | {"findings": about["findings"]}, policy)
+    bins = params.calibration_bins
+    return quick_verdict(
+        gated_measurements(harness.rows, score, decision, policy, bins, about.findings), policy
+    )
 
 
 def _measurements(
-    harness: StressHarness, score: Floats, params: Evaluate, policy: Policy, about: Mapping[str, Any]
-) -> dict[str, Any]:
+    harness: StressHarness, score: Floats, params: Evaluate, policy: Policy, about: About
+) -> Measurements:
     """Return the measurements of stressed scores, of the attributes that the policy has limits on."""
     gated = {limit.attribute for limit in policy.limits}
     rows = harness.rows
-    return {
-        **{name: about[name] for name in ("model", "data", "confidence", "findings")},
-        **measure(
-            rows.label,
-            score,
-            harness.decide(score).astype(np.int8),
-            rows.weight,
-            rows.groups,
-            {name: groups for name, groups in rows.known.items() if name in gated},
-            confidence=params.confidence,
-            replicates=REPLICATES,
-            seed=params.seed,
-            bins=params.calibration_bins,
-            person=rows.person,
-        ),
-    }
+    found = measure(
+        rows.label,
+        score,
+        harness.decide(score).astype(np.int8),
+        rows.weight,
+        rows.groups,
+        {name: groups for name, groups in rows.known.items() if name in gated},
+        confidence=params.confidence,
+        replicates=REPLICATES,
+        seed=params.seed,
+        bins=params.calibration_bins,
+        person=rows.person,
+    )
+    return Measurements.of(found, about)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairmark.evaluate.documents import Leakage
-from fairmark.judge.findings import Entry
+from fairmark.judge.findings import Shown, Strongest
 from fairmark.params.policy import LATER
 
 MOST = 20
@@ -46,7 +46,7 @@ def signs(
     prepared: Mapping[str, Any],
     split: Mapping[str, Any],
     leakage: Leakage,
-) -> Entry:
+) -> dict[str, Strongest]:
     """Return the entry "findings" of the measurements document.
 
     Parameters
@@ -141,8 +141,8 @@ def _pairs(audit: Mapping[str, Any], leakage: Leakage) -> list[tuple[tuple[str, 
     return found or [((), 0.5)]
 
 
-def _most(found: Sequence[tuple[tuple[str, ...], float]], why: str) -> Entry:
+def _most(found: Sequence[tuple[tuple[str, ...], float]], why: str) -> Strongest:
     if not found:
-        return {"value": None, "each": [], "why": why}
+        return Strongest(value=None, each=(), why=why)
     each = sorted(found, key=lambda one: (-one[1], one[0]))[:MOST]
-    return {"value": each[0][1], "each": [{"of": list(of), "value": value} for of, value in each]}
+    return Strongest(value=each[0][1], each=tuple(Shown(of=of, value=value) for of, value in each))

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 
 from fairmark.errors import InputError
 from fairmark.judge.constant_answer import gains
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import ConfusionCounts, GroupMeasures, RowMeasures
+from fairmark.judge.measurements import Disparity as GroupDisparity
 from fairmark.stats import intervals, losses
-from fairmark.stats.arrays import Floats
+from fairmark.stats.arrays import Floats, Mask
 from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix, kish, of_people
 from fairmark.stats.disparity import Disparity, disparity, equalized_odds
 from fairmark.stats.measures import (
@@ -33,11 +36,9 @@ from fairmark.stats.measures import (
 from fairmark.stats.rates import rate_of, value_of, values_of
 from fairmark.stats.score_test import miettinen_nurminen
 
-Entry = dict[str, Any]
-
 
 @dataclass(frozen=True)
-class Taken:
+class EvaluationRows:
     """Some test rows and how to measure them: bounds at `tail`, standard errors by `replicates`."""
 
     label: NDArray[np.int8]
@@ -50,11 +51,11 @@ class Taken:
     heft: Floats | None = None
     """The weight of each row's person (`confusion.of_people`), where people have several rows."""
 
-    def only(self, kept: NDArray[np.bool_]) -> "Taken":
+    def only(self, kept: NDArray[np.bool_]) -> "EvaluationRows":
         """Return the rows where this is true."""
         parts = (self.label[kept], self.score[kept], self.weight[kept])
         heft = None if self.heft is None else self.heft[kept]
-        return Taken(*parts, self.bins, self.tail, self.replicates, self.seed, heft)
+        return EvaluationRows(*parts, self.bins, self.tail, self.replicates, self.seed, heft)
 
 
 def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by name
@@ -70,8 +71,8 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     seed: int,
     bins: int,
     person: NDArray[Any] | None = None,
-) -> dict[str, Any]:
-    """Return the parts "overall", "cells", "groups" and "disparities" of the measurements document.
+) -> RowMeasures:
+    """Return what measurements say of these rows: over all, by group, and between groups.
 
     Parameters
     ----------
@@ -98,7 +99,9 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     heavy = np.ones(len(label)) if weight is None else np.asarray(weight, dtype=np.float64)
     _check(label, score, decision, heavy)
     heft = None if person is None else of_people(heavy, person)
-    rows = Taken(label.astype(np.int8), score, heavy, bins, (1 - confidence) / 2, replicates, seed, heft)
+    rows = EvaluationRows(
+        label.astype(np.int8), score, heavy, bins, (1 - confidence) / 2, replicates, seed, heft
+    )
     codes = {name: _codes(groups[name], names, name) for name, names in known.items()}
     plain = bool((heavy == 1).all())
     cells = {
@@ -107,22 +110,21 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     }
     whole = confusion_matrix(label, decision, np.zeros(len(label)), 1, None if plain else heavy, heft)
     overall = _measures(whole, rows)
-    return {
-        "overall": overall | gains(overall, whole, rows.tail),
-        "cells": whole.to_json(),
-        "groups": {
+    return RowMeasures(
+        overall=overall | gains(overall, whole, rows.tail),
+        cells=ConfusionCounts.of(whole),
+        groups={
             name: {
-                group: _group(cells[name].group(k), rows.only(codes[name] == k))
-                | _persons(person, codes[name] == k)
+                group: _group(cells[name].group(k), rows.only(codes[name] == k), person, codes[name] == k)
                 for k, group in enumerate(names)
             }
             for name, names in known.items()
         },
-        "disparities": {
+        disparities={
             name: _disparities(cells[name], list(names), rows, k)
             for k, (name, names) in enumerate(known.items())
         },
-    }
+    )
 
 
 def _check(label: Any, score: Floats, decision: Any, weight: Floats) -> None:
@@ -154,37 +156,33 @@ def _codes(column: pd.Series, known: Sequence[str], name: str) -> NDArray[np.int
     return codes
 
 
-def _group(cells: ConfusionMatrix, rows: Taken) -> Entry:
-    named = cells.to_json()
-    return {
-        "rows": int(cells.count.sum()),
-        "positives": named["tp"] + named["fn"],
-        "cells": named,
-        "measures": _measures(cells, rows),
-    }
+def _group(
+    matrix: ConfusionMatrix, rows: EvaluationRows, person: NDArray[Any] | None, kept: Mask
+) -> GroupMeasures:
+    counts = ConfusionCounts.of(matrix)
+    found = GroupMeasures(
+        rows=counts.rows, positives=counts.positives, cells=counts, measures=_measures(matrix, rows)
+    )
+    persons = counts.rows if person is None else len(np.unique(person[kept]))
+    # Said only where it is known and fewer than the rows.
+    return found.model_copy(update={"persons": persons}) if persons < counts.rows else found
 
 
-def _persons(person: NDArray[Any] | None, kept: NDArray[np.bool_]) -> dict[str, int]:
-    """Return how many persons a group's rows are of, where that is known and fewer than the rows."""
-    count = int(kept.sum()) if person is None else len(np.unique(person[kept]))
-    return {"persons": count} if count < kept.sum() else {}
-
-
-def _measures(cells: ConfusionMatrix, rows: Taken) -> dict[str, Entry]:
-    return {name: _counted(cells, name, rows.tail) for name in COUNTED} | {
+def _measures(matrix: ConfusionMatrix, rows: EvaluationRows) -> dict[str, Measured]:
+    return {name: _counted(matrix, name, rows.tail) for name in COUNTED} | {
         name: scored(rows, name) for name in SCORED
     }
 
 
-def _entry(value: float, low: float, high: float, **more: Any) -> Entry:
-    return {"value": float(value), "low": float(low), "high": float(high)} | more
+def _interval(value: float, low: float, high: float) -> Measured:
+    return Measured(value=float(value), low=float(low), high=float(high))
 
 
-def _nothing(why: str) -> Entry:
-    return {"value": None, "low": None, "high": None, "why": why}
+def _nothing(why: str) -> Measured:
+    return Measured(value=None, low=None, high=None, why=why)
 
 
-def _counted(cells: ConfusionMatrix, name: str, tail: float) -> Entry:
+def _counted(cells: ConfusionMatrix, name: str, tail: float) -> Measured:
     """Measure the decisions of one group: shares by Clopper-Pearson, the balance by score."""
     value, formula = float(value_of(cells, name)[0]), MEASURES[name].formula
     shares = formula.shares if isinstance(formula, Composite) else (name,)
@@ -195,39 +193,44 @@ def _counted(cells: ConfusionMatrix, name: str, tail: float) -> Entry:
     hits, rows = counts[0]
     if len(shares) > 1:
         low, high = miettinen_nurminen(hits[0], rows[0], counts[1][0][0], counts[1][1][0], tail)
-        return _entry(value, float(1 + low) / 2, float(1 + high) / 2)
+        return _interval(value, float(1 + low) / 2, float(1 + high) / 2)
     ends = [float(end) for end in intervals.clopper_pearson(hits[0], rows[0], tail)]
     if isinstance(formula, Composite) and formula.read is not None:
         ends = [formula.read(end) for end in ends]
-    return _entry(value, *ends)
+    return _interval(value, *ends)
 
 
-def scored(rows: Taken, name: str) -> Entry:
+def scored(rows: EvaluationRows, name: str) -> Measured:
     """Measure the scores of some rows."""
     if not len(rows.label):
         return _nothing("no rows")
     formula = MEASURES[name].formula
     if not isinstance(formula, OfScores):
         return _calibration(rows)
-    area = formula.estimate(rows.label, rows.score, rows.weight, rows.heft)
-    if area is None or (formula.both and rows.label.min() == rows.label.max()):
+    found = formula.estimate(rows.label, rows.score, rows.weight, rows.heft)
+    if found is None or (formula.both and rows.label.min() == rows.label.max()):
         return _nothing(f"no row has the {'negative' if rows.label[0] else 'positive'} label")
-    if not formula.both:
-        stored = _stored(area) | {"skew": area.skew, "smaller": min(_classes(rows))}
-        return _bounded(stored, intervals.loss(stored, MEASURES[name].most, rows.tail))
-    if name == "pr_auc":
-        stored = _stored(area) | {"without_self": area.without_self}
-        return _bounded(stored, intervals.pr_auc(stored, rows.tail))
     negatives, positives = _classes(rows)
-    stored = _stored(area) | {"positives": positives, "negatives": negatives}
-    return _bounded(stored, intervals.roc_auc(stored, rows.tail))
+    whole = Measured(
+        value=found.value,
+        low=None,
+        high=None,
+        se=found.se,
+        df=found.df,
+        skew=found.skew,
+        smaller=min(negatives, positives),
+        without_self=found.without_self,
+        positives=positives,
+        negatives=negatives,
+    )
+    # Of what is known only what its bounds need is written down.
+    stored = {"value", "low", "high", "se", "df", *formula.stored}
+    kept = Measured(**whole.model_dump(include=stored))
+    low, high = kept.bounds(name, rows.tail)
+    return kept.model_copy(update={"low": float(low), "high": float(high)})
 
 
-def _stored(found: losses.Estimate) -> dict[str, float]:
-    return {"value": found.value, "se": found.se, "df": found.df}
-
-
-def _classes(rows: Taken) -> tuple[float, float]:
+def _classes(rows: EvaluationRows) -> tuple[float, float]:
     """Return the effective rows of the negative and of the positive class."""
     second = rows.weight if rows.heft is None else rows.heft
     sides = [rows.label == k for k in (0, 1)]
@@ -235,70 +238,75 @@ def _classes(rows: Taken) -> tuple[float, float]:
     return negative, positive
 
 
-def _bounded(stored: dict[str, float], bounds: tuple[float, float]) -> Entry:
-    return stored | {"low": bounds[0], "high": bounds[1]}
-
-
-def _calibration(rows: Taken) -> Entry:
+def _calibration(rows: EvaluationRows) -> Measured:
     found = losses.bin_scores(rows.label, rows.score, rows.weight, rows.bins, rows.heft)
     gaps, spreads = found.gaps(), found.spreads()
     reach = losses.reach(spreads, rows.tail, rows.replicates, rows.seed)
     value = found.error()
-    return _entry(
-        value, max(0.0, value - reach), min(1.0, value + reach), gaps=gaps.tolist(), spreads=spreads.tolist()
+    return Measured(
+        value=value,
+        low=max(0.0, value - reach),
+        high=min(1.0, value + reach),
+        gaps=tuple(gaps.tolist()),
+        spreads=tuple(spreads.tolist()),
     )
 
 
-def _disparities(cells: ConfusionMatrix, names: list[str], rows: Taken, stream: int) -> dict[str, Entry]:
-    """Measure how far the groups of one attribute are apart; `se` is the bootstrap standard error."""
+def _disparities(
+    cells: ConfusionMatrix, names: list[str], rows: EvaluationRows, stream: int
+) -> dict[str, GroupDisparity]:
+    """Measure the disparities between the groups of one attribute; `se` is the bootstrap standard error."""
     drawn = intervals.draw(cells, rows.replicates, np.random.default_rng([rows.seed, stream]))
     resampled = {name: values_of(drawn, name) for name in COMPARED}
-    found: dict[str, Entry] = {}
+    found: dict[str, GroupDisparity] = {}
     for name in COMPARED:
         both = disparity(cells, name, rows.tail)
         for k, kind in enumerate(("ratio", "difference")):
             one = both if isinstance(both, str) else both[k]
-            found[f"{name}_{kind}"] = _apart(one, names, getattr(intervals, kind)(resampled[name]))
+            found[f"{name}_{kind}"] = _over_groups(one, names, getattr(intervals, kind)(resampled[name]))
     worse = equalized_odds([disparity(cells, name, rows.tail, claims=2) for name in ODDS])
     gaps = np.fmax(*(intervals.difference(resampled[name]) for name in ODDS))
-    return found | {EQUALIZED_ODDS: _apart(worse, names, gaps)}
+    return found | {EQUALIZED_ODDS: _over_groups(worse, names, gaps)}
 
 
-def _apart(found: Disparity | str, names: list[str], resampled: Floats) -> Entry:
-    if isinstance(found, str):
-        return _nothing(found) | {"lowest": None, "highest": None}
-    if np.isnan(found.value):
-        return _nothing("the rate is 0 in every group") | {"lowest": None, "highest": None}
-    ends = {"lowest": names[found.lowest], "highest": names[found.highest]}
-    return _entry(found.value, found.low, found.high, se=intervals.spread(resampled)) | ends
+def _over_groups(found: Disparity | str, names: list[str], resampled: Floats) -> GroupDisparity:
+    if isinstance(found, str) or np.isnan(found.value):
+        why = found if isinstance(found, str) else "the rate is 0 in every group"
+        return GroupDisparity(value=None, low=None, high=None, why=why, lowest=None, highest=None)
+    return GroupDisparity(
+        value=float(found.value),
+        low=float(found.low),
+        high=float(found.high),
+        se=intervals.spread(resampled),
+        lowest=names[found.lowest],
+        highest=names[found.highest],
+    )
 
 
-def headline(
-    found: Mapping[str, Any], threshold: float, own: Mapping[str, float] | None = None
-) -> dict[str, Any]:
+def headline(found: RowMeasures, threshold: float, own: Mapping[str, float] | None = None) -> dict[str, Any]:
     """Return the values alone: measures of all rows, and disparities by attribute.
 
     `own` are the thresholds of groups that have one of their own.
     """
-    overall = {name: found["overall"][name]["value"] for name in HEADLINE}
+    overall = {name: found.overall[name].value for name in HEADLINE}
     fairness = {
-        attribute: {name: entry["value"] for name, entry in entries.items()}
-        for attribute, entries in found["disparities"].items()
+        attribute: {name: entry.value for name, entry in entries.items()}
+        for attribute, entries in found.disparities.items()
     }
     thresholds = {} if own is None else {"thresholds": dict(own)}
     return overall | {"threshold": threshold, "fairness": fairness, **thresholds}
 
 
-def table(found: Mapping[str, Any]) -> pd.DataFrame:
+def table(found: RowMeasures) -> pd.DataFrame:
     """Return every measure of all rows (`attribute` and `group` empty) and of every group, a line each."""
-    parts = [("", "", found["overall"])]
+    parts = [("", "", found.overall)]
     parts += [
-        (attribute, group, entry["measures"])
-        for attribute, groups in found["groups"].items()
+        (attribute, group, entry.measures)
+        for attribute, groups in found.groups.items()
         for group, entry in groups.items()
     ]
     lines = [
-        (attribute, group, name, entry["value"], entry["low"], entry["high"])
+        (attribute, group, name, entry.value, entry.low, entry.high)
         for attribute, group, measures in parts
         for name, entry in measures.items()
     ]

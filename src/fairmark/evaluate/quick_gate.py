@@ -5,16 +5,16 @@ met takes one or two. For evidence that asks the question often, such as every f
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fairmark.evaluate.documents import LimitOutcome, QuickVerdict
-from fairmark.evaluate.measure import Taken, scored
+from fairmark.evaluate.measure import EvaluationRows, scored
 from fairmark.evaluate.summary_metrics import Rows
-from fairmark.judge.findings import Sign
+from fairmark.judge.findings import Sign, Strongest
 from fairmark.judge.limits import Compared
+from fairmark.judge.measurements import ConfusionCounts, Evidence, GroupMeasures
 from fairmark.judge.sample_size import Aim, shown
 from fairmark.judge.verdict import MET, MISSED, UNSURE, Outcome, Tails, own, planned, shared
 from fairmark.params.policy import Limit, Policy
@@ -25,7 +25,7 @@ UNSEEN = 0.5
 """The tail of displayed bounds, of which nothing is shown here."""
 
 
-def quick_verdict(document: Mapping[str, Any], policy: Policy) -> QuickVerdict:
+def quick_verdict(document: Evidence, policy: Policy) -> QuickVerdict:
     """Return the outcome of the gated limits together, and the outcome and the value of each.
 
     Law: the outcomes are those of `judge` on no day, of the policy with its gated limits alone. A value is
@@ -52,35 +52,41 @@ def quick_verdict(document: Mapping[str, Any], policy: Policy) -> QuickVerdict:
 
 
 def gated_measurements(
-    rows: Rows, score: Floats, decision: NDArray[np.integer], policy: Policy, bins: int
-) -> dict[str, Any]:
-    """Return as much of a measurements document as `quick_verdict` reads, for a policy's gated limits."""
+    rows: Rows,
+    score: Floats,
+    decision: NDArray[np.integer],
+    policy: Policy,
+    bins: int,
+    signs: Mapping[str, Strongest],
+) -> Evidence:
+    """Return as much of measurements as `quick_verdict` reads, for a policy's gated limits."""
     gates = [limit for limit in policy.required if limit.gate]
     measures = {limit.attribute: set[str]() for limit in gates}
     for limit in gates:
         if limit.measure in QUANTITIES and (measure := QUANTITIES[limit.measure].measure).scored:
             measures[limit.attribute].add(measure.name)
-    whole = Taken(rows.label, score, rows.weight, bins, UNSEEN, 2, 0, rows.person_weight)
-    return {
-        "data": {"rows": len(rows.label)},
-        "cells": rows.confusion(decision).to_json(),
-        "overall": {name: scored(whole, name) for name in measures.get(None, ())},
-        "groups": {
+    whole = EvaluationRows(rows.label, score, rows.weight, bins, UNSEEN, 2, 0, rows.person_weight)
+    return Evidence(
+        overall={name: scored(whole, name) for name in measures.get(None, ())},
+        cells=ConfusionCounts.of(rows.confusion(decision)),
+        groups={
             attribute: dict(_groups(rows, decision, whole, attribute, names))
             for attribute, names in measures.items()
             if attribute is not None and attribute in rows.known
         },
-    }
+        findings=signs,
+    )
 
 
 def _groups(
-    rows: Rows, decision: NDArray[np.integer], whole: Taken, attribute: str, measures: set[str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    cells, code = rows.confusion(decision, attribute), rows.codes(attribute)
+    rows: Rows, decision: NDArray[np.integer], whole: EvaluationRows, attribute: str, names: set[str]
+) -> Iterator[tuple[str, GroupMeasures]]:
+    matrices, code = rows.confusion(decision, attribute), rows.codes(attribute)
     for k, group in enumerate(rows.known[attribute]):
-        mine = cells.group(k)
-        found = {name: scored(whole.only(code == k), name) for name in measures}
-        yield group, {"rows": int(mine.count.sum()), "cells": mine.to_json(), "measures": found}
+        counts = ConfusionCounts.of(matrices.group(k))
+        found = {name: scored(whole.only(code == k), name) for name in names}
+        one = GroupMeasures(rows=counts.rows, positives=counts.positives, cells=counts, measures=found)
+        yield group, one
 
 
 def _outcome(each: Compared | Sign | str, limit: Limit, shares: Tails, policy: Policy) -> Outcome:

@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fairmark.evaluate.documents import ConfusionCounts, SliceCondition, SliceErrors, Slices
+from fairmark.evaluate.documents import SliceCondition, SliceErrors, Slices
 from fairmark.evaluate.summary_metrics import Rows
+from fairmark.judge.measurements import ConfusionCounts
 from fairmark.model.encoder import Column
 from fairmark.stats.arrays import Floats
 from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix
@@ -206,7 +207,7 @@ def _ranked(found: Sequence[Slice], tail: float, overall: float, worst: int) -> 
             error=float(error[at]),
             low=float(low[at]),
             above_overall=bool(low[at] > overall),
-            cells=ConfusionCounts(**cells.to_json(at)),
+            cells=ConfusionCounts.of(cells, at),
         )
         for at in _not_within(found, order)[:worst]
     ]

@@ -9,10 +9,9 @@ Beside the scenarios stand the smallest changes of one number that turn decision
 whether scores stay the same when protected attributes are swapped.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +29,12 @@ from fairmark.evaluate.documents import (
     TurnedShare,
 )
 from fairmark.evaluate.summary_metrics import Rows, summary_metrics
+from fairmark.judge.measurements import Measurements
 from fairmark.model.model import Model, probability
 from fairmark.params.evaluate import Checks
 from fairmark.stats.arrays import Floats
 
-Measuring = Callable[[Floats], Mapping[str, Any]]
+Measuring = Callable[[Floats], Measurements]
 """Returns the measurements document of scores, [n]."""
 Judging = Callable[[Floats], QuickVerdict]
 """Says how scores, [n], would be judged."""

@@ -55,7 +55,7 @@ def refuse_lapsed(folder: Path, now: dt.datetime) -> None:
 
     release, today = ReleaseFolder(folder), now.date()
     refuse_behind(release.statement.commit.annotations.committed, now)
-    if not any(each["gate"] and each["waived_by"] for each in release.verdict["findings"]):
+    if not any(each.gate and each.waived_by for each in release.verdict.findings):
         return
     again = judge(release.measurements, release.params.policy, today)
     open_ = [f"{each.limit}: {each.text}" for each in again.findings if each.gate and not each.met]

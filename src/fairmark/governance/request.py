@@ -1,10 +1,10 @@
 """What is put before approvers: a release that was verified, with what its verdict stands on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import FairmarkError, StateError, UsageError, VerificationError
 from fairmark.governance.approvers import TAGS, Approver, person
@@ -19,6 +19,9 @@ from fairmark.repo.git import git_bytes
 from fairmark.repo.untrusted import strict_yaml
 from fairmark.signing.git_tags import claimed_key
 from fairmark.signing.keys import PublicKey
+
+if TYPE_CHECKING:
+    from fairmark.judge.verdict import Finding
 
 RELEASE = "urn:fairmark:approval:1"
 POLICY = "urn:fairmark:policy-approval:1"
@@ -124,8 +127,8 @@ def candidate(
     _refuse_unverified(folder, root, next((key for key in known if key.keyid in makers), None))
     name, version = release.statement.external.name, release.statement.external.version
     rules = release.params.release.approvals
-    through = [each for each in release.verdict["findings"] if each["gate"] and each["waived_by"]]
-    waived = tuple(sorted({str(each["limit"]) for each in through}))
+    through = [each for each in release.verdict.findings if each.gate and each.waived_by]
+    waived = tuple(sorted({str(each.limit) for each in through}))
     asked = Asked(
         kind=RELEASE,
         name=f"{name}-{version}",
@@ -137,12 +140,12 @@ def candidate(
         needed=rules.waived if waived else rules.plain,
     )
     lines = tuple(dict.fromkeys(_through(each) for each in through))
-    return Candidate(asked, name, version, release.commit, str(release.verdict["state"]), lines)
+    return Candidate(asked, name, version, release.commit, release.verdict.state, lines)
 
 
-def _through(finding: Mapping[str, Any]) -> str:
-    group = f" ({finding['group']})" if finding["group"] else ""
-    return f"{finding['limit']}{group}: {finding['outcome']}, let through by {finding['waived_by']}"
+def _through(finding: "Finding") -> str:
+    group = f" ({finding.group})" if finding.group else ""
+    return f"{finding.limit}{group}: {finding.outcome}, let through by {finding.waived_by}"
 
 
 def _refuse_unverified(folder: Path, root: Path, key: PublicKey | None) -> None:

@@ -8,17 +8,15 @@ would decide.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from fairmark.stats import intervals, losses
+from fairmark.judge.measured import Measured
+from fairmark.stats import intervals
 from fairmark.stats.exact_test import Sample, lower, rejects
 from fairmark.stats.score_test import Kind
-
-DRAWS = 20_000
-"""Draws behind a bound of the calibration error; their seed is fixed, so it is a pure function."""
 
 
 @dataclass(frozen=True)
@@ -267,27 +265,21 @@ class Balance(_Two):
         return Balance(self.one.grown(factors[0]), self.two.grown(factors[1]))
 
 
-_GROWTH = {"se": -0.5, "skew": -0.5, "df": 1.0, "smaller": 1.0, "positives": 1.0, "negatives": 1.0}
-"""How what is stored of a measure of scores changes with the number of rows, as a power of it."""
-
-
 @dataclass(frozen=True)
 class Scored:
     """A measure of scores, from its stored value, standard error and degrees of freedom.
 
-    Its bounds (`intervals`) are not exact but close, and on the safe side where rows are few; for the
-    calibration error they are a quantile of the sum of its bins' errors (`losses.reach`).
+    Its bounds are those of `Measured.bounds`.
     """
 
     name: str
-    entry: Mapping[str, Any]
+    entry: Measured
     part: Part
 
     @property
     def value(self) -> float | None:
         """Return the stored value."""
-        found = self.entry["value"]
-        return None if found is None else float(found)
+        return self.entry.value
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -296,27 +288,12 @@ class Scored:
 
     def low(self, tail: float, at: float) -> float:  # noqa: ARG002 - one formula for every limit
         """Return the lower bound."""
-        return self._bounds(tail)[0]
+        return self.entry.bounds(self.name, tail)[0]
 
     def high(self, tail: float, at: float) -> float:  # noqa: ARG002 - the same
         """Return the upper bound."""
-        return self._bounds(tail)[1]
-
-    def _bounds(self, tail: float) -> tuple[float, float]:
-        entry, value = self.entry, float(self.entry["value"])
-        if self.name == "calibration_error":
-            reach = losses.reach(entry["spreads"], tail, DRAWS, 0)
-            return max(0.0, value - reach), min(1.0, value + reach)
-        if self.name in losses.WORST_LOSS:
-            return intervals.loss(entry, losses.WORST_LOSS[self.name], tail)
-        return (intervals.roc_auc if self.name == "roc_auc" else intervals.pr_auc)(entry, tail)
+        return self.entry.bounds(self.name, tail)[1]
 
     def grown(self, factors: tuple[float, ...]) -> "Scored":
-        """Return the same value with the errors of more rows, which shrink with their square root."""
-        factor, entry = factors[0], dict(self.entry)
-        for name, power in _GROWTH.items():
-            if name in entry:
-                entry[name] = entry[name] * factor**power
-        if "spreads" in entry:
-            entry["spreads"] = [spread / math.sqrt(factor) for spread in entry["spreads"]]
-        return replace(self, entry=entry, part=self.part.grown(factor))
+        """Return the same value with the errors of more rows."""
+        return replace(self, entry=self.entry.grown(factors[0]), part=self.part.grown(factors[0]))

@@ -16,9 +16,9 @@ otherwise, and it is above 0 exactly when more than half of these are right (McN
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from fairmark.judge.comparisons import Balance, Comparison, Part, Scored, Share
+from fairmark.judge.measured import Measured
 from fairmark.stats import intervals
 from fairmark.stats.confusion import ConfusionMatrix
 from fairmark.stats.measures import GAINS, f1_of, share
@@ -136,7 +136,7 @@ class Beyond:
         return Beyond(self.measure.grown(factors), constant)
 
 
-def gain(name: str, entries: Mapping[str, Any], cells: ConfusionMatrix) -> tuple[Comparison, str]:
+def gain(name: str, entries: Mapping[str, Measured], cells: ConfusionMatrix) -> tuple[Comparison, str]:
     """Return the comparison of a gain, such as `accuracy_gain`, and why it has no value where it has none.
 
     Parameters
@@ -163,7 +163,7 @@ def gain(name: str, entries: Mapping[str, Any], cells: ConfusionMatrix) -> tuple
             entry = entries[measure]
             tests = int(cells.count.sum())
             ranked = Scored(measure, entry, Part(None, 0.0, float(tests), tests))
-            return Beyond(ranked, 0.5 if measure == "roc_auc" else Share(base)), str(entry.get("why", ""))
+            return Beyond(ranked, 0.5 if measure == "roc_auc" else Share(base)), entry.why or ""
 
 
 _OTHERWISE = (
@@ -179,17 +179,21 @@ def _part(cells: ConfusionMatrix, rate: str) -> Part:
     return Part(None, float(value[0]) if held else 0.0, float(rows[0]), int(cells.count[0].sum()))
 
 
-def gains(entries: Mapping[str, Any], cells: ConfusionMatrix, tail: float) -> dict[str, dict[str, Any]]:
-    """Return the entries `{"value", "low", "high"}` of every gain, for the measurements document."""
-    found: dict[str, dict[str, Any]] = {}
+def gains(entries: Mapping[str, Measured], cells: ConfusionMatrix, tail: float) -> dict[str, Measured]:
+    """Return the value and the interval of every gain, for the measurements document."""
+    found: dict[str, Measured] = {}
     for name in GAINS:
         each, why = gain(name, entries, cells)
         value = each.value
         if value is None:
-            found[name] = {"value": None, "low": None, "high": None, "why": why}
-        elif name == "balanced_accuracy_gain":  # by the score test, as balanced accuracy itself
-            balance = entries["balanced_accuracy"]
-            found[name] = {key: balance[key] - 0.5 for key in ("value", "low", "high")}
+            found[name] = Measured(value=None, low=None, high=None, why=why)
+        elif isinstance(each, Beyond) and isinstance(each.measure, Balance):
+            found[name] = _less(entries["balanced_accuracy"], 0.5)  # by the score test, as the balance itself
         else:
-            found[name] = {"value": value, "low": each.low(tail, 0.0), "high": each.high(tail, 0.0)}
+            found[name] = Measured(value=value, low=each.low(tail, 0.0), high=each.high(tail, 0.0))
     return found
+
+
+def _less(entry: Measured, constant: float) -> Measured:
+    value, low, high = ((end or 0.0) - constant for end in (entry.value, entry.low, entry.high))
+    return Measured(value=value, low=low, high=high)

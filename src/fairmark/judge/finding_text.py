@@ -2,10 +2,10 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from fairmark.judge.constant_answer import AccuracyGain
 from fairmark.judge.limits import Compared
+from fairmark.judge.measured import Measured
 from fairmark.params.policy import Policy, Waiver
 from fairmark.stats.measures import QUANTITIES, spoken
 
@@ -39,10 +39,10 @@ RARE = 0.01
 """Share selected under which, or over 1 minus which, hardly anything is decided."""
 
 
-def one_sided(overall: Mapping[str, Any]) -> str:
+def one_sided(overall: Mapping[str, Measured]) -> str:
     """Return in words that nearly everybody or nearly nobody is selected, or nothing."""
-    entry = overall.get("selection_rate", {})
-    rate = entry.get("value")
+    entry = overall.get("selection_rate")
+    rate = None if entry is None else entry.value
     if rate is None or RARE <= rate <= 1 - RARE:
         return ""
     who = "Nearly everybody" if rate > RARE else "Nearly nobody"

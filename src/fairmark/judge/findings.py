@@ -9,11 +9,28 @@ waiver that names the columns is the answer on record.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from fairmark.params.policy import Findings, Limit
+from fairmark.record import Record
 
-Entry = dict[str, Any]
+
+class Shown(Record):
+    """How strong a sign is, and of which columns, parts or attributes."""
+
+    of: tuple[str, ...]
+    value: Annotated[float, Field(ge=0, le=1)]
+
+
+class Strongest(Record):
+    """One sign in the measurements: the largest value, those that show it most, and why there is none."""
+
+    value: float | None
+    each: tuple[Shown, ...]
+    why: str | None = None
+
 
 NAMES = tuple(Findings.model_fields)
 """Every sign, by the name that params.yaml has for it."""
@@ -97,32 +114,26 @@ class Sign:
         )
 
 
-def planned(limit: Limit, document: Mapping[str, Any]) -> list[Sign]:
+def planned(limit: Limit, found: Mapping[str, Strongest]) -> list[Sign]:
     """Return every sign above the limit, the strongest first; without any, the strongest one."""
-    entry = document["findings"][limit.measure]
-    if entry["value"] is None:
-        return [Sign(limit, (), None, str(entry["why"]))]
-    each = [Sign(limit, tuple(one["of"]), float(one["value"]), "") for one in entry["each"]]
+    entry = found[limit.measure]
+    if entry.value is None:
+        return [Sign(limit, (), None, entry.why or "")]
+    each = [Sign(limit, one.of, one.value, "") for one in entry.each]
     return [one for one in each if one.shown] or each[:1]
 
 
-def faults(document: Mapping[str, Any]) -> Iterator[str]:
+def faults(found: Mapping[str, Strongest]) -> Iterator[str]:
     """Yield what is wrong with the findings of a measurements document."""
-    found = document["findings"]
     if set(found) != set(NAMES):
         yield f"measurements.findings: must be {sorted(NAMES)}, got {sorted(found)}"
         return
     for name, entry in found.items():
-        where, value = f"measurements.findings.{name}", entry["value"]
-        if value is None:
-            if not entry.get("why"):
+        where, values = f"measurements.findings.{name}", [one.value for one in entry.each]
+        if entry.value is None:
+            if not entry.why:
                 yield f"{where}: must say why it is null, got nothing"
-            continue
-        values = [one["value"] for one in entry["each"]]
-        if not values or any(isinstance(one, bool) or not 0 <= one <= 1 for one in values):
+        elif not values:
             yield f"{where}: must be shares in 0..1, got {values}"
-        elif value != values[0] or values != sorted(values, reverse=True):
-            yield f"{where}: must be the largest of its parts, which fall, got {value}"
-
-
-# ------------------------------------------------------------------ gathered from the stages
+        elif entry.value != values[0] or values != sorted(values, reverse=True):
+            yield f"{where}: must be the largest of its parts, which fall, got {entry.value}"

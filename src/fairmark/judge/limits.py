@@ -14,14 +14,14 @@ Every pair, because "lowest over highest" is met exactly when every pair meets i
 groups: its bound needs no allowance for having been picked as the worst.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Pooled, Ratio, Scored, Share
 from fairmark.judge.constant_answer import gain
-from fairmark.judge.measurements import gathered
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import Evidence, GroupMeasures, by_group
 from fairmark.params.policy import Limit
 from fairmark.stats.confusion import ConfusionMatrix
 from fairmark.stats.disparity import MANY
@@ -68,7 +68,7 @@ class Compared:
         return self.bounds if self.pooled else 2 if len(self.groups) == 2 else 1
 
 
-def nonsense(limit: Limit, attributes: Mapping[str, Any]) -> str | None:
+def invalid(limit: Limit, attributes: Collection[str]) -> str | None:
     """Return why a limit can't be judged on these attributes, or None if it can."""
     asked = QUANTITIES.get(limit.measure)
     if asked is None:
@@ -88,37 +88,37 @@ def nonsense(limit: Limit, attributes: Mapping[str, Any]) -> str | None:
     return None
 
 
-def compared(limit: Limit, document: Mapping[str, Any]) -> list[Compared]:
+def compared(limit: Limit, found: Evidence) -> list[Compared]:
     """Return the comparisons of a limit, as many of them whatever was measured."""
-    found = _compared(limit, document)
-    entries = document["groups"][limit.attribute] if limit.attribute is not None else {}
-    if not any("persons" in entry for entry in entries.values()):
-        return found
-    number = {name: int(entry.get("persons", entry["rows"])) for name, entry in entries.items()}
-    return [replace(one, persons=tuple(number[name] for name in one.groups)) for one in found]
+    each = _compared(limit, found)
+    entries = found.groups[limit.attribute] if limit.attribute is not None else {}
+    if all(entry.persons is None for entry in entries.values()):
+        return each
+    number = {name: entry.evidence for name, entry in entries.items()}
+    return [replace(one, persons=tuple(number[name] for name in one.groups)) for one in each]
 
 
-def _compared(limit: Limit, document: Mapping[str, Any]) -> list[Compared]:
+def _compared(limit: Limit, found: Evidence) -> list[Compared]:
     if limit.attribute is None:
-        found = _plain(limit.measure, None, document["overall"], ConfusionMatrix.from_json(document["cells"]))
-        return [Compared(limit, (), (int(document["data"]["rows"]),), *found, limit.measure)]
-    entries = document["groups"][limit.attribute]
-    if not QUANTITIES[limit.measure].over_groups:
-        return [
-            Compared(
-                limit, (group,), (entry["rows"],), *_plain(limit.measure, group, *_read(entry)), limit.measure
-            )
-            for group, entry in entries.items()
-        ]
-    return [*_pairs(limit, entries)]
-
-
-def _read(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], ConfusionMatrix]:
-    return entry["measures"], ConfusionMatrix.from_json(entry["cells"])
+        one = _plain(limit.measure, None, found.overall, found.cells.matrix)
+        return [Compared(limit, (), (found.cells.rows,), *one, limit.measure)]
+    entries = found.groups[limit.attribute]
+    if QUANTITIES[limit.measure].over_groups:
+        return [*_pairs(limit, entries)]
+    return [
+        Compared(
+            limit,
+            (group,),
+            (entry.rows,),
+            *_plain(limit.measure, group, entry.measures, entry.cells.matrix),
+            limit.measure,
+        )
+        for group, entry in entries.items()
+    ]
 
 
 def _plain(
-    name: str, group: str | None, entries: Mapping[str, Any], cells: ConfusionMatrix
+    name: str, group: str | None, entries: Mapping[str, Measured], cells: ConfusionMatrix
 ) -> tuple[Comparison, str]:
     asked = QUANTITIES[name]
     if asked.how == "gain":
@@ -126,7 +126,7 @@ def _plain(
     formula, tests = asked.measure.formula, int(cells.count.sum())
     if asked.measure.scored:
         entry = entries[name]
-        return Scored(name, entry, Part(group, 0.0, float(tests), tests)), str(entry.get("why", ""))
+        return Scored(name, entry, Part(group, 0.0, float(tests), tests)), entry.why or ""
     if not isinstance(formula, Composite):
         return Share(_part(cells, name, 0, group)), share(name).empty
     parts = [_part(cells, each, 0, group) for each in formula.shares]
@@ -142,8 +142,8 @@ def _part(cells: ConfusionMatrix, rate: str, at: int, group: str | None) -> Part
     return Part(group, float(value[at]) if held else 0.0, float(rows[at]), int(cells.count[at].sum()))
 
 
-def _pairs(limit: Limit, entries: Mapping[str, Any]) -> Iterator[Compared]:
-    cells, names, asked = gathered(entries), list(entries), QUANTITIES[limit.measure]
+def _pairs(limit: Limit, entries: Mapping[str, GroupMeasures]) -> Iterator[Compared]:
+    cells, names, asked = by_group(entries), list(entries), QUANTITIES[limit.measure]
     formula, kind = asked.measure.formula, asked.how
     for each in formula.rates if isinstance(formula, Larger) else (asked.measure.name,):
         parts = [_part(cells, each, k, name) for k, name in enumerate(names)]

@@ -1,29 +1,243 @@
-"""Is this measurements document whole, and does it agree with itself? Anything else never passes.
+"""The measurements document, and whether it agrees with itself: anything that does not never passes.
 
-A document is refused for a number that is missing, not finite or out of range; a value that its own cells
-contradict; groups that don't add up to all rows (a group left out); and for speaking of another model,
-other thresholds or other groups than the ones expected.
+Its shape is that of the classes here. Beyond it, a document is refused for a value that its own confusion
+matrix contradicts; for groups that don't add up to all rows (a group left out); and for speaking of another
+model, other thresholds or other groups than the ones expected.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Self
 
 import numpy as np
+from pydantic import Field, JsonValue, model_validator
 
+from fairmark.errors import InputError
 from fairmark.files import steady
-from fairmark.judge import findings
 from fairmark.judge.constant_answer import gain
-from fairmark.stats.confusion import ConfusionMatrix
-from fairmark.stats.losses import WORST_LOSS
-from fairmark.stats.measures import COMPARED, COUNTED, EQUALIZED_ODDS, GAINS, MEASURES, SCORED, OfScores
+from fairmark.judge.findings import Strongest
+from fairmark.judge.findings import faults as finding_faults
+from fairmark.judge.measured import Measured
+from fairmark.record import Record
+from fairmark.stats.arrays import Floats
+from fairmark.stats.confusion import ConfusionMatrix, kish
+from fairmark.stats.measures import COMPARED, COUNTED, EQUALIZED_ODDS, GAINS, MEASURES, ODDS, PLACE, SCORED
+from fairmark.stats.measures import Count as CountName
 from fairmark.stats.rates import rate_of, value_of
 
 CLOSE = 1e-6
-"""Values are written with ten digits; what is further off was not computed from the cells beside it."""
+"""Values are written with ten digits; what is further off was not computed from the counts beside it."""
 
-HEX = frozenset("0123456789abcdef")
+Whole = Annotated[int, Field(ge=0, lt=2**53)]
+Sum = Annotated[float, Field(ge=0, lt=2**53)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Sums(Record):
+    """Sums of weights, or of their squares, of each part of a confusion matrix."""
+
+    tn: Sum
+    fp: Sum
+    fn: Sum
+    tp: Sum
+
+
+class ConfusionCounts(Record):
+    """The confusion matrix of one group or of all rows, with sums of weights where rows weigh."""
+
+    tn: Whole
+    fp: Whole
+    fn: Whole
+    tp: Whole
+    weighted: Sums | None = None
+    squared: Sums | None = None
+    effective_rows: float | None = None
+
+    @classmethod
+    def of(cls, matrix: ConfusionMatrix, index: int = 0) -> Self:
+        """Return the counts of one group of a confusion matrix."""
+        (tn, fp), (fn, tp) = matrix.count[index].tolist()
+        if not matrix.weighted:
+            return cls(tn=tn, fp=fp, fn=fn, tp=tp)
+        weight, square = (
+            Sums(**{name: float(part[index][at]) for name, at in PLACE.items()})
+            for part in (matrix.weight, matrix.square)
+        )
+        rows = float(kish(matrix.weight[index], matrix.square[index]))
+        return cls(tn=tn, fp=fp, fn=fn, tp=tp, weighted=weight, squared=square, effective_rows=rows)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if (self.weighted is None) != (self.squared is None):
+            raise ValueError("must have weighted and squared, or neither, got one of them")
+        weight, square, count = self.matrix.weight, self.matrix.square, self.matrix.count
+        if (weight * weight > square * count * (1 + 1e-6)).any():  # Cauchy and Schwarz
+            raise ValueError("squared must be sums of the squares of the weights, got sums too small")
+        return self
+
+    @property
+    def matrix(self) -> ConfusionMatrix:
+        """The confusion matrix, shape `[1, 2, 2]`."""
+        count = _table(self)
+        weight, square = (count if part is None else _table(part) for part in (self.weighted, self.squared))
+        return ConfusionMatrix(count.astype(np.int64), weight, square)
+
+    @property
+    def rows(self) -> int:
+        """How many rows it counts."""
+        return self.tn + self.fp + self.fn + self.tp
+
+    @property
+    def positives(self) -> int:
+        """How many of them have the positive label."""
+        return self.fn + self.tp
+
+    def each(self) -> Iterator[tuple[CountName, int]]:
+        """Yield each count with its name."""
+        yield from (("tn", self.tn), ("fp", self.fp), ("fn", self.fn), ("tp", self.tp))
+
+
+def _table(part: ConfusionCounts | Sums) -> Floats:
+    return np.array([[[part.tn, part.fp], [part.fn, part.tp]]], dtype=np.float64)
+
+
+class Disparity(Measured):
+    """A ratio or difference over groups; `se` is its bootstrap standard error."""
+
+    lowest: str | None = None
+    highest: str | None = None
+
+
+class GroupMeasures(Record):
+    """One group: its test rows, and every measure of them."""
+
+    rows: Whole
+    positives: Whole
+    cells: ConfusionCounts
+    measures: dict[str, Measured]
+    persons: Whole | None = None
+    """How many persons the rows are of, where that is known and fewer."""
+
+    @property
+    def evidence(self) -> int:
+        """How many independent pieces of evidence it has: persons, or else rows."""
+        return self.rows if self.persons is None else self.persons
+
+
+class Thresholds(Record):
+    """Thresholds of an attribute's groups, as model.json states them."""
+
+    attribute: str
+    constraint: str
+    groups: Annotated[dict[str, float], Field(min_length=2)]
+    origins: tuple[dict[str, JsonValue], ...]
+
+
+class MeasuredModel(Record):
+    """Which model was measured, and at which threshold."""
+
+    sha256: Digest
+    threshold: float
+    thresholds: Thresholds | None = None
+
+
+class MeasuredRows(Record):
+    """Which rows were measured on."""
+
+    part: str
+    rows: Whole
+    positives: Whole
+    weighted: bool
+    rows_sha256: Digest
+    persons: Whole | None = None
+
+
+Groups = dict[str, dict[str, GroupMeasures]]
+
+
+class RowMeasures(Record):
+    """What was measured of rows: over all, by group, and between the groups of each attribute."""
+
+    overall: dict[str, Measured]
+    cells: ConfusionCounts
+    groups: Groups
+    disparities: dict[str, dict[str, Disparity]]
+
+
+@dataclass(frozen=True)
+class About:
+    """What measurements say beside what was measured: model, rows, confidence and signs."""
+
+    model: MeasuredModel
+    data: MeasuredRows
+    confidence: float
+    findings: Mapping[str, Strongest]
+
+
+class Measurements(RowMeasures):
+    """The document that `evaluate` writes: what was measured of which model on which test rows."""
+
+    model: MeasuredModel
+    data: MeasuredRows
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    """That of every interval in it, two-sided and one by one."""
+    findings: dict[str, Strongest]
+
+    @classmethod
+    def of(cls, measured: RowMeasures, about: About) -> Self:
+        """Return the document of what was measured of these rows."""
+        return cls(
+            overall=measured.overall,
+            cells=measured.cells,
+            groups=measured.groups,
+            disparities=measured.disparities,
+            model=about.model,
+            data=about.data,
+            confidence=about.confidence,
+            findings=dict(about.findings),
+        )
+
+    @property
+    def evidence(self) -> "Evidence":
+        """What the limits of a policy are judged by."""
+        return Evidence(self.overall, self.cells, self.groups, self.findings)
+
+    def in_order(self, order: Mapping[str, Sequence[str]]) -> Self:
+        """Return the same with `groups` in the order of schema.json, not as texts."""
+        groups = {
+            name: {group: entries[group] for group in order.get(name, sorted(entries)) if group in entries}
+            for name, entries in self.groups.items()
+        }
+        return self.model_copy(update={"groups": groups})
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """As much of measurements as comparisons with limits read."""
+
+    overall: Mapping[str, Measured]
+    cells: ConfusionCounts
+    groups: Mapping[str, Mapping[str, GroupMeasures]]
+    findings: Mapping[str, Strongest]
+
+
+def read_measurements(value: object) -> Measurements:
+    """Return parsed JSON as measurements.
+
+    Raises
+    ------
+    InputError
+        With one line, `measurements.place: what must hold, got what`, for everything that has another shape.
+    """
+    try:
+        return Measurements.from_json(value, "measurements")
+    except InputError as error:
+        lines = (line.replace("measurements: ", "measurements.", 1) for line in error.faults)
+        raise InputError(*lines) from error
+
+
+# ------------------------------------------------------------------ does it agree with itself
 
 
 @dataclass(frozen=True)
@@ -33,166 +247,148 @@ class Expected:
     model: str | None = None
     threshold: float | None = None
     groups: Mapping[str, Sequence[str]] | None = None
-    thresholds: Mapping[str, Any] | None = None
+    thresholds: Mapping[str, JsonValue] | None = None
     """Those of groups' own, as model.json states them; None beside a threshold says that there are none."""
 
 
-def faults(document: Any, expected: Expected) -> list[str]:
-    """Return everything that is wrong with a measurements document, as `where: what must hold, got what`."""
-    try:
-        found = [*_numbers(document, "measurements")]
-        # Comparing cells with values makes sense only of numbers.
-        return found or [
-            *_origin(document, expected),
-            *_whole(document),
-            *_parts(document, expected),
-            *findings.faults(document),
-        ]
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-        words = f"no {error}" if isinstance(error, KeyError) else str(error)
-        return [f"measurements: must have the shape that `evaluate` writes, got {words}"]
+def faults(document: Measurements, expected: Expected) -> list[str]:
+    """Return everything that is at odds in measurements, as `where: what must hold, got what`."""
+    return [
+        *_origin(document, expected),
+        *_whole(document),
+        *_parts(document, expected),
+        *finding_faults(document.findings),
+    ]
 
 
-def _numbers(value: Any, where: str) -> Iterator[str]:
-    if isinstance(value, float) and not math.isfinite(value):
-        yield f"{where}: must be finite, got {value}"
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _numbers(item, f"{where}.{key}")
-    elif isinstance(value, list | tuple):
-        for k, item in enumerate(value):
-            yield from _numbers(item, f"{where}.{k}")
-
-
-def _origin(document: Mapping[str, Any], expected: Expected) -> Iterator[str]:
-    model, data = document["model"], document["data"]
-    sha256, threshold = model["sha256"], model["threshold"]
-    if not isinstance(sha256, str) or len(sha256) != 64 or not set(sha256) <= HEX:
-        yield f"measurements.model.sha256: must be 64 hex digits, got {sha256!r}"
-    if not _is_number(threshold):
-        yield f"measurements.model.threshold: must be a number, got {threshold!r}"
-    elif expected.threshold is not None and abs(threshold - expected.threshold) > 1e-9:
-        yield f"measurements.model.threshold: must be {expected.threshold} of the model, got {threshold}"
+def _origin(document: Measurements, expected: Expected) -> Iterator[str]:
+    model = document.model
+    if expected.threshold is not None and abs(model.threshold - expected.threshold) > 1e-9:
+        yield (
+            f"measurements.model.threshold: must be {expected.threshold} of the model, got {model.threshold}"
+        )
     yield from _thresholds(document, expected)
-    if expected.model is not None and sha256 != expected.model:
-        yield f"measurements.model.sha256: must be {expected.model} of the model, got {sha256}"
-    if data["part"] != "test":
-        yield f"measurements.data.part: must be test, got {data['part']!r}"
-    rows_sha256 = data["rows_sha256"]
-    if not isinstance(rows_sha256, str) or len(rows_sha256) != 64 or not set(rows_sha256) <= HEX:
-        yield f"measurements.data.rows_sha256: must be 64 hex digits, got {rows_sha256!r}"
+    if expected.model is not None and model.sha256 != expected.model:
+        yield f"measurements.model.sha256: must be {expected.model} of the model, got {model.sha256}"
+    if document.data.part != "test":
+        yield f"measurements.data.part: must be test, got {document.data.part!r}"
 
 
-def _thresholds(document: Mapping[str, Any], expected: Expected) -> Iterator[str]:
+def _thresholds(document: Measurements, expected: Expected) -> Iterator[str]:
     """Find what is wrong with thresholds of groups' own."""
-    where, stated = "measurements.model.thresholds", document["model"].get("thresholds")
+    where, stated = "measurements.model.thresholds", document.model.thresholds
     if stated is not None:
-        names, own = set(document["groups"].get(stated["attribute"], {})), stated["groups"]
-        if not all(_is_number(cut) for cut in own.values()) or not set(own) <= names or len(own) < 2:
-            yield f"{where}: must be numbers for groups of {stated['attribute']}, {sorted(names)}, got {own}"
+        names = set(document.groups.get(stated.attribute, {}))
+        if not set(stated.groups) <= names:
+            yield (
+                f"{where}: must be numbers for groups of {stated.attribute}, {sorted(names)}, "
+                f"got {stated.groups}"
+            )
     known = expected.threshold is not None or expected.thresholds is not None
-    if known and _steady(stated) != _steady(expected.thresholds):
-        yield f"{where}: must be {_told(expected.thresholds)} of the model, got {_told(stated)}"
+    found = None if stated is None else stated.to_json()
+    wanted = None if expected.thresholds is None else steady(dict(expected.thresholds))
+    if known and found != wanted:
+        yield f"{where}: must be {_as_text(wanted)} of the model, got {_as_text(found)}"
 
 
-def _steady(thresholds: Mapping[str, Any] | None) -> Any:
-    return None if thresholds is None else steady(dict(thresholds))
-
-
-def _told(thresholds: Mapping[str, Any] | None) -> str:
+def _as_text(thresholds: Mapping[str, JsonValue] | None) -> str:
     return "none" if thresholds is None else f"{thresholds['groups']} by {thresholds['attribute']}"
 
 
-def _whole(document: Mapping[str, Any]) -> Iterator[str]:
-    cells, data = ConfusionMatrix.from_json(document["cells"]), document["data"]
-    yield from _totals(cells, data, "measurements.data")
-    if cells.weighted != data["weighted"]:
-        yield f"measurements.data.weighted: must agree with the cells, got {data['weighted']!r}"
-    overall = document["overall"]
-    yield from (found := [*_measures(cells, overall, "measurements.overall")])
+def _whole(document: Measurements) -> Iterator[str]:
+    matrix, data = document.cells.matrix, document.data
+    yield from _totals(document.cells, data, "measurements.data")
+    if matrix.weighted != data.weighted:
+        yield f"measurements.data.weighted: must agree with the cells, got {data.weighted!r}"
+    overall = document.overall
+    yield from (found := [*_measures(document.cells, overall, overall, "measurements.overall")])
     for name in GAINS if not found else ():
-        yield from _entry(
-            overall.get(name), gain(name, overall, cells)[0].value, f"measurements.overall.{name}"
-        )
+        value = gain(name, overall, matrix)[0].value
+        yield from _entry(overall.get(name), value, f"measurements.overall.{name}")
 
 
-def _totals(cells: ConfusionMatrix, stated: Mapping[str, Any], where: str) -> Iterator[str]:
-    for name, total in (("rows", cells.count.sum()), ("positives", cells.count[:, 1].sum())):
-        if isinstance(stated[name], bool) or stated[name] != total:
-            yield f"{where}.{name}: must be the sum of its cells {total}, got {stated[name]!r}"
+def _totals(cells: ConfusionCounts, stated: MeasuredRows | GroupMeasures, where: str) -> Iterator[str]:
+    for name, total, found in (
+        ("rows", cells.rows, stated.rows),
+        ("positives", cells.positives, stated.positives),
+    ):
+        if found != total:
+            yield f"{where}.{name}: must be the sum of its cells {total}, got {found!r}"
 
 
-def _parts(document: Mapping[str, Any], expected: Expected) -> Iterator[str]:
-    groups, disparities = document["groups"], document["disparities"]
+def _parts(document: Measurements, expected: Expected) -> Iterator[str]:
+    groups, disparities = document.groups, document.disparities
     if set(groups) != set(disparities):
         yield f"measurements.disparities: must speak of {sorted(groups)}, got {sorted(disparities)}"
     if expected.groups is not None:
         yield from _known(groups, expected.groups)
-    whole = ConfusionMatrix.from_json(document["cells"])
+    whole = document.cells.matrix
     for attribute, entries in groups.items():
         where = f"measurements.groups.{attribute}"
-        cells = gathered(entries)
-        if not _close(cells.total(), whole):
+        if not entries:
+            yield f"{where}: must hold a group, got an attribute without groups"
+            continue
+        matrix = by_group(entries)
+        if not _close(matrix.total(), whole):
             yield f"{where}: must add up to the cells of all rows, got a group too few or too many"
-        for k, (group, entry) in enumerate(entries.items()):
-            yield from _totals(cells.group(k), entry, f"{where}.{group}")
-            yield from _measures(cells.group(k), entry["measures"], f"{where}.{group}")
+        for group, entry in entries.items():
+            yield from _totals(entry.cells, entry, f"{where}.{group}")
+            yield from _measures(entry.cells, entry.measures, document.overall, f"{where}.{group}")
         spot = f"measurements.disparities.{attribute}"
-        yield from _disparities(cells, list(entries), disparities.get(attribute, {}), spot)
+        found = disparities.get(attribute, {})
+        yield from _disparities(matrix, list(entries), found, document.overall, spot)
 
 
-def gathered(entries: Mapping[str, Any]) -> ConfusionMatrix:
-    """Return the cells of the groups of one attribute, in the document's order.
-
-    Raises
-    ------
-    ValueError, KeyError
-        When there is no group, or one has no cells.
-    """
-    each = [ConfusionMatrix.from_json(entry["cells"]) for entry in entries.values()]
-    if not each:
-        raise ValueError("an attribute without groups")
-    count, weight, square = (
-        np.concatenate([getattr(cells, name) for cells in each]) for name in ("count", "weight", "square")
+def by_group(entries: Mapping[str, GroupMeasures]) -> ConfusionMatrix:
+    """Return the confusion matrices of the groups of one attribute, in the document's order."""
+    each = [entry.cells.matrix for entry in entries.values()]
+    count = np.concatenate([matrix.count for matrix in each])
+    weight, square = (
+        np.concatenate(parts)
+        for parts in ([matrix.weight for matrix in each], [matrix.square for matrix in each])
     )
     return ConfusionMatrix(count, weight, square)
 
 
-def _known(groups: Mapping[str, Any], expected: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _known(groups: Groups, expected: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for attribute, names in expected.items():
         found = sorted(groups.get(attribute, {}))
         if found != sorted(names):
             yield f"measurements.groups.{attribute}: must be the groups {sorted(names)}, got {found}"
 
 
-def _measures(cells: ConfusionMatrix, entries: Mapping[str, Any], where: str) -> Iterator[str]:
-    for name in _asked(COUNTED, entries):
-        computed = float(value_of(cells, name)[0])
-        yield from _entry(entries.get(name), None if math.isnan(computed) else computed, f"{where}.{name}")
-    named = cells.to_json()
-    both = named["tp"] + named["fn"] > 0 and named["fp"] + named["tn"] > 0
-    for name in SCORED:
-        there = both if name in ("roc_auc", "pr_auc") else cells.count.sum() > 0
-        yield from _scored(entries.get(name), name, bool(there), f"{where}.{name}")
-
-
-def _asked(names: Iterable[str], entries: Mapping[str, Any], ending: str = "") -> Iterator[str]:
-    """Yield the measures that must be there, and those that joined later and are."""
+def _present(names: Iterable[str], overall: Mapping[str, Measured]) -> Iterator[str]:
+    """Yield the measures that must be there: those that joined later only where all rows have them."""
     for name in names:
-        if MEASURES[name].required or f"{name}{ending}" in entries:
+        if MEASURES[name].required or name in overall:
             yield name
 
 
-def _entry(entry: Any, computed: float | None, where: str, *, exactly: bool = True) -> Iterator[str]:
-    """Find what is wrong with `{"value", "low", "high"}`; `computed` None wants no value, and why."""
-    if not isinstance(entry, Mapping) or not {"value", "low", "high"} <= set(entry):
-        yield f"{where}: must be measured, got {entry!r:.60}"
+def _measures(
+    cells: ConfusionCounts, entries: Mapping[str, Measured], overall: Mapping[str, Measured], where: str
+) -> Iterator[str]:
+    matrix = cells.matrix
+    for name in _present(COUNTED, overall):
+        computed = float(value_of(matrix, name)[0])
+        yield from _entry(entries.get(name), None if math.isnan(computed) else computed, f"{where}.{name}")
+    both = 0 < cells.positives < cells.rows
+    for name in SCORED:
+        there = both if name in ("roc_auc", "pr_auc") else cells.rows > 0
+        yield from _scored(entries.get(name), name, there, f"{where}.{name}")
+
+
+def _entry(
+    entry: Measured | None, computed: float | None, where: str, *, exactly: bool = True
+) -> Iterator[str]:
+    """Find what is wrong with a value in its interval; `computed` None wants no value, and why."""
+    if entry is None:
+        yield f"{where}: must be measured, got None"
         return
-    value, low, high = entry["value"], entry["low"], entry["high"]
+    value, low, high = entry.value, entry.low, entry.high
     if computed is None:
-        if value is not None or not entry.get("why"):
+        if value is not None or not entry.why:
             yield f"{where}: must be null and say why, as its cells hold no rows for it, got {value!r}"
-    elif not all(_is_number(number) for number in (value, low, high)):
+    elif value is None or low is None or high is None:
         yield f"{where}: must be numbers, as its cells hold rows for it, got {value!r} in {low!r} to {high!r}"
     elif exactly and abs(value - computed) > CLOSE:
         yield f"{where}: must be {computed:.6g} by its cells, got {value}"
@@ -200,57 +396,55 @@ def _entry(entry: Any, computed: float | None, where: str, *, exactly: bool = Tr
         yield f"{where}: must lie within its interval {low} to {high}, got {value}"
 
 
-def _scored(entry: Any, name: str, there: bool, where: str) -> Iterator[str]:
+def _scored(entry: Measured | None, name: str, there: bool, where: str) -> Iterator[str]:
     found = [*_entry(entry, 0.0 if there else None, where, exactly=False)]
     yield from found
-    if found or not there:
+    if found or entry is None or entry.value is None:
         return
-    if not 0 <= entry["value"] <= WORST_LOSS.get(name, 1.0):
-        yield f"{where}: must be in 0..{WORST_LOSS.get(name, 1.0):.4g}, got {entry['value']}"
-    if name == "calibration_error":
-        gaps, spreads = entry["gaps"], entry["spreads"]
-        if len(gaps) != len(spreads) or min(spreads) < 0 or abs(sum(map(abs, gaps)) - entry["value"]) > CLOSE:
-            yield f"{where}: must be the sum of its bins' gaps, got {entry['value']}"
-        return
-    formula = MEASURES[name].formula
-    for needed in ("se", "df", *(formula.stored if isinstance(formula, OfScores) else ())):
-        if not _is_number(entry[needed]) or (entry[needed] < 0 and needed != "skew"):
-            yield f"{where}.{needed}: must be a number >= 0, got {entry[needed]!r}"
+    most = MEASURES[name].most
+    if not 0 <= entry.value <= most:
+        yield f"{where}: must be in 0..{most:.4g}, got {entry.value}"
+    if (missing := entry.lacks(name)) is not None:
+        yield f"{where}.{missing}: must be a number >= 0, got nothing"
+    elif entry.gaps is not None and entry.spreads is not None:
+        unlike = len(entry.gaps) != len(entry.spreads) or abs(sum(map(abs, entry.gaps)) - entry.value) > CLOSE
+        if unlike:
+            yield f"{where}: must be the sum of its bins' gaps, got {entry.value}"
 
 
 def _disparities(
-    cells: ConfusionMatrix, names: Sequence[str], entries: Mapping[str, Any], where: str
+    matrix: ConfusionMatrix,
+    names: Sequence[str],
+    entries: Mapping[str, Disparity],
+    overall: Mapping[str, Measured],
+    where: str,
 ) -> Iterator[str]:
-    gaps = {}
-    for name in _asked(COMPARED, entries, "_ratio"):
-        value, _, rows = rate_of(cells, name)
+    gaps: dict[str, float | None] = {}
+    for name in COMPARED:
+        value, _, rows = rate_of(matrix, name)
         held = value[rows > 0]
         least, most = (held.min(), held.max()) if len(held) > 1 else (math.nan, math.nan)
         gaps[name] = None if math.isnan(least) else float(most - least)
         quotient = None if math.isnan(least) or most == 0 else float(least / most)
+        if not (MEASURES[name].required or name in overall):
+            continue
         for kind, computed in (("ratio", quotient), ("difference", gaps[name])):
-            spot = f"{where}.{name}_{kind}"
-            yield from _entry(entries.get(f"{name}_{kind}"), computed, spot)
-            yield from _ends(entries.get(f"{name}_{kind}"), names, spot)
-    odds = (gaps["true_positive_rate"], gaps["false_positive_rate"])
-    worse = None if None in odds else max(gap for gap in odds if gap is not None)
+            entry, spot = entries.get(f"{name}_{kind}"), f"{where}.{name}_{kind}"
+            yield from _entry(entry, computed, spot)
+            yield from _ends(entry, names, spot)
+    odds = [gap for name in ODDS if (gap := gaps[name]) is not None]
+    worse = max(odds) if len(odds) == len(ODDS) else None
     yield from _entry(entries.get(EQUALIZED_ODDS), worse, f"{where}.{EQUALIZED_ODDS}")
 
 
-def _ends(entry: Any, names: Sequence[str], where: str) -> Iterator[str]:
-    if isinstance(entry, Mapping) and entry.get("value") is not None:
-        strangers = {entry.get("lowest"), entry.get("highest")} - set(names)
+def _ends(entry: Disparity | None, names: Sequence[str], where: str) -> Iterator[str]:
+    if entry is not None and entry.value is not None:
+        strangers = {entry.lowest, entry.highest} - set(names)
         if strangers:
             yield f"{where}: must name groups of the attribute, got {sorted(map(str, strangers))}"
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _close(one: ConfusionMatrix, two: ConfusionMatrix) -> bool:
     same = np.array_equal(one.count, two.count)
-    return same and all(
-        np.allclose(getattr(one, name), getattr(two, name), rtol=CLOSE, atol=CLOSE)
-        for name in ("weight", "square")
-    )
+    pairs = ((one.weight, two.weight), (one.square, two.square))
+    return same and all(np.allclose(a, b, rtol=CLOSE, atol=CLOSE) for a, b in pairs)

@@ -37,20 +37,30 @@ measures of scores (AUC, losses, calibration), they are close approximations; th
 """
 
 import datetime as dt
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal, Self
 
-from fairmark.files import steady
+from pydantic import JsonValue, model_validator
+
+from fairmark.errors import InputError
 from fairmark.judge import findings
 from fairmark.judge.comparisons import Comparison
 from fairmark.judge.finding_text import Numbers, sentences, waived
-from fairmark.judge.limits import Compared, compared, nonsense
-from fairmark.judge.measurements import Expected, faults
+from fairmark.judge.limits import Compared, compared, invalid
+from fairmark.judge.measurements import (
+    Evidence,
+    Expected,
+    MeasuredModel,
+    MeasuredRows,
+    Measurements,
+    faults,
+    read_measurements,
+)
 from fairmark.judge.sample_size import Aim, rows_needed
 from fairmark.params.policy import Limit, Policy, Waiver
+from fairmark.record import Record
 
 Outcome = Literal["pass", "fail", "insufficient evidence"]
 Correction = Literal["bonferroni", "intersection-union"]
@@ -65,8 +75,7 @@ WAIVED: State = "pass with waiver"
 """A pass that would be none without what somebody decided and put on record: a waiver or an override."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Record):
     """What was found for one comparison of one limit.
 
     `bound` is the one that has to clear the limit, `opposite` the one that would miss it; None where nothing
@@ -89,7 +98,7 @@ class Finding:
     """Test rows in the comparison, all groups of it together."""
     small: bool
     """True where a group of it has fewer test rows than the policy's minimum."""
-    more_rows: Mapping[str, int] | None
+    more_rows: dict[str, int] | None
     text: str
     waived_by: str | None
     """Who lets it go on, until when and why; of an override it starts with `OVERRIDE`."""
@@ -106,9 +115,8 @@ class Finding:
         return self.outcome == MET or self.waived_by is not None
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """The outcome, with every finding behind it and what its error rates are."""
+class Verdict(Record):
+    """The document verdict.json: the outcome, with every finding behind it and what its error rates are."""
 
     outcome: Outcome
     findings: tuple[Finding, ...]
@@ -120,47 +128,73 @@ class Verdict:
     """How many gated comparisons share the level."""
     guarantee: str
     judged_on: str | None
+    limits: dict[str, Outcome]
+    """The outcome of each limit; waivers count as passes, overrides leave a `fail`."""
+    state: State
+    """The one word for the verdict, wherever it is told: `pass with waiver` where a pass rests on one."""
 
-    @property
-    def state(self) -> State:
-        """The one word for the verdict, wherever it is told: `pass with waiver` where a pass rests on one."""
-        return WAIVED if self.outcome == MET and self.stands_on else self.outcome
+    @classmethod
+    def of(
+        cls,
+        outcome: Outcome,
+        findings: Sequence[Finding],
+        policy: Policy,
+        today: dt.date | None,
+        *,
+        faults: Sequence[str] = (),
+        comparisons: int = 0,
+        guarantee: str = "",
+    ) -> Self:
+        """Return the verdict of these findings."""
+        return cls(
+            outcome=outcome,
+            findings=tuple(findings),
+            faults=tuple(faults),
+            level=policy.level,
+            correction=policy.correction,
+            comparisons=comparisons,
+            guarantee=guarantee,
+            judged_on=None if today is None else today.isoformat(),
+            limits=_by_limit(findings),
+            state=WAIVED if outcome == MET and _let_through(findings) else outcome,
+        )
+
+    @model_validator(mode="after")
+    def _of_its_findings(self) -> Self:
+        if self.limits != _by_limit(self.findings):
+            raise ValueError(f"limits must be what the findings say, got {self.limits}")
+        state = WAIVED if self.outcome == MET and _let_through(self.findings) else self.outcome
+        if self.state != state:
+            raise ValueError(f"state must be {state}, as the findings say, got {self.state}")
+        return self
 
     @property
     def stands_on(self) -> tuple[str, ...]:
         """What a pass rests on beside what was shown: each gated limit that a record lets go on, and who."""
-        through: dict[tuple[str, str], list[str]] = {}
-        for each in self.findings:
-            if each.gate and each.outcome != MET and each.waived_by is not None:
-                through.setdefault((each.limit, each.waived_by), []).append(each.group or "all rows")
         return tuple(
             f"{limit} ({_few(groups)}) by {by.removeprefix(OVERRIDE)}"
             + (", although it fails" if by.startswith(OVERRIDE) else "")
-            for (limit, by), groups in through.items()
+            for (limit, by), groups in _let_through(self.findings).items()
         )
 
-    def limits(self) -> dict[str, Outcome]:
-        """Return the outcome of each limit; waivers count as passes, overrides leave a `fail`."""
-        names = dict.fromkeys(finding.limit for finding in self.findings)
-        missed = {finding.limit for finding in self.findings if finding.overridden}
-        worst = {name: _worst([f for f in self.findings if f.limit == name]) for name in names}
-        return {name: MISSED if name in missed else outcome for name, outcome in worst.items()}
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values; `from_json` of them gives the verdict back, to ten digits."""
-        plain = asdict(self) | {"limits": self.limits(), "state": self.state}
-        canonical: dict[str, Any] = steady(plain)
-        return canonical
+def _let_through(findings: Sequence[Finding]) -> dict[tuple[str, str], list[str]]:
+    """Return the groups of each gated limit that a record lets go on, by limit and who decided."""
+    through: dict[tuple[str, str], list[str]] = {}
+    for each in findings:
+        if each.gate and each.outcome != MET and each.waived_by is not None:
+            through.setdefault((each.limit, each.waived_by), []).append(each.group or "all rows")
+    return through
 
-    @staticmethod
-    def from_json(plain: Mapping[str, Any]) -> "Verdict":
-        """Return the verdict that `to_json` wrote."""
-        findings = tuple(
-            Finding(**{f.name: each[f.name] for f in fields(Finding)} | {"groups": tuple(each["groups"])})
-            for each in plain["findings"]
-        )
-        kept = {f.name: plain[f.name] for f in fields(Verdict)}
-        return Verdict(**kept | {"findings": findings, "faults": tuple(plain["faults"])})
+
+def _by_limit(findings: Sequence[Finding]) -> dict[str, Outcome]:
+    """Return the worst outcome of each limit; waivers count as passes, overrides leave a `fail`."""
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        found.setdefault(finding.limit, []).append(finding)
+    return {
+        name: MISSED if any(each.overridden for each in own) else _worst(own) for name, own in found.items()
+    }
 
 
 def _few(groups: Sequence[str]) -> str:
@@ -197,21 +231,21 @@ def tails(comparisons: float, claims: float, level: float, correction: Correctio
 
 
 def judge(
-    measurements: Any,
+    measurements: Measurements,
     policy: Policy,
     today: dt.date | None,
     *,
     expected_model: str | None = None,
     expected_threshold: float | None = None,
     expected_groups: Mapping[str, Sequence[str]] | None = None,
-    expected_thresholds: Mapping[str, Any] | None = None,
+    expected_thresholds: Mapping[str, JsonValue] | None = None,
 ) -> Verdict:
-    """Return the verdict on a measurements document; nothing that is malformed or missing ever passes.
+    """Return the verdict on measurements; nothing that is at odds or missing ever passes.
 
     Parameters
     ----------
     measurements
-        What `evaluate` wrote, as read from JSON.
+        What `evaluate` wrote.
     today
         The day by which waivers stand or have expired; None shows waivers and applies none.
     expected_model, expected_threshold, expected_groups
@@ -223,19 +257,49 @@ def judge(
         their attribute in `protected_at_prediction`.
     """
     expected = Expected(expected_model, expected_threshold, expected_groups, expected_thresholds)
-    wrong = faults(measurements, expected) or [*forbidden(measurements, policy)]
-    on = today.isoformat() if today else None
+    wrong = faults(measurements, expected) or [*forbidden(measurements.model, policy)]
     if wrong:
-        text = "No verdict on these measurements, so it fails: " + "; ".join(wrong[:5])
-        found = [_refused(limit, text) for limit in policy.required]
-        return Verdict(MISSED, tuple(found), tuple(wrong), policy.level, policy.correction, 0, "", on)
+        return refused(wrong, policy, today)
     decided, gated = _decisions(measurements, policy)
     found = [_finding(each, policy, today) for each in decided]
     outcome = _worst([finding for finding in found if finding.gate]) if gated else UNSURE
     stopped = any(f.gate and f.outcome == MISSED and not f.met for f in found)
     outcome = MISSED if stopped else outcome
-    promise = " ".join(filter(None, [_guarantee(gated, policy), _of_persons(measurements["data"])]))
-    return Verdict(outcome, tuple(found), (), policy.level, policy.correction, gated, promise, on)
+    promise = " ".join(filter(None, [_guarantee(gated, policy), _of_persons(measurements.data)]))
+    return Verdict.of(outcome, found, policy, today, comparisons=gated, guarantee=promise)
+
+
+def judge_document(
+    value: object,
+    policy: Policy,
+    today: dt.date | None,
+    *,
+    expected_model: str | None = None,
+    expected_threshold: float | None = None,
+    expected_groups: Mapping[str, Sequence[str]] | None = None,
+    expected_thresholds: Mapping[str, JsonValue] | None = None,
+) -> Verdict:
+    """Return the verdict on parsed JSON: that of `judge`, or a failure that says what is malformed in it."""
+    try:
+        measurements = read_measurements(value)
+    except InputError as error:
+        return refused(error.faults, policy, today)
+    return judge(
+        measurements,
+        policy,
+        today,
+        expected_model=expected_model,
+        expected_threshold=expected_threshold,
+        expected_groups=expected_groups,
+        expected_thresholds=expected_thresholds,
+    )
+
+
+def refused(wrong: Sequence[str], policy: Policy, today: dt.date | None) -> Verdict:
+    """Return the failure of every limit of measurements that have faults."""
+    text = "No verdict on these measurements, so it fails: " + "; ".join(wrong[:5])
+    found = [_refused(limit, text) for limit in policy.required]
+    return Verdict.of(MISSED, found, policy, today, faults=wrong)
 
 
 @dataclass(frozen=True)
@@ -249,15 +313,14 @@ class _Decision:
     more: Mapping[str, int] | None
 
 
-def _decisions(measurements: Mapping[str, Any], policy: Policy) -> tuple[list[_Decision], int]:
+def _decisions(measurements: Measurements, policy: Policy) -> tuple[list[_Decision], int]:
     """Return the decision on every comparison, and how many gated comparisons share the level.
 
     Judging again on another day, or to verify, decides nothing anew in the same process.
     """
     rules = policy.model_copy(update={"waivers": [], "overrides": []})
-    known = {key: measurements[key] for key in ("data", "cells", "overall", "groups", "findings")}
-    text = json.dumps([known, rules.model_dump()], default=str)
-    return _decided_once(_Case(text, known, rules))
+    text = measurements.model_dump_json(include={"cells", "overall", "groups", "findings"})
+    return _decided_once(_Case(text + rules.model_dump_json(), measurements.evidence, rules))
 
 
 @dataclass(frozen=True)
@@ -265,7 +328,7 @@ class _Case:
     """What is to be decided; two are the same where their texts are."""
 
     text: str
-    measurements: Mapping[str, Any] = field(compare=False)
+    measurements: Evidence = field(compare=False)
     policy: Policy = field(compare=False)
 
 
@@ -311,24 +374,24 @@ def _of_limit(
     return decided
 
 
-def forbidden(measurements: Mapping[str, Any], policy: Policy) -> Iterator[str]:
+def forbidden(model: MeasuredModel, policy: Policy) -> Iterator[str]:
     """Yield that decisions read an attribute which the policy keeps from them."""
-    own = measurements["model"].get("thresholds")
-    if own is not None and own["attribute"] not in policy.protected_at_prediction:
+    own = model.thresholds
+    if own is not None and own.attribute not in policy.protected_at_prediction:
         yield (
             "measurements.model.thresholds: must be by an attribute of policy.protected_at_prediction, "
-            f"{policy.protected_at_prediction}, got {own['attribute']}"
+            f"{policy.protected_at_prediction}, got {own.attribute}"
         )
 
 
-def planned(limit: Limit, measurements: Mapping[str, Any]) -> Sequence[Compared | findings.Sign | str]:
+def planned(limit: Limit, found: Evidence) -> Sequence[Compared | findings.Sign | str]:
     """Return the comparisons or the signs of a limit, or why there are none."""
     if limit.measure in findings.NAMES:
-        return findings.planned(limit, measurements)
-    wrong = nonsense(limit, measurements["groups"])
+        return findings.planned(limit, found.findings)
+    wrong = invalid(limit, found.groups)
     if wrong:
         return [f"policy.limits.{limit.name}.{wrong}"]
-    return compared(limit, measurements) or [f"policy.limits.{limit.name}: must compare two groups, got one"]
+    return compared(limit, found) or [f"policy.limits.{limit.name}: must compare two groups, got one"]
 
 
 def shared(each: Sequence[Compared], policy: Policy) -> Tails:
@@ -367,12 +430,12 @@ def _guarantee(comparisons: int, policy: Policy) -> str:
     )
 
 
-def _of_persons(data: Mapping[str, Any]) -> str:
+def _of_persons(data: MeasuredRows) -> str:
     """Return what the bounds stand on where people have several rows."""
-    if "persons" not in data or data["persons"] == data["rows"]:
+    if data.persons is None or data.persons == data.rows:
         return ""
     return (
-        f"The {data['rows']:,} test rows are of {data['persons']:,} persons; every bound takes the rows of a "
+        f"The {data.rows:,} test rows are of {data.persons:,} persons; every bound takes the rows of a "
         "person to hang together as far as they can, as if they were one, so that the chances of error are "
         "about those stated at most, and less where a person's rows differ."
     )
@@ -420,18 +483,19 @@ def _finding(decision: _Decision, policy: Policy, today: dt.date | None) -> Find
         *sentences(each, outcome, numbers, decision.more, policy),
         *waived(covering, waiver, today, failed=outcome == MISSED),
     ]
-    return replace(
-        _refused(decision.limit, " ".join(words)),
-        group=each.group,
-        groups=each.groups,
-        outcome=outcome,
-        value=numbers[0],
-        bound=numbers[1],
-        opposite=numbers[2],
-        rows=sum(each.rows),
-        small=bool(each.groups) and min(each.evidence)[0] < policy.min_group_rows,
-        more_rows=decision.more,
-        waived_by=None if waiver is None else _by(waiver, outcome),
+    return _refused(decision.limit, " ".join(words)).model_copy(
+        update={
+            "group": each.group,
+            "groups": each.groups,
+            "outcome": outcome,
+            "value": numbers[0],
+            "bound": numbers[1],
+            "opposite": numbers[2],
+            "rows": sum(each.rows),
+            "small": bool(each.groups) and min(each.evidence)[0] < policy.min_group_rows,
+            "more_rows": None if decision.more is None else dict(decision.more),
+            "waived_by": None if waiver is None else _by(waiver, outcome),
+        }
     )
 
 
@@ -439,15 +503,16 @@ def _sign(each: findings.Sign, policy: Policy, today: dt.date | None) -> Finding
     outcome = UNSURE if each.shown else MET
     covering = [w for w in _recorded(outcome, policy) if covers(w, each.limit.name, each.of)]
     waiver = next((w for w in covering if today and w.decided <= today <= w.expires), None)
-    return replace(
-        _refused(each.limit, " ".join([each.text(), *waived(covering, waiver, today)])),
-        group=" + ".join(each.of) or None,
-        groups=each.of,
-        outcome=outcome,
-        value=each.value,
-        bound=each.value,
-        opposite=each.value,
-        waived_by=None if waiver is None else _by(waiver, outcome),
+    return _refused(each.limit, " ".join([each.text(), *waived(covering, waiver, today)])).model_copy(
+        update={
+            "group": " + ".join(each.of) or None,
+            "groups": each.of,
+            "outcome": outcome,
+            "value": each.value,
+            "bound": each.value,
+            "opposite": each.value,
+            "waived_by": None if waiver is None else _by(waiver, outcome),
+        }
     )
 
 

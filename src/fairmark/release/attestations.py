@@ -8,6 +8,7 @@ Both are made of the files of the release alone: who has the files can make them
 from collections.abc import Mapping
 from typing import Any
 
+from fairmark.judge.verdict import Verdict
 from fairmark.release.layout import VERDICT
 from fairmark.signing.dsse import STATEMENT_TYPE
 
@@ -15,7 +16,7 @@ TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 BOM = "https://cyclonedx.org/bom"
 
 
-def verdict_statement(verdict: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+def verdict_statement(verdict: Verdict, digests: Mapping[str, str]) -> dict[str, Any]:
     """Return the verdict as a test result: each limit that gates is a test, passed, warned or failed.
 
     It is WARNED when a limit was passed by a waiver or an override only. The subjects are what was judged:
@@ -24,19 +25,19 @@ def verdict_statement(verdict: Mapping[str, Any], digests: Mapping[str, str]) ->
     Parameters
     ----------
     verdict
-        The value of verdict.json.
+        What verdict.json says.
     digests
         Name of a file of the release -> its SHA-256.
     """
     marks = {"pass": 0, "warn": 1, "fail": 2}
     worst: dict[str, int] = {}
-    for finding in verdict["findings"]:
-        if finding["gate"]:
-            kept = finding["waived_by"] is not None
-            mark = marks["pass" if finding["outcome"] == "pass" else "warn" if kept else "fail"]
-            worst[finding["limit"]] = max(worst.get(finding["limit"], 0), mark)
+    for finding in verdict.findings:
+        if finding.gate:
+            kept = finding.waived_by is not None
+            mark = marks["pass" if finding.outcome == "pass" else "warn" if kept else "fail"]
+            worst[finding.limit] = max(worst.get(finding.limit, 0), mark)
     tests = {kind: sorted(name for name, mark in worst.items() if mark == at) for kind, at in marks.items()}
-    overall = "FAILED" if verdict["outcome"] != "pass" else "WARNED" if tests["warn"] else "PASSED"
+    overall = "FAILED" if verdict.outcome != "pass" else "WARNED" if tests["warn"] else "PASSED"
     return {
         "_type": STATEMENT_TYPE,
         "subject": _subjects(digests, "measurements.json", VERDICT),

@@ -80,9 +80,8 @@ def assemble(
         with _alone(destination.parent), _draft(destination) as draft:
             _gather(root, draft)
             leak_scan.refuse(root, draft, params)
-            verdict_json = verdict.to_json()
-            write_json(draft / VERDICT, verdict_json)
-            parts = build.bill(root, trace, params, verdict_json, build.tools(root))
+            verdict.write(draft / VERDICT)
+            parts = build.bill(root, trace, params, verdict, build.tools(root))
             write_json(draft / BILL, parts)
             stated = state(draft, root, trace, params, verdict, version)
             if acceptance is not None:

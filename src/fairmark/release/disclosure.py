@@ -7,11 +7,11 @@ seen (ids, whole rows, extremes) is looked for when a release is gathered: `fair
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from fairmark.errors import VerificationError
+from fairmark.judge.measurements import Measurements
 from fairmark.params.privacy import Privacy
 
 REPORT = "report.html"
@@ -91,7 +91,7 @@ class Shown:
         return faults
 
 
-def shown(report: str, booster: str | None, measurements: Mapping[str, Any]) -> Shown:
+def shown(report: str, booster: str | None, measurements: Measurements) -> Shown:
     """Return what a release shows of few people.
 
     Parameters
@@ -101,7 +101,7 @@ def shown(report: str, booster: str | None, measurements: Mapping[str, Any]) -> 
     booster
         The text of the model's trees; None for a model without any.
     measurements
-        The value of measurements.json.
+        What measurements.json says.
 
     Raises
     ------
@@ -199,15 +199,15 @@ def smallest_leaf(text: str) -> int | None:
     return smallest
 
 
-def counted(measurements: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+def counted(measurements: Measurements) -> Iterator[tuple[int, str]]:
     """Yield each count of people in measurements that is not zero, and where it stands."""
-    everybody = [("all", measurements)]
+    everybody = [("all", measurements.cells)]
     groups = [
-        (f"{attribute} {group}", entry)
-        for attribute, entries in measurements["groups"].items()
+        (f"{attribute} {group}", entry.cells)
+        for attribute, entries in measurements.groups.items()
         for group, entry in entries.items()
     ]
-    for where, entry in everybody + groups:
-        for name in ("tn", "fp", "fn", "tp"):  # beside them stand sums of weights, which are no counts
-            if count := entry["cells"][name]:
-                yield int(count), f"{name} of {where}"
+    for where, cells in everybody + groups:
+        for name, count in cells.each():
+            if count:
+                yield count, f"{name} of {where}"

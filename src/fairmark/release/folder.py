@@ -21,6 +21,8 @@ from fairmark.errors import (
     VerificationError,
 )
 from fairmark.files import sha256
+from fairmark.judge.measurements import Measurements
+from fairmark.judge.verdict import Verdict
 from fairmark.params.parse import typed
 from fairmark.params.read import Params
 from fairmark.release.layout import BILL, STATEMENT, VERDICT
@@ -213,10 +215,21 @@ class ReleaseFolder:
             raise self._unread("schema.json", error) from error
 
     @cached_property
-    def measurements(self) -> dict[str, Any]:
-        """The value of measurements.json."""
-        found: dict[str, Any] = self.json("measurements.json")
-        for name, groups in found["groups"].items():
+    def measurements(self) -> Measurements:
+        """What measurements.json says.
+
+        Raises
+        ------
+        VerificationError
+            When it is no such document, or has more groups than can be compared.
+        UndeterminedError
+            When keys came or went between the fairmark that made the release and this one.
+        """
+        try:
+            found = Measurements.from_json(self.json("measurements.json"), "measurements.json")
+        except InputError as error:
+            raise self._unread("measurements.json", error) from error
+        for name, groups in found.groups.items():
             if len(groups) > MOST_GROUPS:
                 raise VerificationError(
                     f"measurements.json: {name[:40]!a} must have at most {MOST_GROUPS}, got {len(groups)}"
@@ -224,9 +237,20 @@ class ReleaseFolder:
         return found
 
     @cached_property
-    def verdict(self) -> dict[str, Any]:
-        """The value of verdict.json."""
-        return self.json(VERDICT)
+    def verdict(self) -> Verdict:
+        """What verdict.json says.
+
+        Raises
+        ------
+        VerificationError
+            When it is no verdict, or does not agree with itself.
+        UndeterminedError
+            When keys came or went between the fairmark that made the release and this one.
+        """
+        try:
+            return Verdict.from_json(self.json(VERDICT), VERDICT)
+        except InputError as error:
+            raise self._unread(VERDICT, error) from error
 
     @cached_property
     def bill(self) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import FairmarkError, StateError
 from fairmark.files import read_json, sha256, written_whole
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import Measurements
 from fairmark.params.read import Params
 from fairmark.release.statement import release_digest
 from fairmark.repo.commit import Trace
@@ -211,7 +213,7 @@ def _experiment(client: Any, root: Path, name: str) -> str:
 
 def _log(mlflow: Any, client: Any, run_id: str, folder: Path, params: Params) -> None:
     mlflow.log_params(dict(_params(params, read_json(folder / "model" / "model.json")["chosen"])))
-    measured = read_json(folder / "measurements.json")
+    measured = Measurements.read(folder / "measurements.json")
     pairs = [(key, value) for key, value in _metrics(measured) if value is not None]
     metrics = [mlflow.entities.Metric(key, float(value), 0, 0) for key, value in pairs]
     for start in range(0, len(metrics), _AT_ONCE):
@@ -228,22 +230,23 @@ def _params(params: Params, chosen: dict[str, Any]) -> Iterator[tuple[str, str]]
         yield f"chosen.{key}", json.dumps(value, sort_keys=True)[:_LONGEST_PARAM]
 
 
-def _metrics(measured: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
-    for measure, found in measured["overall"].items():
-        for side in ("value", "low", "high"):
-            yield _key("overall", measure, *([] if side == "value" else [side])), found.get(side)
-    for attribute, groups in measured["groups"].items():
-        for group, cell in groups.items():
-            yield _key("group", attribute, group, "rows"), cell["rows"]
-            for measure, found in cell["measures"].items():
-                yield _key("group", attribute, group, measure), found["value"]
-    for attribute, disparities in measured["disparities"].items():
+def _metrics(measured: Measurements) -> Iterator[tuple[str, float | None]]:
+    for measure, found in measured.overall.items():
+        yield from _interval(found, "overall", measure)
+    for attribute, groups in measured.groups.items():
+        for group, entry in groups.items():
+            yield _key("group", attribute, group, "rows"), entry.rows
+            for measure, found in entry.measures.items():
+                yield _key("group", attribute, group, measure), found.value
+    for attribute, disparities in measured.disparities.items():
         for measure, found in disparities.items():
-            for side in ("value", "low", "high"):
-                yield (
-                    _key("disparity", attribute, measure, *([] if side == "value" else [side])),
-                    found.get(side),
-                )
+            yield from _interval(found, "disparity", attribute, measure)
+
+
+def _interval(found: Measured, *parts: str) -> Iterator[tuple[str, float | None]]:
+    yield _key(*parts), found.value
+    yield _key(*parts, "low"), found.low
+    yield _key(*parts, "high"), found.high
 
 
 def _key(*parts: str) -> str:

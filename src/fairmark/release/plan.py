@@ -9,6 +9,8 @@ from fairmark.errors import RefusedError, StateError
 from fairmark.judge.finding_text import one_sided
 
 if TYPE_CHECKING:
+    from fairmark.judge.measured import Measured
+    from fairmark.judge.measurements import Measurements
     from fairmark.judge.verdict import Finding, Verdict
 
 _TAG = re.compile(r"(?P<name>.+)@v(\d+)\.(\d+)\.(\d+)")
@@ -187,22 +189,22 @@ SHOWN = ("selection_rate_ratio", "true_positive_rate_difference")
 """The two disparities that the summary shows of each attribute; the report has them all."""
 
 
-def figures(measurements: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def figures(measurements: "Measurements") -> Iterator[tuple[str, str]]:
     """Yield the lines of the summary: what was measured on test rows, each with its interval."""
-    overall = measurements["overall"]
+    overall = measurements.overall
     if said := one_sided(overall):
         yield "beware", said
     for title, measure in (("AUC", "roc_auc"), ("accuracy", "accuracy")):
-        yield title, _interval(overall.get(measure, {}))
+        yield title, _interval(overall.get(measure))
     if "selection_rate" in overall:
         yield "selected", _interval(overall["selection_rate"])
-    for attribute, disparities in measurements["disparities"].items():
+    for attribute, disparities in measurements.disparities.items():
         shown = [f"{m.replace('_', ' ')} {_interval(disparities[m])}" for m in SHOWN if m in disparities]
         yield attribute, ", ".join(shown)
 
 
-def _interval(found: Mapping[str, Any]) -> str:
-    value, low, high = (found.get(key) for key in ("value", "low", "high"))
-    if value is None:
+def _interval(found: "Measured | None") -> str:
+    if found is None or found.value is None:
         return "not known"
+    value, low, high = found.value, found.low, found.high
     return f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None and high is not None else "")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import read_json
+from fairmark.judge.verdict import Verdict
 from fairmark.record import first_difference
 from fairmark.release.attestations import bill_statement, verdict_statement
 from fairmark.release.folder import ReleaseFolder
@@ -24,7 +25,7 @@ def seal_release(folder: Path, statement: Statement, key: SigningKey) -> None:
     """
     for name, stated in (
         (STATEMENT, statement.to_json()),
-        (VERDICT_SEAL, verdict_statement(read_json(folder / VERDICT), statement.digests)),
+        (VERDICT_SEAL, verdict_statement(Verdict.read(folder / VERDICT), statement.digests)),
         (BILL_SEAL, bill_statement(read_json(folder / BILL), statement.digests)),
     ):
         seal(stated, key).write(folder / name)

@@ -18,14 +18,14 @@ def learning_text(facts: Facts) -> str:
         return "Too few points to say what more rows would bring."
     (fewer, before), (more, after) = known[-2:]
     change = after - before
-    whole = facts.measurements["overall"]["roc_auc"]
+    whole = facts.measurements.overall["roc_auc"]
     said = (
         f"From {count(fewer)} to {count(more)} rows, ROC AUC went from "
         f"{number(before, facts.decimals)} to {number(after, facts.decimals)}"
     )
-    if whole["low"] is None:
+    if whole.low is None or whole.high is None:
         return f"{said}."
-    noise = (whole["high"] - whole["low"]) / 2
+    noise = (whole.high - whole.low) / 2
     close = f"the {number(noise, facts.decimals)} by which it is uncertain on test rows"
     if change > noise:
         return f"{said}, more than {close}: more rows would still help."
@@ -97,7 +97,8 @@ def abstention_text(facts: Facts) -> str:
     if most.decided is None or most.decided >= 1:
         return "No row is sent to a human."
     one, kept = facts.foremost, most.kept
-    now = facts.measurements["disparities"].get(one, {}).get("selection_rate_ratio", {}).get("value")
+    ratio = facts.measurements.disparities.get(one, {}).get("selection_rate_ratio")
+    now = None if ratio is None else ratio.value
     said = (
         f"When the {number(1 - most.decided, facts.decimals)} of rows nearest to the threshold go to a "
         f"human, the error of the others is {number(kept.error, facts.decimals)} instead of "
@@ -125,11 +126,11 @@ def _owed(now: float | None, then: float | None) -> str:
 def duplicates_text(facts: Facts) -> str:
     """Return whether quality rests on rows that the model has seen before."""
     auc = facts.checks.leakage.duplicates.without.roc_auc
-    whole = facts.measurements["overall"]["roc_auc"]
-    if auc is None or whole["low"] is None:
+    whole = facts.measurements.overall["roc_auc"]
+    if auc is None or whole.low is None:
         return "Too few rows to say whether quality rests on rows that were seen before."
-    found, known = number(auc, facts.decimals), number(whole["value"], facts.decimals)
-    if auc >= whole["low"]:
+    found, known = number(auc, facts.decimals), number(whole.value, facts.decimals)
+    if auc >= whole.low:
         return (
             f"ROC AUC is {found} on test rows that equal none that was learnt from, and {known} on all: its "
             "quality does not rest on rows that it has seen before."

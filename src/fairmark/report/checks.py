@@ -78,7 +78,7 @@ def _values(facts: Facts, metrics: SummaryMetrics) -> list[str]:
 def abstention(facts: Facts) -> Table:
     """Return error and fairness of the rows that the model decides itself, and who is deferred."""
     one = facts.foremost
-    groups = list(facts.measurements["groups"][one])
+    groups = list(facts.measurements.groups[one])
     columns = [
         Column("Decided by the model"),
         Column("Error", NUMBER),

@@ -1,10 +1,11 @@
 """Measures by group: strips beside numbers for the rates that matter, and tables with everything."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from markupsafe import Markup
 
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import Disparity, GroupMeasures
 from fairmark.report.charts.strips import axis, unit, whisker
 from fairmark.report.charts.svg import Scale, tag
 from fairmark.report.inputs import Facts
@@ -17,7 +18,7 @@ FEW = "few rows"
 
 def overall(facts: Facts) -> Table:
     """Return the headline measures of the test part with their intervals."""
-    found = facts.measurements["overall"]
+    found = facts.measurements.overall
     scale = unit(0, 1)
     rows = [
         (
@@ -29,27 +30,27 @@ def overall(facts: Facts) -> Table:
         if name in found
     ]
     columns = [Column("Measure"), Column("From 0 to 1", STRIP), Column("Value (interval)", NUMBER)]
-    caption = f"All {count(facts.measurements['data']['rows'])} test rows"
+    caption = f"All {count(facts.measurements.data.rows)} test rows"
     return Table(caption, columns, rows, ("", axis(scale), ""))
 
 
 def strips(facts: Facts, attribute: str) -> list[Table]:
     """Return a table of strips for each of the `STRIPS` rates, a mark standing for all test rows."""
-    groups = facts.measurements["groups"][attribute]
+    groups = facts.measurements.groups[attribute]
     return [_rate(facts, attribute, name, groups) for name in STRIPS]
 
 
 def everything(facts: Facts, attribute: str) -> Table:
     """Return every measure of every group of an attribute, one row for each measure."""
-    groups = facts.measurements["groups"][attribute]
-    names = [name for name in MEASURED if any(name in entry["measures"] for entry in groups.values())]
+    groups = facts.measurements.groups[attribute]
+    names = [name for name in MEASURED if any(name in entry.measures for entry in groups.values())]
     columns = [Column("Measure"), *(Column(group, NUMBER) for group in groups)]
     rows: list[Sequence[str]] = [
-        ("Test rows", *(count(entry["rows"]) for entry in groups.values())),
-        ("Positive rows", *(count(entry["positives"]) for entry in groups.values())),
+        ("Test rows", *(count(entry.rows) for entry in groups.values())),
+        ("Positive rows", *(count(entry.positives) for entry in groups.values())),
     ]
     rows += [
-        (title(name), *(_value(facts, entry["measures"].get(name)) for entry in groups.values()))
+        (title(name), *(_value(facts, entry.measures.get(name)) for entry in groups.values()))
         for name in names
     ]
     return Table(f"Every measure by {attribute}", columns, rows)
@@ -57,7 +58,7 @@ def everything(facts: Facts, attribute: str) -> Table:
 
 def disparities(facts: Facts, attribute: str) -> Table:
     """Return the ratio and the difference of each rate between the groups of an attribute."""
-    found = facts.measurements["disparities"].get(attribute, {})
+    found = facts.measurements.disparities.get(attribute, {})
     columns = [
         Column("Rate"),
         Column("Ratio", STRIP),
@@ -72,10 +73,9 @@ def disparities(facts: Facts, attribute: str) -> Table:
     return Table(f"Gaps by {attribute}", columns, rows, ("", axis(unit(0, 1)), "", "", ""))
 
 
-def _gap(
-    facts: Facts, rate: str, ratio: Mapping[str, Any] | None, difference: Mapping[str, Any] | None
-) -> Sequence[str]:
-    ends = [(ratio or difference or {}).get(end) for end in ("lowest", "highest")]
+def _gap(facts: Facts, rate: str, ratio: Disparity | None, difference: Disparity | None) -> Sequence[str]:
+    known = ratio or difference
+    ends = [] if known is None else [known.lowest, known.highest]
     return (
         title(rate),
         _strip(unit(0, 1), ratio),
@@ -88,17 +88,18 @@ def _gap(
 def small_groups(facts: Facts) -> list[tuple[str, str, str]]:
     """Return `(attribute, group, test rows)` of every group below the policy's minimum."""
     return [
-        (attribute, group, count(entry["rows"]))
-        for attribute, groups in facts.measurements["groups"].items()
+        (attribute, group, count(entry.rows))
+        for attribute, groups in facts.measurements.groups.items()
         for group, entry in groups.items()
-        if facts.small(entry.get("persons", entry["rows"]))
+        if facts.small(entry.evidence)
     ]
 
 
-def _rate(facts: Facts, attribute: str, name: str, groups: Mapping[str, Any]) -> Table:
-    entries = {group: entry["measures"].get(name) for group, entry in groups.items()}
-    whole = facts.measurements["overall"].get(name, {}).get("value")
-    scale = _room([entry for entry in entries.values() if entry] + [{"value": whole}])
+def _rate(facts: Facts, attribute: str, name: str, groups: Mapping[str, GroupMeasures]) -> Table:
+    entries = {group: entry.measures.get(name) for group, entry in groups.items()}
+    everybody = facts.measurements.overall.get(name)
+    whole = None if everybody is None else everybody.value
+    scale = _room([entry for entry in entries.values() if entry], whole)
     rows = [
         (_named(facts, group, groups[group]), _strip(scale, entry, whole), _value(facts, entry))
         for group, entry in entries.items()
@@ -107,36 +108,35 @@ def _rate(facts: Facts, attribute: str, name: str, groups: Mapping[str, Any]) ->
     return Table(f"{title(name)} by {attribute}", columns, rows, ("", axis(scale), ""))
 
 
-def _room(entries: Sequence[Mapping[str, Any]]) -> Scale:
+def _room(entries: Sequence[Measured], whole: float | None) -> Scale:
     """Return a scale from 0 to a round number above every value; a tall interval may run out of it."""
-    known = [
-        value for entry in entries for value in (entry.get("value"), entry.get("high")) if value is not None
-    ]
+    ends = [whole, *(value for entry in entries for value in (entry.value, entry.high))]
+    known = [value for value in ends if value is not None]
     highest = max(known, default=1.0)
     end = next((step for step in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0) if step >= highest), highest)
     return unit(0, end)
 
 
-def _strip(scale: Scale, entry: Mapping[str, Any] | None, mark: float | None = None) -> Markup:
-    if entry is None or entry["value"] is None:
+def _strip(scale: Scale, entry: Measured | None, mark: float | None = None) -> Markup:
+    if entry is None or entry.value is None:
         return Markup()
-    return whisker(scale, entry["value"], entry.get("low"), entry.get("high"), mark)
+    return whisker(scale, entry.value, entry.low, entry.high, mark)
 
 
-def _value(facts: Facts, entry: Mapping[str, Any] | None) -> str:
+def _value(facts: Facts, entry: Measured | None) -> str:
     """Return a value in bold with its interval after it, or why there is none."""
     words = measured(entry, facts.decimals)
     value, space, within = words.partition(" (")
-    if entry is None or entry["value"] is None or not space:
+    if entry is None or entry.value is None or not space:
         return words
     return tag("b", value) + Markup(" ") + tag("span", f"({within}", class_="within")
 
 
-def _named(facts: Facts, group: str, entry: Mapping[str, Any]) -> Markup:
-    flag = tag("span", FEW, class_="flag") if facts.small(entry.get("persons", entry["rows"])) else Markup()
+def _named(facts: Facts, group: str, entry: GroupMeasures) -> Markup:
+    flag = tag("span", FEW, class_="flag") if facts.small(entry.evidence) else Markup()
     return (
         tag("span", group, class_="who")
         + Markup(" ")
-        + tag("span", f"{count(entry['rows'])} rows", class_="rows")
+        + tag("span", f"{count(entry.rows)} rows", class_="rows")
         + flag
     )

@@ -9,6 +9,7 @@ from typing import Any
 from fairmark.data.schema import Schema
 from fairmark.errors import InputError
 from fairmark.evaluate.documents import CheckResults, ScoringMetrics
+from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Verdict
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
@@ -52,7 +53,7 @@ class Facts:
     trials: Sequence[Row]
     search: Mapping[str, Any]
     trained: Mapping[str, Any]
-    measurements: Mapping[str, Any]
+    measurements: Measurements
     curves: Mapping[str, Sequence[Row]]
     """The files of evaluate's plots by name, without their ending."""
     checks: CheckResults
@@ -76,7 +77,7 @@ class Facts:
         gated = [
             limit.attribute for limit in self.policy.limits if limit.gate and limit.attribute is not None
         ]
-        return gated[0] if gated else next(iter(self.measurements["groups"]))
+        return gated[0] if gated else next(iter(self.measurements.groups))
 
     def ratio(self, metrics: ScoringMetrics) -> float | None:
         """Return the ratio of selection rates between the groups of the foremost attribute; 1 = parity."""

@@ -1,11 +1,13 @@
 """Numbers and measurements as a reader sees them, and what a page is made of: tables and pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # who checks a release reads labels too, without what makes pages
     from markupsafe import Markup
+
+from fairmark.judge.measured import Measured
 
 MINUS = "\N{MINUS SIGN}"
 NOT_MEASURED = "not measured"
@@ -29,14 +31,14 @@ def interval(low: float | None, high: float | None, decimals: int) -> str:
     return "" if low is None or high is None else f"{number(low, decimals)} to {number(high, decimals)}"
 
 
-def measured(entry: Mapping[str, Any] | None, decimals: int) -> str:
+def measured(entry: Measured | None, decimals: int) -> str:
     """Return a measurement with its interval, or `not measured: why`."""
     if entry is None:
         return NOT_MEASURED
-    if entry["value"] is None:
-        return f"{NOT_MEASURED}: {entry.get('why') or 'no reason was given'}"
-    within = interval(entry.get("low"), entry.get("high"), decimals)
-    return number(entry["value"], decimals) + (f" ({within})" if within else "")
+    if entry.value is None:
+        return f"{NOT_MEASURED}: {entry.why or 'no reason was given'}"
+    within = interval(entry.low, entry.high, decimals)
+    return number(entry.value, decimals) + (f" ({within})" if within else "")
 
 
 def listed(names: Sequence[str]) -> str:

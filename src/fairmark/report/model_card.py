@@ -1,9 +1,10 @@
 """The model card of Mitchell et al. (2019), every number of it taken from what the stages measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fairmark.judge.finding_text import one_sided
+from fairmark.judge.measurements import Disparity
 from fairmark.judge.verdict import decisive
 from fairmark.report import data as people
 from fairmark.report.environment import html, markdown
@@ -25,14 +26,14 @@ MADE = {
 
 def card(facts: Facts) -> str:
     """Return the model card in Markdown; the same facts give the same text."""
-    data, model = facts.measurements["data"], facts.measurements["model"]
+    data, model = facts.measurements.data, facts.measurements.model
     return markdown(
         "model-card.md.j2",
         project=facts.project,
         policy=facts.policy,
         label=facts.schema.label,
         outcome=state(facts.verdict, facts.policy),
-        beware=one_sided(facts.measurements["overall"]),
+        beware=one_sided(facts.measurements.overall),
         sentence=" ".join(filter(None, [sentence(facts.verdict), on_record(facts.verdict, facts.policy)])),
         guarantee=facts.verdict.guarantee,
         gates_fairness=gates_fairness(facts.policy),
@@ -44,32 +45,30 @@ def card(facts: Facts) -> str:
             for step in facts.chosen.mitigation
         ],
         features=facts.schema.feature_names,
-        threshold=number(model["threshold"], facts.decimals),
+        threshold=number(model.threshold, facts.decimals),
         own=own_thresholds(facts),
         withheld=people.withheld(facts),
         attributes=_attributes(facts),
         limits=_limits(facts),
         data=data,
-        rows=count(data["rows"]),
-        positives=count(data["positives"]),
-        confidence=f"{facts.measurements['confidence']:g}",
+        rows=count(data.rows),
+        positives=count(data.positives),
+        confidence=f"{facts.measurements.confidence:g}",
         files=[entry | {"rows": count(entry["rows"])} for entry in facts.prepared["files"].values() if entry],
         fixed=facts.split["test_file"],
         parts=people.parts(facts).rows,
         made=people.made(facts),
         differ=[*facts.audit["questions"], *facts.split["findings"]],
         overall=[
-            (title(name), measured(facts.measurements["overall"][name], facts.decimals), meaning(name))
-            for name in _in_order(facts.measurements["overall"])
+            (title(name), measured(facts.measurements.overall[name], facts.decimals), meaning(name))
+            for name in _in_order(facts.measurements.overall)
         ],
-        groups=[_groups(facts, attribute) for attribute in facts.measurements["groups"]],
+        groups=[_groups(facts, attribute) for attribute in facts.measurements.groups],
         proxies=[entry | {"auc": number(entry["auc"], facts.decimals)} for entry in facts.audit["proxies"]],
         personal=sorted(facts.personal),
         leakage=[entry["column"] for entry in facts.audit["leakage"]],
         small=small_groups(facts),
-        unsure=[
-            name for name, outcome in facts.verdict.limits().items() if outcome == "insufficient evidence"
-        ],
+        unsure=[name for name, outcome in facts.verdict.limits.items() if outcome == "insufficient evidence"],
         note=facts.search["note"],
         listed=listed,
     )
@@ -81,13 +80,13 @@ def card_page(facts: Facts, text: str) -> str:
 
 
 def _attributes(facts: Facts) -> Sequence[Mapping[str, Any]]:
-    measured_groups = facts.measurements["groups"]
+    measured_groups = facts.measurements.groups
     return [
         {
             "name": name,
             "how": f"{MADE[made.by]} {listed(list(made.columns))}",
             "groups": [
-                f"{group} ({count(measured_groups[name][group]['rows'])})"
+                f"{group} ({count(measured_groups[name][group].rows)})"
                 for group in made.groups
                 if group in measured_groups.get(name, {})
             ],
@@ -98,7 +97,7 @@ def _attributes(facts: Facts) -> Sequence[Mapping[str, Any]]:
 
 def _limits(facts: Facts) -> Sequence[Sequence[str]]:
     """Return name, requirement, role, measured value, bound and outcome of each limit."""
-    outcomes = facts.verdict.limits()
+    outcomes = facts.verdict.limits
     found = []
     for limit in facts.policy.required:
         worst = decisive([each for each in facts.verdict.findings if each.limit == limit.name])
@@ -118,7 +117,7 @@ def _limits(facts: Facts) -> Sequence[Sequence[str]]:
     return found
 
 
-def _in_order(overall: Mapping[str, Any]) -> Sequence[str]:
+def _in_order(overall: Collection[str]) -> Sequence[str]:
     """Return every measure over all rows: those of the pages in their order, then any other."""
     return [
         *(name for name in MEASURED if name in overall),
@@ -127,8 +126,8 @@ def _in_order(overall: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
-    groups = facts.measurements["groups"][attribute]
-    between = facts.measurements["disparities"].get(attribute, {})
+    groups = facts.measurements.groups[attribute]
+    between = facts.measurements.disparities.get(attribute, {})
     keys = [f"{rate}_{kind}" for kind in ("ratio", "difference") for rate in COMPARED] + [EQUALIZED_ODDS]
     return {
         "attribute": attribute,
@@ -136,8 +135,8 @@ def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
         "rows": [
             (
                 group,
-                count(entry["rows"]),
-                *(measured(entry["measures"].get(name), facts.decimals) for name in CARD),
+                count(entry.rows),
+                *(measured(entry.measures.get(name), facts.decimals) for name in CARD),
             )
             for group, entry in groups.items()
         ],
@@ -149,5 +148,5 @@ def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
     }
 
 
-def _ends(entry: Mapping[str, Any]) -> tuple[str, str]:
-    return entry.get("lowest") or "none", entry.get("highest") or "none"
+def _ends(entry: Disparity) -> tuple[str, str]:
+    return entry.lowest or "none", entry.highest or "none"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairmark.judge.measured import Measured
 from fairmark.report import curves, explanations, groups, thresholds
 from fairmark.report import data as people
 from fairmark.report.checks import checks_view
@@ -31,19 +32,19 @@ CONTENTS = (
 
 def page(facts: Facts) -> str:
     """Return the report as HTML; the same facts give the same text."""
-    attributes = list(facts.measurements["groups"])
+    attributes = list(facts.measurements.groups)
     return html(
         "report.html.j2",
         contents=CONTENTS,
         project=facts.project,
         policy=facts.policy,
         label=facts.schema.label,
-        verdict=verdict_view(facts.verdict, facts.policy, facts.decimals, facts.measurements["overall"]),
+        verdict=verdict_view(facts.verdict, facts.policy, facts.decimals, facts.measurements.overall),
         tiles=_tiles(facts),
-        rows=count(facts.measurements["data"]["rows"]),
+        rows=count(facts.measurements.data.rows),
         threshold=thresholds.each(facts),
         own=thresholds.own_thresholds(facts),
-        confidence=f"{facts.measurements['confidence']:g}",
+        confidence=f"{facts.measurements.confidence:g}",
         quality=groups.overall(facts),
         small=groups.small_groups(facts),
         groups=[_groups(facts, attribute) for attribute in attributes],
@@ -69,18 +70,21 @@ def page(facts: Facts) -> str:
 
 def _tiles(facts: Facts) -> Sequence[Mapping[str, str]]:
     """Return the few numbers that say most: quality, and every gated disparity."""
-    overall, between = facts.measurements["overall"], facts.measurements["disparities"]
-    found = [(title(name), overall.get(name)) for name in TILES]
+    overall, between = facts.measurements.overall, facts.measurements.disparities
+    found: list[tuple[str, Measured | None]] = [(title(name), overall.get(name)) for name in TILES]
     gated = [limit for limit in facts.policy.limits if limit.gate and limit.attribute is not None]
     found += [
-        (f"{title(limit.measure)} by {limit.attribute}", between.get(limit.attribute, {}).get(limit.measure))
+        (
+            f"{title(limit.measure)} by {limit.attribute}",
+            between.get(str(limit.attribute), {}).get(limit.measure),
+        )
         for limit in gated
     ]
     return [
         {
             "name": name,
-            "value": number(entry["value"], facts.decimals) if entry else "\N{EN DASH}",
-            "note": interval(entry["low"], entry["high"], facts.decimals) if entry else "see its limit",
+            "value": number(entry.value, facts.decimals) if entry else "\N{EN DASH}",
+            "note": interval(entry.low, entry.high, facts.decimals) if entry else "see its limit",
         }
         for name, entry in dict(found).items()
     ]
@@ -129,12 +133,12 @@ def _reasons(facts: Facts) -> Mapping[str, Any]:
 
 def _making(facts: Facts) -> Sequence[tuple[str, str]]:
     """Return what made this model; no time, host or path is among it."""
-    chosen, data = facts.chosen, facts.measurements["data"]
+    chosen, data = facts.chosen, facts.measurements.data
     steps = [f"{step.constraint.replace('_', ' ')} by {step.attribute}, strength {step.strength:.4g}"
              for step in chosen.mitigation]  # fmt: skip
     settings = ", ".join(f"{name} {setting(value)}" for name, value in sorted(chosen.settings.items()))
     return [
-        ("Model, SHA-256", facts.measurements["model"]["sha256"]),
+        ("Model, SHA-256", facts.measurements.model.sha256),
         ("Family", chosen.family),
         ("Settings", settings),
         ("Class balance", chosen.balance),
@@ -142,7 +146,7 @@ def _making(facts: Facts) -> Sequence[tuple[str, str]]:
         ("Mitigation", "; ".join(steps) or "none"),
         ("Decision threshold", thresholds.each(facts)),
         ("Features", ", ".join(facts.schema.feature_names)),
-        ("Test rows, SHA-256 of their ids", data["rows_sha256"]),
+        ("Test rows, SHA-256 of their ids", data.rows_sha256),
         ("Owner", facts.project.owner),
         ("Intended use", facts.project.intended_use),
         ("Out of scope", facts.project.out_of_scope),

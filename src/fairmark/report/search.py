@@ -297,11 +297,11 @@ def _moved(facts: Facts, plain: Row, chosen: Row, attribute: str) -> str:
 
 def _errors(facts: Facts, attribute: str) -> str:
     """Return what is left between groups in true and false positive rates on test rows."""
-    between = facts.measurements["disparities"].get(attribute, {})
+    between = facts.measurements.disparities.get(attribute, {})
     found = [
-        f"the {_plain(name)} is {measured(entry, facts.decimals)}, {entry['highest']} highest"
+        f"the {_plain(name)} is {measured(entry, facts.decimals)}, {entry.highest} highest"
         for name in OTHER_GOALS
-        if (entry := between.get(name)) and entry["value"] is not None
+        if (entry := between.get(name)) and entry.value is not None
     ]
     return f"By {attribute}, on test rows, {listed(found)}." if found else ""
 

@@ -1,10 +1,11 @@
 """What disturbed rows do to the verdict and the measures that it rests on, and single features to quality."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fairmark.evaluate.documents import QuickVerdict, StressScenario, SummaryMetrics
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import judge
 from fairmark.params.policy import Limit
 from fairmark.report.inputs import Facts
@@ -19,7 +20,7 @@ class Disturbed:
 
     name: str
     scenario: StressScenario
-    measurements: Mapping[str, Any]
+    measurements: Measurements
     outcome: str
 
 
@@ -188,7 +189,7 @@ def scenario_name(scenario: StressScenario) -> str:
     return f"{scenario.kind} {amount:g}{where}"
 
 
-def _against(facts: Facts, limits: Sequence[Limit], measurements: Mapping[str, Any]) -> str:
+def _against(facts: Facts, limits: Sequence[Limit], measurements: Measurements) -> str:
     """Return the point value that limits are about, and the limit that it is beyond."""
     return _beyond(_worst(limits[0], measurements), limits, facts)
 
@@ -205,21 +206,21 @@ def _beyond(value: float | None, limits: Sequence[Limit], facts: Facts) -> str:
     return number(value, facts.decimals) + "".join(beyond)
 
 
-def _worst(limit: Limit, measurements: Mapping[str, Any]) -> float | None:
+def _worst(limit: Limit, measurements: Measurements) -> float | None:
     """Return the value of a limit's measure: over all rows, between groups, or of the group farthest off."""
     if limit.attribute is None:
-        return _value(measurements["overall"].get(limit.measure))
-    between = measurements["disparities"].get(limit.attribute, {})
+        return _value(measurements.overall.get(limit.measure))
+    between = measurements.disparities.get(limit.attribute, {})
     if limit.measure in between:
         return _value(between[limit.measure])
     asked = quantity(limit.measure)
     name = limit.measure if asked is None else asked.measure.same_as or limit.measure
-    groups = measurements["groups"].get(limit.attribute, {}).values()
-    known = [v for group in groups if (v := _value(group["measures"].get(name))) is not None]
+    groups = measurements.groups.get(limit.attribute, {}).values()
+    known = [v for group in groups if (v := _value(group.measures.get(name))) is not None]
     if not known:
         return None
     return min(known) if limit.at_least is not None else max(known)
 
 
-def _value(entry: Mapping[str, Any] | None) -> float | None:
-    return None if entry is None else entry["value"]
+def _value(entry: Measured | None) -> float | None:
+    return None if entry is None else entry.value

@@ -16,23 +16,23 @@ LAW = (
 
 def own_thresholds(facts: Facts) -> Mapping[str, Any] | None:
     """Return the attribute, the thresholds of its groups, and what is to be said of them, or None."""
-    own = facts.measurements["model"].get("thresholds")
+    own = facts.measurements.model.thresholds
     if own is None:
         return None
-    name, constraint = own["attribute"], own["constraint"].replace("_", " ")
+    name, constraint = own.attribute, own.constraint.replace("_", " ")
     what = (
         f"Groups of {name} have thresholds of their own, chosen on held-out rows for {constraint}: of two "
         f"people with the same score, one may be decided yes and the other no because of {name}."
     )
     allowed = f"The policy allows it by name (protected_at_prediction); the score itself does not see {name}."
     told = [what, LAW, allowed]
-    groups = [(group, number(cut, facts.decimals)) for group, cut in own["groups"].items()]
+    groups = [(group, number(cut, facts.decimals)) for group, cut in own.groups.items()]
     return {"attribute": name, "groups": groups, "told": told}
 
 
 def each(facts: Facts) -> str:
     """Return the threshold of all, or those of groups' own and that of everybody else."""
-    common, own = number(facts.measurements["model"]["threshold"], facts.decimals), own_thresholds(facts)
+    common, own = number(facts.measurements.model.threshold, facts.decimals), own_thresholds(facts)
     if own is None:
         return common
     known = ", ".join(f"{cut} ({group})" for group, cut in own["groups"])

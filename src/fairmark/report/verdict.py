@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairmark.judge.finding_text import one_sided
+from fairmark.judge.measured import Measured
 from fairmark.judge.verdict import SEVERITY, WAIVED, Finding, State, Verdict, covers, decisive, rank
 from fairmark.params.policy import Limit, Policy, Waiver
 from fairmark.report.charts.strips import axis, gate, unit
@@ -20,7 +21,7 @@ SIDES = {"at_least": "lower bound", "at_most": "upper bound"}
 
 
 def verdict_view(
-    verdict: Verdict, policy: Policy, decimals: int, measured: Mapping[str, Any] | None = None
+    verdict: Verdict, policy: Policy, decimals: int, measured: Mapping[str, Measured] | None = None
 ) -> Mapping[str, Any]:
     """Return the outcome, one sentence about it, and each limit in the order of the policy."""
     return {
@@ -48,7 +49,7 @@ def gates_fairness(policy: Policy) -> bool:
 def sentence(verdict: Verdict) -> str:
     """Return how many gates hold, and which do not."""
     gates = {finding.limit for finding in verdict.findings if finding.gate}
-    outcomes = {name: outcome for name, outcome in verdict.limits().items() if name in gates}
+    outcomes = {name: outcome for name, outcome in verdict.limits.items() if name in gates}
     missed = [name for name, outcome in outcomes.items() if outcome == "fail"]
     unsure = [name for name, outcome in outcomes.items() if outcome == "insufficient evidence"]
     if not gates:
@@ -85,7 +86,7 @@ def _recorded(finding: Finding, policy: Policy) -> Sequence[Waiver]:
 def _limit(limit: Limit, verdict: Verdict, policy: Policy, decimals: int) -> Mapping[str, Any]:
     findings = [finding for finding in verdict.findings if finding.limit == limit.name]
     worst = decisive(findings)
-    outcome = verdict.limits()[limit.name]
+    outcome = verdict.limits[limit.name]
     where = f" by {limit.attribute}" if limit.attribute else ""
     scale = _scale(findings)
     return {

@@ -15,6 +15,7 @@ from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.evaluate.documents import CheckResults
 from fairmark.files import read_json, write_text
+from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import judge
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
@@ -52,7 +53,7 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
 
     at = {name: artifacts / file for name, file in FILES.items()}
     found, described, made = (
-        read_json(at["measurements"]),
+        Measurements.read(at["measurements"]),
         Schema.read(at["schema"]),
         read_json(at["trained"]),
     )
@@ -79,7 +80,7 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
         trials=read_rows(at["trials"]),
         search=read_json(at["search"]),
         trained=made,
-        measurements=in_order(found, groups),
+        measurements=found.in_order(groups),
         curves=read_curves(at["curves"]),
         checks=CheckResults.read(at["checks"]),
         importance=read_rows(at["importance"]),

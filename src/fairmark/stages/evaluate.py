@@ -21,7 +21,8 @@ from fairmark.evaluate import measure as measuring
 from fairmark.evaluate.documents import HeadlineMetrics
 from fairmark.evaluate.experiments import Experiment, checks, leakage
 from fairmark.evaluate.findings import signs
-from fairmark.files import read_json, write_csv, write_json
+from fairmark.files import read_json, write_csv
+from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
 from fairmark.model.model import Model, digest
 from fairmark.params.evaluate import Evaluate
 from fairmark.params.learn import Train
@@ -82,23 +83,24 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     earlier = (read_json(audit), read_json(prepared), read_json(parted))
     experiment = Experiment(parts, scorer, params)
     leaks = leakage(experiment)
-    whole = found | {
-        "confidence": params.confidence,
-        "model": {"sha256": digest(model), **scorer.stated},
-        "data": {
-            "part": "test",
-            "rows": len(test),
-            "positives": int(label.sum()),
-            "weighted": "weighted" in found["cells"],
-            **({"persons": int(test["_person"].nunique())} if "_person" in test else {}),
-            "rows_sha256": rows_digest(test["_row_id"]),
-        },
-        "findings": signs(*earlier, leaks),
-    }
-    checks(experiment, base, policy, whole, leaks).write(further)
+    persons = {} if person is None else {"persons": int(test["_person"].nunique())}
+    about = About(
+        MeasuredModel.from_json({"sha256": digest(model), **scorer.stated}, "model.json"),
+        MeasuredRows(
+            part="test",
+            rows=len(test),
+            positives=int(label.sum()),
+            weighted=found.cells.weighted is not None,
+            rows_sha256=rows_digest(test["_row_id"]),
+            **persons,
+        ),
+        params.confidence,
+        signs(*earlier, leaks),
+    )
+    checks(experiment, base, policy, about, leaks).write(further)
     own = None if scorer.own is None else scorer.own.groups
     HeadlineMetrics(**measuring.headline(found, scorer.threshold, own)).write(metrics)
-    write_json(measurements, whole)
+    Measurements.of(found, about).write(measurements)
     for name, picture in pictures.items():
         write_csv(plots / f"{name}.csv", picture)
 

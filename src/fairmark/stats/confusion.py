@@ -3,17 +3,12 @@
 Counts are indexed `[group, label, decision]`, so `[:, 1, 0]` are the false negatives.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fairmark.stats.arrays import Floats, Ints, Labels, Places
-
-INDEX = {"tp": (1, 1), "fp": (0, 1), "fn": (1, 0), "tn": (0, 0)}
-"""Where each named cell stands: `(label, decision)`."""
 
 
 @dataclass(frozen=True)
@@ -50,46 +45,6 @@ class ConfusionMatrix:
         """Return the confusion matrix of one group, shape `[1, 2, 2]`."""
         at = slice(index, index + 1)
         return ConfusionMatrix(self.count[at], self.weight[at], self.square[at])
-
-    def to_json(self, index: int = 0) -> dict[str, Any]:
-        """Return one group's counts as `{"tp": rows, ...}`, with sums of weights where rows weigh."""
-        named: dict[str, Any] = {name: int(self.count[index][at]) for name, at in INDEX.items()}
-        if not self.weighted:
-            return named
-        for key, part in (("weighted", self.weight), ("squared", self.square)):
-            named[key] = {name: float(part[index][at]) for name, at in INDEX.items()}
-        return named | {"effective_rows": float(kish(self.weight[index], self.square[index]))}
-
-    @staticmethod
-    def from_json(named: Mapping[str, Any]) -> "ConfusionMatrix":
-        """Return the cells written by `to_json`, shape `[1, 2, 2]`.
-
-        Raises
-        ------
-        ValueError
-            When a cell is missing, is not a whole number >= 0, or weighs less than nothing.
-        """
-        count = _square(named, "cells")
-        if (count != np.floor(count)).any():
-            raise ValueError(f"cells: must be whole numbers, got {dict(named)}")
-        weight = _square(named["weighted"], "cells.weighted") if "weighted" in named else count
-        square = _square(named["squared"], "cells.squared") if "weighted" in named else count
-        if (weight * weight > square * count * (1 + 1e-6)).any():  # Cauchy and Schwarz
-            raise ValueError("cells.squared: must be sums of the squares of the weights, got sums too small")
-        return ConfusionMatrix(count.astype(np.int64), weight, square)
-
-
-def _square(named: Any, where: str) -> Floats:
-    if not isinstance(named, Mapping):
-        # One kind of error for everything that is wrong with a document.
-        raise ValueError(f"{where}: must be a mapping, got {type(named).__name__}")  # noqa: TRY004
-    table = np.zeros((1, 2, 2))
-    for name, at in INDEX.items():
-        value = named.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
-            raise ValueError(f"{where}.{name}: must be a number >= 0, got {value!r}")
-        table[0][at] = value
-    return table
 
 
 def kish(weight: ArrayLike, square: ArrayLike) -> float:

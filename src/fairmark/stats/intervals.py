@@ -15,7 +15,7 @@ A bootstrap shows spread. It is no bound for the gate: the percentile interval o
 covers parity (the proofs show it), which is why `intervals`, `score` and `exact` exist.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,17 +87,18 @@ def student(value: float, se: float, df: float, skew: float, tail: float) -> tup
     return value - se * untransformed(quantile), value - se * untransformed(-quantile)
 
 
-def loss(found: Mapping[str, float], most: float, tail: float) -> tuple[float, float]:
-    """Return bounds of a mean loss within 0..`most`, from its `value`, `se`, `df`, `skew`, `smaller`.
+def loss(
+    value: float, se: float, df: float, skew: float, smaller: float, most: float, tail: float
+) -> tuple[float, float]:
+    """Return bounds of a mean loss within 0..`most`; `smaller` is the number of rows of the rarer label.
 
     With fewer than `FEW` rows in the smaller class, or without any spread, Hoeffding's bounds: the rare class
     carries most of the loss, and no standard error knows of losses that were not drawn.
     """
-    value, se, df = found["value"], found["se"], found["df"]
-    if found["smaller"] < FEW or not se > 0:
+    if smaller < FEW or not se > 0:
         low, high = hoeffding(value / most, df + 1 if df > 0 else 0, tail)
         return low * most, high * most
-    low, high = student(value, se, df, found["skew"], tail)
+    low, high = student(value, se, df, skew, tail)
     return max(0.0, low), min(most, high)
 
 
@@ -114,8 +115,10 @@ def logit_student(value: float, se: float, df: float, tail: float) -> tuple[floa
     return float(expit(centre - half)), float(expit(centre + half))
 
 
-def roc_auc(found: Mapping[str, float], tail: float) -> tuple[float, float]:
-    """Return bounds of an AUC from its `value`, `se`, `df`, `positives`, `negatives`.
+def roc_auc(
+    value: float, se: float, df: float, positives: float, negatives: float, tail: float
+) -> tuple[float, float]:
+    """Return bounds of an AUC from its standard error, degrees of freedom and rows of each label.
 
     On each side the wider of two: DeLong's standard error with t on the log-odds scale, and the score bound
     with Hanley and McNeil's variance at the bound itself. The first alone errs up to seven times its level
@@ -123,11 +126,11 @@ def roc_auc(found: Mapping[str, float], tail: float) -> tuple[float, float]:
     own spread; the second alone errs where the classes differ in spread. Hoeffding's bounds below `FEW` rows
     of a class.
     """
-    value, smaller = found["value"], min(found["positives"], found["negatives"])
-    if smaller < FEW or not (0 < value < 1 and found["se"] > 0):
+    smaller = min(positives, negatives)
+    if smaller < FEW or not (0 < value < 1 and se > 0):
         return hoeffding(value, smaller, tail)
-    low, high = logit_student(value, found["se"], found["df"], tail)
-    least, most = hanley_mcneil(value, found["positives"], found["negatives"], tail)
+    low, high = logit_student(value, se, df, tail)
+    least, most = hanley_mcneil(value, positives, negatives, tail)
     return min(low, least), max(high, most)
 
 
@@ -147,17 +150,17 @@ def hanley_mcneil(value: float, positives: float, negatives: float, tail: float)
     return _halved(far, value, 0.0), _halved(far, value, 1.0)
 
 
-def pr_auc(found: Mapping[str, float], tail: float) -> tuple[float, float]:
-    """Return bounds of an average precision from its `value`, `se`, `df`, `without_self`.
+def pr_auc(value: float, se: float, df: float, without_self: float, tail: float) -> tuple[float, float]:
+    """Return bounds of an average precision, and of the one `without_self` for the lower side.
 
     t bounds on the log-odds scale. The lower one starts from the value in which no positive row counts in the
     precision at its own score: counting itself is what makes an average precision of few rows too high. The
     whole of 0..1 below `FEW` positive rows.
     """
-    if found["df"] + 1 < FEW:
+    if df + 1 < FEW:
         return 0.0, 1.0
-    low, _ = logit_student(found["without_self"], found["se"], found["df"], tail)
-    return low, logit_student(found["value"], found["se"], found["df"], tail)[1]
+    low, _ = logit_student(without_self, se, df, tail)
+    return low, logit_student(value, se, df, tail)[1]
 
 
 def hoeffding(value: float, pieces: float, tail: float) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import VerificationError
 from fairmark.files import steady
@@ -12,6 +12,9 @@ from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import DATASHEET, GATHERED, VERDICT
 from fairmark.release.statement import FileInput
 from fairmark.repo.dvc_files import Output, address, files_of, folder_address, names
+
+if TYPE_CHECKING:
+    from fairmark.judge.verdict import Verdict
 
 
 def params(release: ReleaseFolder) -> str:
@@ -90,14 +93,10 @@ def model(release: ReleaseFolder) -> str:
     there.pop("model.json", None)
     same(dict(listed), there, "model/model.json", "of the files of the model")
     digest, threshold = release.model_sha256, release.json("model/model.json")["threshold"]
-    same(release.measurements["model"]["sha256"], digest, "measurements.json", "of this model")
-    same(
-        release.measurements["model"]["threshold"], threshold, "measurements.json", "at the model's threshold"
-    )
-    own = release.json("model/model.json").get("thresholds")
-    same(
-        release.measurements["model"].get("thresholds"), own, "measurements.json", "at its groups' thresholds"
-    )
+    same(release.measurements.model.sha256, digest, "measurements.json", "of this model")
+    same(release.measurements.model.threshold, threshold, "measurements.json", "at the model's threshold")
+    own, stated = release.json("model/model.json").get("thresholds"), release.measurements.model.thresholds
+    same(None if stated is None else stated.to_json(), own, "measurements.json", "at its groups' thresholds")
     if own is None:
         return f"model {digest[:12]}… was measured at its threshold {threshold:.4g}"
     each = ", ".join(f"{group} {cut:.4g}" for group, cut in own["groups"].items())
@@ -107,15 +106,20 @@ def model(release: ReleaseFolder) -> str:
 def verdict(release: ReleaseFolder) -> str:
     """Check that judging the measurements by the policy again gives the verdict, and that it is a pass."""
     committed = release.statement.commit.annotations.committed[:10]
-    if release.verdict["judged_on"] not in (None, committed):  # a day of one's own lets any waiver stand
+    if release.verdict.judged_on not in (None, committed):  # a day of one's own lets any waiver stand
         raise VerificationError(
             f"{VERDICT}: must be judged on the commit's day, {committed}, "
-            f"got {str(release.verdict['judged_on'])[:40]!a}"
+            f"got {str(release.verdict.judged_on)[:40]!a}"
         )
-    same(release.verdict, judged(release), VERDICT, "what the policy gives on these measurements")
-    outcome = str(release.verdict["outcome"])
+    same(
+        release.verdict.to_json(),
+        judged(release).to_json(),
+        VERDICT,
+        "what the policy gives on these measurements",
+    )
+    outcome = release.verdict.outcome
     stated = release.statement.predicate.build_definition.internal_parameters.verdict
-    state = str(release.verdict["state"])
+    state = release.verdict.state
     same([stated, outcome], [state, "pass"], VERDICT, "a pass, here and in the statement")
     return f"{state}, and the same when judged again"
 
@@ -128,15 +132,15 @@ def metrics(release: ReleaseFolder) -> str:
         release.json("model/model.json"),
     )
     beside = {"fairness", "threshold", "thresholds"}
-    overall = {name: measured["overall"][name]["value"] for name in found if name not in beside}
+    overall = {name: measured.overall[name].value for name in found if name not in beside}
     same({name: found[name] for name in overall}, overall, "metrics.json", "what was measured")
     same(found["threshold"], model["threshold"], "metrics.json: threshold", "the model's")
     own = model.get("thresholds")
     same(found.get("thresholds"), own and own["groups"], "metrics.json: thresholds", "the model's")
     for attribute, gaps in found["fairness"].items():
-        wanted = {name: entry["value"] for name, entry in measured["disparities"][attribute].items()}
+        wanted = {name: entry.value for name, entry in measured.disparities[attribute].items()}
         same(gaps, wanted, f"metrics.json: {attribute}", "what was measured")
-    if not overall or set(found["fairness"]) != set(measured["disparities"]):
+    if not overall or set(found["fairness"]) != set(measured.disparities):
         raise VerificationError("metrics.json: must have quality, and every attribute, got less")
     return f"{len(overall)} measures, and the gaps by {', '.join(found['fairness'])}, as measured"
 
@@ -170,7 +174,7 @@ def schema(release: ReleaseFolder) -> str:
         else:
             columns = [attribute.column]
         same(entry.columns, columns, f"schema.json: {name}", "of the columns that params.yaml says")
-        groups = sorted(release.measurements["groups"][name])
+        groups = sorted(release.measurements.groups[name])
         same(sorted(entry.groups), groups, f"schema.json: {name}", "of the groups that were measured")
     known = {column["name"]: column for column in release.json("model/encoder.json")["columns"]}
     same(found.feature_names, list(known), "schema.json: features", "the model's")
@@ -182,13 +186,13 @@ def schema(release: ReleaseFolder) -> str:
     return f"{len(known)} features, {len(attributes)} attributes and the label, as params and model say"
 
 
-def judged(release: ReleaseFolder) -> Any:
-    """Return the verdict of the policy on the measurements, as JSON, as of the day it was judged."""
+def judged(release: ReleaseFolder) -> "Verdict":
+    """Return the verdict of the policy on the measurements, as of the day it was judged."""
     import datetime as dt
 
     from fairmark.judge.verdict import judge
 
-    day = release.verdict["judged_on"]
+    day = release.verdict.judged_on
     return judge(
         release.measurements,
         release.params.policy,
@@ -197,7 +201,7 @@ def judged(release: ReleaseFolder) -> Any:
         expected_threshold=release.json("model/model.json")["threshold"],
         expected_thresholds=release.json("model/model.json").get("thresholds"),
         expected_groups=release.schema.groups,
-    ).to_json()
+    )
 
 
 def _by_output(release: ReleaseFolder) -> dict[str, list[FileInput]]:

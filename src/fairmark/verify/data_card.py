@@ -60,14 +60,14 @@ def _columns(release: ReleaseFolder) -> list[tuple[ColumnSchema, str]]:
 def _rows(release: ReleaseFolder) -> list[tuple[str, ...]]:
     """Return the rows of tables that must stand on the card."""
     times = release.params.privacy.retention
-    data, decimals = release.measurements["data"], release.params.document.decimals
+    data, decimals = release.measurements.data, release.params.document.decimals
     found = [
         ("A version of the data", str(times.data_days)),
         ("A release", str(times.releases_days)),
         ("An entry of the audit trail", str(times.trail_days)),
     ]
-    rate = number(data["positives"] / data["rows"], decimals)
-    return [*found, ("Test", count(data["rows"]), rate)]
+    rate = number(data.positives / data.rows, decimals)
+    return [*found, ("Test", count(data.rows), rate)]
 
 
 def _lines(release: ReleaseFolder) -> list[str]:

@@ -5,10 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fairmark.errors import VerificationError
 from fairmark.files import plain_lines
+from fairmark.judge.measurements import Measurements
 from fairmark.release.folder import ReleaseFolder
 from fairmark.report.labels import measured
 from fairmark.stats.measures import label as title
@@ -66,19 +66,19 @@ def card(release: ReleaseFolder) -> str:
 
 def _unshown(release: ReleaseFolder, known: Mapping[tuple[str, str, str], str]) -> list[str]:
     shown = {attribute for attribute, _, _ in known}
-    return sorted(set(map(_spaced, release.measurements["groups"])) - shown)
+    return sorted(set(map(_spaced, release.measurements.groups)) - shown)
 
 
-def _wanted(measurements: Mapping[str, Any], decimals: int) -> dict[tuple[str, str, str], str]:
+def _wanted(measurements: Measurements, decimals: int) -> dict[tuple[str, str, str], str]:
     """Return what each place for a number on a card has to say: (attribute, row, column) -> text."""
     found = {
-        ("", title(name), VALUE): measured(entry, decimals) for name, entry in measurements["overall"].items()
+        ("", title(name), VALUE): measured(entry, decimals) for name, entry in measurements.overall.items()
     }
-    for attribute, groups in measurements["groups"].items():
+    for attribute, groups in measurements.groups.items():
         for group, cell in groups.items():
-            for name, entry in cell["measures"].items():
+            for name, entry in cell.measures.items():
                 found[_spaced(attribute), _spaced(group), title(name)] = measured(entry, decimals)
-    for attribute, gaps in measurements["disparities"].items():
+    for attribute, gaps in measurements.disparities.items():
         for name, entry in gaps.items():
             found[_spaced(attribute), title(name), VALUE] = measured(entry, decimals)
     return found

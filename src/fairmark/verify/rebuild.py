@@ -266,10 +266,8 @@ class Rebuild:
 
 def restated(release: ReleaseFolder, root: Path) -> str:
     """Return in words whether the release's statement comes out the same in `root`, where its stages ran."""
-    from fairmark.judge.verdict import Verdict
-
     try:
-        verdict = Verdict.from_json(release.verdict)
+        verdict = release.verdict
         params, version = read_params(root / "params.yaml"), release.statement.external.version
         stated = state(release.folder, root, trace(root), params, verdict, version).to_json()
     except (FairmarkError, KeyError, TypeError) as error:

@@ -21,6 +21,8 @@ from fairmark.data.raw import read_raw
 from fairmark.data.row_ids import contents
 from fairmark.errors import FairmarkError, InputError, StateError, VerificationError
 from fairmark.files import sha256
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import Measurements
 from fairmark.judge.policy_diff import SECTIONS, changes
 from fairmark.params.prepare import ByColumn, Prepare
 from fairmark.release import integrity
@@ -309,26 +311,26 @@ def _model(release: ReleaseFolder) -> dict[str, Any]:
 
 def _verdict(release: ReleaseFolder) -> dict[str, str]:
     """Return the outcome of the verdict, of each limit, and of each finding."""
-    told = {"outcome": str(release.verdict["outcome"])}
-    told |= {f"limit {name}": str(outcome) for name, outcome in release.verdict["limits"].items()}
+    told = {"outcome": str(release.verdict.outcome)}
+    told |= {f"limit {name}": str(outcome) for name, outcome in release.verdict.limits.items()}
     times: Counter[str] = Counter()
-    for finding in release.verdict["findings"]:
-        groups = " and ".join(sorted(map(str, finding["groups"])))
-        key = " ".join(filter(None, (str(finding["limit"]), str(finding["attribute"] or ""), groups)))
+    for finding in release.verdict.findings:
+        groups = " and ".join(sorted(map(str, finding.groups)))
+        key = " ".join(filter(None, (str(finding.limit), str(finding.attribute or ""), groups)))
         times[key] += 1
         again = f" ({times[key]})" if times[key] > 1 else ""
-        told[f"finding {key}{again}"] = str(finding["outcome"])
+        told[f"finding {key}{again}"] = finding.outcome
     return told
 
 
-def _measures(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    pairs: list[tuple[str, Mapping[str, Any]]] = [*found["overall"].items()]
-    for attribute, gaps in found["disparities"].items():
+def _measures(found: Measurements) -> dict[str, dict[str, Any]]:
+    pairs: list[tuple[str, Measured]] = [*found.overall.items()]
+    for attribute, gaps in found.disparities.items():
         pairs += [(f"{attribute} {name}", entry) for name, entry in gaps.items()]
-    for attribute, groups in found["groups"].items():
+    for attribute, groups in found.groups.items():
         for group, cell in groups.items():
-            pairs += [(f"{attribute} {group} {name}", entry) for name, entry in cell["measures"].items()]
-    return {key: {end: entry.get(end) for end in ("value", "low", "high")} for key, entry in pairs}
+            pairs += [(f"{attribute} {group} {name}", entry) for name, entry in cell.measures.items()]
+    return {key: {"value": it.value, "low": it.low, "high": it.high} for key, it in pairs}
 
 
 def _interval(entry: Mapping[str, Any] | None) -> str:

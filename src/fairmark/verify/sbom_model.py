@@ -5,6 +5,8 @@ from importlib.metadata import version
 from typing import Any
 
 from fairmark.files import steady
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import Measurements
 from fairmark.release.folder import MOST_LIMITS, ReleaseFolder
 from fairmark.release.sbom.data import governance
 
@@ -46,7 +48,7 @@ def data(release: ReleaseFolder, parts: list[Part]) -> Iterator[str]:
             yield f"{name} must be described as params.yaml does, got something else"
 
 
-def _measures(said: list[Part], measured: Mapping[str, Any]) -> Iterator[str]:
+def _measures(said: list[Part], measured: Measurements) -> Iterator[str]:
     wanted = dict(_wanted(measured))
     found: dict[Measure, tuple[str, ...]] = {}
     for entry in said:
@@ -63,16 +65,15 @@ def _measures(said: list[Part], measured: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key[1]} of {key[0] or 'all rows'} must be {wanted.get(key)}, got {found.get(key)}"
 
 
-def _wanted(measured: Mapping[str, Any]) -> Iterator[tuple[Measure, tuple[str, ...]]]:
-    slices: dict[str | None, Mapping[str, Any]] = {None: measured["overall"], **measured["disparities"]}
-    for attribute, groups in measured["groups"].items():
-        slices |= {f"{attribute}: {group}": cell["measures"] for group, cell in groups.items()}
+def _wanted(measured: Measurements) -> Iterator[tuple[Measure, tuple[str, ...]]]:
+    slices: dict[str | None, Mapping[str, Measured]] = {None: measured.overall}
+    slices.update({attribute: {**gaps} for attribute, gaps in measured.disparities.items()})
+    for attribute, groups in measured.groups.items():
+        slices |= {f"{attribute}: {group}": cell.measures for group, cell in groups.items()}
     for part, measures in slices.items():
         for name, entry in measures.items():
-            ends = (entry.get("low"), entry.get("high"))
-            low, high = ends if None not in ends else (None, None)
-            none = entry["value"] is None
-            value = f"none: {entry.get('why', '')}" if none else str(entry["value"])
+            low, high = (None, None) if None in (entry.low, entry.high) else (entry.low, entry.high)
+            value = f"none: {entry.why or ''}" if entry.value is None else str(entry.value)
             yield (part, name), (value, str(low), str(high))
 
 
@@ -83,7 +84,7 @@ def _assessed(said: list[Part], release: ReleaseFolder) -> Iterator[str]:
     for limit in release.params.policy.limits:
         if limit.attribute is None or not limit.gate:
             continue
-        groups = release.measurements["groups"][limit.attribute]
+        groups = release.measurements.groups[limit.attribute]
         at_risk = f"{limit.attribute}: {', '.join(sorted(groups))}"
         lead = f"Limit {limit.name} (gate): {limit.measure} by {limit.attribute} "
         own = [each for each in said if each["mitigationStrategy"].startswith(lead)]

@@ -18,6 +18,8 @@ from typing import Any
 from fairmark.data.schema import Schema
 from fairmark.errors import StateError
 from fairmark.files import lines_of, read_json, sha256, steady
+from fairmark.judge.measurements import Measurements
+from fairmark.judge.verdict import Verdict
 from fairmark.params.read import Params
 from fairmark.release.layout import GATHERED, MEASUREMENTS, MODEL
 from fairmark.release.sbom import libraries, licences
@@ -31,15 +33,13 @@ from fairmark.repo.dvc_files import address, data_outputs, files_of
 Component = dict[str, Any]
 
 
-def bill(
-    root: Path, trace: Trace, params: Params, verdict_json: dict[str, Any], tools_python: Path
-) -> dict[str, Any]:
+def bill(root: Path, trace: Trace, params: Params, verdict: Verdict, tools_python: Path) -> dict[str, Any]:
     """Return the bill of materials of the environment that runs, of the model and of the data.
 
     Parameters
     ----------
-    verdict_json
-        The verdict, as `Verdict.to_json` gives it.
+    verdict
+        The verdict on the model.
     tools_python
         The Python of the environment that holds cyclonedx-py (`tools` finds it).
 
@@ -59,7 +59,7 @@ def bill(
     application = libraries.application(parts.pop("fairmark"), there["fairmark"], trace)
     installs = [libraries.library(part, there[name], name in required) for name, part in parts.items()]
     data = _data(root, params)
-    model = _model(root, params, verdict_json, data)
+    model = _model(root, params, verdict, data)
     value["components"] = sorted([*installs, model, *data], key=lambda part: str(part["bom-ref"]))
     value["dependencies"] += [
         {
@@ -118,11 +118,11 @@ def _environment(tools_python: Path) -> dict[str, Any]:
     return value
 
 
-def _model(root: Path, params: Params, verdict_json: dict[str, Any], data: list[Component]) -> Component:
+def _model(root: Path, params: Params, verdict: Verdict, data: list[Component]) -> Component:
     found = ModelDocuments(
-        measurements=read_json(root / MEASUREMENTS),
+        measurements=Measurements.read(root / MEASUREMENTS),
         schema=Schema.read(root / GATHERED["schema.json"]),
-        verdict=verdict_json,
+        verdict=verdict,
         model=read_json(root / MODEL / "model.json"),
     )
     return model_component(root / MODEL, params, found, tables(data))

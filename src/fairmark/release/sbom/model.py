@@ -17,12 +17,13 @@ from typing import Any
 
 from fairmark.data.schema import Schema
 from fairmark.files import sha256
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import Measurements
+from fairmark.judge.verdict import Finding, Verdict
 from fairmark.params.policy import Limit
 from fairmark.params.read import Params
 from fairmark.params.release import EnvironmentalCost
 from fairmark.repo.dvc_files import folder_sha256, names
-
-Finding = Mapping[str, Any]
 
 GRAMS_PER_TONNE = 1_000_000
 
@@ -31,15 +32,15 @@ GRAMS_PER_TONNE = 1_000_000
 class ModelDocuments:
     """What a model card is made of: the measurements, the schema, the verdict, the model.json."""
 
-    measurements: Mapping[str, Any]
+    measurements: Measurements
     schema: Schema
-    verdict: Mapping[str, Any]
+    verdict: Verdict
     model: Mapping[str, Any]
 
 
 def considerations(params: Params, found: ModelDocuments) -> dict[str, Any]:
     """Return the `considerations` of a model card; `found` as `model_component` takes it."""
-    project, findings = params.project, found.verdict["findings"]
+    project, findings = params.project, found.verdict.findings
     said: dict[str, Any] = {
         "users": [f"{project.owner}, answering for its use"],
         "useCases": [project.intended_use],
@@ -60,13 +61,13 @@ def considerations(params: Params, found: ModelDocuments) -> dict[str, Any]:
 def assessment(
     limit: Limit,
     params: Params,
-    measured: Mapping[str, Any],
+    measured: Measurements,
     findings: Sequence[Finding],
     chosen: Mapping[str, Any],
 ) -> dict[str, str]:
     """Return the fairness assessment of a limit on groups: who is at risk, of what, and what was done."""
-    groups = ", ".join(sorted(measured["groups"][limit.attribute]))
-    own = [finding for finding in findings if finding["limit"] == limit.name]
+    groups = ", ".join(sorted(measured.groups[str(limit.attribute)]))
+    own = [finding for finding in findings if finding.limit == limit.name]
     steps = [
         f"{step['constraint'].replace('_', ' ')} at strength {step['strength']}"
         for step in chosen["mitigation"]
@@ -94,13 +95,10 @@ def required(limit: Limit) -> str:
 
 def _shown(findings: Sequence[Finding]) -> str:
     """Return each comparison that is not shown to be met, or of met ones the tightest."""
-    left = [each for each in findings if each["outcome"] != "pass"]
+    left = [each for each in findings if each.outcome != "pass"]
     if not left:
-        return str(min(findings, key=lambda each: abs(each["bound"] - each["limit_value"]))["text"])
-    said = [
-        f"{each['group']} {each['outcome']} (measured {each['value']}, bound {each['bound']})"
-        for each in left
-    ]
+        return min(findings, key=lambda each: abs((each.bound or 0.0) - each.limit_value)).text
+    said = [f"{each.group} {each.outcome} (measured {each.value}, bound {each.bound})" for each in left]
     return f"Not shown to be met in {len(left)} of {len(findings)} comparisons: {'; '.join(said)}."
 
 
@@ -108,27 +106,23 @@ def _limitations(params: Params, found: ModelDocuments) -> Iterator[str]:
     yield f"Out of scope: {params.project.out_of_scope}"
     measured, least = found.measurements, params.policy.min_group_rows
     yield (
-        f"Measured on {measured['data']['rows']} rows of the part {measured['data']['part']}, at one "
+        f"Measured on {measured.data.rows} rows of the part {measured.data.part}, at one "
         f"threshold of {found.model['threshold']} for everybody, with two-sided intervals that hold at "
-        f"{measured['confidence']} each."
+        f"{measured.confidence} each."
     )
-    for attribute, groups in sorted(measured["groups"].items()):
-        small = [
-            f"{name} ({cell['rows']})"
-            for name, cell in sorted(groups.items())
-            if cell.get("persons", cell["rows"]) < least
-        ]
+    for attribute, groups in sorted(measured.groups.items()):
+        small = [f"{name} ({cell.rows})" for name, cell in sorted(groups.items()) if cell.evidence < least]
         if small:
             yield f"By {attribute}, groups with fewer than {least} test rows: {', '.join(small)}."
-    findings = found.verdict["findings"]
+    findings = found.verdict.findings
     for limit in params.policy.required:
-        own = [finding["outcome"] for finding in findings if finding["limit"] == limit.name]
+        own = [finding.outcome for finding in findings if finding.limit == limit.name]
         if left := len(own) - own.count("pass"):
             yield f"{limit.name}: {left} of {len(own)} comparisons are not shown to be met."
 
 
 def _risks(params: Params, found: ModelDocuments) -> Iterator[dict[str, str]]:
-    attributes = ", ".join(sorted(found.measurements["groups"]))
+    attributes = ", ".join(sorted(found.measurements.groups))
     yield {"name": f"Unlike decisions by {attributes}", "mitigationStrategy": params.policy.goal}
     withheld = sorted(f"{column.name} ({column.why})" for column in found.schema.withheld)
     told = ", ".join(params.policy.protected_at_prediction)
@@ -148,9 +142,9 @@ def _risks(params: Params, found: ModelDocuments) -> Iterator[dict[str, str]]:
         ),
     }
     let_through = {
-        (finding["limit"], finding["outcome"], finding["waived_by"])
-        for finding in found.verdict["findings"]
-        if finding["waived_by"]
+        (finding.limit, finding.outcome, finding.waived_by)
+        for finding in found.verdict.findings
+        if finding.waived_by
     }
     for limit, outcome, by in sorted(let_through):
         yield {"name": f"{limit}: {outcome}, let through", "mitigationStrategy": by}
@@ -217,15 +211,15 @@ def model_component(
         },
         "properties": [
             _property("fairmark:hash", METHOD),
-            _property("fairmark:verdict", verdict["state"]),
+            _property("fairmark:verdict", verdict.state),
             *(
                 _property(f"fairmark:limit:{name}", outcome)
-                for name, outcome in sorted(verdict["limits"].items())
+                for name, outcome in sorted(verdict.limits.items())
             ),
             _property("fairmark:threshold", found.model["threshold"]),
             *_thresholds(found.model.get("thresholds")),
-            _property("fairmark:measured:rows", measured["data"]["rows"]),
-            _property("fairmark:measured:confidence", measured["confidence"]),
+            _property("fairmark:measured:rows", measured.data.rows),
+            _property("fairmark:measured:confidence", measured.confidence),
         ],
     }
 
@@ -237,25 +231,25 @@ def _thresholds(own: Mapping[str, Any] | None) -> Iterator[dict[str, str]]:
             yield _property(f"fairmark:threshold:{own['attribute']}: {group}", cut)
 
 
-def metrics(measured: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def metrics(measured: Measurements) -> Iterator[dict[str, Any]]:
     """Yield every measure: of all rows, of each group (its slice), and the gaps of each attribute.
 
     A slice reads `attribute: group`, or for a gap between groups `attribute`.
     """
-    for kind, entry in sorted(measured["overall"].items()):
+    for kind, entry in sorted(measured.overall.items()):
         yield _metric(kind, entry, None)
-    for attribute, groups in sorted(measured["groups"].items()):
+    for attribute, groups in sorted(measured.groups.items()):
         for group, cell in sorted(groups.items()):
-            for kind, entry in sorted(cell["measures"].items()):
+            for kind, entry in sorted(cell.measures.items()):
                 yield _metric(kind, entry, f"{attribute}: {group}")
-    for attribute, gaps in sorted(measured["disparities"].items()):
+    for attribute, gaps in sorted(measured.disparities.items()):
         for kind, entry in sorted(gaps.items()):
             yield _metric(kind, entry, attribute)
 
 
-def _metric(kind: str, entry: Mapping[str, Any], part: str | None) -> dict[str, Any]:
-    low, high, value = entry.get("low"), entry.get("high"), entry["value"]
-    said = {"type": kind, "value": f"none: {entry.get('why', '')}" if value is None else str(value)}
+def _metric(kind: str, entry: Measured, part: str | None) -> dict[str, Any]:
+    low, high, value = entry.low, entry.high, entry.value
+    said = {"type": kind, "value": f"none: {entry.why or ''}" if value is None else str(value)}
     if part is not None:
         said["slice"] = part
     if low is None or high is None:
