@@ -12,6 +12,7 @@ from sklearn import metrics as sklearn
 from fairmark.errors import InputError
 from fairmark.evaluate.metric_frame import OF_DECISIONS, metric_frame, metric_frame_of
 from fairmark.files import steady
+from fairmark.judge.measurements import read_measurements
 from fairmark.stats.measures import COMPARED, COUNTED
 
 UNEVEN: Counts = {"a": (30, 10, 5, 55), "b": (7, 1, 13, 79), "c": (3, 2, 1, 4)}
@@ -37,9 +38,9 @@ def test_disparities_of_rows_are_those_of_the_measurements(counts: Counts, *, we
 
 @pytest.mark.parametrize("counts", [FAIR, UNFAIR, UNEVEN])
 def test_disparities_of_measurements_are_their_own(counts: Counts) -> None:
-    written = steady(document(counts))
+    written = document(counts).to_json()
 
-    frame = metric_frame_of(written, "sex")
+    frame = metric_frame_of(read_measurements(written), "sex")
 
     for name in COMPARED:
         disparities = written["disparities"]["sex"]
@@ -48,9 +49,9 @@ def test_disparities_of_measurements_are_their_own(counts: Counts) -> None:
 
 
 def test_every_measure_of_every_group_is_that_of_the_measurements() -> None:
-    written = steady(document(UNEVEN))
+    written = document(UNEVEN).to_json()
 
-    frame = metric_frame_of(written, "sex", COUNTED)
+    frame = metric_frame_of(read_measurements(written), "sex", COUNTED)
 
     entries = {"all": written["overall"]}
     entries |= {name: entry["measures"] for name, entry in written["groups"]["sex"].items()}
@@ -60,9 +61,9 @@ def test_every_measure_of_every_group_is_that_of_the_measurements() -> None:
 
 
 def test_weighted_measurements_agree_to_the_nine_digits_that_their_rounded_sums_keep() -> None:
-    written = steady(document(UNEVEN, weights(UNEVEN)))
+    written = document(UNEVEN, weights(UNEVEN)).to_json()
 
-    frame = metric_frame_of(written, "sex", COUNTED)
+    frame = metric_frame_of(read_measurements(written), "sex", COUNTED)
 
     for group, entry in written["groups"]["sex"].items():
         theirs = {name: entry["measures"][name]["value"] for name in COUNTED}
@@ -115,8 +116,7 @@ def test_a_group_that_has_no_rate_is_left_to_the_others() -> None:
 
 
 def test_a_group_without_rows_stays_in_sight() -> None:
-    written = document(FAIR)
-    written["groups"]["sex"]["Other"] = {"cells": {"tp": 0, "fp": 0, "fn": 0, "tn": 0}}
+    written = document(dict(FAIR) | {"Other": (0, 0, 0, 0)})
 
     frame = metric_frame_of(written, "sex")
 

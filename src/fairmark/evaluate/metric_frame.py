@@ -4,7 +4,7 @@
 digits. Where fewer than two groups have a rate, Fairlearn says 0 and 1, and fairmark that there is no value.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from fairmark.errors import InputError
-from fairmark.stats.confusion import INDEX, ConfusionMatrix, confusion_matrix
-from fairmark.stats.measures import COMPARED, MEASURES
+from fairmark.judge.measurements import Measurements
+from fairmark.stats.confusion import confusion_matrix
+from fairmark.stats.measures import COMPARED, MEASURES, PLACE
 from fairmark.stats.rates import value_of
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def metric_frame(
 
 
 def metric_frame_of(
-    measurements: Mapping[str, Any], attribute: str, measures: Sequence[str] = COMPARED
+    measurements: Measurements, attribute: str, measures: Sequence[str] = COMPARED
 ) -> "MetricFrame":
     """Return the measures of measurements.json by the groups of one protected attribute.
 
@@ -77,18 +78,18 @@ def metric_frame_of(
     Parameters
     ----------
     measurements
-        As `evaluate` writes them, and a release holds them.
+        As `evaluate` writes them and a release holds them (`Measurements.read`).
 
     Raises
     ------
     InputError
         When they know no such attribute, or a measure is none of `OF_DECISIONS`.
     """
-    groups = measurements["groups"]
+    groups = measurements.groups
     if attribute not in groups:
         raise InputError(f"attribute: must be of {', '.join(sorted(groups))}, got {attribute!r}")
-    at = list(INDEX.values())
-    matrices = {name: ConfusionMatrix.from_json(entry["cells"]) for name, entry in groups[attribute].items()}
+    at = list(PLACE.values())
+    matrices = {name: entry.cells.matrix for name, entry in groups[attribute].items()}
     return metric_frame(
         np.tile([label for label, _ in at], len(matrices)),
         np.tile([decision for _, decision in at], len(matrices)),
