@@ -110,6 +110,20 @@ _SERVERS: list[server.Temporary] = []
 """The temporary server, once it has been started."""
 
 
+def complete(name: str) -> None:
+    """End the program `name` with a line when a module of the extra `flows` is missing; none is imported.
+
+    Raises
+    ------
+    SystemExit
+        With the error's own exit code.
+    """
+    try:
+        require("flows")
+    except FairmarkError as error:
+        _stop(name, error)
+
+
 def begin(name: str, told: str, check: Callable[..., None], **options: str) -> dict[str, Any]:
     """Begin a flow called from the command line, before Prefect is imported; return what it was given.
 
@@ -132,6 +146,7 @@ def begin(name: str, told: str, check: Callable[..., None], **options: str) -> d
     """
     import argparse
 
+    complete(name)
     from flows import console  # noqa: F401 - which shows what is told from here on
 
     INTERRUPTION.watch(name)
@@ -142,7 +157,6 @@ def begin(name: str, told: str, check: Callable[..., None], **options: str) -> d
     try:
         with INTERRUPTION.unwinding():
             check_source(ROOT, name)
-            require("flows")
             check(ROOT, **given)
             os.environ.update(guarded())  # the temporary server must not outlive a flow that is killed
             if not SERVED and not _own_profile():

@@ -12,6 +12,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs thi
 
 from flows import settings
 
+if __name__ == "__main__":
+    settings.complete("worker")
+
 # isort: split
 # Prefect reads its settings when it is imported: the line above has set them.
 import os

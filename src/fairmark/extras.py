@@ -13,7 +13,7 @@ PIPELINE = (
 
 EXTRAS: dict[str, tuple[str, ...]] = {
     "pipeline": PIPELINE,
-    "flows": ("codecarbon", "mlflow", "model_signing", "prefect"),
+    "flows": ("codecarbon", "mlflow", "model_signing", "prefect", "rich"),
     "cluster": ("dask", "distributed"),
     "hsm": ("pkcs11", "securesystemslib"),
 }

@@ -25,7 +25,7 @@ class Record(BaseModel):
     was read and is written again is the same document.
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
 
     @classmethod
     def from_json(cls, value: object, where: str) -> Self:

@@ -16,7 +16,7 @@ Text = Annotated[str, Field(min_length=1)]
 class Section(BaseModel):
     """A part of params.yaml: strict types, no unknown keys, frozen once read."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
 
     in_params: ClassVar[bool] = True
     """Whether it stands in params.yaml; False for one in a params file that a stage writes."""

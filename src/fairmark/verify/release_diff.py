@@ -14,11 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairmark.data.exclusion import kept
-from fairmark.data.groups import MISSING, quoted
-from fairmark.data.labels import stripped
-from fairmark.data.raw import read_raw
-from fairmark.data.row_ids import contents
 from fairmark.errors import FairmarkError, InputError, StateError, VerificationError
 from fairmark.files import sha256
 from fairmark.judge.measured import Measured
@@ -114,6 +109,12 @@ def _held(name: str, item: FileInput, clone: Path) -> Path:
 
 
 def _read(folder: Path, params: Prepare) -> _Version:
+    # Here, because pandas takes longer to import than all else of a comparison without rows.
+    from fairmark.data.exclusion import kept
+    from fairmark.data.labels import stripped
+    from fairmark.data.raw import read_raw
+    from fairmark.data.row_ids import contents
+
     label = params.target.column
     rows: Counter[str] = Counter()
     counts: Counter[str] = Counter()
@@ -147,6 +148,8 @@ def _counted(texts: "pd.DataFrame", params: Prepare) -> Counter[str]:
 
 def _values(texts: "pd.Series[str]") -> list[str]:
     """Return the cells of a column as groups are named; those with a comma stand in quotes."""
+    from fairmark.data.groups import MISSING, quoted
+
     return [
         MISSING if cell is None else quoted(cell, always="," in cell)
         for cell in texts.astype(object).where(texts.notna(), None)
