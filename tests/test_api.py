@@ -1,17 +1,22 @@
-"""`load_release` loads a release that was verified, and nothing of any other."""
+"""The front door: what it measures and judges, and that it loads a release that was verified and no other."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from fairlearn.metrics import MetricFrame, selection_rate
 from release_folder import model, rows
 from sealing import FORGER, MINE
 
 from fairmark import api
 from fairmark.api import load_release
 from fairmark.errors import FairmarkError, InputError, VerificationError
+from fairmark.params.policy import Findings
 from fairmark.signing.keys import PublicKey
 
 pytest_plugins = ("release_fixtures",)
@@ -50,7 +55,7 @@ def test_an_archive_is_loaded_too(small_release: Path, tmp_path: Path) -> None:
 def test_nothing_of_a_release_that_was_changed_is_loaded(
     small_release: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.Estimator, "load", lambda *_: pytest.fail("loaded"))
+    monkeypatch.setattr(api.Model, "load", lambda *_: pytest.fail("loaded"))
     (small_release / name).write_text((small_release / name).read_text() + "\n")
 
     with pytest.raises(VerificationError, match="must be what was released before it is loaded"):
@@ -60,7 +65,131 @@ def test_nothing_of_a_release_that_was_changed_is_loaded(
 def test_nothing_of_a_release_by_another_key_is_loaded(
     small_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.Estimator, "load", lambda *_: pytest.fail("loaded"))
+    monkeypatch.setattr(api.Model, "load", lambda *_: pytest.fail("loaded"))
 
     with pytest.raises(FairmarkError, match=r"seal statement\.json"):
         load_release(small_release, _file(tmp_path, FORGER.public))
+
+
+LABEL = np.array([1, 1, 0, 0] * 250)
+DECISION = np.array([1, 0, 0, 0] * 200 + [1, 1, 1, 0] * 50)
+SEX = np.array(["F", "M"] * 500)
+LIMIT = {
+    "name": "four-fifths", "measure": "selection_rate_ratio", "attribute": "sex", "at_least": 0.8,
+    "at_most": None, "gate": True, "reason": "the four-fifths rule",
+}  # fmt: skip
+NONE = dict.fromkeys(Findings.model_fields)
+POLICY = {
+    "goal": "g", "price": "p", "level": 0.05, "correction": "intersection-union", "min_group_rows": 10,
+    "protected_at_prediction": [], "findings": NONE, "limits": [LIMIT], "waivers": [], "overrides": [],
+    "constant_answer": {"measures": ["accuracy"], "at_least": 0.0, "not_required": "shown elsewhere"},
+}  # fmt: skip
+
+
+def test_what_is_measured_is_what_fairlearn_measures() -> None:
+    found = api.measure(LABEL, DECISION, groups={"sex": SEX})
+
+    beside = MetricFrame(metrics=selection_rate, y_true=LABEL, y_pred=DECISION, sensitive_features=SEX)
+    ratio = found.disparities["sex"]["selection_rate_ratio"].value
+    assert ratio == pytest.approx(beside.ratio(), abs=1e-12)
+    assert {name: each.measures["selection_rate"].value for name, each in found.groups["sex"].items()} == (
+        pytest.approx(beside.by_group.to_dict())
+    )
+
+
+def test_decisions_of_any_model_are_judged_by_a_policy() -> None:
+    far = np.where(SEX == "F", 1, DECISION)
+
+    assert api.judge(LABEL, far, groups={"sex": SEX}, policy=POLICY).state == "fail"
+    equal = np.tile([1, 1, 0, 0], 250)
+    assert api.judge(LABEL, equal, groups={"sex": SEX}, policy=POLICY).state == "pass"
+
+
+def test_a_finding_that_decisions_can_not_answer_is_no_pass() -> None:
+    policy = POLICY | {"findings": NONE | {"column_auc": 0.95}}
+
+    verdict = api.judge(LABEL, np.tile([1, 1, 0, 0], 250), groups={"sex": SEX}, policy=policy)
+
+    assert verdict.state == "insufficient evidence"
+    assert any("decisions alone were given" in finding.text for finding in verdict.findings)
+
+
+def test_what_a_policy_asks_for_and_nobody_gave_is_named_at_once() -> None:
+    auc = LIMIT | {"name": "ranking", "measure": "roc_auc", "attribute": None, "at_least": 0.7}
+
+    with pytest.raises(InputError) as caught:
+        api.judge(LABEL, DECISION, groups={"race": SEX}, policy=POLICY | {"limits": [LIMIT, auc]})
+
+    assert caught.value.faults == (
+        "groups: must have a column for sex, which limit four-fifths asks for, got none",
+        "score: must be given for limit ranking on roc_auc, got decisions alone",
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"y_true": [0, 1, 2], "y_pred": [0, 1, 1]},
+            r"y_true: must be 0 or 1, .*, got \[0, 1, 2\]",
+        ),
+        ({"y_true": [0, 1], "y_pred": [0, 1, 1]}, "must have the shape of the labels"),
+        ({"y_true": [0, 1], "y_pred": None}, "y_pred: must be given, or score, got neither"),
+        (
+            {"y_true": [0, 1, 1], "y_pred": [0, 1, 1], "groups": {"sex": ["F"]}},
+            "groups.sex: must have 3 rows",
+        ),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(given: dict[str, Any], words: str) -> None:
+    groups = given.pop("groups", {"sex": ["F"] * len(given["y_true"])})
+
+    with pytest.raises(InputError, match=words):
+        api.measure(given["y_true"], given["y_pred"], groups=groups)
+
+
+def test_a_missing_group_is_a_group_of_its_own() -> None:
+    sex = pd.Series(["F", None, "missing"] * 4)
+
+    found = api.measure([0, 1, 1] * 4, [0, 1, 0] * 4, groups=pd.DataFrame({"sex": sex}))
+
+    assert set(found.groups["sex"]) == {"F", "missing", '"missing"'}
+
+
+def test_a_table_is_audited_before_anything_is_learnt() -> None:
+    rows = np.random.default_rng(1)
+    sex = rows.choice(["F", "M"], 600)
+    frame = pd.DataFrame({
+        "height": np.where(sex == "M", 180.0, 165.0) + rows.normal(0, 2, 600),
+        "age": rows.integers(18, 80, 600),
+        "sex": sex,
+        "hired": rows.integers(0, 2, 600),
+    })  # fmt: skip
+
+    found = api.audit(frame, target="hired", positive=1, protected=["sex"])
+
+    assert "height" in str(found["proxies"])
+
+
+def test_importing_fairmark_imports_next_to_nothing() -> None:
+    code = "import sys, fairmark; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert not {"numpy", "pandas", "pydantic", "scipy", "fairmark.api"} & set(loaded.split())
+
+
+def test_each_claim_of_a_release_is_given_with_whether_it_holds(small_release: Path, tmp_path: Path) -> None:
+    facts = api.verify(small_release, _file(tmp_path, MINE.public))
+
+    assert all(fact.held for fact in facts if fact.asked)
+
+
+def test_the_page_of_the_front_door_runs_as_it_is_written(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "api.md").read_text()
+    first = page.split("```python\n")[1].split("```")[0]
+
+    done = subprocess.run(
+        [sys.executable, "-c", first], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+
+    assert done.stdout.split("\n")[0] == "pass"

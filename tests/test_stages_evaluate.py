@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from datasummaries import AUDITED, PARTED, PREPARED
-from measured import limit, policy
+from measured import AUDITED, PARTED, PREPARED, limit, policy
 from paperwork import checks
 from people import FEATURES, SCHEMA, TRAIN, chosen, frames
 from schemas import changed, regrouped
@@ -55,9 +54,9 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
     groups = {name: sorted(evidence[name].unique()) for name in SCHEMA.attributes}
     groups["age"].append("gone")
     changed(regrouped(SCHEMA, groups), weighted=weighted).write(made["schema"])
-    PREPARED.write(made["prepared"])
-    AUDITED.write(made["audit"])
-    PARTED.write(made["parted"])
+    write_json(made["prepared"], PREPARED)
+    write_json(made["audit"], AUDITED)
+    write_json(made["parted"], PARTED)
     for name, frame in (("table", table), ("evidence", evidence), ("rows", parts)):
         write_parquet(made[name], frame)
     encoder = Encoder.fit(table, FEATURES, 9)

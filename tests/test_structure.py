@@ -160,7 +160,10 @@ def test_params_are_strict_frozen_and_without_defaults(kind: type[Section]) -> N
 
 
 def test_package_files_hold_a_docstring_only() -> None:
+    """But for the first one, which leads to the front door when it is first asked for."""
     for path in SRC.rglob("__init__.py"):
+        if path.parent == SRC / "fairmark":
+            continue
         body = ast.parse(path.read_text()).body
 
         assert [type(node) for node in body] == [ast.Expr], path

@@ -1,16 +1,338 @@
-"""The front door for notebooks and services: a release, verified before anything of it is loaded."""
+"""The front door for notebooks, services and other people's CI: judge, audit, verify, load and score.
 
+`judge` and `measure` take labels and decisions of any model, fairmark's or not; `audit` a table before
+anything is learnt from it; `load_release` gives back the model of a release, verified before it is loaded.
+"""
+
+import datetime as dt
+import hashlib
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from fairmark.errors import StateError, VerificationError
-from fairmark.model.estimator import Estimator
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Estimator", "load_release"]
+from fairmark.data.groups import MISSING, quoted
+from fairmark.errors import InputError, StateError, VerificationError
+from fairmark.evaluate.metric_frame import metric_frame, metric_frame_of
+from fairmark.judge.verdict import Verdict
+from fairmark.model.estimator import Estimator as Model
+from fairmark.params.policy import Findings, Policy
+
+if TYPE_CHECKING:
+    from fairmark.judge.measurements import Measurements
+    from fairmark.verify.verify import Fact
+
+__all__ = [
+    "Model", "Policy", "Verdict", "audit", "judge", "load_release", "measure", "metric_frame",
+    "metric_frame_of", "policy_findings", "read_policy", "verify",
+]  # fmt: skip
+
+Groups = pd.DataFrame | pd.Series | Mapping[str, ArrayLike]
+"""The groups of each row: a column for each protected attribute."""
 
 
-def load_release(release: str | Path, key: str | Path) -> Estimator:
+def read_policy(policy: Policy | Mapping[str, Any] | str | Path) -> Policy:
+    """Return a policy: itself, the section `policy` as plain values, or that of a params.yaml.
+
+    Raises
+    ------
+    ParamsError
+        With one line for every fault.
+    """
+    from fairmark.params.parse import read_yaml, section, typed
+
+    if isinstance(policy, Policy):
+        return policy
+    if isinstance(policy, Mapping):
+        return typed(Policy, dict(policy), "policy")
+    return section(Policy, read_yaml(Path(policy)), Path(policy).name)
+
+
+def policy_findings() -> tuple[str, ...]:
+    """Return the names of all findings that a policy answers, each by a number or by null."""
+    return tuple(Findings.model_fields)
+
+
+def judge(
+    y_true: ArrayLike,
+    y_pred: ArrayLike | None = None,
+    *,
+    groups: Groups,
+    policy: Policy | Mapping[str, Any] | str | Path,
+    score: ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    person: ArrayLike | None = None,
+    today: dt.date | None = None,
+) -> Verdict:
+    """Return the verdict of a policy on the decisions of any model, with fairmark's error rates.
+
+    What decisions can't show stays unanswered, and an unanswered question is never a pass: findings such as
+    leakage come from the table and the model, so that a policy which asks for them (a number in
+    `policy.findings`) leaves `insufficient evidence` here, each named.
+
+    Parameters
+    ----------
+    y_true, y_pred, groups, score, weight, person
+        As `measure` takes them.
+    policy
+        As `read_policy` takes it.
+    today
+        The day by which waivers stand; by default none of them is applied.
+
+    Raises
+    ------
+    InputError
+        When the rows are not as above, or the policy asks for an attribute or for scores that are not given.
+    ParamsError
+        When the policy is none.
+    """
+    from fairmark.judge.verdict import judge as verdict_on
+    from fairmark.stats.measures import SCORED, quantity
+
+    read = read_policy(policy)
+    found = measure(y_true, y_pred, groups=groups, score=score, weight=weight, person=person)
+    lacking = [
+        f"groups: must have a column for {limit.attribute}, which limit {limit.name} asks for, got none"
+        for limit in read.limits
+        if limit.attribute is not None and limit.attribute not in found.groups
+    ]
+    if score is None:
+        lacking += [
+            f"score: must be given for limit {limit.name} on {limit.measure}, got decisions alone"
+            for limit in read.limits
+            if (asked := quantity(limit.measure)) is not None and asked.measure.name in SCORED
+        ]
+    if lacking:
+        raise InputError(*dict.fromkeys(lacking))
+    return verdict_on(found, read, today)
+
+
+def measure(  # noqa: PLR0913 - all but the first two by name
+    y_true: ArrayLike,
+    y_pred: ArrayLike | None = None,
+    *,
+    groups: Groups,
+    score: ArrayLike | None = None,
+    threshold: float = 0.5,
+    weight: ArrayLike | None = None,
+    person: ArrayLike | None = None,
+    confidence: float = 0.95,
+    replicates: int = 200,
+    bins: int = 10,
+    seed: int = 0,
+) -> "Measurements":
+    """Return what a model's decisions come to: every measure, by group and between groups, with intervals.
+
+    Parameters
+    ----------
+    y_true
+        Labels, 0 or 1, shape `[rows]`.
+    y_pred
+        Decisions, 0 or 1, shape `[rows]`; by default 1 where `score` is at least `threshold`.
+    groups
+        The groups of each row, a column for each protected attribute; a missing value is a group of its own.
+    score
+        Scores, 0 to 1, shape `[rows]`. Without them the decisions stand for scores, so that measures of
+        scores are those of the decisions.
+    weight
+        Weights above 0, shape `[rows]`.
+    person
+        Whose each row is, where people have several rows.
+    confidence
+        Of each interval, two-sided.
+    replicates, seed
+        Of the bootstrap standard errors of disparities.
+    bins
+        Of the calibration error.
+
+    Raises
+    ------
+    InputError
+        When the rows are not as above, with every fault.
+    """
+    from fairmark.evaluate.measure import measure as measured
+    from fairmark.judge.findings import NAMES, Strongest
+    from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows
+    from fairmark.judge.measurements import Measurements as Document
+
+    if y_pred is None and score is None:
+        raise InputError("y_pred: must be given, or score, got neither")
+    label, marks = _bits(y_true, "y_true"), None if score is None else np.asarray(score, dtype=np.float64)
+    if y_pred is not None:
+        decision = _bits(y_pred, "y_pred")
+    else:
+        decision = (np.asarray(score, dtype=np.float64) >= threshold).astype(np.int8)
+    frame = _frame(groups, len(label))
+    names = {str(name): sorted(frame[name].unique()) for name in frame}
+    heavy = None if weight is None else np.asarray(weight, dtype=np.float64)
+    whose = None if person is None else np.asarray(person)
+    found = measured(
+        label,
+        decision.astype(np.float64) if marks is None else marks,
+        decision,
+        heavy,
+        frame,
+        names,
+        confidence=confidence,
+        replicates=replicates,
+        seed=seed,
+        bins=bins,
+        person=whose,
+    )
+    shown = hashlib.sha256(decision.tobytes() + (b"" if marks is None else marks.tobytes())).hexdigest()
+    persons = {} if whose is None else {"persons": len(np.unique(whose))}
+    about = About(
+        model=MeasuredModel(sha256=shown, threshold=float(threshold)),
+        data=MeasuredRows(
+            part="test",
+            rows=len(label),
+            positives=int(label.sum()),
+            weighted=found.cells.weighted is not None,
+            rows_sha256=hashlib.sha256(label.tobytes()).hexdigest(),
+            **persons,
+        ),
+        confidence=confidence,
+        findings={name: Strongest(value=None, each=(), why=_UNSEEN) for name in NAMES},
+    )
+    return Document.of(found, about)
+
+
+_UNSEEN = "decisions alone were given, not the table or the model"
+
+
+def _bits(values: ArrayLike, name: str) -> NDArray[np.int8]:
+    given = np.asarray(values)
+    if given.ndim != 1 or given.dtype.kind not in "biuf" or not np.isin(given, (0, 1)).all():
+        raise InputError(f"{name}: must be 0 or 1, one for each row, got {given.ravel()[:5].tolist()!r}")
+    return given.astype(np.int8)
+
+
+def _frame(groups: Groups, rows: int) -> pd.DataFrame:
+    """Return the groups as texts, a column for each attribute."""
+    if isinstance(groups, pd.Series):
+        groups = {str(groups.name or "group"): groups.to_numpy()}
+    columns = {str(name): pd.Series(np.asarray(cells, dtype=object)) for name, cells in groups.items()}
+    faults = [
+        f"groups.{name}: must have {rows} rows, as the labels, got {len(column)}"
+        for name, column in columns.items()
+        if len(column) != rows
+    ]
+    if faults or not columns:
+        raise InputError(*(faults or ["groups: must have a column for each protected attribute, got none"]))
+    return pd.DataFrame({name: _named(column) for name, column in columns.items()})
+
+
+def _named(column: "pd.Series[Any]") -> "pd.Series[str]":
+    return column.map(lambda cell: MISSING if pd.isna(cell) else quoted(str(cell)))
+
+
+def audit(  # noqa: PLR0913 - all but the table by name
+    frame: pd.DataFrame,
+    *,
+    target: str,
+    positive: bool | float | str | Sequence[bool | int | float | str],
+    protected: Sequence[str],
+    drop: Sequence[str] = (),
+    person: str | None = None,
+    time: str | None = None,
+    weight: str | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return who is in a table before anything is learnt from it: groups, proxies, leakage, personal data.
+
+    Parameters
+    ----------
+    frame
+        One row a case; kinds of columns are inferred as `prepare` infers them.
+    target, positive
+        The label's column, and its positive value or values; all others are negative.
+    protected
+        Columns that decisions must not turn on.
+    drop
+        Columns that are left out.
+    person, time, weight
+        Columns that say whose a row is, when it was, and how much it counts.
+
+    Raises
+    ------
+    InputError
+        With every fault that `prepare` finds in the table.
+    """
+    from fairmark.data.audit import audited
+    from fairmark.data.prepare import prepared
+    from fairmark.params.parse import typed
+    from fairmark.params.prepare import Prepare
+    from fairmark.params.split import Audit
+
+    given = frame[target].dropna().unique().tolist() if target in frame else []
+    wanted = (
+        list(positive) if isinstance(positive, Sequence) and not isinstance(positive, str) else [positive]
+    )
+    section = {
+        "files": {
+            "main": {"name": "table.parquet", "skip_rows": 0, "rows": {"min": 1, "max": max(1, len(frame))}},
+            "test": None,
+        },
+        "format": {"type": "parquet", "missing": [], "thousands": None, "units": []},
+        "target": {
+            "column": target,
+            "positive": wanted,
+            "negative": [value for value in given if value not in wanted] or None,
+            "strip": "",
+        },
+        "row_id": None,
+        "person": person,
+        "time": time,
+        "weight": weight,
+        "spellings": {},
+        "drop_rows": [],
+        "drop": list(drop),
+        "columns": {},
+        "unlisted": "infer",
+        "protected": {name: {"by": "column", "column": name} for name in protected},
+        "forbidden": [],
+    }
+    with tempfile.TemporaryDirectory(prefix="fairmark-") as place:
+        frame.to_parquet(Path(place) / "table.parquet", index=False)
+        found = prepared(Path(place), typed(Prepare, section, "audit"))
+    return audited(found.table, found.evidence, found.schema, Audit(seed=seed, **_STANDING_OUT))
+
+
+_STANDING_OUT: dict[str, Any] = {
+    "proxy_auc": 0.7, "leakage_auc": 0.95, "folds": 3, "min_group_rows": 100, "personal_share": 0.5,
+}  # fmt: skip
+"""When a column stands out, as in the params.yaml that comes with fairmark."""
+
+
+def verify(release: str | Path, key: str | Path | None = None) -> "list[Fact]":
+    """Return every claim of a release with whether it holds: `held` is True, False, or None where unknown.
+
+    Parameters
+    ----------
+    release
+        A release folder or an archive of one.
+    key
+        The public key that it must be signed by (PEM or SSH); without one no seal can be known.
+
+    Raises
+    ------
+    InputError
+        When there is no release there.
+    """
+    from fairmark.release.locate import found
+    from fairmark.signing.keys import read_public
+    from fairmark.verify.verify import verify as facts
+
+    with found(str(release), None) as target:
+        return [*facts(target.folder, None, None if key is None else read_public(Path(key)))]
+
+
+def load_release(release: str | Path, key: str | Path) -> Model:
     """Return the model of a release, whose every claim was checked first.
 
     What is checked is a copy, and the copy is loaded: a folder that changes meanwhile changes nothing.
@@ -44,4 +366,4 @@ def load_release(release: str | Path, key: str | Path) -> Estimator:
             lines = [fact.line() for fact in facts if fact.asked and not fact.held]
             kind = VerificationError if code == WRONG else StateError
             raise kind(f"{folder.name}: must be what was released before it is loaded, got", *lines)
-        return Estimator.load(folder / "model", folder / "schema.json", folder / "params.yaml")
+        return Model.load(folder / "model", folder / "schema.json", folder / "params.yaml")

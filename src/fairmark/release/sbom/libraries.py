@@ -61,9 +61,7 @@ def _unlike(
 
 def application(part: Component, found: Installed, trace: Trace) -> Component:
     """Return the component of fairmark itself, hashed by its own source files."""
-    import fairmark
-
-    folder = Path(str(fairmark.__file__)).parent
+    folder = Path(__file__).resolve().parents[2]
     # A purl of type pypi would claim that a package index serves it.
     return _told(part, found, source_sha256(folder)) | {
         "type": "application",
