@@ -22,15 +22,6 @@ NOTHING: dict[str, Strongest] = {
     name: Strongest(value=None, each=(), why="not looked for in this test") for name in Findings.model_fields
 }
 """The findings of measurements that nobody looked for any in."""
-AUDITED: dict[str, Any] = {"label_power": {}, "clusters": None}
-PREPARED: dict[str, Any] = {"files": {"main": {"rows": 9, "duplicates": 0, "sha256": "c" * 64}, "test": None}}
-ALIKE: dict[str, Any] = {"label": {"distance": 0.01, "p": 0.5}, "groups": {}, "features": {}}
-PARTED: dict[str, Any] = {
-    "order": "hash",
-    "independence": {"p": 0.5},
-    "shift": {"valid": ALIKE, "test": ALIKE, "chance": 1e-4},
-}
-"""As much of audit.json and of the summaries of prepare and split as findings are made of, with none."""
 FAIR: Counts = {"Female": (500, 300, 300, 4000), "Male": (1000, 600, 600, 8000)}
 UNFAIR: Counts = {"Female": (250, 150, 300, 4400), "Male": (1800, 800, 600, 7000)}
 

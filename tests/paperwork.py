@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 import schemas
 import yaml
+from datasummaries import AUDITED, PARTED, PREPARED, changed
 from measured import about
 from schemas import column
 
 from fairmark.data.schema import Schema
+from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.evaluate import documents as docs
 from fairmark.evaluate.documents import SummaryMetrics
 from fairmark.evaluate.measure import measure
@@ -172,52 +174,49 @@ def schema(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) ->
     return schemas.schema(features, {name: list(sizes) for name, sizes in attributes.items()})
 
 
-def prepared() -> dict[str, Any]:
-    """Return prepare's summary."""
+def prepared(**changes: Any) -> PrepareSummary:
+    """Return prepare's summary, with some keys of its JSON changed."""
     main = {"name": "made.csv", "rows": 2100, "duplicates": 3, "sha256": "12" * 32, "packed": False}
-    missing = {"age": 0.0, "job": 0.125, "team": 0.0}
-    counts = {"rows": 2100, "shared_rows": 0, "duplicates": 3, "positives": 630}
-    read: dict[str, Any] = {"excluded": [], "respelt": {}, "unread": {}, "index": [], "columns": {}}
-    return {"files": {"main": main, "test": None}, "missing": missing, **counts, **read}
+    known: dict[str, Any] = {
+        "files": {"main": main, "test": None},
+        "rows": 2100,
+        "duplicates": 3,
+        "positives": 630,
+    }
+    known["missing"] = {"age": 0.0, "job": 0.125, "team": 0.0}
+    return changed(PREPARED, **known | changes)
 
 
-def audit(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, Any]:
-    """Return audit.json, in which the second feature is a proxy of the first attribute."""
+def audit(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str], **changes: Any) -> DataAudit:
+    """Return the audit, in which the second feature is a proxy of the first attribute."""
     first = next(iter(attributes))
     entry = {"share": 0.4, "label_rate": 0.31, "missing": 0.02, "small": False}
-    return {
+    proxy = {"attribute": first, "column": names[1], "auc": 0.77, "withheld": False}
+    known: dict[str, Any] = {
         "rows": 2100,
-        "label_rate": 0.3,
         "groups": {
             name: {group: {**entry, "rows": 2 * rows} for group, rows in sizes.items()}
             for name, sizes in attributes.items()
         },
-        "proxies": [{"attribute": first, "column": names[1], "auc": 0.77, "withheld": False}],
-        "leakage": [],
+        "proxies": [proxy | {"group": next(iter(attributes[first])), "group_auc": 0.79}],
         "label_power": {names[0]: 0.66, names[1]: 0.58},
-        "clusters": None,
-        "questions": [],
-        "personal": [],
     }
+    return changed(AUDITED, **known | changes)
 
 
 DIFFER = "The test part differs from the train part in its label: 0.65 of its rows are positive."
 
 
-def split(attributes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+def split(attributes: Mapping[str, Mapping[str, int]], **changes: Any) -> SplitSummary:
     """Return split's summary."""
-    parts = {"train": 800, "valid": 300, "test": sum(next(iter(attributes.values())).values())}
-    return {
-        "parts": {name: {"rows": rows, "label_rate": 0.3} for name, rows in parts.items()},
-        "test_file": False,
-        "order": "hash",
-        "alike": "spread",
-        "gap_days": None,
-        "persons": None,
-        "unused": 0,
-        "independence": {"strata": 0, "rows": 0, "independent": None},
+    test = next(iter(attributes.values()))
+    parts = {"train": 800, "valid": 300, "test": sum(test.values())}
+    groups = {name: dict(sizes) for name, sizes in attributes.items()}
+    known: dict[str, Any] = {
+        "parts": {name: {"rows": rows, "label_rate": 0.3, "groups": groups} for name, rows in parts.items()},
         "findings": [DIFFER],
     }
+    return changed(PARTED, **known | changes)
 
 
 def trials(limits: Sequence[Limit]) -> list[dict[str, str]]:

@@ -38,8 +38,8 @@ def test_ten_rows_a_customer_are_asked_about_by_column(each: int) -> None:
     found = clusters(coded(frame), label, seed=1)
 
     assert found is not None
-    assert found["columns"] == ["age", "income", "region"]
-    assert (found["patterns"], found["rows_each"], found["label_constant"]) == (300, each, 1.0)
+    assert found.columns == ("age", "income", "region")
+    assert (found.patterns, found.rows_each, found.label_constant) == (300, each, 1.0)
     (text,) = question(found)
     assert text.startswith(
         "Do several rows belong to one person? 100% of the rows share their values of age, inc"
@@ -68,4 +68,4 @@ def test_the_order_of_rows_is_no_matter() -> None:
 
     assert one is not None
     assert other is not None
-    assert {**one, "by_chance": 0} == {**other, "by_chance": 0}
+    assert one.model_copy(update={"by_chance": 0}) == other.model_copy(update={"by_chance": 0})

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from tiny import faults, lines, made
 
-from fairmark.data.prepare import taken_for
+from fairmark.data.prepare import reading_lines
 
 FORMAT = {"type": "parquet", "missing": ["?"], "thousands": None, "units": []}
 
@@ -181,8 +181,8 @@ def test_what_the_file_calls_an_index_is_left_out_by_name(tmp_path: Path) -> Non
     made_from = made(tmp_path, content(indexed()), format=FORMAT)
 
     assert made_from.schema.feature_names == ["age"]
-    assert made_from.summary["index"] == ["__index_level_0__"]
-    assert any("calls it an index: __index_level_0__" in line for line in taken_for(made_from.summary))
+    assert made_from.summary.index == ("__index_level_0__",)
+    assert any("calls it an index: __index_level_0__" in line for line in reading_lines(made_from.summary))
 
 
 def test_an_index_says_nothing_of_who_a_row_is(tmp_path: Path) -> None:
@@ -198,8 +198,8 @@ def test_a_named_index_is_left_out_unless_params_name_it(tmp_path: Path) -> None
     left_out = made(tmp_path, content(frame), format=FORMAT)
     kept = made(tmp_path, content(frame), format=FORMAT, row_id="customer")
 
-    assert left_out.summary["index"] == ["customer"]
-    assert kept.summary["index"] == []
+    assert left_out.summary.index == ("customer",)
+    assert kept.summary.index == ()
     assert kept.table["_row_id"].tolist() == ["4", "7", "9", "12"]
 
 
@@ -209,4 +209,4 @@ def test_a_named_index_is_left_out_unless_params_name_it(tmp_path: Path) -> None
 def test_metadata_of_another_make_names_no_index(tmp_path: Path, said: bytes) -> None:
     table = indexed().replace_schema_metadata({b"pandas": said}).drop_columns(["__index_level_0__"])
 
-    assert made(tmp_path, content(table), format=FORMAT).summary["index"] == []
+    assert made(tmp_path, content(table), format=FORMAT).summary.index == ()

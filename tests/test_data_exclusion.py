@@ -27,7 +27,7 @@ def test_rows_are_left_out_by_what_stands_in_them(tmp_path: Path) -> None:
     found = made(tmp_path, lines(*MORE), drop_rows=rules)
 
     assert found.table.equals(made(tmp_path, lines(*ROWS)).table)
-    assert [(one["when"], one["rows"]) for one in found.summary["excluded"]] == [
+    assert [(one.when, one.rows) for one in found.summary.excluded] == [
         ("is missing", 1),
         ("is maybe", 1),
         ("is missing", 1),
@@ -40,8 +40,8 @@ def test_a_row_counts_for_the_first_rule_that_it_meets(tmp_path: Path) -> None:
 
     found = made(tmp_path, lines(*MORE), drop_rows=rules).summary
 
-    assert [one["rows"] for one in found["excluded"]] == [3, 0, 0]
-    assert found["rows"] == 5
+    assert [one.rows for one in found.excluded] == [3, 0, 0]
+    assert found.rows == 5
 
 
 def test_a_number_is_met_by_each_of_its_spellings(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_lines_are_still_those_of_the_file(tmp_path: Path) -> None:
 def test_the_test_file_is_treated_alike(tmp_path: Path) -> None:
     found = made(tmp_path, lines(*ROWS), lines(*MORE[:5]), drop_rows=[rule("ok", "missing")])
 
-    assert found.summary["files"]["test"]["rows"] == 4
-    assert found.summary["excluded"][0]["rows"] == 1
+    assert found.summary.files.all[1].rows == 4
+    assert found.summary.excluded[0].rows == 1
 
 
 def test_the_rows_of_a_file_are_counted_before_any_is_left_out(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_spelling_merges_them_and_is_counted(tmp_path: Path) -> None:
     found = made(tmp_path, lines(*rows), spellings={"sex": {"female": "Female"}})
 
     assert found.schema.groups["sex"] == ["Female", "M"]
-    assert found.summary["respelt"] == {"sex": 1}
+    assert found.summary.respelt == {"sex": 1}
 
 
 def test_values_that_are_listed_are_meant_to_be_two(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_spelling_of_a_spelling_is_refused() -> None:
 def test_a_file_packed_by_gzip_says_the_same(tmp_path: Path) -> None:
     found = made(tmp_path, gzip.compress(lines(*ROWS).encode()))
 
-    assert found.summary["files"]["main"]["packed"]
+    assert found.summary.files.main.packed
     assert found.table.equals(made(tmp_path, lines(*ROWS)).table)
 
 
@@ -170,5 +170,5 @@ def test_a_nested_column_that_is_dropped_is_not_read(tmp_path: Path) -> None:
 
     found = made(tmp_path, stream.getvalue(), format=form, drop=["tags"])
 
-    assert found.summary["unread"] == {"tags": "list<element: string>"}
+    assert found.summary.unread == {"tags": "list<element: string>"}
     assert "tags" not in found.table

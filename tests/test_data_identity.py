@@ -85,16 +85,16 @@ def test_rows_of_the_test_file_are_marked(tmp_path: Path) -> None:
 def test_duplicates_are_counted_in_each_file_and_over_both(tmp_path: Path) -> None:
     summary = made(tmp_path, lines(*ROWS, ROWS[0]), lines(ROWS[0], ROWS[0], "20,cook,F,no")).summary
 
-    assert summary["files"]["main"]["duplicates"] == 1
-    assert summary["files"]["test"]["duplicates"] == 1
-    assert summary["duplicates"] == 3
-    assert summary["shared_rows"] == 1
+    assert summary.files.main.duplicates == 1
+    assert summary.files.all[1].duplicates == 1
+    assert summary.duplicates == 3
+    assert summary.shared_rows == 1
 
 
 def test_labels_differ_in_no_duplicate_by_what_is_stripped(tmp_path: Path) -> None:
     summary = made(tmp_path, lines(*ROWS), lines(f"{ROWS[0]}.", f"{ROWS[1]}."), target={"strip": "."}).summary
 
-    assert summary["shared_rows"] == 2
+    assert summary.shared_rows == 2
 
 
 @settings(max_examples=30, deadline=None)
@@ -126,7 +126,7 @@ def test_content_is_compared_without_the_id_column(tmp_path: Path) -> None:
         tmp_path, lines("1,cook,F,yes", "2,cook,F,yes", "3,cook,M,no"), row_id="age", columns={}
     ).summary
 
-    assert summary["duplicates"] == 1
+    assert summary.duplicates == 1
 
 
 def test_ids_that_are_missing_or_stand_twice_are_refused(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ from scipy.stats import chi2_contingency
 
 from fairmark.data.independence import independence
 
+NONE = ("statistic", "expected", "deviations", "p", "independent")
+
 
 def test_the_chi_square_is_the_one_of_scipy() -> None:
     draw = np.random.default_rng(1)
     part, label = draw.integers(0, 3, 90), draw.integers(0, 2, 90)
 
-    found = independence([np.zeros(90, np.int64)], part, label, seed=0)
+    found = dict(independence([np.zeros(90, np.int64)], part, label, seed=0))
 
     table = np.array([[((part == p) & (label == y)).sum() for y in (0, 1)] for p in range(3)])
     assert found["statistic"] == pytest.approx(chi2_contingency(table, correction=False).statistic)
@@ -21,16 +23,15 @@ def test_the_chi_square_is_the_one_of_scipy() -> None:
 
 
 def test_rows_that_are_alike_to_none_say_nothing() -> None:
-    found = independence([np.arange(50)], np.arange(50) % 3, np.arange(50) % 2, seed=0)
+    found = dict(independence([np.arange(50)], np.arange(50) % 3, np.arange(50) % 2, seed=0))
 
-    assert found == {"strata": 0, "rows": 0, "statistic": None, "expected": None, "deviations": None,
-                     "p": None, "independent": None}  # fmt: skip
+    assert found == {"strata": 0, "rows": 0, **dict.fromkeys(NONE)}
 
 
 def test_no_rows_say_nothing() -> None:
     empty = np.empty(0, np.int64)
 
-    assert independence([empty], empty, empty, seed=0)["independent"] is None
+    assert independence([empty], empty, empty, seed=0).independent is None
 
 
 def test_p_values_of_honest_splits_are_uniform() -> None:
@@ -38,7 +39,7 @@ def test_p_values_of_honest_splits_are_uniform() -> None:
     low = 0
     for seed in range(200):
         alike, label = draw.integers(0, 40, 300), draw.integers(0, 2, 300)
-        found = independence([alike], draw.integers(0, 3, 300), label, seed)
+        found = dict(independence([alike], draw.integers(0, 3, 300), label, seed))
         assert found["independent"]
         low += found["p"] <= 0.1
 
@@ -52,7 +53,7 @@ def test_rows_of_one_label_that_go_to_one_part_are_found() -> None:
     alike, label = draw.integers(0, 60, 1200), draw.integers(0, 2, 1200)
     part = draw.integers(0, 3, 120)[alike * 2 + label]
 
-    found = independence([alike], part, label, seed=0)
+    found = dict(independence([alike], part, label, seed=0))
 
     assert found["independent"] is False
     assert found["p"] == 1 / 1000

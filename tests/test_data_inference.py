@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tiny import PREPARE, faults, lines, made, params
 
 from fairmark.data.inference import kind_of
-from fairmark.data.prepare import taken_for
+from fairmark.data.prepare import reading_lines
 from fairmark.params.parse import typed
 from fairmark.params.prepare import Csv, Inferred
 
@@ -115,8 +115,8 @@ def test_codes_with_leading_zeros_are_texts_and_never_merge(tmp_path: Path) -> N
     found = made(tmp_path, lines(*rows))
 
     assert found.table["job"].tolist() == ["01234", "1234", "12345"]
-    assert found.summary["columns"]["job"]["zero_led"]
-    assert "  job categorical, 3 values, 100% read as numbers (codes with leading zeros)" in taken_for(
+    assert found.summary.columns["job"].zero_led
+    assert "  job categorical, 3 values, 100% read as numbers (codes with leading zeros)" in reading_lines(
         found.summary
     )
 
@@ -137,7 +137,7 @@ def test_a_cell_without_the_unit_of_its_column_is_a_fault(tmp_path: Path) -> Non
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_no_column_of_mostly_numbers_is_taken_for_categories(data: st.DataObject) -> None:
+def test_no_column_of_mostly_numbers_is_reading_lines_categories(data: st.DataObject) -> None:
     number = st.floats(-1e6, 1e6, allow_nan=False)
     writings = [
         lambda value: f"{value:.2f}",
@@ -161,7 +161,7 @@ def test_no_column_of_mostly_numbers_is_taken_for_categories(data: st.DataObject
 def test_prepare_says_what_it_took_each_column_for(tmp_path: Path) -> None:
     found = made(tmp_path, lines("30,cook,F,yes", "41,Cook,M,no", "52,?,M,yes")).summary
 
-    assert found["columns"]["job"] == {
+    assert dict(found.columns["job"]) == {
         "kind": "categorical",
         "said": False,
         "missing": 1 / 3,
@@ -171,7 +171,7 @@ def test_prepare_says_what_it_took_each_column_for(tmp_path: Path) -> None:
         "alike": 2,
         "unit": None,
     }
-    assert taken_for(json.loads(json.dumps(found))) == [
+    assert reading_lines(found) == [
         "prepare: 3 rows; columns as params.yaml says: 1, as every cell of them reads: 2",
         "  job categorical, 2 values, 33.3% missing",
         "  sex categorical, 2 values",

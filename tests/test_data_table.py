@@ -48,7 +48,7 @@ def test_the_test_file_is_typed_by_what_the_main_file_showed(tmp_path: Path) -> 
 def test_an_unseen_category_is_kept_and_counted_where_none_are_declared(tmp_path: Path) -> None:
     found = made(tmp_path, lines(*ROWS), lines("30,pilot,F,yes", "40,pilot,M,no", "50,?,M,no"))
 
-    assert found.summary["unseen"] == {"job": 2}
+    assert found.summary.unseen == {"job": 2}
     assert found.table["job"].tolist()[4:6] == ["pilot", "pilot"]
     assert found.schema.features[1].categories == ("clerk", "cook", "smith")
 
@@ -56,7 +56,7 @@ def test_an_unseen_category_is_kept_and_counted_where_none_are_declared(tmp_path
 def test_missing_shares_are_told(tmp_path: Path) -> None:
     found = made(tmp_path, lines("30,?,F,yes", "41,smith,M,no"), lines("30,,F,yes", "41,?,M,no"))
 
-    assert found.summary["missing"] == {"age": 0, "job": 0.75, "sex": 0}
+    assert found.summary.missing == {"age": 0, "job": 0.75, "sex": 0}
     assert found.schema.features[1].missing == 0.5
 
 
@@ -97,4 +97,4 @@ def test_the_second_data_set_says_what_was_written(tmp_path: Path) -> None:
     assert found.table["owner"].tolist() == (raw["owner"] == "J").tolist()
     assert found.table["opened"].dt.strftime("%d.%m.%Y").tolist() == raw["opened"].tolist()
     assert found.evidence["region"].tolist() == raw["region"].tolist()
-    assert found.summary["positives"] == raw["repaid"].sum()
+    assert found.summary.positives == raw["repaid"].sum()

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from checked import rows
-from measured import AUDITED, NOTHING, PARTED, PREPARED, document, plain, policy
+from datasummaries import AUDITED, NO_TEST, PARTED, PREPARED, changed
+from measured import NOTHING, document, plain, policy
 
+from fairmark.data.summaries import SplitSummary
 from fairmark.evaluate import documents as docs
 from fairmark.evaluate.findings import signs
 from fairmark.evaluate.leakage import feature_pair_auc
@@ -110,7 +112,7 @@ def test_findings_that_contradict_themselves_are_refused() -> None:
 
 def test_the_larger_auc_of_the_audit_and_of_test_rows_counts() -> None:
     found = signs(
-        AUDITED | {"label_power": {"age": 0.5, "spent": 0.99, "gone": 1.0}}, PREPARED, PARTED, LEAKAGE
+        changed(AUDITED, label_power={"age": 0.5, "spent": 0.99, "gone": 1.0}), PREPARED, PARTED, LEAKAGE
     )
 
     assert found["column_auc"] == _entry(("spent", 0.99), ("age", 0.7))
@@ -118,7 +120,7 @@ def test_the_larger_auc_of_the_audit_and_of_test_rows_counts() -> None:
 
 def test_a_pair_counts_only_where_it_knows_more_than_its_better_column() -> None:
     assert signs(AUDITED, PREPARED, PARTED, LEAKAGE)["pair_auc"].value == 0.72
-    apart = signs(AUDITED | {"label_power": {"spent": 0.99}}, PREPARED, PARTED, LEAKAGE)["pair_auc"]
+    apart = signs(changed(AUDITED, label_power={"spent": 0.99}), PREPARED, PARTED, LEAKAGE)["pair_auc"]
     assert apart == _entry(("", 0.5))
 
 
@@ -131,8 +133,10 @@ def test_rows_shared_with_the_train_part_count_beyond_what_chance_explains() -> 
 
 
 def test_a_test_file_that_is_the_train_file_shares_all_of_it() -> None:
-    main = PREPARED["files"]["main"]
-    assert signs(AUDITED, {"files": {"main": main, "test": main}}, PARTED, LEAKAGE)["shared_rows"].value == 1
+    main = PREPARED.files.main.to_json()
+    twice = changed(PREPARED, files={"main": main, "test": main})
+
+    assert signs(AUDITED, twice, PARTED, LEAKAGE)["shared_rows"].value == 1
 
 
 def test_two_columns_that_know_the_label_together_alone_are_found() -> None:
@@ -152,9 +156,10 @@ def test_two_columns_that_know_the_label_together_alone_are_found() -> None:
 # ------------------------------------------------------------------ persons, parts and shift
 
 
-def _parted(**label: Any) -> dict[str, Any]:
-    shifted = {"label": label, "groups": {"sex": label}, "features": {"age": label}}
-    return PARTED | {"shift": PARTED["shift"] | {"test": shifted, "valid": shifted}}
+def _parted(**distance: float) -> SplitSummary:
+    label = distance | {"train": 0.36, "here": 0.65}
+    shifted = {"label": label, "groups": {"sex": distance}, "features": {"age": distance}}
+    return changed(PARTED, shift=PARTED.shift.to_json() | {"test": shifted, "valid": shifted})
 
 
 def _signs(audit: Any = AUDITED, split: Any = PARTED, leakage: Any = LEAKAGE) -> dict[str, Strongest]:
@@ -181,7 +186,8 @@ def test_a_distance_that_chance_explains_is_no_shift() -> None:
 
 def test_rows_that_look_like_several_of_a_person_stop_while_nobody_says_whose_they_are() -> None:
     looks = {"columns": ["age", "income"], "repeated": 1.0, "by_chance": 0.02}
-    found = _signs(AUDITED | {"clusters": looks})["persons"]
+    looks |= {"patterns": 30, "rows_each": 3.0, "label_constant": 1.0}
+    found = _signs(changed(AUDITED, clusters=looks))["persons"]
 
     assert found.each == (Shown(of=("age", "income"), value=0.98),)
     assert judge(_document(persons=found), _rules(persons=0.8), DAY).outcome == "insufficient evidence"
@@ -195,10 +201,10 @@ def test_one_person_in_two_parts_is_too_many() -> None:
 
 
 def test_parts_that_know_the_label_are_a_sign_in_parts_by_hash_alone() -> None:
-    known = PARTED | {"independence": {"p": 0.001}}
+    known = changed(PARTED, independence=NO_TEST | {"p": 0.001})
 
     assert _signs(split=known)["part_label"].value == pytest.approx(0.999)
-    assert _signs(split=known | {"order": "time"})["part_label"].value == 0
+    assert _signs(split=changed(known, order="time"))["part_label"].value == 0
 
 
 # ------------------------------------------------------------------ what a waiver names

@@ -1,12 +1,12 @@
 """A policy that is looser than its base waits for the approvals of people whom the base knows."""
 
 import datetime as dt
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from datasummaries import PREPARED, READ, changed
 from promotion_repo import PEOPLE, git, repository
 from sealing import MINE
 from signing import ADA, BOB, CAM, MAKER, approver, key
@@ -413,10 +413,9 @@ def test_what_has_no_effect_on_this_data_is_no_loosening(repo: Path, has: bool |
     tag(repo, "v0.3.0")
     edit(repo, "  personal: [nonesuch, age,", "  personal: [age,")
     if has is not None:
-        columns: dict[str, dict[str, str]] = {"age": {}, **({"nonesuch": {}} if has else {})}
+        columns = dict.fromkeys(["age", *(["nonesuch"] if has else [])], READ)
         (repo / "artifacts" / "prepare").mkdir(parents=True)
-        summary = {"columns": columns, "unread": {}, "dropped": []}
-        (repo / "artifacts" / "prepare" / "summary.json").write_text(json.dumps(summary))
+        changed(PREPARED, columns=columns).write(repo / "artifacts" / "prepare" / "summary.json")
 
     assert [(each.where, each.way) for each in compare(repo).changes] == [("privacy.personal", way)]
 

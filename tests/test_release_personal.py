@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from datasummaries import AUDITED, changed
 from measured import document
 from release_folder import PARAMS, git, make_release
 from schemas import column, schema
@@ -252,9 +253,8 @@ def test_less_than_a_whole_row_or_a_row_of_few_signs_is_no_alarm(
 
 def test_names_that_the_audit_found_are_looked_for(gathered: tuple[Path, Path]) -> None:
     root, folder = gathered
-    write_json(
-        root / "artifacts" / "audit" / "audit.json", {"personal": [{"column": "mail", "kind": "e-mail"}]}
-    )
+    mail = {"column": "mail", "kind": "e-mail", "share": 1.0}
+    changed(AUDITED, personal=[mail]).write(root / "artifacts" / "audit" / "audit.json")
     evidence = pd.DataFrame({"withheld:mail": ["ada@example.org", None]})
     write_parquet(root / "artifacts" / "prepare" / "evidence.parquet", evidence)
     write_text(folder / "card.md", "write to ada@example.org")

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import datasummaries
 import pytest
 from paperwork import FAIR, TEAMS, checks, explanations, facts, measurements, with_check
 from schemas import attribute, changed
@@ -98,7 +99,7 @@ def test_a_decision_is_told_by_the_threshold_that_made_it() -> None:
 
 def test_a_personal_attribute_is_told_of_nobody() -> None:
     found = switched()
-    audit = {**found.audit, "personal": [{"column": "team", "why": "name"}]}
+    audit = datasummaries.changed(found.audit, personal=[{"column": "team", "kind": "name", "share": 1.0}])
     schema = changed(found.schema, attributes={"team": attribute("team", [])})
     hidden = replace(found, audit=audit, schema=schema)
 

@@ -1,7 +1,8 @@
 """The data card says of every column what it is, which are personal, and what is shown of single people."""
 
 import pytest
-from paperwork import PREPARE, PRIVACY, RELEASE, audit, facts, prepared
+from datasummaries import READ
+from paperwork import PREPARE, PRIVACY, RELEASE, TEAMS, audit, facts, prepared
 
 from fairmark.params.prepare import Csv
 from fairmark.params.privacy import Privacy
@@ -63,16 +64,14 @@ def test_no_column_is_called_a_feature_but_those_that_the_model_sees(
 
 
 def test_what_the_file_itself_calls_an_index_is_named_with_its_role() -> None:
-    found = facts(prepared=prepared() | {"index": ["__index_level_0__"]})
+    found = facts(prepared=prepared(index=["__index_level_0__"]))
     told = rows(data_card(found, PREPARE, PRIVACY, RELEASE))
 
     assert told[r"\_\_index\_level\_0\_\_"][:2] == ["not read", "index of the file"]
 
 
 def test_what_looks_personal_and_is_not_declared_is_a_finding() -> None:
-    looks = audit({"team": {"blue": 400, "red": 600}}, ("age", "job")) | {
-        "personal": [{"column": "job", "kind": "e-mail", "share": 0.97}]
-    }
+    looks = audit(TEAMS, ("age", "job"), personal=[{"column": "job", "kind": "e-mail", "share": 0.97}])
     text = data_card(facts(audit=looks), PREPARE, PRIVACY, RELEASE)
 
     assert "- **job looks like e-mail in 0.970 of its cells and is not declared personal.**" in text
@@ -80,9 +79,7 @@ def test_what_looks_personal_and_is_not_declared_is_a_finding() -> None:
 
 
 def test_a_declared_column_that_is_found_too_is_no_finding() -> None:
-    looks = audit({"team": {"blue": 400, "red": 600}}, ("age", "job")) | {
-        "personal": [{"column": "age", "kind": "id-like", "share": 1.0}]
-    }
+    looks = audit(TEAMS, ("age", "job"), personal=[{"column": "age", "kind": "id-like", "share": 1.0}])
 
     assert "**Findings.**" not in data_card(facts(audit=looks), PREPARE, PRIVACY, RELEASE)
 
@@ -135,13 +132,12 @@ def test_the_same_facts_give_the_same_card_which_asks_for_nothing() -> None:
 
 def test_what_was_done_before_anything_else_is_told() -> None:
     dropped = {"column": "job", "when": "is missing", "reason": "Nobody asked.", "rows": 1200}
-    read = {"job": {"said": False}, "age": {"said": True}}
-    done = prepared() | {
-        "excluded": [dropped],
-        "respelt": {"team": 7},
-        "unread": {"note": "list<element: string>"},
-        "columns": read,
-    }
+    done = prepared(
+        excluded=[dropped],
+        respelt={"team": 7},
+        unread={"note": "list<element: string>"},
+        columns={"job": READ | {"said": False}, "age": READ},
+    )
 
     text = data_card(facts(prepared=done), PREPARE, PRIVACY, RELEASE)
 

@@ -52,7 +52,7 @@ def test_slices_stand_with_their_error_its_bound_and_their_rows() -> None:
 
 
 def test_the_value_of_a_personal_column_is_withheld() -> None:
-    marked = audit(TEAMS, ("age", "job")) | {"personal": [{"column": "age", "kind": "id-like", "share": 1.0}]}
+    marked = audit(TEAMS, ("age", "job"), personal=[{"column": "age", "kind": "id-like", "share": 1.0}])
 
     table = slices(facts(audit=marked))
     assert table is not None

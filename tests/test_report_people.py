@@ -1,6 +1,9 @@
 """The data section tells who is in the data, and shows no value of personal data."""
 
+from typing import Any
+
 import pytest
+from datasummaries import changed
 from paperwork import DIFFER, audit, facts, split
 
 from fairmark.report.data import groups, leakage, made, parts, personal, proxies, strongest, withheld
@@ -33,7 +36,7 @@ def test_a_proxy_says_what_became_of_it() -> None:
 
 
 def test_nothing_found_is_nothing_shown() -> None:
-    clean = facts(audit=FOUND | {"proxies": [], "label_power": {}})
+    clean = facts(audit=changed(FOUND, proxies=[], label_power={}))
 
     assert (proxies(clean), leakage(clean), personal(clean), strongest(clean)) == (None, None, None, None)
 
@@ -47,7 +50,7 @@ def test_findings_are_listed() -> None:
         "leakage": [{"column": "paid-on", "auc": 0.99, "withheld": False}],
         "personal": [{"column": "mail", "kind": "e-mail", "share": 0.9}],
     }
-    found = facts(audit=FOUND | marked)
+    found = facts(audit=changed(FOUND, **marked))
 
     assert [list(table.rows[0]) for table in (leakage(found), personal(found)) if table] == [
         ["paid-on", "0.990"],
@@ -76,8 +79,8 @@ def test_what_the_model_never_sees_is_named() -> None:
         ),
     ],
 )
-def test_the_split_is_told_as_it_was_made(changes: dict[str, object], says: str) -> None:
-    assert says in made(facts(split=split(TEAMS) | changes))
+def test_the_split_is_told_as_it_was_made(changes: dict[str, Any], says: str) -> None:
+    assert says in made(facts(split=split(TEAMS, **changes)))
 
 
 def test_parts_that_differ_are_told_on_card_and_report() -> None:

@@ -50,7 +50,7 @@ def test_numbers_are_drawn_and_names_are_listed() -> None:
 
 
 def test_the_values_of_personal_data_are_withheld() -> None:
-    marked = audit(TEAMS, ("age", "job")) | {"personal": [{"column": "age", "kind": "id-like", "share": 1.0}]}
+    marked = audit(TEAMS, ("age", "job"), personal=[{"column": "age", "kind": "id-like", "share": 1.0}])
     found = facts(audit=marked)
 
     pictures, _ = dependences(found)

@@ -111,7 +111,7 @@ def test_a_slice_that_may_be_as_good_as_the_rest_is_not_called_worse() -> None:
 
 
 def test_the_value_of_a_personal_column_is_withheld() -> None:
-    marked = audit(TEAMS, ("age", "job")) | {"personal": [{"column": "age", "kind": "id-like", "share": 1.0}]}
+    marked = audit(TEAMS, ("age", "job"), personal=[{"column": "age", "kind": "id-like", "share": 1.0}])
 
     assert "age: withheld" in check_text.slices_text(facts(audit=marked))
 

@@ -11,6 +11,9 @@ from fairmark.schemas import DOCUMENTS, published
 ROOT = Path(__file__).parents[1]
 WRITTEN = {
     "schema": "artifacts/prepare/schema.json",
+    "prepare-summary": "artifacts/prepare/summary.json",
+    "data-audit": "artifacts/audit/audit.json",
+    "split-summary": "artifacts/split/summary.json",
 }
 """Where the pipeline writes each document."""
 

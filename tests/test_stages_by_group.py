@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 import yaml
 from checked import CHECKS
-from measured import AUDITED, PARTED, PREPARED
+from datasummaries import AUDITED, PARTED, PREPARED
 from people import SCHEMA, TRAIN, chosen, frames, limit, policy
 from schemas import regrouped
 
 from fairmark.cli.main import main
 from fairmark.data.schema import Schema
 from fairmark.errors import ParamsError
-from fairmark.files import read_json, write_json, write_parquet
+from fairmark.files import read_json, write_parquet
 from fairmark.judge.verdict import judge
 from fairmark.model.model import Model, digest
 from fairmark.params.evaluate import Explain
@@ -67,7 +67,7 @@ def run(
         return made
     written = [made[name] for name in ("metrics", "measurements", "plots", "checks")]
     for name, found in (("prepared", PREPARED), ("audit", AUDITED), ("parted", PARTED)):
-        write_json(made[name], found)
+        found.write(made[name])
     before = [*read[:3], made["prepared"], made["audit"], read[3], made["parted"]]
     evaluate(*before, made["model"], *written, PARAMS, base, rules)  # type: ignore[call-arg, arg-type]
     explain(*read, made["model"], made["importance"], made["explanations"], made["shapley"], EXPLAIN)  # type: ignore[call-arg, arg-type]

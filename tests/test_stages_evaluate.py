@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from measured import AUDITED, PARTED, PREPARED, limit, policy
+from datasummaries import AUDITED, PARTED, PREPARED
+from measured import limit, policy
 from paperwork import checks
 from people import FEATURES, SCHEMA, TRAIN, chosen, frames
 from schemas import changed, regrouped
@@ -54,9 +55,9 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
     groups = {name: sorted(evidence[name].unique()) for name in SCHEMA.attributes}
     groups["age"].append("gone")
     changed(regrouped(SCHEMA, groups), weighted=weighted).write(made["schema"])
-    write_json(made["prepared"], PREPARED)
-    write_json(made["audit"], AUDITED)
-    write_json(made["parted"], PARTED)
+    PREPARED.write(made["prepared"])
+    AUDITED.write(made["audit"])
+    PARTED.write(made["parted"])
     for name, frame in (("table", table), ("evidence", evidence), ("rows", parts)):
         write_parquet(made[name], frame)
     encoder = Encoder.fit(table, FEATURES, 9)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fairmark.data.schema import Schema
+from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.files import write_text
 from fairmark.record import Record
 
@@ -17,6 +18,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 DOCUMENTS: Mapping[str, type[Record]] = {
     "schema": Schema,
+    "prepare-summary": PrepareSummary,
+    "data-audit": DataAudit,
+    "split-summary": SplitSummary,
 }
 """Each document's class, by the name of its schema."""
 

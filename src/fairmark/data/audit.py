@@ -13,6 +13,15 @@ from fairmark.data.clusters import clusters, question
 from fairmark.data.pii import personal
 from fairmark.data.roles import WITHHELD
 from fairmark.data.schema import AttributeSchema, Schema
+from fairmark.data.summaries import (
+    ClassBalance,
+    Clusters,
+    DataAudit,
+    GroupSummary,
+    LeakageSuspect,
+    PersonalColumn,
+    Proxy,
+)
 from fairmark.params.split import Audit
 from fairmark.stats.arrays import Floats, Ints
 
@@ -135,7 +144,7 @@ class _Column:
     withheld: bool
 
 
-def audited(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params: Audit) -> dict[str, Any]:
+def audited(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params: Audit) -> DataAudit:
     """Return the audit of a table: rows by group, associations, proxies, leakage suspects, personal data."""
     columns = _columns(table, evidence, schema)
     fold = folds(len(table), params.folds, params.seed)
@@ -146,30 +155,30 @@ def audited(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params:
     label = evidence["_label"].map({0: "negative", 1: "positive"})
     known = _powers(columns, fold, label, least=1, skipped=())
     clustered = _clusters(table, columns, params.seed)
-    return {
-        "rows": len(table),
-        "label_rate": float(table["_label"].mean()),
-        "class_balance": _balance(table),
-        "groups": {name: _groups(table, evidence, schema, name, params) for name in schema.attributes},
-        "associations": {name: {c: p.auc for c, p in one.items()} for name, one in found.items()},
-        "proxies": [
+    return DataAudit(
+        rows=len(table),
+        label_rate=float(table["_label"].mean()),
+        class_balance=_balance(table),
+        groups={name: _groups(table, evidence, schema, name, params) for name in schema.attributes},
+        associations={name: {c: p.auc for c, p in one.items()} for name, one in found.items()},
+        proxies=tuple(
             row
             for name, powers in found.items()
             for row in _proxies(name, powers, columns, params.proxy_auc, schema.attributes[name].by)
-        ],
-        "label_power": {name: one.auc for name, one in known.items()},
-        "leakage": [
-            {"column": name, "auc": one.auc, "withheld": columns[name].withheld}
+        ),
+        label_power={name: one.auc for name, one in known.items()},
+        leakage=tuple(
+            LeakageSuspect(column=name, auc=one.auc, withheld=columns[name].withheld)
             for name, one in _strongest(known)
             if one.auc >= params.leakage_auc
-        ],
-        "personal": _personal(table, columns, schema, params.personal_share),
-        "clusters": clustered,
-        "questions": question(clustered),
-    }
+        ),
+        personal=_personal(table, columns, schema, params.personal_share),
+        clusters=clustered,
+        questions=tuple(question(clustered)),
+    )
 
 
-def _clusters(table: pd.DataFrame, columns: dict[str, _Column], seed: int) -> dict[str, Any] | None:
+def _clusters(table: pd.DataFrame, columns: dict[str, _Column], seed: int) -> Clusters | None:
     """Return signs of several rows a person, where nobody said whose the rows are."""
     if "_person" in table:
         return None
@@ -192,34 +201,34 @@ def _columns(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema) -> dic
 # ------------------------------------------------------------------ who is in it
 
 
-def _balance(table: pd.DataFrame) -> dict[str, Any]:
+def _balance(table: pd.DataFrame) -> ClassBalance:
     """Return the rows of each class, and those of the smaller over those of the larger (1 = balanced)."""
     positives = int(table["_label"].sum())
     negatives = len(table) - positives
-    return {
-        "positive": positives,
-        "negative": negatives,
-        "ratio": min(positives, negatives) / max(positives, negatives),
-        "weighted_label_rate": float(np.average(table["_label"], weights=table["_weight"])),
-    }
+    return ClassBalance(
+        positive=positives,
+        negative=negatives,
+        ratio=min(positives, negatives) / max(positives, negatives),
+        weighted_label_rate=float(np.average(table["_label"], weights=table["_weight"])),
+    )
 
 
 def _groups(
     table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, name: str, params: Audit
-) -> dict[str, Any]:
+) -> dict[str, GroupSummary]:
     """Return rows, share, label rate and share of missing feature cells of each group of an attribute."""
     holes = table[schema.feature_names].isna().mean(axis=1).groupby(evidence[name]).mean()
     labels = table["_label"].groupby(evidence[name])
     rows, rate = labels.size(), labels.mean()
     persons = table.get("_person", table["_row_id"]).groupby(evidence[name]).nunique()
     return {
-        group: {
-            "rows": int(rows[group]),
-            "share": float(rows[group] / len(table)),
-            "label_rate": float(rate[group]),
-            "missing": float(holes[group]),
-            "small": bool(persons[group] < params.min_group_rows),
-        }
+        group: GroupSummary(
+            rows=int(rows[group]),
+            share=float(rows[group] / len(table)),
+            label_rate=float(rate[group]),
+            missing=float(holes[group]),
+            small=bool(persons[group] < params.min_group_rows),
+        )
         for group in schema.attributes[name].groups
     }
 
@@ -258,7 +267,7 @@ def _strongest(found: dict[str, Power]) -> list[tuple[str, Power]]:
 
 def _proxies(
     attribute: str, powers: dict[str, Power], columns: dict[str, _Column], least: float, by: str
-) -> list[dict[str, Any]]:
+) -> list[Proxy]:
     """Return the columns that stand for an attribute, strongest first, with the group that each tells best.
 
     A column stands out by its AUC over all groups, or by that of a single group: a country of birth says
@@ -266,14 +275,14 @@ def _proxies(
     counts.
     """
     return [
-        {
-            "attribute": attribute,
-            "column": name,
-            "auc": one.auc,
-            "withheld": columns[name].withheld,
-            "group": one.group,
-            "group_auc": one.group_auc,
-        }
+        Proxy(
+            attribute=attribute,
+            column=name,
+            auc=one.auc,
+            withheld=columns[name].withheld,
+            group=one.group,
+            group_auc=one.group_auc,
+        )
         for name, one in _strongest(powers)
         if one.auc >= least or (by != "cross" and one.group_auc >= least)
     ]
@@ -284,18 +293,19 @@ def _proxies(
 
 def _personal(
     table: pd.DataFrame, columns: dict[str, _Column], schema: Schema, least: float
-) -> list[dict[str, Any]]:
+) -> tuple[PersonalColumn, ...]:
     found = [
-        {"column": name, "kind": one.kind, "share": one.share}
+        PersonalColumn(column=name, kind=one.kind, share=one.share)
         for name, column in columns.items()
         for one in personal(name, column.cells, column.kind, least)
     ]
     if schema.row_id is None:
-        return found
+        return tuple(found)
     # A row id tells rows apart by its nature; what else it says is of interest.
     own = personal(schema.row_id, table["_row_id"], "categorical", least)
-    return found + [
-        {"column": schema.row_id, "kind": one.kind, "share": one.share}
+    found += [
+        PersonalColumn(column=schema.row_id, kind=one.kind, share=one.share)
         for one in own
         if one.kind != "id-like"
     ]
+    return tuple(found)

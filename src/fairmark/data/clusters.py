@@ -8,11 +8,12 @@ few codes repeats when shuffled too, and says nothing.
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from fairmark.data.summaries import Clusters
 
 SEEDS = 6
 """Columns with most values, alone and in pairs, from which a pattern is grown."""
@@ -35,7 +36,7 @@ COLUMNS = 3
 Codes = npt.NDArray[np.int64]
 
 
-def clusters(columns: Mapping[str, Codes], label: Codes, seed: int) -> dict[str, Any] | None:
+def clusters(columns: Mapping[str, Codes], label: Codes, seed: int) -> Clusters | None:
     """Return the columns whose patterns repeat as the rows of a person would, or None where none do.
 
     Parameters
@@ -45,12 +46,6 @@ def clusters(columns: Mapping[str, Codes], label: Codes, seed: int) -> dict[str,
     label
         0 or 1, [n].
 
-    Returns
-    -------
-    dict or None
-        `{"columns", "patterns", "rows_each", "repeated", "by_chance", "label_constant"}`: the stable columns,
-        how many patterns they make, rows of one in the mean, the share of rows that share their pattern, the
-        same with each column shuffled, and the share of patterns that hold one label alone.
     """
     most = sorted(columns, key=lambda name: (-int(columns[name].max(initial=0)), name))
     starts = [(name,) for name in most[:SEEDS]] + list(combinations(most[:SEEDS], 2))
@@ -64,28 +59,28 @@ def clusters(columns: Mapping[str, Codes], label: Codes, seed: int) -> dict[str,
         return None
     patterns = int(pattern.max()) + 1
     labels = pd.Series(label).groupby(pattern).nunique()
-    return {
-        "columns": sorted(names),
-        "patterns": patterns,
-        "rows_each": len(pattern) / patterns,
-        "repeated": _repeated(pattern),
-        "by_chance": by_chance,
-        "label_constant": float((labels == 1).mean()),
-    }
+    return Clusters(
+        columns=tuple(sorted(names)),
+        patterns=patterns,
+        rows_each=len(pattern) / patterns,
+        repeated=_repeated(pattern),
+        by_chance=by_chance,
+        label_constant=float((labels == 1).mean()),
+    )
 
 
-def question(found: Mapping[str, Any] | None) -> list[str]:
+def question(found: Clusters | None) -> list[str]:
     """Return in words what the audit asks of clusters that it found."""
     if found is None:
         return []
-    named = ", ".join(found["columns"][:5])
-    more = f" and {len(found['columns']) - 5} more" if len(found["columns"]) > 5 else ""
-    constant = found["label_constant"] > REPEATED
+    named = ", ".join(found.columns[:5])
+    more = f" and {len(found.columns) - 5} more" if len(found.columns) > 5 else ""
+    constant = found.label_constant > REPEATED
     own = " The label goes with them: a model can learn who somebody is." if constant else ""
     text = (
-        f"Do several rows belong to one person? {found['repeated']:.0%} of the rows share their values of "
-        f"{named}{more} with others ({found['patterns']:,} patterns of {found['rows_each']:.3g} rows each, "
-        f"where chance would let {found['by_chance']:.0%} share them).{own} Name the column that says whose "
+        f"Do several rows belong to one person? {found.repeated:.0%} of the rows share their values of "
+        f"{named}{more} with others ({found.patterns:,} patterns of {found.rows_each:.3g} rows each, "
+        f"where chance would let {found.by_chance:.0%} share them).{own} Name the column that says whose "
         "a row is in prepare.person."
     )
     return [text]

@@ -1,8 +1,7 @@
 """Rows that params.yaml leaves out before anything else, and texts that it takes for others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import pandas as pd
 from fairmark.data.labels import matches, stripped
 from fairmark.data.numerals import written
 from fairmark.data.raw import Raw
+from fairmark.data.summaries import Exclusion
 from fairmark.errors import Faults
 from fairmark.params.prepare import Above, Below, DropRows, Prepare
 
@@ -76,17 +76,20 @@ def _note_texts(rule: DropRows, texts: "pd.Index[str]", faults: Faults) -> None:
         faults.add(f"{where} to compare, got {few}")
 
 
-def exclusions(params: Prepare, dropped: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
-    """Return each rule in words, with the rows of all files that it left out."""
-    return [
-        {
-            "column": rule.column,
-            "when": in_words(rule),
-            "reason": rule.reason,
-            "rows": sum(each[k] for each in dropped.values()),
-        }
+def exclusions(params: Prepare, dropped: Sequence[Sequence[int]]) -> tuple[Exclusion, ...]:
+    """Return each rule in words, with the rows that it left out of all files.
+
+    Parameters
+    ----------
+    dropped
+        Of each file, the rows that each rule left out.
+    """
+    return tuple(
+        Exclusion(
+            column=rule.column, when=in_words(rule), reason=rule.reason, rows=sum(each[k] for each in dropped)
+        )
         for k, rule in enumerate(params.drop_rows)
-    ]
+    )
 
 
 def in_words(rule: DropRows) -> str:

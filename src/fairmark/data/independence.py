@@ -7,12 +7,12 @@ one stratum and of the other in the next shows too, which a Cochran-Mantel-Haens
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairmark.data.summaries import IndependenceTest
 from fairmark.stats.arrays import Ints
 
 DRAWS = 999
@@ -27,7 +27,7 @@ def independence(
     part: npt.NDArray[np.integer],
     label: npt.NDArray[np.integer],
     seed: int,
-) -> dict[str, Any]:
+) -> IndependenceTest:
     """Return a test of part against label among rows that are alike.
 
     Parameters
@@ -39,17 +39,15 @@ def independence(
 
     Returns
     -------
-    dict
-        `{"strata", "rows", "statistic", "expected", "deviations", "p", "independent"}`: strata that hold both
-        labels and several parts, and their rows; the chi-square found, that expected by chance, how many
-        standard deviations it lies above, and the chance of one as large. `independent` is None where no
-        stratum can tell, False where no deal came near (`NEVER`), True otherwise.
+    IndependenceTest
+        `independent` is None where no stratum holds both labels and several parts, False where no deal came
+        near (`NEVER`), True otherwise.
     """
     table = _tables(_stratum(alike, len(label)), part, label)  # [strata, parts, labels]
     rows = int(table.sum())
     if not len(table):
-        return {"strata": 0, "rows": 0} | dict.fromkeys(
-            ("statistic", "expected", "deviations", "p", "independent")
+        return IndependenceTest(
+            strata=0, rows=0, statistic=None, expected=None, deviations=None, p=None, independent=None
         )
     found = _chi_square(table[:, :, 1], table)
     draw = np.random.default_rng([seed, 7])
@@ -57,15 +55,15 @@ def independence(
     spread = float(dealt.std(ddof=1))
     above = float((found - dealt.mean()) / spread) if spread > 0 else 0.0
     chance = float((1 + (dealt >= found - 1e-9).sum()) / (DRAWS + 1))
-    return {
-        "strata": len(table),
-        "rows": rows,
-        "statistic": found,
-        "expected": float(dealt.mean()),
-        "deviations": above,
-        "p": chance,
-        "independent": not (above > NEVER and chance <= 1 / (DRAWS + 1)),
-    }
+    return IndependenceTest(
+        strata=len(table),
+        rows=rows,
+        statistic=found,
+        expected=float(dealt.mean()),
+        deviations=above,
+        p=chance,
+        independent=not (above > NEVER and chance <= 1 / (DRAWS + 1)),
+    )
 
 
 def _stratum(alike: Sequence[npt.NDArray[np.integer]], rows: int) -> Ints:

@@ -3,7 +3,6 @@
 What was read, in words and counts: the files schema.json and summary.json.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from fairmark.data.raw import read_raw
 from fairmark.data.roles import WITHHELD, sources
 from fairmark.data.row_ids import content_ids
 from fairmark.data.schema import AttributePart, AttributeSchema, ColumnSchema, Label, Schema, WithheldColumn
+from fairmark.data.summaries import ColumnReading, PrepareSummary, SourceFile, SourceFiles
 from fairmark.errors import stop
 from fairmark.files import sha256
 from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Inferred, Prepare, Protected, Source
@@ -91,96 +91,83 @@ def _column(name: str, plan: Plan, main: Checked) -> ColumnSchema:
     )
 
 
-def summary(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]) -> dict[str, Any]:
-    """Return what was read and how much of it is missing or repeated: the content of summary.json.
-
-    `duplicates` are rows whose content stands in an earlier row, row ids apart; `shared_rows` are the
-    different rows that stand in both files; `unseen` counts, per column, the rows of the test file whose
-    category the main file does not hold.
-    """
+def summary(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]) -> PrepareSummary:
+    """Return what was read and how much of it is missing or repeated."""
     content = [text for one in files.values() for text in one.content]
     main, test = params.files.main, params.files.test
-    return {
-        "files": {
-            "main": _file(folder, main, files["main"]),
-            "test": None if test is None else _file(folder, test, files["test"]),
-        },
-        "rows": len(content),
-        "duplicates": len(content) - len(set(content)),
-        "shared_rows": len(set.intersection(*(set(one.content) for one in files.values()))) if test else 0,
-        "positives": sum(int(one.labels.sum()) for one in files.values()),
-        "missing": {
+    return PrepareSummary(
+        files=SourceFiles(
+            main=_file(folder, main, files["main"]),
+            test=None if test is None else _file(folder, test, files["test"]),
+        ),
+        rows=len(content),
+        duplicates=len(content) - len(set(content)),
+        shared_rows=len(set.intersection(*(set(one.content) for one in files.values()))) if test else 0,
+        positives=sum(int(one.labels.sum()) for one in files.values()),
+        missing={
             name: sum(int(one.columns[name].cells.isna().sum()) for one in files.values()) / len(content)
             for name in (*plan.roles.features, *plan.roles.withheld)
         },
-        "unseen": _unseen(plan, files["test"]) if test else {},
-        "dropped": list(params.drop),
-        "unread": files["main"].raw.unread,
-        "index": files["main"].raw.index,
-        "excluded": exclusions(params, {name: one.dropped for name, one in files.items()}),
-        "respelt": {name: sum(one.raw.respelt[name] for one in files.values()) for name in params.spellings},
-        "columns": {name: _taken_for(name, plan, params, files["main"]) for name in plan.kinds},
-    }
+        unseen=_unseen(plan, files["test"]) if test else {},
+        dropped=tuple(params.drop),
+        unread=files["main"].raw.unread,
+        index=tuple(files["main"].raw.index),
+        excluded=exclusions(params, [one.dropped for one in files.values()]),
+        respelt={name: sum(one.raw.respelt[name] for one in files.values()) for name in params.spellings},
+        columns={name: _reading(name, plan, params, files["main"]) for name in plan.kinds},
+    )
 
 
-def _taken_for(name: str, plan: Plan, params: Prepare, main: Checked) -> dict[str, Any]:
-    """Return what a column was taken for, by whom, and what of its texts would have spoken for another kind.
-
-    `numbers` is the share of given cells that read as numbers, `alike` how many texts differ
-    from another one in case, spaces or Unicode form alone.
-    """
+def _reading(name: str, plan: Plan, params: Prepare, main: Checked) -> ColumnReading:
     texts, kind = main.raw.texts[name], plan.kinds[name]
     named = kind.name in {"categorical", "ordinal"}
-    return {
-        "kind": kind.name,
-        "said": not isinstance(plan.said[name], Inferred),
-        "missing": float(texts.isna().mean()),
-        "values": len(kind.categories) if kind.categories is not None else None,
-        "numbers": numeric_share(texts, params.format) if named else None,
-        "zero_led": bool(named and texts.dropna().str.fullmatch(ZERO_LED.pattern).any()),
-        "alike": sum(map(len, alike(kind.categories or ()))),
-        "unit": kind.numerals.unit or None,
-    }
+    return ColumnReading(
+        kind=kind.name,
+        said=not isinstance(plan.said[name], Inferred),
+        missing=float(texts.isna().mean()),
+        values=len(kind.categories) if kind.categories is not None else None,
+        numbers=numeric_share(texts, params.format) if named else None,
+        zero_led=bool(named and texts.dropna().str.fullmatch(ZERO_LED.pattern).any()),
+        alike=sum(map(len, alike(kind.categories or ()))),
+        unit=kind.numerals.unit or None,
+    )
 
 
-def taken_for(summary: Mapping[str, Any]) -> list[str]:
+def reading_lines(summary: PrepareSummary) -> list[str]:
     """Return what was read and what each column was taken for, as lines for a person."""
-    columns = summary["columns"]
-    said = [name for name, one in columns.items() if one["said"]]
-    read = {name: one for name, one in columns.items() if not one["said"]}
+    columns = summary.columns
+    said = [name for name, one in columns.items() if one.said]
+    read = {name: one for name, one in columns.items() if not one.said}
     whose = f"columns as params.yaml says: {len(said)}, as every cell of them reads: {len(read)}"
-    lines = [f"prepare: {summary['rows']:,} rows; {whose}"]
+    lines = [f"prepare: {summary.rows:,} rows; {whose}"]
     width = min(max(map(len, read), default=0), 40)
     lines += [f"  {name:{width}} {_as_words(one)}" for name, one in list(read.items())[:SHOWN]]
     if len(read) > SHOWN:
         lines.append(f"  and {len(read) - SHOWN:,} more, all of them in summary.json")
+    lines += [f"  left out: {one.rows:,} rows whose {one.column} {one.when}" for one in summary.excluded]
+    lines += [f"  respelt: {rows:,} rows of {name}" for name, rows in summary.respelt.items()]
+    lines += [f"  not read, as dropped: {name} ({kind})" for name, kind in summary.unread.items()]
+    lines += [f"  not read, as the file's own metadata calls it an index: {name}" for name in summary.index]
     lines += [
-        f"  left out: {one['rows']:,} rows whose {one['column']} {one['when']}" for one in summary["excluded"]
-    ]
-    lines += [f"  respelt: {rows:,} rows of {name}" for name, rows in summary["respelt"].items()]
-    lines += [f"  not read, as dropped: {name} ({kind})" for name, kind in summary["unread"].items()]
-    lines += [
-        f"  not read, as the file's own metadata calls it an index: {name}" for name in summary["index"]
-    ]
-    lines += [
-        f"  alike but for case, spaces or Unicode form: {one['alike']} values of {name}"
+        f"  alike but for case, spaces or Unicode form: {one.alike} values of {name}"
         for name, one in columns.items()
-        if one["alike"]
+        if one.alike
     ]
     return lines
 
 
-def _as_words(one: Mapping[str, Any]) -> str:
-    words = [one["kind"]]
-    if one["unit"]:
-        words.append(f"all with {one['unit']}")
-    if one["values"] is not None:
-        words.append(f"{one['values']:,} values")
-    if one["numbers"]:
-        why = " (codes with leading zeros)" if one["zero_led"] else ""
-        words.append(f"{_percent(one['numbers'])} read as numbers{why}")
-    if one["missing"]:
-        words.append(f"{_percent(one['missing'])} missing")
+def _as_words(one: ColumnReading) -> str:
+    words: list[str] = [one.kind]
+    if one.unit:
+        words.append(f"all with {one.unit}")
+    values = one.values  # noqa: PD011 - of the summary, no table's
+    if values is not None:
+        words.append(f"{values:,} values")
+    if one.numbers:
+        why = " (codes with leading zeros)" if one.zero_led else ""
+        words.append(f"{_percent(one.numbers)} read as numbers{why}")
+    if one.missing:
+        words.append(f"{_percent(one.missing)} missing")
     return ", ".join(words)
 
 
@@ -188,14 +175,14 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
 
-def _file(folder: Path, source: Source, one: Checked) -> dict[str, Any]:
-    return {
-        "name": source.name,
-        "rows": len(one.labels),
-        "packed": one.raw.packed,
-        "duplicates": len(one.content) - len(set(one.content)),
-        "sha256": sha256(folder / source.name),
-    }
+def _file(folder: Path, source: Source, one: Checked) -> SourceFile:
+    return SourceFile(
+        name=source.name,
+        rows=len(one.labels),
+        packed=one.raw.packed,
+        duplicates=len(one.content) - len(set(one.content)),
+        sha256=sha256(folder / source.name),
+    )
 
 
 def _unseen(plan: Plan, test: Checked) -> dict[str, int]:
@@ -217,7 +204,7 @@ class Prepared:
     table: pd.DataFrame
     evidence: pd.DataFrame
     schema: Schema
-    summary: dict[str, Any]
+    summary: PrepareSummary
 
 
 def prepared(folder: Path, params: Prepare) -> Prepared:

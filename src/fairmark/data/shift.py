@@ -7,7 +7,6 @@ finds it beyond chance as well.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,8 @@ from scipy.special import chdtrc
 
 from fairmark.data.audit import levels
 from fairmark.data.schema import Schema
-from fairmark.stats.arrays import Ints
+from fairmark.data.summaries import Distance, LabelDistance, PartShift, Shift
+from fairmark.stats.arrays import Ints, Mask
 
 CHANCE = 0.001
 """Of a finding among all comparisons where no part differs (Bonferroni)."""
@@ -27,16 +27,15 @@ SHOWN = 5
 
 def shift(
     table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", least: float
-) -> dict[str, Any]:
+) -> Shift:
     """Return how the validation and the test part differ from the train part.
 
-    Returns
-    -------
-    dict
-        `{"valid", "test": {"label", "groups": {attribute}, "features": {column}}, "findings": [sentence],
-        "chance"}`: beyond chance is what has a p of at most `chance`;
-        each entry is `{"distance", "p"}`, the label's also `{"train", "here"}`, its rates. Rows of a person
-        count as one in the test (`_rows_as_one`).
+    Rows of a person count as one in the test (`_rows_as_one`).
+
+    Parameters
+    ----------
+    least
+        The distance from which a difference beyond chance is worth a sentence.
     """
     codes: dict[tuple[str, str], Ints] = {("label", ""): table["_label"].to_numpy(np.int64)}
     for name in schema.attributes:
@@ -45,20 +44,22 @@ def shift(
         codes["features", feature.name] = levels(table[feature.name], feature.kind)
     base = (part == "train").to_numpy(bool)
     as_one = _rows_as_one(table)
-    found: dict[str, Any] = {}
-    for name in ("valid", "test"):
-        here = (part == name).to_numpy(bool)
-        each: dict[str, Any] = {"groups": {}, "features": {}}
-        for (kind, column), code in codes.items():
-            one = _between(code[base], code[here], as_one)
-            if kind == "label":
-                each["label"] = one | {"train": _rate(code[base]), "here": _rate(code[here])}
-            else:
-                each[kind][column] = one
-        found[name] = each
+    valid, test = (
+        _part_shift(codes, base, (part == name).to_numpy(bool), as_one) for name in ("valid", "test")
+    )
     chance = CHANCE / (2 * len(codes))
-    told = [line for name in ("valid", "test") for line in _told(name, found[name], least, chance)]
-    return found | {"findings": told, "chance": chance}
+    findings = [*_findings("validation", valid, least, chance), *_findings("test", test, least, chance)]
+    return Shift(valid=valid, test=test, findings=tuple(findings), chance=chance)
+
+
+def _part_shift(codes: dict[tuple[str, str], Ints], base: Mask, here: Mask, as_one: float) -> PartShift:
+    found = {key: _between(code[base], code[here], as_one) for key, code in codes.items()}
+    label = codes["label", ""]
+    return PartShift(
+        label=LabelDistance(**dict(found["label", ""]), train=_rate(label[base]), here=_rate(label[here])),
+        groups={column: one for (kind, column), one in found.items() if kind == "groups"},
+        features={column: one for (kind, column), one in found.items() if kind == "features"},
+    )
 
 
 def _rate(labels: Ints) -> float | None:
@@ -73,7 +74,7 @@ def _rows_as_one(table: pd.DataFrame) -> float:
     return float((rows**2).sum() / rows.sum())
 
 
-def _between(one: Ints, other: Ints, as_one: float) -> dict[str, float]:
+def _between(one: Ints, other: Ints, as_one: float) -> Distance:
     """Return the total variation distance of two samples of codes, and its chance by Pearson's chi-square."""
     size = int(max(one.max(initial=0), other.max(initial=0))) + 1
     counts = np.array([np.bincount(codes, minlength=size) for codes in (one, other)], dtype=np.float64)
@@ -82,30 +83,31 @@ def _between(one: Ints, other: Ints, as_one: float) -> dict[str, float]:
     counts = counts[:, counts.sum(axis=0) > 0]
     rows: npt.NDArray[np.float64] = counts.sum(axis=1, keepdims=True)
     if not (rows > 0).all():
-        return {"distance": 0.0, "p": 1.0}
+        return Distance(distance=0.0, p=1.0)
     expected = rows * counts.sum(axis=0) / rows.sum()
     statistic = float(((counts - expected) ** 2 / expected).sum()) / as_one
     freedom = counts.shape[1] - 1
-    return {
-        "distance": float(np.abs(counts[0] / rows[0] - counts[1] / rows[1]).sum() / 2),
-        "p": float(chdtrc(freedom, statistic)) if freedom else 1.0,
-    }
+    return Distance(
+        # Half a sum of rounded shares can pass 1 by a last digit.
+        distance=min(1.0, float(np.abs(counts[0] / rows[0] - counts[1] / rows[1]).sum() / 2)),
+        p=float(chdtrc(freedom, statistic)) if freedom else 1.0,
+    )
 
 
-def _told(name: str, found: dict[str, Any], least: float, chance: float) -> Iterator[str]:
-    part = {"valid": "validation", "test": "test"}[name]
+def _findings(part: str, found: PartShift, least: float, chance: float) -> Iterator[str]:
+    """Yield in words what differs beyond chance, and by at least `least`."""
 
-    def stands_out(one: dict[str, float]) -> bool:
-        return one["distance"] >= least and one["p"] <= chance
+    def stands_out(one: Distance) -> bool:
+        return one.distance >= least and one.p <= chance
 
-    label = found["label"]
+    label = found.label
     if stands_out(label):
         yield (
-            f"The {part} part differs from the train part in its label: {label['here']:.3g} of its rows are "
-            f"positive, {label['train']:.3g} of the train rows."
+            f"The {part} part differs from the train part in its label: {label.here:.3g} of its rows are "
+            f"positive, {label.train:.3g} of the train rows."
         )
-    for kind, word in (("groups", "its groups"), ("features", "its features")):
-        far = {column: one["distance"] for column, one in found[kind].items() if stands_out(one)}
+    for each, word in ((found.groups, "its groups"), (found.features, "its features")):
+        far = {column: one.distance for column, one in each.items() if stands_out(one)}
         listed = sorted(far.items(), key=lambda pair: (-pair[1], pair[0]))
         if listed:
             shown = ", ".join(f"{column} {distance:.2g}" for column, distance in listed[:SHOWN])

@@ -1,8 +1,7 @@
 """Which rows are for training, validation and test: decided by row id, not by position and not by label."""
 
 import hashlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from fairmark.data.independence import independence
 from fairmark.data.row_ids import contents
 from fairmark.data.schema import Schema
 from fairmark.data.shift import shift
+from fairmark.data.summaries import IndependenceTest, Parts, PartSummary, PersonsByPart, SplitSummary
 from fairmark.errors import InputError
 from fairmark.params.split import Split
 from fairmark.stats.arrays import Floats, Ints
@@ -235,58 +235,60 @@ def _group_faults(evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]"
 
 def summary(
     table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", params: Split
-) -> dict[str, Any]:
-    """Return how the rows were parted, and rows, label rate and groups of every part, those without rows too.
-
-    `independence` is what `independent` says of part and label, `shift` how far each later part is from the
-    train part, `findings` both in words.
-    """
-    parts: dict[str, Any] = {}
-    for name in PARTS:
-        inside = (part == name).to_numpy(bool)
-        parts[name] = {
-            "rows": int(inside.sum()),
-            "label_rate": float(table.loc[inside, "_label"].mean()),
-            "groups": {
-                attribute: {group: int((evidence.loc[inside, attribute] == group).sum()) for group in groups}
-                for attribute, groups in schema.groups.items()
-            },
-        }
-    found = {
-        "parts": parts,
-        "unused": int((part == UNUSED).sum()),
-        "persons": None
-        if "_person" not in table
-        else {name: int(table.loc[(part == name).to_numpy(bool), "_person"].nunique()) for name in PARTS},
-        "test_file": schema.test_file,
-        "order": params.order,
-        "alike": params.alike,
-        "gap_days": params.gap_days,
-        "independence": independent(table, evidence, schema, part, params.seed),
-        "shift": shift(table, evidence, schema, part, params.shift),
-    }
-    return found | {"findings": [*_findings(found)]}
+) -> SplitSummary:
+    """Return how the rows were parted, and how the parts differ."""
+    inside = {name: (part == name).to_numpy(bool) for name in PARTS}
+    unused = int((part == UNUSED).sum())
+    independence = independent(table, evidence, schema, part, params.seed)
+    shifted = shift(table, evidence, schema, part, params.shift)
+    return SplitSummary(
+        parts=Parts(**{name: _part_summary(table, evidence, schema, here) for name, here in inside.items()}),
+        unused=unused,
+        persons=_persons(table, inside),
+        test_file=schema.test_file,
+        order=params.order,
+        alike=params.alike,
+        gap_days=params.gap_days,
+        independence=independence,
+        shift=shifted,
+        findings=(*_findings(independence, unused), *shifted.findings),
+    )
 
 
-def _findings(found: dict[str, Any]) -> Iterator[str]:
-    """Yield in words what a reader must know of how the parts differ."""
-    test = found["independence"]
-    if test["independent"] is not None and test["p"] <= SELDOM:
+def _part_summary(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, here: Bools) -> PartSummary:
+    return PartSummary(
+        rows=int(here.sum()),
+        label_rate=float(table.loc[here, "_label"].mean()),
+        groups={
+            attribute: {group: int((evidence.loc[here, attribute] == group).sum()) for group in groups}
+            for attribute, groups in schema.groups.items()
+        },
+    )
+
+
+def _persons(table: pd.DataFrame, inside: Mapping[str, Bools]) -> PersonsByPart | None:
+    if "_person" not in table:
+        return None
+    return PersonsByPart(**{name: table.loc[here, "_person"].nunique() for name, here in inside.items()})
+
+
+def _findings(test: IndependenceTest, unused: int) -> Iterator[str]:
+    """Yield in words what a reader must know of how the rows were parted."""
+    if test.p is not None and test.p <= SELDOM:
         yield (
-            f"Part and label go together in {test['rows']:,} rows that are alike in features and groups: "
-            f"chance brings that in at most {test['p']:g} of splits."
+            f"Part and label go together in {test.rows:,} rows that are alike in features and groups: "
+            f"chance brings that in at most {test.p:g} of splits."
         )
-    if found["unused"]:
+    if unused:
         yield (
-            f"{found['unused']:,} rows are in no part: their person is in a later part, or they lie in the "
+            f"{unused:,} rows are in no part: their person is in a later part, or they lie in the "
             "gap before one."
         )
-    yield from found["shift"]["findings"]
 
 
 def independent(
     table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", seed: int
-) -> dict[str, Any]:
+) -> IndependenceTest:
     """Return whether part and label are independent among rows alike in features and groups.
 
     Only of rows that were parted here: the rows of a published test file are what they are.
@@ -305,7 +307,7 @@ def independent(
     return independence([code[kept] for code in alike], number[kept], label[kept], seed)
 
 
-def require_independent(found: dict[str, Any]) -> None:
+def require_independent(found: SplitSummary) -> None:
     """Refuse a split by hash whose parts know the label, as its summary `found` measured it.
 
     Parts by time may differ in their labels: that is what is asked of them.
@@ -315,11 +317,11 @@ def require_independent(found: dict[str, Any]) -> None:
     InputError
         When part and label go together among rows that are alike.
     """
-    test = found["independence"]
-    if found["order"] == "hash" and test["independent"] is False:
+    test = found.independence
+    if found.order == "hash" and test.independent is False:
         raise InputError(
             "split: the part of a row must not depend on its label, got parts and labels that go together "
-            f"in {test['rows']:,} rows alike in features and groups (chi-square {test['statistic']:.6g}, "
-            f"{test['expected']:.6g} expected, {test['deviations']:.3g} standard deviations above): the ids "
+            f"in {test.rows:,} rows alike in features and groups (chi-square {test.statistic:.6g}, "
+            f"{test.expected:.6g} expected, {test.deviations:.3g} standard deviations above): the ids "
             "in prepare.row_id know the label; name another column, or null"
         )

@@ -1,8 +1,8 @@
 """Gather from the stages each sign that test rows tell too much, or of others, for `judge.findings`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from fairmark.data.summaries import Clusters, DataAudit, Distance, PrepareSummary, SplitSummary
 from fairmark.evaluate.documents import Leakage
 from fairmark.judge.findings import Shown, Strongest
 from fairmark.params.policy import LATER
@@ -42,9 +42,9 @@ the reason why it is reported only: a test holds the two to cover all that the s
 
 
 def signs(
-    audit: Mapping[str, Any],
-    prepared: Mapping[str, Any],
-    split: Mapping[str, Any],
+    audit: DataAudit,
+    prepared: PrepareSummary,
+    split: SplitSummary,
     leakage: Leakage,
 ) -> dict[str, Strongest]:
     """Return the entry "findings" of the measurements document.
@@ -60,12 +60,12 @@ def signs(
     leakage
         The signs of leakage on test rows.
     """
-    files = [entry for entry in prepared["files"].values() if entry]
-    same = len(files) > 1 and files[0]["sha256"] == files[1]["sha256"]
+    files, valid, test = prepared.files.all, split.shift.valid, split.shift.test
+    same = len(files) > 1 and files[0].sha256 == files[1].sha256
     shared, lead, dates = leakage.duplicates, leakage.concentration, leakage.look_ahead.dates or {}
     # What repeats by chance repeats as often among validation rows: the excess over it is the sign.
     beyond = max(0.0, shared.train.same_label - shared.valid_in_train.same_label)
-    repeated = sum(entry["duplicates"] for entry in files) / max(1, sum(entry["rows"] for entry in files))
+    repeated = sum(entry.duplicates for entry in files) / max(1, sum(entry.rows for entry in files))
     late = {name: each.share for name, each in dates.items() if each.share is not None}
     return {
         "column_auc": _most(_columns(audit, leakage), "no feature could be measured alone"),
@@ -81,57 +81,58 @@ def signs(
             [((lead.feature,), lead.share)] if lead.feature is not None and lead.share is not None else [],
             "no feature moves the score",
         ),
-        "persons": _most(_persons(audit["clusters"]), ""),
+        "persons": _most(_persons(audit.clusters), ""),
         # Without a column of persons each row is somebody else's; whether that can be is asked by `persons`.
         "shared_persons": _most([((), leakage.shared_persons or 0.0)], ""),
         "repeated_valid": _most([((), shared.valid_in_train.same_label)], ""),
         "part_label": _most([((), _dependence(split))], ""),
         "label_shift": _most(
-            [((part,), _beyond(split, split["shift"][part]["label"])) for part in LATER], ""
+            [((part,), _beyond(split, split.shift.later[part].label)) for part in LATER], ""
         ),
-        "group_shift": _most(_shifts(split, "groups"), "no attribute"),
-        "feature_shift": _most(_shifts(split, "features"), "no feature"),
+        "group_shift": _most(_shifts(split, valid.groups, test.groups), "no attribute"),
+        "feature_shift": _most(_shifts(split, valid.features, test.features), "no feature"),
     }
 
 
-def _persons(clusters: Mapping[str, Any] | None) -> list[tuple[tuple[str, ...], float]]:
+def _persons(clusters: Clusters | None) -> list[tuple[tuple[str, ...], float]]:
     if clusters is None:
         return [((), 0.0)]
-    return [(tuple(clusters["columns"]), clusters["repeated"] - clusters["by_chance"])]
+    return [(clusters.columns, clusters.repeated - clusters.by_chance)]
 
 
-def _dependence(split: Mapping[str, Any]) -> float:
+def _dependence(split: SplitSummary) -> float:
     """Return 1 - p of the test of part and label.
 
     Parts by time may differ in their labels, which `label_shift` measures; where no rows are alike, nothing
     but the label itself could know the label, and no key holds it.
     """
-    chance = split["independence"]["p"]
-    return 0.0 if split["order"] == "time" or chance is None else 1 - float(chance)
+    chance = split.independence.p
+    return 0.0 if split.order == "time" or chance is None else 1 - chance
 
 
-def _beyond(split: Mapping[str, Any], found: Mapping[str, Any]) -> float:
+def _beyond(split: SplitSummary, found: Distance) -> float:
     """Return a distance where it is beyond chance, else 0."""
-    return float(found["distance"]) if found["p"] <= split["shift"]["chance"] else 0.0
+    return found.distance if found.p <= split.shift.chance else 0.0
 
 
-def _shifts(split: Mapping[str, Any], kind: str) -> list[tuple[tuple[str, ...], float]]:
+def _shifts(
+    split: SplitSummary, valid: Mapping[str, Distance], test: Mapping[str, Distance]
+) -> list[tuple[tuple[str, ...], float]]:
     """Return the larger distance of each attribute or feature, of the validation and of the test part."""
-    valid, test = (split["shift"][part][kind] for part in ("valid", "test"))
     return [((name,), max(_beyond(split, valid[name]), _beyond(split, test[name]))) for name in test]
 
 
-def _columns(audit: Mapping[str, Any], leakage: Leakage) -> list[tuple[tuple[str, ...], float]]:
+def _columns(audit: DataAudit, leakage: Leakage) -> list[tuple[tuple[str, ...], float]]:
     """Return the larger of both AUCs of each feature: out of fold, and on test rows."""
     return [((name,), _alone(name, audit, leakage)) for name in leakage.alone]
 
 
-def _alone(name: str, audit: Mapping[str, Any], leakage: Leakage) -> float:
-    known = (audit["label_power"].get(name), leakage.alone.get(name))
+def _alone(name: str, audit: DataAudit, leakage: Leakage) -> float:
+    known = (audit.label_power.get(name), leakage.alone.get(name))
     return max((float(value) for value in known if value is not None), default=0.5)
 
 
-def _pairs(audit: Mapping[str, Any], leakage: Leakage) -> list[tuple[tuple[str, ...], float]]:
+def _pairs(audit: DataAudit, leakage: Leakage) -> list[tuple[tuple[str, ...], float]]:
     """Return the AUC of each pair that knows more than the better of its columns does by itself."""
     found = []
     for pair in leakage.pairs:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fairmark.data.summaries import PrepareSummary
 from fairmark.errors import FairmarkError, InputError, RefusedError, StateError, UndeterminedError, UsageError
 from fairmark.files import canonical_json, lines_of
 from fairmark.governance.approvals import Counted, count, kept
@@ -257,19 +258,13 @@ def _of_no_column(change: Change, params: Params, root: Path) -> Change:
     name, _, what = change.text.rpartition(" is ")
     if (change.where, what) != ("privacy.personal", "taken out") or not (root / SUMMARY).is_file():
         return change
-    summary, said = foreign_json(root / SUMMARY), params.prepare
+    said = params.prepare
     roles = (said.target.column, said.row_id, said.person, said.time, said.weight)
     try:
-        columns = {
-            *summary["columns"],
-            *summary["unread"],
-            *summary["dropped"],
-            *said.drop,
-            *said.columns,
-            *roles,
-        }
-    except (LookupError, TypeError):
+        summary = PrepareSummary.from_json(foreign_json(root / SUMMARY), SUMMARY)
+    except InputError:
         return change
+    columns = {*summary.columns, *summary.unread, *summary.dropped, *said.drop, *said.columns, *roles}
     return (
         change
         if name in columns

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.data.schema import Schema
+from fairmark.data.summaries import DataAudit, SplitSummary
 from fairmark.errors import RefusedError
 from fairmark.files import read_json, read_parquet
 from fairmark.judge.measurements import Measurements
@@ -85,8 +86,8 @@ def behind(artifacts: Path) -> Iterator[tuple[str, int]]:
             yield f"calibration of {where}", int(float(row["rows"]))
     divided = artifacts / "split" / "summary.json"
     if divided.is_file():
-        for part, entry in read_json(divided)["parts"].items():
-            for groups in entry["groups"].values():
+        for part, entry in SplitSummary.read(divided).parts.by_name.items():
+            for groups in entry.groups.values():
                 yield from ((f"{part} part: {name}", rows) for name, rows in groups.items())
 
 
@@ -137,10 +138,10 @@ def _naming(root: Path, frame: "pd.DataFrame") -> dict[str, str]:
     """Return the texts that name one person each, and the column of each: ids, and what the audit found."""
     found = dict.fromkeys(map(_same, frame["_row_id"]), "_row_id")
     audit = root / "artifacts" / "audit" / "audit.json"
-    telling = read_json(audit)["personal"] if audit.is_file() else []
+    telling = DataAudit.read(audit).personal if audit.is_file() else ()
     if telling:
         evidence = read_parquet(root / "artifacts" / "prepare" / "evidence.parquet")
-        for name in sorted({entry["column"] for entry in telling}):
+        for name in sorted({entry.column for entry in telling}):
             withheld = f"withheld:{name}"
             # What is in neither table is the column that names each row.
             cells = frame[name] if name in frame else evidence.get(withheld, frame["_row_id"])

@@ -44,27 +44,27 @@ class Described:
 def data_card(facts: Facts, prepare: Prepare, privacy: Privacy, release: Release) -> str:
     """Return the data card in Markdown; the same facts give the same text."""
     columns = list(described(facts, prepare, privacy))
-    rows = facts.prepared["rows"]
+    rows = facts.prepared.rows
     return markdown(
         "data-card.md.j2",
         project=facts.project,
         governance=release.governance,
         format=_format(prepare),
         rows=count(rows),
-        files=[entry | {"rows": count(entry["rows"])} for entry in facts.prepared["files"].values() if entry],
-        excluded=[entry | {"rows": count(entry["rows"])} for entry in facts.prepared["excluded"]],
-        respelt={name: count(rows) for name, rows in facts.prepared["respelt"].items()},
-        unread=facts.prepared["unread"],
-        read_off=[name for name, each in facts.prepared["columns"].items() if not each["said"]],
-        repeated=count(facts.prepared["duplicates"]),
-        shared=count(facts.prepared["shared_rows"]),
+        files=[file.to_json() | {"rows": count(file.rows)} for file in facts.prepared.files.all],
+        excluded=[rule.to_json() | {"rows": count(rule.rows)} for rule in facts.prepared.excluded],
+        respelt={name: count(rows) for name, rows in facts.prepared.respelt.items()},
+        unread=facts.prepared.unread,
+        read_off=[name for name, each in facts.prepared.columns.items() if not each.said],
+        repeated=count(facts.prepared.duplicates),
+        shared=count(facts.prepared.shared_rows),
         label=facts.schema.label,
-        rate=number(facts.prepared["positives"] / rows, facts.decimals),
-        positives=count(facts.prepared["positives"]),
+        rate=number(facts.prepared.positives / rows, facts.decimals),
+        positives=count(facts.prepared.positives),
         columns=columns,
         findings=_findings(columns, privacy),
         parts=data.parts(facts).rows,
-        groups=[_groups(facts, attribute) for attribute in facts.audit["groups"]],
+        groups=[_groups(facts, attribute) for attribute in facts.audit.groups],
         privacy=privacy,
         shown=_shown(facts),
         id_column=prepare.row_id,
@@ -86,7 +86,7 @@ def described(facts: Facts, prepare: Prepare, privacy: Privacy) -> Iterator[Desc
         declared = name in privacy.personal or role == "protected"
         look = looks.get(name)
         finding = f"looks like {look} and is not declared personal" if look and not declared else ""
-        missing = facts.prepared["missing"].get(name)
+        missing = facts.prepared.missing.get(name)
         yield Described(
             name=name,
             kind=entry.kind if entry else ("two classes" if role == "label" else NOT_READ),
@@ -100,10 +100,10 @@ def described(facts: Facts, prepare: Prepare, privacy: Privacy) -> Iterator[Desc
 def _looks(facts: Facts) -> Mapping[str, str]:
     """Return what the audit's own detector takes each column for."""
     found: dict[str, str] = {}
-    for entry in facts.audit["personal"]:
-        share = number(entry["share"], facts.decimals)
-        said = f"{entry['kind']} in {share} of its cells"
-        found[entry["column"]] = " and ".join(filter(None, [found.get(entry["column"]), said]))
+    for entry in facts.audit.personal:
+        share = number(entry.share, facts.decimals)
+        said = f"{entry.kind} in {share} of its cells"
+        found[entry.column] = " and ".join(filter(None, [found.get(entry.column), said]))
     return found
 
 
@@ -112,7 +112,7 @@ def _names(facts: Facts, prepare: Prepare) -> Sequence[str]:
         return prepare.format.header
     made = [column.name for column in facts.schema.columns]
     roles = [prepare.row_id, prepare.person, prepare.time, prepare.weight, facts.schema.label.column]
-    apart = [*roles, *prepare.drop, *facts.prepared["index"]]
+    apart = [*roles, *prepare.drop, *facts.prepared.index]
     return list(dict.fromkeys([*made, *(name for name in apart if name)]))
 
 
@@ -127,7 +127,7 @@ def _role(name: str, facts: Facts, prepare: Prepare) -> str:
     for entry in facts.schema.withheld:
         roles.setdefault(entry.name, ROLES[entry.why])
     roles |= dict.fromkeys(facts.schema.feature_names, "feature")
-    roles |= dict.fromkeys(facts.prepared["index"], "index of the file")
+    roles |= dict.fromkeys(facts.prepared.index, "index of the file")
     return roles.get(name, "dropped")
 
 
@@ -148,16 +148,16 @@ def _format(prepare: Prepare) -> str:
 
 
 def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
-    found = facts.audit["groups"][attribute]
+    found = facts.audit.groups[attribute]
     return {
         "attribute": attribute,
         "rows": [
             (
                 group,
-                count(entry["rows"]),
-                number(entry["share"], facts.decimals),
-                number(entry["label_rate"], facts.decimals),
-                number(entry["missing"], facts.decimals),
+                count(entry.rows),
+                number(entry.share, facts.decimals),
+                number(entry.label_rate, facts.decimals),
+                number(entry.missing, facts.decimals),
             )
             for group, entry in found.items()
         ],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.data.schema import Schema
+from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.errors import InputError
 from fairmark.evaluate.documents import CheckResults, ScoringMetrics
 from fairmark.judge.measurements import Measurements
@@ -47,9 +48,9 @@ class Facts:
     document: Document
     chosen: Chosen
     schema: Schema
-    prepared: Mapping[str, Any]
-    audit: Mapping[str, Any]
-    split: Mapping[str, Any]
+    prepared: PrepareSummary
+    audit: DataAudit
+    split: SplitSummary
     trials: Sequence[Row]
     search: Mapping[str, Any]
     trained: Mapping[str, Any]
@@ -69,7 +70,7 @@ class Facts:
     @property
     def personal(self) -> frozenset[str]:
         """Columns that hold personal data, whose values no page shows."""
-        return frozenset(entry["column"] for entry in self.audit["personal"])
+        return frozenset(entry.column for entry in self.audit.personal)
 
     @property
     def foremost(self) -> str:

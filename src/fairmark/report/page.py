@@ -100,14 +100,14 @@ def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
 
 
 def _people(facts: Facts) -> Mapping[str, Any]:
-    shared = facts.prepared["shared_rows"]
+    shared = facts.prepared.shared_rows
     return {
         "files": people.files(facts),
-        "shared": count(shared) if facts.prepared["files"]["test"] else None,
+        "shared": count(shared) if facts.prepared.files.test else None,
         "parts": people.parts(facts),
         "made": people.made(facts),
-        "differ": [*facts.audit["questions"], *facts.split["findings"]],
-        "groups": [people.groups(facts, attribute) for attribute in facts.audit["groups"]],
+        "differ": [*facts.audit.questions, *facts.split.findings],
+        "groups": [people.groups(facts, attribute) for attribute in facts.audit.groups],
         "withheld": people.withheld(facts),
         "proxies": people.proxies(facts),
         "leakage": people.leakage(facts),

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from fairmark.data.schema import Schema
+from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.evaluate.documents import CheckResults
@@ -47,7 +48,7 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
     """
     # Here, because pages need an extra, and what is missing is told by who runs the stage.
     from fairmark.report.data_card import data_card, data_card_page, trimmed
-    from fairmark.report.inputs import FILES, Facts, in_order, read_curves, read_rows
+    from fairmark.report.inputs import FILES, Facts, read_curves, read_rows
     from fairmark.report.model_card import card, card_page
     from fairmark.report.page import page
 
@@ -74,9 +75,9 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
         document=settings,
         chosen=chosen,
         schema=described,
-        prepared=read_json(at["prepared"]),
-        audit=in_order(read_json(at["audit"]), groups),
-        split=read_json(at["split"]),
+        prepared=PrepareSummary.read(at["prepared"]),
+        audit=DataAudit.read(at["audit"]).in_order(groups),
+        split=SplitSummary.read(at["split"]),
         trials=read_rows(at["trials"]),
         search=read_json(at["search"]),
         trained=made,

@@ -15,13 +15,14 @@ from pathlib import Path
 import pandas as pd
 
 from fairmark.data.dataset import read_parts
+from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.entry import run
 from fairmark.evaluate import curves
 from fairmark.evaluate import measure as measuring
 from fairmark.evaluate.documents import HeadlineMetrics
 from fairmark.evaluate.experiments import Experiment, checks, leakage
 from fairmark.evaluate.findings import signs
-from fairmark.files import read_json, write_csv
+from fairmark.files import write_csv
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
 from fairmark.model.model import Model, digest
 from fairmark.params.evaluate import Evaluate
@@ -80,7 +81,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         "calibration": curves.calibrations(label, score, weight, groups, bins, tail, person),
         "groups": measuring.table(found),
     }
-    earlier = (read_json(audit), read_json(prepared), read_json(parted))
+    earlier = (DataAudit.read(audit), PrepareSummary.read(prepared), SplitSummary.read(parted))
     experiment = Experiment(parts, scorer, params)
     leaks = leakage(experiment)
     persons = {} if person is None else {"persons": int(test["_person"].nunique())}

@@ -9,10 +9,10 @@ each column for.
 import sys
 from pathlib import Path
 
-from fairmark.data.prepare import prepared, taken_for
+from fairmark.data.prepare import prepared, reading_lines
 from fairmark.entry import run
 from fairmark.errors import InputError
-from fairmark.files import write_json, write_parquet
+from fairmark.files import write_parquet
 from fairmark.params.prepare import Prepare
 from fairmark.params.privacy import Privacy
 from fairmark.terminal import say
@@ -30,12 +30,12 @@ def prepare(
         another table.
     """
     made = prepared(data, params)
-    _refuse_others(data, params, privacy, {*made.summary["columns"], *made.summary["unread"]})
+    _refuse_others(data, params, privacy, {*made.summary.columns, *made.summary.unread})
     write_parquet(table, made.table)
     write_parquet(evidence, made.evidence)
     made.schema.write(schema)
-    write_json(summary, made.summary)
-    say(*taken_for(made.summary))
+    made.summary.write(summary)
+    say(*reading_lines(made.summary))
 
 
 def _refuse_others(data: Path, params: Prepare, privacy: Privacy, columns: set[str]) -> None:

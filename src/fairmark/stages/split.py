@@ -14,7 +14,7 @@ import pandas as pd
 from fairmark.data import split as parts
 from fairmark.data.schema import Schema
 from fairmark.entry import run
-from fairmark.files import read_parquet, write_json, write_parquet
+from fairmark.files import read_parquet, write_parquet
 from fairmark.params.split import Split
 
 
@@ -33,7 +33,7 @@ def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, 
     found = parts.summary(frame, groups, described, part, params)
     parts.require_independent(found)
     write_parquet(rows, pd.DataFrame({"_row_id": frame["_row_id"], "part": part}))
-    write_json(summary, found)
+    found.write(summary)
 
 
 if __name__ == "__main__":
