@@ -24,6 +24,7 @@ from fairmark.model.estimator import Estimator as Model
 from fairmark.params.policy import Findings, Policy
 
 if TYPE_CHECKING:
+    from fairmark.data.summaries import DataAudit
     from fairmark.judge.measurements import Measurements
     from fairmark.verify.verify import Fact
 
@@ -242,7 +243,7 @@ def audit(  # noqa: PLR0913 - all but the table by name
     time: str | None = None,
     weight: str | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> "DataAudit":
     """Return who is in a table before anything is learnt from it: groups, proxies, leakage, personal data.
 
     Parameters
