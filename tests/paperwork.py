@@ -24,6 +24,15 @@ from fairmark.evaluate.measure import measure
 from fairmark.files import write_json, write_text
 from fairmark.judge.measurements import ConfusionCounts, Measurements
 from fairmark.judge.verdict import Verdict, judge
+from fairmark.learn.summaries import (
+    Family,
+    PartRows,
+    Role,
+    SearchSummary,
+    TrainSummary,
+    TrialRow,
+    ValidMetrics,
+)
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
 from fairmark.params.parse import typed
@@ -219,35 +228,77 @@ def split(attributes: Mapping[str, Mapping[str, int]], **changes: Any) -> SplitS
     return changed(PARTED, **known | changes)
 
 
-def trials(limits: Sequence[Limit]) -> list[dict[str, str]]:
-    """Return trials.csv: a baseline, an unmitigated one, one that failed, and the chosen one."""
-    made = [
-        ("0", "baseline", "logistic", "0.78", "0.62", "False"),
-        ("1", "unmitigated", "boosted", "0.84", "0.55", "False"),
-        ("2", "searched", "boosted", "", "", "False"),
-        ("3", "searched", "boosted", "0.82", "0.86", "True"),
+def extra(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns whose names hang on params, as arguments of a row."""
+    return dict(cells)
+
+
+def trials(limits: Sequence[Limit]) -> list[TrialRow]:
+    """Return the trials of a search: a baseline, an unmitigated one, one that failed, and the chosen one."""
+    made: list[tuple[Role, Family, float | None, float | None]] = [
+        ("baseline", "logistic", 0.78, 0.62),
+        ("unmitigated", "boosted", 0.84, 0.55),
+        ("searched", "boosted", None, None),
+        ("searched", "boosted", 0.82, 0.86),
     ]
     return [
-        {
-            "number": number,
-            "role": role,
-            "family": family,
-            "boosted.learning_rate": "0.05" if family == "boosted" else "",
-            "state": "complete" if quality else "failed",
-            "failure": "" if quality else "no positive rows",
-            "quality": quality,
-            "fairness": fair and f"{float(fair) - 0.8:.2f}",
-            "feasible": chosen,
-            "roc_auc": quality and "0.87",
-            "accuracy": quality,
-            "selection_rate": quality and "0.3",
-            **{f"limit.{each.name}": fair for each in limits},
-            "size_bytes": quality and "12345",
-            "frontier": str(number in {"1", "3"}),
-            "chosen": chosen,
-        }
-        for number, role, family, quality, fair, chosen in made
+        TrialRow(
+            number=number,
+            role=role,
+            family=family,
+            balance="none",
+            reweighing=False,
+            **extra({"boosted.learning_rate": 0.05 if family == "boosted" else None}),
+            state="failed" if quality is None else "complete",
+            failure="no positive rows" if quality is None else None,
+            quality=quality,
+            fairness=None if fair is None else round(fair - 0.8, 2),
+            violation=None if fair is None else max(0.0, round(0.8 - fair, 2)),
+            feasible=number == 3,
+            roc_auc=None if quality is None else 0.87,
+            accuracy=quality,
+            selection_rate=None if quality is None else 0.3,
+            **extra({f"limit.{each.name}": fair for each in limits}),
+            threshold=None if quality is None else 0.5,
+            rounds=None if family == "logistic" or quality is None else 40,
+            size_bytes=None if quality is None else 12345,
+            frontier=number in {1, 3},
+            chosen=number == 3,
+        )
+        for number, (role, family, quality, fair) in enumerate(made)
     ]
+
+
+def search(rows: Sequence[TrialRow]) -> SearchSummary:
+    """Return the summary of a search with these trials, of which the last one is chosen."""
+    return SearchSummary(
+        trials=len(rows),
+        failed=sum(row.state == "failed" for row in rows),
+        feasible=1,
+        goal="accuracy",
+        margin=0.0,
+        chosen=rows[-1].number,
+        best=rows[-1],
+        nearest=None,
+        baseline=rows[0],
+        unmitigated=rows[1],
+        frontier=[row for row in rows if row.frontier],
+        not_searched=[],
+        not_measured=[],
+        note="Trial 3 is the best of 3.",
+    )
+
+
+def trained(threshold: float) -> TrainSummary:
+    """Return what train says of a model with this threshold."""
+    return TrainSummary(
+        family="boosted",
+        rows=PartRows(train=1000, valid=300),
+        rounds=40,
+        threshold=threshold,
+        valid=ValidMetrics(roc_auc=0.87, accuracy=0.82, selection_rate=0.3),
+        size_bytes=12345,
+    )
 
 
 def dependence(kind: str) -> dict[str, Any]:
@@ -481,8 +532,7 @@ def facts(
         "audit": audit(attributes, names),
         "split": split(attributes),
         "trials": trials(rules.limits),
-        "search": {"note": "Trial 3 is the best of 3.", "goal": "accuracy", "not_searched": []},
-        "trained": {"threshold": measured.model.threshold},
+        "search": search(trials(rules.limits)),
         "measurements": measured,
         "curves": curves(attributes),
         "checks": checks(attributes, names),
@@ -501,18 +551,21 @@ def _judged(measured: str, rules: str) -> Verdict:
 def written(found: Facts, artifacts: Path) -> dict[str, Path]:
     """Write facts as the stages before `document` do; return the path of each."""
     paths = {name: artifacts / file for name, file in FILES.items()}
+    trained(found.measurements.model.threshold).write(paths["trained"])
+    write_text(paths["trials"], table([texts(row) for row in found.trials]))
+    write_text(paths["importance"], table(found.importance))
+    for curve, rows in found.curves.items():
+        write_text(paths["curves"] / f"{curve}.csv", table(rows))
     for name, path in paths.items():
-        fact = getattr(found, name)
-        if name == "curves":
-            for curve, rows in fact.items():
-                write_text(path / f"{curve}.csv", table(rows))
-        elif isinstance(fact, Record):
-            fact.write(path)
-        elif path.suffix == ".csv":
-            write_text(path, table(fact))
-        else:
-            write_json(path, fact)
+        if path.suffix == ".json" and name != "trained":
+            fact = getattr(found, name)
+            write_json(path, fact.to_json() if isinstance(fact, Record) else fact)
     return paths
+
+
+def texts(row: TrialRow) -> dict[str, str]:
+    """Return a trial as a row of trials.csv."""
+    return {key: "" if value is None else str(value) for key, value in row.cells().items()}
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:

@@ -33,21 +33,6 @@ def test_what_is_metered_is_what_was_made_with_its_seconds_and_energy() -> None:
     assert 0 <= watt_hours < 1
 
 
-def test_the_baseline_has_the_settings_of_its_trial() -> None:
-    trial = {
-        "family": "logistic",
-        "logistic.c": 0.3,
-        "boosted.num_leaves": None,
-        "balance": "none",
-        "reweighing": False,
-        "strength.sex.demographic_parity": 0.0,
-    }
-
-    found = costs.baseline(trial)
-
-    assert (found.family, found.settings, found.mitigation) == ("logistic", {"c": 0.3}, [])
-
-
 def test_the_line_names_both_models() -> None:
     one = {"one_row_ms": 1.0, "one_row_p99_ms": 2.0, "train_s": 3.0, "train_wh": 0.04, "size_bytes": 2048.0}
 

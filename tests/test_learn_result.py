@@ -8,8 +8,9 @@ import pytest
 from people import chosen, limit, policy
 from searching import outcome, tune
 
-from fairmark.files import write_csv, write_json
-from fairmark.learn.search import Result, Role, Trial
+from fairmark.files import write_csv
+from fairmark.learn.search import Result, Trial
+from fairmark.learn.summaries import Role
 from fairmark.learn.trial import Mark
 
 POINTS = [(0.9, -0.4), (0.85, -0.1), (0.84, 0.02), (0.83, 0.01), (0.80, 0.3), (0.70, 0.3)]
@@ -40,7 +41,7 @@ def test_where_none_keeps_them_the_nearest_is_chosen_and_says_so() -> None:
     assert found.best.number == 1
     assert "None of 2 trials keeps every gated limit" in found.note()
     assert found.note().endswith("Trial 1 is the nearest: it misses selection-rate-ratio by 0.1.")
-    assert found.summary()["nearest"] == found.row(found.best)
+    assert found.summary().nearest == found.row(found.best)
 
 
 def test_of_equals_the_first_is_chosen() -> None:
@@ -67,7 +68,7 @@ def test_the_table_has_a_line_for_every_trial(tmp_path: Path) -> None:
 
 
 def test_the_summary_is_plain_json_that_names_the_plain_models(tmp_path: Path) -> None:
-    write_json(tmp_path / "summary.json", result(POINTS, failed=1).summary())
+    result(POINTS, failed=1).summary().write(tmp_path / "summary.json")
     summary = json.loads((tmp_path / "summary.json").read_text())
 
     assert (summary["trials"], summary["failed"], summary["feasible"], summary["chosen"]) == (7, 1, 4, 2)
@@ -80,7 +81,7 @@ def test_a_limit_that_the_search_cannot_measure_is_named() -> None:
     strange = limit("calibration_error", None, at_most=0.1)
     found = Result(tune(), policy(strange), "accuracy", result(POINTS).trials)
 
-    assert found.summary()["not_searched"] == ["calibration-error"]
+    assert found.summary().not_searched == ["calibration-error"]
 
 
 def test_a_pruned_trial_is_in_the_table_and_nowhere_else(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_pruned_trial_is_in_the_table_and_nowhere_else(tmp_path: Path) -> None
     found = Result(search, policy(), "accuracy", [*plain.trials, Trial(6, "searched", chosen(), gone)])
 
     assert (found.best.number, found.frontier) == (plain.best.number, plain.frontier)
-    assert (found.summary()["pruned"], found.summary()["failed"]) == (1, 0)
+    assert (found.summary().pruned, found.summary().failed) == (1, 0)
     write_csv(tmp_path / "trials.csv", found.table())
     table = pd.read_csv(tmp_path / "trials.csv")
     row = table.iloc[6]
@@ -134,5 +135,5 @@ def test_where_fairness_could_not_be_measured_quality_decides_and_the_note_says_
         "Not measured by the search: selection-rate-ratio, because too few groups"
     )
     assert "by 1" not in unseen.note()
-    assert unseen.row(unseen.best)["fairness"] is None
-    assert unseen.summary()["not_measured"] == ["selection-rate-ratio"]
+    assert unseen.row(unseen.best).fairness is None
+    assert unseen.summary().not_measured == ["selection-rate-ratio"]

@@ -15,8 +15,8 @@ from fairmark.report.search import price_told
 STEP = Step(attribute="team", constraint="demographic_parity", strength=1.2)
 
 
-def _priced(chosen: Mapping[str, str], rules: Policy = FAIR) -> Facts:
-    rows = [row | (dict(chosen) if row["chosen"] == "True" else {}) for row in trials(rules.limits)]
+def _priced(chosen: Mapping[str, float], rules: Policy = FAIR) -> Facts:
+    rows = [row.model_copy(update=chosen if row.chosen else {}) for row in trials(rules.limits)]
     return facts(rules=rules, trials=rows, chosen=CHOSEN.model_copy(update={"mitigation": [STEP]}))
 
 
@@ -29,9 +29,9 @@ def test_quality_is_told_against_the_unmitigated_model() -> None:
 
 @pytest.mark.parametrize(
     ("after", "way"),
-    [("0.86", "0.550 to 0.860 (better)"), ("0.5", "0.550 to 0.500 (worse)"), ("0.5501", "same")],
+    [(0.86, "0.550 to 0.860 (better)"), (0.5, "0.550 to 0.500 (worse)"), (0.5501, "same")],
 )
-def test_a_ratio_is_better_when_it_rises(after: str, way: str) -> None:
+def test_a_ratio_is_better_when_it_rises(after: float, way: str) -> None:
     said = price_told(_priced({"limit.four-fifths": after}))[1]
 
     assert said.startswith("By team, the selection rate ratio")
@@ -41,7 +41,7 @@ def test_a_ratio_is_better_when_it_rises(after: str, way: str) -> None:
 def test_a_difference_is_better_when_it_falls() -> None:
     rules = policy([limit("tpr", "true_positive_rate_difference", "team", at_most=0.1)])
 
-    assert "from 0.550 to 0.400 (better)" in price_told(_priced({"limit.tpr": "0.4"}, rules))[1]
+    assert "from 0.550 to 0.400 (better)" in price_told(_priced({"limit.tpr": 0.4}, rules))[1]
 
 
 def test_what_is_left_in_error_rates_is_told_from_test_rows() -> None:
@@ -65,6 +65,6 @@ def test_a_disparity_that_could_not_be_measured_is_passed_over() -> None:
 
 
 def test_a_model_that_nothing_was_given_up_for_has_no_price() -> None:
-    rows = [row for row in trials(FAIR.limits) if row["role"] != "unmitigated"]
+    rows = [row for row in trials(FAIR.limits) if row.role != "unmitigated"]
 
     assert price_told(facts(trials=rows)) == []

@@ -27,7 +27,7 @@ def test_the_price_is_the_change_from_the_unmitigated_trial() -> None:
 
 
 def test_an_unmitigated_choice_has_no_price() -> None:
-    only = [row | {"chosen": str(row["role"] == "unmitigated")} for row in trials(FAIR.limits)]
+    only = [row.model_copy(update={"chosen": row.role == "unmitigated"}) for row in trials(FAIR.limits)]
 
     assert price(facts(trials=only)) is None
     assert "Unmitigated (trial 1)" not in [column.label for column in compared(facts(trials=only)).columns]
@@ -114,8 +114,10 @@ def test_names_do_not_stand_upon_each_other() -> None:
 
 def test_a_model_is_weighed_by_what_there_is_to_read() -> None:
     rows = [
-        row | {"rounds": "" if row["family"] == "logistic" else "366", "boosted.num_leaves": leaves}
-        for row, leaves in zip(trials(FAIR.limits), ["", "", "", "15"], strict=True)
+        row.model_copy(
+            update={"rounds": None if row.family == "logistic" else 366, "boosted.num_leaves": leaves}
+        )
+        for row, leaves in zip(trials(FAIR.limits), [None, None, None, 15], strict=True)
     ]
 
     read_as = next(row for row in compared(facts(trials=rows)).rows if row[0] == "What there is to read")
@@ -124,7 +126,7 @@ def test_a_model_is_weighed_by_what_there_is_to_read() -> None:
 
 def test_a_trial_that_was_given_up_says_where_and_is_no_failure() -> None:
     rows = trials(FAIR.limits)
-    rows[2] |= {"state": "pruned", "failure": "", "rounds": "60"}
+    rows[2] = rows[2].model_copy(update={"state": "pruned", "failure": None, "rounds": 60})
 
     assert table(facts(trials=rows)).rows[2][0] == "2 pruned at round 60"
     told = search_view(facts(trials=rows))["sentence"]
@@ -134,7 +136,7 @@ def test_a_trial_that_was_given_up_says_where_and_is_no_failure() -> None:
 
 def test_a_finalist_says_on_which_rows_it_was_measured() -> None:
     rows = trials(FAIR.limits)
-    rows[3] |= {"role": "finalist"}
+    rows[3] = rows[3].model_copy(update={"role": "finalist"})
     found = facts(trials=rows)
 
     assert "held out in turn" in compared(found).caption

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from paperwork import CHOSEN, DOCUMENT, FAIR, PREPARE, PRIVACY, PROJECT, RELEASE, facts, written
+from paperwork import CHOSEN, DOCUMENT, FAIR, PREPARE, PRIVACY, PROJECT, RELEASE, facts, trained, written
 
 from fairmark.errors import InputError
 from fairmark.report.data_card import data_card
@@ -75,7 +75,7 @@ def test_a_missing_input_is_refused_and_nothing_is_written(
 
 
 def test_measurements_at_another_threshold_are_refused(paths: dict[str, Path], out: Path) -> None:
-    paths["trained"].write_text('{"threshold": 0.9}')
+    trained(0.9).write(paths["trained"])
 
     with pytest.raises(InputError, match="threshold"):
         _document(out)

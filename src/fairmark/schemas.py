@@ -12,6 +12,7 @@ from pathlib import Path
 from fairmark.data.schema import Schema
 from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.files import write_text
+from fairmark.learn.summaries import SearchSummary, TrainSummary, TrialRow
 from fairmark.record import Record
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -21,6 +22,9 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "prepare-summary": PrepareSummary,
     "data-audit": DataAudit,
     "split-summary": SplitSummary,
+    "search-summary": SearchSummary,
+    "trial": TrialRow,
+    "train-summary": TrainSummary,
 }
 """Each document's class, by the name of its schema."""
 

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median, quantiles
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fairmark.files import read_json
+from fairmark.errors import InputError
+from fairmark.learn.summaries import SearchSummary
 from fairmark.params.learn import Chosen
 from fairmark.params.read import Params
 
@@ -46,30 +47,12 @@ def costs(artifacts: Path, params: Params) -> dict[str, dict[str, float]]:
     parts = read_parts(files[0], files[1], files[2], artifacts / "split" / "rows.parquet")
     rows = ready(parts, params.train)
     chosen = Model.load(artifacts / "train" / "model").chosen
-    tried = {
-        "baseline": baseline(read_json(artifacts / "tune" / "summary.json")["baseline"]),
-        "chosen": chosen,
-    }
+    first = SearchSummary.read(artifacts / "tune" / "summary.json").baseline
+    if first is None:
+        raise InputError("tune/summary.json: baseline must be a trial that ran to its end, got null")
+    tried = {"baseline": first.choices, "chosen": chosen}
     one, groups = (frame.head(1) for frame in parts.part("test"))
     return {name: _cost(rows, choices, (one, groups), params) for name, choices in tried.items()}
-
-
-def baseline(trial: Mapping[str, Any]) -> Chosen:
-    """Return the choices of the search's first trial, from its line in tune/summary.json."""
-    family = trial["family"]
-    settings = {
-        key.removeprefix(f"{family}."): value
-        for key, value in trial.items()
-        if key.startswith(f"{family}.") and value is not None
-    }
-    plain = {
-        "balance": trial["balance"],
-        "reweighing": trial["reweighing"],
-        "mitigation": [],
-        "margin": None,
-        "folds": None,
-    }
-    return Chosen(family=family, settings=settings, **plain)
 
 
 def _cost(

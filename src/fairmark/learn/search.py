@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from fairmark.errors import StateError
 from fairmark.learn.checkpoint import Record
 from fairmark.learn.space import Point, Space, suggest
+from fairmark.learn.summaries import Cell, Role, SearchSummary, TrialRow
 from fairmark.learn.trial import Ask, Mark, Outcome, bars, fairness
 from fairmark.params.learn import Chosen, Tune
 from fairmark.params.policy import Policy
@@ -21,9 +22,6 @@ from fairmark.stats.measures import TILES
 
 if TYPE_CHECKING:
     import optuna
-
-
-Role = Literal["baseline", "unmitigated", "searched", "finalist"]
 
 
 @dataclass(frozen=True)
@@ -256,11 +254,11 @@ class Result:
         """Return the trial of a role that only one trial has, or None."""
         return next((trial for trial in self.done if trial.role == role), None)
 
-    def row(self, trial: Trial) -> dict[str, Any]:
+    def row(self, trial: Trial) -> TrialRow:
         """Return a trial as one row of the table."""
         outcome, chosen = trial.outcome, trial.chosen
         measured = trial in self.done
-        row: dict[str, Any] = {"number": trial.number, "role": trial.role, "family": chosen.family}
+        row: dict[str, Cell] = {"number": trial.number, "role": trial.role, "family": chosen.family}
         row |= {"balance": chosen.balance, "reweighing": chosen.reweighing}
         row |= {f"{chosen.family}.{name}": value for name, value in chosen.settings.items()}
         strengths = {(step.attribute, step.constraint): step.strength for step in chosen.mitigation}
@@ -276,12 +274,10 @@ class Result:
         row |= {name: outcome.overall.get(name) for name in TILES}
         row |= {f"limit.{limit.name}": outcome.measures.get(limit.name) for limit in self.policy.limits}
         row |= {"threshold": outcome.threshold if measured else None, "rounds": outcome.rounds}
-        return row | {
-            "size_bytes": outcome.size_bytes if measured else None,
-            **self._rungs(trial),
-            "frontier": trial in self.frontier,
-            "chosen": trial is self.best,
-        }
+        row |= {"size_bytes": outcome.size_bytes if measured else None, **self._rungs(trial)}
+        return TrialRow.model_validate(
+            row | {"frontier": trial in self.frontier, "chosen": trial is self.best}
+        )
 
     def _has_fairness(self, trial: Trial) -> bool:
         """Return whether a gated limit on groups was measured, or there is none."""
@@ -289,7 +285,7 @@ class Result:
         known = on_groups & set(trial.outcome.measures)
         return not known or bool(known & set(trial.outcome.slacks))
 
-    def _rungs(self, trial: Trial) -> dict[str, Any]:
+    def _rungs(self, trial: Trial) -> dict[str, Cell]:
         """Return what a trial had reached at each rung; nothing where trials are not pruned."""
         marks = {mark.rounds: mark for mark in trial.outcome.rungs}
         rungs = self.tune.pruning.rungs if self.tune.pruning is not None else []
@@ -301,7 +297,7 @@ class Result:
 
     def table(self) -> pd.DataFrame:
         """Return one row a trial."""
-        rows = [self.row(trial) for trial in self.trials]
+        rows = [self.row(trial).cells() for trial in self.trials]
         families = sorted(
             f"{family}.{name}" for family, known in self.tune.families.items() for name in known
         )
@@ -351,24 +347,25 @@ class Result:
             f"{self.tune.margin:g}. Trial {best.number} is the nearest: it misses {worst}."
         )
 
-    def summary(self) -> dict[str, Any]:
-        """Return the summary of the search, ready for JSON."""
+    def summary(self) -> SearchSummary:
+        """Return the summary of the search."""
         baseline, unmitigated = self.of("baseline"), self.of("unmitigated")
         unknown = {limit.name for limit in self.policy.limits} - set(self.best.outcome.measures)
-        return {
-            "trials": len(self.trials),
-            "failed": len(self.trials) - len(self.done) - len(self.pruned),
+        best = self.row(self.best)
+        return SearchSummary(
+            trials=len(self.trials),
+            failed=len(self.trials) - len(self.done) - len(self.pruned),
             **({} if self.tune.pruning is None else {"pruned": len(self.pruned)}),
-            "feasible": len(self.feasible),
-            "goal": self.goal,
-            "margin": self.tune.margin,
-            "chosen": self.best.number,
-            "best": self.row(self.best),
-            "nearest": None if self.feasible else self.row(self.best),
-            "baseline": self.row(baseline) if baseline else None,
-            "unmitigated": self.row(unmitigated) if unmitigated else None,
-            "frontier": [self.row(trial) for trial in self.frontier],
-            "not_searched": sorted(unknown),
-            "not_measured": self.not_measured,
-            "note": self.note(),
-        }
+            feasible=len(self.feasible),
+            goal=self.goal,
+            margin=self.tune.margin,
+            chosen=self.best.number,
+            best=best,
+            nearest=None if self.feasible else best,
+            baseline=self.row(baseline) if baseline else None,
+            unmitigated=self.row(unmitigated) if unmitigated else None,
+            frontier=[self.row(trial) for trial in self.frontier],
+            not_searched=sorted(unknown),
+            not_measured=self.not_measured,
+            note=self.note(),
+        )

@@ -12,6 +12,7 @@ from fairmark.errors import InputError
 from fairmark.evaluate.documents import CheckResults, ScoringMetrics
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Verdict
+from fairmark.learn.summaries import SearchSummary, TrialRow
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
 from fairmark.params.policy import Policy
@@ -51,9 +52,8 @@ class Facts:
     prepared: PrepareSummary
     audit: DataAudit
     split: SplitSummary
-    trials: Sequence[Row]
-    search: Mapping[str, Any]
-    trained: Mapping[str, Any]
+    trials: Sequence[TrialRow]
+    search: SearchSummary
     measurements: Measurements
     curves: Mapping[str, Sequence[Row]]
     """The files of evaluate's plots by name, without their ending."""

@@ -69,7 +69,7 @@ def card(facts: Facts) -> str:
         leakage=[suspect.column for suspect in facts.audit.leakage],
         small=small_groups(facts),
         unsure=[name for name, outcome in facts.verdict.limits.items() if outcome == "insufficient evidence"],
-        note=facts.search["note"],
+        note=facts.search.note,
         listed=listed,
     )
 

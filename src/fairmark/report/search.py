@@ -6,27 +6,27 @@ What drawing groups together cost, in plain words: against the best model that l
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fairmark.learn.summaries import Cell, TrialRow
 from fairmark.params.policy import Limit
 from fairmark.report.charts.frontier import Mark, frontier
-from fairmark.report.inputs import Facts, Row
+from fairmark.report.inputs import Facts
 from fairmark.report.labels import NUMBER, Column, Table, count, listed, measured, number
 from fairmark.stats.measures import TILES
 from fairmark.stats.measures import label as title
 
-TRUE = "True"
 SKIPPED = ("state", "failure", "frontier", "chosen", "role")
 """Columns of trials.csv that the table says in other ways, or not at all."""
 
 
 def search_view(facts: Facts) -> Mapping[str, Any]:
     """Return the sentence, the picture and the tables of the search."""
-    unknown = facts.search.get("not_searched", [])
+    unknown = facts.search.not_searched
     left = f" Limits that validation rows can't be held against: {listed(unknown)}." if unknown else ""
-    failed, pruned = (sum(row["state"] == state for row in facts.trials) for state in ("failed", "pruned"))
+    failed, pruned = (sum(row.state == state for row in facts.trials) for state in ("failed", "pruned"))
     lost = f" {failed} trials came to nothing." if failed else ""
     lost += f" {pruned} trials were given up early: others of like fairness were ahead." if pruned else ""
     return {
-        "sentence": f"{facts.search['note']}{lost}{left}",
+        "sentence": f"{facts.search.note}{lost}{left}",
         "frontier": _frontier(facts),
         "chosen": compared(facts),
         "price": price(facts),
@@ -35,19 +35,19 @@ def search_view(facts: Facts) -> Mapping[str, Any]:
     }
 
 
-def done(facts: Facts) -> list[Row]:
+def done(facts: Facts) -> list[TrialRow]:
     """Return the trials that came to something."""
-    return [row for row in facts.trials if row["state"] == "complete"]
+    return [row for row in facts.trials if row.state == "complete"]
 
 
-def names(row: Row) -> tuple[str, ...]:
+def names(row: TrialRow) -> tuple[str, ...]:
     """Return what a trial is called: chosen, baseline, unmitigated, or nothing."""
     return tuple(
         name
         for name, holds in (
-            ("chosen", row["chosen"] == TRUE),
-            ("unmitigated", row["role"] == "unmitigated"),
-            ("baseline", row["role"] == "baseline"),
+            ("chosen", row.chosen),
+            ("unmitigated", row.role == "unmitigated"),
+            ("baseline", row.role == "baseline"),
         )
         if holds
     )
@@ -61,19 +61,19 @@ def _frontier(facts: Facts) -> Mapping[str, Any] | None:
     across, key, limit = _fairness(facts)
     marks = [
         Mark(
-            int(row["number"]),
-            float(row[key]),
-            float(row["quality"]),
-            row["family"],
+            row.number,
+            fairness,
+            row.quality,
+            row.family,
             names(row),
-            best=row["frontier"] == TRUE,
+            best=row.frontier,
         )
         for row in done(facts)
-        if row[key]
+        if (fairness := row.number_in(key)) is not None and row.quality is not None
     ]
     if not marks or across is None:
         return None
-    goal = facts.search["goal"]
+    goal = facts.search.goal
     floors = [
         each.at_least
         for each in facts.policy.limits
@@ -128,14 +128,15 @@ def _called(limit: Limit) -> str:
 
 
 def _measured(facts: Facts, limit: Limit) -> bool:
-    return any(row.get(f"limit.{limit.name}") for row in done(facts))
+    return any(row.limit(limit.name) is not None for row in done(facts))
 
 
 # ------------------------------------------------------------------ the tables
 
 
-def _shown(row: Row, key: str, decimals: int) -> str:
-    return number(float(row[key]), decimals) if row.get(key) else "\N{EN DASH}"
+def _shown(row: TrialRow, key: str, decimals: int) -> str:
+    value = row.number_in(key)
+    return "\N{EN DASH}" if value is None else number(value, decimals)
 
 
 def compared(facts: Facts) -> Table:
@@ -143,8 +144,8 @@ def compared(facts: Facts) -> Table:
     found = [
         row for role in ("baseline", "unmitigated", "chosen") for row in done(facts) if role in names(row)
     ]
-    rows = list({row["number"]: row for row in found}.values())
-    goal = facts.search["goal"]
+    rows = list({row.number: row for row in found}.values())
+    goal = facts.search.goal
     measures = [(title(goal), "quality")] if goal not in TILES else []
     measures += [(title(name), name) for name in TILES]
     measures += [
@@ -152,23 +153,23 @@ def compared(facts: Facts) -> Table:
         for limit in facts.policy.limits
         if limit.attribute
     ]
-    body: list[Sequence[str]] = [("Family", *(row["family"] for row in rows))]
+    body: list[Sequence[str]] = [("Family", *(row.family for row in rows))]
     body += [(name, *(_shown(row, key, facts.decimals) for row in rows)) for name, key in measures]
-    body.append(("Keeps every gated limit", *("yes" if row["feasible"] == TRUE else "no" for row in rows)))
+    body.append(("Keeps every gated limit", *("yes" if row.feasible else "no" for row in rows)))
     body.append(("What there is to read", *(_to_read(row, facts) for row in rows)))
-    body.append(("Size, bytes", *(count(float(row["size_bytes"] or 0)) for row in rows)))
-    heads = [f"{' = '.join(names(row))} (trial {row['number']})".capitalize() for row in rows]
+    body.append(("Size, bytes", *(count(row.size_bytes or 0) for row in rows)))
+    heads = [f"{' = '.join(names(row))} (trial {row.number})".capitalize() for row in rows]
     caption = "The simple first model, the best plain one, and the chosen one, on validation rows"
     caption = f"{caption}.{_folded(rows)}" if _folded(rows) else caption
     return Table(caption, [Column("Measure"), *(Column(head, NUMBER) for head in heads)], body)
 
 
-def _to_read(row: Row, facts: Facts) -> str:
+def _to_read(row: TrialRow, facts: Facts) -> str:
     """Return what a person who wants to follow the model has before him."""
-    if not row.get("rounds"):
+    if row.rounds is None:
         return f"points for {len(facts.schema.features)} features"
-    leaves = row.get(f"{row['family']}.num_leaves")
-    return f"{count(float(row['rounds']))} trees" + (f" of {leaves} leaves" if leaves else "")
+    leaves = row.get(f"{row.family}.num_leaves")
+    return f"{count(row.rounds)} trees" + (f" of {leaves} leaves" if leaves else "")
 
 
 def price(facts: Facts) -> Table | None:
@@ -201,27 +202,32 @@ def price(facts: Facts) -> Table | None:
     )
 
 
-def _change(before: Row, after: Row, key: str, decimals: int) -> str:
-    if not before.get(key) or not after.get(key):
+def _change(before: TrialRow, after: TrialRow, key: str, decimals: int) -> str:
+    first, last = before.number_in(key), after.number_in(key)
+    if first is None or last is None:
         return "\N{EN DASH}"
-    change = float(after[key]) - float(before[key])
+    change = last - first
     text = number(change, decimals)
     return f"+{text}" if change > 0 and text.strip("0.") else text
 
 
-def _folded(rows: Sequence[Row]) -> str:
+def _folded(rows: Sequence[TrialRow]) -> str:
     """Return which rows finalists were measured on, or nothing without any."""
-    if not any(row["role"] == "finalist" for row in rows):
+    if not any(row.role == "finalist" for row in rows):
         return ""
     return " Finalists are measured on train and validation rows, held out in turn."
 
 
 def trials(facts: Facts) -> Table:
     """Return every trial with all its choices and measures."""
-    keys = [key for key in (facts.trials[0] if facts.trials else {}) if key not in SKIPPED]
+    cells = [row.cells() for row in facts.trials]
+    keys = [key for key in (cells[0] if cells else {}) if key not in SKIPPED]
     columns = [Column("Trial"), *(Column(_heading(key), NUMBER) for key in keys[1:])]
-    rows = [(_trial(row), *(_cell(row[key], facts.decimals) for key in keys[1:])) for row in facts.trials]
-    marked = frozenset(place for place, row in enumerate(facts.trials) if row["chosen"] == TRUE)
+    rows = [
+        (_trial(row), *(_cell(found.get(key), facts.decimals) for key in keys[1:]))
+        for row, found in zip(facts.trials, cells, strict=True)
+    ]
+    marked = frozenset(place for place, row in enumerate(facts.trials) if row.chosen)
     return Table("Every trial of the search", columns, rows, marked=marked)
 
 
@@ -229,24 +235,22 @@ def _heading(key: str) -> str:
     return key.removeprefix("limit.").replace("_", " ").replace(".", " ")
 
 
-def _trial(row: Row) -> str:
-    said = [*names(row), *(["finalist"] if row["role"] == "finalist" else [])]
-    if row["state"] == "failed":
-        said.append(f"failed: {row['failure']}")
-    elif row["state"] == "pruned":
-        said.append(f"pruned at round {row['rounds']}")
-    return f"{row['number']} {', '.join(said)}".strip()
+def _trial(row: TrialRow) -> str:
+    said = [*names(row), *(["finalist"] if row.role == "finalist" else [])]
+    if row.state == "failed":
+        said.append(f"failed: {row.failure}")
+    elif row.state == "pruned":
+        said.append(f"pruned at round {row.rounds}")
+    return f"{row.number} {', '.join(said)}".strip()
 
 
-def _cell(text: str, decimals: int) -> str:
-    """Return a cell of trials.csv: whole numbers as they are, others rounded, truth as yes or no."""
-    if text in {TRUE, "False"}:
-        return "yes" if text == TRUE else "no"
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return text if value == int(value) and "." not in text else number(value, max(decimals, 4))
+def _cell(value: Cell, decimals: int) -> str:
+    """Return a value of a trial: whole numbers as they are, others rounded, truth as yes or no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value, max(decimals, 4))
+    return "" if value is None else str(value)
 
 
 # ------------------------------------------------------------------ price
@@ -270,10 +274,10 @@ def price_told(facts: Facts) -> list[str]:
     return [each for each in said if each]
 
 
-def _cost(facts: Facts, plain: Row, chosen: Row, attributes: list[str]) -> str:
+def _cost(facts: Facts, plain: TrialRow, chosen: TrialRow, attributes: list[str]) -> str:
     parts = []
     for name in ("accuracy", "roc_auc"):
-        change = float(chosen[name]) - float(plain[name])
+        change = (chosen.number_in(name) or 0.0) - (plain.number_in(name) or 0.0)
         size, way = number(abs(change), facts.decimals), "higher" if change > 0 else "lower"
         parts.append(f"{_plain(name)} {f'{size} {way}' if float(size) else 'unchanged'}")
     what = f"Drawing groups together by {listed(attributes)}" if attributes else "The search"
@@ -281,13 +285,12 @@ def _cost(facts: Facts, plain: Row, chosen: Row, attributes: list[str]) -> str:
     return f"{what} leaves {listed(parts)} on validation rows, {against}."
 
 
-def _moved(facts: Facts, plain: Row, chosen: Row, attribute: str) -> str:
+def _moved(facts: Facts, plain: TrialRow, chosen: TrialRow, attribute: str) -> str:
     """Return what became of every limit on one attribute."""
     found = []
     for limit in facts.policy.limits:
-        key = f"limit.{limit.name}"
-        if limit.attribute == attribute and plain.get(key) and chosen.get(key):
-            before, after = float(plain[key]), float(chosen[key])
+        before, after = plain.limit(limit.name), chosen.limit(limit.name)
+        if limit.attribute == attribute and before is not None and after is not None:
             fairer = after > before if limit.at_least is not None else after < before
             first, last = (number(value, facts.decimals) for value in (before, after))
             became = f"goes from {first} to {last} ({'better' if fairer else 'worse'})"

@@ -18,6 +18,7 @@ from fairmark.evaluate.documents import CheckResults
 from fairmark.files import read_json, write_text
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import judge
+from fairmark.learn.summaries import SearchSummary, TrainSummary, read_trials
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
 from fairmark.params.policy import Policy
@@ -56,15 +57,15 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
     found, described, made = (
         Measurements.read(at["measurements"]),
         Schema.read(at["schema"]),
-        read_json(at["trained"]),
+        TrainSummary.read(at["trained"]),
     )
     groups = described.groups
     verdict = judge(
         found,
         policy,
         None,
-        expected_threshold=made["threshold"],
-        expected_thresholds=made.get("thresholds"),
+        expected_threshold=made.threshold,
+        expected_thresholds=made.thresholds.model_dump() if made.thresholds else None,
         expected_groups=groups,
     )
     if verdict.faults:
@@ -78,9 +79,8 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
         prepared=PrepareSummary.read(at["prepared"]),
         audit=DataAudit.read(at["audit"]).in_order(groups),
         split=SplitSummary.read(at["split"]),
-        trials=read_rows(at["trials"]),
-        search=read_json(at["search"]),
-        trained=made,
+        trials=read_trials(at["trials"]),
+        search=SearchSummary.read(at["search"]),
         measurements=found.in_order(groups),
         curves=read_curves(at["curves"]),
         checks=CheckResults.read(at["checks"]),

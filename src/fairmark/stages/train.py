@@ -9,16 +9,17 @@ rows are not looked at.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fairmark.data.dataset import read_parts
 from fairmark.entry import run
-from fairmark.files import write_json
 from fairmark.learn.fit import Fitted, fitted
 from fairmark.learn.group_threshold_search import none_found
+from fairmark.learn.summaries import PartRows, TrainSummary, ValidMetrics
 from fairmark.learn.training_data import Ready, ready
-from fairmark.model.model import Model, probability
+from fairmark.model.model import probability
 from fairmark.params.learn import Chosen, Train
 from fairmark.params.policy import Policy
 from fairmark.stats.auc import roc_auc
@@ -44,36 +45,35 @@ def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it r
     """
     known = ready(read_parts(table, evidence, schema, rows), base)
     made = fitted(known, chosen, base, policy)
-    found = _found(made.model, known) | _common(made, base, policy)
     made.model.save(model)
-    size = sum(path.stat().st_size for path in model.iterdir())
-    write_json(summary, found | {"size_bytes": size})
+    _summary(made, known, base, policy, model).write(summary)
 
 
-def _found(made: Model, known: Ready) -> dict[str, object]:
-    rows = known.valid
-    score = probability(made.margin_of(rows.matrix))
-    decided = score >= made.cut(known.valid_groups)
-    auc = roc_auc(rows.label, score, rows.weight)
-    return {
-        "family": made.family,
-        "rows": {"train": len(known.train.label), "valid": len(rows.label)},
-        "rounds": made.scorer.rounds,
-        **made.stated,
-        "valid": {
-            "roc_auc": None if auc is None else auc.value,
-            "accuracy": float(np.average(decided == rows.label, weights=rows.weight)),
-            "selection_rate": float(np.average(decided, weights=rows.weight)),
-        },
-    }
-
-
-def _common(made: Fitted, base: Train, policy: Policy) -> dict[str, object]:
-    """Return why every group has the common threshold where params ask for others."""
+def _summary(made: Fitted, known: Ready, base: Train, policy: Policy, folder: Path) -> TrainSummary:
+    """Return what is written of the fitted model, saved in `folder`, and its quality on validation rows."""
+    model, valid = made.model, known.valid
+    score = probability(model.margin_of(valid.matrix))
+    decided = score >= model.cut(known.valid_groups)
+    auc = roc_auc(valid.label, score, valid.weight)
     by = base.threshold.by
-    if by is None or made.model.own is not None:
-        return {}
-    return {"thresholds": None, "why": none_found(by, policy, made.model.chosen.margin, made.held.rows)}
+    given: dict[str, Any] = {}
+    if model.own is not None:
+        given = {"thresholds": model.own}
+    elif by is not None:
+        given = {"thresholds": None, "why": none_found(by, policy, model.chosen.margin, made.held.rows)}
+    return TrainSummary(
+        family=model.chosen.family,
+        rows=PartRows(train=len(known.train.label), valid=len(valid.label)),
+        rounds=model.scorer.rounds,
+        threshold=model.threshold,
+        **given,
+        valid=ValidMetrics(
+            roc_auc=None if auc is None else auc.value,
+            accuracy=float(np.average(decided == valid.label, weights=valid.weight)),
+            selection_rate=float(np.average(decided, weights=valid.weight)),
+        ),
+        size_bytes=sum(path.stat().st_size for path in folder.iterdir()),
+    )
 
 
 if __name__ == "__main__":

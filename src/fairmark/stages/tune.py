@@ -14,7 +14,7 @@ from pathlib import Path
 from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.errors import InputError, ParamsError, StateError
-from fairmark.files import steady, write_csv, write_json, write_text
+from fairmark.files import steady, write_csv, write_text
 from fairmark.learn.checkpoint import Record, key_of
 from fairmark.learn.group_threshold_search import reaches
 from fairmark.learn.search import Result, Search
@@ -77,7 +77,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     chosen = {"chosen": steady(result.best.chosen.model_dump())}
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
-    write_json(summary, result.summary())
+    result.summary().write(summary)
     record.forget()
 
 
