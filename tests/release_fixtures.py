@@ -2,9 +2,7 @@
 
 import shutil
 import subprocess
-from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -13,6 +11,7 @@ from release_folder import PARAMS, git, make_release, write_artifacts, write_loc
 from fairmark.errors import StateError
 from fairmark.files import write_text
 from fairmark.release.sbom import build
+from fairmark.release.sbom.cyclonedx import Listing
 from fairmark.release.sbom.installed import Installed, installed
 
 
@@ -52,7 +51,7 @@ def tools() -> Path:
 
 
 @pytest.fixture(scope="session")
-def listed(tools: Path) -> dict[str, Any]:
+def listed(tools: Path) -> Listing:
     """Return what cyclonedx-py says of the environment, asked once."""
     return build._environment(tools)
 
@@ -65,7 +64,7 @@ def there() -> dict[str, Installed]:
 
 @pytest.fixture
 def quick_bill(
-    listed: dict[str, Any], there: dict[str, Installed], tools: Path, monkeypatch: pytest.MonkeyPatch
+    listed: Listing, there: dict[str, Installed], tools: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Let every release of a test share one look at the environment."""
     _share(monkeypatch, listed, there, tools)
@@ -74,7 +73,7 @@ def quick_bill(
 @pytest.fixture(scope="session")
 def released(
     template: Path,
-    listed: dict[str, Any],
+    listed: Listing,
     there: dict[str, Installed],
     tools: Path,
     tmp_path_factory: pytest.TempPathFactory,
@@ -94,9 +93,7 @@ def small_release(released: Path, tmp_path: Path) -> Path:
     return root / "releases" / "loans-v0.1.0"
 
 
-def _share(
-    patch: pytest.MonkeyPatch, listed: dict[str, Any], there: dict[str, Installed], tools: Path
-) -> None:
+def _share(patch: pytest.MonkeyPatch, listed: Listing, there: dict[str, Installed], tools: Path) -> None:
     patch.setenv("FAIRMARK_CYCLONEDX", str(tools.with_name("cyclonedx-py")))
-    patch.setattr(build, "_environment", lambda _: deepcopy(listed))
+    patch.setattr(build, "_environment", lambda _: listed)
     patch.setattr(build, "installed", lambda: dict(there))

@@ -113,8 +113,8 @@ def test_a_release_with_another_clones_environment_is_refused_unsigned(
 
     def of_another(*given: object) -> object:
         made = listed(*given)  # type: ignore[arg-type]
-        made["components"] = [each for each in made["components"] if each["name"] != "numpy"]
-        return made
+        kept = tuple(each for each in made.components if each.name != "numpy")
+        return made.model_copy(update={"components": kept})
 
     monkeypatch.setattr(build, "bill", of_another)
     with pytest.raises(VerificationError, match="WRONG bill: "):

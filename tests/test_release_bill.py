@@ -21,6 +21,7 @@ from fairmark.files import sha256, write_json
 from fairmark.model.model import digest
 from fairmark.params.read import read_params
 from fairmark.release.sbom import build
+from fairmark.release.sbom.cyclonedx import Component
 from fairmark.release.sbom.installed import Installed
 from fairmark.release.sbom.licences import expression_of
 from fairmark.release.sbom.requirements import here, locked
@@ -31,7 +32,7 @@ pytest_plugins = ("release_fixtures",)
 
 def made(root: Path, tools: Path) -> dict[str, Any]:
     params = read_params(root / "params.yaml")
-    return build.bill(root, trace(root), params, verdict_on(root), tools)
+    return build.bill(root, trace(root), params, verdict_on(root), tools).to_json()
 
 
 @pytest.fixture
@@ -134,7 +135,11 @@ def test_every_distribution_has_a_hash_and_a_licence_or_says_that_it_is_unknown(
     assert len(libraries) == len(there) - 1  # fairmark itself is the application
     assert all(len(set(found)) == 1 and len(found[0]) == 64 for found in hashes.values())
     assert len({found[0] for found in hashes.values()}) == len(libraries)
-    unknown = [part["name"] for part in libraries if expression_of(part) is None]
+    unknown = [
+        part["name"]
+        for part in libraries
+        if expression_of(Component.from_json(part, "part").licenses) is None
+    ]
     assert unknown == ["nvidia-ml-py"]
     assert all(part["licenses"] for part in libraries)
 
@@ -193,6 +198,7 @@ def test_a_licence_that_the_policy_forbids_stops_the_release_and_leaves_nothing(
 SHUFFLED = """
 import json, os, random, sys
 from pathlib import Path
+from fairmark.judge.verdict import Verdict
 from fairmark.params.read import read_params
 from fairmark.release.sbom import build
 from fairmark.repo.commit import trace
@@ -205,9 +211,9 @@ def shuffled(*given):
 os.listdir = shuffled
 Path.rglob = lambda self, text: sorted(self.glob("**/" + text), key=lambda _: rng.random())
 root = Path(sys.argv[1])
-verdict = json.loads((root / "verdict.json").read_text())
+verdict = Verdict.read(root / "verdict.json")
 found = build.bill(root, trace(root), read_params(root / "params.yaml"), verdict, Path(sys.argv[2]))
-print(json.dumps(found))
+print(json.dumps(found.to_json()))
 """
 
 

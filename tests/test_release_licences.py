@@ -10,6 +10,7 @@ from release_folder import ROOT
 from fairmark.errors import ParamsError, RefusedError
 from fairmark.params.read import read_params
 from fairmark.params.release import LicenceException, Licences
+from fairmark.release.sbom.cyclonedx import Component
 from fairmark.release.sbom.installed import Installed
 from fairmark.release.sbom.libraries import library
 from fairmark.release.sbom.licence_texts import spdx
@@ -26,19 +27,22 @@ def policy(**changed: Any) -> Licences:
     return plain.model_copy(update=changed)
 
 
-def bill(*parts: tuple[str, str | None], kind: str = "library", scope: str = "required") -> dict[str, Any]:
-    listed = [
-        {
-            "type": kind,
-            "name": name,
-            "version": "1.0",
-            "scope": scope,
-            "licenses": entry(spdx(licence), str(licence), "declared"),
-        }
-        for name, licence in parts
+def bill(*parts: tuple[str, str | None], kind: str = "library", scope: str = "required") -> list[Component]:
+    own = Component(type="application", bom_ref="own", name="own", licenses=entry("MIT", "", "declared"))
+    return [
+        own,
+        *(
+            Component(
+                type=kind,
+                bom_ref=name,
+                name=name,
+                version="1.0",
+                scope=scope,
+                licenses=entry(spdx(licence), str(licence), "declared"),
+            )
+            for name, licence in parts
+        ),
     ]
-    own = {"type": "application", "name": "own", "licenses": entry("MIT", "", "declared")}
-    return {"metadata": {"component": own}, "components": listed}
 
 
 @pytest.mark.parametrize(
@@ -155,21 +159,21 @@ def test_a_forbidden_name_that_could_never_match_is_a_fault_of_the_params() -> N
 
 def test_a_licence_is_told_from_the_component_that_it_was_written_to() -> None:
     for expression in ("MIT", "MIT AND ISC", "LicenseRef-scancode-llnl", None):
-        assert expression_of({"licenses": entry(expression, "words", "declared")}) == expression
+        assert expression_of(entry(expression, "words", "declared")) == expression
     two = [*entry("MIT", "", "declared"), *entry("ISC", "", "declared")]
-    assert expression_of({"licenses": two}) is None  # and or or: nothing says
+    assert expression_of(two) is None  # and or or: nothing says
 
 
 def test_the_default_environment_passes_the_default_policy(there: dict[str, Installed]) -> None:
     default = read_params(ROOT / "params.yaml").release.licences
     required = locked((ROOT / "requirements.lock").read_text(encoding="utf-8"), here())
     parts = [
-        library({"type": "library", "name": n, "version": i.version}, i, n in required)
+        library(Component(type="library", bom_ref=n, name=n, version=i.version), i, n in required)
         for n, i in there.items()
     ]
-    listed = bill() | {"components": parts}
+    listed = [*bill(), *parts]
 
     assert re.fullmatch(r"the licences of \d{3} required components and data sets", check(listed, default))
-    assert sum(expression_of(part) is None for part in parts) == len(default.exceptions)
+    assert sum(expression_of(part.licenses) is None for part in parts) == len(default.exceptions)
     with pytest.raises(RefusedError, match="lightgbm"):
         check(listed, default.model_copy(update={"forbidden": ["MIT"]}))

@@ -39,9 +39,8 @@ def found(template: Path) -> ModelDocuments:
 
 
 def made(template: Path, params: Params, found: ModelDocuments) -> dict[str, Any]:
-    return model_component(
-        template / "artifacts" / "train" / "model", params, found, ["data:data/people.csv"]
-    )
+    place = template / "artifacts" / "train" / "model"
+    return model_component(place, params, found, ["data:data/people.csv"]).to_json()
 
 
 def card(template: Path, params: Params, found: ModelDocuments) -> dict[str, Any]:
@@ -50,7 +49,7 @@ def card(template: Path, params: Params, found: ModelDocuments) -> dict[str, Any
 
 def test_every_measure_of_all_rows_of_each_group_and_each_gap_is_on_the_card(found: ModelDocuments) -> None:
     measured = found.measurements
-    said = {(each.get("slice"), each["type"]): each for each in metrics(measured)}
+    said = {(each.slice, each.type): each for each in metrics(measured)}
 
     names = set(measured.overall)
     assert {name for part, name in said if part is None} == names
@@ -73,7 +72,7 @@ def test_a_measure_is_written_with_its_interval_or_says_why_there_is_none() -> N
         }
     )
 
-    assert list(metrics(measured)) == [
+    assert [each.to_json() for each in metrics(measured)] == [
         {
             "type": "accuracy",
             "value": "0.75",
@@ -189,7 +188,7 @@ def test_energy_is_said_as_measured_and_nothing_is_said_without_a_measurement(
 
 
 def test_a_table_is_data_with_its_governance_and_its_personal_columns(params: Params, tools: Path) -> None:
-    part = data_component("data/people.csv", "0" * 32, "1" * 64, params)
+    part = data_component("data/people.csv", "0" * 32, "1" * 64, params).to_json()
     (said,) = part["data"]
     roles = params.release.governance
 
@@ -205,7 +204,7 @@ def test_a_table_is_data_with_its_governance_and_its_personal_columns(params: Pa
 
 
 def test_what_lies_beside_the_tables_is_no_data_set(params: Params) -> None:
-    part = data_component("data/DATASHEET.md", "0" * 32, "1" * 64, params)
+    part = data_component("data/DATASHEET.md", "0" * 32, "1" * 64, params).to_json()
 
     assert part["data"][0]["type"] == "other"
     assert "sensitiveData" not in part["data"][0]
@@ -224,7 +223,9 @@ def test_terms_of_data_in_words_stay_words(params: Params) -> None:
         update={"project": params.project.model_copy(update={"data_licence": "ask the owner"})}
     )
 
-    assert data_component("data/a", "", "", terms)["licenses"] == [{"license": {"name": "ask the owner"}}]
+    part = data_component("data/a", "", "", terms).to_json()
+
+    assert part["licenses"] == [{"license": {"name": "ask the owner"}}]
 
 
 def test_thresholds_of_groups_are_properties_of_their_own(

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from fairmark.errors import FairmarkError, RefusedError, StateError
-from fairmark.files import write_json
 from fairmark.params.read import Params
 from fairmark.release import leak_scan
 from fairmark.release.layout import BILL, DATASHEET, GATHERED, SEALS, STATEMENT, VERDICT
@@ -81,8 +80,7 @@ def assemble(
             _gather(root, draft)
             leak_scan.refuse(root, draft, params)
             verdict.write(draft / VERDICT)
-            parts = build.bill(root, trace, params, verdict, build.tools(root))
-            write_json(draft / BILL, parts)
+            build.bill(root, trace, params, verdict, build.tools(root)).write(draft / BILL)
             stated = state(draft, root, trace, params, verdict, version)
             if acceptance is not None:
                 passing = passing_key()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -25,7 +25,9 @@ from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Verdict
 from fairmark.params.parse import typed
 from fairmark.params.read import Params
+from fairmark.record import Record
 from fairmark.release.layout import BILL, STATEMENT, VERDICT
+from fairmark.release.sbom.cyclonedx import Bill
 from fairmark.release.statement import BUILD_TYPE, FileInput, Statement
 from fairmark.repo.dvc_files import DvcLock, Output, data_outputs_of, folder_sha256
 from fairmark.repo.untrusted import foreign_bytes, strict_json, strict_yaml, text_of
@@ -45,6 +47,8 @@ MOST_TEXT_BYTES = 64 * 2**20
 MOST_LIMITS = 1_000
 MOST_GROUPS = 1_000
 """Limits of a policy and groups of an attribute: what is compared with each other must have an end."""
+
+RecordT = TypeVar("RecordT", bound=Record)
 
 _OTHER_KEYS = ("extra_forbidden", "missing")
 """What pydantic calls a key that is not known here, and one that is known here and not there."""
@@ -209,10 +213,7 @@ class ReleaseFolder:
         UndeterminedError
             When keys came or went between the fairmark that made the release and this one.
         """
-        try:
-            return Schema.from_json(self.json("schema.json"), "schema.json")
-        except InputError as error:
-            raise self._unread("schema.json", error) from error
+        return self._document("schema.json", Schema)
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -225,10 +226,7 @@ class ReleaseFolder:
         UndeterminedError
             When keys came or went between the fairmark that made the release and this one.
         """
-        try:
-            found = Measurements.from_json(self.json("measurements.json"), "measurements.json")
-        except InputError as error:
-            raise self._unread("measurements.json", error) from error
+        found = self._document("measurements.json", Measurements)
         for name, groups in found.groups.items():
             if len(groups) > MOST_GROUPS:
                 raise VerificationError(
@@ -247,15 +245,12 @@ class ReleaseFolder:
         UndeterminedError
             When keys came or went between the fairmark that made the release and this one.
         """
-        try:
-            return Verdict.from_json(self.json(VERDICT), VERDICT)
-        except InputError as error:
-            raise self._unread(VERDICT, error) from error
+        return self._document(VERDICT, Verdict)
 
     @cached_property
-    def bill(self) -> dict[str, Any]:
-        """The value of sbom.cdx.json."""
-        return self.json(BILL)
+    def bill(self) -> Bill:
+        """The bill of materials, sbom.cdx.json."""
+        return self._document(BILL, Bill)
 
     @cached_property
     def model_sha256(self) -> str:
@@ -322,6 +317,13 @@ class ReleaseFolder:
                 )
             self._contents[name] = content
         return self._contents[name]
+
+    def _document(self, name: str, kind: type[RecordT]) -> RecordT:
+        """Return a JSON file as the class that it is written by."""
+        try:
+            return kind.from_json(self.json(name), name)
+        except InputError as error:
+            raise self._unread(name, error) from error
 
     def _yaml(self, name: str) -> Any:
         return strict_yaml(self.text(name), name)

@@ -71,7 +71,7 @@ def verdict(release: ReleaseFolder) -> str:
 
 def bill(release: ReleaseFolder) -> str:
     """Check that the bill's seal holds sbom.cdx.json, and is of these files."""
-    wanted = bill_statement(release.bill, release.digests)
+    wanted = bill_statement(release.json(BILL), release.digests)
     if (found := release.stated(BILL_SEAL)) != wanted:
         raise VerificationError(
             f"{BILL_SEAL}: must state {BILL} of these files, got {first_difference(wanted, found)}"

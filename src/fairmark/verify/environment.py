@@ -52,11 +52,7 @@ def made(release: ReleaseFolder, clone: Path) -> Environment:
     machine = _machine(said)
     if not machine:
         machine = {"Python": f"CPython {release.statement.made_with.python}"}
-    libraries = {
-        normal(part["name"]): str(part["version"])
-        for part in release.bill["components"]
-        if part["type"] == "library" and part.get("scope") == "required"
-    }
+    libraries = {normal(part.name): str(part.version) for part in release.bill.required()}
     return Environment(machine, libraries)
 
 

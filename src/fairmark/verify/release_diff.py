@@ -300,9 +300,7 @@ def _is_code(name: str) -> bool:
 
 def _libraries(release: ReleaseFolder) -> dict[str, str]:
     return {"python": release.statement.made_with.python} | {
-        normal(part["name"]): str(part["version"])
-        for part in release.bill["components"]
-        if part["type"] == "library" and part.get("scope") == "required"
+        normal(part.name): str(part.version) for part in release.bill.required()
     }
 
 

@@ -1,63 +1,64 @@
 """Does the bill of materials say of the model and of the data what the release measured and states."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
 
-from fairmark.files import steady
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import Measurements
+from fairmark.record import first_difference
 from fairmark.release.folder import MOST_LIMITS, ReleaseFolder
+from fairmark.release.layout import BILL
+from fairmark.release.sbom.cyclonedx import Component, FairnessAssessment, PerformanceMetric, card_of
 from fairmark.release.sbom.data import governance
 
-Part = dict[str, Any]
 Measure = tuple[str | None, str]
 """Its slice and its name."""
 
 
-def model(release: ReleaseFolder, parts: list[Part]) -> Iterator[str]:
+def model(release: ReleaseFolder, parts: list[Component]) -> Iterator[str]:
     """Yield what is wrong with the model's component: its hash, its measures, its fairness assessments."""
     if len(parts) != 1:
         yield f"must list one model, got {len(parts)}"
         return
     part, faults = parts[0], []
     digest = release.model_sha256
-    if _sha256(part) != digest:
-        faults.append(f"must be of this model, {digest}, got {_sha256(part)}")
-    faults += _measures(part["modelCard"]["quantitativeAnalysis"]["performanceMetrics"], release.measurements)
-    faults += _assessed(part["modelCard"]["considerations"]["fairnessAssessments"], release)
+    if part.digests() != [digest]:
+        faults.append(f"must be of this model, {digest}, got {part.digests()}")
+    card = card_of(part, BILL)
+    faults += _measures(card.quantitative_analysis.performance_metrics, release.measurements)
+    faults += _assessed(card.considerations.fairness_assessments, release)
     yield from faults or _again(release, part)
 
 
-def data(release: ReleaseFolder, parts: list[Part]) -> Iterator[str]:
+def data(release: ReleaseFolder, parts: list[Component]) -> Iterator[str]:
     """Yield what is wrong with the data components: which files, their hashes, who answers for them."""
     stated = release.data_files
-    found = {part["name"]: part for part in parts}
+    found = {part.name: part for part in parts}
     if len(parts) != len(found) or set(found) != set(stated):
-        yield f"must list the data {sorted(stated)} once each, got {sorted(part['name'] for part in parts)}"
+        yield f"must list the data {sorted(stated)} once each, got {sorted(part.name for part in parts)}"
         return
     wanted = governance(release.params)
     for name, part in found.items():
-        hashes = {entry["alg"]: entry["content"] for entry in part["hashes"]}
+        hashes = {entry.alg: entry.content for entry in part.hashes or ()}
         item = stated[name]
         if hashes != {"MD5": item.md5, "SHA-256": item.digest.sha256}:
             yield f"{name} must have the hashes that the statement names, got {hashes}"
-        elif [each["governance"] for each in part["data"]] != [wanted]:
-            yield f"{name} must be answered for as release.governance says, got others"
-        elif _ours(release) and steady(part) != steady(_component(release, name)):
-            yield f"{name} must be described as params.yaml does, got something else"
+        elif (who := [each.governance for each in part.data or ()]) != [wanted]:
+            said = ", ".join(sorted({name.organization.name[:40] for each in who for name in each.owners}))
+            yield f"{name} must be answered for as release.governance says, got the owners {said or 'none'}"
+        elif _ours(release) and (
+            difference := first_difference(_component(release, name).to_json(), part.to_json())
+        ):
+            yield f"{name} must be described as params.yaml does, got {difference}"
 
 
-def _measures(said: list[Part], measured: Measurements) -> Iterator[str]:
+def _measures(said: Sequence[PerformanceMetric], measured: Measurements) -> Iterator[str]:
     wanted = dict(_wanted(measured))
     found: dict[Measure, tuple[str, ...]] = {}
     for entry in said:
-        bounds = entry.get("confidenceInterval", {"lowerBound": "None", "upperBound": "None"})
-        found[entry.get("slice"), entry["type"]] = (
-            entry["value"],
-            bounds["lowerBound"],
-            bounds["upperBound"],
-        )
+        bounds = entry.confidence_interval
+        ends = ("None", "None") if bounds is None else (bounds.lower_bound, bounds.upper_bound)
+        found[entry.slice, entry.type] = (entry.value, *ends)
     if len(said) != len(found):
         yield f"must give each measure once, got {len(said)} of {len(found)}"
     for key in sorted({*wanted, *found}, key=str):
@@ -77,7 +78,7 @@ def _wanted(measured: Measurements) -> Iterator[tuple[Measure, tuple[str, ...]]]
             yield (part, name), (value, str(low), str(high))
 
 
-def _assessed(said: list[Part], release: ReleaseFolder) -> Iterator[str]:
+def _assessed(said: Sequence[FairnessAssessment], release: ReleaseFolder) -> Iterator[str]:
     if len(said) > MOST_LIMITS:
         yield f"must give at most {MOST_LIMITS} fairness assessments, got {len(said)}"
         return
@@ -87,12 +88,12 @@ def _assessed(said: list[Part], release: ReleaseFolder) -> Iterator[str]:
         groups = release.measurements.groups[limit.attribute]
         at_risk = f"{limit.attribute}: {', '.join(sorted(groups))}"
         lead = f"Limit {limit.name} (gate): {limit.measure} by {limit.attribute} "
-        own = [each for each in said if each["mitigationStrategy"].startswith(lead)]
-        if [each["groupAtRisk"] for each in own] != [at_risk]:
+        own = [each for each in said if each.mitigation_strategy.startswith(lead)]
+        if [each.group_at_risk for each in own] != [at_risk]:
             yield f"must assess the fairness of {limit.name} for {at_risk}, got {len(own)} that do"
 
 
-def _again(release: ReleaseFolder, part: Part) -> Iterator[str]:
+def _again(release: ReleaseFolder, part: Component) -> Iterator[str]:
     """Yield a fault when making the component again from the release gives another."""
     if not _ours(release):
         return  # another version of fairmark may word a card otherwise
@@ -105,18 +106,13 @@ def _again(release: ReleaseFolder, part: Part) -> Iterator[str]:
         verdict=release.verdict,
         model=release.json("model/model.json"),
     )
-    listed = tables([each for each in release.bill["components"] if each["type"] == "data"])
-    wanted, said = (
-        steady(each | each["modelCard"])
-        for each in (model_component(release.folder / "model", release.params, found, listed), part)
-    )
-    keys = {*wanted, *said} - {"modelCard"}
-    wrong = sorted(key for key in keys if wanted.get(key) != said.get(key))
-    if wrong:
-        yield f"the model must be described as the release's own files do, got another {', '.join(wrong)}"
+    listed = tables(release.bill.kind("data"))
+    wanted = model_component(release.folder / "model", release.params, found, listed)
+    if difference := first_difference(wanted.to_json(), part.to_json()):
+        yield f"the model must be described as the release's own files do, got {difference}"
 
 
-def _component(release: ReleaseFolder, name: str) -> Part:
+def _component(release: ReleaseFolder, name: str) -> Component:
     from fairmark.release.sbom.data import data_component
 
     item = release.data_files[name]
@@ -124,8 +120,4 @@ def _component(release: ReleaseFolder, name: str) -> Part:
 
 
 def _ours(release: ReleaseFolder) -> bool:
-    return bool(release.bill["metadata"]["component"]["version"] == version("fairmark"))
-
-
-def _sha256(part: Part) -> str | None:
-    return next((entry["content"] for entry in part["hashes"] if entry["alg"] == "SHA-256"), None)
+    return release.bill.application.version == version("fairmark")

@@ -10,19 +10,18 @@ import json
 import os
 import subprocess
 import sys
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from fairmark.data.schema import Schema
-from fairmark.errors import StateError
-from fairmark.files import lines_of, read_json, sha256, steady
+from fairmark.errors import InputError, StateError
+from fairmark.files import lines_of, read_json, sha256
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Verdict
 from fairmark.params.read import Params
 from fairmark.release.layout import GATHERED, MEASUREMENTS, MODEL
 from fairmark.release.sbom import libraries, licences
+from fairmark.release.sbom.cyclonedx import Bill, Component, Dependency, Listing, Metadata, Property
 from fairmark.release.sbom.data import data_component, tables
 from fairmark.release.sbom.installed import CHECKED, METHOD, installed
 from fairmark.release.sbom.model import ModelDocuments, model_component
@@ -30,10 +29,8 @@ from fairmark.release.sbom.requirements import MARKER, here, normal
 from fairmark.repo.commit import Trace
 from fairmark.repo.dvc_files import address, data_outputs, files_of
 
-Component = dict[str, Any]
 
-
-def bill(root: Path, trace: Trace, params: Params, verdict: Verdict, tools_python: Path) -> dict[str, Any]:
+def bill(root: Path, trace: Trace, params: Params, verdict: Verdict, tools_python: Path) -> Bill:
     """Return the bill of materials of the environment that runs, of the model and of the data.
 
     Parameters
@@ -53,32 +50,31 @@ def bill(root: Path, trace: Trace, params: Params, verdict: Verdict, tools_pytho
     with ThreadPoolExecutor(1) as pool:
         listing = pool.submit(_environment, tools_python)  # a program of its own, which takes a second
         there = installed()
-        value = listing.result()
-    parts = {normal(part["name"]): part for part in value["components"]}
+        found = listing.result()
+    parts = {normal(part.name): part for part in found.components}
     required = libraries.check(root, parts, there)
     application = libraries.application(parts.pop("fairmark"), there["fairmark"], trace)
     installs = [libraries.library(part, there[name], name in required) for name, part in parts.items()]
     data = _data(root, params)
     model = _model(root, params, verdict, data)
-    value["components"] = sorted([*installs, model, *data], key=lambda part: str(part["bom-ref"]))
-    value["dependencies"] += [
-        {
-            "ref": model["bom-ref"],
-            "dependsOn": sorted([application["bom-ref"], *(part["bom-ref"] for part in data)]),
-        }
-    ]
-    value["dependencies"].sort(key=lambda entry: entry["ref"])
-    value["metadata"] |= {"timestamp": trace.committed, "component": application}
-    value["metadata"]["properties"] += [
-        _property("fairmark:hash", METHOD),
-        _property("fairmark:hash:checked", CHECKED),
-        *(_property(MARKER + key, text) for key, text in here().items()),
-    ]
-    value = dict(steady(value))
-    # Derived from the content, so that the same content has the same number.
-    value["serialNumber"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(value, sort_keys=True))}"
-    licences.check(value, params.release.licences)
-    return value
+    rests_on = Dependency(
+        ref=model.bom_ref,
+        depends_on=tuple(sorted([application.bom_ref, *(part.bom_ref for part in data)])),
+    )
+    metadata = Metadata(
+        tools=found.metadata.tools,
+        properties=(
+            *found.metadata.properties,
+            Property(name="fairmark:hash", value=METHOD),
+            Property(name="fairmark:hash:checked", value=CHECKED),
+            *(Property(name=MARKER + key, value=text) for key, text in here().items()),
+        ),
+        timestamp=trace.committed,
+        component=application,
+    )
+    made = Bill.of(found, metadata, [*installs, model, *data], rests_on)
+    licences.check(made.everything, params.release.licences)
+    return made
 
 
 def tools(root: Path) -> Path:
@@ -97,7 +93,7 @@ def tools(root: Path) -> Path:
     return python
 
 
-def _environment(tools_python: Path) -> dict[str, Any]:
+def _environment(tools_python: Path) -> Listing:
     words = ["environment", "--sv", "1.6", "--of", "JSON", "--output-reproducible", "--no-validate"]
     # Neither the caller's import path nor its working folder may add a component.
     clean = {key: text for key, text in os.environ.items() if not key.startswith("PYTHON")}
@@ -111,11 +107,12 @@ def _environment(tools_python: Path) -> dict[str, Any]:
         env=clean | {"PYTHONSAFEPATH": "1"},
     )
     try:
-        value: dict[str, Any] = json.loads(answer.stdout)
+        return Listing.from_json(json.loads(answer.stdout), "cyclonedx-py")
     except ValueError as error:
         last = (lines_of(answer.stderr.strip()) or ["nothing"])[-1]
         raise StateError(f"cyclonedx-py: must list the environment, got {last}") from error
-    return value
+    except InputError as error:
+        raise StateError(*error.faults) from error
 
 
 def _model(root: Path, params: Params, verdict: Verdict, data: list[Component]) -> Component:
@@ -134,7 +131,3 @@ def _data(root: Path, params: Params) -> list[Component]:
         for path in sorted(data_outputs(root))
         for name in files_of(root, path)
     ]
-
-
-def _property(name: str, value: str) -> dict[str, str]:
-    return {"name": name, "value": value}

@@ -3,14 +3,19 @@
 CycloneDX 1.6, `data`: https://cyclonedx.org/docs/1.6/json/#components_items_data
 """
 
-from typing import Any
-
 from fairmark.params.prepare import ByCross
 from fairmark.params.read import Params
+from fairmark.release.sbom.cyclonedx import (
+    Component,
+    DataContents,
+    DataGovernance,
+    Hash,
+    OrganizationName,
+    Responsible,
+    sha256_hash,
+)
 from fairmark.release.sbom.licence_texts import spdx
 from fairmark.release.sbom.licences import entry
-
-Component = dict[str, Any]
 
 
 def data_component(name: str, md5: str, sha256: str, params: Params) -> Component:
@@ -27,23 +32,24 @@ def data_component(name: str, md5: str, sha256: str, params: Params) -> Componen
     """
     table = is_table(name, params)
     licence = params.project.data_licence
-    said: dict[str, Any] = {
-        "type": "dataset" if table else "other",
-        "name": name,
-        "description": "A raw table, as it came" if table else "Beside the raw tables",
-        "governance": governance(params),
-    }
+    contents = DataContents(
+        type="dataset" if table else "other",
+        name=name,
+        description="A raw table, as it came" if table else "Beside the raw tables",
+        governance=governance(params),
+    )
     if table:
-        said |= {"classification": "personal data", "sensitiveData": sensitive(params)}
-    return {
-        "type": "data",
-        "bom-ref": f"data:{name}",
-        "name": name,
-        "description": params.project.data_origin,
-        "licenses": entry(spdx(licence), licence, "declared"),
-        "hashes": [{"alg": "MD5", "content": md5}, {"alg": "SHA-256", "content": sha256}],
-        "data": [said],
-    }
+        said = {"classification": "personal data", "sensitive_data": tuple(sensitive(params))}
+        contents = contents.model_copy(update=said)
+    return Component(
+        type="data",
+        bom_ref=f"data:{name}",
+        name=name,
+        description=params.project.data_origin,
+        licenses=entry(spdx(licence), licence, "declared"),
+        hashes=(Hash(alg="MD5", content=md5), sha256_hash(sha256)),
+        data=(contents,),
+    )
 
 
 def is_table(name: str, params: Params) -> bool:
@@ -54,7 +60,7 @@ def is_table(name: str, params: Params) -> bool:
 
 def tables(data: list[Component]) -> list[str]:
     """Return the references of those data components that rows are read from."""
-    return [part["bom-ref"] for part in data if part["data"][0]["type"] == "dataset"]
+    return [part.bom_ref for part in data if part.data and part.data[0].type == "dataset"]
 
 
 def sensitive(params: Params) -> list[str]:
@@ -67,11 +73,15 @@ def sensitive(params: Params) -> list[str]:
     return sorted({*params.privacy.personal, *protected})
 
 
-def governance(params: Params) -> dict[str, list[dict[str, Any]]]:
+def governance(params: Params) -> DataGovernance:
     """Return who has which part in answering for the data (CycloneDX 1.6, `dataGovernance`)."""
     roles = params.release.governance
-    return {
-        "custodians": [{"organization": {"name": roles.custodian}}],
-        "stewards": [{"organization": {"name": roles.steward}}],
-        "owners": [{"organization": {"name": roles.owner}}],
-    }
+    return DataGovernance(
+        custodians=(_responsible(roles.custodian),),
+        stewards=(_responsible(roles.steward),),
+        owners=(_responsible(roles.owner),),
+    )
+
+
+def _responsible(name: str) -> Responsible:
+    return Responsible(organization=OrganizationName(name=name))

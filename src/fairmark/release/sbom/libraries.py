@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from fairmark.errors import StateError
 from fairmark.release.sbom import licences
+from fairmark.release.sbom.cyclonedx import Commit, Component, Pedigree, Property, sha256_hash
 from fairmark.release.sbom.installed import Installed, source_sha256
 from fairmark.release.sbom.requirements import here, locked
 from fairmark.release.sbom.wheels import TABLE, archives, unlike
 from fairmark.repo.commit import Trace
-
-Component = dict[str, Any]
 
 SOURCE_METHOD = "SHA-256 over the sorted lines `sha256  path` of the package's own files"
 LOCKS = ("requirements.lock", "requirements-dev.lock")
@@ -52,7 +50,7 @@ def _unlike(
     for name in sorted(set(components) - set(there)):
         yield f"must have {name} in site-packages, got it elsewhere"
     for name in sorted(set(components) - {"fairmark"}):
-        got = components[name]["version"]
+        got = str(components[name].version)
         if name not in known:
             yield f"must hold what the lock files list, got {name} {got} beside it"
         elif got != known[name]:
@@ -63,36 +61,31 @@ def application(part: Component, found: Installed, trace: Trace) -> Component:
     """Return the component of fairmark itself, hashed by its own source files."""
     folder = Path(__file__).resolve().parents[2]
     # A purl of type pypi would claim that a package index serves it.
-    return _told(part, found, source_sha256(folder)) | {
+    said = {
         "type": "application",
-        "purl": f"pkg:generic/fairmark@{part['version']}",
-        "pedigree": {"commits": [{"uid": trace.commit}]},
-        "properties": [_property("fairmark:hash", SOURCE_METHOD)],
+        "purl": f"pkg:generic/fairmark@{part.version}",
+        "pedigree": Pedigree(commits=(Commit(uid=trace.commit),)),
+        "properties": (Property(name="fairmark:hash", value=SOURCE_METHOD),),
     }
+    return _described(part, found, source_sha256(folder)).model_copy(update=said)
 
 
 def library(part: Component, found: Installed, required: bool) -> Component:
     """Return the component of an installed distribution; what only tests and builds is `excluded`."""
     licence = found.licence
     said = [("fairmark:licence:from", licence.source), ("fairmark:licence:words", licence.words)]
-    properties = [_property(name, text) for name, text in said if text]
+    properties = tuple(Property(name=name, value=text) for name, text in said if text)
     scope = {"scope": "required" if required else "excluded", "properties": properties}
-    return _told(part, found, found.sha256) | scope
+    return _described(part, found, found.sha256).model_copy(update=scope)
 
 
-def _told(part: Component, found: Installed, digest: str) -> Component:
+def _described(part: Component, found: Installed, digest: str) -> Component:
+    """Return a component with its hash and its licence, and without what names a path of this machine."""
     licence = found.licence
-    return _without_paths(part) | {
-        "hashes": [{"alg": "SHA-256", "content": digest}],
+    links = tuple(each for each in part.external_references or () if not each.url.startswith("file:"))
+    kept = {name: getattr(part, name) for name in part.model_fields_set - {"external_references"}}
+    said = {
+        "hashes": (sha256_hash(digest),),
         "licenses": licences.entry(licence.expression, licence.words, licence.acknowledgement),
     }
-
-
-def _without_paths(part: Component) -> Component:
-    references = [ref for ref in part.get("externalReferences", []) if not ref["url"].startswith("file:")]
-    rest = {key: item for key, item in part.items() if key != "externalReferences"}
-    return rest | {"externalReferences": references} if references else rest
-
-
-def _property(name: str, value: str) -> dict[str, str]:
-    return {"name": name, "value": value}
+    return Component(**kept | said | ({"external_references": links} if links else {}))

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from fairmark.errors import ParamsError, RefusedError
 from fairmark.files import lines_of
 from fairmark.params.release import Licences
+from fairmark.release.sbom.cyclonedx import Component, LicenceChoice, LicenceName
 from fairmark.release.sbom.licence_texts import OURS, licensing, phrase, recognised, spdx
 from fairmark.release.sbom.requirements import normal
 
@@ -20,7 +21,7 @@ WHERE = "params.yaml: release.licences"
 HOW = "take it out, or name it with a reason in release.licences.exceptions"
 
 
-def entry(expression: str | None, words: str, acknowledgement: str) -> list[dict[str, Any]]:
+def entry(expression: str | None, words: str, acknowledgement: str) -> tuple[LicenceChoice, ...]:
     """Return the `licenses` of a component (CycloneDX 1.6, licenseChoice).
 
     Parameters
@@ -33,28 +34,28 @@ def entry(expression: str | None, words: str, acknowledgement: str) -> list[dict
         "declared" by its author, or "concluded" from a text.
     """
     if expression is None:
-        return [{"license": {"name": words or "NOASSERTION"}}]
+        return (LicenceChoice(license=LicenceName(name=words or "NOASSERTION")),)
     if expression.startswith("LicenseRef-") or " " in expression:
-        return [{"expression": expression, "acknowledgement": acknowledgement}]
-    return [{"license": {"id": expression, "acknowledgement": acknowledgement}}]
+        return (LicenceChoice(expression=expression, acknowledgement=acknowledgement),)
+    return (LicenceChoice(license=LicenceName(id=expression, acknowledgement=acknowledgement)),)
 
 
-def expression_of(part: dict[str, Any]) -> str | None:
-    """Return the licence expression of a component that `entry` wrote; None where it is not known."""
-    found = part.get("licenses") or [{}]
-    first = found[0]
-    text = first.get("expression") or first.get("license", {}).get("id")
-    return spdx(text) if len(found) == 1 else None
+def expression_of(said: Sequence[LicenceChoice] | None) -> str | None:
+    """Return the licence expression that `entry` wrote; None where it is not known."""
+    if said is None or len(said) != 1:
+        return None
+    return spdx(said[0].expression or (said[0].license.id if said[0].license else None))
 
 
-def words_of(part: dict[str, Any]) -> str:
+def words_of(said: Sequence[LicenceChoice] | None) -> str:
     """Return what a component says of its licence, for a person."""
-    first = (part.get("licenses") or [{}])[0]
-    found = first.get("license", {})
-    return str(first.get("expression") or found.get("id") or found.get("name") or "nothing")
+    if not said:
+        return "nothing"
+    named = said[0].license or LicenceName()
+    return said[0].expression or named.id or named.name or "nothing"
 
 
-def check(bill: dict[str, Any], policy: Licences) -> str:
+def check(parts: Sequence[Component], policy: Licences) -> str:
     """Do nothing when the policy allows the licence of all that a release requires; say what was judged.
 
     Judged are the application, each component of scope `required`, and the data. `A OR B` is allowed when
@@ -75,8 +76,7 @@ def check(bill: dict[str, Any], policy: Licences) -> str:
         raise ParamsError(*(f"{WHERE}.forbidden: must be SPDX identifiers, got {name!r}" for name in wrong))
     forbidden = frozenset(spdx(name) or "" for name in policy.forbidden)
     excepted = {normal(each.name) for each in policy.exceptions}
-    parts = [bill["metadata"]["component"], *bill["components"]]
-    judged = [part for part in parts if part["type"] == "data" or _required(part)]
+    judged = [part for part in parts if part.type == "data" or _required(part)]
     faults = list(_faults(judged, forbidden, excepted, refuse_unknown=policy.unknown == "refuse"))
     if faults:
         raise RefusedError(*faults)
@@ -90,19 +90,20 @@ def judge(expression: str | None, forbidden: Iterable[str]) -> Judgement:
     return _judged(licensing().parse(expression, validate=False), frozenset(forbidden))
 
 
-def _required(part: dict[str, Any]) -> bool:
-    return part["type"] == "application" or (part["type"] == "library" and part.get("scope") != "excluded")
+def _required(part: Component) -> bool:
+    return part.type == "application" or (part.type == "library" and part.scope != "excluded")
 
 
 def _faults(
-    parts: list[dict[str, Any]], forbidden: frozenset[str], excepted: set[str], *, refuse_unknown: bool
+    parts: list[Component], forbidden: frozenset[str], excepted: set[str], *, refuse_unknown: bool
 ) -> Iterator[str]:
     for part in parts:
-        name, said = f"{part['name']} {part.get('version', '')}".strip(), words_of(part)
-        verdict = "allowed" if normal(part["name"]) in excepted else judge(expression_of(part), forbidden)
+        name, said = f"{part.name} {part.version or ''}".strip(), words_of(part.licenses)
+        expression = expression_of(part.licenses)
+        verdict = "allowed" if normal(part.name) in excepted else judge(expression, forbidden)
         if verdict == "forbidden":
             yield f"{name}: must have a licence that {WHERE} allows, got {said} ({HOW})"
-        elif verdict == "unknown" and refuse_unknown and part["type"] != "data":
+        elif verdict == "unknown" and refuse_unknown and part.type != "data":
             yield f"{name}: must have a licence that is known, got {said} ({HOW})"
 
 

@@ -1,15 +1,12 @@
 """The model as a component of a bill of materials, with its whole card (CycloneDX 1.6, `modelCard`).
 
 https://cyclonedx.org/docs/1.6/json/#components_items_modelCard. CycloneDX's Python library knows no model
-card, so it is written here as JSON. It is a function of files that a release holds, so that whoever has the
-release can make it again and compare.
-
-What a reader of the model card has to weigh: uses, limits, trade-offs, risks, groups and energy.
-
-The part `considerations` of a CycloneDX 1.6 model card, made of the params, the verdict and what was
-measured; nothing in it is written by hand for one model.
+card, so it is written here. It is a function of files that a release holds, so that whoever has the release
+can make it again and compare; nothing in it is written by hand for one model. Its `considerations` are what
+a reader has to weigh: uses, limits, trade-offs, risks, groups and energy.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +20,23 @@ from fairmark.judge.verdict import Finding, Verdict
 from fairmark.params.policy import Limit
 from fairmark.params.read import Params
 from fairmark.params.release import EnvironmentalCost
+from fairmark.release.sbom.cyclonedx import (
+    MODEL,
+    Approach,
+    Component,
+    ConfidenceInterval,
+    Considerations,
+    DatasetReference,
+    FairnessAssessment,
+    Format,
+    ModelCard,
+    ModelParameters,
+    PerformanceMetric,
+    Property,
+    QuantitativeAnalysis,
+    Risk,
+    sha256_hash,
+)
 from fairmark.repo.dvc_files import folder_sha256, names
 
 GRAMS_PER_TONNE = 1_000_000
@@ -38,24 +52,25 @@ class ModelDocuments:
     model: Mapping[str, Any]
 
 
-def considerations(params: Params, found: ModelDocuments) -> dict[str, Any]:
-    """Return the `considerations` of a model card; `found` as `model_component` takes it."""
-    project, findings = params.project, found.verdict.findings
-    said: dict[str, Any] = {
-        "users": [f"{project.owner}, answering for its use"],
-        "useCases": [project.intended_use],
-        "technicalLimitations": list(_limitations(params, found)),
-        "performanceTradeoffs": [params.policy.price],
-        "ethicalConsiderations": list(_risks(params, found)),
-        "fairnessAssessments": [
-            assessment(limit, params, found.measurements, findings, found.model["chosen"])
+def considerations(params: Params, found: ModelDocuments) -> Considerations:
+    """Return the `considerations` of a model card."""
+    project = params.project
+    said = Considerations(
+        users=(f"{project.owner}, answering for its use",),
+        use_cases=(project.intended_use,),
+        technical_limitations=tuple(_limitations(params, found)),
+        performance_tradeoffs=(params.policy.price,),
+        ethical_considerations=tuple(_risks(params, found)),
+        fairness_assessments=tuple(
+            assessment(limit, params, found.measurements, found.verdict.findings, found.model["chosen"])
             for limit in params.policy.limits
             if limit.attribute is not None
-        ],
-    }
-    if params.release.environmental_cost is not None:
-        said["environmentalConsiderations"] = _energy(params.release.environmental_cost)
-    return said
+        ),
+    )
+    cost = params.release.environmental_cost
+    if cost is None:
+        return said
+    return said.model_copy(update={"environmental_considerations": _energy(cost)})
 
 
 def assessment(
@@ -64,7 +79,7 @@ def assessment(
     measured: Measurements,
     findings: Sequence[Finding],
     chosen: Mapping[str, Any],
-) -> dict[str, str]:
+) -> FairnessAssessment:
     """Return the fairness assessment of a limit on groups: who is at risk, of what, and what was done."""
     groups = ", ".join(sorted(measured.groups[str(limit.attribute)]))
     own = [finding for finding in findings if finding.limit == limit.name]
@@ -78,12 +93,12 @@ def assessment(
     )
     if chosen["margin"] is not None:
         trained += f" The threshold keeps the limits on validation rows with a margin of {chosen['margin']}."
-    return {
-        "groupAtRisk": f"{limit.attribute}: {groups}",
-        "benefits": params.policy.goal,
-        "harms": f"{limit.reason} {_shown(own)}",
-        "mitigationStrategy": f"{required(limit)} {trained} Price: {params.policy.price}",
-    }
+    return FairnessAssessment(
+        group_at_risk=f"{limit.attribute}: {groups}",
+        benefits=params.policy.goal,
+        harms=f"{limit.reason} {_shown(own)}",
+        mitigation_strategy=f"{required(limit)} {trained} Price: {params.policy.price}",
+    )
 
 
 def required(limit: Limit) -> str:
@@ -97,9 +112,14 @@ def _shown(findings: Sequence[Finding]) -> str:
     """Return each comparison that is not shown to be met, or of met ones the tightest."""
     left = [each for each in findings if each.outcome != "pass"]
     if not left:
-        return min(findings, key=lambda each: abs((each.bound or 0.0) - each.limit_value)).text
+        return min(findings, key=_room).text
     said = [f"{each.group} {each.outcome} (measured {each.value}, bound {each.bound})" for each in left]
     return f"Not shown to be met in {len(left)} of {len(findings)} comparisons: {'; '.join(said)}."
+
+
+def _room(finding: Finding) -> float:
+    """Return how far the bound of a finding that passes is from its limit."""
+    return math.inf if finding.bound is None else abs(finding.bound - finding.limit_value)
 
 
 def _limitations(params: Params, found: ModelDocuments) -> Iterator[str]:
@@ -114,40 +134,39 @@ def _limitations(params: Params, found: ModelDocuments) -> Iterator[str]:
         small = [f"{name} ({cell.rows})" for name, cell in sorted(groups.items()) if cell.evidence < least]
         if small:
             yield f"By {attribute}, groups with fewer than {least} test rows: {', '.join(small)}."
-    findings = found.verdict.findings
     for limit in params.policy.required:
-        own = [finding.outcome for finding in findings if finding.limit == limit.name]
+        own = [finding.outcome for finding in found.verdict.findings if finding.limit == limit.name]
         if left := len(own) - own.count("pass"):
             yield f"{limit.name}: {left} of {len(own)} comparisons are not shown to be met."
 
 
-def _risks(params: Params, found: ModelDocuments) -> Iterator[dict[str, str]]:
+def _risks(params: Params, found: ModelDocuments) -> Iterator[Risk]:
     attributes = ", ".join(sorted(found.measurements.groups))
-    yield {"name": f"Unlike decisions by {attributes}", "mitigationStrategy": params.policy.goal}
+    yield Risk(name=f"Unlike decisions by {attributes}", mitigation_strategy=params.policy.goal)
     withheld = sorted(f"{column.name} ({column.why})" for column in found.schema.withheld)
     told = ", ".join(params.policy.protected_at_prediction)
-    yield {
-        "name": "Protected attributes, and columns that stand in for them",
-        "mitigationStrategy": (
+    yield Risk(
+        name="Protected attributes, and columns that stand in for them",
+        mitigation_strategy=(
             f"Withheld from the model: {', '.join(withheld) or 'nothing'}. "
             f"Told to the decision itself: {told or 'nothing'}."
         ),
-    }
+    )
     privacy = params.privacy
-    yield {
-        "name": f"Personal data among the training rows: {', '.join(privacy.personal) or 'none named'}",
-        "mitigationStrategy": (
+    yield Risk(
+        name=f"Personal data among the training rows: {', '.join(privacy.personal) or 'none named'}",
+        mitigation_strategy=(
             f"At most {privacy.decisions_shown} single decisions are explained, a leaf stands for at least "
             f"{privacy.smallest_leaf} training rows, a cell of a table for at least {privacy.smallest_cell}."
         ),
-    }
+    )
     let_through = {
         (finding.limit, finding.outcome, finding.waived_by)
         for finding in found.verdict.findings
         if finding.waived_by
     }
     for limit, outcome, by in sorted(let_through):
-        yield {"name": f"{limit}: {outcome}, let through", "mitigationStrategy": by}
+        yield Risk(name=f"{limit}: {outcome}, let through", mitigation_strategy=by)
 
 
 def _energy(cost: EnvironmentalCost) -> dict[str, Any]:
@@ -170,11 +189,6 @@ def _energy(cost: EnvironmentalCost) -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------ model component
-
-
-Component = dict[str, Any]
-
 METHOD = "SHA-256 over the sorted lines `sha256  name` of the files"
 FAMILIES = {"boosted": "gradient-boosted decision trees", "logistic": "logistic regression, as a scorecard"}
 
@@ -191,25 +205,23 @@ def model_component(
     ----------
     folder
         The model's.
-    found
-        What the release says of the model.
     data
         The references of the data components.
     """
     project, measured, verdict = params.project, found.measurements, found.verdict
-    return {
-        "type": "machine-learning-model",
-        "bom-ref": f"model:{project.name}",
-        "name": project.name,
-        "description": project.summary,
-        "hashes": [{"alg": "SHA-256", "content": folder_sha256(folder)}],
-        "components": [_file(folder, name) for name in names(folder)],
-        "modelCard": {
-            "modelParameters": _parameters(found.model, found.schema, data),
-            "quantitativeAnalysis": {"performanceMetrics": list(metrics(measured))},
-            "considerations": considerations(params, found),
-        },
-        "properties": [
+    return Component(
+        type=MODEL,
+        bom_ref=f"model:{project.name}",
+        name=project.name,
+        description=project.summary,
+        hashes=(sha256_hash(folder_sha256(folder)),),
+        components=tuple(_file(folder, name) for name in names(folder)),
+        model_card=ModelCard(
+            model_parameters=_parameters(found.model, found.schema, data),
+            quantitative_analysis=QuantitativeAnalysis(performance_metrics=tuple(metrics(measured))),
+            considerations=considerations(params, found),
+        ),
+        properties=(
             _property("fairmark:hash", METHOD),
             _property("fairmark:verdict", verdict.state),
             *(
@@ -220,18 +232,18 @@ def model_component(
             *_thresholds(found.model.get("thresholds")),
             _property("fairmark:measured:rows", measured.data.rows),
             _property("fairmark:measured:confidence", measured.confidence),
-        ],
-    }
+        ),
+    )
 
 
-def _thresholds(own: Mapping[str, Any] | None) -> Iterator[dict[str, str]]:
+def _thresholds(own: Mapping[str, Any] | None) -> Iterator[Property]:
     """Yield the thresholds of groups that have one of their own."""
     if own is not None:
         for group, cut in sorted(own["groups"].items()):
             yield _property(f"fairmark:threshold:{own['attribute']}: {group}", cut)
 
 
-def metrics(measured: Measurements) -> Iterator[dict[str, Any]]:
+def metrics(measured: Measurements) -> Iterator[PerformanceMetric]:
     """Yield every measure: of all rows, of each group (its slice), and the gaps of each attribute.
 
     A slice reads `attribute: group`, or for a gap between groups `attribute`.
@@ -247,38 +259,37 @@ def metrics(measured: Measurements) -> Iterator[dict[str, Any]]:
             yield _metric(kind, entry, attribute)
 
 
-def _metric(kind: str, entry: Measured, part: str | None) -> dict[str, Any]:
+def _metric(kind: str, entry: Measured, part: str | None) -> PerformanceMetric:
     low, high, value = entry.low, entry.high, entry.value
-    said = {"type": kind, "value": f"none: {entry.why or ''}" if value is None else str(value)}
-    if part is not None:
-        said["slice"] = part
-    if low is None or high is None:
-        return said
-    return said | {"confidenceInterval": {"lowerBound": str(low), "upperBound": str(high)}}
+    text = f"none: {entry.why or ''}" if value is None else str(value)
+    more: dict[str, Any] = {} if part is None else {"slice": part}
+    if low is not None and high is not None:
+        more["confidence_interval"] = ConfidenceInterval(lower_bound=str(low), upper_bound=str(high))
+    return PerformanceMetric(type=kind, value=text, **more)
 
 
-def _parameters(model: Mapping[str, Any], schema: Schema, data: Sequence[str]) -> dict[str, Any]:
+def _parameters(model: Mapping[str, Any], schema: Schema, data: Sequence[str]) -> ModelParameters:
     chosen, label = model["chosen"], schema.label
     settings = [f"{name} {value}" for name, value in sorted(chosen["settings"].items())]
     kinds = {feature.name: feature.kind for feature in schema.features}
-    return {
-        "approach": {"type": "supervised"},
-        "task": "binary classification",
-        "architectureFamily": FAMILIES.get(model["family"], model["family"]),
-        "modelArchitecture": ", ".join([model["family"], *settings]),
-        "datasets": [{"ref": ref} for ref in data],
-        "inputs": [{"format": f"{name}: {kinds.get(name, 'unknown')}"} for name in model["features"]],
-        "outputs": [
-            {"format": f"score: the calibrated probability of {label.positive}, 0 to 1"},
-            {"format": f"decision: 1 from a score of {model['threshold']} on, else 0"},
-        ],
-    }
+    return ModelParameters(
+        approach=Approach(type="supervised"),
+        task="binary classification",
+        architecture_family=FAMILIES.get(model["family"], model["family"]),
+        model_architecture=", ".join([model["family"], *settings]),
+        datasets=tuple(DatasetReference(ref=ref) for ref in data),
+        inputs=tuple(Format(format=f"{name}: {kinds.get(name, 'unknown')}") for name in model["features"]),
+        outputs=(
+            Format(format=f"score: the calibrated probability of {label.positive}, 0 to 1"),
+            Format(format=f"decision: 1 from a score of {model['threshold']} on, else 0"),
+        ),
+    )
 
 
 def _file(folder: Path, name: str) -> Component:
-    hashes = [{"alg": "SHA-256", "content": sha256(folder / name)}]
-    return {"type": "file", "bom-ref": f"model-file:{name}", "name": name, "hashes": hashes}
+    hashes = (sha256_hash(sha256(folder / name)),)
+    return Component(type="file", bom_ref=f"model-file:{name}", name=name, hashes=hashes)
 
 
-def _property(name: str, value: object) -> dict[str, str]:
-    return {"name": name, "value": str(value)}
+def _property(name: str, value: object) -> Property:
+    return Property(name=name, value=str(value))
