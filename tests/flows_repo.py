@@ -8,8 +8,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from measured import document
+
+from fairmark.judge.measured import Measured
+from fairmark.judge.measurements import Disparity, MeasuredModel
 from fairmark.repo.dvc_files import folder_sha256
 
 ROOT = Path(__file__).parents[1]
@@ -32,13 +35,15 @@ stages:
     outs: [artifacts/document/report.html]
 """
 
-MEASURED: dict[str, Any] = {
-    "overall": {
-        "roc_auc": {"value": 0.9, "low": 0.88, "high": 0.92},
-        "accuracy": {"value": 0.8, "low": None, "high": None},
-    },
-    "disparities": {"sex": {"selection_rate_ratio": {"value": 0.85, "low": 0.81, "high": 0.9}}},
-}
+MEASURED = document({"F": (90, 30, 30, 90), "M": (90, 30, 30, 90)}).model_copy(
+    update={
+        "overall": {
+            "roc_auc": Measured(value=0.9, low=0.88, high=0.92),
+            "accuracy": Measured(value=0.8, low=None, high=None),
+        },
+        "disparities": {"sex": {"selection_rate_ratio": Disparity(value=0.85, low=0.81, high=0.9)}},
+    }
+)
 
 
 def call(folder: Path, *command: str) -> str:
@@ -100,12 +105,13 @@ def build(root: Path) -> None:
     for folder in ("data", "dvcstore", "artifacts/prepare"):
         (root / folder).mkdir(parents=True)
     (root / "data" / "model.json").write_text('{"threshold": 0.5}')
-    measured = MEASURED | {"model": {"sha256": folder_sha256(root / "data"), "threshold": 0.5}}
+    model = MeasuredModel(sha256=folder_sha256(root / "data"), threshold=0.5)
+    measured = MEASURED.model_copy(update={"model": model})
     (root / "data" / "rows.csv").write_text("income\n1\n")
     (root / "artifacts" / "prepare" / "schema.json").write_text(
         '{"attributes": {"sex": {"groups": ["F", "M"]}}}'
     )
-    (root / "measured.json").write_text(json.dumps(measured))
+    (root / "measured.json").write_text(json.dumps(measured.to_json()))
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text(".fairmark/\n.prefect/\nreleases/\nmlflow.db\n")
     (root / "requirements.lock").write_text("")

@@ -115,7 +115,7 @@ class Rooms:
 def rooms(repo: Path, without_prefect: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch) -> Rooms:
     rooms = Rooms()
     without_prefect(repo)
-    monkeypatch.setattr("fairmark.judge.verdict.judge", rooms.judge)
+    monkeypatch.setattr("fairmark.judge.verdict.judge_document", rooms.judge)
     monkeypatch.setattr("fairmark.release.build.assemble", rooms.assemble)
     monkeypatch.setattr("fairmark.release.mlflow_registry.register", rooms.register)
     monkeypatch.setattr("fairmark.verify.verify.verify", rooms.verify)
