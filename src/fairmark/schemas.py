@@ -12,6 +12,8 @@ from pathlib import Path
 from fairmark.data.schema import Schema
 from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.files import write_text
+from fairmark.judge.measurements import Measurements
+from fairmark.judge.verdict import Verdict
 from fairmark.learn.summaries import SearchSummary, TrainSummary, TrialRow
 from fairmark.record import Record
 
@@ -25,6 +27,8 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "search-summary": SearchSummary,
     "trial": TrialRow,
     "train-summary": TrainSummary,
+    "measurements": Measurements,
+    "verdict": Verdict,
 }
 """Each document's class, by the name of its schema."""
 
