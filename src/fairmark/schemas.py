@@ -16,6 +16,8 @@ from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Verdict
 from fairmark.learn.summaries import SearchSummary, TrainSummary, TrialRow
 from fairmark.record import Record
+from fairmark.release.sbom.cyclonedx import Bill
+from fairmark.release.statement import Statement
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -29,6 +31,8 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "train-summary": TrainSummary,
     "measurements": Measurements,
     "verdict": Verdict,
+    "statement": Statement,
+    "bill": Bill,
 }
 """Each document's class, by the name of its schema."""
 
