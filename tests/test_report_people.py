@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from datasummaries import changed
-from paperwork import DIFFER, audit, facts, split
+from paperwork import DIFFER, FAIR, audit, facts, split
 
 from fairmark.report.data import groups, leakage, made, parts, personal, proxies, strongest, withheld
 from fairmark.report.model_card import card
@@ -86,3 +86,14 @@ def test_the_split_is_told_as_it_was_made(changes: dict[str, Any], says: str) ->
 def test_parts_that_differ_are_told_on_card_and_report() -> None:
     assert DIFFER in card(facts())
     assert DIFFER in page(facts())
+
+
+@pytest.mark.parametrize(("persons", "says"), [(None, True), ({"train": 8, "valid": 3, "test": 9}, False)])
+def test_persons_in_two_parts_are_not_known_where_nobody_said_whose_the_rows_are(
+    persons: dict[str, int] | None, says: bool
+) -> None:
+    rules = FAIR.model_copy(update={"findings": FAIR.findings.model_copy(update={"shared_persons": 0.0})})
+    found = facts(rules=rules, split=split(TEAMS, persons=persons))
+
+    assert ("Whose a row is, is not known" in page(found)) == says
+    assert ("| not known | not known |" in card(found)) == says

@@ -1,6 +1,8 @@
-"""Who is in the data, which columns stand for a protected attribute, and which know the label too well.
+"""The data audit: rows by group, proxies of protected attributes, leakage suspects, personal data.
 
-How well one column alone gives something away: a group, or the label.
+A proxy is a column that alone predicts a group, a leakage suspect one that alone predicts the label. Both are
+measured in one way (`power`): the AUC, out of fold, of a score that is the rate within the column's category
+or quantile bin.
 """
 
 from dataclasses import dataclass
@@ -34,7 +36,7 @@ SMOOTHING = 10.0
 
 @dataclass(frozen=True)
 class Power:
-    """What a column gives away: AUC over all groups, and the group it singles out best with its AUC."""
+    """How well a column alone predicts groups: mean AUC (0.5..1), and the best group with its AUC."""
 
     auc: float
     group: str
@@ -131,9 +133,6 @@ def auc(score: Floats, positives: Floats, negatives: Floats) -> float | None:
     return float(np.sum(above * (lower + below / 2)) / total)
 
 
-# ------------------------------------------------------------------ audit
-
-
 @dataclass(frozen=True)
 class _Column:
     """One feature or withheld column: its cells [n], its kind, and its level [n] (`levels`)."""
@@ -198,9 +197,6 @@ def _columns(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema) -> dic
     }
 
 
-# ------------------------------------------------------------------ who is in it
-
-
 def _balance(table: pd.DataFrame) -> ClassBalance:
     """Return the rows of each class, and those of the smaller over those of the larger (1 = balanced)."""
     positives = int(table["_label"].sum())
@@ -231,9 +227,6 @@ def _groups(
         )
         for group in schema.attributes[name].groups
     }
-
-
-# ------------------------------------------------------------------ what gives what away
 
 
 def _associations(
@@ -286,9 +279,6 @@ def _proxies(
         for name, one in _strongest(powers)
         if one.auc >= least or (by != "cross" and one.group_auc >= least)
     ]
-
-
-# ------------------------------------------------------------------ personal data
 
 
 def _personal(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -85,9 +86,19 @@ def _aligned(whole: Parts, split: pd.DataFrame, evidence: str, rows: str) -> Non
         raise InputError(f"table: must hold each row id once, got {ids[ids.duplicated()].iloc[0]!r} twice")
     for name, frame in ((evidence, whole.evidence), (rows, split)):
         if not ids.equals(frame["_row_id"]):
-            raise InputError(f"{name}: must hold the table's row ids in the table's order, got other ones")
+            got = _difference(ids, frame["_row_id"])
+            raise InputError(f"{name}: must hold the table's row ids in the table's order, got {got}")
     if not whole.table["_label"].equals(whole.evidence["_label"]):
-        raise InputError(f"{evidence}: must hold the table's labels, got other ones")
+        got = _difference(whole.table["_label"], whole.evidence["_label"])
+        raise InputError(f"{evidence}: must hold the table's labels, got {got}")
     strangers = sorted(set(split["part"].astype(str)) - {*PARTS, UNUSED})
     if strangers:
         raise InputError(f"{rows}: must part rows into {list(PARTS)}, got {strangers}")
+
+
+def _difference(wanted: "pd.Series[Any]", found: "pd.Series[Any]") -> str:
+    """Return how two columns that should be one differ, without a value of either."""
+    if len(wanted) != len(found):
+        return f"{len(found):,} rows where the table has {len(wanted):,}"
+    odd = (wanted.to_numpy() != found.to_numpy()).nonzero()[0]
+    return f"another one in {len(odd):,} rows, row {odd[0] + 1:,} the first" if len(odd) else "another type"

@@ -159,9 +159,6 @@ def numeric_share(texts: "pd.Series[str]", form: Form) -> float:
     return found.share(~np.isnan(numerals.read(found.different)))
 
 
-# ------------------------------------------------------------------ what it could be
-
-
 def _readings(name: str, found: _Texts, form: Form, known: Bools, days: Bools) -> Iterator[_Reading]:
     """Yield what the texts could be read as, the plainest first."""
     where = f"prepare.columns.{_key(name)}"

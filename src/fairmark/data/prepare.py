@@ -1,6 +1,7 @@
-"""From raw files to a typed table, its evidence, and what both hold, or to every fault of them.
+"""From raw files to the typed table, its evidence, schema and summary, or to every fault of the files.
 
-What was read, in words and counts: the files schema.json and summary.json.
+All files are read before anything is written, and every fault of every file is collected, so that whoever
+mends a table sees all of it at once.
 """
 
 from dataclasses import dataclass
@@ -192,9 +193,6 @@ def _unseen(plan: Plan, test: Checked) -> dict[str, int]:
         if (kind := plan.kinds[name]).categories is not None
     }
     return {name: count for name, count in counts.items() if count}
-
-
-# ------------------------------------------------------------------ table
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
-"""Read a raw file into texts: trimmed, missing marks taken out, each row with its number in the file.
+"""Read a raw file, CSV or Parquet, into one table of texts: trimmed, null where a value is missing.
 
-CSV and Parquet meet here: what follows sees one table of texts and does not ask where it came from.
-
-Turn the typed columns of a Parquet file into the texts that a CSV file would hold.
+What follows does not ask where a row came from: the typed columns of a Parquet file become the texts that a
+CSV file would hold. Each row keeps its number in the file, so that a fault can name its line.
 """
 
 import csv
@@ -95,9 +94,6 @@ def _moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return moments.cast(pa.timestamp("us")).cast(pa.string())
 
 
-# ------------------------------------------------------------------ read
-
-
 CHUNK_ROWS = 5_000
 """Rows held as Python texts at a time; the rest stands in Arrow memory, a fifth of the size."""
 
@@ -173,8 +169,6 @@ def respelt(raw: Raw, spellings: Mapping[str, Mapping[str, str]]) -> Raw:
     return replace(raw, texts=texts, respelt=rows)
 
 
-# ------------------------------------------------------------------ bytes
-
 GZIP = b"\x1f\x8b"
 OTHERS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook (.xlsx)",
@@ -231,9 +225,6 @@ def _nothing(faults: Faults, refused: int = 0) -> Raw:
     return Raw(faults, np.empty(0, np.int64), pd.DataFrame(), refused)
 
 
-# ------------------------------------------------------------------ Parquet
-
-
 def _parquet(content: bytes, source: Source, form: Parquet, params: Prepare, faults: Faults) -> Raw:
     import pyarrow.parquet as pq
 
@@ -247,9 +238,6 @@ def _parquet(content: bytes, source: Source, form: Parquet, params: Prepare, fau
     columns, types, unread = texts_of(table, names, params.drop, faults)
     numbers = np.arange(table.num_rows, dtype=np.int64) + 1 + source.skip_rows
     return Raw(faults, numbers, cleaned(columns, form.missing), 0, types, unread=unread, index=index)
-
-
-# ------------------------------------------------------------------ CSV
 
 
 def _csv(content: bytes, source: Source, form: Csv, faults: Faults) -> Raw:

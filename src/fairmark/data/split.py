@@ -57,9 +57,6 @@ def parted(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params: 
     return part
 
 
-# ------------------------------------------------------------------ by row id
-
-
 def position(keys: "pd.Series[str]", seed: int) -> Floats:
     """Return [n] the place of each key in [0, 1): the first 8 bytes of SHA-256 of `seed:key`, over 2^64."""
     codes, different = pd.factorize(keys)
@@ -164,9 +161,6 @@ def moved(places: Floats, wanted: float) -> float:
     return float(cuts[np.argmin(np.abs(counts - wanted))])
 
 
-# ------------------------------------------------------------------ by time
-
-
 def _by_time(time: "pd.Series[pd.Timestamp]", fixed: Bools, params: Split) -> tuple[Bools, Bools]:
     moments = time.to_numpy("datetime64[us]").astype(np.int64).astype(np.float64)
     test = fixed if params.test_share is None else _latest(moments, ~fixed, params.test_share)
@@ -192,9 +186,6 @@ def _unusable(table: pd.DataFrame, part: "pd.Series[str]", params: Split) -> Boo
             start = table.loc[later, "_time"].min() - pd.Timedelta(days=params.gap_days)
             out |= earlier & (table["_time"] > start).to_numpy(bool)
     return out
-
-
-# ------------------------------------------------------------------ what must hold
 
 
 def _part_faults(table: pd.DataFrame, part: "pd.Series[str]") -> list[str]:
@@ -228,9 +219,6 @@ def _group_faults(evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]"
                 "merge small groups, or enlarge the test part"
             )
     return faults
-
-
-# ------------------------------------------------------------------ what came of it
 
 
 def summary(

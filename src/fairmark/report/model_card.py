@@ -13,7 +13,7 @@ from fairmark.report.inputs import Facts
 from fairmark.report.labels import count, listed, measured, number, setting
 from fairmark.report.markdown import rendered
 from fairmark.report.thresholds import own_thresholds
-from fairmark.report.verdict import SIGNS, gates_fairness, on_record, sentence, state
+from fairmark.report.verdict import NOT_KNOWN, SIGNS, gates_fairness, on_record, sentence, state
 from fairmark.stats.measures import CARD, COMPARED, EQUALIZED_ODDS, MEASURED, meaning
 from fairmark.stats.measures import label as title
 
@@ -104,13 +104,14 @@ def _limits(facts: Facts) -> Sequence[Sequence[str]]:
         required = f"{SIGNS[worst.at]} {number(worst.limit_value, facts.decimals)}"
         where = f" by {limit.attribute}" if limit.attribute else ""
         group = f" ({worst.group})" if worst.group else ""
+        unknown = limit.measure == "shared_persons" and facts.split.persons is None
         found.append(
             (
                 limit.name,
                 f"{title(limit.measure)}{where} {required}",
                 "gate" if limit.gate else "reported",
-                f"{number(worst.value, facts.decimals)}{group}",
-                number(worst.bound, facts.decimals),
+                NOT_KNOWN if unknown else f"{number(worst.value, facts.decimals)}{group}",
+                NOT_KNOWN if unknown else number(worst.bound, facts.decimals),
                 outcomes[limit.name],
             )
         )

@@ -17,13 +17,25 @@ STYLES = {"pass": "pass", WAIVED: "pass", "fail": "fail", "insufficient evidence
 SIGNS = {"at_least": "at least", "at_most": "at most"}
 SHOWN = 40
 """Comparisons of one limit that the page lists; 200 groups are 19,900 pairs, and nobody reads on that far."""
+NOT_KNOWN = "not known"
+PERSONS_UNKNOWN = (
+    "Whose a row is, is not known (prepare.person is null): persons in several parts can't be counted."
+)
 SIDES = {"at_least": "lower bound", "at_most": "upper bound"}
 
 
 def verdict_view(
-    verdict: Verdict, policy: Policy, decimals: int, measured: Mapping[str, Measured] | None = None
+    verdict: Verdict,
+    policy: Policy,
+    decimals: int,
+    measured: Mapping[str, Measured] | None = None,
+    *,
+    persons_known: bool = True,
 ) -> Mapping[str, Any]:
-    """Return the outcome, one sentence about it, and each limit in the order of the policy."""
+    """Return the outcome, one sentence about it, and each limit in the order of the policy.
+
+    Without `persons_known` the share of persons in several parts is shown as not known.
+    """
     return {
         "outcome": verdict.outcome,
         "beware": one_sided(measured or {}),
@@ -31,7 +43,10 @@ def verdict_view(
         "style": STYLES[state(verdict, policy)],
         "sentence": " ".join(filter(None, [sentence(verdict), on_record(verdict, policy)])),
         "guarantee": verdict.guarantee,
-        "limits": [_limit(limit, verdict, policy, decimals) for limit in policy.required],
+        "limits": [
+            {**_limit(limit, verdict, policy, decimals), **_persons(limit, known=persons_known)}
+            for limit in policy.required
+        ],
         "gates_fairness": gates_fairness(policy),
     }
 
@@ -81,6 +96,13 @@ def _recorded(finding: Finding, policy: Policy) -> Sequence[Waiver]:
     if finding.outcome == "fail":
         return policy.overrides if finding.value is not None else ()
     return policy.waivers
+
+
+def _persons(limit: Limit, *, known: bool) -> Mapping[str, str]:
+    """Return what stands in place of a share of persons where nobody knows whose a row is."""
+    if known or limit.measure != "shared_persons":
+        return {}
+    return {"value": NOT_KNOWN, "bound": NOT_KNOWN, "text": PERSONS_UNKNOWN}
 
 
 def _limit(limit: Limit, verdict: Verdict, policy: Policy, decimals: int) -> Mapping[str, Any]:
