@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -21,8 +21,6 @@ from fairmark.errors import (
     VerificationError,
 )
 from fairmark.files import sha256
-from fairmark.judge.measurements import Measurements
-from fairmark.judge.verdict import Verdict
 from fairmark.params.parse import typed
 from fairmark.params.read import Params
 from fairmark.record import Record
@@ -33,6 +31,10 @@ from fairmark.repo.dvc_files import DvcLock, Output, data_outputs_of, folder_sha
 from fairmark.repo.untrusted import foreign_bytes, strict_json, strict_yaml, text_of
 from fairmark.signing.dsse import Envelope
 from fairmark.signing.model_signature import MODEL_SEAL, read_model_seal
+
+if TYPE_CHECKING:
+    from fairmark.judge.measurements import Measurements
+    from fairmark.judge.verdict import Verdict
 
 LITTER = (".DS_Store", "._", "Thumbs.db", "desktop.ini", ".directory")
 """How the files begin that file managers leave in every folder that somebody looked at."""
@@ -216,7 +218,7 @@ class ReleaseFolder:
         return self._document("schema.json", Schema)
 
     @cached_property
-    def measurements(self) -> Measurements:
+    def measurements(self) -> "Measurements":
         """What measurements.json says.
 
         Raises
@@ -226,6 +228,8 @@ class ReleaseFolder:
         UndeterminedError
             When keys came or went between the fairmark that made the release and this one.
         """
+        from fairmark.judge.measurements import Measurements  # here: SciPy is slow to import
+
         found = self._document("measurements.json", Measurements)
         for name, groups in found.groups.items():
             if len(groups) > MOST_GROUPS:
@@ -235,7 +239,7 @@ class ReleaseFolder:
         return found
 
     @cached_property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> "Verdict":
         """What verdict.json says.
 
         Raises
@@ -245,6 +249,8 @@ class ReleaseFolder:
         UndeterminedError
             When keys came or went between the fairmark that made the release and this one.
         """
+        from fairmark.judge.verdict import Verdict
+
         return self._document(VERDICT, Verdict)
 
     @cached_property
