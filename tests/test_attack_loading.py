@@ -25,7 +25,7 @@ from fairmark.model.model import Model
 from fairmark.release.pack import pack
 
 pytest_plugins = ("release_fixtures",)
-HERE = Path(__file__).parent
+HELPERS = Path(__file__).parent / "helpers"
 
 
 class Runs:
@@ -44,7 +44,7 @@ def watched(what: str, good: Path, room: Path, *hostile: Path) -> list[dict[str,
     """Return how loading each of `hostile` ended, and what it did that no loading needs."""
     room.mkdir(exist_ok=True)
     done = subprocess.run(
-        [sys.executable, HERE / "audited.py", what, room, good, *hostile],
+        [sys.executable, HELPERS / "audited.py", what, room, good, *hostile],
         capture_output=True,
         text=True,
         check=False,
@@ -213,7 +213,7 @@ def test_the_hook_sees_what_a_pickle_does(tmp_path: Path) -> None:
     )
     (tmp_path / "x").write_bytes(HOSTILE)
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=HERE, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=HELPERS, capture_output=True, text=True, check=True
     )
 
     seen = " ".join(json.loads(done.stdout)["events"])

@@ -218,6 +218,7 @@ def test_huge_texts_end_soon_and_take_little_room() -> None:
         text=True,
         check=False,
         cwd=Path(__file__).parent,
+        env=os.environ | {"PYTHONPATH": "helpers"},
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-500:]

@@ -27,7 +27,7 @@ PEOPLE = [
     approver("bob@example.org", BOB, "fairmark-approval"),
     approver("cam@example.org", CAM),
 ]
-PARAMS = (Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8")
+PARAMS = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
 
 
 def git(root: Path, *words: str, at: dt.datetime = START) -> str:

@@ -177,6 +177,6 @@ def _set(value: Any, path: Path_, change: Callable[[Any], Any]) -> None:
 
 def resting() -> set[str]:
     """Return the kinds of leaves of which docs/attacks.md says that they rest on the signature."""
-    page = (Path(__file__).parents[1] / "docs" / "attacks.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "attacks.md").read_text(encoding="utf-8")
     part = page.partition("## What rests on the signature alone\n")[2].partition("\n## ")[0]
     return set(re.findall(r"^- `([^`]+)`", part, re.MULTILINE))

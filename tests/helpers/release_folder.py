@@ -84,7 +84,7 @@ def _params() -> dict[str, Any]:
     return params
 
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PARAMS = _params()
 
 

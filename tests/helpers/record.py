@@ -4,7 +4,7 @@ import difflib
 import os
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent / "recorded"
+FOLDER = Path(__file__).resolve().parents[1] / "recorded"
 
 
 def compare(name: str, found: str) -> None:

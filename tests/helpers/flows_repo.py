@@ -15,7 +15,7 @@ from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import Disparity, MeasuredModel
 from fairmark.repo.dvc_files import folder_sha256
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FLOWS = ROOT / "flows"
 
 PIPELINE = """\

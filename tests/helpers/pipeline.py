@@ -15,7 +15,7 @@ import yaml
 
 from fairmark.entry import run
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WHOLE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 PIPELINE: dict[str, Any] = WHOLE["stages"]
 VARS: dict[str, str] = {name: text for each in WHOLE["vars"] for name, text in each.items()}

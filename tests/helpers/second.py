@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DEBT = 'debt [€, "total"]'
 RATINGS = ["poor", "fair", "good", "best"]
 

@@ -32,7 +32,7 @@ NEVER = (
 OURS = (
     sys.base_prefix,
     sys.prefix,
-    str(Path(__file__).resolve().parents[1] / "src"),
+    str(Path(__file__).resolve().parents[2] / "src"),
     "<frozen ",
     "<string>",  # what collections and dataclasses make of names alone
 )

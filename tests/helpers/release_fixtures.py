@@ -24,7 +24,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_text(root / "params.yaml", yaml.safe_dump(PARAMS, sort_keys=False, allow_unicode=True))
     write_text(root / ".gitignore", "/data\nreleases/\nmlflow.db\nmlruns/\n/artifacts/train/model\n")
     for name in ("requirements.lock", "requirements-dev.lock", "requirements.wheels"):
-        shutil.copyfile(Path(__file__).parent.parent / name, root / name)
+        shutil.copyfile(Path(__file__).parents[2] / name, root / name)
     write_artifacts(root)
     write_lock(root)
     subprocess.run(["git", "init", "-q", "-b", "main", "--template=", str(root)], check=True)
@@ -45,7 +45,7 @@ def working(template: Path, tmp_path: Path) -> Path:
 def tools() -> Path:
     """Return the Python of the tools environment, or skip where there is none."""
     try:
-        return build.tools(Path(__file__).resolve().parents[1])
+        return build.tools(Path(__file__).resolve().parents[2])
     except StateError as error:
         pytest.skip(f"needs cyclonedx-py: {error}")
 

@@ -68,7 +68,7 @@ CHOSEN = Chosen(
     folds=None,
 )
 
-_RAW = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
+_RAW = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
 PREPARE = typed(
     Prepare,
     _RAW["prepare"]
