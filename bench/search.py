@@ -25,9 +25,9 @@ from sides.rows import Rows, rows
 from sklearn.metrics import roc_auc_score
 
 from fairmark.data.dataset import read_parts
-from fairmark.learn.checkpoint import Record
+from fairmark.learn.checkpoint import Checkpoint
 from fairmark.learn.fit import fit_model
-from fairmark.learn.search import Result, Search
+from fairmark.learn.search import Search, SearchResults
 from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import workers
 from fairmark.params.learn import FloatRange, Tune
@@ -76,10 +76,10 @@ def ours(data: Rows, folder: Path, trials: int, seed: int, cores: int) -> Run:
     start, worked = time.perf_counter(), time.process_time()
     name = f"{seed}-{trials}-{cores}"
     setup = Setup.of(data.files, data.params.train, policy, 0.0, name, search.pruning)
-    record = Record(folder / f"{name}.jsonl")
+    record = Checkpoint(folder / f"{name}.jsonl")
     with workers() as executor:
         found = Search(search, policy, partial(attempt, setup), executor, record, lambda _: None).run()
-    done = Result(search, policy, data.params.train.threshold.maximise, found).done
+    done = SearchResults(search, policy, data.params.train.threshold.maximise, found).done
     best = max(done, key=lambda trial: trial.outcome.overall["roc_auc"])
     model = fit_model(read_parts(*data.files), best.chosen, data.params.train, policy)
     seconds, processor = time.perf_counter() - start, time.process_time() - worked

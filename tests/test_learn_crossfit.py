@@ -1,4 +1,4 @@
-"""Held-out scores are of rows that their model has not learnt from, and every row is held out once."""
+"""HeldOut-out scores are of rows that their model has not learnt from, and every row is held out once."""
 
 from dataclasses import replace
 

@@ -9,19 +9,19 @@ from people import chosen, limit, policy
 from searching import outcome, tune
 
 from fairmark.files import write_csv
-from fairmark.learn.search import Result, Trial
+from fairmark.learn.search import SearchResults, Trial
 from fairmark.learn.summaries import Role
-from fairmark.learn.trial import Mark
+from fairmark.learn.trial import IntermediateValue
 
 POINTS = [(0.9, -0.4), (0.85, -0.1), (0.84, 0.02), (0.83, 0.01), (0.80, 0.3), (0.70, 0.3)]
 
 
-def result(points: list[tuple[float, float]], failed: int = 0) -> Result:
+def result(points: list[tuple[float, float]], failed: int = 0) -> SearchResults:
     roles: list[Role] = ["baseline", "unmitigated", *["searched"] * len(points)]  # type: ignore[list-item]
     trials = [Trial(k, roles[k], chosen(strength=0.1 * k), outcome(*point)) for k, point in enumerate(points)]
     broken = outcome(0.99, 0.99, failure="nothing to learn")
     more = [Trial(len(points) + k, "searched", chosen("logistic"), broken) for k in range(failed)]
-    return Result(tune(), policy(), "accuracy", [*trials, *more])
+    return SearchResults(tune(), policy(), "accuracy", [*trials, *more])
 
 
 def test_the_best_of_those_that_keep_every_limit_is_chosen() -> None:
@@ -79,17 +79,17 @@ def test_the_summary_is_plain_json_that_names_the_plain_models(tmp_path: Path) -
 
 def test_a_limit_that_the_search_cannot_measure_is_named() -> None:
     strange = limit("calibration_error", None, at_most=0.1)
-    found = Result(tune(), policy(strange), "accuracy", result(POINTS).trials)
+    found = SearchResults(tune(), policy(strange), "accuracy", result(POINTS).trials)
 
     assert found.summary().not_searched == ["calibration-error"]
 
 
 def test_a_pruned_trial_is_in_the_table_and_nowhere_else(tmp_path: Path) -> None:
-    mark = Mark(rounds=60, quality=0.95, fairness=0.2)
+    mark = IntermediateValue(rounds=60, quality=0.95, fairness=0.2)
     gone = outcome(0.95, 0.5).model_copy(update={"pruned": True, "rungs": [mark], "rounds": 60})
     plain = result(POINTS)
     search = tune(pruning={"rungs": [60, 90], "quality": 0.01, "fairness": 0.05})
-    found = Result(search, policy(), "accuracy", [*plain.trials, Trial(6, "searched", chosen(), gone)])
+    found = SearchResults(search, policy(), "accuracy", [*plain.trials, Trial(6, "searched", chosen(), gone)])
 
     assert (found.best.number, found.frontier) == (plain.best.number, plain.frontier)
     assert (found.summary().pruned, found.summary().failed) == (1, 0)
@@ -107,7 +107,7 @@ def test_one_of_the_finalists_is_chosen_where_there_are_any() -> None:
     final = chosen(strength=0.3, folds=4)
     search = tune(finalists={"trials": 2, "folds": 4, "near": []})
     rounds = [Trial(6, "finalist", final, outcome(0.79, 0.1)), Trial(7, "finalist", final, outcome(0.8, 0.1))]
-    found = Result(search, policy(), "accuracy", [*result(POINTS).trials, *rounds])
+    found = SearchResults(search, policy(), "accuracy", [*result(POINTS).trials, *rounds])
 
     assert found.best.number == 7
     assert found.note() == (
@@ -128,7 +128,7 @@ def test_where_fairness_could_not_be_measured_quality_decides_and_the_note_says_
         )
         for each in found.trials
     ]
-    unseen = Result(found.tune, found.policy, "accuracy", blind)
+    unseen = SearchResults(found.tune, found.policy, "accuracy", blind)
 
     assert unseen.best.number == 1
     assert unseen.note().startswith(

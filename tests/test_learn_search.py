@@ -11,9 +11,9 @@ import pytest
 from people import chosen, policy
 from searching import TUNE, formula, outcome, strength_of, tune
 
-from fairmark.learn.checkpoint import Record
+from fairmark.learn.checkpoint import Checkpoint
 from fairmark.learn.search import Search, Trial, ranked
-from fairmark.learn.trial import Ask, Mark, Outcome, bars, is_beaten
+from fairmark.learn.trial import IntermediateValue, Outcome, TrialRequest, bars, is_dominated
 from fairmark.learn.workers import Here
 from fairmark.params.learn import Pruning
 
@@ -25,7 +25,7 @@ def searched(
     report: Callable[[Sequence[Trial]], None] = lambda _: None,
     **changes: Any,
 ) -> list[Trial]:
-    record = Record(folder / "record.jsonl")
+    record = Checkpoint(folder / "record.jsonl")
     return Search(tune(**changes), policy(), attempt, executor or Here(), record, report).run()
 
 
@@ -73,7 +73,7 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(
     with pytest.raises(StoppedError):
         searched(tmp_path / "a", stopping, sampler=sampler)
     done, runs[:] = list(runs), []
-    record = Record(tmp_path / "a" / "record.jsonl", {choices: formula(choices) for choices in done})
+    record = Checkpoint(tmp_path / "a" / "record.jsonl", {choices: formula(choices) for choices in done})
     again: list[str] = []
 
     def noting(choices: str) -> str:
@@ -133,7 +133,7 @@ def test_tpe_looks_where_limits_are_kept_at_little_cost(tmp_path: Path) -> None:
 
 def test_a_trial_that_fails_is_kept_and_told_of(tmp_path: Path) -> None:
     def failing(choices: str) -> str:
-        if Ask.model_validate_json(choices).chosen.balance == "weights":
+        if TrialRequest.model_validate_json(choices).chosen.balance == "weights":
             return outcome(0.0, 0.0, failure="nothing to learn").model_dump_json()
         return formula(choices)
 
@@ -152,7 +152,7 @@ def test_progress_is_reported_after_each_batch(tmp_path: Path) -> None:
 
 
 def test_the_sampler_is_told_what_misses_a_limit(tmp_path: Path) -> None:
-    search = Search(tune(), policy(), formula, Here(), Record(tmp_path / "r.jsonl"), lambda _: None)
+    search = Search(tune(), policy(), formula, Here(), Checkpoint(tmp_path / "r.jsonl"), lambda _: None)
     study = optuna.create_study(directions=["maximize", "maximize"])
 
     for quality, slack in ((0.9, -0.1), (0.8, -0.2), (0.7, 0.1)):
@@ -161,20 +161,19 @@ def test_the_sampler_is_told_what_misses_a_limit(tmp_path: Path) -> None:
     assert [trial.values for trial in study.best_trials] == [[0.7, 0.1]]
 
 
-# ------------------------------------------------------------------ pruning and finalists
-
-
 PRUNING = {"rungs": [10], "quality": 0.01, "fairness": 0.05}
 
 
 def watched(asked: str) -> str:
     """Return the outcome of an attempt that is looked at: half as good after ten rounds as at its end."""
-    ask = Ask.model_validate_json(asked)
+    ask = TrialRequest.model_validate_json(asked)
     whole = Outcome.model_validate_json(formula(asked))
     if ask.bars is None or ask.chosen.family == "logistic":
         return whole.model_dump_json()
-    mark = Mark(rounds=10, quality=whole.quality / 2, fairness=whole.slacks["selection-rate-ratio"])
-    beaten = is_beaten(mark, ask.bars, Pruning(rungs=[10], quality=0.01, fairness=0.05))
+    mark = IntermediateValue(
+        rounds=10, quality=whole.quality / 2, fairness=whole.slacks["selection-rate-ratio"]
+    )
+    beaten = is_dominated(mark, ask.bars, Pruning(rungs=[10], quality=0.01, fairness=0.05))
     changes = {"rungs": [mark], "pruned": beaten} | ({"quality": mark.quality} if beaten else {})
     return whole.model_copy(update=changes).model_dump_json()
 
@@ -194,10 +193,10 @@ def test_pruned_trials_are_the_same_however_many_work(tmp_path: Path, sampler: s
 
 
 def test_a_trial_is_compared_with_trials_of_earlier_batches_alone(tmp_path: Path) -> None:
-    seen: list[tuple[int, list[Mark] | None]] = []
+    seen: list[tuple[int, list[IntermediateValue] | None]] = []
 
     def noting(asked: str) -> str:
-        seen.append((len(seen), Ask.model_validate_json(asked).bars))
+        seen.append((len(seen), TrialRequest.model_validate_json(asked).bars))
         return watched(asked)
 
     trials = searched(tmp_path, noting, pruning=PRUNING, families={"boosted": TUNE["families"]["boosted"]})
@@ -215,7 +214,7 @@ def test_the_plain_models_are_never_given_up(tmp_path: Path) -> None:
 
 def test_without_pruning_nobody_looks(tmp_path: Path) -> None:
     def alone(asked: str) -> str:
-        assert Ask.model_validate_json(asked).bars is None
+        assert TrialRequest.model_validate_json(asked).bars is None
         return formula(asked)
 
     assert searched(tmp_path, alone) == searched(tmp_path / "again")

@@ -11,7 +11,7 @@ from fairmark.data.dataset import read_parts
 from fairmark.learn.fit import fit, fitted
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.training_data import ready
-from fairmark.learn.trial import Ask, Mark, Outcome, Setup, attempt
+from fairmark.learn.trial import IntermediateValue, Outcome, Setup, TrialRequest, attempt
 from fairmark.params.learn import Chosen, Pruning
 
 GIVEN = policy(limit("selection_rate_ratio", "side", at_least=0.5), limit("roc_auc", None, at_least=0.6))
@@ -28,7 +28,7 @@ def setup(paths: tuple[Path, Path, Path, Path], stamp: str = "1") -> Setup:
 
 def tried(paths: tuple[Path, Path, Path, Path], choices: Chosen, stamp: str = "1") -> Outcome:
     return Outcome.model_validate_json(
-        attempt(setup(paths, stamp), Ask(chosen=choices, bars=None).model_dump_json())
+        attempt(setup(paths, stamp), TrialRequest(chosen=choices, bars=None).model_dump_json())
     )
 
 
@@ -94,9 +94,11 @@ def test_other_files_under_the_same_paths_are_read_again(tmp_path: Path) -> None
 RUNGS = Pruning(rungs=[5, 12], quality=0.0, fairness=0.0)
 
 
-def looked_at(paths: tuple[Path, Path, Path, Path], choices: Chosen, *bars: Mark) -> Outcome:
+def looked_at(paths: tuple[Path, Path, Path, Path], choices: Chosen, *bars: IntermediateValue) -> Outcome:
     given = Setup.of(paths, TRAIN, GIVEN, 0.05, "1", RUNGS)
-    return Outcome.model_validate_json(attempt(given, Ask(chosen=choices, bars=[*bars]).model_dump_json()))
+    return Outcome.model_validate_json(
+        attempt(given, TrialRequest(chosen=choices, bars=[*bars]).model_dump_json())
+    )
 
 
 SLOW = {"learning_rate": 0.05, "num_leaves": 7, "min_child_samples": 20}
@@ -118,7 +120,7 @@ def test_a_mark_is_what_a_model_of_so_many_rounds_would_come_to(
 ) -> None:
     choices = chosen(strength=strength, margin=0.05, settings=SLOW)
     short = TRAIN.model_copy(update={"max_rounds": 12})
-    asked = Ask(chosen=choices, bars=None).model_dump_json()
+    asked = TrialRequest(chosen=choices, bars=None).model_dump_json()
 
     whole = Outcome.model_validate_json(attempt(Setup.of(paths, short, GIVEN, 0.05, "1"), asked))
 
@@ -129,7 +131,7 @@ def test_a_mark_is_what_a_model_of_so_many_rounds_would_come_to(
 
 
 def test_a_beaten_trial_ends_at_its_rung(paths: tuple[Path, Path, Path, Path]) -> None:
-    ended = looked_at(paths, chosen(settings=SLOW), Mark(rounds=12, quality=1.0, fairness=1.0))
+    ended = looked_at(paths, chosen(settings=SLOW), IntermediateValue(rounds=12, quality=1.0, fairness=1.0))
 
     assert (ended.pruned, ended.rounds, ended.failure) == (True, 12, None)
     assert [mark.rounds for mark in ended.rungs] == [5, 12]
@@ -139,7 +141,7 @@ def test_a_beaten_trial_ends_at_its_rung(paths: tuple[Path, Path, Path, Path]) -
 
 def test_a_family_without_rounds_is_never_given_up(paths: tuple[Path, Path, Path, Path]) -> None:
     ended = looked_at(
-        paths, chosen("logistic"), *(Mark(rounds=k, quality=1.0, fairness=1.0) for k in (5, 12))
+        paths, chosen("logistic"), *(IntermediateValue(rounds=k, quality=1.0, fairness=1.0) for k in (5, 12))
     )
 
     assert (ended.pruned, ended.rungs) == (False, [])

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from fairmark.learn.trial import Ask, Outcome
+from fairmark.learn.trial import Outcome, TrialRequest
 from fairmark.params.learn import Chosen, Tune
 
 TUNE: dict[str, Any] = {
@@ -59,7 +59,7 @@ def outcome(quality: float, slack: float, failure: str | None = None) -> Outcome
 
 def formula(asked: str) -> str:
     """Return the outcome of an attempt: mitigation costs quality and gains fairness."""
-    chosen = Ask.model_validate_json(asked).chosen
+    chosen = TrialRequest.model_validate_json(asked).chosen
     strength = strength_of(chosen)
     quality = (0.9 if chosen.family == "boosted" else 0.8) - 0.1 * strength
     return outcome(quality, strength - 0.5).model_dump_json()

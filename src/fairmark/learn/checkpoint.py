@@ -20,7 +20,7 @@ LIBRARIES = ("lightgbm", "numpy", "optuna", "pandas", "scikit-learn")
 
 
 @dataclass
-class Record:
+class Checkpoint:
     """Outcomes by choices, each one line of JSON in a file that only grows."""
 
     path: Path

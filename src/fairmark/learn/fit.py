@@ -1,6 +1,7 @@
 """Fit one model from what was chosen: the one way to make a model, in the search and in training.
 
-Turn raw log-odds into those of the label itself, by Platt scaling on validation rows.
+Train rows are relabelled, reweighed and balanced as chosen, a scorer is learnt from them, and held-out rows
+give the calibration (Platt scaling) and the thresholds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from fairmark.learn.group_threshold_search import together
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.threshold import choose
-from fairmark.learn.training_data import Held, Ready, balanced, ready, rotated
+from fairmark.learn.training_data import HeldOut, Ready, balanced, ready, rotated
 from fairmark.model.encoder import Column
 from fairmark.model.families import Scorer
 from fairmark.model.group_thresholds import GroupThresholds
@@ -76,6 +77,11 @@ def _drawn_in(chosen: np.typing.NDArray[np.bool_]) -> float:
 
 
 def _newton(x: Floats, target: Floats, weight: Floats) -> tuple[float, float]:
+    """Return the a and b of least log loss of `a * x + b`, by Newton's method with step halving.
+
+    `x`, `target` and `weight` are [n]; the weights sum to 1. The loss is convex, so that its one minimum is
+    found from anywhere.
+    """
     design = np.column_stack([x, np.ones(len(x))])
     point = np.zeros(2)
 
@@ -84,6 +90,8 @@ def _newton(x: Floats, target: Floats, weight: Floats) -> tuple[float, float]:
         return float(weight @ (np.logaddexp(0, z) - target * z))
 
     for _ in range(STEPS):
+        # Gradient X'w(p - t) and Hessian X'diag(w p (1 - p))X of the log loss; the ridge of 1e-12 keeps the
+        # Hessian invertible where every p is 0 or 1.
         risk = probability(design @ point)
         slope = design.T @ (weight * (risk - target))
         curve = (design * (weight * risk * (1 - risk))[:, None]).T @ design + 1e-12 * np.eye(2)
@@ -94,9 +102,6 @@ def _newton(x: Floats, target: Floats, weight: Floats) -> tuple[float, float]:
         if np.abs(step).max() < 1e-12:
             break
     return float(point[0]), float(point[1])
-
-
-# ------------------------------------------------------------------ fit
 
 
 def fit_model(parts: Parts, chosen: Chosen, base: Train, policy: Policy) -> Model:
@@ -131,12 +136,12 @@ class Fitted:
     """A model, the rows that its calibration and its threshold come from, and these."""
 
     model: Model
-    held: Held
+    held: HeldOut
     decision: Decision
 
 
 def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watch | None = None) -> Fitted:
-    """Return the model of these choices, and what it was held against.
+    """Return the model of these choices, and the held-out rows that it was evaluated on.
 
     It is learnt from train rows; its rounds come from validation rows. So do its calibration and its
     threshold, or with `chosen.folds` from train rows as well, scored by models that have not seen them.
@@ -156,7 +161,7 @@ def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watc
     return Fitted(model, held, found)
 
 
-def decide(held: Held, rows: Ready, chosen: Chosen, base: Train, policy: Policy) -> Decision:
+def decide(held: HeldOut, rows: Ready, chosen: Chosen, base: Train, policy: Policy) -> Decision:
     """Return the calibration and the thresholds that held-out rows ask for."""
     calibration = platt(held.raw, held.rows.label, held.rows.weight)
     score = probability(calibration.a * held.raw + calibration.b)
@@ -171,12 +176,12 @@ def _learnt(rows: Ready, chosen: Chosen, base: Train, watch: Watch | None = None
     return FITS[chosen.family](train, valid, rows.encoder.columns, chosen.settings, base, watch)
 
 
-def _held(rows: Ready, scorer: Scorer) -> Held:
-    return Held(scorer.raw(rows.valid.matrix), rows.rows)
+def _held(rows: Ready, scorer: Scorer) -> HeldOut:
+    return HeldOut(scorer.raw(rows.valid.matrix), rows.rows)
 
 
 def _own(
-    held: Held, rows: Ready, chosen: Chosen, base: Train, policy: Policy, score: Floats, common: float
+    held: HeldOut, rows: Ready, chosen: Chosen, base: Train, policy: Policy, score: Floats, common: float
 ) -> GroupThresholds | None:
     """Return thresholds of groups' own where params ask for them; a choice without a margin has none."""
     by = base.threshold.by

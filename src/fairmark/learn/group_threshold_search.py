@@ -219,9 +219,6 @@ def _least(rank: Places, start: Places, stop: Places) -> Places:
     return found
 
 
-# ------------------------------------------------------------------ parity
-
-
 DRAWN: Mapping[str, tuple[str, ...]] = {
     "demographic_parity": ("selection_rate",),
     "true_positive_rate_parity": ("true_positive_rate",),

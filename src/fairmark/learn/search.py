@@ -1,6 +1,6 @@
-"""A seeded search in fixed batches: the same trials in the same order, wherever and however often it runs.
+"""Hyperparameter search in seeded, fixed batches, and its results: the Pareto front and the chosen trial.
 
-What a search comes to: its frontier, the trial that is chosen, and the table of all trials.
+The same trials run in the same order, wherever and however often the search runs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fairmark.errors import StateError
-from fairmark.learn.checkpoint import Record
+from fairmark.learn.checkpoint import Checkpoint
 from fairmark.learn.space import Point, Space, suggest
 from fairmark.learn.summaries import Cell, Role, SearchSummary, TrialRow
-from fairmark.learn.trial import Ask, Mark, Outcome, bars, fairness
+from fairmark.learn.trial import IntermediateValue, Outcome, TrialRequest, bars, fairness
 from fairmark.params.learn import Chosen, Tune
 from fairmark.params.policy import Policy
 from fairmark.stats.measures import TILES
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial:
-    """A numbered trial, what was chosen in it, and what it came to."""
+    """A numbered trial, its hyperparameters, and its results."""
 
     number: int
     role: Role
@@ -55,9 +55,9 @@ class Search:
     Parameters
     ----------
     tune, policy
-        The space, sampler and budget; the limits that trials are held against.
+        The space, sampler and budget; the limits that trials are measured by.
     attempt
-        Runs one trial: an `Ask` as JSON in, an `Outcome` as JSON out. It travels to the workers.
+        Runs one trial: an `TrialRequest` as JSON in, an `Outcome` as JSON out. It travels to the workers.
     executor
         Where trials run. Each batch is asked for before any of it is known, and told in the order asked, so
         the number of workers changes nothing.
@@ -71,7 +71,7 @@ class Search:
     policy: Policy
     attempt: Callable[[str], str]
     executor: Executor
-    record: Record
+    record: Checkpoint
     report: Callable[[Sequence[Trial]], None]
 
     def run(self) -> list[Trial]:
@@ -182,14 +182,14 @@ class Search:
         study.tell(trial, [done.outcome.quality, done.fairness(self.policy)])
 
     def _outcomes(
-        self, choices: Sequence[Chosen], reached: list[Mark] | None
+        self, choices: Sequence[Chosen], reached: list[IntermediateValue] | None
     ) -> list[tuple[Chosen, Outcome]]:
         """Return each choice with its outcome, in order; what the record holds is not run again.
 
-        `reached` is what earlier trials had reached at the rungs; None: these are not given up.
+        `reached` is what earlier trials had reached at the rungs; None: these are not pruned.
         """
         looked_at = reached if self.tune.pruning is not None else None
-        texts = [Ask(chosen=chosen, bars=looked_at).model_dump_json() for chosen in choices]
+        texts = [TrialRequest(chosen=chosen, bars=looked_at).model_dump_json() for chosen in choices]
         fresh = [text for text in dict.fromkeys(texts) if text not in self.record.found]
         try:
             futures = [(text, self.executor.submit(self.attempt, text)) for text in fresh]
@@ -203,11 +203,8 @@ class Search:
         ]
 
 
-# ------------------------------------------------------------------ result
-
-
 @dataclass(frozen=True)
-class Result:
+class SearchResults:
     """All trials of a search, and which of them stand out."""
 
     tune: Tune
@@ -222,7 +219,7 @@ class Result:
 
     @property
     def pruned(self) -> list[Trial]:
-        """The trials that were given up at a rung."""
+        """The trials that were pruned at a rung."""
         return [trial for trial in self.trials if trial.outcome.pruned]
 
     @property
@@ -242,7 +239,7 @@ class Result:
 
     @property
     def frontier(self) -> list[Trial]:
-        """The trials that no other one beats in quality and fairness at once, worst quality first."""
+        """The Pareto front: trials that none dominates in quality and fairness, worst quality first."""
         ranked = sorted(self.done, key=lambda t: (-t.outcome.quality, -t.fairness(self.policy), t.number))
         found: list[Trial] = []
         for trial in ranked:

@@ -1,13 +1,11 @@
-"""Train and validation rows as a fit takes them, encoded once for any number of fits.
+"""Training data: train and validation rows encoded once, folds for cross-fitting, and class balancing.
 
-Cross-fitting: scores of all train and validation rows, each by a model that has not learnt from the row.
-
-How alike groups are decided is known from a few hundred positive decisions of the smaller group, so one set
-of validation rows knows a ratio poorly. The folds take turns in being held out: the validation rows first,
-then the train rows, cut by a hash of their ids. What is true of rows held out in turn is true of the one
-model that is kept, as far as models of as many rows are alike (Stone 1974; Chernozhukov et al. 2018).
-
-Even out the classes of train rows; validation rows keep theirs.
+A disparity is estimated from a few hundred positive decisions of the smaller group, so that one set of
+validation rows knows a ratio poorly. Cross-fitting scores all train and validation rows, each by a model that
+has not learnt from it: the validation rows are held out first, then each fold of the train rows, cut by a
+hash of their ids. What holds of rows held out in turn holds of the one model that is kept, as far as models
+of as many rows are alike (Stone 1974; Chernozhukov et al. 2018). Classes are balanced in train rows alone;
+validation rows keep theirs.
 """
 
 from collections.abc import Iterator
@@ -82,11 +80,8 @@ def _sample(encoder: Encoder, frame: pd.DataFrame) -> Sample:
     return Sample.plain(encoder.transform(frame), label, frame["_weight"].to_numpy(dtype=np.float64))
 
 
-# ------------------------------------------------------------------ crossfit
-
-
 @dataclass(frozen=True)
-class Held:
+class HeldOut:
     """Rows that the models which scored them were not learnt from."""
 
     raw: Floats
@@ -144,9 +139,6 @@ def _joined(one: Sample, other: Sample) -> Sample:
         np.concatenate([one.label, other.label]),
         np.concatenate([one.weight, other.weight]),
     )
-
-
-# ------------------------------------------------------------------ balance
 
 
 def balanced(train: Sample, how: Literal["none", "weights", "down", "up"], seed: int) -> Sample:

@@ -1,10 +1,9 @@
-"""One trial of a search: fit what was chosen, and hold it against the policy on validation rows.
+"""One trial of a search: fit the hyperparameters that were chosen, evaluate them on held-out rows, or prune.
 
-When a trial is given up: at a rung, where an earlier one did better and was no less fair.
-
-A mitigated trial is weak in quality by design, so trials are compared with trials of like fairness alone. A
-trial inside the limits on groups is beaten only by one inside them; a trial outside, by one that is about as
-far outside or nearer. Both are measured on validation rows after the same number of rounds. Only trials of
+A trial is pruned at a rung where an earlier one dominates it: did better and was no less fair. A mitigated
+trial is weak in quality by design, so trials are compared with trials of like fairness alone. A trial inside
+the limits on groups is dominated only by one inside them; a trial outside, by one that is about as far
+outside or nearer. Both are measured on validation rows after the same number of rounds. Only trials of
 earlier batches are compared with, so the number of workers changes nothing.
 """
 
@@ -21,7 +20,7 @@ from fairmark.data.dataset import read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import Fitted, Watch, decide, fitted
 from fairmark.learn.policy_limits import Limits, Rows
-from fairmark.learn.training_data import Held, Ready, ready
+from fairmark.learn.training_data import HeldOut, Ready, ready
 from fairmark.params.base import Section
 from fairmark.params.learn import Chosen, Pruning, Train
 from fairmark.params.policy import Policy
@@ -31,8 +30,8 @@ from fairmark.stats.confusion import as_one_threshold, matrices_by_threshold
 from fairmark.stats.rates import values_of
 
 
-class Mark(Section):
-    """How far a trial was at a rung: after so many rounds, with a threshold of its own."""
+class IntermediateValue(Section):
+    """The intermediate value of a trial at a rung: after so many rounds, with a threshold of its own."""
 
     rounds: int
     quality: float
@@ -46,16 +45,16 @@ class Mark(Section):
         return min(self.fairness, 0.0)
 
 
-class BeatenError(Exception):
-    """Ends a fit that is not worth its remaining rounds; `marks` are its own, the last one beaten."""
+class PrunedError(Exception):
+    """Ends a fit that is not worth its remaining rounds; `marks` are its intermediate values."""
 
-    def __init__(self, marks: Sequence[Mark]) -> None:
-        super().__init__(f"beaten after {marks[-1].rounds} rounds")
+    def __init__(self, marks: Sequence[IntermediateValue]) -> None:
+        super().__init__(f"pruned after {marks[-1].rounds} rounds")
         self.marks = list(marks)
 
 
-def is_beaten(mark: Mark, bars: Iterable[Mark], pruning: Pruning) -> bool:
-    """Return whether an earlier trial did better at the same rung by `pruning.quality`, and is as fair."""
+def is_dominated(mark: IntermediateValue, bars: Iterable[IntermediateValue], pruning: Pruning) -> bool:
+    """Return whether an earlier trial dominates this one at its rung: better, and as fair."""
     least = 0.0 if mark.fairness >= 0 else mark.fairness - pruning.fairness
     return any(
         bar.rounds == mark.rounds and bar.reach >= least and bar.quality >= mark.quality + pruning.quality
@@ -63,32 +62,29 @@ def is_beaten(mark: Mark, bars: Iterable[Mark], pruning: Pruning) -> bool:
     )
 
 
-def bars(marks: Iterable[Mark]) -> list[Mark]:
-    """Return the marks that no other one beats at its rung: all that `is_beaten` needs of them, in order."""
-    found: list[Mark] = []
+def bars(marks: Iterable[IntermediateValue]) -> list[IntermediateValue]:
+    """Return the Pareto front of intermediate values at each rung: all that `is_dominated` needs of them."""
+    found: list[IntermediateValue] = []
     for mark in sorted(marks, key=lambda mark: (mark.rounds, -mark.quality, -mark.reach)):
         if not found or found[-1].rounds < mark.rounds or found[-1].reach < mark.reach:
             found.append(mark)
     return found
 
 
-# ------------------------------------------------------------------ trial
-
-
 Files = tuple[Path, Path, Path, Path]
 """The table, its evidence, its schema, and its rows' parts."""
 
 
-class Ask(Section):
+class TrialRequest(Section):
     """What a trial is asked for."""
 
     chosen: Chosen
-    bars: list[Mark] | None
+    bars: list[IntermediateValue] | None
     """What earlier trials had reached at the rungs; null: nobody looks at this one before its end."""
 
 
 class Outcome(Section):
-    """What a trial came to, measured at the trial's own thresholds.
+    """The results of a trial, measured at the trial's own thresholds.
 
     On validation rows; with `chosen.folds` on train rows as well, scored by models that have not seen them.
     """
@@ -106,10 +102,10 @@ class Outcome(Section):
     threshold: float
     rounds: int | None
     size_bytes: int
-    rungs: list[Mark] = Field(default_factory=list)
+    rungs: list[IntermediateValue] = Field(default_factory=list)
     """What it had reached at the rungs, where somebody looked."""
     pruned: bool = False
-    """True when it was given up at the last of `rungs`; the quality is then the one there."""
+    """True when it was pruned at the last of `rungs`; the quality is then the one there."""
 
     @property
     def violation(self) -> float:
@@ -131,7 +127,7 @@ class Setup:
     base: str
     policy: str
     margin: float
-    """The margin that every trial is held against, also one whose threshold did not look at it."""
+    """The margin of every limit on groups, also one whose threshold did not look at it."""
     stamp: str
     """A hash of the files, so that a process which has read other files under these paths reads again."""
     pruning: str | None = None
@@ -154,18 +150,18 @@ class Setup:
 
 
 def attempt(setup: Setup, asked: str) -> str:
-    """Return the outcome of one trial as JSON; `asked` is an `Ask` as JSON.
+    """Return the outcome of one trial as JSON; `asked` is an `TrialRequest` as JSON.
 
     Text in and text out, so that a process, a cluster and a file on disk all carry the same thing.
     """
     known, base, policy = _loaded(setup)
-    ask = Ask.model_validate_json(asked)
-    seen: list[Mark] = []
+    ask = TrialRequest.model_validate_json(asked)
+    seen: list[IntermediateValue] = []
     try:
         made = fitted(known, ask.chosen, base, policy, _watch(setup, ask, seen, (known, base, policy)))
     except InputError as error:
         return _nothing(failure=str(error)).model_dump_json()
-    except BeatenError as beaten:
+    except PrunedError as beaten:
         last = beaten.marks[-1]
         cut_off = _nothing(quality=last.quality, rounds=last.rounds, pruned=True, rungs=beaten.marks)
         return cut_off.model_dump_json()
@@ -205,8 +201,10 @@ def fairness(policy: Policy, slacks: Mapping[str, float]) -> float:
     return min((slacks[name] for name in names if name in slacks), default=0.0)
 
 
-def _watch(setup: Setup, ask: Ask, seen: list[Mark], given: tuple[Ready, Train, Policy]) -> Watch | None:
-    """Return who looks at a trial at each rung, notes it in `seen`, and ends it when it is beaten."""
+def _watch(
+    setup: Setup, ask: TrialRequest, seen: list[IntermediateValue], given: tuple[Ready, Train, Policy]
+) -> Watch | None:
+    """Return who looks at a trial at each rung, notes it in `seen`, and prunes it when it is dominated."""
     if setup.pruning is None or ask.bars is None:
         return None
     pruning, bars = Pruning.model_validate_json(setup.pruning), ask.bars
@@ -217,14 +215,16 @@ def _watch(setup: Setup, ask: Ask, seen: list[Mark], given: tuple[Ready, Train, 
     def watch(rounds: int, raw: Callable[[], Floats]) -> None:
         if rounds not in pruning.rungs:
             return
-        held = Held(raw(), known.rows)
+        held = HeldOut(raw(), known.rows)
         decision = decide(held, known, ask.chosen, base, policy)
         score, cut = decision.score(held.raw), decision.cut(held.rows.groups)
         quality = _overall(held.rows, score, cut, base.threshold.maximise)
-        mark = Mark(rounds=rounds, quality=quality, fairness=fairness(policy, limits.slacks(score, cut)))
+        mark = IntermediateValue(
+            rounds=rounds, quality=quality, fairness=fairness(policy, limits.slacks(score, cut))
+        )
         seen.append(mark)
-        if is_beaten(mark, bars, pruning):
-            raise BeatenError(seen)
+        if is_dominated(mark, bars, pruning):
+            raise PrunedError(seen)
 
     return watch
 

@@ -97,9 +97,6 @@ def _follow_parent() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-# ------------------------------------------------------------------ progress
-
-
 @dataclass
 class Progress:
     """A search's progress on the error stream, which no output file ever holds."""

@@ -47,7 +47,7 @@ class Mitigation(Section):
 
 
 class Pruning(Section):
-    """When a trial is given up: at a rung, where a trial of an earlier batch did better and is as fair."""
+    """When a trial is pruned: at a rung, where a trial of an earlier batch did better and is as fair."""
 
     rungs: Annotated[list[Count], Field(min_length=1)]
     """Numbers of boosting rounds after which trials are compared on validation rows."""

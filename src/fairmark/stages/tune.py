@@ -15,9 +15,9 @@ from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.errors import InputError, ParamsError, StateError
 from fairmark.files import steady, write_csv, write_text
-from fairmark.learn.checkpoint import Record, key_of
+from fairmark.learn.checkpoint import Checkpoint, key_of
 from fairmark.learn.group_threshold_search import reaches
-from fairmark.learn.search import Result, Search
+from fairmark.learn.search import Search, SearchResults
 from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import Progress, workers
 from fairmark.params.learn import Train, Tune
@@ -63,7 +63,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     paths = (table, evidence, schema, rows)
     sections = [section.model_dump_json() for section in (search, base, policy)]
     key = key_of(paths, sections)
-    record = Record.open(key)
+    record = Checkpoint.open(key)
     trying = partial(attempt, Setup.of(paths, base, policy, search.margin, key, search.pruning))
     try:
         with workers() as executor, Progress(_most(search), base.threshold.maximise) as progress:
@@ -71,7 +71,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     except KeyboardInterrupt as stop:
         kept = f"{len(record.found)} finished trials kept"
         raise StateError(f"tune: must run to its end, got stopped: run it again, {kept}") from stop
-    result = Result(search, policy, base.threshold.maximise, found)
+    result = SearchResults(search, policy, base.threshold.maximise, found)
     if not result.done:
         raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in found}))
     chosen = {"chosen": steady(result.best.chosen.model_dump())}
