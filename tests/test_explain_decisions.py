@@ -8,7 +8,8 @@ import pytest
 from schemas import column
 
 from fairmark.explain.decisions import decisions, picked, reasons
-from fairmark.explain.dependence import plain, spoken
+from fairmark.explain.dependence import cell_value
+from fairmark.explain.documents import Contribution, Decision, Reason, value_text
 
 MARGIN = np.array([0.1, -3.0, 5.0, -0.2, 2.0])
 DECISION = np.array([1, 0, 1, 0, 1], dtype=np.int8)
@@ -50,7 +51,7 @@ ROWS = pd.DataFrame(
 CONTRIBUTIONS = np.array([[-1.0, 0.25, -0.5, 0.0], [2.0, -0.5, 0.25, 0.0]])  # [2, 3 features and the base]
 
 
-def _made() -> list[dict[str, Any]]:
+def _made() -> list[Decision]:
     score = 1 / (1 + np.exp(-CONTRIBUTIONS.sum(axis=1)))
     return decisions(ROWS, FEATURES, CONTRIBUTIONS, score, (score >= 0.5).astype(np.int8), 2)
 
@@ -58,36 +59,36 @@ def _made() -> list[dict[str, Any]]:
 def test_a_decision_by_hand() -> None:
     no = _made()[1]
 
-    assert (no["row"], no["why"], no["decision"], no["margin"], no["base"]) == (1, "surest no", 0, -1.25, 0.0)
-    assert no["contributions"] == [
-        {"feature": "age", "value": 25.0, "shap": -1.0},
-        {"feature": "own", "value": True, "shap": -0.5},
-        {"feature": "job", "value": "smith", "shap": 0.25},
+    assert (no.row, no.why, no.decision, no.margin, no.base) == (1, "surest no", 0, -1.25, 0.0)
+    assert no.contributions == [
+        Contribution(feature="age", value=25.0, shap=-1.0),
+        Contribution(feature="own", value=True, shap=-0.5),
+        Contribution(feature="job", value="smith", shap=0.25),
     ]
 
 
 def test_a_no_is_explained_by_what_lowered_it_most() -> None:
-    assert _made()[1]["reasons"] == [
-        {"feature": "age", "value": "25", "effect": "lowers the score most"},
-        {"feature": "own", "value": "yes", "effect": "lowers the score second most"},
+    assert _made()[1].reasons == [
+        Reason(feature="age", value="25", effect="lowers the score most"),
+        Reason(feature="own", value="yes", effect="lowers the score second most"),
     ]
 
 
 def test_a_yes_is_explained_by_what_raised_it_most() -> None:
-    assert [(reason["feature"], reason["effect"]) for reason in _made()[0]["reasons"]] == [
+    assert [(reason.feature, reason.effect) for reason in _made()[0].reasons] == [
         ("age", "raises the score most"),
         ("own", "raises the score second most"),
     ]
 
 
 def test_no_more_than_four_reasons_are_given() -> None:
-    moves = [{"feature": name, "value": None, "shap": -1.0} for name in "fedcba"]
+    moves = [Contribution(feature=name, value=None, shap=-1.0) for name in "fedcba"]
 
-    assert [reason["feature"] for reason in reasons(moves, 0)] == ["a", "b", "c", "d"]
+    assert [reason.feature for reason in reasons(moves, 0)] == ["a", "b", "c", "d"]
 
 
 def test_a_decision_that_nothing_moved_has_no_reason() -> None:
-    assert reasons([{"feature": "a", "value": 1.0, "shap": 0.0}], 0) == []
+    assert reasons([Contribution(feature="a", value=1.0, shap=0.0)], 0) == []
 
 
 @pytest.mark.parametrize(
@@ -105,5 +106,5 @@ def test_a_decision_that_nothing_moved_has_no_reason() -> None:
     ],
 )
 def test_values_are_shown_by_name(value: Any, kind: str, expected: Any, words: str) -> None:
-    assert plain(value, kind) == expected
-    assert spoken(plain(value, kind)) == words
+    assert cell_value(value, kind) == expected
+    assert value_text(cell_value(value, kind)) == words

@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from fairmark.errors import InputError, StateError
-from fairmark.explain.importance import additivity, by_group, drawn, importance
+from fairmark.explain.documents import FeatureImportance, GroupImportance
+from fairmark.explain.importance import additivity, group_importance, importance, sample_positions
 
 Floats = NDArray[np.float64]
 
@@ -18,15 +19,15 @@ KNOWN = {"team": ["blue", "green", "red"]}
 
 def test_importance_by_hand_is_the_mean_size_of_the_moves_with_the_largest_first() -> None:
     assert importance(VALUES, ["a", "b"], ONES) == [
-        {"feature": "a", "mean_abs_shap": 2.0},
-        {"feature": "b", "mean_abs_shap": 1.0},
+        FeatureImportance(feature="a", mean_abs_shap=2.0),
+        FeatureImportance(feature="b", mean_abs_shap=1.0),
     ]
 
 
 def test_features_of_the_same_importance_stand_by_name() -> None:
     ranked = importance(np.array([[1.0, -1.0, 1.0]]), ["c", "a", "b"], np.ones(1))
 
-    assert [each["feature"] for each in ranked] == ["a", "b", "c"]
+    assert [each.feature for each in ranked] == ["a", "b", "c"]
 
 
 def test_a_row_of_weight_three_counts_as_three_rows() -> None:
@@ -37,15 +38,17 @@ def test_a_row_of_weight_three_counts_as_three_rows() -> None:
 
 
 def test_groups_by_hand_keep_the_sign_of_their_moves() -> None:
-    red = by_group(VALUES, ["a", "b"], ONES, GROUPS, KNOWN)["team"]["red"]
+    red = group_importance(VALUES, ["a", "b"], ONES, GROUPS, KNOWN)["team"]["red"]
 
-    assert red == {"rows": 2, "mean_abs_shap": {"a": 1.5, "b": 1.5}, "mean_shap": {"a": -0.5, "b": -0.5}}
+    assert red == GroupImportance(
+        rows=2, mean_abs_shap={"a": 1.5, "b": 1.5}, mean_shap={"a": -0.5, "b": -0.5}
+    )
 
 
 def test_a_group_without_rows_is_named_and_has_no_means() -> None:
-    green = by_group(VALUES, ["a", "b"], ONES, GROUPS, KNOWN)["team"]["green"]
+    green = group_importance(VALUES, ["a", "b"], ONES, GROUPS, KNOWN)["team"]["green"]
 
-    assert green == {"rows": 0, "mean_abs_shap": None, "mean_shap": None}
+    assert green == GroupImportance(rows=0, mean_abs_shap=None, mean_shap=None)
 
 
 def test_the_features_carry_the_whole_gap_between_two_groups() -> None:
@@ -53,26 +56,29 @@ def test_the_features_carry_the_whole_gap_between_two_groups() -> None:
     values, team = rng.normal(size=(50, 4)), pd.DataFrame({"team": np.repeat(["x", "y"], 25)})
     margin = values.sum(axis=1) + 0.3
 
-    means = by_group(values, list("abcd"), np.ones(50), team, {"team": ["x", "y"]})["team"]
+    means = group_importance(values, list("abcd"), np.ones(50), team, {"team": ["x", "y"]})["team"]
 
-    carried = sum(means["x"]["mean_shap"][name] - means["y"]["mean_shap"][name] for name in "abcd")
+    one, other = means["x"].mean_shap, means["y"].mean_shap
+    assert one is not None
+    assert other is not None
+    carried = sum(one[name] - other[name] for name in "abcd")
     assert carried == pytest.approx(margin[:25].mean() - margin[25:].mean())
 
 
 def test_a_sample_is_drawn_once_each_in_order_and_again_the_same() -> None:
-    rows = drawn(100, 30, 7)
+    rows = sample_positions(100, 30, 7)
 
     assert len(set(rows.tolist())) == 30
-    assert rows.tolist() == sorted(drawn(100, 30, 7).tolist())
+    assert rows.tolist() == sorted(sample_positions(100, 30, 7).tolist())
 
 
 def test_a_sample_larger_than_the_rows_is_all_of_them() -> None:
-    assert drawn(3, 30, 7).tolist() == [0, 1, 2]
+    assert sample_positions(3, 30, 7).tolist() == [0, 1, 2]
 
 
 def test_no_rows_are_refused() -> None:
     with pytest.raises(InputError, match="must have test rows to explain, got none"):
-        drawn(0, 30, 7)
+        sample_positions(0, 30, 7)
 
 
 @pytest.mark.parametrize("margin", [[0.0, 3.0], [0.0, np.nan]])

@@ -10,7 +10,8 @@ from schemas import column
 from scipy.stats import spearmanr
 
 from fairmark.explain.decisions import decisions
-from fairmark.explain.lime import Local, compared, second_opinions, surrogate
+from fairmark.explain.documents import LimeOpinion
+from fairmark.explain.lime import Local, lime_opinion, second_opinions, surrogate
 from fairmark.stats.arrays import Floats
 
 NAN = np.nan
@@ -110,21 +111,21 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
 NAMES = ["a", "b", "c", "d"]
 
 
-def _compared(shap: list[float], moves: list[float]) -> dict[str, object]:
-    return compared(NAMES, np.array(shap), Local(np.zeros(4), np.array(moves), 0.5))
+def _compared(shap: list[float], moves: list[float]) -> LimeOpinion:
+    return lime_opinion(NAMES, np.array(shap), Local(np.zeros(4), np.array(moves), 0.5))
 
 
 def test_two_explanations_are_compared_by_hand() -> None:
     found = _compared([3.0, -2.0, 1.0, 0.1], [2.0, 1.5, 0.1, -1.0])
 
-    assert (found["against"], found["only_shap"], found["only_lime"]) == (["b", "d"], ["c"], ["d"])
-    assert found["agreement"] == pytest.approx(0.4)  # ranks 4 1 3 2 and 4 3 2 1: 1 - 6 * 6 / 60
+    assert (found.against, found.only_shap, found.only_lime) == (["b", "d"], ["c"], ["d"])
+    assert found.agreement == pytest.approx(0.4)  # ranks 4 1 3 2 and 4 3 2 1: 1 - 6 * 6 / 60
 
 
 def test_what_moves_nothing_leads_nowhere() -> None:
     found = _compared([3.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0])
 
-    assert (found["only_shap"], found["only_lime"], found["agreement"]) == (["a"], [], None)
+    assert (found.only_shap, found.only_lime, found.agreement) == (["a"], [], None)
 
 
 def test_agreement_is_the_rank_correlation_of_scipy() -> None:
@@ -133,7 +134,7 @@ def test_agreement_is_the_rank_correlation_of_scipy() -> None:
         shap, moves = rng.integers(-3, 4, (2, 4)).astype(float)
         if len(set(shap)) > 1 and len(set(moves)) > 1:
             found = _compared(shap.tolist(), moves.tolist())
-            assert found["agreement"] == pytest.approx(spearmanr(shap, moves).statistic)
+            assert found.agreement == pytest.approx(spearmanr(shap, moves).statistic)
 
 
 def test_every_decision_gets_the_opinion_on_its_own_row() -> None:
@@ -144,8 +145,9 @@ def test_every_decision_gets_the_opinion_on_its_own_row() -> None:
     single = decisions(rows, features, shap, model.score(rows), model.decide(rows), 4)
 
     found = second_opinions(model, rows, shap, single, 1)
-    assert [each["row"] for each in found] == [each["row"] for each in single]
+    assert [each.row for each in found] == [each.row for each in single]
     for each in found:
-        job = rows[ODD].iloc[each["row"] - 1]
-        assert each["lime"]["effects"][ODD] * {"cook": 1, "smith": -1}.get(job, 0) >= 0
-        assert 0 < each["lime"]["fidelity"] < 1
+        job = rows[ODD].iloc[each.row - 1]
+        assert each.lime.effects[ODD] * {"cook": 1, "smith": -1}.get(job, 0) >= 0
+        assert each.lime.fidelity is not None
+        assert 0 < each.lime.fidelity < 1

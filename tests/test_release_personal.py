@@ -9,13 +9,15 @@ import pytest
 import yaml
 from datasummaries import AUDITED, changed
 from measured import document
+from paperwork import dependence, explanations
 from release_folder import PARAMS, git, make_release
 from schemas import column, schema
 from sealing import MINE
 from tamper import restate
 
 from fairmark.errors import RefusedError, VerificationError
-from fairmark.files import write_json, write_parquet, write_text
+from fairmark.explain.documents import GroupImportance
+from fairmark.files import write_parquet, write_text
 from fairmark.params.privacy import Privacy, Retention
 from fairmark.params.read import read_params
 from fairmark.release import leak_scan
@@ -163,8 +165,8 @@ def test_the_report_as_it_is_written_is_counted_right() -> None:
 
     found = facts()
 
-    lines = {len(entry["ice"]) for entry in found.explanations["dependence"].values() if entry["edges"]}
-    assert explained(page(found)) == (len(found.explanations["decisions"]), max(lines))
+    lines = {len(entry.ice) for entry in found.explanations.dependence.values() if entry.edges}
+    assert explained(page(found)) == (len(found.explanations.decisions), max(lines))
 
 
 # ------------------------------------------------------------------ rows of the data
@@ -263,13 +265,20 @@ def test_names_that_the_audit_found_are_looked_for(gathered: tuple[Path, Path]) 
 
 def test_too_many_people_and_too_small_counts_are_refused_all_at_once(gathered: tuple[Path, Path]) -> None:
     root, _ = gathered
-    explained = {
-        "rows": 100,
-        "by_group": {"sex": {"F": {"rows": 2}, "M": {"rows": 98}}},
-        "dependence": {"age": {"density": [0.97, 0.03, 0.0]}},
+    groups = {
+        group: GroupImportance(rows=rows, mean_abs_shap=None, mean_shap=None)
+        for group, rows in (("F", 2), ("M", 98))
     }
-    write_json(root / "artifacts" / "explain" / "explanations.json", explained)
-    curve = "attribute,group,bin_low,bin_high,rows\n,,0,1,100\nsex,F,0,1,1\n"
+    drawn = explanations({}, ("age", "job")).model_copy(
+        update={
+            "rows": 100,
+            "by_group": {"sex": groups},
+            "dependence": {"age": dependence("numeric", density=[0.97, 0.03, 0.0])},
+        }
+    )
+    drawn.write(root / "artifacts" / "explain" / "explanations.json")
+    names = "attribute,group,bin_low,bin_high,rows,mean_score,positive_share,low,high"
+    curve = f"{names}\n,,0,1,100,0.5,0.5,0.4,0.6\nsex,F,0,1,1,0.5,1,0.1,1\n"
     write_text(root / "artifacts" / "evaluate" / "plots" / "calibration.csv", curve)
 
     with pytest.raises(RefusedError) as refused:

@@ -1,9 +1,12 @@
 """Curves are drawn from what evaluate wrote, each group before all rows, and not at all without points."""
 
+from dataclasses import replace
+
 from markup import read
 from paperwork import curves, facts
 
 from fairmark.report.curves import by_group, calibrations, precision_recall, roc
+from fairmark.report.inputs import Curves
 
 TEAMS = {"team": {"blue": 400, "red": 600}}
 FOUND = curves(TEAMS)
@@ -35,7 +38,7 @@ def test_each_group_is_drawn_before_all_rows() -> None:
 
 def test_a_group_without_rows_has_an_empty_picture_that_says_why() -> None:
     found = by_group(
-        facts({"team": {"blue": 90, "red": 0}}, curves={**FOUND, "calibration": FOUND["calibration"][:2]}),
+        facts({"team": {"blue": 90, "red": 0}}, curves=replace(FOUND, calibration=FOUND.calibration[:2])),
         "team",
     )
 
@@ -43,6 +46,6 @@ def test_a_group_without_rows_has_an_empty_picture_that_says_why() -> None:
 
 
 def test_no_points_are_no_picture() -> None:
-    empty = facts(curves={"roc": [], "precision_recall": [], "calibration": []})
+    empty = facts(curves=Curves(roc=[], precision_recall=[], calibration=[]))
 
     assert (roc(empty), precision_recall(empty), calibrations(empty)) == (None, None, None)

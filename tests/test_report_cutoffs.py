@@ -11,6 +11,7 @@ from paperwork import FAIR, TEAMS, checks, explanations, facts, measurements, wi
 from schemas import attribute, changed
 
 from fairmark.evaluate import documents as docs
+from fairmark.explain import documents as explained
 from fairmark.judge.measurements import Thresholds
 from fairmark.report import thresholds
 from fairmark.report.checks import checks_view
@@ -25,7 +26,9 @@ OWN: dict[str, Any] = {
     "groups": {"blue": 0.25, "red": 0.75},
     "origins": [{"column": "team", "kind": "categorical", "edges": None, "pair": None}],
 }
-CUTOFF = {"attribute": "team", "group": "blue", "threshold": 0.25, "own": True, "otherwise": ["red"]}
+APPLIED = explained.AppliedThreshold(
+    attribute="team", group="blue", threshold=0.25, own=True, otherwise=["red"]
+)
 ALLOWED = FAIR.model_copy(update={"protected_at_prediction": ["team"]})
 SAYS = ("The decision reads team.", "disparate treatment", "12 CFR 1002.6(b)", "section 106", "2000e-2(l)")
 
@@ -34,14 +37,18 @@ def shown(text: str) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", text))
 
 
-def switched(cutoff: dict[str, Any] = CUTOFF, **changes: Any) -> Facts:
+def switched(applied: explained.AppliedThreshold = APPLIED, **changes: Any) -> Facts:
     plain = measurements(TEAMS)
     own = plain.model.model_copy(update={"thresholds": Thresholds.from_json(OWN, "thresholds")})
     measured = plain.model_copy(update={"model": own})
     told = explanations(TEAMS, ("age", "job"))
-    told["decisions"][0]["cutoff"] = cutoff
     effect = "with the threshold of red the decision would be no"
-    told["decisions"][0]["reasons"].insert(0, {"feature": "team", "value": "blue", "effect": effect})
+    reason = explained.Reason(feature="team", value="blue", effect=effect)
+    decision = told.decisions[0]
+    decision = decision.model_copy(
+        update={"applied_threshold": applied, "reasons": [reason, *decision.reasons]}
+    )
+    told = told.model_copy(update={"decisions": [decision]})
     moved = docs.SwappedDecisions(attribute="team", moved=0.125)
     swapped = docs.SwappedEvidence(columns=["team"], same=True, decisions=moved)
     found = with_check("stress", checks(TEAMS, ("age", "job")), swapped=swapped)
@@ -81,11 +88,11 @@ def test_the_page_shows_every_threshold_and_what_swapping_the_groups_moves() -> 
 
 
 def test_a_decision_is_told_by_the_threshold_that_made_it() -> None:
-    yes = switched().explanations["decisions"][0]["decision"] == 1
+    yes = switched().explanations.decisions[0].decision == 1
     turned = "no" if yes else "yes"
 
-    told = decisions(switched())[0]["cutoff"]
-    other = decisions(switched({**CUTOFF, "own": False, "otherwise": []}))[0]["cutoff"]
+    told = decisions(switched())[0].threshold
+    other = decisions(switched(APPLIED.model_copy(update={"own": False, "otherwise": []})))[0].threshold
 
     assert told == (
         f"It was decided by the threshold of team blue, 0.250. By that of red the decision would be {turned}."
@@ -94,7 +101,7 @@ def test_a_decision_is_told_by_the_threshold_that_made_it() -> None:
         "It was decided by the threshold of those whose group has none of its own, 0.250. "
         "No other group's would turn the decision."
     )
-    assert decisions(facts())[0]["cutoff"] is None
+    assert decisions(facts())[0].threshold is None
 
 
 def test_a_personal_attribute_is_told_of_nobody() -> None:
@@ -105,11 +112,10 @@ def test_a_personal_attribute_is_told_of_nobody() -> None:
 
     told = decisions(hidden)[0]
 
-    assert "blue" not in told["cutoff"]
-    assert "red" not in told["cutoff"]
+    assert told.threshold is not None
+    assert "blue" not in told.threshold
+    assert "red" not in told.threshold
     assert thresholds.is_withheld("team", hidden)
-    assert told["reasons"][0] == {
-        "feature": "team",
-        "value": "withheld",
-        "effect": "with another group's threshold it would be otherwise",
-    }
+    assert told.reasons[0] == explained.Reason(
+        feature="team", value="withheld", effect="with another group's threshold it would be otherwise"
+    )

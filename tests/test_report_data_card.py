@@ -102,16 +102,11 @@ def test_governance_times_rows_and_groups_stand_on_it() -> None:
 
 @pytest.mark.parametrize(("most", "decisions", "lines"), [(0, 0, 0), (1, 1, 0), (2, 1, 1), (9, 1, 2)])
 def test_no_more_people_are_shown_than_allowed_decisions_first(most: int, decisions: int, lines: int) -> None:
-    given = {
-        **FOUND.explanations,
-        "dependence": {"age": {"ice": [[0.1], [0.2]], "mean": [0.15]}},
-        "decisions": FOUND.explanations["decisions"][:1],
-    }
-    kept = trimmed(given, most)
+    kept = trimmed(FOUND.explanations, most)
 
-    assert len(kept["decisions"]) == decisions
-    assert len(kept["dependence"]["age"]["ice"]) == lines
-    assert kept["dependence"]["age"]["mean"] == [0.15]
+    assert len(kept.decisions) == decisions
+    assert len(kept.dependence["age"].ice) == lines
+    assert kept.dependence["age"].mean == FOUND.explanations.dependence["age"].mean
 
 
 def test_a_name_in_the_data_is_no_markup() -> None:

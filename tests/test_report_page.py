@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from markup import Document, read
-from paperwork import FAIR, TEAMS, curves, explanations, facts, limit, policy
+from paperwork import FAIR, TEAMS, curves, dependence, explanations, facts, limit, policy
 
 from fairmark.report.inputs import Facts
 from fairmark.report.page import CONTENTS, page
@@ -20,8 +21,14 @@ FIVE = {"team": {"a": 200, "b": 200, "c": 90, "d": 20, "missing": 0}, "band": {"
 def _hostile() -> Facts:
     teams = {HOSTILE: {HOSTILE: 60, "b": 40}}
     named = explanations(teams, (HOSTILE, "job"))
-    named["decisions"][0]["contributions"][1]["value"] = HOSTILE
-    named["dependence"]["job"]["grid"] = [HOSTILE, "b"]
+    decision = named.decisions[0]
+    moves = [decision.contributions[0], decision.contributions[1].model_copy(update={"value": HOSTILE})]
+    named = named.model_copy(
+        update={
+            "decisions": [decision.model_copy(update={"contributions": moves})],
+            "dependence": {**named.dependence, "job": dependence("categorical", grid=[HOSTILE, "b"])},
+        }
+    )
     rules = policy([limit("ratio", "selection_rate_ratio", HOSTILE, 0.8)])
     return facts(teams, rules, names=(HOSTILE, "job"), explanations=named)
 
@@ -66,7 +73,7 @@ def test_the_page_forbids_itself_everything_but_its_own_style(plain: Document) -
         pytest.param(lambda: facts({"team": {"only": 80}}), id="one group"),
         pytest.param(lambda: facts(FIVE), id="five groups, one empty, two attributes"),
         pytest.param(_hostile, id="hostile names"),
-        pytest.param(lambda: facts(curves={**curves(TEAMS), "roc": []}), id="no curve"),
+        pytest.param(lambda: facts(curves=replace(curves(TEAMS), roc=[])), id="no curve"),
     ],
 )
 def test_every_kind_of_data_gives_a_balanced_page(found: Callable[[], Facts]) -> None:

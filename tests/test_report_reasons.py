@@ -4,7 +4,8 @@ import pytest
 from markup import read
 from paperwork import audit, dependence, explanations, facts
 
-from fairmark.report.charts.curves import dependence as drawn
+from fairmark.explain import documents as docs
+from fairmark.report.charts.curves import dependence_picture as drawn
 from fairmark.report.explanations import by_group, decisions, dependences, importance, signed
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import Table
@@ -14,7 +15,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def _explained(**changes: object) -> Facts:
-    return facts(explanations=explanations(TEAMS, ("age", "job")) | changes)
+    return facts(explanations=explanations(TEAMS, ("age", "job")).model_copy(update=changes))
 
 
 def test_the_most_important_feature_stands_first() -> None:
@@ -56,12 +57,12 @@ def test_the_values_of_personal_data_are_withheld() -> None:
     pictures, _ = dependences(found)
     case = decisions(found)[0]
     assert pictures == []
-    assert case["reasons"][0]["value"] == "withheld"
-    assert "age = withheld" in [row[0] for row in case["waterfall"].rows]
+    assert case.reasons[0].value == "withheld"
+    assert "age = withheld" in [row[0] for row in case.waterfall.rows]
 
 
 def test_a_waterfall_runs_from_the_average_to_the_row() -> None:
-    rows = decisions(facts())[0]["waterfall"].rows
+    rows = decisions(facts())[0].waterfall.rows
 
     assert [(row[0], row[2]) for row in rows] == [
         ("average of all rows", f"{MINUS}1.200"),
@@ -72,17 +73,19 @@ def test_a_waterfall_runs_from_the_average_to_the_row() -> None:
 
 
 def test_many_features_end_in_one_line() -> None:
-    moves = [{"feature": f"f{k}", "value": None, "shap": 0.1} for k in range(15)]
-    case = {**explanations(TEAMS, ("age", "job"))["decisions"][0], "contributions": moves, "base": 0.0}
-    case["lime"] = case["lime"] | {"moves": {move["feature"]: 0.2 for move in moves}}
+    moves = [docs.Contribution(feature=f"f{k}", value=None, shap=0.1) for k in range(15)]
+    case = explanations(TEAMS, ("age", "job")).decisions[0]
+    lime = case.lime.model_copy(update={"moves": {move.feature: 0.2 for move in moves}})
+    long = case.model_copy(update={"contributions": moves, "base": 0.0, "lime": lime})
 
-    rows = decisions(_explained(decisions=[case]))[0]["waterfall"].rows
+    rows = decisions(_explained(decisions=[long]))[0].waterfall.rows
     assert (rows[-2][0], *rows[-2][2:]) == ("5 other features", "+0.500", "+1.000")
 
 
 def _opinion(**changes: object) -> str:
-    case = explanations(TEAMS, ("age", "job"))["decisions"][0]
-    return str(decisions(_explained(decisions=[{**case, "lime": case["lime"] | changes}]))[0]["opinion"])
+    case = explanations(TEAMS, ("age", "job")).decisions[0]
+    lime = case.lime.model_copy(update=changes)
+    return decisions(_explained(decisions=[case.model_copy(update={"lime": lime})]))[0].opinion
 
 
 def test_a_second_opinion_says_how_well_it_fits_and_where_it_differs() -> None:
@@ -96,7 +99,7 @@ def test_a_second_opinion_says_how_well_it_fits_and_where_it_differs() -> None:
 
 
 def test_the_second_opinion_stands_beside_the_waterfall() -> None:
-    table = decisions(facts())[0]["waterfall"]
+    table = decisions(facts())[0].waterfall
 
     assert [column.label for column in table.columns[2:]] == ["SHAP", "LIME"]
     assert [row[3] for row in table.rows] == ["", f"{MINUS}0.700", "+0.300", ""]
@@ -105,7 +108,7 @@ def test_the_second_opinion_stands_beside_the_waterfall() -> None:
 def test_a_decision_says_which_answer_it_is() -> None:
     case = decisions(facts())[0]
 
-    assert (case["yes"], case["answer"], case["score"]) == (False, "no", "0.140")
+    assert (case.yes, case.answer, case.score) == (False, "no", "0.140")
 
 
 def test_a_curve_has_a_line_for_the_mean_and_one_for_each_row() -> None:
@@ -126,7 +129,7 @@ def test_a_name_longer_than_the_picture_is_cut_in_it_and_whole_in_its_caption() 
 
 
 def test_a_column_of_one_value_mostly_has_an_axis_of_steps() -> None:
-    entry = dependence("numeric") | {"density": [0.95, 0.05], "near": [0.95, 0.05]}
+    entry = dependence("numeric", density=[0.95, 0.05], near=[0.95, 0.05])
 
     pictures, _ = dependences(_explained(dependence={"age": entry}))
     assert "a step for each drawn value" in pictures[0].caption
@@ -134,17 +137,18 @@ def test_a_column_of_one_value_mostly_has_an_axis_of_steps() -> None:
 
 @pytest.mark.parametrize("crowd", [0.5, 0.95])
 def test_dates_are_read_as_days(crowd: float) -> None:
-    entry = dependence("date") | {
-        "grid": ["2020-01-01", "2020-03-01T12:00:00"],
-        "edges": [18262.0, 18300.0, 18322.5],
-        "density": [crowd, 1 - crowd],
-    }
+    entry = dependence(
+        "date",
+        grid=["2020-01-01", "2020-03-01T12:00:00"],
+        edges=[18262.0, 18300.0, 18322.5],
+        density=[crowd, 1 - crowd],
+    )
 
     assert "2020-" in read(drawn(entry, "since", 1.0, "words")).all("svg")[0].text
 
 
 def test_a_feature_of_one_value_is_listed_and_not_drawn() -> None:
-    entry = dependence("numeric") | {"grid": [3.0], "mean": [0.2], "ice": [[0.1], [0.3]], "near": [1.0]}
+    entry = dependence("numeric", grid=[3.0], mean=[0.2], ice=[[0.1], [0.3]], near=[1.0])
 
     pictures, tables = dependences(_explained(dependence={"age": entry}))
     assert pictures == []
@@ -152,13 +156,6 @@ def test_a_feature_of_one_value_is_listed_and_not_drawn() -> None:
 
 
 def test_a_feature_without_any_value_is_passed_over() -> None:
-    empty = dependence("numeric") | {
-        "grid": [],
-        "mean": [],
-        "ice": [[], []],
-        "edges": [],
-        "density": [],
-        "near": [],
-    }
+    empty = dependence("numeric", grid=[], mean=[], ice=[[], []], edges=[], density=[], near=[])
 
     assert dependences(_explained(dependence={"age": empty})) == ([], [])

@@ -4,6 +4,7 @@ What one room writes and another reads is a `Record`, never a dictionary: a key 
 of another type is a fault of the file with its place, not a `KeyError` three rooms later.
 """
 
+import csv
 import json
 from itertools import zip_longest
 from pathlib import Path
@@ -66,6 +67,30 @@ class Record(BaseModel):
             raise InputError(f"{path}: must exist, got no such file") from error
         except ValidationError as error:
             raise InputError(*fault_lines(error, str(path))) from error
+
+    @classmethod
+    def read_csv(cls, path: Path) -> list[Self]:
+        """Return the lines of a CSV file of our own making; an empty cell is a key that was not given.
+
+        Raises
+        ------
+        InputError
+            When the file is missing, is no CSV, or a line is no such record.
+        """
+        try:
+            with path.open(encoding="utf-8", newline="") as stream:
+                lines = list(csv.DictReader(stream, strict=True))
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: must exist, got no such file") from error
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: must be CSV in UTF-8, got {error}") from error
+        found = []
+        for number, line in enumerate(lines, 2):
+            try:
+                found.append(cls.model_validate_strings({key: cell for key, cell in line.items() if cell}))
+            except ValidationError as error:
+                raise InputError(*fault_lines(error, f"{path}:{number}")) from error
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return the document as plain JSON values, floats rounded as they are written."""

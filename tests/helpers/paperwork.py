@@ -21,7 +21,8 @@ from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.evaluate import documents as docs
 from fairmark.evaluate.documents import SummaryMetrics
 from fairmark.evaluate.measure import measure
-from fairmark.files import write_json, write_text
+from fairmark.explain import documents as explained
+from fairmark.files import write_csv, write_json, write_text
 from fairmark.judge.measurements import ConfusionCounts, Measurements
 from fairmark.judge.verdict import Verdict, judge
 from fairmark.learn.summaries import (
@@ -42,7 +43,7 @@ from fairmark.params.privacy import Privacy, Retention
 from fairmark.params.project import Project
 from fairmark.params.release import Release
 from fairmark.record import Record
-from fairmark.report.inputs import FILES, Facts
+from fairmark.report.inputs import FILES, Curves, Facts
 
 TEAMS: Mapping[str, Mapping[str, int]] = {"team": {"blue": 400, "red": 600}}
 
@@ -301,50 +302,71 @@ def trained(threshold: float) -> TrainSummary:
     )
 
 
-def dependence(kind: str) -> dict[str, Any]:
+def dependence(kind: Any, **changes: Any) -> explained.Dependence:
     """Return one entry of the dependences."""
     named = kind == "categorical"
-    return {
-        "kind": kind,
-        "grid": ["smith", "baker"] if named else [20.0, 40.0],
-        "mean": [0.21, 0.43],
-        "ice": [[0.1, 0.5], [0.3, 0.4]],
-        "edges": None if named else [20.0, 30.0, 40.0],
-        "density": [0.6, 0.4],
-        "near": [0.6, 0.4],
-        "missing": {"share": 0.05, "mean": 0.27},
-        "unshown": 0,
-    }
+    made = explained.Dependence(
+        kind=kind,
+        grid=["smith", "baker"] if named else [20.0, 40.0],
+        mean=[0.21, 0.43],
+        ice=[[0.1, 0.5], [0.3, 0.4]],
+        edges=None if named else [20.0, 30.0, 40.0],
+        density=[0.6, 0.4],
+        near=[0.6, 0.4],
+        missing=explained.MissingDependence(share=0.05, mean=0.27),
+        unshown=0,
+    )
+    return made.model_copy(update=changes)
 
 
-def explanations(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> dict[str, Any]:
+def explanations(attributes: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> explained.Explanations:
     """Return explanations.json of two features."""
     number, word = names
-    moves = [
-        {"feature": number, "value": 41.0, "shap": -0.8},
-        {"feature": word, "value": "smith", "shap": 0.2},
-    ]
-    reason = {"feature": number, "value": "41", "effect": "lowers the score most"}
-    decision = {"row": 7, "why": "surest no", "decision": 0, "score": 0.14, "margin": -1.8, "base": -1.2}
-    lime = {"fidelity": 0.52, "agreement": 0.9, "against": [], "only_shap": [], "only_lime": []}
-    lime |= {"effects": {number: -1.0, word: 0.5}, "moves": {number: -0.7, word: 0.3}}
     means = {number: 0.11, word: -0.22}
-    return {
-        "rows": 500,
-        "background": 100,
-        "base": -1.2,
-        "additivity": 0.0,
-        "importance": [{"feature": number, "mean_abs_shap": 0.51}, {"feature": word, "mean_abs_shap": 0.17}],
-        "by_group": {
+    return explained.Explanations(
+        rows=500,
+        background=100,
+        base=-1.2,
+        additivity=0.0,
+        importance=[
+            explained.FeatureImportance(feature=number, mean_abs_shap=0.51),
+            explained.FeatureImportance(feature=word, mean_abs_shap=0.17),
+        ],
+        by_group={
             name: {
-                group: {"rows": rows // 2, "mean_abs_shap": means, "mean_shap": means if rows else None}
+                group: explained.GroupImportance(
+                    rows=rows // 2, mean_abs_shap=means, mean_shap=means if rows else None
+                )
                 for group, rows in sizes.items()
             }
             for name, sizes in attributes.items()
         },
-        "dependence": {number: dependence("numeric"), word: dependence("categorical")},
-        "decisions": [{**decision, "contributions": moves, "reasons": [reason], "lime": lime}],
-    }
+        dependence={number: dependence("numeric"), word: dependence("categorical")},
+        decisions=[
+            explained.ExplainedDecision(
+                row=7,
+                why="surest no",
+                decision=0,
+                score=0.14,
+                margin=-1.8,
+                base=-1.2,
+                contributions=[
+                    explained.Contribution(feature=number, value=41.0, shap=-0.8),
+                    explained.Contribution(feature=word, value="smith", shap=0.2),
+                ],
+                reasons=[explained.Reason(feature=number, value="41", effect="lowers the score most")],
+                lime=explained.LimeOpinion(
+                    fidelity=0.52,
+                    agreement=0.9,
+                    effects={number: -1.0, word: 0.5},
+                    moves={number: -0.7, word: 0.3},
+                    against=[],
+                    only_shap=[],
+                    only_lime=[],
+                ),
+            )
+        ],
+    )
 
 
 def summary(attributes: Mapping[str, Mapping[str, int]], **changes: Any) -> SummaryMetrics:
@@ -499,19 +521,24 @@ def with_check(part: str, found: docs.CheckResults, **changes: Any) -> docs.Chec
     return found.model_copy(update={part: getattr(found, part).model_copy(update=changes)})
 
 
-def curves(attributes: Mapping[str, Mapping[str, int]]) -> dict[str, list[dict[str, str]]]:
-    """Return the rows of the files that evaluate plots."""
-    bins = {"rows": "9", "mean_score": "0.3", "positive_share": "0.35", "low": "0.2", "high": "0.5"}
-    whole = [{"attribute": "", "group": "", **bins}]
+def curves(attributes: Mapping[str, Mapping[str, int]]) -> Curves:
+    """Return the lines of the files that evaluate plots."""
+    whole = docs.CalibrationBin(
+        bin_low=0.2, bin_high=0.4, rows=9, mean_score=0.3, positive_share=0.35, low=0.2, high=0.5
+    )
     parts = [
-        {"attribute": name, "group": group, **bins} for name, sizes in attributes.items() for group in sizes
+        whole.model_copy(update={"attribute": name, "group": group})
+        for name, sizes in attributes.items()
+        for group in sizes
     ]
-    corners = ("0", "0"), ("0.2", "0.7"), ("1", "1")
-    return {
-        "roc": [{"false_positive_rate": x, "true_positive_rate": y, "threshold": ""} for x, y in corners],
-        "precision_recall": [{"recall": x, "precision": "0.6", "threshold": "0.5"} for x, _ in corners],
-        "calibration": whole + parts,
-    }
+    corners = (0.0, 0.0), (0.2, 0.7), (1.0, 1.0)
+    return Curves(
+        roc=[docs.RocPoint(false_positive_rate=x, true_positive_rate=y) for x, y in corners],
+        precision_recall=[
+            docs.PrecisionRecallPoint(recall=x, precision=0.6, threshold=0.5) for x, _ in corners
+        ],
+        calibration=[whole, *parts],
+    )
 
 
 def facts(
@@ -536,7 +563,6 @@ def facts(
         "measurements": measured,
         "curves": curves(attributes),
         "checks": checks(attributes, names),
-        "importance": [{"feature": name, "mean_abs_shap": "0.5"} for name in names],
         "explanations": explanations(attributes, names),
         "verdict": _judged(measured.model_dump_json(exclude_unset=True), rules.model_dump_json()),
     }
@@ -553,9 +579,9 @@ def written(found: Facts, artifacts: Path) -> dict[str, Path]:
     paths = {name: artifacts / file for name, file in FILES.items()}
     trained(found.measurements.model.threshold).write(paths["trained"])
     write_text(paths["trials"], table([texts(row) for row in found.trials]))
-    write_text(paths["importance"], table(found.importance))
-    for curve, rows in found.curves.items():
-        write_text(paths["curves"] / f"{curve}.csv", table(rows))
+    for curve in ("roc", "precision_recall", "calibration"):
+        lines = pd.DataFrame([dict(line) for line in getattr(found.curves, curve)])
+        write_csv(paths["curves"] / f"{curve}.csv", lines)
     for name, path in paths.items():
         if path.suffix == ".json" and name != "trained":
             fact = getattr(found, name)

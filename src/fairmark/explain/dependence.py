@@ -1,7 +1,4 @@
-"""How the score changes with one feature, and where the data is.
-
-Values of a table as a reader sees them: by name, and in plain JSON.
-"""
+"""Partial dependence: how the score changes along one feature, for single rows too, and where the data is."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,15 +7,18 @@ import numpy as np
 import pandas as pd
 
 from fairmark.data.schema import ColumnSchema
+from fairmark.explain.documents import Dependence, MissingDependence, Value
 from fairmark.stats.arrays import Floats
 
-MISSING = "missing"
+Score = Callable[[pd.DataFrame], Floats]
+"""Turns rows into scores in 0..1, [n]."""
+
+LINES = 20
+"""Rows of the background that are drawn as lines of their own."""
 
 
-def plain(value: Any, kind: str) -> float | bool | str | None:
+def cell_value(value: Any, kind: str) -> Value:
     """Return one cell as JSON: a number, a truth value, a text (days as ISO 8601), or null when missing."""
-    import pandas as pd
-
     if pd.isna(value):
         return None
     match kind:
@@ -32,30 +32,9 @@ def plain(value: Any, kind: str) -> float | bool | str | None:
     return str(value)
 
 
-def spoken(value: float | bool | str | None) -> str:
-    """Return a plain value in words: six significant digits, `yes` or `no`, or the name itself."""
-    match value:
-        case None:
-            return MISSING
-        case bool():
-            return "yes" if value else "no"
-        case int() | float():
-            return str(int(value)) if value == int(value) else f"{value:.6g}"
-    return value
-
-
-# ------------------------------------------------------------------ dependence
-
-
-Score = Callable[[pd.DataFrame], Floats]
-
-LINES = 20
-"""Rows of the background that are drawn as lines of their own."""
-
-
 def dependence(
     score: Score, background: pd.DataFrame, data: pd.DataFrame, feature: ColumnSchema, points: int
-) -> dict[str, Any]:
+) -> Dependence:
     """Return the partial dependence of the score on one feature, single lines, and the density of the data.
 
     Partial dependence: Friedman (2001), "Greedy function approximation", section 8.2: the mean score when
@@ -74,37 +53,29 @@ def dependence(
         Its description in schema.json.
     points
         Most points of the grid, and bins of the histogram.
-
-    Returns
-    -------
-    dict
-        `kind`; `grid` of values; `mean` score at each; `ice`, one line of scores per row; `density`, shares
-        of the known values: in the bins between `edges` for numbers and days (edges in days since
-        1970-01-01), of the grid's own values for names; `near`, shares of the known values that are
-        nearest to each value of the grid; `missing`, null or the share of missing values and the mean score
-        there; `unshown`, how many names did not fit the grid.
     """
     column = data[feature.name]
     grid, unshown = _grid(column, feature, points)
     edges, density = _density(column, feature.kind, grid, points)
     lines = _lines(score, background, feature.name, grid)  # [grid, b]
     weight = background["_weight"].to_numpy(dtype=np.float64)
-    known = [plain(value, feature.kind) for value in grid]
-    gap = None
+    missing = None
     if column.isna().any():
-        there = _lines(score, background, feature.name, [None])
-        gap = {"share": float(column.isna().mean()), "mean": float(np.average(there[0], weights=weight))}
-    return {
-        "kind": feature.kind,
-        "grid": known,
-        "mean": [float(np.average(line, weights=weight)) for line in lines],
-        "ice": lines[:, :LINES].T.tolist(),
-        "edges": edges,
-        "density": density,
-        "near": _near(column, feature.kind, grid) if edges else density,
-        "missing": gap,
-        "unshown": unshown,
-    }
+        without = _lines(score, background, feature.name, [None])
+        missing = MissingDependence(
+            share=float(column.isna().mean()), mean=float(np.average(without[0], weights=weight))
+        )
+    return Dependence(
+        kind=feature.kind,
+        grid=[value for each in grid if (value := cell_value(each, feature.kind)) is not None],
+        mean=[float(np.average(line, weights=weight)) for line in lines],
+        ice=lines[:, :LINES].T.tolist(),
+        edges=edges,
+        density=density,
+        near=_near(column, feature.kind, grid) if edges else density,
+        missing=missing,
+        unshown=unshown,
+    )
 
 
 def _grid(column: "pd.Series[Any]", feature: ColumnSchema, points: int) -> tuple[list[Any], int]:
@@ -159,6 +130,7 @@ def _range(numbers: Floats) -> tuple[float, float]:
     """Return where the bins begin and end: apart from each other even where all numbers are one."""
     low, high = float(numbers.min()), float(numbers.max())
     size = max(abs(low), abs(high))
+    # Between numbers that differ in their last bits only, bins would have edges that are the same number.
     wide = high - low > 1e-12 * size
     half = 0.0 if wide else max(0.5, 1e-6 * size)
     return low - half, high + half
@@ -168,6 +140,7 @@ def _near(column: "pd.Series[Any]", kind: str, grid: list[Any]) -> list[float]:
     """Return the share of the known values nearest to each value of the grid, the lower of two as near."""
     places = _numbers(pd.Series(grid), kind)
     numbers = _numbers(column.dropna(), kind)
+    # The midpoints between neighbours of the grid part the values; one on a midpoint goes to the lower.
     nearest = np.searchsorted((places[1:] + places[:-1]) / 2, numbers, side="left")
     shares = np.bincount(nearest, minlength=len(grid)) / len(numbers)
     return [float(share) for share in shares]
@@ -187,6 +160,7 @@ def _lines(score: Score, background: pd.DataFrame, name: str, grid: list[Any]) -
     if not grid:
         return np.empty((0, len(background)))
     rows = len(background)
+    # One long table of all combinations, so that the model is called once.
     wide = pd.concat([background] * len(grid), ignore_index=True)
     filled = [value for value in grid for _ in range(rows)]
     wide[name] = pd.Series(filled, dtype=background[name].dtype)

@@ -1,20 +1,20 @@
-"""Which features move the score: over everybody, and within each group."""
+"""Feature importance: the mean absolute Shapley value of each feature, over everybody and by group."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.errors import InputError, StateError
+from fairmark.explain.documents import FeatureImportance, GroupImportance
 from fairmark.stats.arrays import Floats
 
 TOLERANCE = 1e-6
 """Largest allowed gap, in log-odds, between a row's margin and the sum of its contributions."""
 
 
-def drawn(rows: int, size: int, seed: int) -> NDArray[np.int64]:
+def sample_positions(rows: int, size: int, seed: int) -> NDArray[np.int64]:
     """Return rising positions of `size` of `rows` rows, drawn without replacement, or all when fewer.
 
     Raises
@@ -55,8 +55,8 @@ def additivity(contributions: Floats, margin: Floats) -> float:
     return gap
 
 
-def importance(values: Floats, features: Sequence[str], weight: Floats) -> list[dict[str, Any]]:
-    """Return each feature's mean absolute Shapley value, largest first, ties by name.
+def importance(values: Floats, features: Sequence[str], weight: Floats) -> list[FeatureImportance]:
+    """Return each feature's mean absolute Shapley value, largest first, ties by name; 0 = it never moves.
 
     Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for
     trees", section "SHAP summary plots".
@@ -69,25 +69,20 @@ def importance(values: Floats, features: Sequence[str], weight: Floats) -> list[
         Their names, [p].
     weight
         Row weights, [n]; their sum must be above 0.
-
-    Returns
-    -------
-    list
-        `{"feature", "mean_abs_shap"}`; 0 or more, 0 when the feature never moves the score.
     """
     means = np.average(np.abs(values), axis=0, weights=weight)
     pairs = sorted(zip(features, means.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
-    return [{"feature": name, "mean_abs_shap": mean} for name, mean in pairs]
+    return [FeatureImportance(feature=name, mean_abs_shap=mean) for name, mean in pairs]
 
 
-def by_group(
+def group_importance(
     values: Floats,
     features: Sequence[str],
     weight: Floats,
     groups: pd.DataFrame,
     known: Mapping[str, Sequence[str]],
-) -> dict[str, dict[str, Any]]:
-    """Return what moves the score within every group of every protected attribute.
+) -> dict[str, dict[str, GroupImportance]]:
+    """Return what moves the score within every group of every protected attribute, by attribute and group.
 
     The mean margins of two groups differ by exactly the sum of the differences of their `mean_shap`, so
     these say which features carry a gap between groups.
@@ -100,12 +95,6 @@ def by_group(
         One column of group names per attribute, [n].
     known
         The groups of each attribute; each is returned even when the sample holds no row of it.
-
-    Returns
-    -------
-    dict
-        attribute -> group -> `{"rows", "mean_abs_shap": {feature: value}, "mean_shap": {feature: value}}`,
-        in log-odds; the means are null for a group without rows.
     """
     return {
         attribute: {group: _group(values, features, weight, groups[attribute] == group) for group in names}
@@ -115,15 +104,15 @@ def by_group(
 
 def _group(
     values: Floats, features: Sequence[str], weight: Floats, member: "pd.Series[bool]"
-) -> dict[str, Any]:
+) -> GroupImportance:
     inside = member.to_numpy(dtype=bool)
     if weight[inside].sum() <= 0:
-        return {"rows": int(inside.sum()), "mean_abs_shap": None, "mean_shap": None}
+        return GroupImportance(rows=int(inside.sum()), mean_abs_shap=None, mean_shap=None)
     part = values[inside]  # [rows of the group, p]
     absolute = np.average(np.abs(part), axis=0, weights=weight[inside]).tolist()
     signed = np.average(part, axis=0, weights=weight[inside]).tolist()
-    return {
-        "rows": len(part),
-        "mean_abs_shap": dict(zip(features, absolute, strict=True)),
-        "mean_shap": dict(zip(features, signed, strict=True)),
-    }
+    return GroupImportance(
+        rows=len(part),
+        mean_abs_shap=dict(zip(features, absolute, strict=True)),
+        mean_shap=dict(zip(features, signed, strict=True)),
+    )

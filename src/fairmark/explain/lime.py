@@ -1,12 +1,12 @@
 """A second opinion on single decisions: a small linear model fitted around one row (LIME), beside SHAP."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fairmark.explain.documents import Decision, ExplainedDecision, LimeOpinion
 from fairmark.model.model import Model
 from fairmark.stats.arrays import Floats
 
@@ -104,7 +104,7 @@ def _alike(data: Floats, made: Floats, named: bool) -> Floats:
     return same.astype(np.float64)
 
 
-def compared(features: Sequence[str], shap: Floats, local: Local) -> dict[str, Any]:
+def lime_opinion(features: Sequence[str], shap: Floats, local: Local) -> LimeOpinion:
     """Return a linear model around a row beside the row's Shapley values.
 
     Parameters
@@ -115,27 +115,19 @@ def compared(features: Sequence[str], shap: Floats, local: Local) -> dict[str, A
         Shapley values of the row, log-odds, [p].
     local
         The linear model around the row.
-
-    Returns
-    -------
-    dict
-        `fidelity`; `effects` and `moves`, by feature; `agreement`, Spearman's rank correlation
-        of the two, -1..1, with mean ranks for ties: 1 is the same order, 0 none, null where one is constant;
-        `against`, the features among the first three of either by size whose signs are opposite; `only_shap`
-        and `only_lime`, those that only one of them has among its first three.
     """
     leading = [_leading(features, values) for values in (shap, local.moves)]
     signs = dict(zip(features, shap * local.moves, strict=True))
     either = [*leading[0], *(name for name in leading[1] if name not in leading[0])]
-    return {
-        "fidelity": local.fidelity,
-        "effects": dict(zip(features, local.effects.tolist(), strict=True)),
-        "moves": dict(zip(features, local.moves.tolist(), strict=True)),
-        "agreement": _spearman(shap, local.moves),
-        "against": [name for name in either if signs[name] < 0],
-        "only_shap": [name for name in leading[0] if name not in leading[1]],
-        "only_lime": [name for name in leading[1] if name not in leading[0]],
-    }
+    return LimeOpinion(
+        fidelity=local.fidelity,
+        effects=dict(zip(features, local.effects.tolist(), strict=True)),
+        moves=dict(zip(features, local.moves.tolist(), strict=True)),
+        agreement=_spearman(shap, local.moves),
+        against=[name for name in either if signs[name] < 0],
+        only_shap=[name for name in leading[0] if name not in leading[1]],
+        only_lime=[name for name in leading[1] if name not in leading[0]],
+    )
 
 
 def _leading(features: Sequence[str], values: Floats) -> list[str]:
@@ -159,9 +151,9 @@ def _ranks(values: Floats) -> Floats:
 
 
 def second_opinions(
-    model: Model, rows: pd.DataFrame, contributions: Floats, decisions: Sequence[Mapping[str, Any]], seed: int
-) -> list[dict[str, Any]]:
-    """Return the decisions, each with a linear model around its row beside its Shapley values as `lime`.
+    model: Model, rows: pd.DataFrame, contributions: Floats, decisions: Sequence[Decision], seed: int
+) -> list[ExplainedDecision]:
+    """Return the decisions, each with a linear model around its row beside its Shapley values.
 
     Parameters
     ----------
@@ -172,14 +164,16 @@ def second_opinions(
     contributions
         Shapley values with the base value in the last column, [n, p + 1].
     decisions
-        As `fairmark.explain.decisions.decisions` returns them: `row` counts from 1.
+        As `fairmark.explain.decisions` returns them: `row` counts from 1.
     seed
         Of the draw.
     """
     matrix, weight = model.encoder.transform(rows), rows["_weight"].to_numpy(dtype=np.float64)
     found = []
     for each in decisions:
-        row = each["row"] - 1
+        row = each.row - 1
         local = surrogate(model.margin_of, matrix, model.encoder.kinds, weight, row, seed)
-        found.append({**each, "lime": compared(model.features, contributions[row, :-1], local)})
+        opinion = lime_opinion(model.features, contributions[row, :-1], local)
+        given = {name: value for name, value in each if name in each.model_fields_set}
+        found.append(ExplainedDecision(**given, lime=opinion))
     return found

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from fairmark.data.schema import ColumnSchema
-from fairmark.explain.dependence import plain, spoken
+from fairmark.explain.dependence import cell_value
+from fairmark.explain.documents import value_text
 from fairmark.files import steady, written_whole
 from fairmark.model.boosted_trees import Boosted
 from fairmark.model.families import Scorer
@@ -74,7 +75,7 @@ def write_shapley(
         Shapley values with the base value in the last column, [n, p + 1].
     """
     rounded = np.array(steady(contributions.tolist()), dtype=np.float64)
-    words = [[spoken(plain(value, each.kind)) for value in rows[each.name]] for each in features]
+    words = [[value_text(cell_value(value, each.kind)) for value in rows[each.name]] for each in features]
     with written_whole(path) as draft, draft.open("wb") as stream:
         np.savez(
             stream,

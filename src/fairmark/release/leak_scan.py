@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 from fairmark.data.schema import Schema
 from fairmark.data.summaries import DataAudit, SplitSummary
 from fairmark.errors import RefusedError
-from fairmark.files import read_json, read_parquet
+from fairmark.evaluate.documents import CalibrationBin
+from fairmark.explain.documents import Explanations
+from fairmark.files import read_parquet
 from fairmark.judge.measurements import Measurements
 from fairmark.params.read import Params
 from fairmark.release.disclosure import BOOSTER, REPORT, shown
@@ -71,24 +73,22 @@ def behind(artifacts: Path) -> Iterator[tuple[str, int]]:
     """Yield each count of rows that a page shows without its measurements: where, and how many."""
     explained = artifacts / "explain" / "explanations.json"
     if explained.is_file():
-        found = read_json(explained)
-        for attribute, groups in found["by_group"].items():
-            yield from ((f"explanations by {attribute}: {name}", it["rows"]) for name, it in groups.items())
-        for name, entry in found["dependence"].items():
-            smallest = min((share for share in entry["density"] if share > 0), default=0.0)
-            yield f"density of {name}", round(smallest * found["rows"])
+        found = Explanations.read(explained)
+        for attribute, groups in found.by_group.items():
+            yield from ((f"explanations by {attribute}: {name}", it.rows) for name, it in groups.items())
+        for name, dependence in found.dependence.items():
+            smallest = min((share for share in dependence.density if share > 0), default=0.0)
+            yield f"density of {name}", round(smallest * found.rows)
     curve = artifacts / "evaluate" / "plots" / "calibration.csv"
     if curve.is_file():
-        from fairmark.report.inputs import read_rows
-
-        for row in read_rows(curve):
-            where = f"{row['attribute']} {row['group']}".strip() or "all"
-            yield f"calibration of {where}", int(float(row["rows"]))
+        for each in CalibrationBin.read_csv(curve):
+            where = f"{each.attribute} {each.group}".strip() or "all"
+            yield f"calibration of {where}", each.rows
     divided = artifacts / "split" / "summary.json"
     if divided.is_file():
         for part, entry in SplitSummary.read(divided).parts.by_name.items():
-            for groups in entry.groups.values():
-                yield from ((f"{part} part: {name}", rows) for name, rows in groups.items())
+            for counts in entry.groups.values():
+                yield from ((f"{part} part: {name}", rows) for name, rows in counts.items())
 
 
 def _found(root: Path, folder: Path, params: Params) -> list[str]:

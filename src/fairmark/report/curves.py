@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from fairmark.judge.measurements import GroupMeasures
 from fairmark.report.charts.curves import Bin, calibration, curve
-from fairmark.report.charts.svg import Point
-from fairmark.report.inputs import Facts, Row
+from fairmark.report.inputs import Facts
 from fairmark.report.labels import Picture, count, measured, number
 
 
 def roc(facts: Facts) -> Picture | None:
     """Return the ROC curve of all test rows, or nothing when it could not be drawn."""
-    points = _points(facts.curves.get("roc", []), "false_positive_rate", "true_positive_rate")
+    points = [(point.false_positive_rate, point.true_positive_rate) for point in facts.curves.roc]
     area = measured(facts.measurements.overall.get("roc_auc"), facts.decimals)
     words = f"ROC curve; area under it {area}"
     drawn = curve(points, "false positive rate", "true positive rate", [(0, 0), (1, 1)], words)
@@ -20,7 +19,7 @@ def roc(facts: Facts) -> Picture | None:
 
 def precision_recall(facts: Facts) -> Picture | None:
     """Return the precision-recall curve of all test rows, or nothing when it could not be drawn."""
-    points = _points(facts.curves.get("precision_recall", []), "recall", "precision")
+    points = [(point.recall, point.precision) for point in facts.curves.precision_recall]
     overall = facts.measurements.overall
     area, rate = measured(overall.get("pr_auc"), facts.decimals), overall["base_rate"].value
     words = f"Precision by recall; area under it {area}"
@@ -32,7 +31,7 @@ def precision_recall(facts: Facts) -> Picture | None:
 
 def calibrations(facts: Facts) -> Picture | None:
     """Return the calibration of all test rows, or nothing when it could not be drawn."""
-    points = _calibrated(_of(facts, "", ""))
+    points = _of(facts, "", "")
     error = measured(facts.measurements.overall.get("calibration_error"), facts.decimals)
     words = f"Observed share by mean score; calibration error {error}"
     drawn = calibration(points, [], words)
@@ -41,9 +40,9 @@ def calibrations(facts: Facts) -> Picture | None:
 
 def by_group(facts: Facts, attribute: str) -> Sequence[Picture]:
     """Return a small picture of the calibration of each group, with that of all rows behind it."""
-    behind = _calibrated(_of(facts, "", ""))
+    behind = _of(facts, "", "")
     groups = facts.measurements.groups[attribute]
-    return [_small(facts, group, entry, _calibrated(_of(facts, attribute, group)), behind)
+    return [_small(facts, group, entry, _of(facts, attribute, group), behind)
             for group, entry in groups.items()]  # fmt: skip
 
 
@@ -56,17 +55,9 @@ def _small(
     return Picture(calibration(bins, behind, words), words)
 
 
-def _of(facts: Facts, attribute: str, group: str) -> Sequence[Row]:
-    rows = facts.curves.get("calibration", [])
-    return [row for row in rows if row.get("attribute", "") == attribute and row.get("group", "") == group]
-
-
-def _calibrated(rows: Sequence[Row]) -> list[Bin]:
+def _of(facts: Facts, attribute: str, group: str) -> list[Bin]:
     return [
-        Bin(float(row["mean_score"]), float(row["positive_share"]), float(row["low"]), float(row["high"]))
-        for row in rows
+        Bin(each.mean_score, each.positive_share, each.low, each.high)
+        for each in facts.curves.calibration
+        if (each.attribute, each.group) == (attribute, group)
     ]
-
-
-def _points(rows: Sequence[Row], across: str, upward: str) -> list[Point]:
-    return [(float(row[across]), float(row[upward])) for row in rows if not row.get("attribute")]

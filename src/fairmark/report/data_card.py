@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairmark.explain.documents import Explanations
 from fairmark.params.prepare import Csv, Prepare
 from fairmark.params.privacy import Privacy
 from fairmark.params.release import Release
@@ -166,19 +167,20 @@ def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
 
 def _shown(facts: Facts) -> Mapping[str, int]:
     """Return how many single people the report shows: decisions explained, lines drawn."""
-    lines = max((len(entry["ice"]) for entry in facts.explanations["dependence"].values()), default=0)
-    return {"decisions": len(facts.explanations["decisions"]), "lines": lines}
+    lines = max((len(entry.ice) for entry in facts.explanations.dependence.values()), default=0)
+    return {"decisions": len(facts.explanations.decisions), "lines": lines}
 
 
-def trimmed(explanations: Mapping[str, Any], most: int) -> dict[str, Any]:
+def trimmed(explanations: Explanations, most: int) -> Explanations:
     """Return explanations that show at most `most` single people, decisions before lines.
 
     A line of a dependence picture (ICE) is the scores of one row: with the model at hand the row's values can
     be worked out from it, so each counts as a person shown.
     """
-    kept = explanations["decisions"][:most]
+    kept = explanations.decisions[:most]
     lines = most - len(kept)
     drawn = {
-        name: entry | {"ice": entry["ice"][:lines]} for name, entry in explanations["dependence"].items()
+        name: entry.model_copy(update={"ice": entry.ice[:lines]})
+        for name, entry in explanations.dependence.items()
     }
-    return {**explanations, "decisions": kept, "dependence": drawn}
+    return explanations.model_copy(update={"decisions": kept, "dependence": drawn})

@@ -1,14 +1,21 @@
 """Explanations as a reader sees them: importance, what draws groups apart, dependence, single decisions."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
 from markupsafe import Markup
 
-from fairmark.explain.dependence import spoken
+from fairmark.explain.documents import (
+    Contribution,
+    Dependence,
+    ExplainedDecision,
+    LimeOpinion,
+    Reason,
+    value_text,
+)
 from fairmark.report import thresholds
-from fairmark.report.charts.curves import crowded, dependence
+from fairmark.report.charts.curves import crowded, dependence_picture
 from fairmark.report.charts.strips import axis, bar, step, unit, whisker
 from fairmark.report.charts.svg import Scale
 from fairmark.report.inputs import WITHHELD, Facts
@@ -20,18 +27,18 @@ TRUSTED = 0.5
 
 def importance(facts: Facts) -> Table:
     """Return the features that move the score most, in log-odds."""
-    ranked = facts.explanations["importance"][: facts.document.top]
-    scale = unit(0, max((each["mean_abs_shap"] for each in ranked), default=0) or 1)
+    ranked = facts.explanations.importance[: facts.document.top]
+    scale = unit(0, max((each.mean_abs_shap for each in ranked), default=0) or 1)
     rows = [
         (
-            each["feature"],
-            bar(scale, 0, each["mean_abs_shap"], "plain"),
-            number(each["mean_abs_shap"], facts.decimals),
+            each.feature,
+            bar(scale, 0, each.mean_abs_shap, "plain"),
+            number(each.mean_abs_shap, facts.decimals),
         )
         for each in ranked
     ]
     caption = (
-        f"How far each feature moves the score, on average over {count(facts.explanations['rows'])} test rows"
+        f"How far each feature moves the score, on average over {count(facts.explanations.rows)} test rows"
     )
     columns = [Column("Feature"), Column("Size", STRIP), Column("Mean move, log-odds", NUMBER)]
     return Table(caption, columns, rows, ("", axis(scale), ""))
@@ -39,10 +46,10 @@ def importance(facts: Facts) -> Table:
 
 def by_group(facts: Facts, attribute: str) -> Table:
     """Return the mean move of each feature within every group of an attribute, and their sum."""
-    groups = facts.explanations["by_group"][attribute]
-    known = {group: entry["mean_shap"] for group, entry in groups.items() if entry["mean_shap"] is not None}
+    groups = facts.explanations.by_group[attribute]
+    known = {group: entry.mean_shap for group, entry in groups.items() if entry.mean_shap is not None}
     names = _widest(list(known.values()), facts)
-    columns = [Column("Feature"), *(Column(f"{group} ({groups[group]['rows']})", NUMBER) for group in known)]
+    columns = [Column("Feature"), *(Column(f"{group} ({groups[group].rows})", NUMBER) for group in known)]
     rows: list[Sequence[str]] = [
         (name, *(signed(means[name], facts.decimals) for means in known.values())) for name in names
     ]
@@ -53,7 +60,7 @@ def by_group(facts: Facts, attribute: str) -> Table:
 
 def _widest(means: Sequence[Mapping[str, float]], facts: Facts) -> list[str]:
     """Return the features whose mean moves lie furthest apart between groups."""
-    names = [each["feature"] for each in facts.explanations["importance"]]
+    names = [each.feature for each in facts.explanations.importance]
 
     def spread(name: str) -> float:
         return max(entry[name] for entry in means) - min(entry[name] for entry in means) if means else 0
@@ -69,25 +76,25 @@ def signed(value: float, decimals: int) -> str:
 
 def dependences(facts: Facts) -> tuple[list[Picture], list[Table]]:
     """Return a picture for each number or date and a table for each name, the most important first."""
-    found = facts.explanations["dependence"]
-    order = [each["feature"] for each in facts.explanations["importance"] if each["feature"] in found]
-    shown = [name for name in order if name not in facts.personal and found[name]["grid"]]
-    along = [name for name in shown if found[name]["edges"] and len(found[name]["grid"]) > 1]
+    found = facts.explanations.dependence
+    order = [each.feature for each in facts.explanations.importance if each.feature in found]
+    shown = [name for name in order if name not in facts.personal and found[name].grid]
+    along = [name for name in shown if found[name].edges and len(found[name].grid) > 1]
     top = _ceiling([found[name] for name in along])
     pictures = [_numbers(name, found[name], top, facts) for name in along]
     return pictures, [_names(name, found[name], facts) for name in shown if name not in along]
 
 
-def _ceiling(entries: Sequence[Mapping[str, Any]]) -> float:
+def _ceiling(entries: Sequence[Dependence]) -> float:
     highest = max(
-        (score for entry in entries for line in [entry["mean"], *entry["ice"]] for score in line), default=1
+        (score for entry in entries for line in [entry.mean, *entry.ice] for score in line), default=1
     )
     return min(1.0, 0.1 * (int(highest / 0.1) + 1))
 
 
-def _numbers(name: str, entry: Mapping[str, Any], top: float, facts: Facts) -> Picture:
-    low, high = min(entry["mean"]), max(entry["mean"])
-    at_low, at_high = (spoken(entry["grid"][entry["mean"].index(value)]) for value in (low, high))
+def _numbers(name: str, entry: Dependence, top: float, facts: Facts) -> Picture:
+    low, high = min(entry.mean), max(entry.mean)
+    at_low, at_high = (value_text(entry.grid[entry.mean.index(value)]) for value in (low, high))
     words = (
         f"Mean score along {name}: lowest {number(low, facts.decimals)} at {at_low}, "
         f"highest {number(high, facts.decimals)} at {at_high}"
@@ -95,22 +102,22 @@ def _numbers(name: str, entry: Mapping[str, Any], top: float, facts: Facts) -> P
     steps = (
         " The axis has a step for each drawn value, because most rows share one." if crowded(entry) else ""
     )
-    return Picture(dependence(entry, name, top, words), f"{words}.{steps}{_gap(entry, facts)}")
+    return Picture(dependence_picture(entry, name, top, words), f"{words}.{steps}{_gap(entry, facts)}")
 
 
-def _names(name: str, entry: Mapping[str, Any], facts: Facts) -> Table:
-    scale, share = unit(0, max(entry["mean"]) or 1), Scale(0, max(entry["near"]) or 1, 0, 1)
+def _names(name: str, entry: Dependence, facts: Facts) -> Table:
+    scale, share = unit(0, max(entry.mean) or 1), Scale(0, max(entry.near) or 1, 0, 1)
     rows = [
         (
-            spoken(value),
+            value_text(value),
             bar(scale, 0, mean, "plain"),
             number(mean, facts.decimals),
             bar(share, 0, part, "density", ruled=False),
             number(part, facts.decimals),
         )
-        for value, mean, part in zip(entry["grid"], entry["mean"], entry["near"], strict=True)
+        for value, mean, part in zip(entry.grid, entry.mean, entry.near, strict=True)
     ]
-    unshown = f" {entry['unshown']} rarer names are not drawn." if entry["unshown"] else ""
+    unshown = f" {entry.unshown} rarer names are not drawn." if entry.unshown else ""
     columns = [
         Column(name),
         Column("Score", STRIP),
@@ -122,60 +129,74 @@ def _names(name: str, entry: Mapping[str, Any], facts: Facts) -> Table:
     return Table(caption, columns, rows, ("", axis(scale), "", "", ""))
 
 
-def _gap(entry: Mapping[str, Any], facts: Facts) -> str:
-    missing = entry["missing"]
-    if missing is None:
+def _gap(entry: Dependence, facts: Facts) -> str:
+    if entry.missing is None:
         return ""
-    share, mean = number(missing["share"], facts.decimals), number(missing["mean"], facts.decimals)
+    share, mean = number(entry.missing.share, facts.decimals), number(entry.missing.mean, facts.decimals)
     return f" Where it is missing ({share} of the rows): {mean}."
 
 
-def decisions(facts: Facts) -> list[Mapping[str, Any]]:
+@dataclass(frozen=True)
+class DecisionView:
+    """One single decision as the page shows it."""
+
+    why: str
+    row: int
+    yes: bool
+    answer: str
+    score: str
+    threshold: str | None
+    """By which threshold it was made, where groups have their own."""
+    waterfall: Table
+    opinion: str
+    reasons: Sequence[Reason]
+
+
+def decisions(facts: Facts) -> list[DecisionView]:
     """Return each single decision as a waterfall from the base value to its log-odds, with its reasons."""
-    return [_decision(entry, facts) for entry in facts.explanations["decisions"]]
-
-
-def _decision(entry: Mapping[str, Any], facts: Facts) -> Mapping[str, Any]:
     label = facts.schema.label
-    answer = label.positive if entry["decision"] == 1 else label.negative
-    return {
-        "why": entry["why"],
-        "row": entry["row"],
-        "yes": entry["decision"] == 1,
-        "answer": answer,
-        "score": number(entry["score"], facts.decimals),
-        "cutoff": thresholds.of_decision(entry, facts),
-        "waterfall": _waterfall(entry, facts),
-        "opinion": _opinion(entry["lime"], facts),
-        "reasons": [_reason(reason, facts) for reason in entry["reasons"]],
-    }
+    return [
+        DecisionView(
+            why=each.why,
+            row=each.row,
+            yes=each.decision == 1,
+            answer=label.positive if each.decision == 1 else label.negative,
+            score=number(each.score, facts.decimals),
+            threshold=thresholds.of_decision(each, facts),
+            waterfall=_waterfall(each, facts),
+            opinion=_opinion(each.lime, facts),
+            reasons=[_reason(reason, facts) for reason in each.reasons],
+        )
+        for each in facts.explanations.decisions
+    ]
 
 
-def _reason(reason: Mapping[str, str], facts: Facts) -> Mapping[str, str]:
+def _reason(reason: Reason, facts: Facts) -> Reason:
     """Return a reason without what no page shows: a personal value, and a group that would tell one."""
-    name = reason["feature"]
+    name = reason.feature
     if name in facts.schema.attributes and thresholds.is_withheld(name, facts):
-        return {**reason, "value": WITHHELD, "effect": "with another group's threshold it would be otherwise"}
-    return {**reason, "value": WITHHELD} if name in facts.personal else reason
+        effect = "with another group's threshold it would be otherwise"
+        return Reason(feature=name, value=WITHHELD, effect=effect)
+    return reason.model_copy(update={"value": WITHHELD}) if name in facts.personal else reason
 
 
-def _waterfall(entry: Mapping[str, Any], facts: Facts) -> Table:
-    moves, rest = entry["contributions"][: facts.document.top], entry["contributions"][facts.document.top :]
-    lime = entry["lime"]["moves"]
-    steps = [(f"{move['feature']} = {_value(move, facts)}", [move]) for move in moves]
-    steps += [(f"{len(rest)} other features", rest)] if rest else []
-    sizes = [sum(move["shap"] for move in each) for _, each in steps]
-    ends = list(accumulate(sizes, initial=entry["base"]))
+def _waterfall(entry: ExplainedDecision, facts: Facts) -> Table:
+    moves, rest = entry.contributions[: facts.document.top], entry.contributions[facts.document.top :]
+    lime = entry.lime.moves
+    steps = [(f"{move.feature} = {_value(move, facts)}", [move]) for move in moves]
+    steps += [(f"{len(rest)} other features", list(rest))] if rest else []
+    sizes = [sum(move.shap for move in each) for _, each in steps]
+    ends = list(accumulate(sizes, initial=entry.base))
     scale = unit(min(ends), max(ends) if max(ends) > min(ends) else min(ends) + 1)
     rows: list[Sequence[str]] = [
         ("average of all rows", _end(scale, ends[0]), number(ends[0], facts.decimals), "")
     ]
     for (name, each), size, start, end in zip(steps, sizes, ends, ends[1:], strict=False):
         strip = step(scale, start, end, "up" if size > 0 else "down")
-        other = signed(sum(lime[move["feature"]] for move in each), facts.decimals)
+        other = signed(sum(lime[move.feature] for move in each), facts.decimals)
         rows.append((name, strip, signed(size, facts.decimals), other))
     rows.append(("this row, log-odds", _end(scale, ends[-1]), number(ends[-1], facts.decimals), ""))
-    caption = f"From the average to row {entry['row']} of the sample"
+    caption = f"From the average to row {entry.row} of the sample"
     columns = [
         Column("Feature and value"),
         Column("Way", STRIP),
@@ -189,25 +210,25 @@ def _end(scale: Scale, value: float) -> Markup:
     return whisker(scale, value, None, None, None)
 
 
-def _value(move: Mapping[str, Any], facts: Facts) -> str:
-    return WITHHELD if move["feature"] in facts.personal else spoken(move["value"])
+def _value(move: Contribution, facts: Facts) -> str:
+    return WITHHELD if move.feature in facts.personal else value_text(move.value)
 
 
-def _opinion(lime: Mapping[str, Any], facts: Facts) -> str:
+def _opinion(lime: LimeOpinion, facts: Facts) -> str:
     """Return how far a linear model around the row (LIME) tells the same story."""
-    if lime["fidelity"] is None:
+    if lime.fidelity is None:
         return "LIME finds no made-up row near this one that is scored otherwise."
-    fidelity = number(lime["fidelity"], facts.decimals)
-    half = "more than" if lime["fidelity"] > TRUSTED else "no more than"
+    fidelity = number(lime.fidelity, facts.decimals)
+    half = "more than" if lime.fidelity > TRUSTED else "no more than"
     said = [
         f"LIME's linear model accounts for {half} half of how the score varies near this row ({fidelity})."
     ]
-    if lime["agreement"] is not None:
-        order = number(lime["agreement"], facts.decimals)
+    if lime.agreement is not None:
+        order = number(lime.agreement, facts.decimals)
         said.append(f"Its features stand in SHAP's order to {order}; 1 is the same order, 0 is none.")
-    if lime["against"]:
-        said.append(f"The two disagree in direction on {listed(lime['against'])}.")
-    for name, key in (("SHAP", "only_shap"), ("LIME", "only_lime")):
-        if lime[key]:
-            said.append(f"Only {name} has {listed(lime[key])} among its first three.")
+    if lime.against:
+        said.append(f"The two disagree in direction on {listed(lime.against)}.")
+    for name, features in (("SHAP", lime.only_shap), ("LIME", lime.only_lime)):
+        if features:
+            said.append(f"Only {name} has {listed(features)} among its first three.")
     return " ".join(said)

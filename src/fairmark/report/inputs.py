@@ -1,15 +1,19 @@
 """Everything that a page or a card may say: what the stages measured, read once and held frozen."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fairmark.data.schema import Schema
 from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
-from fairmark.errors import InputError
-from fairmark.evaluate.documents import CheckResults, ScoringMetrics
+from fairmark.evaluate.documents import (
+    CalibrationBin,
+    CheckResults,
+    PrecisionRecallPoint,
+    RocPoint,
+    ScoringMetrics,
+)
+from fairmark.explain.documents import Explanations
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Verdict
 from fairmark.learn.summaries import SearchSummary, TrialRow
@@ -17,8 +21,6 @@ from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
 from fairmark.params.policy import Policy
 from fairmark.params.project import Project
-
-Row = Mapping[str, str]
 
 FILES = {
     "schema": "prepare/schema.json",
@@ -31,13 +33,36 @@ FILES = {
     "measurements": "evaluate/measurements.json",
     "curves": "evaluate/plots",
     "checks": "evaluate/checks.json",
-    "importance": "explain/importance.csv",
     "explanations": "explain/explanations.json",
 }
 """Fact -> the stage's output that holds it, below the folder of all of them; `dvc.yaml` lists each."""
 
 WITHHELD = "withheld"
 """Stands for the values of a column that holds personal data."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The plots of `evaluate` that pages draw."""
+
+    roc: Sequence[RocPoint]
+    precision_recall: Sequence[PrecisionRecallPoint]
+    calibration: Sequence[CalibrationBin]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Curves":
+        """Return the curves in the folder of plots.
+
+        Raises
+        ------
+        InputError
+            When a file is missing or holds other lines.
+        """
+        return cls(
+            RocPoint.read_csv(folder / "roc.csv"),
+            PrecisionRecallPoint.read_csv(folder / "precision_recall.csv"),
+            CalibrationBin.read_csv(folder / "calibration.csv"),
+        )
 
 
 @dataclass(frozen=True)
@@ -55,11 +80,9 @@ class Facts:
     trials: Sequence[TrialRow]
     search: SearchSummary
     measurements: Measurements
-    curves: Mapping[str, Sequence[Row]]
-    """The files of evaluate's plots by name, without their ending."""
+    curves: Curves
     checks: CheckResults
-    importance: Sequence[Row]
-    explanations: Mapping[str, Any]
+    explanations: Explanations
     verdict: Verdict
 
     @property
@@ -87,34 +110,3 @@ class Facts:
     def small(self, rows: float) -> bool:
         """Return whether a group of so many test rows is below the policy's minimum."""
         return rows < self.policy.min_group_rows
-
-
-def in_order(found: Mapping[str, Any], order: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Return a document whose `groups` stand in the order of schema.json, not as texts."""
-    groups = {
-        name: {group: entries[group] for group in order.get(name, sorted(entries)) if group in entries}
-        for name, entries in found["groups"].items()
-    }
-    return {**found, "groups": groups}
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a CSV file with a header, every value as text.
-
-    Raises
-    ------
-    InputError
-        When the file is missing or is not CSV.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return list(csv.DictReader(stream, strict=True))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: must exist, got no such file") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: must be CSV in UTF-8, got {error}") from error
-
-
-def read_curves(folder: Path) -> dict[str, list[Row]]:
-    """Return every CSV file of a folder by its name without ending."""
-    return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}

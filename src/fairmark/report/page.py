@@ -128,9 +128,9 @@ def _reasons(facts: Facts) -> Mapping[str, Any]:
         "importance": explanations.importance(facts),
         "groups": [
             {"attribute": name, "table": explanations.by_group(facts, name)}
-            for name in facts.explanations["by_group"]
+            for name in facts.explanations.by_group
         ],
-        "background": count(facts.explanations["background"]),
+        "background": count(facts.explanations.background),
         "pictures": pictures,
         "tables": tables,
         "decisions": explanations.decisions(facts),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fairmark.explain.documents import Decision
 from fairmark.report.inputs import WITHHELD, Facts
 from fairmark.report.labels import listed, number
 
@@ -51,20 +52,21 @@ def swapped(facts: Facts) -> str | None:
     )
 
 
-def of_decision(entry: Mapping[str, Any], facts: Facts) -> str | None:
+def of_decision(decision: Decision, facts: Facts) -> str | None:
     """Return which threshold a decision was made by, and whether another group's would have turned it."""
-    cutoff = entry.get("cutoff")
-    if cutoff is None:
+    applied = decision.applied_threshold
+    if applied is None:
         return None
-    name = cutoff["attribute"]
+    name = applied.attribute
     hidden = is_withheld(name, facts)
-    group = WITHHELD if hidden else cutoff["group"]
-    bar = WITHHELD if hidden else number(cutoff["threshold"], facts.decimals)
-    whose = f"of {name} {group}" if cutoff["own"] else "of those whose group has none of its own"
-    said = f"It was decided by the threshold {whose}, {bar}."
-    if cutoff["otherwise"]:
-        other = "another group" if hidden else listed(cutoff["otherwise"])
-        return f"{said} By that of {other} the decision would be {'no' if entry['decision'] == 1 else 'yes'}."
+    group = WITHHELD if hidden else applied.group
+    value = WITHHELD if hidden else number(applied.threshold, facts.decimals)
+    whose = f"of {name} {group}" if applied.own else "of those whose group has none of its own"
+    said = f"It was decided by the threshold {whose}, {value}."
+    if applied.otherwise:
+        other = "another group" if hidden else listed(applied.otherwise)
+        answer = "no" if decision.decision == 1 else "yes"
+        return f"{said} By that of {other} the decision would be {answer}."
     return f"{said} No other group's would turn the decision."
 
 

@@ -15,7 +15,8 @@ from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.evaluate.documents import CheckResults
-from fairmark.files import read_json, write_text
+from fairmark.explain.documents import Explanations
+from fairmark.files import write_text
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import judge
 from fairmark.learn.summaries import SearchSummary, TrainSummary, read_trials
@@ -49,7 +50,7 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
     """
     # Here, because pages need an extra, and what is missing is told by who runs the stage.
     from fairmark.report.data_card import data_card, data_card_page, trimmed
-    from fairmark.report.inputs import FILES, Facts, read_curves, read_rows
+    from fairmark.report.inputs import FILES, Curves, Facts
     from fairmark.report.model_card import card, card_page
     from fairmark.report.page import page
 
@@ -82,10 +83,9 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
         trials=read_trials(at["trials"]),
         search=SearchSummary.read(at["search"]),
         measurements=found.in_order(groups),
-        curves=read_curves(at["curves"]),
+        curves=Curves.read(at["curves"]),
         checks=CheckResults.read(at["checks"]),
-        importance=read_rows(at["importance"]),
-        explanations=trimmed(read_json(at["explanations"]), privacy.decisions_shown),
+        explanations=trimmed(Explanations.read(at["explanations"]), privacy.decisions_shown),
         verdict=verdict,
     )
     words, told = card(facts), data_card(facts, prepare, privacy, release)

@@ -17,12 +17,13 @@ import pandas as pd
 
 from fairmark.data.dataset import read_parts
 from fairmark.entry import run
-from fairmark.explain.decisions import beyond, decisions, with_cutoffs
+from fairmark.explain.decisions import above_threshold, decisions, with_thresholds
 from fairmark.explain.dependence import dependence
-from fairmark.explain.importance import additivity, by_group, drawn, importance
+from fairmark.explain.documents import Explanations
+from fairmark.explain.importance import additivity, group_importance, importance, sample_positions
 from fairmark.explain.lime import second_opinions
 from fairmark.explain.shapley import shapley_values, write_shapley
-from fairmark.files import write_csv, write_json
+from fairmark.files import write_csv
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Explain
 
@@ -42,7 +43,7 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
     parts = read_parts(table, evidence, schema, rows)
     scorer = Model.load(model)
     frame, groups = parts.part("test")
-    chosen = drawn(len(frame), params.sample, params.seed)
+    chosen = sample_positions(len(frame), params.sample, params.seed)
     frame, groups = frame.iloc[chosen], groups.iloc[chosen]
 
     contributions = shapley_values(scorer, frame)  # [n, p + 1]
@@ -52,7 +53,7 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
     ranked = importance(values, scorer.features, weight)
 
     described = {feature.name: feature for feature in parts.schema.features}
-    background = frame.iloc[drawn(len(frame), params.background, params.seed)]
+    background = frame.iloc[sample_positions(len(frame), params.background, params.seed)]
     features = [described[name] for name in scorer.features]
     single = decisions(
         frame,
@@ -61,26 +62,24 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
         scorer.score(frame),
         scorer.decide(frame, groups),
         params.decisions,
-        beyond(scorer, scorer.margin(frame), groups),
+        above_threshold(scorer, scorer.margin(frame), groups),
     )
-    single = with_cutoffs(scorer, single, groups)
-    result = {
-        "rows": len(frame),
-        "background": len(background),
-        "base": float(contributions[0, -1]),
-        "additivity": gap,
-        "importance": ranked,
-        "by_group": by_group(values, scorer.features, weight, groups, parts.schema.groups),
-        "dependence": {
-            each["feature"]: dependence(
-                scorer.score, background, frame, described[each["feature"]], params.grid
-            )
+    single = with_thresholds(scorer, single, groups)
+    found = Explanations(
+        rows=len(frame),
+        background=len(background),
+        base=float(contributions[0, -1]),
+        additivity=gap,
+        importance=ranked,
+        by_group=group_importance(values, scorer.features, weight, groups, parts.schema.groups),
+        dependence={
+            each.feature: dependence(scorer.score, background, frame, described[each.feature], params.grid)
             for each in ranked[: params.top]
         },
-        "decisions": second_opinions(scorer, frame, contributions, single, params.seed),
-    }
-    write_csv(ranking, pd.DataFrame(ranked))
-    write_json(explanations, result)
+        decisions=second_opinions(scorer, frame, contributions, single, params.seed),
+    )
+    write_csv(ranking, pd.DataFrame([dict(each) for each in ranked]))
+    found.write(explanations)
     write_shapley(shapley, scorer, frame, features, contributions)
 
 

@@ -1,16 +1,22 @@
-"""Curves in the unit square: ROC and precision-recall against guessing, calibration against the diagonal.
+"""Curves: ROC, precision-recall and calibration in the unit square, and the partial dependence on a feature.
 
-Dependence on a number or a date: the mean score, single rows behind it, and the density of the data.
+ROC and precision-recall stand against guessing, calibration against the diagonal; the dependence on a number
+or a date is the mean score, with single rows behind it and the density of the data below.
 """
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
+from fairmark.explain.documents import Dependence
 from fairmark.report.charts.svg import Frame, Point, brief, fitted, joined, label, tag, ticks
+
+EPOCH = dt.date(1970, 1, 1)
+
+CROWDED = 0.75
+"""Share of the values in one bin of the histogram from which on the axis has a step for each grid value."""
 
 
 def curve(
@@ -51,22 +57,13 @@ def calibration(bins: Sequence[Bin], behind: Sequence[Bin], words: str) -> Marku
     )
 
 
-# ------------------------------------------------------------------ slopes
-
-
-EPOCH = dt.date(1970, 1, 1)
-
-CROWDED = 0.75
-"""Share of the values in one bin of the histogram from which on the axis has a step for each grid value."""
-
-
-def dependence(entry: Mapping[str, Any], name: str, top: float, words: str) -> Markup:
+def dependence_picture(entry: Dependence, name: str, top: float, words: str) -> Markup:
     """Return the mean score along a number or a date, single rows behind it, and where the data is below it.
 
     Parameters
     ----------
     entry
-        One entry of `dependence` in explanations.json.
+        The dependence of the score on the feature.
     name
         The feature.
     top
@@ -74,33 +71,33 @@ def dependence(entry: Mapping[str, Any], name: str, top: float, words: str) -> M
     words
         The picture in words.
     """
-    dated = entry["kind"] == "date"
-    grid: list[float] = [_day(value) for value in entry["grid"]] if dated else entry["grid"]
+    dated = entry.kind == "date"
+    grid = [_day(value) if isinstance(value, str) else float(value) for value in entry.grid]
     if crowded(entry):
         places = [float(place) for place in range(len(grid))]
-        edges, shares = [place - 0.5 for place in range(len(grid) + 1)], entry["near"]
+        edges, shares = [place - 0.5 for place in range(len(grid) + 1)], entry.near
         shown = range(0, len(grid), 1 + len(grid) // 6)
-        labels = {places[k]: entry["grid"][k] if dated else brief(grid[k]) for k in shown}
+        labels = {places[k]: str(entry.grid[k]) if dated else brief(grid[k]) for k in shown}
     else:
-        places, edges, shares = grid, entry["edges"], entry["density"]
+        places, edges, shares = grid, list(entry.edges or ()), entry.density
         across = (edges[0], edges[-1])
         labels = _days(across) if dated else {value: brief(value) for value in ticks(*across, 5)}
     frame = Frame(340, 250, (edges[0], edges[-1]), (0, top), bottom=78)
-    mean = list(zip(places, entry["mean"], strict=True))
+    mean = list(zip(places, entry.mean, strict=True))
     return frame.picture(
         words,
         _density(edges, shares, frame),
         frame.axes("", "score", {}),
         _feet(frame, name, labels),
-        *(frame.path(list(zip(places, ice, strict=True)), "behind") for ice in entry["ice"]),
+        *(frame.path(list(zip(places, ice, strict=True)), "behind") for ice in entry.ice),
         frame.path(mean, "curve"),
         *(frame.dot(point, "dot", 2) for point in mean),
     )
 
 
-def crowded(entry: Mapping[str, Any]) -> bool:
+def crowded(entry: Dependence) -> bool:
     """Return whether most of the data stands in so small a part of the range that a scale would hide it."""
-    return bool(max(entry["density"]) > CROWDED)
+    return max(entry.density) > CROWDED
 
 
 def _density(edges: Sequence[float], shares: Sequence[float], frame: Frame) -> Markup:
