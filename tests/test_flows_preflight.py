@@ -73,8 +73,8 @@ def test_a_release_refused_early_stands_in_the_audit_trail(repo: Path) -> None:
     dirty(repo)
     run("release", repo)
 
-    assert [entry["what"]["flow"] for entry in trail.entries(repo)] == ["release", "release"]
-    assert trail.entries(repo)[-1]["outcome"] == "failed"
+    assert [entry.event.flow for entry in trail.entries(repo)] == ["release", "release"]
+    assert trail.entries(repo)[-1].outcome == "failed"
 
 
 def test_what_is_not_refused_goes_on_to_prefect(repo: Path) -> None:

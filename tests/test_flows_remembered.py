@@ -1,5 +1,6 @@
 """Whatever becomes of a run, the trail says that it began and how it ended, and a release needs the trail."""
 
+import json
 import logging
 import os
 import signal
@@ -69,7 +70,7 @@ def test_a_run_that_ends_well_has_two_entries(root: Path) -> None:
 
     ran(root, body)
 
-    began, ended = trail.entries(root)
+    began, ended = (json.loads(entry.text) for entry in trail.entries(root))
     assert began["who"] == {"name": "Ada", "email": "ada@example.org"}
     assert began["what"] == {
         "action": "began",
@@ -107,21 +108,21 @@ def test_every_other_end_is_told_with_its_fault_and_goes_on(
         ran(root, raising(error))
 
     ended = trail.entries(root)[1]
-    assert (ended["outcome"], ended["what"]["fault"]) == (outcome, fault)
+    assert (ended.outcome, ended.event.fault) == (outcome, fault)
 
 
 def test_what_one_run_found_is_not_said_of_the_next(root: Path) -> None:
     ran(root, lambda: audited.note(release="a"))
     ran(root, lambda: None)
 
-    assert "release" not in trail.entries(root)[3]["what"]
+    assert trail.entries(root)[3].event.release is None
 
 
 def test_a_long_fault_is_cut(root: Path) -> None:
     with pytest.raises(FairmarkError):
         ran(root, raising(StateError("x" * 9000)))
 
-    assert len(trail.entries(root)[1]["what"]["fault"]) == flow_runs.LONGEST
+    assert len(str(trail.entries(root)[1].event.fault)) == flow_runs.LONGEST
 
 
 def test_a_killed_run_is_told_once_by_the_next(root: Path, said: list[str]) -> None:
@@ -139,8 +140,8 @@ def test_a_killed_run_is_told_once_by_the_next(root: Path, said: list[str]) -> N
 
     told = [line for line in said if "has no end" in line]
     assert told == ["audit trail: the run of entry 1 has no end: it was killed, or it still goes on"]
-    assert [entry["what"].get("without_end") for entry in trail.entries(root)] == [[], [1], None, [], None]
-    assert [entry["number"] for entry in flow_runs.unended(trail.entries(root))] == [1]
+    assert [entry.event.without_end for entry in trail.entries(root)] == [(), (1,), (), (), ()]
+    assert [entry.number for entry in flow_runs.unended(trail.entries(root))] == [1]
 
 
 def test_a_release_that_can_not_be_written_down_is_not_begun(tmp_path: Path) -> None:
@@ -181,7 +182,7 @@ def test_nobody_known_to_git_is_written_as_nobody(tmp_path: Path, monkeypatch: p
         monkeypatch.delenv(f"GIT_COMMITTER_{name}", raising=False)
     call(tmp_path, "git", "init", "-q")
 
-    assert flow_runs.who(tmp_path) == {"name": None, "email": None}
+    assert trail.identity(tmp_path) == trail.Identity(None, None)
     assert set(flow_runs.machine()) == {"cpu", "platform", "python"}
 
 

@@ -22,7 +22,7 @@ from release_folder import PARAMS, SCHEMA
 from signing import ADA, BOB, approver
 
 from fairmark.errors import FairmarkError
-from fairmark.files import lines_of
+from fairmark.files import canonical_json, lines_of
 from fairmark.governance import trail
 from fairmark.governance.approvers import read_approvers
 from fairmark.governance.verify_trail import checked
@@ -84,7 +84,7 @@ def _model_seal() -> bytes:
 
 def _entry() -> bytes:
     said = {"who": {"name": None}, "what": {"action": "began"}, "outcome": "began", "signature": None}
-    return trail.canonical({"number": 1, "previous": trail.FIRST, "when": "2026-01-01T00:00:00Z"} | said)
+    return canonical_json({"number": 1, "previous": trail.FIRST, "when": "2026-01-01T00:00:00Z"} | said)
 
 
 def _trail(content: bytes) -> object:

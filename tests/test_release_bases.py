@@ -187,7 +187,7 @@ def test_a_new_project_is_new_with_an_empty_remote_too(tmp_path: Path) -> None:
 
 def told_by_the_trail(root: Path) -> None:
     what = {"action": "ended", "flow": "release", "release": "loans-v0.2.0"}
-    append(root, {"who": {}, "what": what, "outcome": "completed"}, MAKER)
+    append(root, what, "completed", key=MAKER)
 
 
 def told_by_a_promotion(root: Path) -> None:

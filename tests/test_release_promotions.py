@@ -175,8 +175,8 @@ def test_the_audit_trail_tells_of_it_and_the_next_one_names_its_head(root: Path)
     second = to(root, "production", "v0.1.0")
 
     assert f"Trail: {told}\n" in read_tag(root, second.tag).message
-    assert [entry["what"]["promotion"] for entry in entries(root)] == [first.tag, second.tag]
-    assert entries(root)[0]["what"]["object"] == read_tag(root, first.tag).hash
+    assert [entry.event.promotion for entry in entries(root)] == [first.tag, second.tag]
+    assert entries(root)[0].event.object_hash == read_tag(root, first.tag).hash
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from fairmark.privacy.retention import cut
 from fairmark.signing.key_store import own_key
 from fairmark.signing.keys import SigningKey
 
-ENTRY: dict[str, Any] = {"who": {"name": "Ada"}, "what": {"action": "began"}, "outcome": "began"}
+EVENT, ADA = {"action": "began"}, trail.Identity("Ada", None)
 
 
 @pytest.fixture(autouse=True)
@@ -45,10 +45,26 @@ def key() -> SigningKey:
 
 
 def written(root: Path, count: int) -> list[dict[str, Any]]:
-    """Write some entries and return them as they are kept."""
+    """Write some entries and return the JSON in which all are kept."""
     for number in range(count):
-        trail.append(root, ENTRY | {"what": {"action": "began", "n": number}})
-    return trail.entries(root)
+        trail.append(root, {**EVENT, "n": number}, "began", who=ADA)
+    return as_json(trail.entries(root))
+
+
+def as_json(kept: list[trail.Entry]) -> list[dict[str, Any]]:
+    return [json.loads(entry.text) for entry in kept]
+
+
+def canonical(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(entry: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical(entry)).hexdigest()
+
+
+def parsed(kept: list[dict[str, Any]]) -> list[trail.Entry]:
+    return [trail.parse(canonical(entry), "it") for entry in kept]
 
 
 def replaced(root: Path, kept: list[dict[str, Any]]) -> None:
@@ -57,7 +73,7 @@ def replaced(root: Path, kept: list[dict[str, Any]]) -> None:
     for entry in kept:
         blob = subprocess.run(
             ["git", "-C", str(root), "hash-object", "-w", "--stdin"],
-            input=trail.canonical(entry) + b"\n", capture_output=True, check=True,
+            input=canonical(entry) + b"\n", capture_output=True, check=True,
         ).stdout.decode().strip()  # fmt: skip
         tree = subprocess.run(
             ["git", "-C", str(root), "mktree"],
@@ -81,14 +97,13 @@ def test_an_empty_trail_has_no_head_and_no_entries(root: Path) -> None:
 def test_entries_are_numbered_and_each_names_the_one_before_by_its_sha256(root: Path) -> None:
     first, second = written(root, 2)
 
-    canonical = json.dumps(first, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert (first["number"], first["previous"]) == (1, "0" * 64)
     assert second["number"] == 2
-    assert second["previous"] == hashlib.sha256(canonical.encode()).hexdigest()
+    assert second["previous"] == digest(first)
 
 
 def test_the_head_is_what_append_returns(root: Path) -> None:
-    assert trail.append(root, ENTRY) == trail.head(root)
+    assert trail.append(root, EVENT, "began").digest == trail.head(root)
 
 
 def test_the_time_is_that_of_writing_in_utc(root: Path) -> None:
@@ -108,14 +123,14 @@ def test_the_tree_stays_clean_and_each_commit_holds_one_file(root: Path) -> None
 
 def test_texts_of_any_kind_come_back_as_they_were(root: Path) -> None:
     text = "naïve \N{SNOWMAN}\r\n\t\"'\\ \0 \udc80"
-    trail.append(root, ENTRY | {"outcome": text})
+    trail.append(root, EVENT, text)
 
-    assert trail.entries(root)[0]["outcome"] == text.replace("\udc80", "?")
+    assert trail.entries(root)[0].outcome == text.replace("\udc80", "?")
 
 
 def test_a_folder_without_git_is_told(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="must be a git repository"):
-        trail.append(tmp_path, ENTRY)
+        trail.append(tmp_path, EVENT, "began")
     with pytest.raises(StateError, match="must be a git repository"):
         trail.entries(tmp_path)
 
@@ -130,7 +145,7 @@ def test_the_commits_carry_no_persons_name(root: Path) -> None:
 def test_many_writers_at_once_lose_nothing(root: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from fairmark.governance import trail\n"
-        "for n in range(5): trail.append(Path(sys.argv[1]), {'who': {}, 'what': {'n': n}, 'outcome': 'x'})"
+        "for n in range(5): trail.append(Path(sys.argv[1]), {'n': n}, 'x')"
     )
     started = [subprocess.Popen([sys.executable, "-c", code, str(root)]) for _ in range(4)]
 
@@ -152,7 +167,7 @@ def test_a_writer_that_takes_no_lock_of_ours_is_not_overwritten(
     monkeypatch.setattr(trail, "_commit", overtaken)
 
     with pytest.raises(StateError, match="must take a new entry"):
-        trail.append(root, ENTRY)
+        trail.append(root, EVENT, "began", who=ADA)
     assert len(trail.entries(root)) == 1
 
 
@@ -162,7 +177,7 @@ def test_a_lock_that_a_killed_git_left_is_taken_away(root: Path) -> None:
     lock.write_text("")
     os.utime(lock, (time.time() - 60, time.time() - 60))
 
-    trail.append(root, ENTRY)
+    trail.append(root, EVENT, "began", who=ADA)
 
     assert len(trail.entries(root)) == 2
     assert not lock.exists()
@@ -172,7 +187,7 @@ def test_an_entry_costs_less_than_60_ms(root: Path) -> None:
     taken = []
     for _ in range(7):
         began = time.perf_counter()
-        trail.append(root, ENTRY)
+        trail.append(root, EVENT, "began", who=ADA)
         taken.append(time.perf_counter() - began)
 
     assert min(taken) < 0.06
@@ -188,7 +203,7 @@ def test_without_a_key_an_entry_is_not_signed(root: Path) -> None:
 def test_the_own_key_signs_what_openssl_verifies(root: Path, key: SigningKey, tmp_path: Path) -> None:
     (entry,) = written(root, 1)
     (tmp_path / "sig").write_bytes(base64.b64decode(entry["signature"]["sig"]))
-    (tmp_path / "data").write_bytes(trail.unsigned(entry))
+    (tmp_path / "data").write_bytes(canonical({key: entry[key] for key in entry if key != "signature"}))
     (tmp_path / "key").write_text(key.public.pem)
 
     words = ["dgst", "-sha256", "-verify", "key", "-signature", "sig", "data"]
@@ -248,7 +263,7 @@ def test_an_edit_with_the_chain_mended_after_it_is_told_by_the_signatures(
 ) -> None:
     kept = written(root, 3)
     kept[1]["who"] = {"name": "Nobody"}
-    kept[2]["previous"] = trail.digest(kept[1])
+    kept[2]["previous"] = digest(kept[1])
     replaced(root, kept)
 
     verify_trail.checked(trail.entries(root))  # the chain alone can't tell
@@ -259,7 +274,7 @@ def test_an_edit_with_the_chain_mended_after_it_is_told_by_the_signatures(
 def test_signatures_taken_off_leave_nobody_who_vouches(root: Path, key: SigningKey) -> None:
     kept = written(root, 2)
     bare = [kept[0] | {"signature": None}, kept[1] | {"signature": None}]
-    bare[1]["previous"] = trail.digest(bare[0])
+    bare[1]["previous"] = digest(bare[0])
     replaced(root, bare)
 
     assert verify_trail.check(root, [key.public]).vouched == 0
@@ -268,7 +283,7 @@ def test_signatures_taken_off_leave_nobody_who_vouches(root: Path, key: SigningK
 def test_a_tag_that_names_a_later_head_tells_a_shortened_trail(root: Path) -> None:
     kept = written(root, 3)
     who = ("-c", "user.name=x", "-c", "user.email=x")
-    note = f"x\n\nTrail: {trail.digest(kept[2])}\n"
+    note = f"x\n\nTrail: {digest(kept[2])}\n"
     git(root, *who, "tag", "-a", "-m", note, "loans#production#1", trail.REF)
     verify_trail.check(root)
     replaced(root, kept[:2])
@@ -280,7 +295,7 @@ def test_a_tag_that_names_a_later_head_tells_a_shortened_trail(root: Path) -> No
 def test_a_new_clone_without_the_trail_is_told_how_to_fetch_it(root: Path, tmp_path: Path) -> None:
     kept = written(root, 3)
     who = ("-c", "user.name=x", "-c", "user.email=x")
-    note = f"x\n\nTrail: {trail.digest(kept[2])}\n"
+    note = f"x\n\nTrail: {digest(kept[2])}\n"
     git(root, *who, "tag", "-a", "-m", note, "loans#production#1", trail.REF)
     clone = tmp_path / "clone"
     git(root, "clone", "-q", str(root), str(clone))
@@ -296,14 +311,50 @@ def test_a_new_clone_without_the_trail_is_told_how_to_fetch_it(root: Path, tmp_p
 def test_an_export_tells_what_the_trail_has_lost(root: Path, tmp_path: Path) -> None:
     kept = written(root, 3)
     path = tmp_path / "trail.jsonl"
-    path.write_bytes(b"".join(trail.canonical(entry) + b"\n" for entry in kept))
+    path.write_bytes(b"".join(canonical(entry) + b"\n" for entry in kept))
     seen = verify_trail.read_export(path)
-    verify_trail.compare(kept, seen, "trail.jsonl")
+    verify_trail.compare(parsed(kept), seen, "trail.jsonl")
 
     with pytest.raises(VerificationError, match="must hold entries 3 to 3"):
-        verify_trail.compare(kept[:2], seen, "trail.jsonl")
+        verify_trail.compare(parsed(kept[:2]), seen, "trail.jsonl")
     with pytest.raises(VerificationError, match=r"entry 2: must be the one in trail\.jsonl"):
-        verify_trail.compare([kept[0], kept[1] | {"outcome": "y"}, kept[2]], seen, "trail.jsonl")
+        verify_trail.compare(parsed([kept[0], kept[1] | {"outcome": "y"}, kept[2]]), seen, "trail.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"number": True}, "entry must have a whole number above 0, got true"),
+        ({"number": "1"}, "entry must have a whole number above 0, got "),
+        ({"previous": None}, "previous must be a text, got null"),
+        ({"when": 1}, "when must be a text, got 1"),
+        ({"outcome": []}, r"outcome must be a text, got \[\]"),
+        ({"signature": {"keyid": "x"}}, "signature must hold keyid and sig, got "),
+        ({"signature": "x"}, "signature must hold keyid and sig, got "),
+    ],
+)
+def test_an_entry_of_another_shape_is_refused_and_nothing_goes_on_from_it(
+    root: Path, change: dict[str, Any], fault: str
+) -> None:
+    (entry,) = written(root, 1)
+    replaced(root, [entry | change])
+
+    with pytest.raises(VerificationError, match=fault):
+        trail.entries(root)
+    with pytest.raises(VerificationError, match=fault):
+        trail.append(root, EVENT, "began", who=ADA)
+
+
+def test_what_another_version_wrote_of_a_run_is_kept_and_hides_nothing(root: Path) -> None:
+    (entry,) = written(root, 1)
+    strange = entry | {"who": "Ada", "what": {"action": 7, "began": True, "without_end": ["1"], "x": {}}}
+    replaced(root, [strange])
+
+    (read,) = trail.entries(root)
+
+    assert (read.who, read.event) == (trail.Identity(None, None), trail.Event())
+    assert read.to_json() == strange
+    assert verify_trail.check(root).last == 1
 
 
 @pytest.mark.parametrize(
@@ -358,20 +409,20 @@ def test_a_cut_says_so_and_what_stays_holds(root: Path, key: SigningKey) -> None
     kept = written(root, 4)
     cut(root, 2, "kept for 10 days")
 
-    left = trail.entries(root)
+    left = as_json(trail.entries(root))
     assert left[:2] == kept[2:]
     assert left[2]["what"] == {"action": "cut", "through": 2, "reason": "kept for 10 days"}
     assert (verify_trail.check(root, [key.public]).first, verify_trail.check(root, [key.public]).vouched) == (
         3,
         5,
     )
-    assert trail.append(root, ENTRY) == trail.head(root)
+    assert trail.append(root, EVENT, "began").digest == trail.head(root)
     verify_trail.check(root)
 
 
 def test_a_cut_that_no_entry_tells_of_is_told(root: Path) -> None:
     cut(root, written(root, 4)[1]["number"], "x")
-    replaced(root, trail.entries(root)[1:])
+    replaced(root, as_json(trail.entries(root))[1:])
 
     with pytest.raises(VerificationError, match="entry 4: must be the first, or an entry must say"):
         verify_trail.check(root)
@@ -381,7 +432,7 @@ def test_a_cut_that_no_entry_tells_of_is_told(root: Path) -> None:
 def test_a_kill_at_any_moment_leaves_a_whole_chain_that_goes_on(root: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from fairmark.governance import trail\n"
-        "while True: trail.append(Path(sys.argv[1]), {'who': {}, 'what': {}, 'outcome': 'x'})"
+        "while True: trail.append(Path(sys.argv[1]), {}, 'x')"
     )
     last = 0
     for number in range(10):
@@ -393,5 +444,5 @@ def test_a_kill_at_any_moment_leaves_a_whole_chain_that_goes_on(root: Path) -> N
         assert found.last >= last
         last = found.last
 
-    trail.append(root, ENTRY)
+    trail.append(root, EVENT, "began", who=ADA)
     assert verify_trail.check(root).last == last + 1

@@ -26,7 +26,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"action": "ended", "flow": "release", "began": 1, "verdict": "pass"}, "completed"),
         ({"action": "began", "flow": "retrain"}, "began"),
     ):
-        trail.append(folder, {"who": {"name": "Ada\x1b[31m"}, "what": what, "outcome": outcome})
+        trail.append(folder, what, outcome, who=trail.Identity("Ada\x1b[31m", None))
     return folder
 
 
@@ -80,7 +80,7 @@ def test_entries_that_no_known_key_vouches_for_end_with_5(
     assert "nobody vouches for it" in said(capsys)
     key = own_key(make=True)
     assert main(["trail", "--check"]) == 5
-    trail.append(root, {"who": {}, "what": {}, "outcome": "x"}, key)
+    trail.append(root, {}, "x", key=key)
     assert main(["trail", "--check"]) == 0
     assert "a known key vouches for all of it" in said(capsys)
 

@@ -3,11 +3,12 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairmark.terminal import plain, say, say_exact, say_json
 
 if TYPE_CHECKING:
+    from fairmark.governance.trail import Entry
     from fairmark.governance.verify_trail import Chained
     from fairmark.signing.keys import PublicKey
 
@@ -58,17 +59,16 @@ def run(given: argparse.Namespace) -> int:
     if given.export is not None:
         _export(kept, given.export)
     elif given.json:
-        say_json(kept)
+        say_json([entry.to_json() for entry in kept])
     else:
         _show(kept)
     return 0
 
 
-def _export(kept: Sequence[dict[str, Any]], path: Path) -> None:
+def _export(kept: Sequence["Entry"], path: Path) -> None:
     from fairmark.files import write_text
-    from fairmark.governance.trail import canonical
 
-    text = "".join(canonical(entry).decode() + "\n" for entry in kept)
+    text = "".join(entry.text.decode() + "\n" for entry in kept)
     if str(path) == "-":
         say_exact(text)
     else:
@@ -76,26 +76,24 @@ def _export(kept: Sequence[dict[str, Any]], path: Path) -> None:
         say(f"{len(kept)} entries, one a line: {path}")
 
 
-def _show(kept: Sequence[dict[str, Any]]) -> None:
+def _show(kept: Sequence["Entry"]) -> None:
     from fairmark.governance.flow_runs import unended
 
     for entry in kept:
         say(line(entry))
     for entry in unended(kept):
-        say(f"entry {entry['number']} has no end: the run was killed, or it goes on")
+        say(f"entry {entry.number} has no end: the run was killed, or it goes on")
     if not kept:
         say("nothing has been written yet")
 
 
-def line(entry: dict[str, Any]) -> str:
+def line(entry: "Entry") -> str:
     """Return an entry in one line: number, time, what, how it ended, by whom."""
-    from fairmark.governance.flow_runs import what_of
-
-    what, who = what_of(entry), entry["who"] if isinstance(entry["who"], dict) else {}
-    told = [str(what[key]) for key in ("flow", "promotion", "release", "verdict") if what.get(key)]
-    fault = str(what.get("fault") or what.get("reason") or "").split("\n")[0]
-    words = [str(entry["number"]), str(entry["when"]), str(what.get("action") or "-"), *told]
-    words += [f"{entry['outcome']}{': ' + fault if fault else ''}", f"({who.get('name') or 'nobody named'})"]
+    event = entry.event
+    named = [each for each in (event.flow, event.promotion, event.release, event.verdict) if each]
+    fault = (event.fault or event.reason or "").split("\n")[0]
+    words = [str(entry.number), entry.when, event.action or "-", *named]
+    words += [f"{entry.outcome}{': ' + fault if fault else ''}", f"({entry.who.name or 'nobody named'})"]
     return plain("  ".join(words))[:300]
 
 

@@ -5,16 +5,13 @@ the name of the user or of the machine, no address, no path. A run that was kill
 says so, and so does `fairmark trail`.
 """
 
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fairmark.errors import FairmarkError, RefusedError
-from fairmark.files import lines_of
-from fairmark.governance.trail import Entry, add, append, entries
+from fairmark.governance.trail import Entry, append, entries
 from fairmark.repo.git import git
 from fairmark.repo.machine import cpu
 from fairmark.terminal import redacted
@@ -34,7 +31,7 @@ class Run:
     number: int
     unended: tuple[int, ...]
 
-    def ended(self, outcome: str, fault: str | None = None, found: Mapping[str, Any] | None = None) -> str:
+    def ended(self, outcome: str, fault: str | None = None, found: Mapping[str, object] | None = None) -> str:
         """Write how the run ended, and return the trail's new head.
 
         Parameters
@@ -51,13 +48,18 @@ class Run:
         StateError
             When the trail can't be written.
         """
-        what: dict[str, Any] = {"action": "ended", "flow": self.flow, "began": self.number, **(found or {})}
+        event: dict[str, object] = {
+            "action": "ended",
+            "flow": self.flow,
+            "began": self.number,
+            **(found or {}),
+        }
         if fault is not None:
-            what["fault"] = redacted(fault)[:LONGEST]
-        return append(self.root, {"who": who(self.root), "what": what, "outcome": outcome})
+            event["fault"] = redacted(fault)[:LONGEST]
+        return append(self.root, event, outcome).digest
 
 
-def began(root: Path, flow: str, parameters: Mapping[str, Any], run: str | None) -> Run:
+def began(root: Path, flow: str, parameters: Mapping[str, object], run: str | None) -> Run:
     """Write that a flow begins, and return the run.
 
     Parameters
@@ -73,9 +75,9 @@ def began(root: Path, flow: str, parameters: Mapping[str, Any], run: str | None)
         When the trail can't be written.
     """
     kept = entries(root)
-    told = {number for entry in kept for number in what_of(entry).get("without_end") or ()}
-    left = tuple(entry["number"] for entry in unended(kept) if entry["number"] not in told)
-    what = {
+    known = {number for entry in kept for number in entry.event.without_end}
+    left = tuple(entry.number for entry in unended(kept) if entry.number not in known)
+    event = {
         "action": "began",
         "flow": flow,
         "run": run,
@@ -84,8 +86,7 @@ def began(root: Path, flow: str, parameters: Mapping[str, Any], run: str | None)
         "machine": machine(),
         "without_end": list(left),
     }
-    made = add(root, {"who": who(root), "what": what, "outcome": "began"})
-    return Run(root, flow, made["number"], left)
+    return Run(root, flow, append(root, event, "began").number, left)
 
 
 def outcome_of(error: BaseException | None) -> tuple[str, str | None]:
@@ -103,27 +104,8 @@ def outcome_of(error: BaseException | None) -> tuple[str, str | None]:
 
 def unended(kept: Sequence[Entry]) -> list[Entry]:
     """Return the entries of runs that began and wrote no end: they were killed, or still run."""
-    over = {what_of(entry).get("began") for entry in kept if what_of(entry).get("action") == "ended"}
-    return [
-        entry for entry in kept if what_of(entry).get("action") == "began" and entry["number"] not in over
-    ]
-
-
-def what_of(entry: Entry) -> dict[str, Any]:
-    """Return what an entry tells of; empty for one that tells of nothing."""
-    what = entry["what"]
-    return what if isinstance(what, dict) else {}
-
-
-def who(root: Path) -> dict[str, str | None]:
-    """Return the git identity that a tag would carry, or null for both where git knows none."""
-    # Not `git var`: where nothing is set it makes an address of the user's and the machine's name.
-    lines = lines_of(git(root, "config", "--get-regexp", r"^user\.(name|email)$").stdout)
-    known = dict(line.split(" ", 1) for line in lines if " " in line)
-    return {
-        key: os.environ.get(f"GIT_COMMITTER_{key.upper()}") or known.get(f"user.{key}") or None
-        for key in ("name", "email")
-    }
+    over = {entry.event.began for entry in kept if entry.event.action == "ended"}
+    return [entry for entry in kept if entry.event.action == "began" and entry.number not in over]
 
 
 def machine() -> dict[str, str]:
@@ -131,5 +113,5 @@ def machine() -> dict[str, str]:
     return {"cpu": cpu(), "platform": platform.platform(), "python": platform.python_version()}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> bool | int | str | None:
     return value if value is None or isinstance(value, bool | int) else redacted(str(value))

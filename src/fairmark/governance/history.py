@@ -259,19 +259,18 @@ def _releases(root: Path, past: History, lines: Sequence[str]) -> str:
 
 
 def _trail(root: Path, past: History) -> "str | Fact":
-    from fairmark.governance.flow_runs import what_of
     from fairmark.governance.trail import REF, entries
 
     kept = entries(root)
     if not kept:
         return Fact("trail", None, f"not asked: there is no audit trail here (fetch {REF})", asked=False)
     noted = {
-        str(what_of(entry)["promotion"]): str(what_of(entry).get("object"))
+        entry.event.promotion: str(entry.event.object_hash)
         for entry in kept
-        if str(what_of(entry).get("promotion", "")).startswith(f"{past.name}#")
+        if entry.event.promotion is not None and entry.event.promotion.startswith(f"{past.name}#")
     }
     there = {each.promotion.tag: each.promotion.seen.hash for each in past.told}
-    return _compared(noted, there, cut=int(kept[0]["number"]) > 1)
+    return _compared(noted, there, cut=kept[0].number > 1)
 
 
 def _compared(noted: dict[str, str], there: dict[str, str], *, cut: bool) -> str:

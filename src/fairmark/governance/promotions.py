@@ -137,20 +137,20 @@ def note(root: Path, promotions: Sequence[Promotion], key: "SigningKey | None" =
     StateError
         When it can't be written.
     """
-    from fairmark.governance.flow_runs import what_of, who
+    from fairmark.governance.flow_runs import COMPLETED
     from fairmark.governance.trail import append, entries
 
-    told = {what_of(entry).get("object") for entry in entries(root)}
-    late = [each for each in promotions if each.seen.hash not in told]
+    noted = {entry.event.object_hash for entry in entries(root)}
+    late = [each for each in promotions if each.seen.hash not in noted]
     for each in late:
-        what = {
+        event = {
             "action": each.action,
             "promotion": each.tag,
             "object": each.seen.hash,
             "release": f"{each.tag.partition('#')[0]}-{each.version}",
             "stage": each.stage,
         }
-        append(root, {"who": who(root), "what": what, "outcome": "completed"}, key)
+        append(root, event, COMPLETED, key=key)
     return len(late)
 
 

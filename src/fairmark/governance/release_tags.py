@@ -137,14 +137,13 @@ def _missing(root: Path, name: str, least: Version, *, remotes: bool) -> list[st
 
 def _told(root: Path, name: str) -> Iterator[tuple[str, str]]:
     """Yield the tag of each release that something in the repository itself tells of."""
-    from fairmark.governance.flow_runs import COMPLETED, what_of
+    from fairmark.governance.flow_runs import COMPLETED
     from fairmark.governance.trail import REF, entries
 
     how = "got a clone without it (git fetch --tags)"
     for entry in entries(root):
-        what = what_of(entry)
-        made = what.get("flow") == "release" and entry["outcome"] == COMPLETED
-        if made and (numbers := version_of(str(what.get("release")), name)):
+        made = entry.event.flow == "release" and entry.outcome == COMPLETED
+        if made and (numbers := version_of(str(entry.event.release), name)):
             tag = f"{name}@v{'.'.join(map(str, numbers))}"
             yield tag, f"{root}: must hold the tag {tag}, which {REF} tells of, {how}"
     for each in refs(root, name).promotions:

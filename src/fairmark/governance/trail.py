@@ -14,8 +14,10 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import canonical_json, lines_of
@@ -39,36 +41,132 @@ _STALE_S = 10.0
 _NAMES = {f"GIT_{role}_NAME": "fairmark" for role in ("AUTHOR", "COMMITTER")}
 _MAILS = {f"GIT_{role}_EMAIL": "fairmark@localhost" for role in ("AUTHOR", "COMMITTER")}
 
-Entry = dict[str, Any]
+
+@dataclass(frozen=True)
+class Identity:
+    """The git identity of who did something, as a tag would carry it; None where git knows none."""
+
+    name: str | None
+    email: str | None
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Return the identity in an entry; without a name or address where it has none that is a text."""
+        return cls(_text_at(value, "name"), _text_at(value, "email"))
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return plain JSON values."""
+        return {"name": self.name, "email": self.email}
 
 
-def canonical(value: Mapping[str, Any]) -> bytes:
-    """Return the one way in which an entry is written: sorted keys, no spaces, UTF-8."""
-    return canonical_json(value, errors="replace")
+@dataclass(frozen=True)
+class EntrySignature:
+    """Which key an entry says that it was signed by (SHA-256, 64 hex digits), and the base64 of its bytes."""
+
+    keyid: str
+    sig: str
 
 
-def digest(entry: Mapping[str, Any]) -> str:
-    """Return the SHA-256 by which the entry after this one, a tag or an auditor names it."""
-    return hashlib.sha256(canonical(entry)).hexdigest()
+@dataclass(frozen=True)
+class Event:
+    """What an entry is of, as far as any reader asks; each other key stands in the entry's text alone.
+
+    What is not there, or is of another type, is None: an entry may be of a kind that a later fairmark writes.
+
+    Parameters
+    ----------
+    action
+        `began` or `ended` (a flow's run), `promote` or `rollback`, `forget`, `cut`.
+    began
+        Of an end: the number of the entry that the run began with.
+    without_end
+        Of a beginning: numbers of earlier runs that wrote no end.
+    promotion, object_hash
+        The tag of a promotion, and the hash of its object.
+    through
+        Of a cut: the number of the newest entry that was taken away.
+    """
+
+    action: str | None = None
+    flow: str | None = None
+    began: int | None = None
+    without_end: tuple[int, ...] = ()
+    release: str | None = None
+    verdict: str | None = None
+    promotion: str | None = None
+    object_hash: str | None = None
+    through: int | None = None
+    fault: str | None = None
+    reason: str | None = None
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Return the event in an entry; nothing of it where it is no mapping."""
+        numbers = value.get("without_end") if isinstance(value, dict) else None
+        return cls(
+            action=_text_at(value, "action"),
+            flow=_text_at(value, "flow"),
+            began=_number_at(value, "began"),
+            without_end=tuple(each for each in numbers if type(each) is int)
+            if isinstance(numbers, list)
+            else (),
+            release=_text_at(value, "release"),
+            verdict=_text_at(value, "verdict"),
+            promotion=_text_at(value, "promotion"),
+            object_hash=_text_at(value, "object"),
+            through=_number_at(value, "through"),
+            fault=_text_at(value, "fault"),
+            reason=_text_at(value, "reason"),
+        )
 
 
-def unsigned(entry: Mapping[str, Any]) -> bytes:
-    """Return the bytes that an entry's signature is over: all of it but the signature."""
-    return canonical({key: value for key, value in entry.items() if key != "signature"})
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the trail, parsed; `text` is its canonical JSON, over which its hash and signature go."""
+
+    number: int
+    previous: str
+    when: str
+    who: Identity
+    event: Event
+    outcome: str
+    signature: EntrySignature | None
+    text: bytes
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 by which the entry after this one, a tag or an auditor names it."""
+        return hashlib.sha256(self.text).hexdigest()
+
+    @property
+    def unsigned(self) -> bytes:
+        """The bytes that its signature is over: all of it but the signature."""
+        return _canonical({key: value for key, value in self.to_json().items() if key != "signature"})
+
+    def to_json(self) -> dict[str, object]:
+        """Return the whole entry as plain JSON values."""
+        value: dict[str, object] = json.loads(self.text)
+        return value
 
 
-def append(root: Path, entry: Mapping[str, Any], key: "SigningKey | None" = None) -> str:
-    """Add an entry to the trail as `add` does, and return its SHA-256, the new head."""
-    return digest(add(root, entry, key))
-
-
-def add(root: Path, entry: Mapping[str, Any], key: "SigningKey | None" = None) -> Entry:
+def append(
+    root: Path,
+    event: Mapping[str, object],
+    outcome: str,
+    *,
+    who: Identity | None = None,
+    key: "SigningKey | None" = None,
+) -> Entry:
     """Add an entry to the trail, and return it as it was written.
 
     Parameters
     ----------
-    entry
-        `who`, `what` (mappings) and `outcome` (a text); number, time and the rest are filled in here.
+    event
+        What it is of: `action`, and what belongs to it (`Event`).
+    outcome
+        How it ended, in one word.
+    who
+        By default the repository's git identity.
     key
         What signs it; by default the user's own key where there is one, else nothing does.
 
@@ -76,16 +174,30 @@ def add(root: Path, entry: Mapping[str, Any], key: "SigningKey | None" = None) -
     ------
     StateError
         When the repository can't be written; the trail is as it was then.
+    VerificationError
+        When its newest entry is none.
     """
-    key = key or _own_key()
+    key, who = key or _own_key(), who or identity(root)
     with _alone(root):
         old, last = _last(root)
-        made = _next(entry, last, key)
+        made = _next(event, outcome, who, last, key)
         commit = _commit(root, made, old)
         answer = git(root, "update-ref", REF, commit, old or "0" * len(commit))
     if answer.returncode != 0:
         raise StateError(f"{REF}: must take a new entry, got {in_words(answer.stderr)}")
     return made
+
+
+def identity(root: Path) -> Identity:
+    """Return the git identity that a tag would carry, or None for both parts where git knows none."""
+    # Not `git var`: where nothing is set it makes an address of the user's and the machine's name.
+    lines = lines_of(git(root, "config", "--get-regexp", r"^user\.(name|email)$").stdout)
+    known = dict(line.split(" ", 1) for line in lines if " " in line)
+    name, email = (
+        os.environ.get(f"GIT_COMMITTER_{key.upper()}") or known.get(f"user.{key}") or None
+        for key in ("name", "email")
+    )
+    return Identity(name, email)
 
 
 def entries(root: Path) -> list[Entry]:
@@ -105,7 +217,7 @@ def entries(root: Path) -> list[Entry]:
 def head(root: Path) -> str | None:
     """Return the SHA-256 of the newest entry, or None when nothing was ever written."""
     _, last = _last(root)
-    return None if last is None else digest(last)
+    return None if last is None else last.digest
 
 
 def parse(text: bytes, where: str) -> Entry:
@@ -121,10 +233,20 @@ def parse(text: bytes, where: str) -> Entry:
     except (ValueError, RecursionError) as error:
         raise VerificationError(f"{where}: must be JSON, got {str(error)[:120]}") from error
     if not isinstance(value, dict) or sorted(value) != list(KEYS):
-        raise VerificationError(f"{where}: must hold {', '.join(KEYS)} and no more, got something else")
-    if canonical(value) != text:
+        found = ", ".join(sorted(value))[:120] if isinstance(value, dict) else type(value).__name__
+        raise VerificationError(f"{where}: must hold {', '.join(KEYS)} and no more, got {found or 'nothing'}")
+    if _canonical(value) != text:
         raise VerificationError(f"{where}: must be canonical JSON, got another way of writing it")
-    return value
+    return Entry(
+        number=_number(value.pop("number"), where),
+        previous=_text(value.pop("previous"), f"{where}: previous"),
+        when=_text(value.pop("when"), f"{where}: when"),
+        who=Identity.from_json(value.pop("who")),
+        event=Event.from_json(value.pop("what")),
+        outcome=_text(value.pop("outcome"), f"{where}: outcome"),
+        signature=_signature(value.pop("signature"), where),
+        text=text,
+    )
 
 
 def rewrite(root: Path, kept: list[Entry]) -> None:
@@ -137,7 +259,7 @@ def rewrite(root: Path, kept: list[Entry]) -> None:
     """
     with _alone(root):
         old, last = _last(root)
-        if not kept or last is None or digest(last) != digest(kept[-1]):
+        if not kept or last is None or last.digest != kept[-1].digest:
             raise StateError(f"{REF}: must end as it did, got a trail that grew meanwhile (try again)")
         commit = None
         for entry in kept:
@@ -145,23 +267,63 @@ def rewrite(root: Path, kept: list[Entry]) -> None:
         need(root, "replace its audit trail", "update-ref", REF, str(commit), str(old))
 
 
-def _next(entry: Mapping[str, Any], last: Entry | None, key: "SigningKey | None") -> Entry:
-    made: Entry = {
-        "number": 1 if last is None else int(last["number"]) + 1,
-        "previous": FIRST if last is None else digest(last),
+def _canonical(value: Mapping[str, object]) -> bytes:
+    """Return the one way in which an entry is written: sorted keys, no spaces, UTF-8."""
+    return canonical_json(value, errors="replace")
+
+
+def _number(value: object, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise VerificationError(
+            f"{where}: entry must have a whole number above 0, got {json.dumps(value)[:20]}"
+        )
+    return value
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise VerificationError(f"{where} must be a text, got {json.dumps(value)[:40]}")
+    return value
+
+
+def _signature(value: object, where: str) -> EntrySignature | None:
+    match value:
+        case None:
+            return None
+        case {"keyid": str(keyid), "sig": str(sig), **rest} if not rest:
+            return EntrySignature(keyid, sig)
+    raise VerificationError(f"{where}: signature must hold keyid and sig, got {json.dumps(value)[:80]}")
+
+
+def _text_at(value: object, key: str) -> str | None:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _number_at(value: object, key: str) -> int | None:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if type(found) is int else None
+
+
+def _next(
+    event: Mapping[str, object], outcome: str, who: Identity, last: Entry | None, key: "SigningKey | None"
+) -> Entry:
+    value: dict[str, object] = {
+        "number": 1 if last is None else last.number + 1,
+        "previous": FIRST if last is None else last.digest,
         "when": dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "who": entry["who"],
-        "what": entry["what"],
-        "outcome": entry["outcome"],
+        "who": who.to_json(),
+        "what": dict(event),
+        "outcome": outcome,
     }
-    made = json.loads(canonical(made))  # what is signed is what will be read
+    value = json.loads(_canonical(value))  # what is signed is what will be read
     signature = None
     if key is not None:
         import base64
 
-        sealed = base64.b64encode(key.sign(unsigned(made))).decode()
+        sealed = base64.b64encode(key.sign(_canonical(value))).decode()
         signature = {"keyid": key.public.keyid, "sig": sealed}
-    return made | {"signature": signature}
+    return parse(_canonical(value | {"signature": signature}), REF)
 
 
 def _own_key() -> "SigningKey | None":
@@ -213,12 +375,12 @@ def _read(text: bytes, commits: list[str]) -> Iterator[Entry]:
 
 def _commit(root: Path, entry: Entry, parent: str | None) -> str:
     """Return the commit that holds `entry` after `parent`; nothing refers to it yet."""
-    text = canonical(entry).decode() + "\n"
+    text = entry.text.decode() + "\n"
     blob = need(root, "take an audit entry", "hash-object", "-w", "--stdin", given=text).strip()
     tree = need(root, "take an audit entry", "mktree", given=f"100644 blob {blob}\t{FILE}\n").strip()
-    dates = {f"GIT_{role}_DATE": entry["when"] for role in ("AUTHOR", "COMMITTER")}
+    dates = {f"GIT_{role}_DATE": entry.when for role in ("AUTHOR", "COMMITTER")}
     before = [] if parent is None else ["-p", parent]
-    words = ["commit-tree", tree, *before, "-m", f"Entry {entry['number']}"]
+    words = ["commit-tree", tree, *before, "-m", f"Entry {entry.number}"]
     answer = git(root, *words, extra=_NAMES | _MAILS | dates)
     if answer.returncode != 0:
         raise StateError(f"{root}: must take an audit entry, got {in_words(answer.stderr)}")

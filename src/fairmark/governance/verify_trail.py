@@ -6,7 +6,6 @@ that is seen by whoever kept a later head: a tag that carries `Trail:`, an expor
 """
 
 import base64
-import binascii
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fairmark.errors import InputError, StateError, VerificationError
 from fairmark.files import lines_of
-from fairmark.governance.trail import FIRST, REF, Entry, digest, entries, parse, unsigned
+from fairmark.governance.trail import FIRST, REF, Entry, entries, parse
 from fairmark.repo.git import git, in_words, need
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def check(root: Path, keys: Sequence["PublicKey"] = ()) -> Chained:
     """
     kept = entries(root)
     found = checked(kept, keys)
-    known = {FIRST, *map(digest, kept)}
+    known = {FIRST, *(entry.digest for entry in kept)}
     lost = [tag for tag, head in _named(root).items() if head not in known]
     if lost and not kept:  # as in every new clone, for git fetches branches and tags alone
         raise StateError(
@@ -93,16 +92,16 @@ def checked(kept: Sequence[Entry], keys: Sequence["PublicKey"] = ()) -> Chained:
     faults: list[str] = []
     for before, entry in zip([None, *kept], kept, strict=False):
         faults += _link_faults(before, entry) + _signature_faults(entry, by_id)
-    first = kept[0]["number"] if kept else 1
-    if isinstance(first, int) and first > 1 and not _cut(kept, first - 1):
+    first = kept[0].number if kept else 1
+    if first > 1 and not _cut(kept, first - 1):
         faults.append(f"entry {first}: must be the first, or an entry must say what was cut")
     if faults:
         raise VerificationError(*faults)
-    signed = [(entry["number"], entry["signature"]["keyid"]) for entry in kept if entry["signature"]]
+    signed = [(entry.number, entry.signature.keyid) for entry in kept if entry.signature]
     return Chained(
-        first=kept[0]["number"] if kept else 0,
-        last=kept[-1]["number"] if kept else 0,
-        head=digest(kept[-1]) if kept else None,
+        first=kept[0].number if kept else 0,
+        last=kept[-1].number if kept else 0,
+        head=kept[-1].digest if kept else None,
         vouched=max((number for number, keyid in signed if keyid in by_id), default=0),
         signers=Counter(keyid for _, keyid in signed if keyid in by_id),
         strangers=Counter(keyid for _, keyid in signed if keyid not in by_id),
@@ -138,14 +137,14 @@ def compare(kept: Sequence[Entry], seen: Sequence[Entry], where: str) -> None:
     VerificationError
         With each entry that is another one now, and those that are gone from its end.
     """
-    here = {entry["number"]: digest(entry) for entry in kept}
+    here = {entry.number: entry.digest for entry in kept}
     first, last = min(here, default=1), max(here, default=0)
     faults = [
-        f"entry {entry['number']}: must be the one in {where}, got another"
+        f"entry {entry.number}: must be the one in {where}, got another"
         for entry in seen
-        if here.get(entry["number"], digest(entry)) != digest(entry)
+        if here.get(entry.number, entry.digest) != entry.digest
     ]
-    gone = [entry["number"] for entry in seen if entry["number"] > last and entry["number"] >= first]
+    gone = [entry.number for entry in seen if entry.number > last and entry.number >= first]
     if gone:
         faults.append(
             f"{REF}: must hold entries {gone[0]} to {gone[-1]} of {where}, got a trail without them"
@@ -178,44 +177,33 @@ def check_remote(root: Path, remote: str) -> str:
 
 
 def _link_faults(before: Entry | None, entry: Entry) -> list[str]:
-    number, previous = entry["number"], entry["previous"]
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        return [f"entry {str(number)[:20]}: must have a whole number above 0, got another"]
+    number, previous = entry.number, entry.previous
     if before is None:
         wrong = number == 1 and previous != FIRST
-        return [f"entry 1: must name none before it, got {str(previous)[:12]}"] if wrong else []
+        return [f"entry 1: must name none before it, got {previous[:12]}"] if wrong else []
     faults = []
-    if number != before["number"] + 1:
-        faults.append(f"entry {number}: must be entry {before['number'] + 1}, got another order")
-    if previous != digest(before):
-        faults.append(f"entry {number}: must name entry {before['number']} as it is, got another hash")
+    if number != before.number + 1:
+        faults.append(f"entry {number}: must be entry {before.number + 1}, got another order")
+    if previous != before.digest:
+        faults.append(f"entry {number}: must name entry {before.number} as it is, got another hash")
     return faults
 
 
 def _signature_faults(entry: Entry, keys: Mapping[str, "PublicKey"]) -> list[str]:
-    signature, where = entry["signature"], f"entry {entry['number']}"
-    if signature is None:
-        return []
-    if not isinstance(signature, dict) or sorted(signature) != ["keyid", "sig"]:
-        return [f"{where}: signature must hold keyid and sig, got something else"]
-    key = keys.get(str(signature["keyid"]))
-    if key is None:
+    key = None if entry.signature is None else keys.get(entry.signature.keyid)
+    if entry.signature is None or key is None:
         return []
     try:
-        key.verify(base64.b64decode(str(signature["sig"]), validate=True), unsigned(entry))
-    except (VerificationError, binascii.Error):
-        return [f"{where}: must be signed by key {key.keyid[:12]}, got a signature that is not over it"]
+        key.verify(base64.b64decode(entry.signature.sig, validate=True), entry.unsigned)
+    except (VerificationError, ValueError):
+        wanted = f"entry {entry.number}: must be signed by key {key.keyid[:12]}"
+        return [f"{wanted}, got a signature that is not over it"]
     return []
 
 
 def _cut(kept: Sequence[Entry], through: int) -> bool:
     """Return whether an entry says that all entries up to `through` were taken away."""
-    return any(
-        isinstance(entry["what"], dict)
-        and entry["what"].get("action") == "cut"
-        and entry["what"].get("through") == through
-        for entry in kept
-    )
+    return any(entry.event.action == "cut" and entry.event.through == through for entry in kept)
 
 
 def _named(root: Path) -> dict[str, str]:

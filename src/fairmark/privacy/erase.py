@@ -19,8 +19,8 @@ from typing import Any
 
 from fairmark.errors import StateError, UsageError
 from fairmark.files import lines_of, write_json
-from fairmark.governance.flow_runs import who
-from fairmark.governance.trail import add
+from fairmark.governance.flow_runs import COMPLETED
+from fairmark.governance.trail import append
 from fairmark.params.prepare import Prepare
 from fairmark.params.read import Params
 from fairmark.privacy import raw_rows
@@ -208,8 +208,8 @@ def _record(root: Path, entry: Mapping[str, Any]) -> None:
 
 
 def _tell_trail(root: Path, files: Mapping[str, int], before: str, after: str) -> None:
-    what = {"action": "forget", "rows": sum(files.values()), "before": before, "after": after}
-    add(root, {"who": who(root), "what": what, "outcome": "completed"})
+    event = {"action": "forget", "rows": sum(files.values()), "before": before, "after": after}
+    append(root, event, COMPLETED)
 
 
 def _too_few(folder: Path, prepare: Prepare) -> list[str]:

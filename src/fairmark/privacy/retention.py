@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fairmark.errors import StateError, UsageError
 from fairmark.files import lines_of
-from fairmark.governance.flow_runs import who
-from fairmark.governance.trail import REF, add, entries, rewrite
+from fairmark.governance.flow_runs import COMPLETED
+from fairmark.governance.trail import REF, append, entries, rewrite
 from fairmark.params.read import Params
 from fairmark.repo.data_versions import Version, address_in, gone, remotes, rewriting, versions
 from fairmark.repo.git import need
@@ -67,14 +67,13 @@ def cut(root: Path, through: int, reason: str) -> int:
         When the trail does not hold those entries, or would be left with none.
     """
     kept = entries(root)
-    if not kept or not kept[0]["number"] <= through < kept[-1]["number"]:
-        held = f"{kept[0]['number']} to {kept[-1]['number']}" if kept else "none"
+    if not kept or not kept[0].number <= through < kept[-1].number:
+        held = f"{kept[0].number} to {kept[-1].number}" if kept else "none"
         raise UsageError(f"--cut: must name an entry other than the newest, got {through} of {held}")
     if not reason.strip():
         raise UsageError("--reason: must say why, got nothing")
-    what = {"action": "cut", "through": through, "reason": reason}
-    said = add(root, {"who": who(root), "what": what, "outcome": "completed"})
-    left = [*(entry for entry in kept if entry["number"] > through), said]
+    newest = append(root, {"action": "cut", "through": through, "reason": reason}, COMPLETED)
+    left = [*(entry for entry in kept if entry.number > through), newest]
     rewrite(root, left)
     return len(left)
 
@@ -112,14 +111,14 @@ def _releases(root: Path, name: str, today: dt.date, days: int) -> list[Overdue]
 
 def _trail(root: Path, today: dt.date, days: int) -> list[Overdue]:
     kept = entries(root)
-    old = [entry for entry in kept[:-1] if (today - _written(entry["when"])).days > days]
+    old = [entry for entry in kept[:-1] if (today - _written(entry.when)).days > days]
     if not old:
         return []
-    last = old[-1]["number"]
+    last = old[-1].number
     cut_off = f'fairmark trail --cut {last} --reason "kept for {days} days"'
     command = f"{cut_off}; git push --force REMOTE {REF}"
-    name = f"entries {old[0]['number']} to {last}"
-    return [_overdue("trail", name, _written(old[0]["when"]), today, days, command)]
+    name = f"entries {old[0].number} to {last}"
+    return [_overdue("trail", name, _written(old[0].when), today, days, command)]
 
 
 def _overdue(kind: str, name: str, day: dt.date, today: dt.date, days: int, command: str) -> Overdue:
@@ -132,6 +131,6 @@ def _day(seconds: int) -> dt.date:
 
 def _written(when: str) -> dt.date:
     try:
-        return dt.date.fromisoformat(str(when)[:10])
+        return dt.date.fromisoformat(when[:10])
     except ValueError as error:
-        raise StateError(f"audit trail: must tell the time of an entry, got {str(when)[:30]!r}") from error
+        raise StateError(f"audit trail: must tell the time of an entry, got {when[:30]!r}") from error
