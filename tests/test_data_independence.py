@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
-from fairmark.data.independence import independence
+from fairmark.data.part_tests import independence
 
 NONE = ("statistic", "expected", "deviations", "p", "independent")
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from tiny import PREPARE, faults, lines, made
 
 from fairmark.data.inference import kind_of
-from fairmark.data.kinds import Kind, typed
-from fairmark.data.numerals import Numerals
+from fairmark.data.kinds import Kind, Numerals, typed
 from fairmark.data.schema import KindName
 from fairmark.params.parse import typed as section
 from fairmark.params.prepare import Boolean, Csv, Date, Inferred, Ordinal

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from tiny import faults, lines, made
 
+from fairmark.data.kinds import Numerals
 from fairmark.data.labels import matches
-from fairmark.data.numerals import Numerals
 
 NOT_GIVEN = "prepare.drop_rows: [{column: ok, when: missing, reason: ...}] leaves such rows out"
 LEFT_OUT = "prepare.drop_rows: [{column: w, when: [0], reason: ...}] leaves such rows out"

@@ -6,7 +6,7 @@ import pytest
 from schemas import column, schema
 from scipy.stats import chi2_contingency
 
-from fairmark.data.shift import shift
+from fairmark.data.part_tests import shift
 from fairmark.data.summaries import Distance
 
 SCHEMA = schema([column("x"), column("job", "categorical")], {"sex": ["F", "M"]})

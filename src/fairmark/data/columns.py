@@ -20,9 +20,8 @@ import pandas as pd
 from fairmark.data import row_ids, validation
 from fairmark.data.exclusion import Kept
 from fairmark.data.inference import kind_of
-from fairmark.data.kinds import Kind, Typed, typed
+from fairmark.data.kinds import Kind, Numerals, Typed, typed
 from fairmark.data.labels import Meaning, labels, stripped
-from fairmark.data.numerals import Numerals
 from fairmark.data.pii import personal
 from fairmark.data.raw import Raw
 from fairmark.data.roles import Roles, declared, roles_of

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairmark.data.kinds import written
 from fairmark.data.labels import matches, stripped
-from fairmark.data.numerals import written
 from fairmark.data.raw import Raw
 from fairmark.data.summaries import Exclusion
 from fairmark.errors import Faults

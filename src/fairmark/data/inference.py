@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.kinds import ISO_DAY, Kind
-from fairmark.data.numerals import Numerals, without_unit, written
+from fairmark.data.kinds import ISO_DAY, Kind, Numerals, without_unit, written
 from fairmark.errors import shown
 from fairmark.params.prepare import (
     Boolean,

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.numerals import Numerals, written
+from fairmark.data.kinds import Numerals, written
 from fairmark.errors import Faults, shown
 from fairmark.params.prepare import Above, Csv, Parquet, Target, Value
 

@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fairmark.data.exclusion import in_words, kept
-from fairmark.data.kinds import Kind, Typed, typed
-from fairmark.data.numerals import Numerals
+from fairmark.data.kinds import Kind, Numerals, Typed, typed
 from fairmark.data.raw import WHOLE_LIMIT, Raw, cleaned, respelt, texts_of
 from fairmark.data.roles import declared
 from fairmark.data.schema import ColumnSchema, Schema

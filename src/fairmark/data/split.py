@@ -8,10 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.groups import MISSING
-from fairmark.data.independence import independence
+from fairmark.data.part_tests import independence, shift
 from fairmark.data.row_ids import contents
 from fairmark.data.schema import Schema
-from fairmark.data.shift import shift
 from fairmark.data.summaries import IndependenceTest, Parts, PartSummary, PersonsByPart, SplitSummary
 from fairmark.errors import InputError
 from fairmark.params.split import Split
