@@ -284,7 +284,7 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     summarise(progress, folder, seen, verdict, told(cost))
 
 
-def held_to(found: policy_gate.Compared) -> None:
+def held_to(found: policy_gate.PolicyComparison) -> None:
     """Say what the policy was compared with, as `fairmark policy` does, and note it for the audit trail."""
     note(policy_base=found.base)
     for line in found.lines():

@@ -8,11 +8,13 @@ import pytest
 from promotion_repo import NAME, PEOPLE, digest, promote, repository
 
 from fairmark.errors import StateError
-from fairmark.governance import aliases
+from fairmark.governance import projections
 from fairmark.governance.approvers import read_approvers
-from fairmark.governance.history import check, history
+from fairmark.governance.history import history
+from fairmark.governance.history_check import check
+from fairmark.governance.projections import aligned
 from fairmark.governance.promotion_tags import refs
-from fairmark.governance.promotions import aligned, allowed
+from fairmark.governance.promotions import allowed
 from fairmark.verify.verify import Fact
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's, about itself
@@ -125,4 +127,4 @@ def test_a_registry_that_can_not_be_reached_is_told_and_stops_nothing(
     )
     assert fact(repo).held is None
     with pytest.raises(StateError, match=r"MLflow at http://127\.0\.0\.1:9: must be reachable"):
-        aliases.align(repo, NAME, {})
+        projections.align(repo, NAME, {})

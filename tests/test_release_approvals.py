@@ -147,11 +147,11 @@ def test_clocks_may_be_minutes_apart() -> None:
     [
         ({"predicate.approver": "cam@example.org"}, "must name bob@example.org, who signed it"),
         ({"predicate.decision": "reject"}, "decision must be approve, got 'reject'"),
-        ({"predicate.more": 1}, "must say who decided what, why and until when"),
+        ({"predicate.more": 1}, "predicate.more: must be a known key"),
         ({"predicate.decided": "yesterday"}, "must have the shape of one"),
         ({"predicate.expires": 7}, "must have the shape of one"),
         ({"predicate.waived": None}, "must have the shape of one"),
-        ({"predicate": []}, "must have the shape of one|must say who decided"),
+        ({"predicate": []}, "must have the shape of one"),
         ({"subject": []}, "must be of loans-v0.1.0"),
         ({"subject": 7}, "must have the shape of one"),
         ({"_type": "x"}, "must be of type"),

@@ -108,21 +108,21 @@ def test_a_forger_who_is_the_first_ever_named_vouches_for_no_older_release(tmp_p
 
     assert release_tags(root, "loans", MAKER.public).newest == "loans@v0.1.0"
     assert release_tags(root, "loans", ADA.public).newest is None
-    assert release_tags(root, "loans", None).untold != ()
+    assert release_tags(root, "loans", None).undetermined != ()
 
 
 def test_where_nobody_is_named_a_clone_without_the_key_is_told_what_names_the_maker(tmp_path: Path) -> None:
     root = repository(tmp_path / "repo", [])
     commit(root, approvers="# nobody\n")
     tag(root, "v0.1.0", MAKER)
-    (told,) = release_tags(root, "loans", None).untold
+    (told,) = release_tags(root, "loans", None).undetermined
 
     assert "got a good signature by key SHA256:" in told
     assert NOBODY_NAMED in told
 
     commit(root, approvers=approver("maker@example.org", MAKER) + "\n")
     assert release_tags(root, "loans", None).newest == "loans@v0.1.0"
-    assert release_tags(root, "loans", None).untold == ()
+    assert release_tags(root, "loans", None).undetermined == ()
 
 
 def test_who_was_named_before_vouches_for_the_next(repo: Path) -> None:
@@ -134,7 +134,7 @@ def test_who_was_named_before_vouches_for_the_next(repo: Path) -> None:
 
     assert (found.newest, found.signer) == ("loans@v0.4.0", "maker@example.org")
     assert found.key == MAKER.public.keyid
-    assert found.untold == ()
+    assert found.undetermined == ()
 
 
 def test_a_shallow_clone_can_not_tell(repo: Path, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from promotion_repo import git as plain
 from promotion_repo import repository
 
 from fairmark.errors import StateError
-from fairmark.governance.policy_gate import authors, compare
+from fairmark.governance.policy_base import authors
+from fairmark.governance.policy_gate import compare
 from fairmark.governance.verify_trail import check_remote
 from fairmark.repo import commit as trace
 from fairmark.repo.git import git

@@ -20,9 +20,11 @@ from signing import ADA, BOB, CAM, MAKER, approver, key
 
 from fairmark.errors import UsageError
 from fairmark.governance.approvers import read_approvers
-from fairmark.governance.history import History, check, history, on
+from fairmark.governance.history import History, history, on_day
+from fairmark.governance.history_check import check
+from fairmark.governance.projections import note
 from fairmark.governance.promotion_tags import ROLLBACK, refs
-from fairmark.governance.promotions import allowed, note
+from fairmark.governance.promotions import allowed
 from fairmark.verify.verify import Fact
 
 TODAY = dt.date(2026, 11, 23)
@@ -76,7 +78,7 @@ def rewrite(root: Path, tag: str) -> None:
 def test_it_tells_what_was_where_from_when_to_when_by_hand(repo: Path) -> None:
     told = [
         (each.promotion.stage, each.promotion.version, each.since.day, each.until and each.until.day)
-        for each in past(repo).told
+        for each in past(repo).entries
     ]
 
     assert told == [
@@ -88,7 +90,7 @@ def test_it_tells_what_was_where_from_when_to_when_by_hand(repo: Path) -> None:
 
 
 def test_it_tells_by_whose_word(repo: Path) -> None:
-    third = past(repo).told[2].to_json()
+    third = past(repo).entries[2].to_json()
 
     assert (third["signer"], third["action"], third["reason"]) == ("maker@example.org", "promote", "Day 10.")
     assert third["approvals"] == [
@@ -111,21 +113,21 @@ def test_it_tells_by_whose_word(repo: Path) -> None:
     ],
 )
 def test_any_day_has_its_answer(repo: Path, day: dt.date, versions: list[str]) -> None:
-    told = [each for each in past(repo).told if each.promotion.stage == "production"]
+    told = [each for each in past(repo).entries if each.promotion.stage == "production"]
 
-    assert [each.promotion.version for each in on(told, day, TODAY)] == versions
+    assert [each.promotion.version for each in on_day(told, day, TODAY)] == versions
 
 
 def test_a_day_that_has_not_come_has_none(repo: Path) -> None:
     with pytest.raises(UsageError, match="--on: must be today or before, got 2026-11-24"):
-        on(past(repo).told, TODAY + dt.timedelta(days=1), TODAY)
+        on_day(past(repo).entries, TODAY + dt.timedelta(days=1), TODAY)
 
 
 def test_a_clone_with_nothing_but_the_tags_tells_the_same(repo: Path, tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", "--bare", tmp_path / "bare"], check=True)
     git(tmp_path / "bare", "fetch", "-q", str(repo), "refs/tags/*:refs/tags/*")
 
-    assert past(tmp_path / "bare").told == past(repo).told
+    assert past(tmp_path / "bare").entries == past(repo).entries
     assert wrong(facts(tmp_path / "bare")) == set()
 
 
@@ -330,7 +332,7 @@ def test_a_clock_that_ran_back_is_told_and_the_chain_decides(repo: Path) -> None
 
     assert found["clock"].held is None
     assert "before loans#production#4, which it follows" in found["clock"].text
-    assert [each.until and each.until.day for each in past(repo).told] == [None, 11, 13, 13, None]
+    assert [each.until and each.until.day for each in past(repo).entries] == [None, 11, 13, 13, None]
 
 
 def test_a_tag_set_by_gto_alone_is_seen(repo: Path) -> None:

@@ -64,7 +64,7 @@ def approve(root: Path, *by: SigningKey) -> None:
     found = compare(root)
     now = dt.datetime.now(tz=dt.UTC)
     for each in by:
-        keep(root, found.asked, signed(found.asked, found.approvers, each, "Agreed.", SOON, now))
+        keep(root, found.request, signed(found.request, found.approvers, each, "Agreed.", SOON, now))
 
 
 def test_without_a_release_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_one_approval_lets_a_loosened_limit_pass(repo: Path) -> None:
     found = refuse_unless_approved(repo)
 
     assert [each.who for each in found.counted.approvals] == ["bob@example.org"]
-    digest = found.asked.digest
+    digest = found.request.digest
     assert (repo / "approvals" / "policy" / digest[:16] / f"{BOB.public.keyid[:16]}.json").is_file()
 
 
@@ -187,9 +187,9 @@ def test_overrides_and_approvers_take_two_people(repo: Path, step: Any) -> None:
 def test_an_approval_is_of_one_policy_alone(repo: Path) -> None:
     loosen(repo)
     approve(repo, BOB)
-    old = compare(repo).asked.folder
+    old = compare(repo).request.folder
     edit(repo, "at_least: 0.84", "at_least: 0.83")
-    shutil.move(repo / "approvals" / old, repo / "approvals" / compare(repo).asked.folder)
+    shutil.move(repo / "approvals" / old, repo / "approvals" / compare(repo).request.folder)
 
     with pytest.raises(RefusedError, match="approval: must be of policy of loans with SHA-256"):
         refuse_unless_approved(repo)
@@ -209,7 +209,7 @@ def test_the_word_of_somebody_whom_the_base_does_not_know_counts_for_nothing(rep
     name(repo, approver("new@example.org", new))
     loosen(repo)
     found, now = compare(repo), dt.datetime.now(tz=dt.UTC)
-    keep(repo, found.asked, signed(found.asked, read_approvers(repo / FILE), new, "Me.", SOON, now))
+    keep(repo, found.request, signed(found.request, read_approvers(repo / FILE), new, "Me.", SOON, now))
 
     assert compare(repo).counted.approvals == ()
     assert "must be named in approvers, got one that nobody there has" in "\n".join(compare(repo).lines())
@@ -220,7 +220,7 @@ def test_lowering_the_count_does_not_lower_it_for_itself(repo: Path) -> None:
     tag(repo, "v0.3.0")
     edit(repo, "approvals: {plain: 2, waived: 3}", "approvals: {plain: 1, waived: 2}")
 
-    assert compare(repo).asked.needed == 2
+    assert compare(repo).request.needed == 2
 
 
 def test_the_author_of_the_change_does_not_count(repo: Path) -> None:
@@ -256,7 +256,7 @@ def test_who_signed_the_commit_of_the_change_does_not_count(repo: Path, tmp_path
     signs = ("-c", "gpg.format=ssh", "-c", f"user.signingkey={place}")
     git(repo, *signs, "commit", "-q", "-S", "-a", "-m", "x")
 
-    assert "dee@example.org" in compare(repo).asked.authors
+    assert "dee@example.org" in compare(repo).request.authors
 
 
 def test_who_makes_the_release_does_not_count(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,8 +273,8 @@ def test_an_approval_that_expired_counts_no_more(repo: Path) -> None:
     loosen(repo)
     found = compare(repo)
     long_ago = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    old = signed(found.asked, found.approvers, BOB, "Agreed.", dt.date(2026, 2, 1), long_ago)
-    keep(repo, found.asked, old)
+    old = signed(found.request, found.approvers, BOB, "Agreed.", dt.date(2026, 2, 1), long_ago)
+    keep(repo, found.request, old)
 
     assert "got one that expired 2026-02-01" in "\n".join(compare(repo).lines())
 
@@ -298,17 +298,17 @@ def test_where_fewer_may_approve_than_must_all_of_them_add_a_second(tmp_path: Pa
     git(root, "commit", "-q", "-a", "-m", "x")
     tag(root, "v0.1.0")
     name(root, PEOPLE[2])
-    assert compare(root).asked.needed == 1
+    assert compare(root).request.needed == 1
 
     approve(root, ADA)
     assert compare(root).stands
     waive(root)
-    assert compare(root).asked.needed == 2
+    assert compare(root).request.needed == 2
 
 
 def test_a_file_that_is_no_approval_is_named(repo: Path) -> None:
     loosen(repo)
-    folder = repo / "approvals" / compare(repo).asked.folder
+    folder = repo / "approvals" / compare(repo).request.folder
     folder.mkdir(parents=True)
     (folder / "x.json").write_text("{}")
 
@@ -357,7 +357,7 @@ def test_an_approval_of_another_repository_is_none(repo: Path, tmp_path: Path, d
             git(there, "checkout", "-q", "HEAD~1")
             sign_tag(there, "loans@v0.1.0", "HEAD", f"x\n\nStatement-SHA256: {'0' * 64}\n", ADA)
     edit(there, "at_least: 0.85", "at_least: 0.84")
-    now = compare(there).asked.folder
+    now = compare(there).request.folder
     kept = next((repo / "approvals" / "policy").iterdir())
     shutil.rmtree(there / "approvals")
     shutil.copytree(kept, there / "approvals" / now)
@@ -373,9 +373,9 @@ def test_an_approval_of_another_name_is_none(repo: Path) -> None:
     from fairmark.governance.approvals import weigh
 
     found, now = compare(repo), dt.datetime.now(tz=dt.UTC)
-    other = replace(found.asked, name="loans-v0.1.0")
+    other = replace(found.request, name="loans-v0.1.0")
     with pytest.raises(VerificationError, match="must be of policy of loans with SHA-256"):
-        weigh(signed(other, found.approvers, BOB, "x", SOON, now), found.asked, found.approvers, now)
+        weigh(signed(other, found.approvers, BOB, "x", SOON, now), found.request, found.approvers, now)
 
 
 def test_taking_out_the_last_approvers_needs_them_or_the_next_would_be_the_first(repo: Path) -> None:

@@ -20,10 +20,10 @@ from fairmark.errors import RefusedError, StateError, UsageError, VerificationEr
 from fairmark.files import read_json
 from fairmark.governance.approvals import keep, kept, signed
 from fairmark.governance.approvers import FILE, read_approvers
-from fairmark.governance.promotions import promote, refuse_lapsed, rollback
-from fairmark.governance.request import candidate, find
+from fairmark.governance.promotions import promote, rollback
+from fairmark.governance.request import candidate, find_release, refuse_expired_waivers
 from fairmark.governance.trail import entries
-from fairmark.judge.verdict import judge
+from fairmark.judge.verdict import judge_document
 from fairmark.params.read import read_params
 from fairmark.release.build import assemble
 from fairmark.release.statement import release_digest
@@ -75,7 +75,8 @@ def pattern(
 
 def _waived_release(root: Path, version: str) -> None:
     params, seen, own = read_params(root / "params.yaml"), trace(root), own_key(make=True)
-    verdict = judge(read_json(root / "artifacts" / "evaluate" / "measurements.json"), params.policy, TODAY)
+    found = read_json(root / "artifacts" / "evaluate" / "measurements.json")
+    verdict = judge_document(found, params.policy, TODAY)
     folder = root / "releases" / f"loans-{version}"
     assemble(root, folder, version, seen, params, verdict, own)
     tag_release(root, "loans", version, "A release", release_digest(folder), key=own)
@@ -88,14 +89,14 @@ def root(pattern: Path, tmp_path: Path) -> Path:
 
 def approve(root: Path, version: str, *by: SigningKey) -> None:
     known = read_approvers(root / FILE)
-    asked = candidate(root / "releases" / f"loans-{version}", root, known).asked
+    asked = candidate(root / "releases" / f"loans-{version}", root, known).request
     for each in by:
         envelope = signed(asked, known, each, "It is good.", SOON, dt.datetime.now(tz=dt.UTC))
         keep(root, asked, envelope)
 
 
 def to(root: Path, stage: str, version: str, by: SigningKey = ADA) -> Any:
-    return promote(root, find(root, f"loans@{version}"), stage, "Because.", by)
+    return promote(root, find_release(root, f"loans@{version}"), stage, "Because.", by)
 
 
 def gto(root: Path, *words: str) -> Any:
@@ -111,15 +112,19 @@ def gto(root: Path, *words: str) -> Any:
 
 def test_a_release_that_was_verified_says_who_made_it_and_what_it_stands_on(root: Path) -> None:
     known = read_approvers(root / FILE)
-    plain = candidate(find(root, "loans-v0.1.0"), root, known)
-    waived = candidate(find(root, "loans@v0.2.0"), root, known)
+    plain = candidate(find_release(root, "loans-v0.1.0"), root, known)
+    waived = candidate(find_release(root, "loans@v0.2.0"), root, known)
 
-    assert (plain.asked.needed, plain.asked.waived, plain.let_through) == (1, (), ())
-    assert (waived.asked.needed, waived.asked.waived, waived.outcome) == (2, ("tight",), "pass with waiver")
+    assert (plain.request.needed, plain.request.waived, plain.let_through) == (1, (), ())
+    assert (waived.request.needed, waived.request.waived, waived.outcome) == (
+        2,
+        ("tight",),
+        "pass with waiver",
+    )
     assert waived.let_through[0].startswith("tight: insufficient evidence, let through by A. P. until")
-    assert plain.asked.makers == {own_key(make=False).public.keyid}
-    assert plain.asked.people(known) == {"maker@example.org", "tester@example.org"}
-    assert plain.asked.digest == release_digest(find(root, "loans-v0.1.0"))
+    assert plain.request.makers == {own_key(make=False).public.keyid}
+    assert plain.request.people(known) == {"maker@example.org", "tester@example.org"}
+    assert plain.request.digest == release_digest(find_release(root, "loans-v0.1.0"))
 
 
 def test_a_release_that_is_wrong_is_not_put_before_anybody(root: Path) -> None:
@@ -137,12 +142,12 @@ def test_a_release_of_a_maker_whom_nobody_knows_can_not_be_told(root: Path) -> N
         approve(root, "v0.1.0", BOB)
     known = read_approvers(root / FILE)
     own = own_key(make=False).public
-    assert candidate(find(root, "loans-v0.1.0"), root, known, [own]).version == "v0.1.0"
+    assert candidate(find_release(root, "loans-v0.1.0"), root, known, [own]).version == "v0.1.0"
 
 
 def test_there_must_be_a_release() -> None:
     with pytest.raises(UsageError, match="must be a release folder, or a release below"):
-        find(Path(), "loans-v9.9.9")
+        find_release(Path(), "loans-v9.9.9")
 
 
 # ------------------------------------------------------------------ promote
@@ -156,7 +161,7 @@ def test_an_approved_release_is_promoted_by_a_tag_that_git_and_gto_read(root: Pa
     assert done.tag == "loans#production#1"
     assert [each.who for each in done.approvals] == ["bob@example.org"]
     assert seen.commit == git(root, "rev-parse", "loans@v0.1.0^{commit}").strip()
-    assert f"Statement-SHA256: {release_digest(find(root, 'loans-v0.1.0'))}\n" in seen.message
+    assert f"Statement-SHA256: {release_digest(find_release(root, 'loans-v0.1.0'))}\n" in seen.message
     (root / "signers").write_text((root / FILE).read_text())
     said = subprocess.run(
         ["git", "-C", root, "-c", f"gpg.ssh.allowedSignersFile={root / 'signers'}", "verify-tag", done.tag],
@@ -213,16 +218,16 @@ def at(day: dt.date) -> dt.datetime:
 def test_a_clock_before_the_commit_is_called_what_it_is(root: Path) -> None:
     for release in ("loans-v0.1.0", "loans-v0.2.0"):
         with pytest.raises(StateError, match=r"clock: must be past the commit's own time, .*got 1970-01-02"):
-            refuse_lapsed(find(root, release), at(dt.date(1970, 1, 2)))
+            refuse_expired_waivers(find_release(root, release), at(dt.date(1970, 1, 2)))
 
 
 def test_a_waiver_that_expired_since_lets_nothing_on(root: Path) -> None:
-    folder = find(root, "loans-v0.2.0")
-    refuse_lapsed(folder, at(SOON))
-    refuse_lapsed(find(root, "loans-v0.1.0"), at(SOON + dt.timedelta(days=9999)))
+    folder = find_release(root, "loans-v0.2.0")
+    refuse_expired_waivers(folder, at(SOON))
+    refuse_expired_waivers(find_release(root, "loans-v0.1.0"), at(SOON + dt.timedelta(days=9999)))
 
     with pytest.raises(RefusedError, match=r"verdict must still pass on .*, got insufficient evidence"):
-        refuse_lapsed(folder, at(SOON + dt.timedelta(days=1)))
+        refuse_expired_waivers(folder, at(SOON + dt.timedelta(days=1)))
 
 
 def test_a_promotion_asks_whether_the_verdict_stands_today(
@@ -231,8 +236,8 @@ def test_a_promotion_asks_whether_the_verdict_stands_today(
     approve(root, "v0.2.0", BOB, CAM)
     late = SOON + dt.timedelta(days=1)
     monkeypatch.setattr(
-        "fairmark.governance.promotions.refuse_lapsed",
-        lambda folder, _: refuse_lapsed(folder, at(late)),
+        "fairmark.governance.promotions.refuse_expired_waivers",
+        lambda folder, _: refuse_expired_waivers(folder, at(late)),
     )
 
     with pytest.raises(RefusedError, match=f"verdict must still pass on {late}"):
@@ -362,10 +367,10 @@ def test_where_every_key_that_may_sign_tags_has_ended_nobody_promotes(
 
 
 def test_one_promotion_runs_at_a_time(root: Path) -> None:
-    from fairmark.governance.promotions import alone
+    from fairmark.governance.promotions import promotion_lock
 
     approve(root, "v0.1.0", BOB)
-    with alone(root), pytest.raises(StateError, match="must have one promotion at a time"):
+    with promotion_lock(root), pytest.raises(StateError, match="must have one promotion at a time"):
         to(root, "production", "v0.1.0")
 
 
@@ -452,7 +457,7 @@ def test_a_rollback_works_where_only_the_tags_are(served: Path) -> None:
 
 def test_keeping_and_finding_approvals_agree(root: Path) -> None:
     approve(root, "v0.2.0", BOB, CAM)
-    asked = candidate(find(root, "loans-v0.2.0"), root, read_approvers(root / FILE)).asked
+    asked = candidate(find_release(root, "loans-v0.2.0"), root, read_approvers(root / FILE)).request
 
     assert len(kept(root, asked)[0]) == 2
 

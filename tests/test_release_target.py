@@ -8,7 +8,7 @@ from release_folder import git
 
 from fairmark.cli.main import main
 from fairmark.errors import StateError, UsageError, VerificationError
-from fairmark.governance.request import find
+from fairmark.governance.request import find_release
 from fairmark.release.locate import found
 from fairmark.release.pack import pack
 
@@ -46,7 +46,7 @@ def test_what_is_called_like_a_tag_is_not_taken_for_it(
 
     with found(TAG, clone) as target:
         assert (target.folder, target.tag) == (clone / "releases" / "loans-v0.1.0", TAG)
-    assert find(clone, TAG) == target.folder
+    assert find_release(clone, TAG) == target.folder
     with found(f"./{TAG}", clone) as target:
         assert target.tag is None
 
@@ -58,8 +58,8 @@ def test_a_name_that_stands_for_two_folders_is_refused(
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(UsageError, match=r"loans-v0\.1\.0: must name one folder, got .*give the path"):
-        find(_clone(small_release), small_release.name)
-    assert find(_clone(small_release), f"./{small_release.name}") == Path(small_release.name)
+        find_release(_clone(small_release), small_release.name)
+    assert find_release(_clone(small_release), f"./{small_release.name}") == Path(small_release.name)
 
 
 def test_without_a_named_clone_a_tag_is_that_of_where_one_is(

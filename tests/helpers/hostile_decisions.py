@@ -18,8 +18,9 @@ from fairmark.files import canonical_json
 from fairmark.governance.approvals import keep, signed, weigh
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.policy_gate import compare, refuse_unless_approved
-from fairmark.governance.promotion_tags import ahead, refs
-from fairmark.governance.promotions import _sound
+from fairmark.governance.promotion_chain import ahead
+from fairmark.governance.promotion_tags import refs
+from fairmark.governance.promotions import _checked_chain
 from fairmark.release.locate import found
 from fairmark.repo.machine import refuse_behind
 from fairmark.signing.dsse import Envelope
@@ -185,7 +186,7 @@ def _link_as_tag(root: Path) -> object:
 def _approve(root: Path, *by: SigningKey) -> None:
     it = compare(root)
     for each in by:
-        keep(root, it.asked, signed(it.asked, it.approvers, each, "Agreed.", SOON, _now()))
+        keep(root, it.request, signed(it.request, it.approvers, each, "Agreed.", SOON, _now()))
 
 
 def _now() -> dt.datetime:
@@ -199,7 +200,7 @@ def _replayed(root: Path, other: Callable[[Path], Path]) -> object:
     refuse_unless_approved(made)
     there = other(root)
     kept = next((made / "approvals" / "policy").iterdir())
-    shutil.copytree(kept, there / "approvals" / compare(there).asked.folder)
+    shutil.copytree(kept, there / "approvals" / compare(there).request.folder)
     return refuse_unless_approved(there).lines()
 
 
@@ -306,7 +307,7 @@ for _name, (_act, _match) in APPROVALS.items():
 def _promoted_by(root: Path, key: SigningKey, *lines: str) -> object:
     made = repository(root / "repo")
     (made / FILE).write_text("".join(f"{line}\n" for line in lines))
-    return _sound(made, "loans", read_approvers(made / FILE), [key.public])
+    return _checked_chain(made, "loans", read_approvers(made / FILE), [key.public])
 
 
 ENDED = ',valid-before="20200101Z"'

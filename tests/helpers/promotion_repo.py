@@ -13,7 +13,7 @@ from signing import ADA, BOB, CAM, MAKER, approver
 from fairmark.governance.approvals import signed
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.promotion_tags import PROMOTE, Promotion, message, refs
-from fairmark.governance.request import RELEASE, Asked
+from fairmark.governance.request import RELEASE, ApprovalRequest
 from fairmark.signing.dsse import Envelope
 from fairmark.signing.git_tags import sign_tag
 from fairmark.signing.keys import SigningKey
@@ -75,7 +75,7 @@ def sign_at(root: Path, tag: str, commit: str, text: str, key: SigningKey, when:
             os.environ["GIT_COMMITTER_DATE"] = before
 
 
-def asked(version: str = "v0.1.0", waived: tuple[str, ...] = (), **changes: Any) -> Asked:
+def asked(version: str = "v0.1.0", waived: tuple[str, ...] = (), **changes: Any) -> ApprovalRequest:
     """Return what approvers of a version are asked."""
     known: dict[str, Any] = {
         "kind": RELEASE,
@@ -87,11 +87,11 @@ def asked(version: str = "v0.1.0", waived: tuple[str, ...] = (), **changes: Any)
         "waived": waived,
         "needed": 2 if waived else 1,
     }
-    return Asked(**(known | changes))
+    return ApprovalRequest(**(known | changes))
 
 
 def approval(
-    key: SigningKey, of: Asked | None = None, when: dt.datetime = START, expires: dt.date = LAST
+    key: SigningKey, of: ApprovalRequest | None = None, when: dt.datetime = START, expires: dt.date = LAST
 ) -> Envelope:
     """Return the approval of the holder of `key`."""
     return signed(of or asked(), read_approvers("\n".join(PEOPLE)), key, "It is good.", expires, when)

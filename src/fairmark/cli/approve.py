@@ -8,7 +8,7 @@ from fairmark.terminal import say
 
 if TYPE_CHECKING:
     from fairmark.governance.approvers import Approver
-    from fairmark.governance.request import Asked
+    from fairmark.governance.request import ApprovalRequest
 
 HELP = "approve a release, or a policy that was loosened"
 
@@ -47,32 +47,32 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _release(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
+def _release(given: argparse.Namespace) -> "tuple[ApprovalRequest, list[Approver]]":
     import datetime as dt
 
     from fairmark.governance.approvers import FILE, read_approvers
-    from fairmark.governance.promotions import refuse_lapsed
-    from fairmark.governance.request import candidate, find
+    from fairmark.governance.request import candidate, find_release, refuse_expired_waivers
 
-    approvers, folder = read_approvers(given.clone / FILE), find(given.clone, given.release)
+    approvers, folder = read_approvers(given.clone / FILE), find_release(given.clone, given.release)
     found = candidate(folder, given.clone, approvers, options.trusted(given))
-    refuse_lapsed(folder, dt.datetime.now(tz=dt.UTC))
-    say(f"{found.asked.name} is verified; its digest is {found.asked.digest}")
+    refuse_expired_waivers(folder, dt.datetime.now(tz=dt.UTC))
+    say(f"{found.request.name} is verified; its digest is {found.request.digest}")
     say(f"verdict: {found.outcome}" + (", of which was let through:" if found.let_through else ""))
     say(*[f"  {line}" for line in found.let_through])
-    return found.asked, approvers
+    return found.request, approvers
 
 
-def _policy(given: argparse.Namespace) -> "tuple[Asked, list[Approver]]":
+def _policy(given: argparse.Namespace) -> "tuple[ApprovalRequest, list[Approver]]":
     from fairmark.errors import StateError, UndeterminedError
-    from fairmark.governance.policy_gate import compare, named_base
+    from fairmark.governance.policy_base import named_base
+    from fairmark.governance.policy_gate import compare
 
     found = compare(given.clone, given.base or named_base())
     say(*found.lines())
-    if found.untold:
+    if found.undetermined:
         raise UndeterminedError(
-            "policy: must be approved in a whole clone, got one that lacks", *found.untold
+            "policy: must be approved in a whole clone, got one that lacks", *found.undetermined
         )
-    if not found.asked.needed:
+    if not found.request.needed:
         raise StateError("policy: must be looser than before to need an approval, got one that is not")
-    return found.asked, list(found.approvers)
+    return found.request, list(found.approvers)

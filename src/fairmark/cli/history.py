@@ -9,7 +9,7 @@ from fairmark.terminal import say, say_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fairmark.governance.history import Told
+    from fairmark.governance.history import HistoryEntry
 
 HELP = "tell what was in which stage when, by whose word"
 
@@ -30,8 +30,10 @@ def run(given: argparse.Namespace) -> int:
     import datetime as dt
 
     from fairmark.governance.approvers import FILE, read_approvers
-    from fairmark.governance.history import check, history, on
-    from fairmark.governance.promotions import allowed, follow, promoters
+    from fairmark.governance.history import history, on_day
+    from fairmark.governance.history_check import check
+    from fairmark.governance.projections import follow
+    from fairmark.governance.promotions import allowed, promoters
     from fairmark.verify.verify import exit_code
 
     approvers, name = read_approvers(given.clone / FILE), options.name_of(given)
@@ -41,9 +43,9 @@ def run(given: argparse.Namespace) -> int:
     past = history(given.clone, name, approvers, promoters(approvers, keys))
     notes = follow(given.clone, name, past.found.promotions) if given.align else []
     facts = check(given.clone, past, signers) if given.check else []
-    told = [each for each in past.told if given.stage in (None, each.promotion.stage)]
+    told = [each for each in past.entries if given.stage in (None, each.promotion.stage)]
     if given.on is not None:
-        told = on(told, options.day(given.on, "--on"), dt.datetime.now(tz=dt.UTC).date())
+        told = on_day(told, options.day(given.on, "--on"), dt.datetime.now(tz=dt.UTC).date())
     if given.json:
         shown = {"name": name, "history": [each.to_json() for each in told], "notes": notes}
         say_json(shown | ({"facts": [vars(fact) for fact in facts]} if given.check else {}))
@@ -72,7 +74,7 @@ def _refuse_unknown(root: "Path", name: str | None) -> None:
         )
 
 
-def _lines(told: "Told") -> list[str]:
+def _lines(told: "HistoryEntry") -> list[str]:
     from fairmark.governance.history import shown
     from fairmark.governance.promotion_tags import ROLLBACK
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fairmark.terminal import say
 
 if TYPE_CHECKING:
-    from fairmark.governance.promotions import Done
+    from fairmark.governance.promotions import PromotionResult
     from fairmark.signing.keys import PublicKey, SigningKey
 
 
@@ -69,12 +69,12 @@ def name_of(given: argparse.Namespace) -> str:
     return str(given.name or read_params(given.clone / "params.yaml").project.name)
 
 
-def show(done: "Done", how: str) -> None:
+def show(done: "PromotionResult", how: str) -> None:
     """Say what a promotion or rollback did."""
     say(f"{done.stage} holds {done.version} now ({how}): tag {done.tag}")
     for each in done.approvals:
         say(f"approved by {each.who} until {each.expires}: {each.reason}")
-    say(*done.said)
+    say(*done.notes)
     say(f"publish it: git push --atomic REMOTE refs/fairmark/trail 'refs/tags/{done.tag}'")
 
 

@@ -21,21 +21,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Tell every change of the policy; return 0 when it stands, 3 when it is loosened, 5 when untold."""
-    from fairmark.governance.policy_gate import compare, named_base
+    from fairmark.governance.policy_base import named_base
+    from fairmark.governance.policy_gate import compare
 
     found = compare(given.clone, given.base or named_base())
-    code = 3 if found.loosened else 5 if found.untold else 0
+    code = 3 if found.loosened else 5 if found.undetermined else 0
     if given.json:
         say_json(
             {
                 "base": found.base,
                 "base_said": [found.why],
-                "untold": list(found.untold),
+                "untold": list(found.undetermined),
                 "changes": [vars(each) for each in found.changes],
-                "needed": found.asked.needed,
+                "needed": found.request.needed,
                 "approved": [each.who for each in found.counted.approvals],
                 "stands": found.stands,
-                "policy_sha256": found.asked.digest,
+                "policy_sha256": found.request.digest,
             }
         )
     else:

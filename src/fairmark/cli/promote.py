@@ -18,9 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Promote the release, say what was done, and return 0."""
     from fairmark.governance.promotions import promote
-    from fairmark.governance.request import find
+    from fairmark.governance.request import find_release
 
-    folder, key = find(given.clone, given.release), options.key_of(given)
+    folder, key = find_release(given.clone, given.release), options.key_of(given)
     done = promote(given.clone, folder, given.to, given.reason, key, options.trusted(given))
     options.show(done, "promoted")
     return 0

@@ -9,18 +9,42 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from fairmark.errors import FairmarkError, RefusedError, UsageError, VerificationError
+from pydantic import Field
+
+from fairmark.errors import FairmarkError, InputError, RefusedError, UsageError, VerificationError
 from fairmark.governance.approvers import APPROVAL, FILE, Approver, person
-from fairmark.governance.request import Asked
+from fairmark.governance.request import ApprovalRequest
+from fairmark.record import CamelRecord
+from fairmark.release.statement import FileDigest, Subject
 from fairmark.repo.machine import SKEW
 from fairmark.signing.dsse import STATEMENT_TYPE, Envelope, seal
 from fairmark.signing.keys import SigningKey
 
 FOLDER = "approvals"
+APPROVE = "approve"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _TEXT = 2000
+
+
+class Decision(CamelRecord):
+    """Who decided what, why, when (UTC, to the second), until which day, and which limits are waived."""
+
+    decision: str
+    approver: str
+    reason: str
+    decided: str
+    expires: str
+    waived: tuple[str, ...]
+
+
+class ApprovalStatement(CamelRecord):
+    """An in-toto Statement v1 about one subject, whose predicate is a decision."""
+
+    kind: str = Field(alias="_type")
+    subject: tuple[Subject, ...]
+    predicate_type: str
+    predicate: Decision
 
 
 @dataclass(frozen=True)
@@ -45,7 +69,7 @@ class Counted:
 
 
 def signed(
-    asked: Asked,
+    request: ApprovalRequest,
     approvers: Sequence[Approver],
     key: SigningKey,
     reason: str,
@@ -61,29 +85,30 @@ def signed(
     UsageError
         When no reason is given.
     """
-    reason = " ".join(reason.split())[:_TEXT]
+    reason = " ".join(reason.encode("utf-8", "replace").decode().split())[:_TEXT]
     if not reason:
         raise UsageError("reason: must say why, got nothing")
-    predicate: dict[str, Any] = {
-        "decision": "approve",
-        "approver": _approver(key.public.keyid, approvers).principal,
-        "reason": reason,
-        "decided": now.strftime(_TIME),
-        "expires": expires.isoformat(),
-        "waived": list(asked.waived),
-    }
-    statement = {
-        "_type": STATEMENT_TYPE,
-        "subject": [{"name": asked.name, "digest": {"sha256": asked.digest}}],
-        "predicateType": asked.kind,
-        "predicate": predicate,
-    }
-    envelope = seal(statement, key)
-    weigh(envelope, asked, approvers, now)
+    statement = ApprovalStatement(
+        kind=STATEMENT_TYPE,
+        subject=_subject(request),
+        predicate_type=request.kind,
+        predicate=Decision(
+            decision=APPROVE,
+            approver=_approver(key.public.keyid, approvers).principal,
+            reason=reason,
+            decided=now.strftime(_TIME),
+            expires=expires.isoformat(),
+            waived=request.waived,
+        ),
+    )
+    envelope = seal(statement.to_json(), key)
+    weigh(envelope, request, approvers, now)
     return envelope
 
 
-def weigh(envelope: Envelope, asked: Asked, approvers: Sequence[Approver], when: dt.datetime) -> Approval:
+def weigh(
+    envelope: Envelope, request: ApprovalRequest, approvers: Sequence[Approver], when: dt.datetime
+) -> Approval:
     """Return the approval in an envelope, when it counts for what is asked at `when`.
 
     Raises
@@ -93,7 +118,7 @@ def weigh(envelope: Envelope, asked: Asked, approvers: Sequence[Approver], when:
     RefusedError
         When the rules don't let it count.
     """
-    found = _read(envelope, asked, approvers)
+    found = _read(envelope, request, approvers)
     entries = [each for each in approvers if each.key.keyid == found.keyid and each.may(APPROVAL)]
     short = f"{found.who}'s key {found.keyid[:16]}…"
     if not entries:
@@ -101,25 +126,30 @@ def weigh(envelope: Envelope, asked: Asked, approvers: Sequence[Approver], when:
     for moment, what in ((found.decided, "when it approved"), (when, "now that it is to count")):
         if not any(each.valid(moment) for each in entries):
             raise RefusedError(f"{short}: must be valid {what} ({moment:%Y-%m-%d}), got a key that is not")
-    if found.keyid in asked.makers:
-        raise RefusedError(f"{short}: must be another's than the maker's, got the key that made {asked.name}")
-    if person(found.who) in asked.people(approvers):
+    if found.keyid in request.makers:
+        raise RefusedError(
+            f"{short}: must be another's than the maker's, got the key that made {request.name}"
+        )
+    if person(found.who) in request.people(approvers):
         raise RefusedError(f"{short}: must be another person's than the maker, who is {found.who} too")
     if found.decided > when + SKEW:
         raise RefusedError(f"{short}: must have approved by {when:%Y-%m-%d}, got {found.decided:{_TIME}}")
     if when.date() > found.expires:
         wanted = f"approval by {short}: must stand on {when:%Y-%m-%d}"
         raise RefusedError(f"{wanted}, got one that expired {found.expires}")
-    if found.waived != asked.waived:
+    if found.waived != request.waived:
         raise RefusedError(
-            f"{short}: must have approved what was waived ({', '.join(asked.waived) or 'nothing'}), "
+            f"{short}: must have approved what was waived ({', '.join(request.waived) or 'nothing'}), "
             f"got {', '.join(found.waived) or 'nothing'}"
         )
     return found
 
 
 def count(
-    envelopes: Mapping[str, object], asked: Asked, approvers: Sequence[Approver], when: dt.datetime
+    envelopes: Mapping[str, object],
+    request: ApprovalRequest,
+    approvers: Sequence[Approver],
+    when: dt.datetime,
 ) -> Counted:
     """Return the approvals among `envelopes` (by where they stand) that count, one for each person.
 
@@ -130,7 +160,7 @@ def count(
     for where, envelope in envelopes.items():
         try:
             read = envelope if isinstance(envelope, Envelope) else Envelope.from_json(envelope)
-            each = weigh(read, asked, approvers, when)
+            each = weigh(read, request, approvers, when)
         except FairmarkError as error:
             refused += [f"{where}: {fault}" for fault in error.faults]
             continue
@@ -139,10 +169,10 @@ def count(
     return Counted(tuple(found.values()), tuple(refused))
 
 
-def kept(root: Path, asked: Asked) -> tuple[dict[str, Envelope], list[str]]:
+def kept(root: Path, request: ApprovalRequest) -> tuple[dict[str, Envelope], list[str]]:
     """Return the envelopes that stand in the folder of what is asked, and what could not be read there."""
     envelopes, faults = {}, []
-    for path in sorted((root / FOLDER / asked.folder).glob("*.json")):
+    for path in sorted((root / FOLDER / request.folder).glob("*.json")):
         where = str(path.relative_to(root))
         try:
             envelopes[where] = Envelope.read(path)
@@ -151,9 +181,9 @@ def kept(root: Path, asked: Asked) -> tuple[dict[str, Envelope], list[str]]:
     return envelopes, faults
 
 
-def keep(root: Path, asked: Asked, envelope: Envelope) -> Path:
+def keep(root: Path, request: ApprovalRequest, envelope: Envelope) -> Path:
     """Write an approval where `kept` finds it, in the place of an older one by the same key."""
-    path = root / FOLDER / asked.folder / f"{envelope.keyids[0][:16]}.json"
+    path = root / FOLDER / request.folder / f"{envelope.keyids[0][:16]}.json"
     envelope.write(path)
     return path
 
@@ -165,44 +195,69 @@ def _approver(keyid: str, approvers: Sequence[Approver]) -> Approver:
     raise RefusedError(f"key {keyid[:16]}…: must be named in {FILE}, got one that nobody there has")
 
 
-def _read(envelope: Envelope, asked: Asked, approvers: Sequence[Approver]) -> Approval:
+def _read(envelope: Envelope, request: ApprovalRequest, approvers: Sequence[Approver]) -> Approval:
     """Return the approval that an envelope holds, signed by whom it names and of what is asked."""
     statement = envelope.statement
     if len(envelope.signatures) != 1:
         raise VerificationError(f"approval: must have one signature, got {len(envelope.signatures)}")
     entry = _approver(envelope.keyids[0], approvers)
     envelope.signers([entry.key])
-    try:
-        found = _approval(statement, asked, envelope)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise VerificationError(f"approval: must have the shape of one, got {error}") from error
+    found = _approval(_parsed(statement), request, envelope)
     if found.who != entry.principal:
         raise VerificationError(f"approval: must name {entry.principal}, who signed it, got {found.who!a}")
     return found
 
 
-def _approval(statement: Mapping[str, Any], asked: Asked, envelope: Envelope) -> Approval:
-    predicate, subjects = statement["predicate"], statement["subject"]
-    if statement["_type"] != STATEMENT_TYPE or statement["predicateType"] != asked.kind:
-        raise VerificationError(f"approval: must be of type {asked.kind}, got another kind")
-    if subjects != [{"name": asked.name, "digest": {"sha256": asked.digest}}]:
-        of = ", ".join(f"{str(each['name'])[:80]!a} {str(each['digest'])[:40]}" for each in subjects)
+def waived_in(envelopes: Sequence[object]) -> tuple[str, ...]:
+    """Return what the first envelope that is an approval says was waived; nothing where none is."""
+    for value in envelopes:
+        try:
+            waived = _parsed(Envelope.from_json(value).statement).predicate.waived
+        except FairmarkError:
+            continue
+        if waived:
+            return waived
+    return ()
+
+
+def _parsed(statement: object) -> ApprovalStatement:
+    try:
+        return ApprovalStatement.from_json(statement, "statement")
+    except InputError as error:
         raise VerificationError(
-            f"approval: must be of {asked.name} with SHA-256 {asked.digest[:16]}…, got one of {of}"
-        )
-    known = {"decision", "approver", "reason", "decided", "expires", "waived"}
-    if set(predicate) != known:
-        raise VerificationError("approval: must say who decided what, why and until when, got something else")
-    if predicate["decision"] != "approve":
+            f"approval: must have the shape of one, got {'; '.join(error.faults)}"
+        ) from error
+
+
+def _subject(request: ApprovalRequest) -> tuple[Subject, ...]:
+    return (Subject(name=request.name, digest=FileDigest(sha256=request.digest)),)
+
+
+def _approval(statement: ApprovalStatement, request: ApprovalRequest, envelope: Envelope) -> Approval:
+    """Return the approval that a statement is, when it is of what is asked."""
+    decision = statement.predicate
+    if statement.kind != STATEMENT_TYPE or statement.predicate_type != request.kind:
         raise VerificationError(
-            f"approval: decision must be approve, got {str(predicate['decision'])[:40]!a}"
+            f"approval: must be of type {request.kind}, got {statement.predicate_type[:80]!a}"
         )
+    if statement.subject != _subject(request):
+        of = ", ".join(f"{each.name[:80]!a} {each.digest.sha256[:16]}…" for each in statement.subject[:3])
+        raise VerificationError(
+            f"approval: must be of {request.name} with SHA-256 {request.digest[:16]}…, got one of {of}"
+        )
+    if decision.decision != APPROVE:
+        raise VerificationError(f"approval: decision must be approve, got {decision.decision[:40]!a}")
+    try:
+        decided = dt.datetime.strptime(decision.decided, _TIME).replace(tzinfo=dt.UTC)
+        expires = dt.date.fromisoformat(decision.expires)
+    except ValueError as error:
+        raise VerificationError(f"approval: must have the shape of one, got {error}") from error
     return Approval(
-        who=str(predicate["approver"]),
+        who=decision.approver,
         keyid=envelope.keyids[0],
-        reason=str(predicate["reason"]),
-        decided=dt.datetime.strptime(predicate["decided"], _TIME).replace(tzinfo=dt.UTC),
-        expires=dt.date.fromisoformat(predicate["expires"]),
-        waived=tuple(map(str, predicate["waived"])),
+        reason=decision.reason,
+        decided=decided,
+        expires=expires,
+        waived=decision.waived,
         envelope=envelope,
     )

@@ -28,7 +28,7 @@ APPROVAL = "fairmark-approval"
 
 NAMESPACES = (TAGS, APPROVAL)
 # Blanks are those of ssh-keygen, not those of Unicode: a line must have the same words for both.
-_LINE = re.compile(r'(?P<who>\S+)\s+(?P<options>(?:[^\s"]|"[^"]*")+)\s+(?P<key>\S+\s+\S+)(?:\s.*)?', re.ASCII)
+_LINE = re.compile(r'(\S+)\s+((?:[^\s"]|"[^"]*")+)\s+(\S+\s+\S+)(?:\s.*)?', re.ASCII)
 _OPTION = re.compile(r'([a-z-]+)="([^"]*)"')
 _WHO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
 _TIME = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?)?Z")
@@ -130,16 +130,17 @@ def _approver(text: str) -> Approver:
     match = _LINE.fullmatch(text)
     if match is None:
         raise ValueError('must read: who namespaces="git,fairmark-approval" key comment, got something else')
-    if not _WHO.fullmatch(match["who"]):
-        raise ValueError(f"must name one person by one plain word, got {match['who'][:80]!a}")
-    options = _options(match["options"])
+    who, option_list, key = match.groups()
+    if not _WHO.fullmatch(who):
+        raise ValueError(f"must name one person by one plain word, got {who[:80]!a}")
+    options = _options(option_list)
     namespaces = tuple(options["namespaces"].split(",")) if options.get("namespaces") else ()
     if not namespaces or set(namespaces) - set(NAMESPACES):
         raise ValueError(f"namespaces must be of {', '.join(NAMESPACES)}, got {', '.join(namespaces)!a}")
-    if not match["key"].startswith(f"{SSH} "):
-        raise ValueError(f"key must be of type {SSH}, got {match['key'].split()[0][:40]!a}")
+    if not key.startswith(f"{SSH} "):
+        raise ValueError(f"key must be of type {SSH}, got {key.split()[0][:40]!a}")
     after, before = (_moment(name, options.get(name)) for name in ("valid-after", "valid-before"))
-    return Approver(match["who"], namespaces, after, before, public_key(match["key"], "key"))
+    return Approver(who, namespaces, after, before, public_key(key, "key"))
 
 
 def _options(text: str) -> dict[str, str]:
@@ -163,9 +164,6 @@ def _moment(name: str, text: str | None) -> dt.datetime | None:
     except (TypeError, ValueError) as error:
         wanted = "YYYYMMDDZ or YYYYMMDDHHMM[SS]Z (in UTC, so that it is one moment everywhere)"
         raise ValueError(f"{name} must read {wanted}, got {text[:40]!a}") from error
-
-
-# ------------------------------------------------------------------ approver changes
 
 
 def approver_changes(old: Sequence[Approver], new: Sequence[Approver]) -> list[Change]:

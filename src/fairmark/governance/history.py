@@ -1,9 +1,6 @@
-"""What was in which stage when, by whose word: told from the tags alone.
+"""The history of the stages: which release each held when, and by whose word, read from signed tags alone.
 
-Does a history hold: signatures, the chain, approvals, releases, and what else remembers it.
-
-A chain shows each tag that was rewritten, reordered, or taken out of its middle. That its newest tags were
-taken away shows only in what is kept beside the tags: the audit trail, MLflow's aliases, a remote.
+Whether it is true is checked elsewhere (`history_check`).
 """
 
 import datetime as dt
@@ -11,28 +8,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fairmark.errors import FairmarkError, StateError, UsageError, VerificationError
-from fairmark.governance import promotion_tags
-from fairmark.governance.approvals import count
+from fairmark.errors import FairmarkError, UsageError, VerificationError
+from fairmark.governance.approvals import count, waived_in
 from fairmark.governance.approvers import Approver
 from fairmark.governance.promotion_tags import Promotion, Refs, refs
-from fairmark.governance.request import Made, from_tags, made
-from fairmark.repo.commit import tagged
+from fairmark.governance.request import ReleaseOrigin, from_tags, release_origin
 from fairmark.signing.git_tags import tag_signer
-from fairmark.signing.release_tag import tagged_statement
-from fairmark.verify.verify import Fact
-
-if TYPE_CHECKING:
-    from fairmark.governance.aliases import Aliased
-
 
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
+LONGEST = 400
+"""Characters of a line that a stranger may have written."""
 
 
 @dataclass(frozen=True)
-class Told:
+class HistoryEntry:
     """One promotion, and what checking it by itself gave.
 
     Parameters
@@ -90,13 +81,13 @@ class History:
     """Every promotion of a name in its order, and the tags that tell of none."""
 
     name: str
-    told: tuple[Told, ...]
+    entries: tuple[HistoryEntry, ...]
     found: Refs
 
     @property
-    def stages(self) -> dict[str, Told]:
+    def stages(self) -> dict[str, HistoryEntry]:
         """What is in each stage now."""
-        return {each.promotion.stage: each for each in self.told}
+        return {each.promotion.stage: each for each in self.entries}
 
 
 def history(root: Path, name: str, approvers: Sequence[Approver], lines: Sequence[str]) -> History:
@@ -111,21 +102,21 @@ def history(root: Path, name: str, approvers: Sequence[Approver], lines: Sequenc
     moments = _moments(found.promotions)
 
     @cache
-    def made_by(version: str, commit: str) -> Made:
-        return made(root, f"{name}@{version}", commit, approvers)
+    def made_by(version: str, commit: str) -> ReleaseOrigin:
+        return release_origin(root, f"{name}@{version}", commit, approvers)
 
-    told = []
+    entries = []
     for at, each in enumerate(found.promotions):
         later = (k for k in range(at + 1, len(moments)) if found.promotions[k].stage == each.stage)
         ended = next(later, None)
         signer, unsigned = _signer(root, each, lines)
         approved, unapproved = _approved(each, made_by, approvers)
         until = None if ended is None else moments[ended]
-        told.append(Told(each, moments[at], until, signer, approved, unsigned, unapproved))
-    return History(name, tuple(told), found)
+        entries.append(HistoryEntry(each, moments[at], until, signer, approved, unsigned, unapproved))
+    return History(name, tuple(entries), found)
 
 
-def on(told: Sequence[Told], day: dt.date, today: dt.date) -> list[Told]:
+def on_day(entries: Sequence[HistoryEntry], day: dt.date, today: dt.date) -> list[HistoryEntry]:
     """Return what was in a stage at any moment of a day (UTC), in its order.
 
     Raises
@@ -137,7 +128,7 @@ def on(told: Sequence[Told], day: dt.date, today: dt.date) -> list[Told]:
         raise UsageError(f"--on: must be today or before, got {day}")
     start = dt.datetime.combine(day, dt.time(), dt.UTC)
     end = start + dt.timedelta(days=1)
-    return [each for each in told if each.since < end and (each.until is None or each.until > start)]
+    return [each for each in entries if each.since < end and (each.until is None or each.until > start)]
 
 
 def release_of(of: Promotion) -> str:
@@ -160,172 +151,19 @@ def _signer(root: Path, of: Promotion, lines: Sequence[str]) -> tuple[str | None
 
 
 def _approved(
-    of: Promotion, made_by: Callable[[str, str], Made], approvers: Sequence[Approver]
+    of: Promotion, made_by: Callable[[str, str], ReleaseOrigin], approvers: Sequence[Approver]
 ) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
     try:
-        asked = from_tags(of, made_by(of.version, of.seen.commit), of.approvals)
+        request = from_tags(of, made_by(of.version, of.seen.commit), waived_in(of.approvals))
     except FairmarkError as error:
         return (), tuple(f"{of.tag}: {fault}" for fault in error.faults)
     envelopes = {f"{of.tag}: approval {number}": each for number, each in enumerate(of.approvals, 1)}
-    counted = count(envelopes, asked, approvers, of.seen.when)
-    said = tuple((each.who, each.reason, each.expires.isoformat()) for each in counted.approvals)
+    counted = count(envelopes, request, approvers, of.seen.when)
+    counting = tuple((each.who, each.reason, each.expires.isoformat()) for each in counted.approvals)
     faults = counted.refused
-    if len(said) < asked.needed:
-        faults += (f"{of.tag}: must carry the approvals of {asked.needed} people, got {len(said)}",)
-    return said, faults
-
-
-# ------------------------------------------------------------------ continuity
-
-
-LONGEST = 400
-
-
-def check(root: Path, past: History, lines: Sequence[str]) -> list[Fact]:
-    """Return each claim of the history, checked."""
-    return [
-        _fact("others", lambda: _others(past)),
-        _fact("signatures", lambda: _signatures(past.told)),
-        _fact("chain", lambda: _chain(past)),
-        _fact("clock", lambda: _clock(past)),
-        _fact("approvals", lambda: _approvals(past.told)),
-        _fact("releases", lambda: _releases(root, past, lines)),
-        _fact("trail", lambda: _trail(root, past)),
-        _fact("registry", lambda: _aliases(root, past)),
-    ]
-
-
-def _others(past: History) -> str:
-    if past.found.faults:
-        raise VerificationError(*past.found.faults)
-    return "no other tag tells of a stage"
-
-
-def _signatures(told: Sequence[Told]) -> str:
-    wrong = [fault for each in told for fault in each.unsigned]
-    if wrong:
-        raise VerificationError(*wrong)
-    who = dict.fromkeys(str(each.signer) for each in told)
-    return f"{len(told)} tags, signed by {', '.join(who) or 'nobody'}"
-
-
-def _chain(past: History) -> str:
-    faults = [fault for fault in promotion_tags.breaks(past.found) if fault not in past.found.faults]
-    if faults:
-        raise VerificationError(*faults)
-    return f"{len(past.told)} promotions, each naming the one before it"
-
-
-def _clock(past: History) -> str:
-    if dated := promotion_tags.ahead(past.found.promotions, dt.datetime.now(tz=dt.UTC)):
-        raise VerificationError(*dated)
-    faults = promotion_tags.backwards(past.found.promotions)
-    if faults:
-        raise StateError("; ".join(faults))
-    return "each is later than the one before it"
-
-
-def _approvals(told: Sequence[Told]) -> str:
-    faults = [fault for each in told for fault in each.unapproved]
-    if faults:
-        raise VerificationError(*faults)
-    return f"each promotion carries its approvals, {sum(len(each.approved) for each in told)} in all"
-
-
-def _releases(root: Path, past: History, lines: Sequence[str]) -> str:
-    wrong: list[str] = []
-    absent: list[str] = []
-    for each in {one.promotion.version: one.promotion for one in past.told}.values():
-        tag = f"{past.name}@{each.version}"
-        if tagged(root, tag) is None:
-            absent.append(f"{root}: must hold the tag {tag}, got a clone without it (fetch the tags)")
-            continue
-        try:
-            tag_signer(root, tag, lines)
-        except VerificationError as error:
-            wrong += error.faults
-    for one in past.told:
-        of = one.promotion
-        tag = f"{past.name}@{of.version}"
-        if tagged(root, tag) not in (None, of.seen.commit) or (
-            tagged(root, tag) and tagged_statement(root, tag) != of.digest
-        ):
-            wrong.append(f"{of.tag}: must name the commit and the statement of {tag}, got others")
-    if wrong:
-        raise VerificationError(*wrong, *absent)
-    if absent:
-        raise StateError(*absent)
-    return "each names the commit and the statement of its release's tag"
-
-
-def _trail(root: Path, past: History) -> "str | Fact":
-    from fairmark.governance.trail import REF, entries
-
-    kept = entries(root)
-    if not kept:
-        return Fact("trail", None, f"not asked: there is no audit trail here (fetch {REF})", asked=False)
-    noted = {
-        entry.event.promotion: str(entry.event.object_hash)
-        for entry in kept
-        if entry.event.promotion is not None and entry.event.promotion.startswith(f"{past.name}#")
-    }
-    there = {each.promotion.tag: each.promotion.seen.hash for each in past.told}
-    return _compared(noted, there, cut=kept[0].number > 1)
-
-
-def _compared(noted: dict[str, str], there: dict[str, str], *, cut: bool) -> str:
-    faults = [
-        f"the audit trail tells of {tag}, which must be there, got none (deleted, or not fetched)"
-        if tag not in there
-        else f"the audit trail tells of another {tag}: it was rewritten since"
-        for tag, object_ in noted.items()
-        if there.get(tag) != object_
-    ]
-    if faults:
-        raise VerificationError(*faults)
-    untold = [tag for tag in there if tag not in noted]
-    if untold and not cut:
-        raise StateError(
-            f"the audit trail does not tell of {', '.join(untold)} (a run was killed, or the trail is older "
-            "than the tags: fetch it; `fairmark history --align` notes them)"
-        )
-    return f"the audit trail tells of {len(noted)} promotions, each as its tag stands"
-
-
-def _aliases(root: Path, past: History) -> "str | Fact":
-    from fairmark.governance import aliases
-
-    if not aliases.there(root):
-        return Fact("registry", None, "not asked: there is no MLflow registry here", asked=False)
-    return _same_aliases(aliases.aliased(root, past.name), past)
-
-
-def _same_aliases(found: "Aliased", past: History) -> str:
-    wanted = {stage: each.promotion for stage, each in past.stages.items()}
-    faults, absent = [], []
-    for stage in sorted({*wanted, *found.stages}):
-        of, present = wanted.get(stage), found.stages.get(stage)
-        if of is None:
-            faults.append(f"alias {stage}: must be a stage that the tags know, got one that none names")
-        elif present is None and of.digest not in found.versions:
-            absent.append(f"{stage}: {release_of(of)} is not registered here, so it has no alias")
-        elif present != of.digest:
-            faults.append(f"alias {stage}: must name {release_of(of)}, as {of.tag} does, got another or none")
-    if faults:
-        raise VerificationError(*faults, "the tags are right: `fairmark history --align` makes it follow")
-    if absent:
-        raise StateError(*absent)
-    return f"MLflow's aliases name what the tags do: {', '.join(sorted(wanted)) or 'nothing'}"
-
-
-def _fact(name: str, asked: Callable[[], str | Fact]) -> Fact:
-    try:
-        found = asked()
-        return found if isinstance(found, Fact) else Fact(name, True, found)
-    except StateError as error:
-        return Fact(name, None, shown("; ".join(error.faults)))
-    except FairmarkError as error:
-        return Fact(name, False, shown("; ".join(error.faults)))
+    if len(counting) < request.needed:
+        faults += (f"{of.tag}: must carry the approvals of {request.needed} people, got {len(counting)}",)
+    return counting, faults
 
 
 def shown(text: str) -> str:

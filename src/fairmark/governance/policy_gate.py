@@ -3,21 +3,18 @@
 Compared are the sections `policy`, `release` and `privacy` of params.yaml and the file `approvers`, as they
 stand in the working folder, with those of a base: what somebody names, or the newest release whose tag is
 signed by a known key (`release_tags`).
-
-What a policy is compared with: a revision, what it said, and who wrote what came after it.
 """
 
 import datetime as dt
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.data.summaries import PrepareSummary
-from fairmark.errors import FairmarkError, InputError, RefusedError, StateError, UndeterminedError, UsageError
-from fairmark.files import canonical_json, lines_of
+from fairmark.errors import FairmarkError, InputError, RefusedError, UndeterminedError
+from fairmark.files import canonical_json
 from fairmark.governance.approvals import Counted, count, kept
 from fairmark.governance.approvers import (
     APPROVAL,
@@ -29,102 +26,18 @@ from fairmark.governance.approvers import (
     person,
     read_approvers,
 )
+from fairmark.governance.policy_base import BASE, authors, changes_since, commit_of, named_base, policy_at
 from fairmark.governance.release_tags import ReleaseTags, is_shallow, release_tags
-from fairmark.governance.request import POLICY, Asked
-from fairmark.judge.policy_diff import LOOSENED, NEUTRAL, SECTIONS, Change, changes
+from fairmark.governance.request import POLICY, ApprovalRequest
+from fairmark.judge.policy_diff import LOOSENED, NEUTRAL, SECTIONS, Change
 from fairmark.params.parse import typed
 from fairmark.params.read import Params, read_params
 from fairmark.params.release import Approvals
-from fairmark.repo.commit import committed_file
-from fairmark.repo.git import git, need
-from fairmark.repo.untrusted import foreign_json, foreign_text, foreign_yaml, strict_yaml
-from fairmark.signing.git_tags import claimed_key
+from fairmark.repo.git import need
+from fairmark.repo.untrusted import foreign_json, foreign_text, foreign_yaml
 
 if TYPE_CHECKING:
     from fairmark.signing.keys import PublicKey
-
-
-BASE = "FAIRMARK_BASE"
-
-
-def named_base() -> str | None:
-    """Return the base that $FAIRMARK_BASE names; a forge gives zeros for the one before a branch's first."""
-    base = os.environ.get(BASE)
-    return base if base and set(base) != {"0"} else None
-
-
-def commit_of(root: Path, base: str) -> str:
-    """Return the commit of a base.
-
-    Raises
-    ------
-    UsageError
-        When it is no commit of this repository.
-    """
-    answer = git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
-    if answer.returncode != 0:
-        raise UsageError(f"base: must be a commit that is here, got {base[:80]!a} (fetch it)")
-    return answer.stdout.strip()
-
-
-def policy_at(root: Path, commit: str) -> tuple[dict[str, Any], list[Approver]]:
-    """Return the params and the approvers of a commit; empty where it has none yet.
-
-    Raises
-    ------
-    StateError
-        When they can't be read.
-    """
-    where = f"{commit[:12]}"
-    try:
-        texts = [_committed(root, commit, name).decode() for name in ("params.yaml", FILE)]
-        sections = strict_yaml(texts[0], f"params.yaml of {where}") or {}
-        return sections, read_approvers(texts[1])
-    except (InputError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise StateError(f"{where}: must hold a policy that can be read, got {error}") from error
-
-
-def changes_since(before: dict[str, Any], after: dict[str, Any], base: str) -> list[Change]:
-    """Return how the sections moved since the base.
-
-    Raises
-    ------
-    StateError
-        When those of the base don't have the shape of a policy.
-    """
-    try:
-        return changes(before, after)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise StateError(f"{base}: must hold a policy that can be compared, got {error}") from error
-
-
-def authors(root: Path, base: str) -> tuple[set[str], set[str]]:
-    """Return who wrote what changed since `base`: their mail addresses, and the keys they signed with."""
-    paths = ("--", "params.yaml", FILE)
-    log = ("log", "--full-history", "--format=%H %ae %ce", f"{base}..HEAD", *paths)
-    lines = [line.split(" ") for line in lines_of(need(root, "tell its history", *log))]
-    who = {word for _, *words in lines for word in words if word}
-    # Not `git diff`: it would start the filters that the repository's config names.
-    if any(_content(root / name) != committed_file(root, "HEAD", name) for name in paths[1:]):
-        who.add(git(root, "config", "user.email").stdout.strip())
-    keys = {claimed_key(root, "commit", commit) for commit, *_ in lines}
-    return who, {key for key in keys if key}
-
-
-def _committed(root: Path, commit: str, name: str) -> bytes:
-    """Return the bytes of a file in a commit, empty where it has none."""
-    listed = need(root, f"list {commit[:12]}", "ls-tree", commit, "--", name)
-    content = committed_file(root, commit, name)
-    if listed and content is None:
-        raise StateError(f"{commit[:12]}: must hold {name}, got a clone without its bytes (fetch them)")
-    return content or b""
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
-
-
-# ------------------------------------------------------------------ loosening
 
 
 SUMMARY = "artifacts/prepare/summary.json"
@@ -138,7 +51,7 @@ HOW = "each of them: `fairmark approve --policy --reason TEXT --expires YYYY-MM-
 
 
 @dataclass(frozen=True)
-class Compared:
+class PolicyComparison:
     """The policy of the working folder beside that of a base.
 
     Parameters
@@ -147,49 +60,49 @@ class Compared:
         The revision, as it was named; None where there is nothing to compare with.
     why
         Why it is that base, in words.
-    untold
+    undetermined
         Why it can't be told which release is the newest: a line each.
     approvers
         Those of the base: nobody can name himself and approve.
-    asked
+    request
         What is to be approved, by how many; 0 when nothing is loosened.
     """
 
     base: str | None
     why: str
-    untold: tuple[str, ...]
+    undetermined: tuple[str, ...]
     changes: tuple[Change, ...]
     approvers: tuple[Approver, ...]
-    asked: Asked
+    request: ApprovalRequest
     counted: Counted
     faults: tuple[str, ...]
 
     @property
     def loosened(self) -> bool:
         """Whether something is loosened that not enough people approved."""
-        return len(self.counted.approvals) < self.asked.needed
+        return len(self.counted.approvals) < self.request.needed
 
     @property
     def stands(self) -> bool:
         """Whether it can be told that nothing is loosened, or that enough people approved it."""
-        return not self.loosened and not self.untold
+        return not self.loosened and not self.undetermined
 
     def lines(self) -> list[str]:
         """Return what was found, for a person."""
         if self.base is None:
-            return [self.why, *self.untold]
-        told = [each.line() for each in self.changes] or ["nothing of the policy changed"]
-        return [f"compared with {self.base}, {self.why}", *told, *self.approved(), *self.untold]
+            return [self.why, *self.undetermined]
+        moved = [each.line() for each in self.changes] or ["nothing of the policy changed"]
+        return [f"compared with {self.base}, {self.why}", *moved, *self.approved(), *self.undetermined]
 
     def approved(self) -> list[str]:
         """Return how far what is loosened is approved, and why each approval that does not count does not."""
-        if not self.asked.needed:
+        if not self.request.needed:
             return []
         given = [f"{each.who} until {each.expires}: {each.reason}" for each in self.counted.approvals]
-        barred = self.asked.people(self.approvers) | {person(each.who) for each in self.counted.approvals}
+        barred = self.request.people(self.approvers) | {person(each.who) for each in self.counted.approvals}
         able = [who for who in people(self.approvers, APPROVAL, _now()) if person(who) not in barred]
         return [
-            f"{self.base}: {self.asked.needed} of its approvers must approve that, got {len(given)}",
+            f"{self.base}: {self.request.needed} of its approvers must approve that, got {len(given)}",
             *(f"approved by {line}" for line in given),
             *([f"who may still approve: {', '.join(able) or 'nobody'}"] if self.loosened else []),
             *self.counted.refused,
@@ -204,7 +117,7 @@ def compare(
     maker: "PublicKey | None" = None,
     *,
     remotes: bool = False,
-) -> Compared:
+) -> PolicyComparison:
     """Return how the policy of the working folder moved since `base`.
 
     Parameters
@@ -229,12 +142,14 @@ def compare(
     after, text = foreign_yaml(root / "params.yaml"), _text(root / FILE)
     head = read_approvers(text)
     tags = release_tags(root, params.project.name, maker or own_public(), remotes=remotes)
-    untold = tags.untold if base is None or is_shallow(root) else ()
+    undetermined = tags.undetermined if base is None or is_shallow(root) else ()
     why = f"whose tag is signed by {tags.signer}" if base is None else "which was named"
     base, of = base or tags.newest, _repository(root, params, tags)
     if base is None:
-        why = "which release is the newest can't be told" if untold else NO_RELEASE
-        return Compared(None, why, untold, (), (), _asked(params, after, text, 0, of), Counted((), ()), ())
+        why = "which release is the newest can't be told" if undetermined else NO_RELEASE
+        return PolicyComparison(
+            None, why, undetermined, (), (), _request(params, after, text, 0, of), Counted((), ()), ()
+        )
     commit = commit_of(root, base)
     before, known = policy_at(root, commit)
     moved = [_of_no_column(each, params, root) for each in changes_since(before, after, base)]
@@ -244,10 +159,10 @@ def compare(
     who |= {each for each in (named([*known, *head], key) for key in makers) if each}
     able = set(map(person, people(known, APPROVAL, _now()))) - set(map(person, who))
     needed = _needed(found, before, params, len(able))
-    asked = _asked(params, after, text, needed, of, frozenset(makers), frozenset(who))
-    envelopes, faults = kept(root, asked) if needed else ({}, [])
-    counted = count(envelopes, asked, known, _now())
-    return Compared(base, why, untold, found, tuple(known), asked, counted, tuple(faults))
+    request = _request(params, after, text, needed, of, frozenset(makers), frozenset(who))
+    envelopes, faults = kept(root, request) if needed else ({}, [])
+    counted = count(envelopes, request, known, _now())
+    return PolicyComparison(base, why, undetermined, found, tuple(known), request, counted, tuple(faults))
 
 
 def _of_no_column(change: Change, params: Params, root: Path) -> Change:
@@ -272,11 +187,11 @@ def _of_no_column(change: Change, params: Params, root: Path) -> Change:
     )
 
 
-def refuse_unless_approved(root: Path) -> Compared:
+def refuse_unless_approved(root: Path) -> PolicyComparison:
     """Return how the policy moved since the newest release, when nothing is loosened or that is approved.
 
-    Asked by whoever makes a release: his own approval does not count. What $FAIRMARK_BASE names is the base
-    only where the newest release can't be told.
+    Called by whoever makes a release: his own approval does not count. What $FAIRMARK_BASE names is the
+    base only where the newest release can't be told.
 
     Raises
     ------
@@ -288,7 +203,7 @@ def refuse_unless_approved(root: Path) -> Compared:
     from fairmark.signing.key_store import own_public
 
     found = compare(root, None, own_public(), remotes=True)
-    if found.untold and not found.loosened and (base := named_base()):
+    if found.undetermined and not found.loosened and (base := named_base()):
         found = compare(root, base, own_public())
     if found.loosened:
         loosened = [each.line() for each in found.changes if each.way == LOOSENED]
@@ -297,10 +212,10 @@ def refuse_unless_approved(root: Path) -> Compared:
             *loosened,
             *found.approved(),
         )
-    if found.untold:
+    if found.undetermined:
         raise UndeterminedError(
             f"policy: must not be looser than at the newest release, got none that can be told (or ${BASE})",
-            *found.untold,
+            *found.undetermined,
         )
     return found
 
@@ -338,7 +253,7 @@ def _repository(root: Path, params: Params, tags: ReleaseTags) -> Repository:
     return Repository(params.project.name, need(root, "tell its history", *words).strip(), tags.key or "")
 
 
-def _asked(
+def _request(
     params: Params,
     sections: Any,
     approvers: str,
@@ -346,10 +261,10 @@ def _asked(
     of: Repository,
     makers: frozenset[str] = frozenset(),
     authors: frozenset[str] = frozenset(),
-) -> Asked:
+) -> ApprovalRequest:
     digest = policy_digest(sections, approvers, of)
     waived = {each.limit for each in (*params.policy.waivers, *params.policy.overrides)}
-    return Asked(
+    return ApprovalRequest(
         kind=POLICY,
         name=f"policy of {of.project}",
         digest=digest,

@@ -2,24 +2,18 @@
 
 N counts over all stages of a name, as GTO counts; the message names the tag before it by the hash of its
 object, and carries the approvals that it rests on, so that a clone with nothing but the tags can tell.
-
-The promotions of a name as one chain: each names the one before it, over all stages.
 """
 
 import base64
 import binascii
-import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from fairmark.errors import InputError, UsageError, VerificationError
 from fairmark.files import canonical_json, lines_of
 from fairmark.repo.git import need
-from fairmark.repo.machine import SKEW
 from fairmark.repo.untrusted import strict_json
 from fairmark.signing.git_tags import TagText, parse_tag
 
@@ -48,7 +42,7 @@ class Promotion:
     trail
         SHA-256 of the newest entry of the audit trail when it was made, or None.
     approvals
-        The envelopes that it rests on.
+        The envelopes that it rests on, as JSON: whether each is one, `approvals.count` says.
     """
 
     tag: str
@@ -60,7 +54,7 @@ class Promotion:
     previous: tuple[str, str] | None
     trail: str | None
     reason: str
-    approvals: tuple[dict[str, Any], ...]
+    approvals: tuple[Mapping[str, object], ...]
     seen: TagText
 
 
@@ -110,7 +104,7 @@ def message(
     previous: Promotion | None,
     trail: str | None,
     reason: str,
-    approvals: Sequence[dict[str, Any]],
+    approvals: Sequence[Mapping[str, object]],
 ) -> str:
     """Return the message of a promotion's tag; `parsed` reads it back."""
     before = f"{previous.tag} {previous.seen.hash}" if previous else NOTHING
@@ -139,30 +133,29 @@ def parsed(name: str, tag: str, seen: TagText) -> Promotion:
     if match is None:
         raise VerificationError(f"tag {tag}: must read {name}#STAGE#N, got another grammar")
     lines = [line.partition(": ")[::2] for line in lines_of(seen.message.split("\n\n", 1)[-1])]
-    found = dict(lines)
     if any([key for key, _ in lines].count(key) != 1 for key in _ONCE):
         raise VerificationError(f"tag {tag}: must say {', '.join(_ONCE)} once each, got another message")
-    release = re.fullmatch(_RELEASE.format(name=re.escape(name)), found["Release"])
-    previous = _PREVIOUS.fullmatch(found["Previous"])
+    release, digest, action, before, trail, reason = map(dict(lines).__getitem__, _ONCE)
+    version = re.fullmatch(_RELEASE.format(name=re.escape(name)), release)
+    previous = _PREVIOUS.fullmatch(before)
     well = [
-        release is not None,
-        _DIGEST.fullmatch(found["Statement-SHA256"]),
-        found["Action"] in (PROMOTE, ROLLBACK),
-        previous or found["Previous"] == NOTHING,
-        _DIGEST.fullmatch(found["Trail"]) or found["Trail"] == NOTHING,
+        _DIGEST.fullmatch(digest),
+        action in (PROMOTE, ROLLBACK),
+        previous or before == NOTHING,
+        _DIGEST.fullmatch(trail) or trail == NOTHING,
     ]
-    if release is None or not all(well):
+    if version is None or not all(well):
         raise VerificationError(f"tag {tag}: must tell of a promotion of {name}, got another message")
     return Promotion(
         tag=tag,
         stage=match[1],
         number=int(match[2]),
-        version=release[1],
-        digest=found["Statement-SHA256"],
-        action=found["Action"],
+        version=version[1],
+        digest=digest,
+        action=action,
         previous=(previous[1], previous[2]) if previous else None,
-        trail=None if found["Trail"] == NOTHING else found["Trail"],
-        reason=found["Reason"],
+        trail=None if trail == NOTHING else trail,
+        reason=reason,
         approvals=tuple(_envelope(tag, text) for key, text in lines if key == "Approval"),
         seen=seen,
     )
@@ -192,7 +185,7 @@ def refs(root: Path, name: str) -> Refs:
     return Refs(tuple(sorted(found, key=lambda each: (each.number, each.tag))), tuple(faults))
 
 
-def _envelope(tag: str, text: str) -> dict[str, Any]:
+def _envelope(tag: str, text: str) -> Mapping[str, object]:
     try:
         value = strict_json(base64.b64decode(text, validate=True).decode(), "approval")
     except (binascii.Error, ValueError, InputError) as error:
@@ -200,88 +193,3 @@ def _envelope(tag: str, text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise VerificationError(f"tag {tag}: must carry approvals that are envelopes, got something else")
     return value
-
-
-# ------------------------------------------------------------------ chain
-
-
-def breaks(found: Refs) -> list[str]:
-    """Return each break of the chain: a tag that is missing, rewritten, forked or out of order."""
-    faults = list(found.faults)
-    by_number: dict[int, list[Promotion]] = {}
-    for each in found.promotions:
-        by_number.setdefault(each.number, []).append(each)
-    for number, same in sorted(by_number.items()):
-        if len(same) > 1:
-            forks = " and ".join(each.tag for each in same)
-            faults.append(f"number {number}: must be one tag's, got {forks} (a fork: two went on from one)")
-        for each in same:
-            faults += _link(each, by_number.get(number - 1, []))
-    numbers = set(range(1, max(by_number, default=0) + 1))
-    faults += [
-        f"number {number}: must be there, got no tag of it (deleted, or not fetched)"
-        for number in sorted(numbers - set(by_number))
-    ]
-    return faults
-
-
-def backwards(promotions: Sequence[Promotion]) -> list[str]:
-    """Return each promotion whose own clock is before that of the one it follows."""
-    return [
-        f"{after.tag} says {after.seen.when:%Y-%m-%d %H:%M:%S}, before {before.tag}, which it follows"
-        for before, after in pairwise(promotions)
-        if after.seen.when < before.seen.when
-    ]
-
-
-def ahead(promotions: Sequence[Promotion], now: dt.datetime) -> list[str]:
-    """Return each promotion that is dated after `now`: none could follow it until then."""
-    return [
-        f"{each.tag}: must be of a day that has come, got {each.seen.when:%Y-%m-%d %H:%M:%S} at "
-        f"{now:%Y-%m-%d %H:%M:%S} (set this clock; or, if that one was wrong, take back this tag and those "
-        f"after it, here and on every remote, and promote again: git tag -d '{each.tag}')"
-        for each in promotions
-        if each.seen.when > now + SKEW
-    ]
-
-
-def now_in(promotions: Sequence[Promotion], stage: str) -> Promotion | None:
-    """Return the last promotion to a stage: it says what is there."""
-    return next((each for each in reversed(promotions) if each.stage == stage), None)
-
-
-def stages(promotions: Sequence[Promotion]) -> dict[str, Promotion]:
-    """Return what is in each stage, by the stage's name."""
-    return dict(sorted({each.stage: each for each in promotions}.items()))
-
-
-def before_present(promotions: Sequence[Promotion], stage: str) -> list[str]:
-    """Return the versions that a stage would go back to, the nearest last, without the present one.
-
-    A rollback takes away what it went back over: after v1, v2, v3 and a rollback to v2 the next one goes to
-    v1, not to the v3 that was left.
-    """
-    kept: list[str] = []
-    for each in promotions:
-        if each.stage != stage:
-            continue
-        if each.action == ROLLBACK and each.version in kept:
-            kept = kept[: kept.index(each.version)]
-        kept = [version for version in kept if version != each.version] + [each.version]
-    return kept[:-1]
-
-
-def _link(each: Promotion, before: Sequence[Promotion]) -> list[str]:
-    if each.number == 1:
-        return [] if each.previous is None else [f"{each.tag}: must follow none, got one after another"]
-    if each.previous is None:
-        return [f"{each.tag}: must name the tag before it, got none"]
-    name, hash_ = each.previous
-    same = next((one for one in before if one.tag == name), None)
-    if same is None:
-        return [
-            f"{each.tag}: must follow number {each.number - 1}, got one after {name} (deleted or reordered)"
-        ]
-    if same.seen.hash != hash_:
-        return [f"{each.tag}: must follow {name} as it was ({hash_[:12]}), got one rewritten since"]
-    return []

@@ -56,14 +56,14 @@ class ReleaseTags:
         Who signed that.
     key
         The id of the key that signed the lowest version whose signer is known, or None.
-    untold
+    undetermined
         Why it can't be told which release is the newest: a line each, with what would tell it.
     """
 
     newest: str | None
     signer: str | None
     key: str | None
-    untold: tuple[str, ...]
+    undetermined: tuple[str, ...]
 
 
 def release_tags(root: Path, name: str, own: "PublicKey | None", *, remotes: bool = False) -> ReleaseTags:
@@ -102,12 +102,12 @@ def release_tags(root: Path, name: str, own: "PublicKey | None", *, remotes: boo
         lines = mine + (named or [line for line in lines if line.split(" ", 1)[0] == found])
     least = version_of(newest, name) if newest else ()
     known = "is it a release, name a base: $FAIRMARK_BASE" if first else NOBODY_NAMED
-    untold = [
+    undetermined = [
         f"{fault} (as far as is known here; {known}; is it none, take it away: git tag -d {tag})"
         for tag, fault in strangers
         if version_of(tag, name) > least
     ]
-    return ReleaseTags(newest, signer, key, (*_missing(root, name, least, remotes=remotes), *untold))
+    return ReleaseTags(newest, signer, key, (*_missing(root, name, least, remotes=remotes), *undetermined))
 
 
 def version_of(tag: str, name: str) -> Version:
@@ -125,7 +125,7 @@ def _missing(root: Path, name: str, least: Version, *, remotes: bool) -> list[st
     """Return each sign of a release above version `least` that has no tag here."""
     if is_shallow(root):
         return [f"{root}: must hold its whole history, got a shallow clone (git fetch --unshallow --tags)"]
-    signs = [*_told(root, name), *(_asked(root, name) if remotes else _withheld(root))]
+    signs = [*_recorded_here(root, name), *(_on_remotes(root, name) if remotes else _tagless_remotes(root))]
     return list(
         dict.fromkeys(
             text
@@ -135,7 +135,7 @@ def _missing(root: Path, name: str, least: Version, *, remotes: bool) -> list[st
     )
 
 
-def _told(root: Path, name: str) -> Iterator[tuple[str, str]]:
+def _recorded_here(root: Path, name: str) -> Iterator[tuple[str, str]]:
     """Yield the tag of each release that something in the repository itself tells of."""
     from fairmark.governance.flow_runs import COMPLETED
     from fairmark.governance.trail import REF, entries
@@ -156,7 +156,7 @@ def _told(root: Path, name: str) -> Iterator[tuple[str, str]]:
             yield tag, f"{root}: must hold the tag {tag}, which {folder} approves, {how}"
 
 
-def _withheld(root: Path) -> Iterator[tuple[str, str]]:
+def _tagless_remotes(root: Path) -> Iterator[tuple[str, str]]:
     """Yield each remote that was told to give no tags (`git clone --no-tags`)."""
     listed = lines_of(git(root, "config", "--get-regexp", r"^remote\..*\.tagopt$").stdout)
     for line in listed:
@@ -173,7 +173,7 @@ def _withheld(root: Path) -> Iterator[tuple[str, str]]:
             )
 
 
-def _asked(root: Path, name: str) -> Iterator[tuple[str, str]]:
+def _on_remotes(root: Path, name: str) -> Iterator[tuple[str, str]]:
     """Yield the tags of releases in HEAD's history that a remote has; one without an answer tells nothing."""
     for remote in git(root, "remote").stdout.split():
         how = f"(git fetch {remote} 'refs/tags/*:refs/tags/*')"

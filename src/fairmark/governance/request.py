@@ -1,12 +1,13 @@
 """What is put before approvers: a release that was verified, with what its verdict stands on."""
 
+import datetime as dt
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fairmark.errors import FairmarkError, StateError, UsageError, VerificationError
+from fairmark.errors import FairmarkError, RefusedError, StateError, UsageError, VerificationError
 from fairmark.governance.approvers import TAGS, Approver, person
 from fairmark.governance.promotion_tags import Promotion
 from fairmark.params.parse import typed
@@ -16,6 +17,7 @@ from fairmark.release.layout import STATEMENT
 from fairmark.release.statement import release_digest
 from fairmark.repo.commit import committed_file
 from fairmark.repo.git import git_bytes
+from fairmark.repo.machine import refuse_behind
 from fairmark.repo.untrusted import strict_yaml
 from fairmark.signing.git_tags import claimed_key
 from fairmark.signing.keys import PublicKey
@@ -29,7 +31,7 @@ POLICY = "urn:fairmark:policy-approval:1"
 
 
 @dataclass(frozen=True)
-class Asked:
+class ApprovalRequest:
     """What an approval must be of, and who can't give it.
 
     Parameters
@@ -69,7 +71,7 @@ class Asked:
 class Candidate:
     """A release that was verified: what is asked of approvers, its commit, and what its verdict says."""
 
-    asked: Asked
+    request: ApprovalRequest
     name: str
     version: str
     commit: str
@@ -78,7 +80,7 @@ class Candidate:
     """One line for each comparison that stands on a waiver or an override."""
 
 
-def find(root: Path, text: str) -> Path:
+def find_release(root: Path, text: str) -> Path:
     """Return the release folder that a person means by a path, `NAME-vX.Y.Z` or `NAME@vX.Y.Z`.
 
     A name is that of a release of this repository: a folder called like it elsewhere is asked for by a path
@@ -129,7 +131,7 @@ def candidate(
     rules = release.params.release.approvals
     through = [each for each in release.verdict.findings if each.gate and each.waived_by]
     waived = tuple(sorted({str(each.limit) for each in through}))
-    asked = Asked(
+    request = ApprovalRequest(
         kind=RELEASE,
         name=f"{name}-{version}",
         digest=release_digest(folder),
@@ -140,7 +142,7 @@ def candidate(
         needed=rules.waived if waived else rules.plain,
     )
     lines = tuple(dict.fromkeys(_through(each) for each in through))
-    return Candidate(asked, name, version, release.commit, release.verdict.state, lines)
+    return Candidate(request, name, version, release.commit, release.verdict.state, lines)
 
 
 def _through(finding: "Finding") -> str:
@@ -157,8 +159,34 @@ def _refuse_unverified(folder: Path, root: Path, key: PublicKey | None) -> None:
             raise kind(f"{folder.name}: must be verified, got", *found)
 
 
+def refuse_expired_waivers(folder: Path, now: dt.datetime) -> None:
+    """Do nothing when the release in `folder`, which was verified, would pass now as well.
+
+    Raises
+    ------
+    RefusedError
+        Naming each comparison that rests on a waiver or an override which does not stand any more.
+    StateError
+        When the clock is before the release's commit.
+    """
+    from fairmark.judge.verdict import judge
+
+    release, today = ReleaseFolder(folder), now.date()
+    refuse_behind(release.statement.commit.annotations.committed, now)
+    if not any(each.gate and each.waived_by for each in release.verdict.findings):
+        return
+    again = judge(release.measurements, release.params.policy, today)
+    open_ = [f"{each.limit}: {each.text}" for each in again.findings if each.gate and not each.met]
+    if open_:
+        raise RefusedError(
+            f"{folder.name}: verdict must still pass on {today}, got {again.outcome} (release again, with "
+            "a policy that says who decides now)",
+            *dict.fromkeys(open_),
+        )
+
+
 @dataclass(frozen=True)
-class Made:
+class ReleaseOrigin:
     """What the repository alone says of a release: whose it is, and how many must approve it."""
 
     makers: frozenset[str]
@@ -166,7 +194,7 @@ class Made:
     rules: Approvals
 
 
-def made(root: Path, tag: str, commit: str, approvers: Sequence[Approver]) -> Made:
+def release_origin(root: Path, tag: str, commit: str, approvers: Sequence[Approver]) -> ReleaseOrigin:
     """Return who made the release of a tag, and what params.yaml at its commit asks for.
 
     Raises
@@ -174,18 +202,17 @@ def made(root: Path, tag: str, commit: str, approvers: Sequence[Approver]) -> Ma
     VerificationError
         When the commit's params.yaml does not say how many people must approve.
     """
-    return Made(_tagged_with(root, tag), _tagged_by(root, tag, approvers), _rules(root, commit))
+    return ReleaseOrigin(_tagged_with(root, tag), _tagged_by(root, tag, approvers), _rules(root, commit))
 
 
-def from_tags(of: Promotion, by: Made, envelopes: Sequence[Any]) -> Asked:
+def from_tags(of: Promotion, by: ReleaseOrigin, waived: tuple[str, ...]) -> ApprovalRequest:
     """Return what a promotion asked of approvers, where no release folder is at hand.
 
     What was waived is what the approvals say, for each of them signs it; `approvals.weigh` holds them
     together.
     """
     name = f"{of.tag.partition('#')[0]}-{of.version}"
-    waived = next(filter(None, map(_waived, envelopes)), ())
-    return Asked(
+    return ApprovalRequest(
         kind=RELEASE,
         name=name,
         digest=of.digest,
@@ -195,15 +222,6 @@ def from_tags(of: Promotion, by: Made, envelopes: Sequence[Any]) -> Asked:
         waived=waived,
         needed=by.rules.waived if waived else by.rules.plain,
     )
-
-
-def _waived(envelope: Any) -> tuple[str, ...]:
-    from fairmark.signing.dsse import Envelope
-
-    try:
-        return tuple(map(str, Envelope.from_json(envelope).statement["predicate"]["waived"]))
-    except (FairmarkError, LookupError, TypeError):
-        return ()
 
 
 def _rules(root: Path, commit: str) -> Approvals:
