@@ -114,9 +114,9 @@ def test_the_headline_holds_values_alone() -> None:
     found = document()
     top = headline(found, 0.5)
 
-    assert top["threshold"] == 0.5
-    assert top["roc_auc"] == found.overall["roc_auc"].value
-    assert top["fairness"]["sex"]["accuracy_ratio"] == found.disparities["sex"]["accuracy_ratio"].value
+    assert top.threshold == 0.5
+    assert top.overall["roc_auc"] == found.overall["roc_auc"].value
+    assert top.fairness["sex"]["accuracy_ratio"] == found.disparities["sex"]["accuracy_ratio"].value
 
 
 def test_the_table_has_a_line_for_each_measure_of_each_group_and_of_all() -> None:

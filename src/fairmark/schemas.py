@@ -11,6 +11,15 @@ from pathlib import Path
 
 from fairmark.data.schema import Schema
 from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
+from fairmark.evaluate.documents import (
+    CalibrationBin,
+    CheckResults,
+    GroupMeasure,
+    HeadlineMetrics,
+    PrecisionRecallPoint,
+    RocPoint,
+)
+from fairmark.explain.documents import Explanations, FeatureImportance
 from fairmark.files import write_text
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Verdict
@@ -30,6 +39,14 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "trial": TrialRow,
     "train-summary": TrainSummary,
     "measurements": Measurements,
+    "metrics": HeadlineMetrics,
+    "checks": CheckResults,
+    "roc-point": RocPoint,
+    "precision-recall-point": PrecisionRecallPoint,
+    "calibration-bin": CalibrationBin,
+    "group-measure": GroupMeasure,
+    "explanations": Explanations,
+    "feature-importance": FeatureImportance,
     "verdict": Verdict,
     "statement": Statement,
     "bill": Bill,

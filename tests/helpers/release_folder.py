@@ -12,8 +12,8 @@ from schemas import column, schema, withheld
 from second import said_of
 
 from fairmark.data.schema import Label
-from fairmark.evaluate.measure import measure
-from fairmark.files import sha256, write_json, write_text
+from fairmark.evaluate.measure import headline, measure
+from fairmark.files import sha256, write_text
 from fairmark.judge.findings import Shown, Strongest
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
 from fairmark.judge.verdict import Verdict, judge
@@ -146,13 +146,6 @@ def measurements(folder: Path) -> Measurements:
     return Measurements.of(measure(label, score, decision, None, groups, known, **options), about)
 
 
-def headline(found: Measurements) -> dict[str, Any]:
-    """Return the flat metrics.json of `found`."""
-    flat = {name: entry.value for name, entry in found.overall.items()}
-    fairness = {name: entry.value for name, entry in found.disparities["sex"].items()}
-    return flat | {"threshold": 0.5, "fairness": {"sex": fairness}}
-
-
 PAGES = ("data-card.html", "data-card.md", "model-card.html", "model-card.md", "report.html")
 STAGES: dict[str, dict[str, list[str]]] = {
     "prepare": {"deps": ["data"], "params": ["prepare"], "outs": ["artifacts/prepare/schema.json"]},
@@ -182,7 +175,7 @@ def write_artifacts(root: Path) -> None:
     model().save(made / "train" / "model")
     found = measurements(made / "train" / "model")
     found.write(made / "evaluate" / "measurements.json")
-    write_json(made / "evaluate" / "metrics.json", headline(found))
+    headline(found, 0.5).write(made / "evaluate" / "metrics.json")
     for name in PAGES:
         write_text(made / "document" / name, model_card(found))
     write_text(made / "document" / "data-card.md", data_card(root, found))

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.errors import InputError
+from fairmark.evaluate.documents import HeadlineMetrics
 from fairmark.judge.constant_answer import gains
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import ConfusionCounts, GroupMeasures, RowMeasures
@@ -283,18 +284,18 @@ def _over_groups(found: Disparity | str, names: list[str], resampled: Floats) ->
     )
 
 
-def headline(found: RowMeasures, threshold: float, own: Mapping[str, float] | None = None) -> dict[str, Any]:
+def headline(found: RowMeasures, threshold: float, own: Mapping[str, float] | None = None) -> HeadlineMetrics:
     """Return the values alone: measures of all rows, and disparities by attribute.
 
     `own` are the thresholds of groups that have one of their own.
     """
-    overall = {name: found.overall[name].value for name in HEADLINE}
+    overall: dict[str, Any] = {name: found.overall[name].value for name in HEADLINE}
     fairness = {
         attribute: {name: entry.value for name, entry in entries.items()}
         for attribute, entries in found.disparities.items()
     }
-    thresholds = {} if own is None else {"thresholds": dict(own)}
-    return overall | {"threshold": threshold, "fairness": fairness, **thresholds}
+    thresholds: dict[str, Any] = {} if own is None else {"thresholds": dict(own)}
+    return HeadlineMetrics(threshold=threshold, fairness=fairness, **thresholds, **overall)
 
 
 def table(found: RowMeasures) -> pd.DataFrame:

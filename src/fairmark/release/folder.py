@@ -33,6 +33,7 @@ from fairmark.signing.dsse import Envelope
 from fairmark.signing.model_signature import MODEL_SEAL, read_model_seal
 
 if TYPE_CHECKING:
+    from fairmark.evaluate.documents import HeadlineMetrics
     from fairmark.judge.measurements import Measurements
     from fairmark.judge.verdict import Verdict
 
@@ -216,6 +217,13 @@ class ReleaseFolder:
             When keys came or went between the fairmark that made the release and this one.
         """
         return self._document("schema.json", Schema)
+
+    @cached_property
+    def metrics(self) -> "HeadlineMetrics":
+        """What metrics.json says."""
+        from fairmark.evaluate.documents import HeadlineMetrics  # here: SciPy is slow to import
+
+        return self._document("metrics.json", HeadlineMetrics)
 
     @cached_property
     def measurements(self) -> "Measurements":

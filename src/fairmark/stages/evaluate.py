@@ -19,7 +19,6 @@ from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.entry import run
 from fairmark.evaluate import curves
 from fairmark.evaluate import measure as measuring
-from fairmark.evaluate.documents import HeadlineMetrics
 from fairmark.evaluate.experiments import Experiment, checks, leakage
 from fairmark.evaluate.findings import signs
 from fairmark.files import write_csv
@@ -100,7 +99,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     )
     checks(experiment, base, policy, about, leaks).write(further)
     own = None if scorer.own is None else scorer.own.groups
-    HeadlineMetrics(**measuring.headline(found, scorer.threshold, own)).write(metrics)
+    measuring.headline(found, scorer.threshold, own).write(metrics)
     Measurements.of(found, about).write(measurements)
     for name, picture in pictures.items():
         write_csv(plots / f"{name}.csv", picture)
