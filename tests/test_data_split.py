@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas import attribute, column
 
 from fairmark.data.schema import Schema
-from fairmark.data.split import _latest, moved, parted, position, require_independent, summary
+from fairmark.data.split import latest_rows, moved, parted, position, require_independent, summary
 from fairmark.errors import InputError
 from fairmark.params.parse import typed
 from fairmark.params.split import Split
@@ -237,7 +237,7 @@ def test_nobody_in_an_earlier_part_is_later(count: int, seed: int) -> None:
 
 
 def test_the_latest_share_is_counted_by_hand() -> None:
-    latest = _latest(np.arange(10, dtype=np.float64), np.arange(10) != 9, 0.3)
+    latest = latest_rows(np.arange(10, dtype=np.float64), np.arange(10) != 9, 0.3)
 
     # Of the nine rows 0..8, 0.3 are 2.7: the nearest cut leaves three.
     assert np.flatnonzero(latest).tolist() == [6, 7, 8]

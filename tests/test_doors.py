@@ -69,7 +69,7 @@ def served(second: Made, tmp_path_factory: pytest.TempPathFactory) -> Any:
         folder / "saved",
         python_model=str(Path(mlflow_registry.__file__).with_name("mlflow_model.py")),
         artifacts=mlflow_registry.artifacts(folder),
-        signature=mlflow_registry._signature(mlflow, folder),
+        signature=mlflow_registry.signature(mlflow, folder),
         pip_requirements=[],
     )
     return mlflow.pyfunc.load_model(str(folder / "saved"))

@@ -55,6 +55,6 @@ def test_a_decision_that_reads_the_group_is_timed_with_it() -> None:
     one, groups = (frame.head(1) for frame in parts.part("test"))
     params: Any = SimpleNamespace(train=base, policy=rules)
 
-    found = costs._cost(ready(parts, base), chosen("logistic", margin=0.1), (one, groups), params)
+    found = costs.cost(ready(parts, base), chosen("logistic", margin=0.1), (one, groups), params)
 
     assert found["one_row_ms"] > 0

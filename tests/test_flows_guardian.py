@@ -181,7 +181,7 @@ def test_without_proc_the_bearers_are_asked_of_ps(tmp_path: Path, monkeypatch: p
     ps.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
 
-    assert guardian._asked("MARK") == [7]
+    assert guardian.bearers_by_ps("MARK") == [7]
 
 
 def test_what_bears_the_mark_is_found_and_nothing_else() -> None:

@@ -438,7 +438,7 @@ def test_judging_again_decides_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> 
     def refused(*_: Any) -> None:
         raise AssertionError("decided twice")
 
-    monkeypatch.setattr("fairmark.judge.verdict._of_limit", refused)
+    monkeypatch.setattr("fairmark.judge.verdict.planned", refused)
     again = judge(Measurements.model_validate_json(found.model_dump_json(exclude_unset=True)), rules, DAY)
 
     assert [each.outcome for each in again.findings] == [each.outcome for each in first.findings]

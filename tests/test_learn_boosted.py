@@ -31,7 +31,7 @@ def test_twice_gives_the_same_text() -> None:
 
 
 def test_the_text_names_no_number_of_threads_but_one() -> None:
-    assert "[num_threads: 1]" in fit_boosted._steady_text(
+    assert "[num_threads: 1]" in fit_boosted.canonical_text(
         MODEL.text.replace("[num_threads: 1]", "[num_threads: 64]")
     )
     assert "[num_threads: 1]" in MODEL.text

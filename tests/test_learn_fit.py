@@ -11,7 +11,7 @@ from people import TRAIN, chosen, limit, policy, written
 
 from fairmark.data.dataset import Parts, read_parts
 from fairmark.errors import InputError
-from fairmark.learn.fit import _mitigated, fit, fit_model
+from fairmark.learn.fit import fit, fit_model, mitigated
 from fairmark.learn.mitigation import joined
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.training_data import Ready, ready
@@ -67,7 +67,7 @@ def test_a_decision_takes_no_protected_attribute(parts: Parts, rows: Ready, fami
 
 
 def test_validation_rows_are_charged_and_weighed_as_train_rows_are(rows: Ready) -> None:
-    train, valid = _mitigated(rows, chosen(strength=0.8, reweighing=True))
+    train, valid = mitigated(rows, chosen(strength=0.8, reweighing=True))
 
     for kind in ("cost", "weight"):
         tables = [

@@ -156,7 +156,7 @@ def test_the_sampler_is_told_what_misses_a_limit(tmp_path: Path) -> None:
     study = optuna.create_study(directions=["maximize", "maximize"])
 
     for quality, slack in ((0.9, -0.1), (0.8, -0.2), (0.7, 0.1)):
-        search._tell(study, study.ask(), Trial(0, "searched", chosen(), outcome(quality, slack)))
+        search.tell(study, study.ask(), Trial(0, "searched", chosen(), outcome(quality, slack)))
 
     assert [trial.values for trial in study.best_trials] == [[0.7, 0.1]]
 

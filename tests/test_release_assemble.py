@@ -22,6 +22,7 @@ from fairmark.params.read import read_params
 from fairmark.release import build as module
 from fairmark.release.build import assemble
 from fairmark.release.layout import GATHERED
+from fairmark.release.sbom.cyclonedx import Listing
 from fairmark.repo.commit import trace
 from fairmark.signing.keys import SigningKey
 
@@ -205,7 +206,7 @@ def test_an_interrupt_leaves_nothing(working: Path, monkeypatch: pytest.MonkeyPa
 
 SCRIPT = """
 from fairmark.signing.key_store import own_key
-import json, resource, sys, time
+import resource, sys, time
 from pathlib import Path
 from fairmark.errors import StateError
 from fairmark.release import build as module
@@ -215,8 +216,8 @@ from fairmark.release.layout import GATHERED
 from fairmark.signing.keys import SigningKey
 from fairmark.repo.commit import trace
 from release_folder import verdict_on
-listed = Path(sys.argv[2]).read_text()
-bill._environment = lambda _: json.loads(listed)
+listed = bill.Listing.read(Path(sys.argv[2]))
+bill.list_environment = lambda _: listed
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))
 if sys.argv[3] == "stall":
     module.state = lambda *_: (print("stalled", flush=True), time.sleep(60))
@@ -233,9 +234,9 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def start(working: Path, listed: dict[str, Any], tmp_path: Path) -> Iterator[Start]:
+def start(working: Path, listed: Listing, tmp_path: Path) -> Iterator[Start]:
     """Yield a way to start `assemble` in a process of its own, that may write no file beyond a limit."""
-    (tmp_path / "listed.json").write_text(json.dumps(listed))
+    listed.write(tmp_path / "listed.json")
     # A limit on file sizes would leave broken bytecode behind.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
     with ExitStack() as running:

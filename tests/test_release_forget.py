@@ -221,7 +221,7 @@ def test_a_failing_dvc_leaves_everything_as_it_was(root: Path, tmp_path: Path, m
 def alone(root: Path) -> bool:
     """Return whether nothing else runs."""
     try:
-        with forgetting._alone(root):
+        with forgetting.alone(root):
             return True
     except StateError:
         return False
@@ -254,7 +254,7 @@ def test_a_kill_at_any_moment_is_put_right_by_the_next_call(root: Path) -> None:
 
 
 def test_the_lock_of_a_release_is_respected(root: Path) -> None:
-    with forgetting._alone(root), pytest.raises(StateError, match="must have nothing else that runs"):
+    with forgetting.alone(root), pytest.raises(StateError, match="must have nothing else that runs"):
         forget(root, ["3"], "x", params(root), DAY)
 
 

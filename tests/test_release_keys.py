@@ -258,7 +258,10 @@ def test_the_other_signature_of_the_same_values_is_refused(data: bytes) -> None:
     r, s = decode_dss_signature(ADA.sign(data))
     other = encode_dss_signature(r, ORDER - s)
 
-    ADA.public._key.verify(other, data, ec.ECDSA(SHA256()))  # it is valid, and yet not ours
+    public = serialization.load_pem_public_key(ADA.public.pem.encode())
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+
+    public.verify(other, data, ec.ECDSA(SHA256()))  # it is valid, and yet not ours
     with pytest.raises(VerificationError, match="must have its one form"):
         ADA.public.verify(other, data)
 

@@ -322,7 +322,7 @@ def test_a_clock_behind_the_last_promotion_is_told(root: Path, monkeypatch: pyte
     monkeypatch.setenv("GIT_COMMITTER_DATE", f"{int(dt.datetime.now(tz=dt.UTC).timestamp()) + 200} +0000")
     to(root, "staging", "v0.1.0")
     monkeypatch.delenv("GIT_COMMITTER_DATE")
-    monkeypatch.setattr("fairmark.governance.promotions._PATIENCE_S", 0.1)
+    monkeypatch.setattr("fairmark.governance.promotions.PATIENCE_S", 0.1)
 
     with pytest.raises(StateError, match="clock: must be past loans#staging#1, set at"):
         to(root, "production", "v0.1.0")

@@ -19,7 +19,14 @@ from sealing import forge
 from fairmark.errors import StateError
 from fairmark.files import sha256
 from fairmark.params.read import read_params
-from fairmark.release.mlflow_registry import Registered, _key, _make_whole, _params, refuse_unready, register
+from fairmark.release.mlflow_registry import (
+    Registered,
+    make_database,
+    metric_name,
+    refuse_unready,
+    register,
+    run_params,
+)
 from fairmark.release.statement import release_digest
 from fairmark.repo.commit import trace
 from fairmark.repo.dvc_files import address
@@ -34,11 +41,14 @@ def registered(folder: Path, uri: str | None = None) -> Registered:
 
 
 def test_a_metrics_name_keeps_apart_what_mlflow_would_not_allow() -> None:
-    assert _key("group", "sex_race", "Female & Black", "recall") == "group.sex_race.Female :26 Black.recall"
-    assert _key("group", "age", "<25", "rows") == "group.age.:3c25.rows"
-    assert _key("group", "age", ">=60", "rows") != _key("group", "age", "<=60", "rows")
-    assert _key("group", "a/../b", "", "rows") == "group.a:2f:2e:2e:2fb..rows"
-    assert len(_key("group", "x" * 400)) == 250
+    assert (
+        metric_name("group", "sex_race", "Female & Black", "recall")
+        == "group.sex_race.Female :26 Black.recall"
+    )
+    assert metric_name("group", "age", "<25", "rows") == "group.age.:3c25.rows"
+    assert metric_name("group", "age", ">=60", "rows") != metric_name("group", "age", "<=60", "rows")
+    assert metric_name("group", "a/../b", "", "rows") == "group.a:2f:2e:2e:2fb..rows"
+    assert len(metric_name("group", "x" * 400)) == 250
 
 
 @given(
@@ -46,16 +56,16 @@ def test_a_metrics_name_keeps_apart_what_mlflow_would_not_allow() -> None:
     st.lists(st.text(min_size=1), min_size=3, max_size=3),
 )
 def test_different_groups_have_metrics_of_their_own(one: list[str], other: list[str]) -> None:
-    assert (_key(*one) == _key(*other)) == (one == other)
+    assert (metric_name(*one) == metric_name(*other)) == (one == other)
 
 
 def test_names_that_are_cut_or_written_in_digits_stay_apart() -> None:
-    assert _key("group", "a", "&30") != _key("group", "a", "\u2630")
-    assert _key("group", "x" * 400, "a") != _key("group", "x" * 400, "b")
+    assert metric_name("group", "a", "&30") != metric_name("group", "a", "\u2630")
+    assert metric_name("group", "x" * 400, "a") != metric_name("group", "x" * 400, "b")
 
 
 def test_params_are_one_line_for_each_key_of_a_section(working: Path) -> None:
-    found = dict(_params(read_params(working / "params.yaml"), {"family": "logistic"}))
+    found = dict(run_params(read_params(working / "params.yaml"), {"family": "logistic"}))
 
     assert found["project.name"] == "loans"
     assert json.loads(found["policy.limits"])[0]["name"] == "auc-floor"
@@ -192,11 +202,11 @@ def test_a_database_whose_making_is_killed_is_made_anew(
     with monkeypatch.context() as patch:
         patch.setattr(sqlalchemy_store, "SqlAlchemyStore", killed)
         with pytest.raises(KilledError):
-            _make_whole(f"sqlite:///{root / 'mlflow.db'}")
+            make_database(f"sqlite:///{root / 'mlflow.db'}")
     assert not (root / "mlflow.db").exists()
     (root / ".mlflow.db.abc_1234").write_text("half")  # what SIGKILL would have left
 
-    _make_whole(f"sqlite:///{root / 'mlflow.db'}")
+    make_database(f"sqlite:///{root / 'mlflow.db'}")
 
     assert (root / "mlflow.db").stat().st_size > 100_000
     assert list(root.glob(".mlflow.db.*")) == []

@@ -10,7 +10,7 @@ from release_folder import git
 from signing import ADA, BOB
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.signing.git_tags import _mpint, parse_tag, read_tag, sign_tag, ssh_signature, tag_signer
+from fairmark.signing.git_tags import mpint, parse_tag, read_tag, sign_tag, ssh_signature, tag_signer
 from fairmark.signing.release_tag import tagged_statement
 
 TAG = "loans@v0.1.0"
@@ -240,7 +240,7 @@ def test_ssh_keygen_checks_a_signature(tmp_path: Path, data: bytes) -> None:
 @given(st.integers(0, 2**256))
 def test_an_mpint_is_shortest_and_never_negative(number: int) -> None:
     """RFC 4251, 5: 0 is the empty string; a leading zero byte only where the first bit would be 1."""
-    length, body = _mpint(number)[:4], _mpint(number)[4:]
+    length, body = mpint(number)[:4], mpint(number)[4:]
 
     assert int.from_bytes(length, "big") == len(body)
     assert int.from_bytes(body, "big", signed=True) == number
@@ -249,9 +249,9 @@ def test_an_mpint_is_shortest_and_never_negative(number: int) -> None:
 
 def test_the_mpints_of_the_standard() -> None:
     """RFC 4251, 5, its examples."""
-    assert _mpint(0).hex() == "00000000"
-    assert _mpint(0x9A378F9B2E332A7).hex() == "0000000809a378f9b2e332a7"
-    assert _mpint(0x80).hex() == "000000020080"
+    assert mpint(0).hex() == "00000000"
+    assert mpint(0x9A378F9B2E332A7).hex() == "0000000809a378f9b2e332a7"
+    assert mpint(0x80).hex() == "000000020080"
 
 
 def test_a_tagger_of_a_year_beyond_all_calendars_is_refused(tmp_path: Path) -> None:

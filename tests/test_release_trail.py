@@ -17,6 +17,7 @@ from release_folder import git
 from fairmark.errors import InputError, StateError, VerificationError
 from fairmark.governance import trail, verify_trail
 from fairmark.privacy.retention import cut
+from fairmark.repo.git import git as run_git
 from fairmark.signing.key_store import own_key
 from fairmark.signing.keys import SigningKey
 
@@ -157,14 +158,14 @@ def test_a_writer_that_takes_no_lock_of_ours_is_not_overwritten(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written(root, 2)
-    plain = trail._commit
 
-    def overtaken(*given: Any) -> str:
-        made = plain(*given)
-        git(root, "update-ref", trail.REF, f"{trail.REF}~1")  # as a fetch of the ref would
-        return made
+    def overtaken(*words: Any, **given: Any) -> Any:
+        answer = run_git(*words, **given)
+        if words[1] == "commit-tree":
+            git(root, "update-ref", trail.REF, f"{trail.REF}~1")  # as a fetch of the ref would
+        return answer
 
-    monkeypatch.setattr(trail, "_commit", overtaken)
+    monkeypatch.setattr("fairmark.governance.trail.git", overtaken)
 
     with pytest.raises(StateError, match="must take a new entry"):
         trail.append(root, EVENT, "began", who=ADA)

@@ -20,7 +20,7 @@ from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.policy_gate import compare, refuse_unless_approved
 from fairmark.governance.promotion_chain import ahead
 from fairmark.governance.promotion_tags import refs
-from fairmark.governance.promotions import _checked_chain
+from fairmark.governance.promotions import checked_chain
 from fairmark.release.locate import found
 from fairmark.repo.machine import refuse_behind
 from fairmark.signing.dsse import Envelope
@@ -307,7 +307,7 @@ for _name, (_act, _match) in APPROVALS.items():
 def _promoted_by(root: Path, key: SigningKey, *lines: str) -> object:
     made = repository(root / "repo")
     (made / FILE).write_text("".join(f"{line}\n" for line in lines))
-    return _checked_chain(made, "loans", read_approvers(made / FILE), [key.public])
+    return checked_chain(made, "loans", read_approvers(made / FILE), [key.public])
 
 
 ENDED = ',valid-before="20200101Z"'

@@ -53,7 +53,7 @@ def tools() -> Path:
 @pytest.fixture(scope="session")
 def listed(tools: Path) -> Listing:
     """Return what cyclonedx-py says of the environment, asked once."""
-    return build._environment(tools)
+    return build.list_environment(tools)
 
 
 @pytest.fixture(scope="session")
@@ -95,5 +95,5 @@ def small_release(released: Path, tmp_path: Path) -> Path:
 
 def _share(patch: pytest.MonkeyPatch, listed: Listing, there: dict[str, Installed], tools: Path) -> None:
     patch.setenv("FAIRMARK_CYCLONEDX", str(tools.with_name("cyclonedx-py")))
-    patch.setattr(build, "_environment", lambda _: listed)
+    patch.setattr(build, "list_environment", lambda _: listed)
     patch.setattr(build, "installed", lambda: dict(there))

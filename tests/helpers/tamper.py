@@ -32,7 +32,7 @@ from fairmark.signing.dsse import seal as sealed
 from fairmark.signing.git_tags import sign_tag
 from fairmark.signing.keys import SigningKey
 from fairmark.signing.model_signature import MODEL_SEAL, write_model_seal
-from fairmark.verify.verify import Check, Fact, _fact, verify
+from fairmark.verify.verify import Check, Fact, fact_of, verify
 
 Change = Callable[[Path], None]
 
@@ -597,7 +597,7 @@ def quickly(folder: Path) -> list[Fact]:
         "digests": integrity.digests,
         **{f"seal {name}": partial(seal.signed, name=name, key=MINE.public, yours=False) for name in SEALS},
     }
-    return [_fact(name, check, found) for name, check in checks.items()]
+    return [fact_of(name, check, found) for name, check in checks.items()]
 
 
 def fully(folder: Path) -> list[Fact]:

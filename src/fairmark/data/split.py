@@ -162,11 +162,11 @@ def moved(places: Floats, wanted: float) -> float:
 
 def _by_time(time: "pd.Series[pd.Timestamp]", fixed: Bools, params: Split) -> tuple[Bools, Bools]:
     moments = time.to_numpy("datetime64[us]").astype(np.int64).astype(np.float64)
-    test = fixed if params.test_share is None else _latest(moments, ~fixed, params.test_share)
-    return test, _latest(moments, ~test, params.valid_share)
+    test = fixed if params.test_share is None else latest_rows(moments, ~fixed, params.test_share)
+    return test, latest_rows(moments, ~test, params.valid_share)
 
 
-def _latest(moments: Floats, of: Bools, share: float) -> Bools:
+def latest_rows(moments: Floats, of: Bools, share: float) -> Bools:
     """Return [n] the latest `share` of the rows of `of`; rows of the same time stay together."""
     if not of.any():
         return of

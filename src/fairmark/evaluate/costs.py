@@ -52,12 +52,16 @@ def costs(artifacts: Path, params: Params) -> dict[str, dict[str, float]]:
         raise InputError("tune/summary.json: baseline must be a trial that ran to its end, got null")
     tried = {"baseline": first.choices, "chosen": chosen}
     one, groups = (frame.head(1) for frame in parts.part("test"))
-    return {name: _cost(rows, choices, (one, groups), params) for name, choices in tried.items()}
+    return {name: cost(rows, choices, (one, groups), params) for name, choices in tried.items()}
 
 
-def _cost(
+def cost(
     rows: "Ready", chosen: Chosen, one: tuple["pd.DataFrame", "pd.DataFrame"], params: Params
 ) -> dict[str, float]:
+    """Return what one model costs: to fit it with the choices `chosen`, to keep, and to decide `one` row.
+
+    `one` is a row of features and the same row's columns of groups, a frame each.
+    """
     from fairmark.learn.fit import fit
 
     model, train_s, train_wh = metered(lambda: fit(rows, chosen, params.train, params.policy))

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
 OWN = "own-key"
 """The name under which a key counts that no line of `approvers` names."""
-_PATIENCE_S = 2.0
+PATIENCE_S = 2.0
+"""How long a promotion waits for the clock to pass the one before it."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def promote(
         found.name, stage, found.version, found.request.digest, found.commit, PROMOTE, one_line(reason)
     )
     with promotion_lock(root):
-        before = _checked_chain(root, plan.name, approvers, keys)
+        before = checked_chain(root, plan.name, approvers, keys)
         present = promotion_chain.now_in(before, stage)
         if present is not None and present.version == plan.version:
             raise StateError(f"{stage}: must hold another release, got {plan.version} there already")
@@ -140,7 +141,7 @@ def rollback(
     approvers = read_approvers(root / FILE)
     keys = [key.public, *trusted]
     with promotion_lock(root):
-        before = _checked_chain(root, name, approvers, keys)
+        before = checked_chain(root, name, approvers, keys)
         of = _target(before, stage, to)
         plan = _PromotionPlan(name, stage, of.version, of.digest, of.seen.commit, ROLLBACK, one_line(reason))
         request = _request_of(root, name, of, approvers, keys)
@@ -197,7 +198,7 @@ def _request_of(
     )
 
 
-def _checked_chain(
+def checked_chain(
     root: Path, name: str, approvers: Sequence[Approver], keys: "Sequence[PublicKey]"
 ) -> list[Promotion]:
     """Return the promotions there are, one signed chain, when the first of `keys` may add to it."""
@@ -315,7 +316,7 @@ def wait_until_after(before: Sequence[Promotion]) -> None:
     if not before:
         return
     last = before[-1].seen.when
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + PATIENCE_S
     while dt.datetime.now(tz=dt.UTC).replace(microsecond=0) <= last:
         if time.monotonic() > until:
             raise StateError(

@@ -171,7 +171,7 @@ def decide(held: HeldOut, rows: Ready, chosen: Chosen, base: Train, policy: Poli
 
 
 def _learnt(rows: Ready, chosen: Chosen, base: Train, watch: Watch | None = None) -> Scorer:
-    train, valid = _mitigated(rows, chosen)
+    train, valid = mitigated(rows, chosen)
     train = balanced(train, chosen.balance, base.seed)
     return FITS[chosen.family](train, valid, rows.encoder.columns, chosen.settings, base, watch)
 
@@ -198,7 +198,7 @@ def _own(
     return None if groups is None else GroupThresholds(**by.model_dump(), origins=rows.origins, groups=groups)
 
 
-def _mitigated(rows: Ready, chosen: Chosen) -> tuple[Sample, Sample]:
+def mitigated(rows: Ready, chosen: Chosen) -> tuple[Sample, Sample]:
     """Return train and validation rows with the costs and factors learnt from train rows."""
     train, valid = _scaled(rows.train), _scaled(rows.valid)
     label, weight = train.label, train.weight

@@ -71,7 +71,7 @@ def fit(
     except lgb.basic.LightGBMError as error:
         raise InputError(f"tune.families.boosted: must be settings of LightGBM, got {error}") from error
     _shift(booster, start)
-    return Boosted(_steady_text(booster.model_to_string(num_iteration=booster.best_iteration)))
+    return Boosted(canonical_text(booster.model_to_string(num_iteration=booster.best_iteration)))
 
 
 def _watching(watch: Callable[[int, Callable[[], Floats]], None], rows: Floats, start: float) -> Any:
@@ -125,6 +125,7 @@ def _shift(booster: "lgb.Booster", start: float) -> None:
             booster.set_leaf_output(0, leaf, booster.get_leaf_output(0, leaf) + start)
 
 
-def _steady_text(text: str) -> str:
+def canonical_text(text: str) -> str:
+    """Return LightGBM's text of a model as it is with one thread, on however many it was fitted."""
     # The text lists every parameter, the number of threads among them, though it changes no prediction.
     return re.sub(r"^\[num_threads: \d+\]$", "[num_threads: 1]", text, flags=re.MULTILINE)

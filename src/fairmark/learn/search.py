@@ -125,7 +125,7 @@ class Search:
             reached = bars(mark for trial in trials for mark in trial.outcome.rungs)
             told = self._outcomes([space.chosen(point, self.tune.margin) for _, point in asked], reached)
             for (trial, _), (chosen, outcome) in zip(asked, told, strict=True):
-                self._tell(study, trial, Trial(-1, "searched", chosen, outcome))
+                self.tell(study, trial, Trial(-1, "searched", chosen, outcome))
             yield told
 
     def _finals(self, trials: Sequence[Trial]) -> Iterator[list[tuple[Chosen, Outcome]]]:
@@ -168,7 +168,8 @@ class Search:
         dimensions = space.dimensions(family)
         return trial, {"family": family} | {name: suggest(trial, name, d) for name, d in dimensions.items()}
 
-    def _tell(self, study: "optuna.Study", trial: Any, done: Trial) -> None:
+    def tell(self, study: "optuna.Study", trial: Any, done: Trial) -> None:
+        """Tell Optuna's sampler how a trial ended: failed, pruned, or its two goals and violation."""
         import optuna
 
         if done.outcome.failure is not None:

@@ -70,7 +70,7 @@ def forget(root: Path, ids: Sequence[str], reason: str, params: Params, day: dt.
         When the tree is dirty, the data is not what data.dvc names, or DVC can't add it: all is as before.
     """
     _check_call(ids, reason)
-    with _alone(root) as lock:
+    with alone(root) as lock:
         restore(root)
         refuse_dirty(trace(root))
         before = _check_data(root)
@@ -138,7 +138,8 @@ def _sources(prepare: Prepare) -> list[Any]:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[int]:
+def alone(root: Path) -> Iterator[int]:
+    """Hold the lock of releases and of forgetting in this working folder; yield its file descriptor."""
     (root / STATE).mkdir(exist_ok=True)
     # The lock of a release too: the data must not change under one.
     busy = f"{root}: must have nothing else that runs, got a release or a forgetting"

@@ -121,7 +121,7 @@ def answering(uri: str, what: str) -> Iterator[Any]:
     """Yield MLflow at `uri`; a fault of the registry, of whatever kind, becomes one line."""
     try:
         with mlflow_at(uri) as mlflow:
-            _make_whole(uri)
+            make_database(uri)
             yield mlflow
     except FairmarkError:
         raise
@@ -130,7 +130,7 @@ def answering(uri: str, what: str) -> Iterator[Any]:
         raise StateError(f"MLflow at {uri}: must {what}, got {said}") from error
 
 
-def _make_whole(uri: str) -> None:
+def make_database(uri: str) -> None:
     """Make an SQLite database that is not there yet: whole, or not at all.
 
     MLflow makes its tables in many steps, and does not go on from the middle when it was killed there.
@@ -212,7 +212,7 @@ def _experiment(client: Any, root: Path, name: str) -> str:
 
 
 def _log(mlflow: Any, client: Any, run_id: str, folder: Path, params: Params) -> None:
-    mlflow.log_params(dict(_params(params, read_json(folder / "model" / "model.json")["chosen"])))
+    mlflow.log_params(dict(run_params(params, read_json(folder / "model" / "model.json")["chosen"])))
     measured = Measurements.read(folder / "measurements.json")
     pairs = [(key, value) for key, value in _metrics(measured) if value is not None]
     metrics = [mlflow.entities.Metric(key, float(value), 0, 0) for key, value in pairs]
@@ -221,7 +221,8 @@ def _log(mlflow: Any, client: Any, run_id: str, folder: Path, params: Params) ->
     mlflow.log_artifacts(str(folder), "release")
 
 
-def _params(params: Params, chosen: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def run_params(params: Params, chosen: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the params of a run, `section.key` and one line of text each, and what the search chose."""
     for section, values in params.model_dump(mode="json").items():
         for key, value in values.items():
             text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
@@ -235,21 +236,21 @@ def _metrics(measured: Measurements) -> Iterator[tuple[str, float | None]]:
         yield from _interval(found, "overall", measure)
     for attribute, groups in measured.groups.items():
         for group, entry in groups.items():
-            yield _key("group", attribute, group, "rows"), entry.rows
+            yield metric_name("group", attribute, group, "rows"), entry.rows
             for measure, found in entry.measures.items():
-                yield _key("group", attribute, group, measure), found.value
+                yield metric_name("group", attribute, group, measure), found.value
     for attribute, disparities in measured.disparities.items():
         for measure, found in disparities.items():
             yield from _interval(found, "disparity", attribute, measure)
 
 
 def _interval(found: Measured, *parts: str) -> Iterator[tuple[str, float | None]]:
-    yield _key(*parts), found.value
-    yield _key(*parts, "low"), found.low
-    yield _key(*parts, "high"), found.high
+    yield metric_name(*parts), found.value
+    yield metric_name(*parts, "low"), found.low
+    yield metric_name(*parts, "high"), found.high
 
 
-def _key(*parts: str) -> str:
+def metric_name(*parts: str) -> str:
     """Return a metric's name; law: different parts give different names.
 
     MLflow allows few characters in it: another one is written as `:` and two hex digits of its code point, or
@@ -275,7 +276,7 @@ def _log_model(mlflow: Any, folder: Path) -> Any:
         name="model",
         python_model=str(Path(__file__).with_name("mlflow_model.py")),
         artifacts=artifacts(folder),
-        signature=_signature(mlflow, folder),
+        signature=signature(mlflow, folder),
         pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
     )
 
@@ -296,7 +297,8 @@ def _new_version(client: Any, name: str, logged: Any, tags: dict[str, str]) -> s
     return str(made.version)
 
 
-def _signature(mlflow: Any, folder: Path) -> Any:
+def signature(mlflow: Any, folder: Path) -> Any:
+    """Return the signature of a registered model: a raw row's columns in, its score and decision out."""
     from mlflow.types.schema import AnyType, ColSpec, Schema
 
     made = read_json(folder / "model" / "model.json")

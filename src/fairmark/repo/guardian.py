@@ -27,7 +27,7 @@ def bearers(mark: str) -> list[int]:
     those of macOS and of the BSDs).
     """
     if not os.path.exists("/proc/self/environ"):  # noqa: PTH110 - pathlib would double the guardian's start
-        return _asked(mark)
+        return bearers_by_ps(mark)
     word = f"{mark}=".encode()
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and word in environment_of(name)]  # noqa: PTH208
 
@@ -41,8 +41,8 @@ def environment_of(name: str | int) -> bytes:
         return b""
 
 
-def _asked(mark: str) -> list[int]:
-
+def bearers_by_ps(mark: str) -> list[int]:
+    """Return what `bearers` does, of what ps prints: each command with its environment."""
     letters = "-axwwE" if sys.platform == "darwin" else "-axwwe"
     told = subprocess.run(["ps", letters, "-o", "pid=,command="], capture_output=True, text=True, check=False)
     lines = [line.split(maxsplit=1) for line in told.stdout.split("\n") if line.strip()]

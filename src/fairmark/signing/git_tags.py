@@ -42,7 +42,7 @@ def ssh_signature(data: bytes, namespace: str, key: SigningKey) -> str:
 
     named = _string(namespace.encode()) + _string(b"") + _string(_HASH)
     r, s = decode_dss_signature(key.sign(_MAGIC + named + _string(hashlib.sha512(data).digest())))
-    signature = _string(SSH.encode()) + _string(_mpint(r) + _mpint(s))  # RFC 5656, 3.1.2
+    signature = _string(SSH.encode()) + _string(mpint(r) + mpint(s))  # RFC 5656, 3.1.2
     public = base64.b64decode(key.public.ssh.split()[1])
     blob = _MAGIC + (1).to_bytes(4, "big") + _string(public) + named + _string(signature)
     text = base64.b64encode(blob).decode()
@@ -55,7 +55,7 @@ def _string(content: bytes) -> bytes:
     return len(content).to_bytes(4, "big") + content
 
 
-def _mpint(number: int) -> bytes:
+def mpint(number: int) -> bytes:
     """Return an `mpint` of RFC 4251, 5: two's complement, so a positive number's first bit is 0."""
     return _string(number.to_bytes(number.bit_length() // 8 + 1 if number else 0, "big"))
 

@@ -23,7 +23,7 @@ _SECTION = "### By "
 
 
 @dataclass(frozen=True)
-class _Cell:
+class Cell:
     """One number on the card: by which attribute ("" for all rows), in which row and column of a table."""
 
     attribute: str
@@ -35,7 +35,7 @@ class _Cell:
 def card(release: ReleaseFolder) -> str:
     """Check the tables of measures on the card, all rows and by group, against the measurements."""
     wanted = _wanted(release.measurements, release.params.document.decimals)
-    cells = [((cell.attribute, cell.row, cell.column), cell.text) for cell in _cells(release.text(NAME))]
+    cells = [((cell.attribute, cell.row, cell.column), cell.text) for cell in table_cells(release.text(NAME))]
     shown, times = dict(cells), Counter(key for key, _ in cells)
     known = {key: text for key, text in shown.items() if key in wanted}
     wrong = [
@@ -84,7 +84,7 @@ def _wanted(measurements: Measurements, decimals: int) -> dict[tuple[str, str, s
     return found
 
 
-def _cells(text: str) -> Iterator[_Cell]:
+def table_cells(text: str) -> Iterator[Cell]:
     """Yield every cell of every table of a card, but those of its first column."""
     attribute = ""
     header: list[str] = []
@@ -99,7 +99,7 @@ def _cells(text: str) -> Iterator[_Cell]:
         cells = [_plain(part) for part in re.split(r"(?<!\\)\|", line)[1:-1]]
         if header and cells[0].strip("-:"):
             yield from (
-                _Cell(attribute, cells[0], column, cell)
+                Cell(attribute, cells[0], column, cell)
                 for column, cell in zip(header[1:], cells[1:], strict=False)
             )
         header = header or cells

@@ -118,18 +118,18 @@ def verify(
         When there is no folder.
     """
     release = ReleaseFolder(folder)
-    listed = _fact("files", integrity.files, release)
+    listed = fact_of("files", integrity.files, release)
     if "files" not in vars(release):
         return [listed]  # a link or a pipe among them: none of them is read
     sealed = partial(seal.signed, key=key, yours=yours)
-    seals = [_fact(f"seal {name}", partial(sealed, name=name), release) for name in SEALS]
+    seals = [fact_of(f"seal {name}", partial(sealed, name=name), release) for name in SEALS]
     forged = seals[SEALS.index(STATEMENT)].held is False
     facts = [
         listed
         if check is integrity.files
         else Fact(name, None, f"not read, because {STATEMENT} is not signed as it must be")
         if forged and name not in BEFORE
-        else _fact(name, check, release)
+        else fact_of(name, check, release)
         for name, check in CHECKS.items()
     ]
     facts += seals
@@ -138,11 +138,12 @@ def verify(
         if clone is None:
             facts.append(Fact(name, None, "not asked: give a clone to check it", asked=False))
         else:
-            facts.append(_fact(name, partial(compare, clone=clone), release))
+            facts.append(fact_of(name, partial(compare, clone=clone), release))
     return facts
 
 
-def _fact(name: str, check: Check, release: ReleaseFolder) -> Fact:
+def fact_of(name: str, check: Check, release: ReleaseFolder) -> Fact:
+    """Return what a check finds, as a fact: it holds, it is wrong, or (`held` is null) it is undetermined."""
     try:
         return Fact(name, True, _line(check(release)))
     except (StateError, PermissionError) as error:

@@ -48,7 +48,7 @@ def bill(root: Path, trace: Trace, params: Params, verdict: Verdict, tools_pytho
         When cyclonedx-py fails, or the environment is not what the lock files list.
     """
     with ThreadPoolExecutor(1) as pool:
-        listing = pool.submit(_environment, tools_python)  # a program of its own, which takes a second
+        listing = pool.submit(list_environment, tools_python)  # a program of its own, which takes a second
         there = installed()
         found = listing.result()
     parts = {normal(part.name): part for part in found.components}
@@ -93,7 +93,8 @@ def tools(root: Path) -> Path:
     return python
 
 
-def _environment(tools_python: Path) -> Listing:
+def list_environment(tools_python: Path) -> Listing:
+    """Return the bill of this environment as cyclonedx-py lists it, run by the Python of the tools."""
     words = ["environment", "--sv", "1.6", "--of", "JSON", "--output-reproducible", "--no-validate"]
     # Neither the caller's import path nor its working folder may add a component.
     clean = {key: text for key, text in os.environ.items() if not key.startswith("PYTHON")}
