@@ -58,12 +58,12 @@ prove: $(READY)
 
 record: export FAIRMARK_RECORD := 1
 record: $(READY)
-	@$(BIN)/python -m pytest tests/test_pipeline.py tests/test_verbs_recorded.py -k "on_record"
+	@$(BIN)/python -m pytest tests/test_pipeline.py tests/test_cli_recorded.py -k "on_record"
 	@git --no-pager diff --stat tests/recorded
 
 fuzz: export FAIRMARK_FUZZ ?= 3000
 fuzz: $(READY)
-	@$(BIN)/python -m pytest tests/test_fuzz.py tests/test_archive_readers.py
+	@$(BIN)/python -m pytest tests/test_fuzz.py tests/test_release_archive_readers.py
 
 bench: export FAIRMARK_BENCH_PYTHON := $(CURDIR)/.venv-bench/bin/python
 bench: $(READY) .venv-bench/.ready

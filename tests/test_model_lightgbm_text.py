@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_learn_boosted import MODEL
+from test_learn_fit_boosted import MODEL
 
 from fairmark.errors import InputError
 from fairmark.model.lightgbm_text import END, REST, check
@@ -179,7 +179,7 @@ def scored(first: int, count: int) -> tuple[int, int]:
 
 @pytest.mark.parametrize("count", [500, pytest.param(20_000, marks=pytest.mark.proof)])
 def test_what_is_taken_never_ends_the_process(count: int) -> None:
-    program = f"import test_learn_trees; print(*test_learn_trees.scored(0, {count}))"
+    program = f"import test_model_lightgbm_text; print(*test_model_lightgbm_text.scored(0, {count}))"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parent,
