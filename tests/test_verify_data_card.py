@@ -73,6 +73,7 @@ def test_the_card_that_the_stage_writes_is_read_as_it_is_meant(small_release: Pa
     sections = {"privacy": PRIVACY, "release": RELEASE, "prepare": prepare}
     opened.params = opened.params.model_copy(update=sections)
     with_inputs(opened, {"data/made.csv": "12" * 32})
-    opened.measurements = found.measurements
+    data = found.measurements.data.model_copy(update={"rows": 1000, "positives": 300})
+    opened.measurements = found.measurements.model_copy(update={"data": data})
 
     assert data_card(opened).startswith("its 3 columns")

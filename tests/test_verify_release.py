@@ -19,7 +19,8 @@ from release_folder import git
 from sealing import FORGER, MINE, forge, stated
 
 from fairmark.errors import FairmarkError, UsageError
-from fairmark.files import sha256, write_json
+from fairmark.files import sha256
+from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import judge
 from fairmark.params.read import read_params
 from fairmark.release import folder as opened
@@ -280,7 +281,7 @@ def other_data(value: Any) -> None:
         ),
         ("measurements.json", rounded, {"outputs", "verdict", "metrics", "card", "bill"}),
         ("model/model.json", other_threshold, {"metrics", "outputs", "model", "verdict", "bill"}),
-        ("verdict.json", milder, {"verdict"}),
+        ("verdict.json", milder, {"verdict", "stated verdict", "bill"}),
         ("sbom.cdx.json", older_numpy, {"bill"}),
         ("sbom.cdx.json", no_numpy, {"bill"}),
         ("sbom.cdx.json", stowaway, {"bill"}),
@@ -323,8 +324,8 @@ def test_a_loosened_policy_is_caught_by_the_pipeline_and_the_verdict(small_relea
 def test_an_honest_verdict_that_is_no_pass_is_no_release(small_release: Path) -> None:
     replaced(small_release / "params.yaml", "at_least: 0.6", "at_least: 0.99")
     params = read_params(small_release / "params.yaml")
-    measured = json.loads((small_release / "measurements.json").read_text())
-    write_json(small_release / "verdict.json", judge(measured, params.policy, None).to_json())
+    measured = Measurements.read(small_release / "measurements.json")
+    judge(measured, params.policy, None).write(small_release / "verdict.json")
     restate(small_release)
 
     facts = {fact.name: fact for fact in verify(small_release)}
@@ -648,7 +649,7 @@ def test_a_key_that_a_file_lacks_is_the_files_fault(small_release: Path) -> None
 
     facts = {fact.name: fact for fact in verify(small_release)}
     assert facts["data card"].held is False
-    assert "schema.json: must have the shape of a release, got no 'features'" in facts["data card"].text
+    assert "schema.json: features: must be given, got nothing" in facts["data card"].text
 
 
 def test_nothing_of_a_release_that_another_signed_is_parsed(small_release: Path) -> None:

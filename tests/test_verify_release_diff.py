@@ -243,7 +243,7 @@ def test_a_folder_without_the_shape_of_a_release_is_told(
     restate(theirs, MAKER)
 
     assert main(["diff", str(ours), str(theirs)]) == 4
-    assert "must have the shape of a release" in capsys.readouterr().err
+    assert "measurements.json: overall: must be given, got nothing" in capsys.readouterr().err
 
 
 @given(st.text("ab ", max_size=400), st.text("ab ", max_size=400))

@@ -6,17 +6,19 @@ Both are made of the files of the release alone: who has the files can make them
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fairmark.judge.verdict import Verdict
 from fairmark.release.layout import VERDICT
 from fairmark.signing.dsse import STATEMENT_TYPE
+
+if TYPE_CHECKING:
+    from fairmark.judge.verdict import Verdict
 
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 BOM = "https://cyclonedx.org/bom"
 
 
-def verdict_statement(verdict: Verdict, digests: Mapping[str, str]) -> dict[str, Any]:
+def verdict_statement(verdict: "Verdict", digests: Mapping[str, str]) -> dict[str, Any]:
     """Return the verdict as a test result: each limit that gates is a test, passed, warned or failed.
 
     It is WARNED when a limit was passed by a waiver or an override only. The subjects are what was judged:

@@ -9,10 +9,13 @@ seen (ids, whole rows, extremes) is looked for when a release is gathered: `fair
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fairmark.errors import VerificationError
-from fairmark.judge.measurements import Measurements
 from fairmark.params.privacy import Privacy
+
+if TYPE_CHECKING:
+    from fairmark.judge.measurements import Measurements
 
 REPORT = "report.html"
 
@@ -91,7 +94,7 @@ class Shown:
         return faults
 
 
-def shown(report: str, booster: str | None, measurements: Measurements) -> Shown:
+def shown(report: str, booster: str | None, measurements: "Measurements") -> Shown:
     """Return what a release shows of few people.
 
     Parameters
@@ -199,7 +202,7 @@ def smallest_leaf(text: str) -> int | None:
     return smallest
 
 
-def counted(measurements: Measurements) -> Iterator[tuple[int, str]]:
+def counted(measurements: "Measurements") -> Iterator[tuple[int, str]]:
     """Yield each count of people in measurements that is not zero, and where it stands."""
     everybody = [("all", measurements.cells)]
     groups = [

@@ -21,8 +21,6 @@ from fairmark.errors import (
     VerificationError,
 )
 from fairmark.files import sha256
-from fairmark.params.parse import typed
-from fairmark.params.read import Params
 from fairmark.record import Record
 from fairmark.release.layout import BILL, STATEMENT, VERDICT
 from fairmark.release.sbom.cyclonedx import Bill
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from fairmark.evaluate.documents import HeadlineMetrics
     from fairmark.judge.measurements import Measurements
     from fairmark.judge.verdict import Verdict
+    from fairmark.params.read import Params
 
 LITTER = (".DS_Store", "._", "Thumbs.db", "desktop.ini", ".directory")
 """How the files begin that file managers leave in every folder that somebody looked at."""
@@ -190,7 +189,7 @@ class ReleaseFolder:
         return found
 
     @cached_property
-    def params(self) -> Params:
+    def params(self) -> "Params":
         """The sections of params.yaml.
 
         Raises
@@ -200,6 +199,9 @@ class ReleaseFolder:
         UndeterminedError
             When keys came or went between the fairmark that made the release and this one.
         """
+        from fairmark.params.parse import typed
+        from fairmark.params.read import Params
+
         try:
             return typed(Params, self.written_params, "params.yaml")
         except InputError as error:
@@ -343,15 +345,16 @@ class ReleaseFolder:
         return strict_yaml(self.text(name), name)
 
     def _unread(self, name: str, error: InputError) -> FairmarkError:
-        """Return what a document means that has not today's form: another version's, or a wrong one."""
-        cause, made, here = error.__cause__, self.statement.made_with.fairmark, version("fairmark")
-        faults = cause.errors() if isinstance(cause, ValidationError) else []
-        keys_alone = bool(faults) and all(fault["type"] in _OTHER_KEYS for fault in faults)
-        if made == here and not keys_alone:
+        """Return what a document means that has not today's form: another version's, or a wrong one.
+
+        The keys of params.yaml come and go between versions, and within one while it is made.
+        """
+        made, here = self.statement.made_with.fairmark, version("fairmark")
+        if made == here and not (name == "params.yaml" and _of_other_keys(error)):
             return VerificationError(*error.faults)
         return UndeterminedError(
-            f"{name}: must have the form that fairmark {here} knows, got that of fairmark {made}, which made "
-            f"the release (verify it with that one): {error.faults[0]}"
+            f"{name}: must have the keys that this fairmark ({here}) knows, got those of the fairmark that "
+            f"made the release ({made}; verify with that one): {error.faults[0]}"
         )
 
     @staticmethod
@@ -360,6 +363,14 @@ class ReleaseFolder:
             raise VerificationError(f"{where}: must be a mapping, got {type(value).__name__}")
         found: dict[str, Any] = shaped(value, where)
         return found
+
+
+def _of_other_keys(error: InputError) -> bool:
+    """Return whether all that is wrong is keys that are not known here, or known and not there."""
+    cause = error.__cause__
+    return isinstance(cause, ValidationError) and all(
+        fault["type"] in _OTHER_KEYS for fault in cause.errors()
+    )
 
 
 class _Shaped(dict[str, Any]):

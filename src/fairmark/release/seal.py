@@ -4,7 +4,6 @@ from pathlib import Path
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import read_json
-from fairmark.judge.verdict import Verdict
 from fairmark.record import first_difference
 from fairmark.release.attestations import bill_statement, verdict_statement
 from fairmark.release.folder import ReleaseFolder
@@ -23,8 +22,10 @@ def seal_release(folder: Path, statement: Statement, key: SigningKey) -> None:
     StateError
         When the key can't be asked, or model_signing doesn't accept the model's signature.
     """
+    from fairmark.judge.verdict import Verdict
+
+    seal(statement.to_json(), key).write(folder / STATEMENT)
     for name, stated in (
-        (STATEMENT, statement.to_json()),
         (VERDICT_SEAL, verdict_statement(Verdict.read(folder / VERDICT), statement.digests)),
         (BILL_SEAL, bill_statement(read_json(folder / BILL), statement.digests)),
     ):

@@ -18,7 +18,6 @@ from pydantic import Discriminator, Field, JsonValue, Tag
 
 from fairmark.errors import VerificationError
 from fairmark.files import canonical_json, sha256
-from fairmark.params.read import Params
 from fairmark.record import CamelRecord
 from fairmark.release.layout import SEALS, STATEMENT
 from fairmark.repo.commit import Trace
@@ -29,6 +28,7 @@ from fairmark.signing.dsse import STATEMENT_TYPE, Envelope
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
+    from fairmark.params.read import Params
 
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:fairmark:release:1"
@@ -236,7 +236,7 @@ class Statement(CamelRecord):
 
 
 def state(
-    folder: Path, root: Path, trace: Trace, params: Params, verdict: "Verdict", version: str
+    folder: Path, root: Path, trace: Trace, params: "Params", verdict: "Verdict", version: str
 ) -> Statement:
     """Return the statement of the release whose files are in `folder`, made in the working folder `root`.
 

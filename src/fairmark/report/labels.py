@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # who checks a release reads labels too, without what makes pages
     from markupsafe import Markup
 
-from fairmark.judge.measured import Measured
+    from fairmark.judge.measured import Measured
+
 
 MINUS = "\N{MINUS SIGN}"
 NOT_MEASURED = "not measured"
@@ -31,7 +32,7 @@ def interval(low: float | None, high: float | None, decimals: int) -> str:
     return "" if low is None or high is None else f"{number(low, decimals)} to {number(high, decimals)}"
 
 
-def measured(entry: Measured | None, decimals: int) -> str:
+def measured(entry: "Measured | None", decimals: int) -> str:
     """Return a measurement with its interval, or `not measured: why`."""
     if entry is None:
         return NOT_MEASURED

@@ -5,13 +5,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fairmark.errors import VerificationError
 from fairmark.files import plain_lines
-from fairmark.judge.measurements import Measurements
 from fairmark.release.folder import ReleaseFolder
 from fairmark.report.labels import measured
-from fairmark.stats.measures import label as title
+
+if TYPE_CHECKING:
+    from fairmark.judge.measurements import Measurements
 
 NAME = "model-card.md"
 VALUE = "Value (interval)"
@@ -69,8 +71,10 @@ def _unshown(release: ReleaseFolder, known: Mapping[tuple[str, str, str], str]) 
     return sorted(set(map(_spaced, release.measurements.groups)) - shown)
 
 
-def _wanted(measurements: Measurements, decimals: int) -> dict[tuple[str, str, str], str]:
+def _wanted(measurements: "Measurements", decimals: int) -> dict[tuple[str, str, str], str]:
     """Return what each place for a number on a card has to say: (attribute, row, column) -> text."""
+    from fairmark.stats.measures import label as title
+
     found = {
         ("", title(name), VALUE): measured(entry, decimals) for name, entry in measurements.overall.items()
     }

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from fairmark.judge.measured import Measured
-from fairmark.judge.measurements import Measurements
 from fairmark.record import first_difference
 from fairmark.release.folder import MOST_LIMITS, ReleaseFolder
 from fairmark.release.layout import BILL
 from fairmark.release.sbom.cyclonedx import Component, FairnessAssessment, PerformanceMetric, card_of
 from fairmark.release.sbom.data import governance
+
+if TYPE_CHECKING:
+    from fairmark.judge.measured import Measured
+    from fairmark.judge.measurements import Measurements
 
 Measure = tuple[str | None, str]
 """Its slice and its name."""
@@ -52,7 +55,7 @@ def data(release: ReleaseFolder, parts: list[Component]) -> Iterator[str]:
             yield f"{name} must be described as params.yaml does, got {difference}"
 
 
-def _measures(said: Sequence[PerformanceMetric], measured: Measurements) -> Iterator[str]:
+def _measures(said: Sequence[PerformanceMetric], measured: "Measurements") -> Iterator[str]:
     wanted = dict(_wanted(measured))
     found: dict[Measure, tuple[str, ...]] = {}
     for entry in said:
@@ -66,7 +69,7 @@ def _measures(said: Sequence[PerformanceMetric], measured: Measurements) -> Iter
             yield f"{key[1]} of {key[0] or 'all rows'} must be {wanted.get(key)}, got {found.get(key)}"
 
 
-def _wanted(measured: Measurements) -> Iterator[tuple[Measure, tuple[str, ...]]]:
+def _wanted(measured: "Measurements") -> Iterator[tuple[Measure, tuple[str, ...]]]:
     slices: dict[str | None, Mapping[str, Measured]] = {None: measured.overall}
     slices.update({attribute: {**gaps} for attribute, gaps in measured.disparities.items()})
     for attribute, groups in measured.groups.items():

@@ -3,8 +3,9 @@
 CycloneDX 1.6, `data`: https://cyclonedx.org/docs/1.6/json/#components_items_data
 """
 
+from typing import TYPE_CHECKING
+
 from fairmark.params.prepare import ByCross
-from fairmark.params.read import Params
 from fairmark.release.sbom.cyclonedx import (
     Component,
     DataContents,
@@ -17,8 +18,11 @@ from fairmark.release.sbom.cyclonedx import (
 from fairmark.release.sbom.licence_texts import spdx
 from fairmark.release.sbom.licences import entry
 
+if TYPE_CHECKING:
+    from fairmark.params.read import Params
 
-def data_component(name: str, md5: str, sha256: str, params: Params) -> Component:
+
+def data_component(name: str, md5: str, sha256: str, params: "Params") -> Component:
     """Return the component of the data file `name`.
 
     Parameters
@@ -52,7 +56,7 @@ def data_component(name: str, md5: str, sha256: str, params: Params) -> Componen
     )
 
 
-def is_table(name: str, params: Params) -> bool:
+def is_table(name: str, params: "Params") -> bool:
     """Return whether the data file `name` is one that `prepare` reads rows from."""
     files = params.prepare.files
     return any(each is not None and name.endswith(f"/{each.name}") for each in (files.main, files.test))
@@ -63,7 +67,7 @@ def tables(data: list[Component]) -> list[str]:
     return [part.bom_ref for part in data if part.data and part.data[0].type == "dataset"]
 
 
-def sensitive(params: Params) -> list[str]:
+def sensitive(params: "Params") -> list[str]:
     """Return the columns that are personal data, those of protected attributes among them, sorted."""
     protected = {
         attribute.column
@@ -73,7 +77,7 @@ def sensitive(params: Params) -> list[str]:
     return sorted({*params.privacy.personal, *protected})
 
 
-def governance(params: Params) -> DataGovernance:
+def governance(params: "Params") -> DataGovernance:
     """Return who has which part in answering for the data (CycloneDX 1.6, `dataGovernance`)."""
     roles = params.release.governance
     return DataGovernance(
