@@ -27,7 +27,7 @@ def note(**found: Any) -> None:
     _FOUND.update(found)
 
 
-def remembered(root: Callable[[], Path], *, needed: bool) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def audited(root: Callable[[], Path], *, needed: bool) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that writes the runs of a flow's function into the trail of the repository.
 
     Parameters
@@ -44,7 +44,7 @@ def remembered(root: Callable[[], Path], *, needed: bool) -> Callable[[Callable[
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             bound = inspect.signature(function).bind(*args, **kwargs)
             bound.apply_defaults()
-            with told(root(), function.__name__, bound.arguments, needed=needed):
+            with recorded(root(), function.__name__, bound.arguments, needed=needed):
                 return function(*args, **kwargs)
 
         return run
@@ -53,7 +53,7 @@ def remembered(root: Callable[[], Path], *, needed: bool) -> Callable[[Callable[
 
 
 @contextmanager
-def told(root: Path, flow: str, parameters: Mapping[str, Any], *, needed: bool) -> Iterator[None]:
+def recorded(root: Path, flow: str, parameters: Mapping[str, Any], *, needed: bool) -> Iterator[None]:
     """Write the beginning and the end of a run around the block.
 
     Raises

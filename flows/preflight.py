@@ -38,27 +38,28 @@ def release(root: Path, version: str | None) -> None:
     ------
     FairmarkError
         When the tree is dirty, params.yaml is wrong, the version is none or taken, the policy is loosened
-        without approvals, or the key can't sign.
+        without approvals, the key can't sign, or there is no cyclonedx-py.
     """
     try:
         with alone(root / ".fairmark"):
             _look(root, version)
     except FairmarkError as error:
-        from flows.audited import told
+        from flows.audited import recorded
 
-        with told(root, "release", {"version": version}, needed=True):
+        with recorded(root, "release", {"version": version}, needed=True):
             raise error from None
 
 
 def _look(root: Path, version: str | None) -> None:
     from fairmark.governance import policy_gate
+    from fairmark.release.sbom.build import tools
     from fairmark.repo import recovery
     from flows import signer
     from flows.console import say
 
     if version is not None:
         commit.check_version(version)
-    for line in recovery.mend(root):
+    for line in recovery.recover(root):
         say(line)
     seen = commit.trace(root)
     commit.refuse_dirty(seen)
@@ -68,6 +69,7 @@ def _look(root: Path, version: str | None) -> None:
     if version is not None or plan.latest(seen.tags, name) is None:  # else HEAD's release is looked at
         policy_gate.refuse_unless_approved(root)
         signer.need_key()
+        tools(root)
 
 
 def refuse_taken(root: Path, name: str, version: str) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
 
-from flows import settings
+from flows import command
 
 if __name__ == "__main__":  # what can be refused is refused before Prefect is imported
     from flows import preflight
 
-    GIVEN = settings.begin("rebuild", "Make the last release again in a clean clone.", preflight.rebuild)
+    GIVEN = command.begin("rebuild", "Make the last release again in a clean clone.", preflight.rebuild)
 
 # isort: split
 # Prefect reads its settings when it is imported: the lines above have set them.
@@ -38,7 +38,7 @@ from fairmark.repo.dvc_files import check_workspace, stage_outputs
 from fairmark.repo.isolation import Isolation, impossible
 from fairmark.verify import compare as remade
 from flows import preflight
-from flows.audited import note, remembered
+from flows.audited import audited, note
 from flows.console import Progress, say
 from flows.retrain import PATIENT
 from flows.settings import LOG, ROOT
@@ -141,7 +141,7 @@ def addresses(folder: Path) -> dict[str, str]:
 
 
 @flow(name="rebuild")
-@remembered(lambda: ROOT, needed=False)
+@audited(lambda: ROOT, needed=False)
 def rebuild(*, unsafe_here: bool = False) -> None:
     """Make the last release again in a clean clone, and compare every hash.
 
@@ -174,4 +174,4 @@ def rebuild(*, unsafe_here: bool = False) -> None:
 
 
 if __name__ == "__main__":
-    settings.run(rebuild, **GIVEN)
+    command.run(rebuild, **GIVEN)

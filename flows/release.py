@@ -12,12 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
 
-from flows import settings
+from flows import command
 
 if __name__ == "__main__":  # what can be refused is refused before Prefect is imported
     from flows import preflight
 
-    GIVEN = settings.begin(
+    GIVEN = command.begin(
         "release",
         "Make a release of HEAD.",
         preflight.release,
@@ -49,7 +49,7 @@ from fairmark.repo.machine import refuse_behind
 from fairmark.signing.git_tags import set_tag
 from fairmark.signing.key_store import own_key, own_public
 from flows import preflight, retrain, signer
-from flows.audited import note, remembered
+from flows.audited import audited, note
 from flows.console import Progress, say
 from flows.settings import LOG, ROOT
 from flows.tasks import task
@@ -220,7 +220,7 @@ def aim(asked: str | None, seen: "Trace", params: Params) -> plan.Goal:
 
 
 @flow(name="release")
-@remembered(lambda: ROOT, needed=True)
+@audited(lambda: ROOT, needed=True)
 def release(version: str | None = None) -> None:
     """Make a release of HEAD, or finish the one that HEAD carries already.
 
@@ -332,4 +332,4 @@ def summarise(progress: Progress, folder: Path, seen: "Trace", verdict: "Verdict
 
 
 if __name__ == "__main__":
-    settings.run(release, **GIVEN)
+    command.run(release, **GIVEN)

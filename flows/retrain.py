@@ -10,12 +10,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
 
-from flows import settings
+from flows import command
 
 if __name__ == "__main__":  # what can be refused is refused before Prefect is imported
     from flows import preflight
 
-    GIVEN = settings.begin("retrain", "Bring every stage up to date.", preflight.retrain)
+    GIVEN = command.begin("retrain", "Bring every stage up to date.", preflight.retrain)
 
 # isort: split
 # Prefect reads its settings when it is imported: the lines above have set them.
@@ -29,7 +29,7 @@ from fairmark.files import lines_of
 from fairmark.repo import dvc, recovery
 from fairmark.repo.commit import trace
 from fairmark.repo.machine import check_source
-from flows.audited import remembered
+from flows.audited import audited
 from flows.console import Progress, say
 from flows.settings import LOG, ROOT
 from flows.tasks import task
@@ -104,12 +104,12 @@ def put_right() -> None:
         When the flow's own code is not that of the folder that it works on.
     """
     check_source(ROOT, "flow")
-    for line in recovery.mend(ROOT):
+    for line in recovery.recover(ROOT):
         say(line)
 
 
 @flow(name="retrain", log_prints=False)
-@remembered(lambda: ROOT, needed=False)
+@audited(lambda: ROOT, needed=False)
 def retrain() -> None:
     """Bring every stage up to date."""
     put_right()
@@ -122,4 +122,4 @@ def retrain() -> None:
 
 
 if __name__ == "__main__":
-    settings.run(retrain, **GIVEN)
+    command.run(retrain, **GIVEN)

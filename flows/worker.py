@@ -10,10 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
 
-from flows import settings
+from flows import command
 
 if __name__ == "__main__":
-    settings.complete("worker")
+    command.complete("worker")
 
 # isort: split
 # Prefect reads its settings when it is imported: the line above has set them.
@@ -29,7 +29,7 @@ from fairmark.repo import guardian
 from fairmark.repo.locks import lock
 from fairmark.terminal import stopped
 from flows import console  # noqa: F401 - which shows what is told
-from flows.settings import LOG, ROOT
+from flows.settings import LOG, ROOT, SERVED
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -109,15 +109,15 @@ def start() -> None:
     StateError
         When no server is named, none answers, or another worker runs here.
     """
-    if not settings.SERVED:
+    if not SERVED:
         raise StateError("PREFECT_API_URL: must name the server that the worker asks, got nothing")
     hold(ROOT)
     try:
         ended = end_dead_runs()
     except Exception as error:
-        if not settings.unreachable(error):
+        if not command.unreachable(error):
             raise
-        raise settings.no_answer(error) from error
+        raise command.no_answer(error) from error
     for name in ended:
         LOG.info("run %s was killed together with its worker: it is set to Crashed", name)
     prefect = str(Path(sys.executable).with_name("prefect"))

@@ -49,7 +49,7 @@ def said() -> Iterator[list[str]]:
 def ran(root: Path, body: Callable[[], object], *, needed: bool = True) -> None:
     """Run `body` as a flow named `loans`."""
 
-    @audited.remembered(lambda: root, needed=needed)
+    @audited.audited(lambda: root, needed=needed)
     def loans(version: str | None = None, path: Path = Path("x")) -> object:
         del version, path
         return body()
@@ -129,7 +129,7 @@ def test_a_killed_run_is_told_once_by_the_next(root: Path, said: list[str]) -> N
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path; from flows import audited\n"
-        "with audited.told(Path(sys.argv[1]), 'loans', {}, needed=True): os.kill(os.getpid(), 9)"
+        "with audited.recorded(Path(sys.argv[1]), 'loans', {}, needed=True): os.kill(os.getpid(), 9)"
     )
     environment = {**os.environ, "FAIRMARK_HOME": str(root)}
     killed = subprocess.run([sys.executable, "-c", code, str(root), str(ROOT)], check=False, env=environment)
@@ -164,7 +164,7 @@ def test_prefect_sees_the_flows_own_parameters(root: Path) -> None:
     from prefect.utilities.callables import parameter_schema
 
     @flow
-    @audited.remembered(lambda: root, needed=True)
+    @audited.audited(lambda: root, needed=True)
     def loans(version: str | None = None) -> None:
         """Say nothing."""
         del version

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from fairmark.errors import FairmarkError, InputError, RefusedError, StateError, UsageError, VerificationError
-from flows import settings
+from flows import command, settings
 
 
 def test_without_a_server_its_own_one_is_given_time_and_kept_quiet() -> None:
-    chosen = settings.settings(served=False, own_profile=False)
+    chosen = settings.settings(served=False, profiled=False)
 
     assert chosen["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] == "90"
     assert chosen["PREFECT_SERVER_LOGGING_LEVEL"] == "CRITICAL"
@@ -21,7 +21,7 @@ def test_without_a_server_its_own_one_is_given_time_and_kept_quiet() -> None:
 
 
 def test_a_server_and_profiles_of_the_user_are_left_alone() -> None:
-    chosen = settings.settings(served=True, own_profile=True)
+    chosen = settings.settings(served=True, profiled=True)
 
     assert not {"PREFECT_HOME", "PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_LOGGING_LEVEL"} & set(chosen)
 
@@ -37,7 +37,7 @@ def ended(error: BaseException | None, capsys: pytest.CaptureFixture[str]) -> tu
     flow: Any = type("F", (), {"name": "loans", "__call__": lambda _: body()})()
     code: object = 0
     try:
-        settings.run(flow)
+        command.run(flow)
     except SystemExit as end:
         code = end.code
     finally:

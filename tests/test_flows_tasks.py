@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairmark.errors import StateError, UnforeseenError, without_secret
-from flows.audited import remembered
+from flows.audited import audited
 from flows.tasks import task
 
 pytest_plugins = ("flows_fixtures",)
@@ -57,7 +57,7 @@ def test_a_task_gives_prefect_none() -> None:
 
 
 def test_a_flow_gives_prefect_none(tmp_path: Path) -> None:
-    @remembered(lambda: tmp_path, needed=False)
+    @audited(lambda: tmp_path, needed=False)
     def connecting() -> None:
         raise ValueError(ADDRESS)
 

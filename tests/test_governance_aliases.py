@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from promotion_repo import NAME, PEOPLE, digest, promote, repository
 
+from fairmark.cli.main import main
 from fairmark.errors import StateError
 from fairmark.governance import projections
 from fairmark.governance.approvers import read_approvers
@@ -61,12 +62,12 @@ def fact(root: Path) -> Fact:
 
 def test_aliases_follow_the_tags_and_candidate_is_left_alone(repo: Path) -> None:
     assert fact(repo).held is False
-    said = aligned(repo, NAME, refs(repo, NAME).promotions)
+    said = aligned(repo, NAME, refs(repo, NAME).promotions).lines()
 
     assert said == ["MLflow: production is version 1 now", "MLflow: staging is version 1 now"]
     assert named(repo) == {"candidate": "2", "production": "1", "staging": "1"}
     assert fact(repo) == Fact("registry", True, "MLflow's aliases name what the tags do: production, staging")
-    assert aligned(repo, NAME, refs(repo, NAME).promotions) == []
+    assert aligned(repo, NAME, refs(repo, NAME).promotions).lines() == []
 
 
 def test_an_alias_set_by_hand_is_a_divergence_and_set_right(repo: Path) -> None:
@@ -97,7 +98,7 @@ def test_a_release_that_is_not_registered_here_leaves_its_stage_without_alias(re
     aligned(repo, NAME, refs(repo, NAME).promotions)
     promote(repo, "production", "v0.3.0", 3)
 
-    said = aligned(repo, NAME, refs(repo, NAME).promotions)
+    said = aligned(repo, NAME, refs(repo, NAME).promotions).lines()
     assert said == ["MLflow: production is taken away: the tags name no version that is registered here"]
     assert named(repo) == {"candidate": "2", "staging": "1"}
     found = fact(repo)
@@ -111,7 +112,7 @@ def test_without_a_registry_nothing_is_asked(tmp_path: Path, monkeypatch: pytest
     promote(root, "production", "v0.1.0", 1)
 
     assert fact(root) == Fact("registry", None, "not asked: there is no MLflow registry here", asked=False)
-    assert aligned(root, NAME, refs(root, NAME).promotions) == []
+    assert aligned(root, NAME, refs(root, NAME).promotions).lines() == []
     assert not (root / "mlflow.db").exists()
 
 
@@ -121,10 +122,21 @@ def test_a_registry_that_can_not_be_reached_is_told_and_stops_nothing(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
-    said = aligned(repo, NAME, refs(repo, NAME).promotions)
+    said = aligned(repo, NAME, refs(repo, NAME).promotions).lines()
     assert said[0].startswith(
         "MLflow does not follow yet (`fairmark history --align` makes it): MLflow at http"
     )
     assert fact(repo).held is None
     with pytest.raises(StateError, match=r"MLflow at http://127\.0\.0\.1:9: must be reachable"):
         projections.align(repo, NAME, {})
+
+
+def test_history_that_could_not_align_a_spoilt_registry_ends_with_1(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repo / "mlflow.db").write_bytes(b"no database")
+
+    code = main(["history", "--align", "--name", NAME, "--clone", str(repo)])
+
+    assert code == 1
+    assert "MLflow does not follow yet" in capsys.readouterr().out

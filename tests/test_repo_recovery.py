@@ -35,7 +35,7 @@ def test_a_run_that_ends_well_leaves_nothing_to_mend(repo: Path) -> None:
         pass
 
     assert not (repo / ".fairmark" / "stages.json").exists()
-    assert recovery.mend(repo) == []
+    assert recovery.recover(repo) == []
 
 
 def test_outputs_that_a_killed_run_took_away_are_put_back(repo: Path) -> None:
@@ -43,19 +43,19 @@ def test_outputs_that_a_killed_run_took_away_are_put_back(repo: Path) -> None:
     (repo / MEASURED).unlink()
     (repo / "dvc.lock").write_text("schema: '2.0'\n")
 
-    assert recovery.mend(repo) == [
+    assert recovery.recover(repo) == [
         "dvc.lock: a killed run had changed it: put back as committed",
         f"{MEASURED}: a killed run had changed it: put back as committed",
     ]
     assert clean(repo)
-    assert recovery.mend(repo) == []
+    assert recovery.recover(repo) == []
 
 
 def test_what_was_changed_before_the_run_stays(repo: Path) -> None:
     (repo / MEASURED).write_text("{}")
     killed(repo)
 
-    assert recovery.mend(repo) == []
+    assert recovery.recover(repo) == []
     assert (repo / MEASURED).read_text() == "{}"
 
 
@@ -64,7 +64,7 @@ def test_what_is_no_output_stays(repo: Path) -> None:
     (repo / "params.yaml").write_text("mine")
     (repo / ".env.template").write_text("mine too")
 
-    assert recovery.mend(repo) == []
+    assert recovery.recover(repo) == []
     assert (repo / "params.yaml").read_text() == "mine"
     assert (repo / ".env.template").exists()
 
@@ -75,21 +75,21 @@ def test_an_output_that_was_committed_anew_since_stays(repo: Path) -> None:
     commit(repo)
     (repo / MEASURED).write_text("[]")
 
-    assert recovery.mend(repo) == []
+    assert recovery.recover(repo) == []
     assert (repo / MEASURED).read_text() == "[]"
 
 
 def test_nothing_is_touched_without_a_killed_run(repo: Path) -> None:
     (repo / MEASURED).unlink()
 
-    assert recovery.mend(repo) == []
+    assert recovery.recover(repo) == []
     assert not (repo / MEASURED).exists()
 
 
 def test_a_lock_file_that_a_person_left_in_conflict_stays(repo: Path) -> None:
     (repo / "dvc.lock").write_text("<<<<<<< HEAD\n")
 
-    assert recovery.mend(repo) == []
+    assert recovery.recover(repo) == []
     assert (repo / "dvc.lock").read_text() == "<<<<<<< HEAD\n"
 
 
@@ -98,7 +98,7 @@ def test_a_lock_file_that_was_cut_off_is_put_back_as_committed(repo: Path) -> No
     text = (repo / "dvc.lock").read_text()
     (repo / "dvc.lock").write_text(text[: len(text) // 2] + "\n  x")
 
-    assert recovery.mend(repo) == ["dvc.lock: a killed run had changed it: put back as committed"]
+    assert recovery.recover(repo) == ["dvc.lock: a killed run had changed it: put back as committed"]
     assert (repo / "dvc.lock").read_text() == text
 
 
@@ -112,7 +112,7 @@ def test_drafts_are_removed(repo: Path) -> None:
     for path in left:
         path.write_text("half")
 
-    assert len(recovery.mend(repo)) == 3
+    assert len(recovery.recover(repo)) == 3
     assert not any(path.exists() for path in left)
     assert clean(repo)
 
@@ -129,7 +129,7 @@ def test_a_list_of_users_that_was_cut_off_is_removed(repo: Path) -> None:
     done = subprocess.run(["dvc", "repro"], cwd=repo, capture_output=True, text=True, check=False)
     assert "JSON structure is corrupted" in done.stderr  # which is why
 
-    recovery.mend(repo)
+    recovery.recover(repo)
 
     call(repo, "dvc", "repro")
 
@@ -138,7 +138,7 @@ def test_a_user_that_is_dead_is_forgotten_though_another_has_its_number(repo: Pa
     with subprocess.Popen(["sleep", "60"]) as other:
         path = rwlock(repo, other.pid)
         os.utime(path, (1_000_000_000, 1_000_000_000))
-        recovery.mend(repo)
+        recovery.recover(repo)
         other.kill()
 
     assert not path.exists()
@@ -149,7 +149,7 @@ def test_while_a_user_lives_nothing_is_mended(repo: Path) -> None:
     (repo / MEASURED).unlink()
     path = rwlock(repo, os.getpid())
 
-    assert recovery.mend(repo) == []
+    assert recovery.recover(repo) == []
     assert path.exists()
     assert not (repo / MEASURED).exists()
 
@@ -161,8 +161,8 @@ def test_while_another_is_at_work_nothing_is_mended(repo: Path, name: str) -> No
     with (repo / name).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
-        assert recovery.mend(repo) == []
-    assert recovery.mend(repo) != []
+        assert recovery.recover(repo) == []
+    assert recovery.recover(repo) != []
 
 
 def test_a_lock_that_a_killed_git_left_on_a_release_tag_is_removed(
@@ -173,7 +173,7 @@ def test_a_lock_that_a_killed_git_left_on_a_release_tag_is_removed(
     for path in (ours, theirs):
         path.touch()
 
-    assert recovery.mend(repo) == ["a@v0.1.0.lock: a killed git had left it: removed"]
+    assert recovery.recover(repo) == ["a@v0.1.0.lock: a killed git had left it: removed"]
     assert theirs.exists()
 
 

@@ -26,13 +26,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Tell the history; with --check return 0, 4 (it does not hold) or 5 (it can't be told)."""
+    """Tell the history; return 0, 1 when trail or registry could not be aligned, or with --check 4 or 5."""
     import datetime as dt
 
     from fairmark.governance.approvers import FILE, read_approvers
     from fairmark.governance.history import history, on_day
     from fairmark.governance.history_check import check
-    from fairmark.governance.projections import follow
+    from fairmark.governance.projections import Followed, follow
     from fairmark.governance.promotions import allowed, promoters
     from fairmark.verify.verify import exit_code
 
@@ -41,7 +41,8 @@ def run(given: argparse.Namespace) -> int:
     signers = allowed(approvers, keys)
     _refuse_unknown(given.clone, given.name)
     past = history(given.clone, name, approvers, promoters(approvers, keys))
-    notes = follow(given.clone, name, past.found.promotions) if given.align else []
+    followed = follow(given.clone, name, past.found.promotions) if given.align else Followed()
+    notes, behind = followed.lines(), 1 if followed.behind else 0
     facts = check(given.clone, past, signers) if given.check else []
     told = [each for each in past.entries if given.stage in (None, each.promotion.stage)]
     if given.on is not None:
@@ -53,11 +54,11 @@ def run(given: argparse.Namespace) -> int:
         say(*([line for each in told for line in _lines(each)] or [f"{name}: nothing is told of a stage"]))
         say(*notes, *(fact.line() for fact in facts))
     if not given.check:
-        return 0
+        return behind
     code = exit_code(facts)
     if not given.json:
         say({0: "holds", 4: "does NOT hold", 5: "can't be told"}[code] + f": the history of {name}")
-    return code
+    return code or behind
 
 
 def _refuse_unknown(root: "Path", name: str | None) -> None:

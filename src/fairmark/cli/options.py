@@ -1,7 +1,4 @@
-"""What several verbs are told (a day, a key, a name), and how they show what was done.
-
-What several verbs take alike.
-"""
+"""Options that several verbs take alike (a key, a day, a name), and how a promotion is shown."""
 
 import argparse
 import datetime as dt
@@ -76,9 +73,6 @@ def show(done: "PromotionResult", how: str) -> None:
         say(f"approved by {each.who} until {each.expires}: {each.reason}")
     say(*done.notes)
     say(f"publish it: git push --atomic REMOTE refs/fairmark/trail 'refs/tags/{done.tag}'")
-
-
-# ------------------------------------------------------------------ told
 
 
 RELEASE = "a release folder, an archive of one (.tar.gz, .tar, .zip), or a tag NAME@vX.Y.Z of the clone"

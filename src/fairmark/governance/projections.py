@@ -20,22 +20,35 @@ if TYPE_CHECKING:
     from fairmark.signing.keys import SigningKey
 
 
+@dataclass(frozen=True)
+class Followed:
+    """What was changed, a line each, and what could not follow the tags."""
+
+    done: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """Return all of it."""
+        return [*self.behind, *self.done]
+
+
 def follow(
     root: Path, name: str, promotions: Sequence[Promotion], key: "SigningKey | None" = None
-) -> list[str]:
-    """Let the audit trail and the registry follow the tags, and return what is to be said of it.
+) -> Followed:
+    """Let the audit trail and the registry follow the tags, and return what came of it.
 
     Parameters
     ----------
     key
         What signs the entries of the trail; by default the user's own, where there is one.
     """
-    said = []
+    behind = []
     try:
         note(root, promotions, key)
     except FairmarkError as error:
-        said.append(f"the audit trail does not tell of it yet: {error}")
-    return said + aligned(root, name, promotions)
+        behind.append(f"the audit trail does not tell of it yet: {error}")
+    registry = aligned(root, name, promotions)
+    return Followed(registry.done, (*behind, *registry.behind))
 
 
 def note(root: Path, promotions: Sequence[Promotion], key: "SigningKey | None" = None) -> int:
@@ -60,15 +73,16 @@ def note(root: Path, promotions: Sequence[Promotion], key: "SigningKey | None" =
     return len(late)
 
 
-def aligned(root: Path, name: str, promotions: Sequence[Promotion]) -> list[str]:
-    """Set MLflow's aliases to what the tags say, and return what is to be said of it."""
+def aligned(root: Path, name: str, promotions: Sequence[Promotion]) -> Followed:
+    """Set MLflow's aliases to what the tags say, and return what came of it."""
     if not there(root):
-        return []
+        return Followed()
     try:
         wanted = {stage: each.digest for stage, each in stages(promotions).items()}
-        return [f"MLflow: {line}" for line in align(root, name, wanted)]
+        return Followed(tuple(f"MLflow: {line}" for line in align(root, name, wanted)))
     except StateError as error:
-        return [f"MLflow does not follow yet (`fairmark history --align` makes it): {error}"]
+        behind = f"MLflow does not follow yet (`fairmark history --align` makes it): {error}"
+        return Followed(behind=(behind,))
 
 
 @dataclass(frozen=True)

@@ -257,7 +257,7 @@ def _tag_promotion(
         approvals=[each.envelope.to_json() for each in counted.approvals],
     )
     sign_tag(root, tag, plan.commit, text, key)
-    notes = follow(root, plan.name, refs(root, plan.name).promotions, key)
+    notes = follow(root, plan.name, refs(root, plan.name).promotions, key).lines()
     return PromotionResult(tag, plan.stage, plan.version, counted.approvals, tuple(notes))
 
 

@@ -4,10 +4,9 @@ Nothing of the caller's environment can point git at another repository, and its
 The repository may be a stranger's: no program that its config names is started on the way (a monitor, a hook,
 a fetch of objects that are not there), and no ref or file of it shows one object in the place of another.
 
-Every file of a commit by its SHA-256, each git object on the way checked against its own name.
-
-git does not do this when it reads an object: in a clone that a stranger made, an object may hold other bytes
-than those that its name, which the commit's hash stands on, is the hash of.
+Where a commit's files are told by their SHA-256 each git object on the way is checked against its own name,
+which git does not do when it reads one: in a clone that a stranger made, an object may hold other bytes than
+those that its name is the hash of.
 """
 
 import hashlib
@@ -192,9 +191,6 @@ def own_folder(root: Path) -> Path:
     """
     place = Path(need(root, "be a git repository", "rev-parse", "--git-common-dir").strip())
     return place if place.is_absolute() else root / place
-
-
-# ------------------------------------------------------------------ tree
 
 
 _FOLDER, _SUBMODULE = b"40000", b"160000"

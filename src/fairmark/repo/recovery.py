@@ -46,7 +46,7 @@ def begun(root: Path) -> Iterator[None]:
             _place(root).unlink(missing_ok=True)
 
 
-def mend(root: Path) -> list[str]:
+def recover(root: Path) -> list[str]:
     """Put right what a killed run left in `root`; return a line for each thing that was.
 
     Nothing is done while another flow runs stages there, or another DVC is at work.
