@@ -187,3 +187,20 @@ def test_starting_it_imports_next_to_nothing() -> None:
     loaded = run("-c", "import sys, fairmark.cli.main; print(*sys.modules)").stdout.split()
 
     assert not {"json", "yaml", "pydantic", "numpy", "pandas", "subprocess"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        ("fairmark.params.read", {"numpy", "scipy", "pandas"}),
+        ("fairmark.release.pack", {"numpy", "scipy", "pandas"}),
+        ("fairmark.judge.measurements", {"scipy", "pandas"}),
+        ("fairmark.judge.verdict", {"scipy", "pandas"}),
+        ("fairmark.verify.release_diff", {"scipy", "pandas"}),
+    ],
+)
+def test_reading_a_document_imports_nothing_that_computes(module: str, without: set[str]) -> None:
+    loaded = run("-c", f"import sys, {module}; print(*sys.modules)").stdout.split()
+
+    assert module in loaded
+    assert not without & set(loaded)

@@ -191,3 +191,10 @@ def test_no_other_module_keeps_a_list_of_measures() -> None:
     ]
 
     assert found == []
+
+
+def test_the_largest_log_loss_is_that_of_one_certain_mistake() -> None:
+    formula = MEASURES["log_loss"].formula
+    assert isinstance(formula, OfScores)
+
+    assert formula(np.array([1]), np.array([0.0]), np.ones(1)) == MEASURES["log_loss"].most

@@ -9,8 +9,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scipy.special import ndtri
-
 from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Ratio
 from fairmark.stats.exact_test import rejects
 from fairmark.stats.score_test import Kind, difference_statistic, ratio_statistic
@@ -104,6 +102,8 @@ def _least(found: Comparison, choice: tuple[bool, ...], way: _Way) -> float | No
 
 def _likely(found: Comparison, way: _Way) -> bool:
     """Return whether the score test decides; for what is no pair, whether its bound does."""
+    from scipy.special import ndtri
+
     if not isinstance(found, Two):
         return _decided(found, way)
     scores = []

@@ -19,7 +19,6 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, gammaln
 
 from fairmark.stats.arrays import Floats
 from fairmark.stats.intervals import clopper_pearson
@@ -172,6 +171,8 @@ def _window(rows: int, share: Floats) -> Floats:
 
 def _under(edge: Floats, hits: Floats, rows: int, share: Floats) -> Floats:
     """Return P(hits <= edge), shape `[shares, edges]`; `hits` are all that have a chance."""
+    from scipy.special import bdtr
+
     if len(hits) > _DEAR * len(edge):
         return np.where(edge < 0, 0.0, bdtr(np.maximum(edge, 0), rows, share[:, None]))
     below = np.cumsum(_mass(hits, rows, share), axis=1)
@@ -191,6 +192,8 @@ def _mass(hits: Floats, rows: int, share: Floats) -> Floats:
 @lru_cache(maxsize=64)
 def _ways(low: int, high: int, rows: int) -> Floats:
     """Return the logarithms of the binomial coefficients of `low` to `high` out of `rows`."""
+    from scipy.special import gammaln
+
     hits = np.arange(low, high + 1, dtype=np.float64)
     return np.asarray(gammaln(rows + 1) - gammaln(hits + 1) - gammaln(rows - hits + 1), dtype=np.float64)
 

@@ -19,7 +19,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, expit, ndtri, stdtrit
 
 from fairmark.stats.arrays import Bounds, Floats
 from fairmark.stats.confusion import ConfusionMatrix
@@ -34,6 +33,8 @@ def clopper_pearson(hits: ArrayLike, rows: ArrayLike, tail: float) -> Bounds:
     Each bound errs with chance at most `tail` whatever the true share and however few rows (Clopper and
     Pearson 1934; through the beta distribution as in Brown, Cai and DasGupta 2001, section 4.2.1).
     """
+    from scipy.special import betaincinv
+
     x, n = np.asarray(hits, dtype=np.float64), np.asarray(rows, dtype=np.float64)
     low = np.where(x > 0, betaincinv(np.maximum(x, 1e-9), np.maximum(n - x, 0) + 1, tail), 0.0)
     high = np.where(x < n, betaincinv(x + 1, np.maximum(n - x, 1e-9), 1 - tail), 1.0)
@@ -45,6 +46,8 @@ def wilson(hits: ArrayLike, rows: ArrayLike, tail: float) -> Bounds:
 
     Close to the nominal level on average, but one side can err more than `tail` where few hits are expected.
     """
+    from scipy.special import ndtri
+
     x, n = np.asarray(hits, dtype=np.float64), np.asarray(rows, dtype=np.float64)
     z = -ndtri(tail)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -75,6 +78,8 @@ def student(value: float, se: float, df: float, skew: float, tail: float) -> tup
     that plain t bounds are too low on both sides; 0 gives the plain ones. Minus to plus infinity without
     degrees of freedom.
     """
+    from scipy.special import stdtrit
+
     if not df > 0:
         return -np.inf, np.inf
     quantile = -float(stdtrit(df, tail))
@@ -108,6 +113,8 @@ def logit_student(value: float, se: float, df: float, tail: float) -> tuple[floa
     The scale that Pepe (2003, section 5.2.4) recommends for AUC; t in place of z for few rows (Brunner and
     Munzel 2000). The whole of 0..1 at a value of 0 or 1, or without degrees of freedom.
     """
+    from scipy.special import expit, stdtrit
+
     if not (0 < value < 1 and df > 0):
         return 0.0, 1.0
     half = float(-stdtrit(df, tail)) * se / (value * (1 - value))
@@ -140,6 +147,8 @@ def hanley_mcneil(value: float, positives: float, negatives: float, tail: float)
     var(a) = (a (1 - a) + (m - 1)(a / (2 - a) - a^2) + (n - 1)(2 a^2 / (1 + a) - a^2)) / (m n) (Hanley and
     McNeil 1982, equation 2, for negative exponential scores).
     """
+    from scipy.special import ndtri
+
     z = -float(ndtri(tail))
 
     def far(area: float) -> bool:

@@ -1,7 +1,6 @@
 """Losses and calibration of scores: Brier score, log loss, expected calibration error, with their errors."""
 
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +10,6 @@ from fairmark.stats.confusion import kish
 
 LEAST_SCORE = 1e-15
 """Scores are kept this far from 0 and 1 in the log loss: one certain mistake costs 34.5, not infinity."""
-WORST_LOSS = MappingProxyType({"brier": 1.0, "log_loss": float(-np.log(LEAST_SCORE))})
-"""The largest loss that one row can have."""
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,23 @@
 A new measure is one row of `MEASURES` and its test. What measures it (`evaluate.measure`), judges it
 (`judge`), aims for it (`learn.policy_limits`), allows it in params.yaml (`params.policy`) and shows it
 (`report`, the cards, the bill of materials) reads this registry, and has no list of its own.
+
+Most readers want names, spans and labels, params.yaml's among them; so NumPy is imported by a formula that
+is computed, and not by this module.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, log
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-from fairmark.stats import auc, losses
-from fairmark.stats.arrays import Floats
-from fairmark.stats.losses import Estimate
+    from fairmark.stats.arrays import Floats
+    from fairmark.stats.losses import Estimate
 
 Count = Literal["tn", "fp", "fn", "tp"]
 """A count of the confusion matrix: true or false, negative or positive decision."""
@@ -32,8 +35,10 @@ difference (highest - lowest) over groups, or the gain over the best constant an
 Better = Literal["higher", "lower", "neither"]
 
 
-def summed(table: Floats, counts: tuple[Count, ...]) -> Floats:
+def summed(table: "Floats", counts: tuple[Count, ...]) -> "Floats":
     """Return the sum of some counts of each confusion matrix in `table`, `[..., 2, 2]` to `[...]`."""
+    import numpy as np
+
     total = table[..., *PLACE[counts[0]]]
     # One after the other in the order of the row: it fixes the last bit of a sum of weights.
     for count in counts[1:]:
@@ -50,8 +55,10 @@ class Share:
     empty: str
     """Why there is no value when no row stands in the denominator."""
 
-    def __call__(self, table: Floats) -> Floats:
+    def __call__(self, table: "Floats") -> "Floats":
         """Return the rate of each confusion matrix, `[..., 2, 2]` to `[...]`; 0..1, NaN without rows."""
+        import numpy as np
+
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(summed(table, self.hits) / summed(table, self.rows))
 
@@ -69,13 +76,15 @@ class Composite:
     Of one share it is a rising function, `read`; of two it is (1 + first - second) / 2.
     """
 
-    formula: Callable[[Floats, Floats, Floats, Floats], Floats]
+    formula: "Callable[[Floats, Floats, Floats, Floats], Floats]"
     """Of the counts tn, fp, fn and tp."""
     shares: tuple[str, ...]
     read: Callable[[float], float] | None = None
 
-    def __call__(self, table: Floats) -> Floats:
+    def __call__(self, table: "Floats") -> "Floats":
         """Return the measure of each confusion matrix, `[..., 2, 2]` to `[...]`; NaN where undefined."""
+        import numpy as np
+
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(self.formula(*(table[..., *PLACE[count]] for count in COUNTS)))
 
@@ -84,13 +93,13 @@ class Composite:
 class OfScores:
     """A measure of scores; `estimate` takes label, score, weight and the weight of each row's person."""
 
-    estimate: Callable[[NDArray[np.integer], Floats, Floats, Floats | None], Estimate | None]
+    estimate: "Callable[[NDArray[np.integer], Floats, Floats, Floats | None], Estimate | None]"
     both: bool
     """Whether it needs rows of both labels."""
     stored: tuple[str, ...]
     """What its bounds need beside value, standard error and degrees of freedom."""
 
-    def __call__(self, label: NDArray[np.integer], score: Floats, weight: Floats) -> float:
+    def __call__(self, label: "NDArray[np.integer]", score: "Floats", weight: "Floats") -> float:
         """Return the value alone; NaN where it is not defined."""
         found = self.estimate(label, score, weight, None)
         return float("nan") if found is None else found.value
@@ -100,8 +109,10 @@ class OfScores:
 class OfBins:
     """A measure of scores in bins of equal width."""
 
-    def __call__(self, label: NDArray[np.integer], score: Floats, weight: Floats, bins: int) -> float:
+    def __call__(self, label: "NDArray[np.integer]", score: "Floats", weight: "Floats", bins: int) -> float:
         """Return the expected calibration error."""
+        from fairmark.stats import losses
+
         return losses.bin_scores(label, score, weight, bins).error()
 
 
@@ -186,11 +197,36 @@ def f1_of(jaccard: float) -> float:
     return 2 * jaccard / (1 + jaccard)
 
 
-def _loss(name: str) -> Callable[[NDArray[np.integer], Floats, Floats, Floats | None], Estimate]:
-    def estimate(label: NDArray[np.integer], score: Floats, weight: Floats, heft: Floats | None) -> Estimate:
-        return losses.mean_loss(losses.row_losses(label, score, name), weight, heft)
+def _roc_auc(
+    label: "NDArray[np.integer]", score: "Floats", weight: "Floats", heft: "Floats | None"
+) -> "Estimate | None":
+    from fairmark.stats import auc
 
-    return estimate
+    return auc.roc_auc(label, score, weight, heft)
+
+
+def _pr_auc(
+    label: "NDArray[np.integer]", score: "Floats", weight: "Floats", heft: "Floats | None"
+) -> "Estimate | None":
+    from fairmark.stats import auc
+
+    return auc.pr_auc(label, score, weight, heft)
+
+
+def _brier(
+    label: "NDArray[np.integer]", score: "Floats", weight: "Floats", heft: "Floats | None"
+) -> "Estimate | None":
+    from fairmark.stats import losses
+
+    return losses.mean_loss(losses.row_losses(label, score, "brier"), weight, heft)
+
+
+def _log_loss(
+    label: "NDArray[np.integer]", score: "Floats", weight: "Floats", heft: "Floats | None"
+) -> "Estimate | None":
+    from fairmark.stats import losses
+
+    return losses.mean_loss(losses.row_losses(label, score, "log_loss"), weight, heft)
 
 
 _ALL: tuple[Count, ...] = ("tn", "fp", "fn", "tp")
@@ -210,7 +246,7 @@ _ROWS = (
         "chance that a random positive row scores above a random negative one; 0.5 is guessing",
         ("every positive row scores below every negative one", "every one above"),
         "higher",
-        OfScores(auc.roc_auc, both=True, stored=("positives", "negatives")),
+        OfScores(_roc_auc, both=True, stored=("positives", "negatives")),
         gates=_WITH_GAIN,
         headline=True,
         spoken="ROC AUC",
@@ -221,7 +257,7 @@ _ROWS = (
         "mean precision over all recalls; guessing gives the base rate",
         ("no positive row is found", "every positive row scores above every negative one"),
         "higher",
-        OfScores(auc.pr_auc, both=True, stored=("without_self",)),
+        OfScores(_pr_auc, both=True, stored=("without_self",)),
         gates=_WITH_GAIN,
         headline=True,
         spoken="PR AUC",
@@ -331,9 +367,9 @@ _ROWS = (
         "surprise of the labels under the scores, in nats; 0 is perfect",
         ("every score is its label", "every score is as wrong as can be written"),
         "lower",
-        OfScores(_loss("log_loss"), both=False, stored=("skew", "smaller")),
+        OfScores(_log_loss, both=False, stored=("skew", "smaller")),
         headline=True,
-        most=losses.WORST_LOSS["log_loss"],
+        most=-log(1e-15),  # that of one certain mistake, by `losses.LEAST_SCORE`
     ),
     Measure(
         "brier",
@@ -341,7 +377,7 @@ _ROWS = (
         "mean squared error of the scores; 0 is perfect",
         ("every score is its label", "every score is the other label"),
         "lower",
-        OfScores(_loss("brier"), both=False, stored=("skew", "smaller")),
+        OfScores(_brier, both=False, stored=("skew", "smaller")),
         headline=True,
         spoken="Brier score",
     ),

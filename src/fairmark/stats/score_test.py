@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from fairmark.stats.arrays import Bounds, Floats
 
@@ -170,5 +169,7 @@ def _halved(above: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 def _quantile(rows: Floats, tail: float, *, inflated: bool) -> Floats:
     """Return the normal quantile for the statistic, with MN's factor sqrt(N / (N - 1)) or without."""
+    from scipy.special import ndtri
+
     z = np.full(rows.shape, -float(ndtri(tail)))
     return z * np.sqrt(rows / np.maximum(rows - 1, 1e-9)) if inflated else z
