@@ -37,7 +37,7 @@ run: $(READY)
 	@$(BIN)/python flows/release.py
 
 test: $(READY)
-	@$(BIN)/python -m pytest -m "not proof" -n auto --maxprocesses 4
+	@$(BIN)/python -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	@$(BIN)/ruff format --check .

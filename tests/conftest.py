@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 # Before any numeric library is imported: threads change how long a test takes, never its result.
 os.environ.update(
@@ -42,13 +43,21 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the quick tests first, then the slow ones, then those that start servers."""
+    """Run the quick files of tests first, then those with slow tests, then those that start servers.
+
+    A file stays whole, for what its tests share is made once. Where several workers take files off one list,
+    the slow ones come first: the last file to end is then a quick one.
+    """
 
     def cost(item: pytest.Item) -> int:
         marks = {mark.name for mark in item.iter_markers()}
         return 2 if "server" in marks else 1 if marks & {"slow", "browser", "proof"} else 0
 
-    items.sort(key=cost)
+    files: dict[Path, list[int]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(cost(item))
+    last_to_end = -1 if "PYTEST_XDIST_WORKER" in os.environ else 1
+    items.sort(key=lambda item: (last_to_end * max(files[item.path]), last_to_end * sum(files[item.path])))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

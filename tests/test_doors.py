@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pipeline import run_stage
 from second import DEBT, make_second
+from served_model import load_served
 
 from fairmark.errors import InputError
 from fairmark.model.estimator import Estimator
 from fairmark.model.model import Model
-from fairmark.release import mlflow_registry
 
 STAGES = ("prepare", "split", "tune", "train")
 
@@ -57,22 +57,13 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture(scope="module")
 def served(second: Made, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The same model as MLflow serves it, with the files and the signature that a registration gives it."""
-    import mlflow
-
+    """The same model as MLflow serves it."""
     folder = tmp_path_factory.mktemp("served")
     made = second.folder / "artifacts"
     shutil.copytree(made / "train" / "model", folder / "model")
     shutil.copy(made / "prepare" / "schema.json", folder)
     shutil.copy(second.folder / "params.yaml", folder)
-    mlflow.pyfunc.save_model(
-        folder / "saved",
-        python_model=str(Path(mlflow_registry.__file__).with_name("mlflow_model.py")),
-        artifacts=mlflow_registry.artifacts(folder),
-        signature=mlflow_registry.signature(mlflow, folder),
-        pip_requirements=[],
-    )
-    return mlflow.pyfunc.load_model(str(folder / "saved"))
+    return load_served(folder)
 
 
 FORMS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from release_folder import PARAMS, SCHEMA, model, rows
 from schemas import changed, withheld
+from served_model import load_served
 
 from fairmark.model.group_thresholds import GroupThresholds, Origin
 from fairmark.model.model import Model
-from fairmark.release import mlflow_registry
 from fairmark.yaml12 import format_yaml
 
 SEX = Origin(column="sex", kind="categorical", edges=None, pair=None)
@@ -35,20 +35,11 @@ WITHHELD = (
 
 
 def served(folder: Path, made: Model) -> Any:
-    """Return the model as MLflow serves it, with the signature that a registration gives it."""
-    import mlflow
-
+    """Return the model as MLflow serves it."""
     changed(SCHEMA, withheld=WITHHELD).write(folder / "schema.json")
     (folder / "params.yaml").write_text(format_yaml(PARAMS), encoding="utf-8")
     made.save(folder / "model")
-    mlflow.pyfunc.save_model(
-        folder / "saved",
-        python_model=str(Path(mlflow_registry.__file__).with_name("mlflow_model.py")),
-        artifacts=mlflow_registry.artifacts(folder),
-        signature=mlflow_registry.signature(mlflow, folder),
-        pip_requirements=[],
-    )
-    return mlflow.pyfunc.load_model(str(folder / "saved"))
+    return load_served(folder)
 
 
 @pytest.mark.slow

@@ -187,13 +187,13 @@ SCRIPT = """
 import sys, time
 from fairmark.signing import key_file as keyfile
 from fairmark.signing.key_store import own_key
-write = keyfile._write_new
+write = keyfile.write_new
 def stalled(path, content):
     write(path, content[:100])
     print("half", flush=True)
     time.sleep(60)
 if sys.argv[1] == "stall":
-    keyfile._write_new = stalled
+    keyfile.write_new = stalled
 print(own_key(make=True).public.keyid)
 """
 

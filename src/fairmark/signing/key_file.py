@@ -86,7 +86,7 @@ def made(path: Path) -> bool:
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),
             )
-            _write_new(draft, pem)
+            write_new(draft, pem)
             draft.rename(path)
             os.fsync(handle)
     except OSError as error:
@@ -97,7 +97,8 @@ def made(path: Path) -> bool:
     return True
 
 
-def _write_new(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that must not be there yet, for its owner's eyes alone, and see it on disk."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as stream:
         stream.write(content)
