@@ -143,3 +143,12 @@ def test_a_finalist_says_on_which_rows_it_was_measured() -> None:
     assert "held out in turn" in price(found).caption  # type: ignore[union-attr]
     assert "held out in turn" not in compared(facts()).caption
     assert str(table(found).rows[3][0]) == "3 chosen, finalist"
+
+
+def test_a_whole_number_of_a_trial_stands_without_decimals() -> None:
+    rows = trials(FAIR.limits)
+    rows[0] = rows[0].model_copy(update={"violation": 0.0, "quality": 0.25})
+    made = table(facts(trials=rows))
+    shown = dict(zip([column.label for column in made.columns], made.rows[0], strict=True))
+
+    assert (shown["violation"], shown["quality"]) == ("0", "0.2500")

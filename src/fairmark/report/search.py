@@ -249,7 +249,7 @@ def _cell(value: Cell, decimals: int) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return number(value, max(decimals, 4))
+        return f"{value:.0f}" if value.is_integer() else number(value, max(decimals, 4))
     return "" if value is None else str(value)
 
 
