@@ -11,7 +11,7 @@ Events are built into values one by one: within bounds, without tags, nothing ex
 import datetime as dt
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,9 +98,9 @@ class _Builder:
     documents: int = 0
     value: Any = None
 
-    def document(self, stream: Iterator[Any]) -> Any:
+    def document(self, stream: Iterator[events.Event]) -> Any:
         """Return the value that the events tell; None where there is no document."""
-        takers = {
+        takers: dict[type[events.Event], Callable[[Any], None]] = {
             events.ScalarEvent: self._scalar,
             events.AliasEvent: self._alias,
             events.SequenceStartEvent: self._open,
@@ -115,28 +115,28 @@ class _Builder:
                 taker(event)
         return self.value
 
-    def _start(self, event: Any) -> None:
+    def _start(self, event: events.DocumentStartEvent) -> None:
         self.documents += 1
         if self.documents > 1:
             raise ValueError(f"{_at(event)}: a second document")
         if event.version is not None or event.tags:
             raise ValueError(f"{_at(event)}: a directive, which changes what a text means")
 
-    def _alias(self, event: Any) -> None:
+    def _alias(self, event: events.AliasEvent) -> None:
         known = self.anchors.get(event.anchor)
         if known is None:
             raise ValueError(f"{_at(event)}: *{event.anchor}, which stands for nothing, or for itself")
         self._count(known[1], event)
         self._place(known[0], event)
 
-    def _scalar(self, event: Any) -> None:
+    def _scalar(self, event: events.ScalarEvent) -> None:
         _refuse_tag(event)
         self._count(1, event)
         value = _plain(event) if _is_plain(event) else _text(event.value, event)
         self._place(value, event)
         self._name(event.anchor, (value, 1), event)
 
-    def _open(self, event: Any) -> None:
+    def _open(self, event: events.CollectionStartEvent) -> None:
         _refuse_tag(event)
         self._count(1, event)
         if len(self.stack) >= LIMIT_DEPTH:
@@ -146,24 +146,24 @@ class _Builder:
         self._name(event.anchor, None, event)
         self.stack.append(_Open(value, event.start_mark.line, self.nodes - 1, event.anchor))
 
-    def _close(self, event: Any) -> None:  # noqa: ARG002 - as all that take an event
+    def _close(self, event: events.Event) -> None:  # noqa: ARG002 - as all that take an event
         ended = self.stack.pop()
         if ended.anchor is not None:
             self.anchors[ended.anchor] = (ended.value, self.nodes - ended.before)
 
-    def _count(self, nodes: int, event: Any) -> None:
+    def _count(self, nodes: int, event: events.Event) -> None:
         self.nodes += nodes
         if self.nodes > LIMIT_NODES:
             raise ValueError(f"{_at(event)}: more than {LIMIT_NODES} values")
 
-    def _name(self, anchor: str | None, known: tuple[Any, int] | None, event: Any) -> None:
+    def _name(self, anchor: str | None, known: tuple[Any, int] | None, event: events.Event) -> None:
         if anchor is None:
             return
         if anchor in self.anchors:
             raise ValueError(f"{_at(event)}: &{anchor} a second time")
         self.anchors[anchor] = known
 
-    def _place(self, value: Any, event: Any) -> None:
+    def _place(self, value: Any, event: events.Event) -> None:
         if not self.stack:
             self.value = value
             return
@@ -177,10 +177,10 @@ class _Builder:
             inner.key = None
 
 
-def _key(value: Any, known: Iterable[str], event: Any) -> str:
+def _key(value: Any, known: Iterable[str], event: events.Event) -> str:
     if isinstance(event, events.AliasEvent):
         fault = f"the key *{event.anchor}, which is no text of its own"
-    elif isinstance(value, list | dict):
+    elif not isinstance(event, events.ScalarEvent):
         fault = "a list or mapping as a key"
     elif not isinstance(value, str) or (_is_plain(event) and _taken_for(event.value) is not None):
         # A day too: its value here is the text of it, and DVC's key is a date.
@@ -192,7 +192,7 @@ def _key(value: Any, known: Iterable[str], event: Any) -> str:
     raise ValueError(f"{_at(event)}: {fault}")
 
 
-def _is_plain(event: Any) -> bool:
+def _is_plain(event: events.ScalarEvent) -> bool:
     return bool(event.implicit[0] and not event.style)
 
 
@@ -204,13 +204,13 @@ def _taken_for(text: str) -> str | None:
     return None
 
 
-def _plain(event: Any) -> Any:
+def _plain(event: events.ScalarEvent) -> Any:
     """Return what a scalar without quotes stands for."""
     tag = _taken_for(event.value)
     return _text(event.value, event) if tag is None else _known(tag, event.value, event)
 
 
-def _known(tag: str, text: str, event: Any) -> Any:
+def _known(tag: str, text: str, event: events.Event) -> Any:
     match tag:
         case "null":
             return None
@@ -226,7 +226,7 @@ def _known(tag: str, text: str, event: Any) -> Any:
     raise ValueError(f"{_at(event)}: {text!r:.80}, which is no text until it stands in quotes")
 
 
-def _whole(text: str, event: Any) -> int:
+def _whole(text: str, event: events.Event) -> int:
     digits = text.replace("_", "")
     sign, digits = (-1 if digits[0] == "-" else 1), digits.lstrip("+-")
     base = {"0b": 2, "0o": 8, "0x": 16}.get(digits[:2], 10)
@@ -238,7 +238,7 @@ def _whole(text: str, event: Any) -> int:
         raise ValueError(f"{_at(event)}: {text!r:.40}, a number of {len(digits)} digits") from error
 
 
-def _finite(text: str, event: Any) -> float:
+def _finite(text: str, event: events.Event) -> float:
     try:
         number = float(text.replace("_", "").lower())
     except ValueError:  # `.inf`, `.nan`, and `._`, which ruamel's expression takes for a number
@@ -248,7 +248,7 @@ def _finite(text: str, event: Any) -> float:
     return number
 
 
-def _day(text: str, event: Any) -> str:
+def _day(text: str, event: events.Event) -> str:
     try:
         if len(text) == len("2026-01-31"):
             return dt.date.fromisoformat(text).isoformat()
@@ -257,17 +257,17 @@ def _day(text: str, event: Any) -> str:
     raise ValueError(f"{_at(event)}: {text!r:.80}, a moment, which is no text until it stands in quotes")
 
 
-def _text(text: str, event: Any) -> str:
+def _text(text: str, event: events.Event) -> str:
     # ruamel's writer turns U+0085 into U+0085 and blanks, so that DVC would record another text.
     if "\x85" in text:
         raise ValueError(f"{_at(event)}: a text with U+0085 (next line), which DVC can't write down")
     return text
 
 
-def _refuse_tag(event: Any) -> None:
+def _refuse_tag(event: events.ScalarEvent | events.CollectionStartEvent) -> None:
     if event.tag is not None:
         raise ValueError(f"{_at(event)}: a tag ({event.tag!s:.80})")
 
 
-def _at(event: Any) -> str:
+def _at(event: events.Event) -> str:
     return f"line {event.start_mark.line + 1}"
