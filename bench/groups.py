@@ -14,7 +14,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
-from measured import NOTHING, limit, policy
+from confusion_rows import NOTHING, limit, policy
 
 from fairmark.evaluate.measure import measure
 from fairmark.judge.comparisons import Part, Pooled, Ratio

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from fairlearn.metrics import MetricFrame, selection_rate
+from maker_and_forger import FORGER, MINE
 from release_folder import model, rows
-from sealing import FORGER, MINE
 
 from fairmark import api
 from fairmark.api import load_release

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hostile import Hostile, every
+from hostile_acts import Hostile, every
 
 pytest_plugins = ("release_fixtures",)
 EVERY = every()

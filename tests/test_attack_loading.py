@@ -44,7 +44,7 @@ def watched(what: str, good: Path, room: Path, *hostile: Path) -> list[dict[str,
     """Return how loading each of `hostile` ended, and what it did that no loading needs."""
     room.mkdir(exist_ok=True)
     done = subprocess.run(
-        [sys.executable, HELPERS / "audited.py", what, room, good, *hostile],
+        [sys.executable, HELPERS / "audit_hook.py", what, room, good, *hostile],
         capture_output=True,
         text=True,
         check=False,
@@ -207,8 +207,8 @@ def test_a_hostile_archive_is_refused_and_writes_nothing_outside_its_room(
 def test_the_hook_sees_what_a_pickle_does(tmp_path: Path) -> None:
     """The watch itself: unpickling is seen, so that its silence elsewhere says something."""
     program = (
-        "import audited, pickle, pathlib, json\n"
-        f"print(json.dumps(audited.watched(lambda place: pickle.loads(place.read_bytes()), "
+        "import audit_hook, pickle, pathlib, json\n"
+        f"print(json.dumps(audit_hook.watched(lambda place: pickle.loads(place.read_bytes()), "
         f"pathlib.Path({str(tmp_path / 'x')!r}), pathlib.Path('/nowhere'))))"
     )
     (tmp_path / "x").write_bytes(HOSTILE)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sealing import MINE
-from tamper import ATTACKS, Attack, caught, flipped, flips, fully, quickly, untouched
+from maker_and_forger import MINE
+from release_attacks import ATTACKS, Attack, caught, flipped, flips, fully, quickly, untouched
 
 from fairmark.cli.main import main
 from fairmark.release.locate import found

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from sealing import FORGER, MINE
+from maker_and_forger import FORGER, MINE
 
 from fairmark.cli import pack
 from fairmark.cli.main import main

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import record
+import recordings
 import yaml
-from signing import pem
+from fixed_keys import pem
 
 from fairmark.cli.main import main
 from fairmark.signing.key_store import config_folder
@@ -26,7 +26,7 @@ def test_options_of_each_verb_are_those_on_record(
     monkeypatch.setenv("COLUMNS", "1000")
     lines = [usage(verb, capsys) for verb in ["", *verbs(capsys)]]
 
-    record.compare("options.txt", "\n".join(lines) + "\n")
+    recordings.compare("options.txt", "\n".join(lines) + "\n")
 
 
 def test_exit_codes_and_json_keys_are_those_on_record(
@@ -55,7 +55,7 @@ def test_exit_codes_and_json_keys_are_those_on_record(
     }
     text = "".join(f"{words}\n{answer(words.split(), places, capsys)}" for words in CALLS)
 
-    record.compare("verbs.txt", text)
+    recordings.compare("verbs.txt", text)
 
 
 CALLS = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny import PREPARE, lines, made
+from tiny_tables import PREPARE, lines, made
 
 from fairmark.data.audit import audited
 from fairmark.params.parse import typed

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tiny import faults, lines, made
+from tiny_tables import faults, lines, made
 
 from fairmark.data.prepare import reading_lines
 

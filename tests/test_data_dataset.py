@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from people import written
+from people_table import written
 
 from fairmark.data.dataset import read_parts
 from fairmark.errors import InputError

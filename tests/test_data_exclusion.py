@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from tiny import ROWS, TEST_FILE, faults, lines, made, params
+from tiny_tables import ROWS, TEST_FILE, faults, lines, made, params
 
 from fairmark.errors import ParamsError
 

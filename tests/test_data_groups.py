@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import ROWS, faults, lines, made
+from tiny_tables import ROWS, faults, lines, made
 
 from fairmark.data.groups import MISSING, cut, groups, intervals, is_unknown, names
 from fairmark.data.kinds import Kind

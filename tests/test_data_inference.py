@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import PREPARE, faults, lines, made, params
+from tiny_tables import PREPARE, faults, lines, made, params
 
 from fairmark.data.inference import kind_of
 from fairmark.data.prepare import reading_lines

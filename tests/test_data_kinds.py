@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import PREPARE, faults, lines, made
+from tiny_tables import PREPARE, faults, lines, made
 
 from fairmark.data.inference import kind_of
 from fairmark.data.kinds import Kind, Numerals, typed

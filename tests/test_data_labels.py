@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import faults, lines, made
+from tiny_tables import faults, lines, made
 
 from fairmark.data.kinds import Numerals
 from fairmark.data.labels import matches

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from second import DEBT, make_second
-from tiny import PREPARE, ROWS, faults, lines, made
+from loans_table import DEBT, make_second
+from tiny_tables import PREPARE, ROWS, faults, lines, made
 
 from fairmark.data.prepare import Prepared, prepared
 from fairmark.params.read import read_params

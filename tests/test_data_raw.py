@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import HEADER, PREPARE, ROWS, faults, lines, made, params
+from tiny_tables import HEADER, PREPARE, ROWS, faults, lines, made, params
 
 from fairmark.data.raw import read_raw
 from fairmark.params.parse import typed

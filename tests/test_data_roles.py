@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import PREPARE, ROWS, TEST_FILE, faults, lines, made
+from tiny_tables import PREPARE, ROWS, TEST_FILE, faults, lines, made
 
 NUMBER = {"kind": "numeric", "min": None, "max": None, "missing": 0}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import ROWS, faults, lines, made
+from tiny_tables import ROWS, faults, lines, made
 
 from fairmark.data.row_ids import content_ids
 

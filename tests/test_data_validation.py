@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import PREPARE, faults, lines, made
+from tiny_tables import PREPARE, faults, lines, made
 
 ROWS = ["30,cook,F,yes", "41,smith,M,no"]
 

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loans_table import DEBT, make_second
 from pipeline import run_stage
-from second import DEBT, make_second
 from served_model import load_served
 
 from fairmark.errors import InputError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from checked import rows
+from scorecard_table import rows
 
 from fairmark.evaluate.abstention import ScoredRows, abstention_bands, band_width
 

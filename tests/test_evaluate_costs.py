@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from people import SCHEMA, TRAIN, chosen, frames, policy
+from people_table import SCHEMA, TRAIN, chosen, frames, policy
 
 from fairmark.data.dataset import Parts
 from fairmark.evaluate import costs

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import schemas
-from checked import CHOSEN, POLICY, TRAIN, parts
 from schemas import changed
+from scorecard_table import CHOSEN, POLICY, TRAIN, parts
 
 from fairmark.data.dataset import Parts
 from fairmark.evaluate.documents import ExcludedFeatures, ReIncludedFeatures

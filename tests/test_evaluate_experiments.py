@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from checked import CHECKS, CHOSEN, GROUPS, ODD, POLICY, TRAIN, limit, parts, scorecard
-from measured import about
+from confusion_rows import about
+from loans_table import make_second
 from pipeline import run_stage
 from schemas import attribute, changed
-from second import make_second
+from scorecard_table import CHECKS, CHOSEN, GROUPS, ODD, POLICY, TRAIN, limit, parts, scorecard
 
 from fairmark.data.dataset import Parts, read_parts
 from fairmark.errors import InputError

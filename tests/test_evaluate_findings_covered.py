@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from second import make_second
+from loans_table import make_second
 from test_stages_data import staged
 
 from fairmark.evaluate.findings import STANDS_FOR

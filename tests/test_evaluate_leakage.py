@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from checked import ODD, parts, rows, scorecard
+from scorecard_table import ODD, parts, rows, scorecard
 
 from fairmark.data.dataset import Parts
 from fairmark.evaluate.documents import Duplicates, DuplicateShares

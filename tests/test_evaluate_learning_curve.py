@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from checked import CHECKS, CHOSEN, POLICY, TRAIN, parts
+from scorecard_table import CHECKS, CHOSEN, POLICY, TRAIN, parts
 
 from fairmark.data.dataset import Parts
 from fairmark.evaluate.documents import FailedPoint, LearningCurves, LearningPoint

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from measured import FAIR, document, known, rows
+from confusion_rows import FAIR, document, known, rows
 
 from fairmark.errors import InputError
 from fairmark.evaluate.measure import headline, measure, table

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from confusion_rows import FAIR, UNFAIR, Counts, document, rows
 from fairlearn import metrics as fairlearn
-from measured import FAIR, UNFAIR, Counts, document, rows
 from sklearn import metrics as sklearn
 
 from fairmark.errors import InputError

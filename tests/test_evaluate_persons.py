@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from measured import document, policy
+from confusion_rows import document, policy
 from numpy.typing import NDArray
 from scipy.special import ndtr
 

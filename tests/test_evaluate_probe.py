@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checked import CHECKS, CHOSEN, ODD, POLICY, TRAIN, parts, rows
 from hypothesis import given
 from hypothesis import strategies as st
 from schemas import column
+from scorecard_table import CHECKS, CHOSEN, ODD, POLICY, TRAIN, parts, rows
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checked import parts, scorecard
-from measured import NOTHING, about, limit, policy
+from confusion_rows import NOTHING, about, limit, policy
+from scorecard_table import parts, scorecard
 
 from fairmark.evaluate.measure import measure
 from fairmark.evaluate.quick_gate import gated_measurements, quick_verdict

@@ -4,10 +4,10 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from checked import rows
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+from scorecard_table import rows
 
 from fairmark.evaluate.documents import Slices
 from fairmark.evaluate.slices import MISSING, Axis, Binning, axes, candidate_slices, edges, worst_slices

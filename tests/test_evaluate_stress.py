@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from checked import CHECKS, ODD, parts, rows, scorecard
-from measured import document
+from confusion_rows import document
 from schemas import attribute, changed
+from scorecard_table import CHECKS, ODD, parts, rows, scorecard
 
 from fairmark.evaluate.documents import QuickVerdict, Stress, SwappedEvidence, TurnedShare
 from fairmark.evaluate.stress import (

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from checked import rows
+from scorecard_table import rows
 
 from fairmark.evaluate.summary_metrics import rate_ratio, summary_metrics
 

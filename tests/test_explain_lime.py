@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from checked import ODD, parts, scorecard
 from schemas import column
 from scipy.stats import spearmanr
+from scorecard_table import ODD, parts, scorecard
 
 from fairmark.explain.decisions import decisions
 from fairmark.explain.documents import LimeOpinion

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from checked import scorecard
+from scorecard_table import scorecard
 
 from fairmark.explain.decisions import above_threshold, picked, with_thresholds
 from fairmark.explain.documents import AppliedThreshold, Decision, Reason

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from flows_repo import call, commit, edit
-from sealing import MINE
+from maker_and_forger import MINE
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.repo import dvc

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from flows_repo import call, commit, edit
-from sealing import MINE
+from maker_and_forger import MINE
 
 from fairmark.errors import RefusedError, StateError, UndeterminedError, UsageError, VerificationError
 from fairmark.judge.verdict import Outcome, Verdict

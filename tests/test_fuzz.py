@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fixed_keys import ADA, BOB, approver
 from hostile_archives import tarred, zipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from release_folder import PARAMS, SCHEMA
-from signing import ADA, BOB, approver
 
 from fairmark.errors import FairmarkError
 from fairmark.files import canonical_json, lines_of

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixed_keys import ADA, BOB, CAM, MAKER, approver, key
 from promotion_repo import LAST, PEOPLE, START, approval, asked, digest
-from signing import ADA, BOB, CAM, MAKER, approver, key
 
 from fairmark.errors import FairmarkError, RefusedError, UsageError, VerificationError
 from fairmark.governance.approvals import count, keep, kept, signed, weigh

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from signing import ADA, BOB, approver, key
+from fixed_keys import ADA, BOB, approver, key
 
 from fairmark.errors import InputError
 from fairmark.governance.approvers import Approver, named, people, read_approvers

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fixed_keys import ADA, BOB, MAKER, approver, key
 from promotion_repo import PEOPLE, digest, git, promote, repository
-from signing import ADA, BOB, MAKER, approver, key
 
 from fairmark.cli.main import main
 from fairmark.errors import RefusedError, UndeterminedError

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from fixed_keys import ADA, BOB, CAM, MAKER, approver, key
 from promotion_repo import (
     NAME,
     PEOPLE,
@@ -16,7 +17,6 @@ from promotion_repo import (
     promote,
     repository,
 )
-from signing import ADA, BOB, CAM, MAKER, approver, key
 
 from fairmark.errors import UsageError
 from fairmark.governance.approvers import read_approvers

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from datasummaries import PREPARED, READ, changed
+from data_summaries import PREPARED, READ, changed
+from fixed_keys import ADA, BOB, CAM, MAKER, approver, key
+from maker_and_forger import MINE
 from promotion_repo import PEOPLE, git, repository
-from sealing import MINE
-from signing import ADA, BOB, CAM, MAKER, approver, key
 
 from fairmark.cli.main import main
 from fairmark.errors import ParamsError, RefusedError, StateError, UsageError, VerificationError

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixed_keys import ADA, BOB
 from promotion_repo import NAME, PEOPLE, START, approval, digest, git, promote, repository, sign_at
-from signing import ADA, BOB
 
 from fairmark.errors import UsageError
 from fairmark.governance.approvers import read_approvers

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
+from fixed_keys import ADA, BOB, CAM, approver, key, pem
 from promotion_repo import promote as set_past_fairmark
 from release_folder import git, write_lock
-from signing import ADA, BOB, CAM, approver, key, pem
 
 from fairmark.cli.main import main
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError

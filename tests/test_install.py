@@ -12,10 +12,10 @@ from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
+from maker_and_forger import MINE
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from release_folder import model, rows
-from sealing import MINE
 
 from fairmark.extras import EXTRAS
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from confusion_rows import document, limit, policy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measured import document, limit, policy
 from scipy.special import expit
 from scipy.stats import binom
 from sklearn import metrics as sk

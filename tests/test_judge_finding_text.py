@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from measured import document, limit, policy
+from confusion_rows import document, limit, policy
 
 from fairmark.judge.verdict import judge
 from fairmark.params.policy import Limit, Waiver

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checked import rows
-from datasummaries import AUDITED, NO_TEST, PARTED, PREPARED, changed
-from measured import NOTHING, document, plain, policy
+from confusion_rows import NOTHING, document, plain, policy
+from data_summaries import AUDITED, NO_TEST, PARTED, PREPARED, changed
+from scorecard_table import rows
 
 from fairmark.data.summaries import SplitSummary
 from fairmark.evaluate import documents as docs

@@ -1,7 +1,7 @@
 """A limit compares what its measure and attribute say, in as many comparisons whatever was measured."""
 
 import pytest
-from measured import document, limit, unread
+from confusion_rows import document, limit, unread
 
 from fairmark.judge.comparisons import Balance, Difference, Ratio, Scored, Share
 from fairmark.judge.limits import compared, invalid

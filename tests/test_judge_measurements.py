@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from measured import FAIR, MODEL, plain
+from confusion_rows import FAIR, MODEL, plain
 
 from fairmark.errors import InputError
 from fairmark.files import steady

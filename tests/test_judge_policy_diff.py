@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
+from fixed_keys import ADA, BOB, approver, key
 from hypothesis import given
 from hypothesis import strategies as st
-from signing import ADA, BOB, approver, key
 
 from fairmark.governance.approvers import approver_changes, read_approvers
 from fairmark.judge import policy_diff

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from confusion_rows import FAIR, FOUR_FIFTHS, MODEL, UNFAIR, about, document, limit, plain, policy, unread
 from gates import boundary, chance, edges, point_rule, window
-from measured import FAIR, FOUR_FIFTHS, MODEL, UNFAIR, about, document, limit, plain, policy, unread
 from scipy.stats import beta
 
 from fairmark.judge.measurements import Measurements

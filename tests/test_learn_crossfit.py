@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from people import TRAIN, chosen, limit, policy, written
+from people_table import TRAIN, chosen, limit, policy, written
 
 from fairmark.data.dataset import read_parts
 from fairmark.errors import InputError

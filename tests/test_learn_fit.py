@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from people import TRAIN, chosen, limit, policy, written
+from people_table import TRAIN, chosen, limit, policy, written
 
 from fairmark.data.dataset import Parts, read_parts
 from fairmark.errors import InputError

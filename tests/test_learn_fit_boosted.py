@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from people import FEATURES, TRAIN, frames
+from people_table import FEATURES, TRAIN, frames
 
 from fairmark.errors import InputError
 from fairmark.learn import fit_boosted

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from people import FEATURES, ODD, TRAIN, frames
+from people_table import FEATURES, ODD, TRAIN, frames
 from schemas import column
 
 from fairmark.errors import InputError

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from people import limit, policy
+from people_table import limit, policy
 
 from fairmark.errors import ParamsError
 from fairmark.learn.group_threshold_search import Reach, large, reaches, together

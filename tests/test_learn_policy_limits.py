@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from people import limit, policy
+from people_table import limit, policy
 from sklearn import metrics
 
 from fairmark.learn.policy_limits import WORST, Limits, Rows

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from people import chosen, limit, policy
-from searching import outcome, tune
+from people_table import chosen, limit, policy
+from search_formula import outcome, tune
 
 from fairmark.files import write_csv
 from fairmark.learn.search import SearchResults, Trial

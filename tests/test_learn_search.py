@@ -8,8 +8,8 @@ from typing import Any
 
 import optuna
 import pytest
-from people import chosen, policy
-from searching import TUNE, formula, outcome, strength_of, tune
+from people_table import chosen, policy
+from search_formula import TUNE, formula, outcome, strength_of, tune
 
 from fairmark.learn.checkpoint import Checkpoint
 from fairmark.learn.search import Search, Trial, ranked

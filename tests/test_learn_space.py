@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from searching import tune
+from search_formula import tune
 
 from fairmark.errors import ParamsError
 from fairmark.learn.space import Space, rungs

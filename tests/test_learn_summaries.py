@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from paperwork import FAIR, search, table, texts, trained, trials
+from stage_outputs import FAIR, search, table, texts, trained, trials
 
 from fairmark.errors import InputError
 from fairmark.learn.summaries import SearchSummary, TrainSummary, TrialRow, read_trials

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from people import TRAIN, chosen, limit, policy, written
+from people_table import TRAIN, chosen, limit, policy, written
 from sklearn import metrics
 
 from fairmark.data.dataset import read_parts

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from people import FEATURES, SCHEMA, TRAIN, chosen, frames, limit, policy
+from people_table import FEATURES, SCHEMA, TRAIN, chosen, frames, limit, policy
 from schemas import attribute, schema, withheld
-from tiny import made
+from tiny_tables import made
 
 from fairmark.data.dataset import Parts
 from fairmark.data.groups import is_unknown

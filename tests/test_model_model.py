@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from people import FEATURES, TRAIN, chosen, frames
+from people_table import FEATURES, TRAIN, chosen, frames
 
 from fairmark.errors import InputError
 from fairmark.files import sha256

@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-import record
+import recordings
+from loans_table import make_second
 from pipeline import contents, run_all, run_all_exactly
-from second import make_second
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def test_bytes_of_every_stage_are_those_on_record(second: Path) -> None:
     made = contents(second / "artifacts")
     lines = [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in made.items()]
 
-    record.compare("second.sha256", "".join(lines))
+    recordings.compare("second.sha256", "".join(lines))
 
 
 def test_another_data_set_goes_through_every_stage(second: Path) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confusion_rows import document, policy
 from google.protobuf import json_format
 from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.predicates.test_result.v0 import test_result_pb2
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
-from measured import document, policy
+from maker_and_forger import stated
 from release_folder import PARAMS
-from sealing import stated
 
 from fairmark.files import canonical_json, read_json, sha256
 from fairmark.judge.verdict import Finding, Outcome, Verdict, judge

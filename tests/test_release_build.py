@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from maker_and_forger import FORGER, MINE
 from release_folder import make_release, verdict_on, write_lock
-from sealing import FORGER, MINE
 
 from fairmark.errors import RefusedError, StateError, UsageError
 from fairmark.params.read import read_params

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from maker_and_forger import forge
 from release_folder import model, rows
-from sealing import forge
 
 from fairmark.errors import StateError
 from fairmark.files import sha256

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from sealing import MINE
+from maker_and_forger import MINE
 
 from fairmark.cli.main import main
 from fairmark.errors import UsageError, VerificationError

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from measured import document
+from confusion_rows import document
 
 from fairmark.errors import RefusedError, StateError
 from fairmark.judge.measured import Measured

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from bill_schema import validator, whole
-from measured import document
+from confusion_rows import document
 from release_folder import verdict_on
 
 from fairmark.data.schema import Schema

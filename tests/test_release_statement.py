@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from maker_and_forger import FORGER, MINE
 from release_folder import PARAMS, git, verdict_on
-from sealing import FORGER, MINE
 
 from fairmark.files import sha256
 from fairmark.params.read import read_params

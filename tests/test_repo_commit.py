@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from maker_and_forger import MINE
 from release_folder import git
-from sealing import MINE
 
 from fairmark.errors import StateError, UsageError
 from fairmark.repo.commit import (

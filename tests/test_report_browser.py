@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 from browser import launched, opened
-from paperwork import PREPARE, PRIVACY, RELEASE, facts
+from stage_outputs import PREPARE, PRIVACY, RELEASE, facts
 
 from fairmark.files import write_text
 from fairmark.report.data_card import data_card, data_card_page

@@ -1,7 +1,7 @@
 """The sentence of each check follows from its numbers, whichever way they fall."""
 
 import pytest
-from paperwork import audit, checks, facts, measurements, summary, with_check
+from stage_outputs import audit, checks, facts, measurements, summary, with_check
 
 from fairmark.evaluate import documents as docs
 from fairmark.report import check_text

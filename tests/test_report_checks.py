@@ -1,6 +1,6 @@
 """Abstaining and signs of leakage are told in numbers and words."""
 
-from paperwork import checks, facts, with_check
+from stage_outputs import checks, facts, with_check
 
 from fairmark.evaluate import documents as docs
 from fairmark.report.checks import (

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from markup import read
-from paperwork import curves, facts
+from stage_outputs import curves, facts
 
 from fairmark.report.curves import by_group, calibrations, precision_recall, roc
 from fairmark.report.inputs import Curves

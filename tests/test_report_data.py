@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from datasummaries import changed
-from paperwork import DIFFER, FAIR, audit, facts, split
+from data_summaries import changed
+from stage_outputs import DIFFER, FAIR, audit, facts, split
 
 from fairmark.report.data import groups, leakage, made, parts, personal, proxies, strongest, withheld
 from fairmark.report.model_card import card

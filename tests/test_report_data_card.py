@@ -1,8 +1,8 @@
 """The data card says of every column what it is, which are personal, and what is shown of single people."""
 
 import pytest
-from datasummaries import READ
-from paperwork import PREPARE, PRIVACY, RELEASE, TEAMS, audit, facts, prepared
+from data_summaries import READ
+from stage_outputs import PREPARE, PRIVACY, RELEASE, TEAMS, audit, facts, prepared
 
 from fairmark.params.prepare import Csv
 from fairmark.params.privacy import Privacy

@@ -7,7 +7,7 @@ import jinja2
 import pytest
 from markdown_it import MarkdownIt
 from markupsafe import Markup
-from paperwork import PROJECT
+from stage_outputs import PROJECT
 
 from fairmark.report.environment import html, literal
 

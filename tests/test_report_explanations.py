@@ -2,7 +2,7 @@
 
 import pytest
 from markup import read
-from paperwork import audit, dependence, explanations, facts
+from stage_outputs import audit, dependence, explanations, facts
 
 from fairmark.explain import documents as docs
 from fairmark.report.charts.curves import dependence_picture as drawn

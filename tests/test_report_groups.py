@@ -1,7 +1,7 @@
 """Groups stand beside each other with their intervals, small ones flagged, and none left out."""
 
 from markup import read
-from paperwork import facts
+from stage_outputs import facts
 
 from fairmark.report.groups import disparities, everything, overall, small_groups, strips
 from fairmark.report.inputs import Facts

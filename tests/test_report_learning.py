@@ -1,7 +1,7 @@
 """Learning curves, useless features and worst slices are told as they were found."""
 
 from markup import read
-from paperwork import audit, checks, facts, with_check
+from stage_outputs import audit, checks, facts, with_check
 
 from fairmark.report.inputs import Facts
 from fairmark.report.learning import learning, probe, slices

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from markup import read
-from paperwork import FAIR, facts, limit, measurements, policy
+from stage_outputs import FAIR, facts, limit, measurements, policy
 
 from fairmark.judge.measured import Measured
 from fairmark.report.inputs import Facts

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from markup import Document, read
-from paperwork import FAIR, TEAMS, curves, dependence, explanations, facts, limit, policy
+from stage_outputs import FAIR, TEAMS, curves, dependence, explanations, facts, limit, policy
 
 from fairmark.report.inputs import Facts
 from fairmark.report.page import CONTENTS, page

@@ -1,7 +1,7 @@
 """The search shows every trial, its frontier, what was chosen, and what that cost."""
 
 from markup import read
-from paperwork import FAIR, facts, limit, policy, trials
+from stage_outputs import FAIR, facts, limit, policy, trials
 
 from fairmark.report.charts.frontier import Mark, frontier
 from fairmark.report.search import compared, names, price, search_view

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from paperwork import CHOSEN, FAIR, facts, limit, policy, trials
+from stage_outputs import CHOSEN, FAIR, facts, limit, policy, trials
 
 from fairmark.judge.measurements import Disparity
 from fairmark.params.learn import Step

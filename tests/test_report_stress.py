@@ -1,7 +1,7 @@
 """Stress shows each gated measure beside its limit where the limit is passed."""
 
 import pytest
-from paperwork import FAIR, checks, facts, limit, policy, with_check
+from stage_outputs import FAIR, checks, facts, limit, policy, with_check
 
 from fairmark.evaluate import documents as docs
 from fairmark.judge.measurements import ConfusionCounts

@@ -5,10 +5,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import datasummaries
+import data_summaries
 import pytest
-from paperwork import FAIR, TEAMS, checks, explanations, facts, measurements, with_check
 from schemas import attribute, changed
+from stage_outputs import FAIR, TEAMS, checks, explanations, facts, measurements, with_check
 
 from fairmark.evaluate import documents as docs
 from fairmark.explain import documents as explained
@@ -106,7 +106,7 @@ def test_a_decision_is_told_by_the_threshold_that_made_it() -> None:
 
 def test_a_personal_attribute_is_told_of_nobody() -> None:
     found = switched()
-    audit = datasummaries.changed(found.audit, personal=[{"column": "team", "kind": "name", "share": 1.0}])
+    audit = data_summaries.changed(found.audit, personal=[{"column": "team", "kind": "name", "share": 1.0}])
     schema = changed(found.schema, attributes={"team": attribute("team", [])})
     hidden = replace(found, audit=audit, schema=schema)
 

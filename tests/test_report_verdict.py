@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from paperwork import FAIR, TEAMS, facts, limit, measurements, policy
+from stage_outputs import FAIR, TEAMS, facts, limit, measurements, policy
 
 from fairmark.judge.verdict import Finding, Verdict, decisive, judge
 from fairmark.params.policy import Policy, Waiver

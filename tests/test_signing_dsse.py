@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from fixed_keys import ADA, BOB, CAM
 from hypothesis import given
 from hypothesis import strategies as st
 from securesystemslib.dsse import Envelope as TheirEnvelope
 from securesystemslib.signer._key import SSlibKey
-from signing import ADA, BOB, CAM
 
 from fairmark.errors import FairmarkError, InputError, VerificationError
 from fairmark.files import canonical_json

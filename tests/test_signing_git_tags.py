@@ -4,10 +4,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from fixed_keys import ADA, BOB
 from hypothesis import given
 from hypothesis import strategies as st
 from release_folder import git
-from signing import ADA, BOB
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.signing.git_tags import mpint, parse_tag, read_tag, sign_tag, ssh_signature, tag_signer

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from fixed_keys import ADA
 from release_folder import git
-from signing import ADA
 
 from fairmark.errors import StateError, UsageError
 from fairmark.signing.dsse import seal

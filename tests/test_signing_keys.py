@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from fixed_keys import ADA, BOB
 from hypothesis import given
 from hypothesis import strategies as st
-from signing import ADA, BOB
 
 from fairmark.errors import StateError, UsageError, VerificationError
 from fairmark.signing import key_file

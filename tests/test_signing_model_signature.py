@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixed_keys import ADA, BOB
 from google.protobuf import json_format
 from model_signing import hashing
 from model_signing._signing import signing as library
-from signing import ADA, BOB
 
 from fairmark.errors import InputError, StateError, VerificationError
 from fairmark.signing.model_signature import (

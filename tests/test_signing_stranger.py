@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sealing import FORGER, MINE
+from maker_and_forger import FORGER, MINE
 
 from fairmark.release.statement import release_digest
 from fairmark.signing.git_tags import sign_tag

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from checked import CHECKS
-from datasummaries import AUDITED, PARTED, PREPARED
-from people import SCHEMA, TRAIN, chosen, frames, limit, policy
+from data_summaries import AUDITED, PARTED, PREPARED
+from people_table import SCHEMA, TRAIN, chosen, frames, limit, policy
 from schemas import regrouped
+from scorecard_table import CHECKS
 
 from fairmark.cli.main import main
 from fairmark.data.schema import Schema

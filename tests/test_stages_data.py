@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from second import ROOT, make_second, second_params
+from loans_table import ROOT, make_second, second_params
 
 from fairmark.entry import option_names, run
 from fairmark.errors import ParamsError

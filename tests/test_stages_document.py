@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from paperwork import CHOSEN, DOCUMENT, FAIR, PREPARE, PRIVACY, PROJECT, RELEASE, facts, trained, written
+from stage_outputs import CHOSEN, DOCUMENT, FAIR, PREPARE, PRIVACY, PROJECT, RELEASE, facts, trained, written
 
 from fairmark.errors import InputError
 from fairmark.report.data_card import data_card

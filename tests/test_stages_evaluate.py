@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from datasummaries import AUDITED, PARTED, PREPARED
-from measured import limit, policy
-from paperwork import checks
-from people import FEATURES, SCHEMA, TRAIN, chosen, frames
+from confusion_rows import limit, policy
+from data_summaries import AUDITED, PARTED, PREPARED
+from people_table import FEATURES, SCHEMA, TRAIN, chosen, frames
 from schemas import changed, regrouped
 from sklearn.metrics import accuracy_score, roc_auc_score
+from stage_outputs import checks
 
 from fairmark.errors import InputError
 from fairmark.files import write_json, write_parquet

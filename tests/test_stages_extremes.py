@@ -9,10 +9,10 @@ import pytest
 from extremes import SIZES, make_extremes
 from hypothesis import given
 from hypothesis import strategies as st
-from people import TRAIN
+from loans_table import make_second
+from people_table import TRAIN
 from pipeline import PIPELINE, run_stage
 from schemas import column
-from second import make_second
 
 from fairmark.data.kinds import Kind, typed
 from fairmark.data.validation import LARGEST, SMALLEST, check

@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from people import TRAIN, limit, policy, written
-from searching import TUNE
+from people_table import TRAIN, limit, policy, written
+from search_formula import TUNE
 
 from fairmark.entry import option_names
 from fairmark.errors import InputError

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from loans_table import make_second
 from pipeline import contents, run_all
-from second import make_second
 
 EACH = 4
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from confusion_rows import document, known, limit, policy
 from fairlearn import metrics as fair
-from measured import document, known, limit, policy
 from sklearn import metrics as peer
 
 from fairmark.judge.verdict import judge

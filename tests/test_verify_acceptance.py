@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from maker_and_forger import MINE
 from release_folder import git, verdict_on
-from sealing import MINE
 
 from fairmark.errors import FairmarkError, StateError, UndeterminedError, VerificationError
 from fairmark.params.read import read_params

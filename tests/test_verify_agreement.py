@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from maker_and_forger import taken
 from release_folder import PARAMS, SCHEMA, measurements, model
-from sealing import taken
 
 from fairmark.errors import VerificationError
 from fairmark.files import write_json, write_text

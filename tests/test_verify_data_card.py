@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from sealing import taken, with_inputs
+from maker_and_forger import taken, with_inputs
 
 from fairmark.errors import VerificationError
 from fairmark.release.folder import ReleaseFolder
@@ -59,7 +59,7 @@ def test_each_thing_that_was_changed_is_told(small_release: Path, old: str, new:
 
 
 def test_the_card_that_the_stage_writes_is_read_as_it_is_meant(small_release: Path) -> None:
-    from paperwork import PREPARE, PRIVACY, RELEASE, facts
+    from stage_outputs import PREPARE, PRIVACY, RELEASE, facts
 
     from fairmark.params.prepare import Files
     from fairmark.report import data_card as written

@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from datasummaries import AUDITED, changed
-from measured import document
-from paperwork import dependence, explanations
+from confusion_rows import document
+from data_summaries import AUDITED, changed
+from maker_and_forger import MINE
+from release_attacks import restate
 from release_folder import PARAMS, git, make_release
 from schemas import column, schema
-from sealing import MINE
-from tamper import restate
+from stage_outputs import dependence, explanations
 
 from fairmark.errors import RefusedError, VerificationError
 from fairmark.explain.documents import GroupImportance
@@ -159,7 +159,7 @@ def test_a_released_page_that_shows_too_many_is_wrong(small_release: Path) -> No
 
 
 def test_the_report_as_it_is_written_is_counted_right() -> None:
-    from paperwork import facts
+    from stage_outputs import facts
 
     from fairmark.report.page import page
 

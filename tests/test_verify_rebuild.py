@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from fixed_keys import ADA
 from release_folder import STAGES, git, make_release
-from signing import ADA
 
 from fairmark.cli.main import main
 from fairmark.errors import StateError, VerificationError

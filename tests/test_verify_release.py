@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 import yaml
+from maker_and_forger import FORGER, MINE, forge, stated
 from release_folder import git
-from sealing import FORGER, MINE, forge, stated
 
 from fairmark.errors import FairmarkError, UsageError
 from fairmark.files import sha256

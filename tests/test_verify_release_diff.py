@@ -11,8 +11,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from maker_and_forger import taken
 from release_folder import git, make_release, write_lock
-from sealing import taken
 
 from fairmark.cli.main import main
 from fairmark.errors import StateError, VerificationError
@@ -214,7 +214,7 @@ def test_a_release_that_was_changed_is_not_compared(small_release: Path) -> None
 
 
 def test_no_name_of_a_strangers_statement_leads_outside(clone: Path, tmp_path: Path) -> None:
-    from tamper import of_statement
+    from release_attacks import of_statement
 
     theirs = tmp_path / "theirs" / "loans-v0.1.0"
     shutil.copytree(clone / "releases" / theirs.name, theirs)
@@ -234,8 +234,8 @@ def test_no_name_of_a_strangers_statement_leads_outside(clone: Path, tmp_path: P
 def test_a_folder_without_the_shape_of_a_release_is_told(
     clone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from signing import MAKER
-    from tamper import of_json, restate
+    from fixed_keys import MAKER
+    from release_attacks import of_json, restate
 
     ours, theirs = clone / "releases" / "loans-v0.1.0", tmp_path / "loans-v0.1.0"
     shutil.copytree(ours, theirs)

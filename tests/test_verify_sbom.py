@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sealing import renumbered, taken, with_inputs
+from maker_and_forger import renumbered, taken, with_inputs
 
 import fairmark
 from fairmark.errors import VerificationError

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from second import loans, second_params
+from loans_table import loans, second_params
 
 SIZES = [0.0, -0.0, 1e-50, -1e-50, 3e-50, 1.0, -1.0, 1e16, -9.99e49, 1e50, -1e50]
 """The smallest and largest sizes of a number, both zeros, and what lies between."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from measured import document
+from confusion_rows import document
 
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import Disparity, MeasuredModel

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from hostile import hostile
+from hostile_acts import hostile
 
 from fairmark.errors import VerificationError
 from fairmark.release.pack import unpacked

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from hostile import hostile
+from fixed_keys import ADA, BOB, CAM, MAKER, approver
+from hostile_acts import hostile
+from maker_and_forger import FORGER
 from promotion_repo import PARAMS, PEOPLE, START, approval, asked, digest, git, promote, repository
-from sealing import FORGER
-from signing import ADA, BOB, CAM, MAKER, approver
 
 from fairmark.cli.main import main
 from fairmark.errors import InputError, RefusedError, StateError, UndeterminedError, VerificationError

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from hostile import hostile
-from signing import ADA, approver
+from fixed_keys import ADA, approver
+from hostile_acts import hostile
 
 from fairmark.errors import InputError
 from fairmark.governance.approvers import read_approvers

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from flows_repo import ROOT, call, commit, eventually, living
-from second import make_second
+from loans_table import make_second
 
 Whom = Literal["the flow alone", "its group", "all that it started"]
 WHOM: tuple[Whom, ...] = ("the flow alone", "its group", "all that it started")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from sealing import MINE, stated
-from tamper import caught, relock, restate, sign
+from maker_and_forger import MINE, stated
+from release_attacks import caught, relock, restate, sign
 
 from fairmark.files import lines_of
 from fairmark.release.layout import STATEMENT

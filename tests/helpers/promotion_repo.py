@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from signing import ADA, BOB, CAM, MAKER, approver
+from fixed_keys import ADA, BOB, CAM, MAKER, approver
 
 from fairmark.governance.approvals import signed
 from fairmark.governance.approvers import FILE, read_approvers

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from loans_table import said_of
 from schemas import column, schema, withheld
-from second import said_of
 
 from fairmark.data.schema import Label
 from fairmark.evaluate.measure import headline, measure

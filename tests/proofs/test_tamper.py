@@ -9,9 +9,9 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-from hostile import every
-from sealing import MINE
-from tamper import ATTACKS, caught, flipped, flips, fully, quickly, restate, table, untouched
+from hostile_acts import every
+from maker_and_forger import MINE
+from release_attacks import ATTACKS, caught, flipped, flips, fully, quickly, restate, table, untouched
 
 from fairmark.release.locate import found
 from fairmark.verify.verify import verify

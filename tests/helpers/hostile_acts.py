@@ -1,6 +1,6 @@
 """Hostile acts that got through once, by kind: each is shown to the door that let it in, and must end there.
 
-`tamper.py` holds the attacks on a release folder, each with the check of `verify` that is meant to catch it.
+`release_attacks.py` holds the attacks on a release folder, each with the check of `verify` that catches it.
 This is the place of all others: archives, texts, tags, approvals, policies, clones, locks. To add one, write
 a function in a module `hostile_*.py` beside this one (named in `MODULES`), which is given a working folder of
 its own with one release of it, signed with `sealing.MINE` and tagged, and goes through the door::

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import schemas
 import yaml
-from datasummaries import AUDITED, PARTED, PREPARED, changed
-from measured import about
+from confusion_rows import about
+from data_summaries import AUDITED, PARTED, PREPARED, changed
 from schemas import column
 
 from fairmark.data.schema import Schema

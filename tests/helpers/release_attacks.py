@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from maker_and_forger import FORGER, MINE, renumbered, stated
 from release_folder import git
-from sealing import FORGER, MINE, renumbered, stated
 
 from fairmark.errors import FairmarkError
 from fairmark.files import read_json, sha256, write_json

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from signing import key
+from fixed_keys import key
 
 from fairmark.files import sha256
 from fairmark.release.folder import ReleaseFolder
