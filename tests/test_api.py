@@ -194,3 +194,86 @@ def test_the_page_of_the_front_door_runs_as_it_is_written(tmp_path: Path) -> Non
     )
 
     assert done.stdout.split("\n")[0] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"groups": SEX}, "groups: must be a table, a series or a mapping by attribute, got ndarray"),
+        ({"groups": {"sex": np.c_[SEX, SEX]}}, "groups.sex: must have one cell a row, got 2 dimensions"),
+        ({"groups": pd.DataFrame(np.c_[SEX, SEX], columns=["sex", "sex"])}, "must be given once, got 2"),
+        ({"score": ["a"] * 1000}, "score: must be numbers, one for each row"),
+        ({"weight": ["a"] * 1000}, "weight: must be numbers, one for each row"),
+        ({"weight": np.full(1000, 1e-320)}, "weight: must be a number > 0 of a size that can be squared"),
+        ({"weight": np.full(1000, 1e308)}, "weight: must be a number > 0 of a size that can be squared"),
+        ({"person": np.arange(999)}, r"person: must have the shape of the labels \(1000,\), got \(999,\)"),
+        ({"person": np.full(1000, np.nan)}, "person: must be given for every row, got none for 1000 of"),
+        ({"confidence": 1}, "confidence: must lie between 0 and 1, got 1"),
+        ({"confidence": float("nan")}, "confidence: must lie between 0 and 1, got nan"),
+        ({"threshold": float("nan")}, "threshold: must be a finite number, got nan"),
+        ({"replicates": 0}, "replicates: must be a whole number of at least 2, got 0"),
+        ({"bins": 0}, "bins: must be a whole number of at least 1, got 0"),
+        ({"seed": None}, "seed: must be a whole number of at least 0, got None"),
+    ],
+)
+def test_what_can_not_be_measured_is_refused_by_name(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        api.measure(LABEL, DECISION, **dict[str, Any](groups={"sex": SEX}) | given)
+
+
+def test_labels_are_read_from_every_column_that_holds_0_and_1() -> None:
+    wanted = api.measure(LABEL, DECISION, groups={"sex": SEX})
+
+    for kind in ("bool", "object", "Int64", "boolean", "category", "float32"):
+        label = pd.Series(LABEL, index=range(7, 1007)).astype(kind)
+        assert api.measure(label, DECISION, groups={"sex": SEX}) == wanted, kind
+
+
+@pytest.mark.parametrize("policy", [None, 3, [LIMIT]])
+def test_a_policy_of_no_kind_is_refused(policy: Any) -> None:
+    with pytest.raises(InputError, match="policy: must be a policy, a mapping or a path, got"):
+        api.read_policy(policy)
+
+
+def test_a_folder_is_no_policy(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="must be a readable file, got Is a directory"):
+        api.read_policy(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "options", "words"),
+    [
+        ([1, "a"], {}, "frame: must hold columns of one kind each"),
+        ([1j, 2j], {}, "frame: must hold columns of one kind each"),
+        ([1, np.inf], {}, "^frame: rows 2, 4, .*column x: must be a finite number"),
+        ([1, 2], {"seed": -1}, "seed: must be a whole number of at least 0, got -1"),
+        ([1, 2], {"positive": pd.Timestamp("2020-01-01")}, "target: must be texts, numbers or booleans"),
+    ],
+)
+def test_a_frame_that_can_not_be_audited_is_refused(
+    column: list[Any], options: dict[str, Any], words: str
+) -> None:
+    frame = pd.DataFrame({"y": LABEL, "sex": SEX, "x": column * 500})
+
+    with pytest.raises(InputError, match=words):
+        api.audit(frame, **dict[str, Any](target="y", positive=1, protected=["sex"]) | options)
+
+
+def test_a_frame_with_a_name_twice_is_refused() -> None:
+    frame = pd.DataFrame(np.c_[LABEL, LABEL], columns=["y", "y"])
+
+    with pytest.raises(InputError, match="must be a DataFrame that names each column once, got y twice"):
+        api.audit(frame, target="y", positive=1, protected=["y"])
+
+
+@pytest.mark.parametrize("weight", [np.full(1000, np.nan), -np.ones(1000), np.ones(3), ["a"] * 1000])
+def test_weights_that_are_none_make_no_metric_frame(weight: Any) -> None:
+    with pytest.raises(InputError, match="sample_weight: must"):
+        api.metric_frame(LABEL, DECISION, SEX, sample_weight=weight)
+
+
+def test_rows_that_do_not_fit_make_no_metric_frame() -> None:
+    with pytest.raises(InputError, match="y_pred: must have a row for each of y_true"):
+        api.metric_frame(LABEL, DECISION[1:], SEX)
+    with pytest.raises(InputError, match="sensitive_features: must be a group for each row"):
+        api.metric_frame(LABEL, DECISION, SEX[1:])

@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,8 @@ def read_policy(policy: Policy | Mapping[str, Any] | str | Path) -> Policy:
         return policy
     if isinstance(policy, Mapping):
         return typed(Policy, dict(policy), "policy")
+    if not isinstance(policy, str | Path):
+        raise InputError(f"policy: must be a policy, a mapping or a path, got {type(policy).__name__}")
     return section(Policy, read_yaml(Path(policy)), Path(policy).name)
 
 
@@ -163,15 +165,16 @@ def measure(  # noqa: PLR0913 - all but the first two by name
 
     if y_pred is None and score is None:
         raise InputError("y_pred: must be given, or score, got neither")
-    label, marks = _bits(y_true, "y_true"), None if score is None else np.asarray(score, dtype=np.float64)
+    _check_settings(threshold, confidence, replicates, bins, seed)
+    label, marks = _bits(y_true, "y_true"), None if score is None else _numbers(score, "score")
     if y_pred is not None:
         decision = _bits(y_pred, "y_pred")
     else:
-        decision = (np.asarray(score, dtype=np.float64) >= threshold).astype(np.int8)
+        decision = (_numbers(score, "score") >= threshold).astype(np.int8)
     frame = _frame(groups, len(label))
     names = {str(name): sorted(frame[name].unique()) for name in frame}
-    heavy = None if weight is None else np.asarray(weight, dtype=np.float64)
-    whose = None if person is None else np.asarray(person)
+    heavy = None if weight is None else _numbers(weight, "weight")
+    whose = None if person is None else _persons(person, len(label))
     found = measured(
         label,
         decision.astype(np.float64) if marks is None else marks,
@@ -208,24 +211,77 @@ _UNSEEN = "decisions alone were given, not the table or the model"
 
 def _bits(values: ArrayLike, name: str) -> NDArray[np.int8]:
     given = np.asarray(values)
+    if given.dtype == object and given.ndim == 1:
+        given = np.asarray(given.tolist())  # Whole numbers stay so in a column that was mixed.
     if given.ndim != 1 or given.dtype.kind not in "biuf" or not np.isin(given, (0, 1)).all():
         raise InputError(f"{name}: must be 0 or 1, one for each row, got {given.ravel()[:5].tolist()!r}")
     return given.astype(np.int8)
+
+
+def _numbers(values: ArrayLike | None, name: str) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: must be numbers, one for each row, got {error}") from error
+
+
+def _persons(values: ArrayLike, rows: int) -> NDArray[np.intp]:
+    """Return the number of each row's person; a row of nobody can't be told from another person's."""
+    given = np.asarray(values, dtype=object)
+    if given.shape != (rows,):
+        raise InputError(f"person: must have the shape of the labels {(rows,)}, got {given.shape}")
+    if missing := int(pd.isna(given).sum()):
+        raise InputError(f"person: must be given for every row, got none for {missing} of {rows}")
+    return pd.factorize(given)[0]
+
+
+def _check_settings(threshold: float, confidence: float, replicates: int, bins: int, seed: int) -> None:
+    whole = {"replicates": (replicates, 2), "bins": (bins, 1), "seed": (seed, 0)}
+    faults = [
+        f"{name}: must be a whole number of at least {least}, got {value!r}"
+        for name, (value, least) in whole.items()
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least
+    ]
+    if not (_is_number(confidence) and 0 < confidence < 1):
+        faults.append(f"confidence: must lie between 0 and 1, got {confidence!r}")
+    if not _is_number(threshold):
+        faults.append(f"threshold: must be a finite number, got {threshold!r}")
+    if faults:
+        raise InputError(*faults)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
 
 
 def _frame(groups: Groups, rows: int) -> pd.DataFrame:
     """Return the groups as texts, a column for each attribute."""
     if isinstance(groups, pd.Series):
         groups = {str(groups.name or "group"): groups.to_numpy()}
-    columns = {str(name): pd.Series(np.asarray(cells, dtype=object)) for name, cells in groups.items()}
+    if not isinstance(groups, Mapping | pd.DataFrame):
+        raise InputError(
+            f"groups: must be a table, a series or a mapping by attribute, got {type(groups).__name__}"
+        )
+    given = [(str(name), np.asarray(cells, dtype=object)) for name, cells in groups.items()]
+    names = [name for name, _ in given]
     faults = [
-        f"groups.{name}: must have {rows} rows, as the labels, got {len(column)}"
-        for name, column in columns.items()
-        if len(column) != rows
+        f"groups.{name}: must be given once, got {names.count(name)} columns"
+        for name in sorted({*names})
+        if names.count(name) > 1
     ]
-    if faults or not columns:
+    faults += [
+        f"groups.{name}: must have {rows} rows, as the labels, got {len(cells) if cells.ndim else 1}"
+        for name, cells in given
+        if cells.ndim == 0 or len(cells) != rows
+    ]
+    faults += [
+        f"groups.{name}: must have one cell a row, got {cells.ndim} dimensions"
+        for name, cells in given
+        if cells.ndim > 1
+    ]
+    if faults or not given:
         raise InputError(*(faults or ["groups: must have a column for each protected attribute, got none"]))
-    return pd.DataFrame({name: _named(column) for name, column in columns.items()})
+    return pd.DataFrame({name: _named(pd.Series(cells, dtype=object)) for name, cells in given})
 
 
 def _named(column: "pd.Series[Any]") -> "pd.Series[str]":
@@ -270,10 +326,17 @@ def audit(  # noqa: PLR0913 - all but the table by name
     from fairmark.params.prepare import Prepare
     from fairmark.params.split import Audit
 
-    given = frame[target].dropna().unique().tolist() if target in frame else []
-    wanted = (
-        list(positive) if isinstance(positive, Sequence) and not isinstance(positive, str) else [positive]
-    )
+    names = [str(name) for name in frame.columns] if isinstance(frame, pd.DataFrame) else None
+    if names is None or len({*names}) < len(names):
+        twice = [] if names is None else sorted({name for name in names if names.count(name) > 1})
+        got = f"{', '.join(twice)} twice" if twice else type(frame).__name__
+        raise InputError(f"frame: must be a DataFrame that names each column once, got {got}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InputError(f"seed: must be a whole number of at least 0, got {seed!r}")
+    # As NumPy gives them, numbers are no YAML.
+    given = [_plain(value) for value in frame[target].dropna().unique()] if target in frame else []
+    values = [positive] if isinstance(positive, str) or not isinstance(positive, Iterable) else positive
+    wanted = [_plain(value) for value in values]
     section = {
         "files": {
             "main": {"name": "table.parquet", "skip_rows": 0, "rows": {"min": 1, "max": max(1, len(frame))}},
@@ -299,9 +362,25 @@ def audit(  # noqa: PLR0913 - all but the table by name
         "forbidden": [],
     }
     with tempfile.TemporaryDirectory(prefix="fairmark-") as place:
-        frame.to_parquet(Path(place) / "table.parquet", index=False)
-        found = prepared(Path(place), typed(Prepare, section, "audit"))
+        try:
+            frame.to_parquet(Path(place) / "table.parquet", index=False)
+        except (ValueError, TypeError, NotImplementedError) as error:
+            raise InputError(
+                f"frame: must hold columns of one kind each, which Parquet can hold, got {error}"
+            ) from error
+        try:
+            found = prepared(Path(place), typed(Prepare, section, "audit"))
+        except InputError as error:
+            table = str(Path(place) / "table.parquet")
+            raise type(error)(*(fault.replace(table, "frame", 1) for fault in error.faults)) from error
     return audited(found.table, found.evidence, found.schema, Audit(seed=seed, **_STANDING_OUT))
+
+
+def _plain(value: Any) -> bool | int | float | str:
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(plain, bool | int | float | str):
+        raise InputError(f"target: must be texts, numbers or booleans, got {type(value).__name__}")
+    return plain
 
 
 _STANDING_OUT: dict[str, Any] = {

@@ -128,6 +128,9 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     )
 
 
+_LEAST_WEIGHT = 1e-100
+
+
 def _check(label: Any, score: Floats, decision: Any, weight: Floats) -> None:
     faults = []
     shapes = {name: np.shape(v) for name, v in (("score", score), ("decision", decision), ("weight", weight))}
@@ -143,8 +146,10 @@ def _check(label: Any, score: Floats, decision: Any, weight: Floats) -> None:
             faults.append(f"{name}: must be 0 or 1, got {np.setdiff1d(values, (0, 1))[:3].tolist()}")
     if not ((score >= 0) & (score <= 1)).all():
         faults.append(f"score: must be in 0..1, got {np.sum(~((score >= 0) & (score <= 1)))} others")
-    if not (np.isfinite(weight) & (weight > 0)).all():
-        faults.append("weight: must be a number > 0, got another one")
+    # Their squares are summed, and neither may overflow nor vanish.
+    odd = weight[~((weight > _LEAST_WEIGHT) & (weight < 1 / _LEAST_WEIGHT))]
+    if odd.size:
+        faults.append(f"weight: must be a number > 0 of a size that can be squared, got {odd[0]:g}")
     if faults:
         raise InputError(*faults)
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from fairmark.errors import InputError
 from fairmark.judge.measurements import Measurements
+from fairmark.stats.arrays import Floats
 from fairmark.stats.confusion import confusion_matrix
 from fairmark.stats.measures import COMPARED, MEASURES, PLACE
 from fairmark.stats.rates import value_of
@@ -58,14 +59,19 @@ def metric_frame(
             f"measures: must be of {', '.join(OF_DECISIONS)}, got {', '.join(map(repr, unknown))}"
         )
     label, decision = _binary("y_true", y_true), _binary("y_pred", y_pred)
-    weight = np.ones(len(label)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    return MetricFrame(
-        metrics={name: _metric(name) for name in measures},
-        y_true=label,
-        y_pred=decision,
-        sensitive_features=sensitive_features,
-        sample_params={name: {"sample_weight": weight} for name in measures},
-    )
+    if not len(label) or len(label) != len(decision):
+        raise InputError(f"y_pred: must have a row for each of y_true, got {len(decision)} for {len(label)}")
+    weight = _weights(sample_weight, len(label))
+    try:
+        return MetricFrame(
+            metrics={name: _metric(name) for name in measures},
+            y_true=label,
+            y_pred=decision,
+            sensitive_features=sensitive_features,
+            sample_params={name: {"sample_weight": weight} for name in measures},
+        )
+    except ValueError as error:
+        raise InputError(f"sensitive_features: must be a group for each row, got {error}") from error
 
 
 def metric_frame_of(
@@ -97,6 +103,21 @@ def metric_frame_of(
         sample_weight=[each.weight[0][place] for each in matrices.values() for place in at],
         measures=measures,
     )
+
+
+def _weights(values: ArrayLike | None, rows: int) -> Floats:
+    if values is None:
+        return np.ones(rows)
+    try:
+        given = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"sample_weight: must be numbers, got {error}") from error
+    if given.shape != (rows,):
+        raise InputError(f"sample_weight: must have the shape {(rows,)}, got {given.shape}")
+    odd = given[~(np.isfinite(given) & (given >= 0))]
+    if odd.size:
+        raise InputError(f"sample_weight: must be finite and at least 0, got {odd[0]:g}")
+    return given
 
 
 def _metric(name: str) -> Callable[..., float]:

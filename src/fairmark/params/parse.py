@@ -30,6 +30,8 @@ def read_yaml(path: Path) -> Any:
         return parse_yaml(path.read_text(encoding="utf-8"), path.name)
     except FileNotFoundError as error:
         raise ParamsError(f"{path.name}: must exist, got no file {path}") from error
+    except OSError as error:
+        raise ParamsError(f"{path.name}: must be a readable file, got {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ParamsError(f"{path.name}: must be UTF-8, got {error.reason} at byte {error.start}") from error
     except InputError as error:
