@@ -24,6 +24,8 @@ from fairmark.files import write_text
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Verdict
 from fairmark.learn.summaries import SearchSummary, TrainSummary, TrialRow
+from fairmark.model.encoder import EncoderFile
+from fairmark.model.model import ModelFile
 from fairmark.record import Record
 from fairmark.release.sbom.cyclonedx import Bill
 from fairmark.release.statement import Statement
@@ -38,6 +40,8 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "search-summary": SearchSummary,
     "trial": TrialRow,
     "train-summary": TrainSummary,
+    "encoder": EncoderFile,
+    "model": ModelFile,
     "measurements": Measurements,
     "metrics": HeadlineMetrics,
     "checks": CheckResults,

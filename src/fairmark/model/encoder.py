@@ -10,7 +10,7 @@ import pandas as pd
 from fairmark.data.schema import ColumnSchema, KindName
 from fairmark.errors import InputError
 from fairmark.params.base import Section, Text
-from fairmark.params.parse import typed
+from fairmark.record import Record
 from fairmark.stats.arrays import Floats
 
 NAMED: tuple[KindName, ...] = ("categorical", "ordinal")
@@ -25,7 +25,9 @@ class Column(Section):
     categories: list[str] | None
 
 
-class _File(Section):
+class EncoderFile(Record):
+    """encoder.json: the features in the order of the matrix's columns."""
+
     columns: list[Column]
 
 
@@ -52,7 +54,7 @@ class Encoder:
         return cls(tuple(_column(rows[feature.name], feature, max_categories) for feature in features))
 
     @classmethod
-    def from_json(cls, value: Any) -> Self:
+    def from_json(cls, value: object) -> Self:
         """Return the encoder that `to_json` wrote down.
 
         Raises
@@ -60,7 +62,7 @@ class Encoder:
         InputError
             When `value` holds anything else.
         """
-        file = typed(_File, value, "encoder.json")
+        file = EncoderFile.from_json(value, "encoder.json")
         names = [column.name for column in file.columns]
         if not names or len(set(names)) < len(names):
             raise InputError(f"encoder.json: must name each feature once, got {names}")
@@ -73,7 +75,7 @@ class Encoder:
 
     def to_json(self) -> dict[str, Any]:
         """Return the encoder as plain values; law: `from_json(to_json())` equals the encoder."""
-        return {"columns": [column.model_dump() for column in self.columns]}
+        return EncoderFile(columns=list(self.columns)).to_json()
 
     @property
     def names(self) -> list[str]:

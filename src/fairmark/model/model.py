@@ -17,7 +17,7 @@ from fairmark.model.families import FAMILIES, Scorer
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.params.base import Section, Seed
 from fairmark.params.learn import Chosen
-from fairmark.params.parse import typed
+from fairmark.record import Record
 from fairmark.stats.arrays import Floats
 
 FORMAT: Literal[1] = 1
@@ -30,7 +30,9 @@ class Calibration(Section):
     b: float
 
 
-class _File(Section):
+class ModelFile(Record):
+    """model.json: what was chosen, the thresholds, and which files belong to the model."""
+
     format: Literal[1]
     family: str
     features: list[str]
@@ -143,19 +145,18 @@ class Model:
             (folder / name).unlink()
         write_json(folder / "encoder.json", self.encoder.to_json())
         write_text(folder / family.file, self.scorer.dumps())
-        file = _File(
+        file = ModelFile(
             format=FORMAT,
             family=self.family,
             features=self.features,
             threshold=self.threshold,
-            thresholds=self.own,
             calibration=self.calibration,
             seed=self.seed,
             chosen=self.chosen,
             files={name: sha256(folder / name) for name in ("encoder.json", family.file)},
+            **({} if self.own is None else {"thresholds": self.own}),
         )
-        unset = {"thresholds"} if self.own is None else set()
-        write_json(folder / "model.json", file.model_dump(exclude=unset))
+        file.write(folder / "model.json")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -166,7 +167,7 @@ class Model:
         InputError
             When a file is missing, is one too many, or holds anything but a model of this format.
         """
-        file = typed(_File, read_json(folder / "model.json"), "model.json")
+        file = ModelFile.from_json(read_json(folder / "model.json"), "model.json")
         family = FAMILIES.get(file.family)
         if family is None or file.chosen.family != file.family:
             raise InputError(f"model.json: family must be one of {sorted(FAMILIES)}, got {file.family!r}")
@@ -200,7 +201,7 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
-def _text(path: Path) -> Any:
+def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
