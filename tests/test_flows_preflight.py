@@ -12,11 +12,18 @@ from fairmark.governance import trail
 
 pytest_plugins = ("flows_fixtures",)
 
-# Prefect is not there at all: whoever needs it to refuse would end with another fault.
-BLOCK = (
-    "import runpy, sys; sys.modules['prefect'] = None; del sys.argv[0]; "
-    "runpy.run_path(sys.argv[0], run_name='__main__')"
-)
+# Prefect is installed and can't be imported: whoever needs it to refuse would end with another fault.
+BLOCK = """
+import builtins, runpy, sys
+whole = builtins.__import__
+def without_prefect(name, *rest):
+    if name.partition(".")[0] == "prefect":
+        raise ImportError("Prefect is not to be imported")
+    return whole(name, *rest)
+builtins.__import__ = without_prefect
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def run(flow: str, repo: Path, *words: str, **extra: str) -> "subprocess.CompletedProcess[str]":

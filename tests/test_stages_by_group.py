@@ -17,7 +17,7 @@ from fairmark.cli.main import main
 from fairmark.data.schema import Schema
 from fairmark.errors import ParamsError
 from fairmark.files import read_json, write_parquet
-from fairmark.judge.verdict import judge
+from fairmark.judge.verdict import judge_document
 from fairmark.model.model import Model, digest
 from fairmark.params.evaluate import Explain
 from fairmark.params.learn import ByGroup, Threshold
@@ -198,7 +198,7 @@ def _judged(paths: dict[str, Path], change: Callable[[dict[str, Any]], object], 
         "expected_threshold": model["threshold"],
         "expected_thresholds": model["thresholds"],
     }
-    return judge(found, POLICY, None, **(expected | other))
+    return judge_document(found, POLICY, None, **(expected | other))
 
 
 def test_the_measurements_of_this_model_have_no_fault(done: dict[str, Path]) -> None:
@@ -244,7 +244,7 @@ def test_whoever_expects_one_threshold_refuses_several(done: dict[str, Path]) ->
 
 
 def test_a_policy_that_does_not_allow_it_fails_whatever_was_measured(done: dict[str, Path]) -> None:
-    verdict = judge(read_json(done["measurements"]), policy(*POLICY.limits), None)
+    verdict = judge_document(read_json(done["measurements"]), policy(*POLICY.limits), None)
 
     assert verdict.outcome == "fail"
     (fault,) = verdict.faults
