@@ -1,5 +1,6 @@
 """Fairlearn's MetricFrame says of the same rows what the measurements say, to the last digit."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from confusion_rows import FAIR, UNFAIR, Counts, document, rows
 from fairlearn import metrics as fairlearn
 from sklearn import metrics as sklearn
 
-from fairmark.errors import InputError
+from fairmark.errors import InputError, StateError
 from fairmark.evaluate.metric_frame import OF_DECISIONS, metric_frame, metric_frame_of
 from fairmark.files import steady
 from fairmark.judge.measurements import read_measurements
@@ -152,3 +153,11 @@ def test_an_attribute_that_was_not_measured_is_refused() -> None:
 def test_what_is_neither_0_nor_1_is_refused(label: list[float], decision: list[float]) -> None:
     with pytest.raises(InputError, match=r"y_(true|pred): must hold 0 and 1, got"):
         metric_frame(label, decision, ["a", "b"])
+
+
+def test_without_fairlearn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fairlearn.metrics", None)
+    monkeypatch.setitem(sys.modules, "fairlearn", None)
+
+    with pytest.raises(StateError, match=r"must have the extra pipeline .*, got no module fairlearn"):
+        metric_frame([0, 1], [0, 1], ["a", "b"])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairmark.errors import InputError
-from fairmark.files import OTHER_BREAKS, lines_of, plain_lines
+from fairmark.files import OTHER_BREAKS, lines_of, plain_lines, read_json
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "flows").rglob("*.py")])
@@ -59,3 +59,11 @@ def test_what_a_stranger_wrote_is_decoded_from_bytes() -> None:
                 name = getattr(node.func, "attr", "")
                 assert not (name == "run" and words & {"text", "encoding", "universal_newlines"}), path
                 assert name != "read_text" or path.name == "key_store.py", path  # the user's own key folder
+
+
+def test_json_that_gives_a_key_twice_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "measurements.json"
+    path.write_text('{"confidence": 0.5, "confidence": 0.95}')
+
+    with pytest.raises(InputError, match=r"measurements\.json: must be JSON, got a key given twice"):
+        read_json(path)

@@ -141,16 +141,23 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, text + "\n")
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key given twice")
+    return value
+
+
 def read_json(path: Path) -> Any:
     """Return the value of a JSON file.
 
     Raises
     ------
     InputError
-        When the file is missing or is not JSON.
+        When the file is missing, is not JSON, or gives a key twice: programs differ in which one they take.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
     except FileNotFoundError as error:
         raise InputError(f"{path}: must exist, got no such file") from error
     except (ValueError, RecursionError) as error:

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from fairmark.errors import InputError
+from fairmark.extras import required
 from fairmark.judge.measurements import Measurements
 from fairmark.stats.arrays import Floats
 from fairmark.stats.confusion import confusion_matrix
@@ -50,8 +51,11 @@ def metric_frame(
     ------
     InputError
         When a measure is none of them, or a label or a decision is neither 0 nor 1.
+    StateError
+        When Fairlearn is not installed.
     """
-    from fairlearn.metrics import MetricFrame
+    with required():
+        from fairlearn.metrics import MetricFrame
 
     unknown = [name for name in measures if name not in OF_DECISIONS]
     if unknown:
