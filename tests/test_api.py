@@ -277,3 +277,8 @@ def test_rows_that_do_not_fit_make_no_metric_frame() -> None:
         api.metric_frame(LABEL, DECISION[1:], SEX)
     with pytest.raises(InputError, match="sensitive_features: must be a group for each row"):
         api.metric_frame(LABEL, DECISION, SEX[1:])
+
+
+def test_two_values_with_one_spelling_are_not_taken_for_one_group() -> None:
+    with pytest.raises(InputError, match="must be values that are written in different ways, got 1 and '1'"):
+        api.measure([0, 1], [0, 1], groups={"site": [1, "1"]})

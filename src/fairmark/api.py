@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -281,7 +281,20 @@ def _frame(groups: Groups, rows: int) -> pd.DataFrame:
     ]
     if faults or not given:
         raise InputError(*(faults or ["groups: must have a column for each protected attribute, got none"]))
-    return pd.DataFrame({name: _named(pd.Series(cells, dtype=object)) for name, cells in given})
+    columns = {name: pd.Series(cells, dtype=object) for name, cells in given}
+    faults = [fault for name, cells in columns.items() for fault in _spelt_alike(name, cells)]
+    if faults:
+        raise InputError(*faults)
+    return pd.DataFrame({name: _named(cells) for name, cells in columns.items()})
+
+
+def _spelt_alike(name: str, column: "pd.Series[Any]") -> Iterator[str]:
+    """Yield a fault where two values have one spelling: two groups would be one, without a word."""
+    of: dict[str, object] = {}
+    for cell in column[column.notna()].unique():
+        if (known := of.setdefault(str(cell), cell)) != cell:
+            found = f"{known!r} and {cell!r}"
+            yield f"groups.{name}: must be values that are written in different ways, got {found}"
 
 
 def _named(column: "pd.Series[Any]") -> "pd.Series[str]":

@@ -6,6 +6,7 @@ model, other thresholds or other groups than the ones expected.
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Self
@@ -233,7 +234,8 @@ def read_measurements(value: object) -> Measurements:
     try:
         return Measurements.from_json(value, "measurements")
     except InputError as error:
-        lines = (line.replace("measurements: ", "measurements.", 1) for line in error.faults)
+        # The place within the document follows its name: measurements.cells.tn, not measurements: cells.tn.
+        lines = (re.sub(r"^measurements: (?=[\w.]+: )", "measurements.", line) for line in error.faults)
         raise InputError(*lines) from error
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.errors import InputError, ParamsError, StateError
+from fairmark.extras import require
 from fairmark.files import steady, write_csv, write_text
 from fairmark.learn.checkpoint import Checkpoint, key_of
 from fairmark.learn.group_threshold_search import reaches
@@ -51,6 +52,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     StateError
         When it was stopped by Ctrl-C; the next run goes on where it stood.
     """
+    require("pipeline")  # before the first trials, which need less of it than the ones after them
     if base.threshold.by is not None:
         reaches(base.threshold.by, policy, search.margin)  # before any trial, each of which would fail by it
     described = Schema.read(schema)
