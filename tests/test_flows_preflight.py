@@ -16,10 +16,10 @@ pytest_plugins = ("flows_fixtures",)
 BLOCK = """
 import builtins, runpy, sys
 whole = builtins.__import__
-def without_prefect(name, *rest):
+def without_prefect(name, *rest, **named):
     if name.partition(".")[0] == "prefect":
-        raise ImportError("Prefect is not to be imported")
-    return whole(name, *rest)
+        raise ImportError("prefect must not be imported")
+    return whole(name, *rest, **named)
 builtins.__import__ = without_prefect
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")

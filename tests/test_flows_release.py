@@ -1,7 +1,6 @@
 """A release is made once, from a clean commit, on a pass; killed anywhere, the next run finishes it."""
 
 import datetime as dt
-import json
 import os
 import re
 import shlex
@@ -82,17 +81,7 @@ class Rooms:
         folder.mkdir(parents=True)
         stated = {"version": version, "commit": seen.commit, "environment": self.environment}
         seal(stated, key).write(folder / "statement.json")
-        plain = {
-            "findings": [],
-            "faults": [],
-            "level": 0.05,
-            "correction": "",
-            "comparisons": 0,
-            "guarantee": "",
-        }
-        (folder / "verdict.json").write_text(
-            json.dumps(plain | {"outcome": verdict.outcome, "judged_on": None})
-        )
+        empty(verdict.outcome).write(folder / "verdict.json")
         (folder / "report.html").write_text("")
         shutil.copy(root / "artifacts" / "evaluate" / "measurements.json", folder)
         try:

@@ -213,18 +213,18 @@ def test_the_measurements_of_this_model_have_no_fault(done: dict[str, Path]) -> 
             lambda d: d["model"]["thresholds"]["groups"].update(left=0.123),
             "thresholds: must be .* of the model",
         ),
-        (lambda d: d["model"]["thresholds"]["groups"].pop("left"), "must be numbers for groups of side"),
+        (lambda d: d["model"]["thresholds"]["groups"].pop("left"), "groups: must hold: .* at least 2 items"),
         (lambda d: d["model"]["thresholds"].update(attribute="age"), "must be numbers for groups of age"),
         (
             lambda d: d["model"]["thresholds"]["groups"].update(left=None),
-            "must be numbers for groups of side",
+            "groups.left: must be a valid number, got null",
         ),
         (
             lambda d: d["model"]["thresholds"]["groups"].update(left=float("nan")),
-            "left: must be finite, got nan",
+            "left: must be a finite number, got NaN",
         ),
         (lambda d: d["model"]["thresholds"].update(constraint="other"), "must be .* of the model"),
-        (lambda d: d["model"].update(thresholds=[0.5]), "must have the shape that `evaluate` writes"),
+        (lambda d: d["model"].update(thresholds=[0.5]), "thresholds: must be an object"),
     ],
 )
 def test_measurements_at_other_thresholds_never_pass(
@@ -292,7 +292,7 @@ def test_the_judge_on_the_command_line_holds_measurements_to_the_model(
         (lambda d: d["groups"].pop("age"), "groups.age: must be the groups "),
         (
             lambda d: d["overall"]["accuracy"].update(value=float("nan")),
-            "accuracy.value: must be finite, got nan",
+            "accuracy.value: must be a finite number, got NaN",
         ),
     ],
 )

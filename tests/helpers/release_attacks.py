@@ -20,6 +20,7 @@ from release_folder import git
 
 from fairmark.errors import FairmarkError
 from fairmark.files import read_json, sha256, write_json
+from fairmark.judge.verdict import Verdict
 from fairmark.release import folder as opened
 from fairmark.release import integrity, seal
 from fairmark.release.attestations import bill_statement, verdict_statement
@@ -109,10 +110,10 @@ def sign(folder: Path, statement: Mapping[str, Any], by: SigningKey) -> None:
     """Put all four seals of `by` on a folder, as far as what it holds can be sealed."""
     digests = {entry["name"]: entry["digest"]["sha256"] for entry in statement["subject"]}
     sealed(statement, by).write(folder / STATEMENT)
-    with suppress(FairmarkError, LookupError, TypeError, AttributeError):
-        stating = verdict_statement(read_json(folder / VERDICT), digests)
+    with suppress(FairmarkError):
+        stating = verdict_statement(Verdict.read(folder / VERDICT), digests)
         sealed(stating, by).write(folder / VERDICT_SEAL)
-    with suppress(FairmarkError, LookupError, TypeError, AttributeError):
+    with suppress(FairmarkError):
         sealed(bill_statement(read_json(folder / BILL), digests), by).write(folder / BILL_SEAL)
     write_model_seal(folder / MODEL_SEAL, folder / "model", by)
 
