@@ -281,4 +281,4 @@ def test_rows_that_do_not_fit_make_no_metric_frame() -> None:
 
 def test_two_values_with_one_spelling_are_not_taken_for_one_group() -> None:
     with pytest.raises(InputError, match="must be values that are written in different ways, got 1 and '1'"):
-        api.measure([0, 1], [0, 1], groups={"site": [1, "1"]})
+        api.measure([0, 1], [0, 1], groups={"site": np.array([1, "1"], dtype=object)})
