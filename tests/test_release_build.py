@@ -18,11 +18,14 @@ from maker_and_forger import FORGER, MINE
 from release_folder import make_release, verdict_on, write_lock
 
 from fairmark.errors import RefusedError, StateError, UsageError
+from fairmark.judge.verdict import Verdict
 from fairmark.params.read import read_params
 from fairmark.release import build as module
 from fairmark.release.build import assemble
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import GATHERED
-from fairmark.release.sbom.cyclonedx import Listing
+from fairmark.release.sbom.cyclonedx import MODEL, Listing
+from fairmark.release.sbom.model import ModelDocuments, considerations
 from fairmark.repo.commit import trace
 from fairmark.signing.keys import SigningKey
 
@@ -69,6 +72,30 @@ def test_it_holds_what_a_release_holds(working: Path) -> None:
     assert inside(working / "releases") == ["loans-v0.1.0"]
     assert folder.stat().st_mode & 0o777 == 0o755
     assert json.loads((folder / "verdict.json").read_text())["outcome"] == "pass"
+
+
+def test_the_bill_says_of_the_verdict_what_verdict_json_says(working: Path) -> None:
+    """A bound with more digits than a file keeps: who reads the release makes the same card of it again."""
+    verdict, params = verdict_on(working), read_params(working / "params.yaml")
+    first, *others = (each for each in verdict.findings if each.attribute is not None)
+    long = {"value": 0.123456789012345, "bound": 0.098765432109876, "outcome": "insufficient evidence"}
+    waived = first.model_copy(update=long | {"waived_by": "the validator until 2099-01-01: known"})
+    rest = [each for each in verdict.findings if each not in (first, *others)]
+    unrounded = Verdict.of("pass", [waived, *others, *rest], params.policy, None)
+
+    folder = assemble(
+        working, working / "releases" / "loans-v0.1.0", "v0.1.0", trace(working), params, unrounded, MINE
+    )
+
+    release = ReleaseFolder(folder)
+    documents = ModelDocuments(
+        release.measurements, release.schema, release.verdict, release.json("model/model.json")
+    )
+    (model,) = release.bill.kind(MODEL)
+    assert "measured 0.123456789, bound 0.09876543211" in (folder / "sbom.cdx.json").read_text()
+    assert model.model_card is not None
+    assert model.model_card.considerations is not None
+    assert model.model_card.considerations.to_json() == considerations(params, documents).to_json()
 
 
 def test_twice_gives_the_same_bytes(working: Path, tmp_path: Path) -> None:
@@ -212,6 +239,8 @@ from fairmark.errors import StateError
 from fairmark.release import build as module
 from fairmark.release.sbom import build as bill
 from fairmark.params.read import read_params
+from fairmark.judge.verdict import Verdict
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import GATHERED
 from fairmark.signing.keys import SigningKey
 from fairmark.repo.commit import trace

@@ -50,7 +50,7 @@ def test_a_line_without_one_pin_is_refused(line: str) -> None:
         "  evil==1.0\n",  # pip strips it, and installs it
         "-e git+https://example.org/evil\n",
         "-r other.txt\n",
-        "--index-url https://example.org/simple\n",
+        "--trusted-host example.org\n",
         "--no-binary :all:\n",
         "a==1.0 --hash=sha256:00 --config-settings=x=y\n",
         "a==1.0 \\\n# a comment that ends it for some\nevil==1.0\n",
@@ -84,7 +84,7 @@ json.dump(said, sys.stdout)
 
 PIECES = [
     "a==1.0", "b==2.0", "evil==6.6", "# c", " # c", "\\", " \\", " ", "\t", "\n", "\n", "\n", "\r", "\x0b",
-    "\x85", "\u2028", " --hash=sha256:00", "-e ./x", "--index-url http://x", "\u00a0",
+    "\x85", "\u2028", " --hash=sha256:00", "-e ./x", "--trusted-host x", "\u00a0",
     "; python_version > '3'",
 ]  # fmt: skip
 

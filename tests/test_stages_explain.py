@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from schemas import column, schema
+from scorecard_table import CHOSEN, ODD
 
 from fairmark.errors import InputError
 from fairmark.files import write_parquet
@@ -15,20 +16,10 @@ from fairmark.model.encoder import Encoder
 from fairmark.model.model import Calibration, Model
 from fairmark.model.sample import Sample
 from fairmark.params.evaluate import Explain
-from fairmark.params.learn import Chosen, Threshold, Train
+from fairmark.params.learn import Threshold, Train
 from fairmark.stages.explain import explain
 
-ODD = 'job "title" [ü, {x}]'
 PARAMS = Explain(seed=4, sample=40, background=20, top=2, decisions=4, grid=5)
-CHOSEN = Chosen(
-    family="logistic",
-    settings={"c": 1.0},
-    balance="none",
-    reweighing=False,
-    mitigation=[],
-    margin=None,
-    folds=None,
-)
 TRAIN = Train(
     seed=1, max_categories=9, max_rounds=1, patience=1, threshold=Threshold(maximise="accuracy", by=None)
 )

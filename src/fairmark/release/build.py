@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from fairmark.errors import FairmarkError, RefusedError, StateError
+from fairmark.judge.verdict import Verdict
 from fairmark.params.read import Params
 from fairmark.release import leak_scan
 from fairmark.release.layout import BILL, DATASHEET, GATHERED, SEALS, STATEMENT, VERDICT
@@ -22,9 +23,6 @@ from fairmark.repo.locks import locked
 from fairmark.signing.dsse import Envelope
 from fairmark.signing.key_store import passing_key
 from fairmark.signing.keys import PublicKey, SigningKey
-
-if TYPE_CHECKING:
-    from fairmark.judge.verdict import Verdict
 
 
 class Acceptance(Protocol):
@@ -46,7 +44,7 @@ def assemble(
     version: str,
     trace: Trace,
     params: Params,
-    verdict: "Verdict",
+    verdict: Verdict,
     key: SigningKey,
     acceptance: Acceptance | None = None,
 ) -> Path:
@@ -80,8 +78,10 @@ def assemble(
             _gather(root, draft)
             leak_scan.refuse(root, draft, params)
             verdict.write(draft / VERDICT)
-            build.bill(root, trace, params, verdict, build.tools(root)).write(draft / BILL)
-            stated = state(draft, root, trace, params, verdict, version)
+            # What is said of the verdict from here on is said of the file, whose numbers have ten digits.
+            written = Verdict.read(draft / VERDICT)
+            build.bill(root, trace, params, written, build.tools(root)).write(draft / BILL)
+            stated = state(draft, root, trace, params, written, version)
             if acceptance is not None:
                 passing = passing_key()
                 seal_release(draft, stated, passing)

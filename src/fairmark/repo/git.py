@@ -62,14 +62,7 @@ def git(
     StateError
         When git is not installed.
     """
-    with _installed():
-        answer = subprocess.run(
-            _command(root, words),
-            capture_output=True,
-            check=False,
-            input=(given or "").encode("utf-8", "surrogateescape"),
-            env=environment() | dict(extra or {}),
-        )
+    answer = _ended(root, words, (given or "").encode("utf-8", "surrogateescape"), extra)
     return subprocess.CompletedProcess(
         answer.args, answer.returncode, _decoded(answer.stdout), _decoded(answer.stderr)
     )
@@ -97,15 +90,21 @@ def git_bytes(root: Path, *words: str, given: bytes = b"") -> bytes | None:
     StateError
         When git is not installed.
     """
+    answer = _ended(root, words, given)
+    return answer.stdout if answer.returncode == 0 else None
+
+
+def _ended(
+    root: Path, words: Sequence[str], given: bytes, extra: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[bytes]":
     with _installed():
-        answer = subprocess.run(
+        return subprocess.run(
             _command(root, words),
             capture_output=True,
             check=False,
             input=given,
-            env=environment(),
+            env=environment() | dict(extra or {}),
         )
-    return answer.stdout if answer.returncode == 0 else None
 
 
 def remote_tags(root: Path, remote: str, pattern: str) -> dict[str, str]:

@@ -120,8 +120,7 @@ def _model(root: Path, params: Params, verdict: Verdict, data: list[Component]) 
     found = ModelDocuments(
         measurements=Measurements.read(root / MEASUREMENTS),
         schema=Schema.read(root / GATHERED["schema.json"]),
-        # As it is written and will be read: a bound that is shown has ten digits, not all that were computed.
-        verdict=Verdict.from_json(verdict.to_json(), "verdict"),
+        verdict=verdict,
         model=read_json(root / MODEL / "model.json"),
     )
     return model_component(root / MODEL, params, found, tables(data))
