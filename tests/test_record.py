@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fairmark.errors import InputError
+from fairmark.files import read_json
 from fairmark.record import Record
 
 
@@ -62,3 +63,13 @@ def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(InputError, match=r"broken\.json"):
         Whole.read(tmp_path / "broken.json")
+
+
+def test_a_key_given_twice_is_refused_at_both_doors(tmp_path: Path) -> None:
+    """Of two values one reader takes the first and another the last: neither is what the file says."""
+    (tmp_path / "twice.json").write_text('{"value": 0.1, "value": 0.9}')
+
+    with pytest.raises(InputError, match=r"twice\.json.*value"):
+        Part.read(tmp_path / "twice.json")
+    with pytest.raises(InputError, match=r"twice\.json.*value"):
+        read_json(tmp_path / "twice.json")

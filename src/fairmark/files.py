@@ -141,10 +141,19 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, text + "\n")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key given twice")
+def keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON by its pairs (`object_pairs_hook` of `json.loads`).
+
+    Raises
+    ------
+    ValueError
+        When a key is given twice: programs differ in which value they take.
+    """
+    value: dict[str, Any] = {}
+    for key, item in pairs:
+        if key in value:
+            raise ValueError(f"a key given twice, {key[:80]!a}")
+        value[key] = item
     return value
 
 
@@ -157,7 +166,7 @@ def read_json(path: Path) -> Any:
         When the file is missing, is not JSON, or gives a key twice: programs differ in which one they take.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=keys_once)
     except FileNotFoundError as error:
         raise InputError(f"{path}: must exist, got no such file") from error
     except (ValueError, RecursionError) as error:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from fairmark.errors import InputError
-from fairmark.files import steady, write_json
+from fairmark.files import read_json, steady, write_json
 
 _ABSENT = object()
 
@@ -59,14 +59,9 @@ class Record(BaseModel):
         Raises
         ------
         InputError
-            When the file is missing or is no such document.
+            When the file is missing, gives a key twice, or is no such document.
         """
-        try:
-            return cls.model_validate_json(path.read_bytes(), by_alias=True, by_name=False)
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: must exist, got no such file") from error
-        except ValidationError as error:
-            raise InputError(*fault_lines(error, str(path))) from error
+        return cls.from_json(read_json(path), str(path))
 
     @classmethod
     def read_csv(cls, path: Path) -> list[Self]:

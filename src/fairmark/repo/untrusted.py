@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import InputError
+from fairmark.files import keys_once
 from fairmark.yaml12 import LIMIT_DEPTH, parse_yaml
 
 LIMIT_BYTES = 32 * 2**20
@@ -88,7 +89,7 @@ def strict_json(text: str, where: str) -> Any:
         raise InputError(f"{where}: must have at most {LIMIT_VALUES} values, got up to {signs}")
     try:
         value = json.loads(
-            text, object_pairs_hook=_once, parse_constant=_refuse_constant, parse_float=_finite
+            text, object_pairs_hook=keys_once, parse_constant=_refuse_constant, parse_float=_finite
         )
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: must be strict JSON, got {str(error)[:200]}") from error
@@ -119,13 +120,6 @@ def strict_yaml(text: str, where: str) -> Any:
     if len(text) > LIMIT_YAML_BYTES:
         raise InputError(f"{where}: must be YAML of at most {LIMIT_YAML_BYTES} bytes, got {len(text)}")
     return parse_yaml(text, where)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key given twice")
-    return value
 
 
 def _refuse_constant(name: str) -> None:
