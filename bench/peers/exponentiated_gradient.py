@@ -1,8 +1,9 @@
 """Fairlearn's ExponentiatedGradient over LightGBM (Agarwal et al. 2018), at bounds on selection rates.
 
-Run as `python exponentiated_gradient.py FOLDER`. Asked for: `settings` of LightGBM and `bounds`. What it
-learns is a randomised mixture, so decisions are the chance of a positive one; its score is the mixture's mean
-probability.
+Run as `python exponentiated_gradient.py FOLDER`. Asked for: `settings` of LightGBM and `bounds`; where
+they are given, `costs` of a false positive and a false negative (else both 1) and at most so many
+`iterations` (else Fairlearn's 50). What it learns is a randomised mixture, so decisions are the chance of
+a positive one; its score is the mixture's mean probability.
 """
 
 import json
@@ -10,7 +11,7 @@ import time
 
 import numpy as np
 from asked import Boosted, folder, question, rows
-from fairlearn.reductions import DemographicParity, ExponentiatedGradient
+from fairlearn.reductions import DemographicParity, ErrorRate, ExponentiatedGradient
 
 
 def score(mixture: ExponentiatedGradient, x: np.ndarray) -> np.ndarray:
@@ -23,7 +24,12 @@ seconds, arrays, predictors = [], {}, []
 for place, bound in enumerate(question["bounds"]):
     start = time.perf_counter()
     learner = Boosted(**question["settings"], n_jobs=1, verbose=-1)
-    mixture = ExponentiatedGradient(learner, DemographicParity(difference_bound=bound))
+    mixture = ExponentiatedGradient(
+        learner,
+        DemographicParity(difference_bound=bound),
+        objective=ErrorRate(costs=question.get("costs", {"fp": 1.0, "fn": 1.0})),
+        max_iter=question.get("iterations", 50),
+    )
     mixture.fit(rows["x_train"], rows["y_train"], sensitive_features=rows["group_train"])
     seconds.append(time.perf_counter() - start)
     predictors.append(int((mixture.weights_ > 0).sum()))
