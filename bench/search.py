@@ -24,7 +24,7 @@ from sides.peer import against, ask
 from sides.rows import Rows, rows
 from sklearn.metrics import roc_auc_score
 
-from fairmark.data.dataset import read_parts
+from fairmark.data.split import read_parts
 from fairmark.learn.checkpoint import Checkpoint
 from fairmark.learn.fit import fit_model
 from fairmark.learn.search import Search, SearchResults

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from schemas import attribute, column
 
+from fairmark.data.part_tests import require_independent, summary
 from fairmark.data.schema import Schema
-from fairmark.data.split import latest_rows, moved, parted, position, require_independent, summary
+from fairmark.data.split import latest_rows, moved, parted, position
 from fairmark.errors import InputError
 from fairmark.params.parse import typed
 from fairmark.params.split import Split

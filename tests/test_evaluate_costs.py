@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from people_table import SCHEMA, TRAIN, chosen, frames, policy
 
-from fairmark.data.dataset import Parts
+from fairmark.data.split import Parts
 from fairmark.evaluate import costs
 from fairmark.learn.training_data import ready
 from fairmark.params.learn import ByGroup, Threshold

@@ -14,7 +14,7 @@ from pipeline import run_stage
 from schemas import attribute, changed
 from scorecard_table import CHECKS, CHOSEN, GROUPS, ODD, POLICY, TRAIN, limit, parts, scorecard
 
-from fairmark.data.dataset import Parts, read_parts
+from fairmark.data.split import Parts, read_parts
 from fairmark.errors import InputError
 from fairmark.evaluate.documents import CheckResults, LearningPoint
 from fairmark.evaluate.experiments import Experiment, checks, leakage

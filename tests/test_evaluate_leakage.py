@@ -7,14 +7,9 @@ import pandas as pd
 import pytest
 from scorecard_table import ODD, parts, rows, scorecard
 
-from fairmark.data.dataset import Parts
+from fairmark.data.split import Parts
 from fairmark.evaluate.documents import Duplicates, DuplicateShares
-from fairmark.evaluate.leakage import (
-    concentration,
-    duplicates,
-    look_ahead_features,
-    single_feature_auc,
-)
+from fairmark.evaluate.leakage import concentration, duplicates, look_ahead_features, single_feature_auc
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.model.encoder import Column, Encoder
 

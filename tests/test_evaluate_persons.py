@@ -10,18 +10,17 @@ from confusion_rows import document, policy
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from fairmark.evaluate.abstention import ScoredRows, abstention_bands
-from fairmark.evaluate.curves import calibrations
+from fairmark.evaluate.curves import ScoredRows, abstention_bands, calibrations
 from fairmark.evaluate.measure import measure
-from fairmark.evaluate.probe import auc_change, placements
+from fairmark.evaluate.refits import auc_change, placements
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import RowMeasures
 from fairmark.judge.verdict import judge
-from fairmark.stats import auc, intervals
+from fairmark.stats import intervals, score_measures
 from fairmark.stats.confusion import confusion_matrix, of_people
-from fairmark.stats.losses import mean_loss
 from fairmark.stats.rates import rate_of
+from fairmark.stats.score_measures import mean_loss
 
 TAIL = 0.05
 KNOWN = {"sex": ["F", "M"]}
@@ -124,7 +123,7 @@ def test_a_model_at_a_limit_on_its_auc_passes_at_most_at_the_level(size: int, un
 
 
 def _auc_low(label: NDArray[np.int8], score: NDArray[np.float64], heft: NDArray[np.float64]) -> float:
-    found = auc.roc_auc(label, score, np.ones(len(label)), heft)
+    found = score_measures.roc_auc(label, score, np.ones(len(label)), heft)
     assert found is not None
     sizes = [float((label == k).sum() ** 2 / heft[label == k].sum()) for k in (0, 1)]
     stored = {

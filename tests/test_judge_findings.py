@@ -12,8 +12,7 @@ from scorecard_table import rows
 
 from fairmark.data.summaries import SplitSummary
 from fairmark.evaluate import documents as docs
-from fairmark.evaluate.findings import signs
-from fairmark.evaluate.leakage import feature_pair_auc
+from fairmark.evaluate.leakage import feature_pair_auc, signs
 from fairmark.judge.findings import ASKED, MEANT, NAMES, SAID, Shown, Strongest
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import judge, judge_document

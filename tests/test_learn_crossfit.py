@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from people_table import TRAIN, chosen, limit, policy, written
 
-from fairmark.data.dataset import read_parts
+from fairmark.data.split import read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import fitted, platt
 from fairmark.learn.training_data import Ready, ready, rotated

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from people_table import TRAIN, chosen, limit, policy, written
 
-from fairmark.data.dataset import Parts, read_parts
+from fairmark.data.split import Parts, read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import fit, fit_model, mitigated
 from fairmark.learn.mitigation import joined

@@ -7,7 +7,7 @@ import pytest
 from people_table import TRAIN, chosen, limit, policy, written
 from sklearn import metrics
 
-from fairmark.data.dataset import read_parts
+from fairmark.data.split import read_parts
 from fairmark.learn.fit import fit, fitted
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.training_data import ready

@@ -10,9 +10,9 @@ from people_table import FEATURES, SCHEMA, TRAIN, chosen, frames, limit, policy
 from schemas import attribute, schema, withheld
 from tiny_tables import made
 
-from fairmark.data.dataset import Parts
 from fairmark.data.groups import is_unknown
 from fairmark.data.schema import Schema
+from fairmark.data.split import Parts
 from fairmark.errors import InputError, ParamsError
 from fairmark.files import read_json, write_json
 from fairmark.learn.fit import fit_model

@@ -10,7 +10,7 @@ from browser import launched, opened
 from stage_outputs import PREPARE, PRIVACY, RELEASE, facts
 
 from fairmark.files import write_text
-from fairmark.report.data_card import data_card, data_card_page
+from fairmark.report.data import data_card, data_card_page
 from fairmark.report.model_card import card, card_page
 from fairmark.report.page import page
 

@@ -3,13 +3,8 @@
 from stage_outputs import checks, facts, with_check
 
 from fairmark.evaluate import documents as docs
-from fairmark.report.checks import (
-    abstention,
-    checks_view,
-    leakage_text,
-    re_included,
-    single_feature_aucs,
-)
+from fairmark.report.checks import abstention, checks_view, leakage_text, single_feature_aucs
+from fairmark.report.experiments import re_included
 from fairmark.report.inputs import Facts
 
 TEAMS = {"team": {"blue": 400, "red": 600}}

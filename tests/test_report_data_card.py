@@ -6,7 +6,7 @@ from stage_outputs import PREPARE, PRIVACY, RELEASE, TEAMS, audit, facts, prepar
 
 from fairmark.params.prepare import Csv
 from fairmark.params.privacy import Privacy
-from fairmark.report.data_card import data_card, data_card_page, trimmed
+from fairmark.report.data import data_card, data_card_page, trimmed
 
 FOUND = facts()
 

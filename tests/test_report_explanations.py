@@ -5,7 +5,7 @@ from markup import read
 from stage_outputs import audit, dependence, explanations, facts
 
 from fairmark.explain import documents as docs
-from fairmark.report.charts.curves import dependence_picture as drawn
+from fairmark.report.charts import dependence_picture as drawn
 from fairmark.report.explanations import by_group, decisions, dependences, importance, signed
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import Table

@@ -3,7 +3,7 @@
 from markup import read
 from stage_outputs import FAIR, facts, limit, policy, trials
 
-from fairmark.report.charts.frontier import Mark, frontier
+from fairmark.report.charts import Mark, frontier
 from fairmark.report.search import compared, names, price, search_view
 from fairmark.report.search import trials as table
 

@@ -7,7 +7,7 @@ import pytest
 from stage_outputs import CHOSEN, DOCUMENT, FAIR, PREPARE, PRIVACY, PROJECT, RELEASE, facts, trained, written
 
 from fairmark.errors import InputError
-from fairmark.report.data_card import data_card
+from fairmark.report.data import data_card
 from fairmark.report.model_card import card
 from fairmark.report.page import page
 from fairmark.stages.document import document

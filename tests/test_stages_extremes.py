@@ -14,8 +14,7 @@ from people_table import TRAIN
 from pipeline import PIPELINE, run_stage
 from schemas import column
 
-from fairmark.data.kinds import Kind, typed
-from fairmark.data.validation import LARGEST, SMALLEST, check
+from fairmark.data.kinds import LARGEST, SMALLEST, Kind, check, typed
 from fairmark.errors import Faults
 from fairmark.explain.dependence import dependence
 from fairmark.learn import fit_logistic

@@ -13,9 +13,8 @@ from sklearn import metrics as peer
 
 from fairmark.judge.verdict import judge
 from fairmark.stats.confusion import confusion_matrix
-from fairmark.stats.disparity import disparity, values_over_groups
 from fairmark.stats.measures import COMPARED, MEASURES, QUANTITIES, OfBins, OfScores, Quantity, quantity
-from fairmark.stats.rates import values_of
+from fairmark.stats.rates import disparity, values_of, values_over_groups
 
 ROOT = Path(__file__).resolve().parents[1]
 DRAW = np.random.default_rng(31)

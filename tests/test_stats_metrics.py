@@ -8,9 +8,9 @@ from fairlearn import metrics as fair
 from sklearn import metrics as peer
 
 from fairmark.stats.confusion import confusion_matrix
-from fairmark.stats.losses import bin_scores, mean_loss, reach, row_losses
 from fairmark.stats.measures import COUNTED
 from fairmark.stats.rates import rate_of, value_of
+from fairmark.stats.score_measures import bin_scores, mean_loss, reach, row_losses
 
 DRAW = np.random.default_rng(4)
 LABEL = (DRAW.random(500) < 0.3).astype(np.int8)

@@ -8,8 +8,7 @@ from fairlearn import metrics as fair
 from sklearn import metrics
 
 from fairmark.stats.confusion import matrices_by_threshold
-from fairmark.stats.disparity import values_over_groups
-from fairmark.stats.rates import values_of
+from fairmark.stats.rates import values_of, values_over_groups
 
 DRAW = np.random.default_rng(3)
 SCORE = DRAW.random(300).round(2)

@@ -62,7 +62,7 @@ def test_the_card_that_the_stage_writes_is_read_as_it_is_meant(small_release: Pa
     from stage_outputs import PREPARE, PRIVACY, RELEASE, facts
 
     from fairmark.params.prepare import Files
-    from fairmark.report import data_card as written
+    from fairmark.report import data as written
 
     found = facts(names=("pay | <b>", "job"))
     (small_release / "data-card.md").write_text(written.data_card(found, PREPARE, PRIVACY, RELEASE))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from fairmark.data.dataset import PARTS, Parts, read_parts
+from fairmark.data.split import PARTS, Parts, read_parts
 from fairmark.entry import arguments, option_names
 from fairmark.model.encoder import Encoder, Floats
 from fairmark.params.parse import read_yaml

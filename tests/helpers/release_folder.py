@@ -28,8 +28,8 @@ from fairmark.release.build import assemble
 from fairmark.release.statement import release_digest
 from fairmark.repo.commit import trace
 from fairmark.repo.dvc_files import address
-from fairmark.report.environment import literal
 from fairmark.report.labels import count, measured, number
+from fairmark.report.rendering import literal
 from fairmark.signing.key_store import own_key
 from fairmark.signing.keys import SigningKey
 from fairmark.signing.release_tag import tag_release

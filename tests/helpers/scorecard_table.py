@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from schemas import column, schema
 
-from fairmark.data.dataset import Parts
+from fairmark.data.split import Parts
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.model.encoder import Column, Encoder
 from fairmark.model.model import Calibration, Model

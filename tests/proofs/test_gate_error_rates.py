@@ -26,7 +26,7 @@ from gates import (
 from numpy.typing import NDArray
 
 from fairmark.judge.verdict import Correction, tails
-from fairmark.stats import auc
+from fairmark.stats import score_measures
 from fairmark.stats.intervals import clopper_pearson, roc_auc, wilson
 
 pytestmark = pytest.mark.proof
@@ -238,7 +238,7 @@ def _auc_errors(
     above = below = 0
     for _ in range(runs):
         label = (rng.random(rows) < base).astype(np.int8)
-        found = auc.roc_auc(label, rng.standard_normal(rows) + apart * label, np.ones(rows))
+        found = score_measures.roc_auc(label, rng.standard_normal(rows) + apart * label, np.ones(rows))
         if found is None:
             continue
         known = {"value": found.value, "se": found.se, "df": found.df}

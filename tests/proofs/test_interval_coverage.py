@@ -17,9 +17,8 @@ from scipy.stats import binom, norm
 from fairmark.evaluate import measure
 from fairmark.stats import intervals
 from fairmark.stats.confusion import ConfusionMatrix
-from fairmark.stats.disparity import disparity
 from fairmark.stats.measures import SCORED
-from fairmark.stats.rates import values_of
+from fairmark.stats.rates import disparity, values_of
 from fairmark.stats.score_test import koopman, miettinen_nurminen
 
 pytestmark = pytest.mark.proof

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairmark.data.clusters import clusters, question
 from fairmark.data.pii import personal
 from fairmark.data.roles import WITHHELD
+from fairmark.data.row_ids import clusters, question
 from fairmark.data.schema import AttributeSchema, Schema
 from fairmark.data.summaries import (
     ClassBalance,

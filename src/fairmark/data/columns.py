@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data import row_ids, validation
-from fairmark.data.exclusion import Kept
+from fairmark.data import kinds as validation
+from fairmark.data import row_ids
 from fairmark.data.inference import kind_of
 from fairmark.data.kinds import Kind, Numerals, Typed, typed
-from fairmark.data.labels import Meaning, labels, stripped
 from fairmark.data.pii import personal
 from fairmark.data.raw import Raw
 from fairmark.data.roles import Roles, declared, roles_of
+from fairmark.data.row_rules import Kept, Meaning, labels, stripped
 from fairmark.errors import Faults, shown
 from fairmark.params.prepare import ByEdges, Column, Date, Inferred, Numeric, Prepare, Rows
 from fairmark.stats.arrays import Floats

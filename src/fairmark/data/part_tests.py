@@ -1,4 +1,4 @@
-"""Tests of how rows were parted: shift between the parts, and independence of part and label.
+"""The summary of a split, and its tests: shift between the parts, and independence of part and label.
 
 Shift is measured by total variation distance: half the sum of the differences of two distributions' shares,
 which is the share of rows that would have to be others for the two to be alike (0 = the same, 1 = nothing in
@@ -11,7 +11,7 @@ strata: a part that draws rows of one label in one stratum and of the other in t
 Cochran-Mantel-Haenszel test would miss.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +20,126 @@ from scipy.special import chdtrc
 
 from fairmark.data.audit import levels
 from fairmark.data.schema import Schema
-from fairmark.data.summaries import Distance, IndependenceTest, LabelDistance, PartShift, Shift
+from fairmark.data.split import PARTS, UNUSED, Bools
+from fairmark.data.summaries import (
+    Distance,
+    IndependenceTest,
+    LabelDistance,
+    Parts,
+    PartShift,
+    PartSummary,
+    PersonsByPart,
+    Shift,
+    SplitSummary,
+)
+from fairmark.errors import InputError
+from fairmark.params.split import Split
 from fairmark.stats.arrays import Ints, Mask
 
-CHANCE = 0.001
+SHIFT_CHANCE = 0.001
 """Of a finding among all comparisons where no part differs (Bonferroni)."""
-
-SHOWN = 5
+SHOWN_COLUMNS = 5
 """Columns named in one finding."""
+DRAWS = 999
+"""Deals behind a p-value, which is so at least 1 / 1000."""
+NEVER = 8.0
+"""Standard deviations above what is expected that chance does not bring."""
+LABEL_CHANCE = 0.001
+"""The chance of a test of part and label from which it is told."""
+
+
+def summary(
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", params: Split
+) -> SplitSummary:
+    """Return how the rows were parted, and how the parts differ."""
+    inside = {name: (part == name).to_numpy(bool) for name in PARTS}
+    unused = int((part == UNUSED).sum())
+    tested = independent(table, evidence, schema, part, params.seed)
+    shifted = shift(table, evidence, schema, part, params.shift)
+    return SplitSummary(
+        parts=Parts(**{name: _part_summary(table, evidence, schema, here) for name, here in inside.items()}),
+        unused=unused,
+        persons=_persons(table, inside),
+        test_file=schema.test_file,
+        order=params.order,
+        alike=params.alike,
+        gap_days=params.gap_days,
+        independence=tested,
+        shift=shifted,
+        findings=(*_split_findings(tested, unused), *shifted.findings),
+    )
+
+
+def _part_summary(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, here: Bools) -> PartSummary:
+    return PartSummary(
+        rows=int(here.sum()),
+        label_rate=float(table.loc[here, "_label"].mean()),
+        groups={
+            attribute: {group: int((evidence.loc[here, attribute] == group).sum()) for group in groups}
+            for attribute, groups in schema.groups.items()
+        },
+    )
+
+
+def _persons(table: pd.DataFrame, inside: Mapping[str, Bools]) -> PersonsByPart | None:
+    if "_person" not in table:
+        return None
+    return PersonsByPart(**{name: table.loc[here, "_person"].nunique() for name, here in inside.items()})
+
+
+def _split_findings(test: IndependenceTest, unused: int) -> Iterator[str]:
+    """Yield in words what a reader must know of how the rows were parted."""
+    if test.p is not None and test.p <= LABEL_CHANCE:
+        yield (
+            f"Part and label go together in {test.rows:,} rows that are alike in features and groups: "
+            f"chance brings that in at most {test.p:g} of splits."
+        )
+    if unused:
+        yield (
+            f"{unused:,} rows are in no part: their person is in a later part, or they lie in the "
+            "gap before one."
+        )
+
+
+def require_independent(found: SplitSummary) -> None:
+    """Refuse a split by hash whose parts know the label, as its summary `found` measured it.
+
+    Parts by time may differ in their labels: that is what is asked of them.
+
+    Raises
+    ------
+    InputError
+        When part and label go together among rows that are alike.
+    """
+    test = found.independence
+    if found.order == "hash" and test.independent is False:
+        raise InputError(
+            "split: the part of a row must not depend on its label, got parts and labels that go together "
+            f"in {test.rows:,} rows alike in features and groups (chi-square {test.statistic:.6g}, "
+            f"{test.expected:.6g} expected, {test.deviations:.3g} standard deviations above): the ids "
+            "in prepare.row_id know the label; name another column, or null"
+        )
+
+
+def independent(
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", seed: int
+) -> IndependenceTest:
+    """Return whether part and label are independent among rows alike in features and groups.
+
+    Only of rows that were parted here: the rows of a published test file are what they are.
+    """
+    # One row a person, the first by its id: what its other rows are is no second piece of evidence.
+    first = table["_row_id"].sort_values(kind="stable").index
+    single = np.ones(len(table), bool)
+    if "_person" in table:
+        single[first] = ~table["_person"].loc[first].duplicated().to_numpy(bool)
+    alike = [pd.factorize(table[name], use_na_sentinel=False)[0] for name in schema.feature_names]
+    alike += [pd.factorize(evidence[name])[0] for name in schema.singles]
+    parted_here = single & (table["_source"] != "test").to_numpy(bool) & (part != UNUSED).to_numpy(bool)
+    kept = np.flatnonzero(parted_here)
+    number = part.map({name: k for k, name in enumerate((*PARTS, UNUSED))}).to_numpy(np.int64)
+    label = table["_label"].to_numpy(np.int64)
+    return independence([code[kept] for code in alike], number[kept], label[kept], seed)
 
 
 def shift(
@@ -52,7 +164,7 @@ def shift(
     valid, test = (
         _part_shift(codes, base, (part == name).to_numpy(bool), as_one) for name in ("valid", "test")
     )
-    chance = CHANCE / (2 * len(codes))
+    chance = SHIFT_CHANCE / (2 * len(codes))
     findings = [*_findings("validation", valid, least, chance), *_findings("test", test, least, chance)]
     return Shift(valid=valid, test=test, findings=tuple(findings), chance=chance)
 
@@ -115,19 +227,12 @@ def _findings(part: str, found: PartShift, least: float, chance: float) -> Itera
         far = {column: one.distance for column, one in each.items() if stands_out(one)}
         listed = sorted(far.items(), key=lambda pair: (-pair[1], pair[0]))
         if listed:
-            shown = ", ".join(f"{column} {distance:.2g}" for column, distance in listed[:SHOWN])
-            more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+            shown = ", ".join(f"{column} {distance:.2g}" for column, distance in listed[:SHOWN_COLUMNS])
+            more = f" and {len(listed) - SHOWN_COLUMNS} more" if len(listed) > SHOWN_COLUMNS else ""
             yield (
                 f"The {part} part differs from the train part in {word}: {shown}{more} (shares of rows that "
                 "would have to be others)."
             )
-
-
-DRAWS = 999
-"""Deals behind a p-value, which is so at least 1 / 1000."""
-
-NEVER = 8.0
-"""Standard deviations above what is expected that chance does not bring."""
 
 
 def independence(

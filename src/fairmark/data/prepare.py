@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from fairmark.data.columns import Checked, Plan, checked, normalised, note_personal, note_spread, planned
-from fairmark.data.exclusion import exclusions, kept
 from fairmark.data.groups import alike, groups, note_alike
 from fairmark.data.inference import ZERO_LED, numeric_share
 from fairmark.data.raw import read_raw
 from fairmark.data.roles import WITHHELD, sources
 from fairmark.data.row_ids import content_ids
+from fairmark.data.row_rules import exclusions, kept
 from fairmark.data.schema import AttributePart, AttributeSchema, ColumnSchema, Label, Schema, WithheldColumn
 from fairmark.data.summaries import ColumnReading, PrepareSummary, SourceFile, SourceFiles
 from fairmark.errors import stop

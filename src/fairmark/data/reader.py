@@ -17,12 +17,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fairmark.data.exclusion import in_words, kept
-from fairmark.data.kinds import Kind, Numerals, Typed, typed
+from fairmark.data.kinds import Kind, Numerals, Typed, bounds, typed
 from fairmark.data.raw import WHOLE_LIMIT, Raw, cleaned, respelt, texts_of
 from fairmark.data.roles import declared
+from fairmark.data.row_rules import in_words, kept
 from fairmark.data.schema import ColumnSchema, Schema
-from fairmark.data.validation import bounds
 from fairmark.errors import Faults, stop
 from fairmark.files import lines_of
 from fairmark.params.prepare import Categorical, Csv, Ordinal, Prepare

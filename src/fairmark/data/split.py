@@ -1,32 +1,30 @@
-"""Which rows are for training, validation and test: decided by row id, not by position and not by label."""
+"""Which rows are for training, validation and test, and the table read back with its parts as one whole.
+
+A row's part is decided by its id, not by its position and not by its label.
+"""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.groups import MISSING
-from fairmark.data.part_tests import independence, shift
 from fairmark.data.row_ids import contents
 from fairmark.data.schema import Schema
-from fairmark.data.summaries import IndependenceTest, Parts, PartSummary, PersonsByPart, SplitSummary
 from fairmark.errors import InputError
+from fairmark.files import read_parquet
 from fairmark.params.split import Split
 from fairmark.stats.arrays import Floats, Ints
 
 PARTS = ("train", "valid", "test")
-
 UNUSED = "unused"
 """The part of rows that no part may hold: in the gap before a later one, or of a person who is in it."""
-
-SELDOM = 0.001
-"""The chance of a test of part and label from which it is told."""
-
 MIXED = -1
 """The label or group of rows that are drawn as one and do not share it."""
-
 Bools = npt.NDArray[np.bool_]
 
 
@@ -220,95 +218,92 @@ def _group_faults(evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]"
     return faults
 
 
-def summary(
-    table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", params: Split
-) -> SplitSummary:
-    """Return how the rows were parted, and how the parts differ."""
-    inside = {name: (part == name).to_numpy(bool) for name in PARTS}
-    unused = int((part == UNUSED).sum())
-    independence = independent(table, evidence, schema, part, params.seed)
-    shifted = shift(table, evidence, schema, part, params.shift)
-    return SplitSummary(
-        parts=Parts(**{name: _part_summary(table, evidence, schema, here) for name, here in inside.items()}),
-        unused=unused,
-        persons=_persons(table, inside),
-        test_file=schema.test_file,
-        order=params.order,
-        alike=params.alike,
-        gap_days=params.gap_days,
-        independence=independence,
-        shift=shifted,
-        findings=(*_findings(independence, unused), *shifted.findings),
-    )
+"""The part of rows that no part may hold (`data.split`)."""
 
 
-def _part_summary(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, here: Bools) -> PartSummary:
-    return PartSummary(
-        rows=int(here.sum()),
-        label_rate=float(table.loc[here, "_label"].mean()),
-        groups={
-            attribute: {group: int((evidence.loc[here, attribute] == group).sum()) for group in groups}
-            for attribute, groups in schema.groups.items()
-        },
-    )
+@dataclass(frozen=True)
+class Parts:
+    """A table and its evidence, row beside row, and the part that each row belongs to."""
+
+    schema: Schema
+    table: pd.DataFrame
+    evidence: pd.DataFrame
+    belongs: pd.Series
+
+    def part(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the rows of one part: of the table, and of the evidence in the same order.
+
+        Raises
+        ------
+        InputError
+            When the part is not one of train, valid and test, or holds no row.
+        """
+        chosen = (self.belongs == name).to_numpy()
+        if name not in PARTS or not chosen.any():
+            raise InputError(f"rows.parquet: must hold rows of part {name!r}, got none")
+        return self.table[chosen].reset_index(drop=True), self.evidence[chosen].reset_index(drop=True)
+
+    @property
+    def keys(self) -> "pd.Series[str]":
+        """What folds and learning curves keep together: each row's person, or its own id, [n]."""
+        return self.table["_person" if "_person" in self.table else "_row_id"]
+
+    @property
+    def attributes(self) -> list[str]:
+        """The protected attributes, sorted; each is a column of the evidence."""
+        return sorted(self.schema.attributes)
 
 
-def _persons(table: pd.DataFrame, inside: Mapping[str, Bools]) -> PersonsByPart | None:
-    if "_person" not in table:
-        return None
-    return PersonsByPart(**{name: table.loc[here, "_person"].nunique() for name, here in inside.items()})
-
-
-def _findings(test: IndependenceTest, unused: int) -> Iterator[str]:
-    """Yield in words what a reader must know of how the rows were parted."""
-    if test.p is not None and test.p <= SELDOM:
-        yield (
-            f"Part and label go together in {test.rows:,} rows that are alike in features and groups: "
-            f"chance brings that in at most {test.p:g} of splits."
-        )
-    if unused:
-        yield (
-            f"{unused:,} rows are in no part: their person is in a later part, or they lie in the "
-            "gap before one."
-        )
-
-
-def independent(
-    table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", seed: int
-) -> IndependenceTest:
-    """Return whether part and label are independent among rows alike in features and groups.
-
-    Only of rows that were parted here: the rows of a published test file are what they are.
-    """
-    # One row a person, the first by its id: what its other rows are is no second piece of evidence.
-    first = table["_row_id"].sort_values(kind="stable").index
-    single = np.ones(len(table), bool)
-    if "_person" in table:
-        single[first] = ~table["_person"].loc[first].duplicated().to_numpy(bool)
-    alike = [pd.factorize(table[name], use_na_sentinel=False)[0] for name in schema.feature_names]
-    alike += [pd.factorize(evidence[name])[0] for name in schema.singles]
-    parted_here = single & (table["_source"] != "test").to_numpy(bool) & (part != UNUSED).to_numpy(bool)
-    kept = np.flatnonzero(parted_here)
-    number = part.map({name: k for k, name in enumerate((*PARTS, UNUSED))}).to_numpy(np.int64)
-    label = table["_label"].to_numpy(np.int64)
-    return independence([code[kept] for code in alike], number[kept], label[kept], seed)
-
-
-def require_independent(found: SplitSummary) -> None:
-    """Refuse a split by hash whose parts know the label, as its summary `found` measured it.
-
-    Parts by time may differ in their labels: that is what is asked of them.
+def read_parts(table: Path, evidence: Path, schema: Path, rows: Path) -> Parts:
+    """Return what `prepare` and `split` wrote, aligned by row id.
 
     Raises
     ------
     InputError
-        When part and label go together among rows that are alike.
+        When the files don't speak of the same rows in the same order, when a column is missing, or when a
+        withheld column stands in the table, where a model could see it.
     """
-    test = found.independence
-    if found.order == "hash" and test.independent is False:
-        raise InputError(
-            "split: the part of a row must not depend on its label, got parts and labels that go together "
-            f"in {test.rows:,} rows alike in features and groups (chi-square {test.statistic:.6g}, "
-            f"{test.expected:.6g} expected, {test.deviations:.3g} standard deviations above): the ids "
-            "in prepare.row_id know the label; name another column, or null"
-        )
+    whole = Parts(Schema.read(schema), read_parquet(table), read_parquet(evidence), pd.Series(dtype=str))
+    split = read_parquet(rows)
+    faults = [
+        *_columns(table.name, whole.table, ["_row_id", "_label", "_weight", *whole.schema.feature_names])
+    ]
+    faults += _columns(evidence.name, whole.evidence, ["_row_id", "_label", *whole.attributes])
+    faults += _columns(rows.name, split, ["_row_id", "part"])
+    if faults:
+        raise InputError(*faults)
+    _aligned(whole, split, evidence.name, rows.name)
+    withheld = {column.name for column in whole.schema.withheld}
+    seen = sorted(withheld & set(whole.table.columns))
+    if seen:
+        raise InputError(f"{table.name}: must not hold a withheld column, got {seen}")
+    return Parts(whole.schema, whole.table, whole.evidence, split["part"])
+
+
+def _columns(where: str, frame: pd.DataFrame, wanted: list[str]) -> list[str]:
+    absent = [name for name in wanted if name not in frame.columns]
+    return [f"{where}: must hold the columns of schema.json, got none of {absent}"] if absent else []
+
+
+def _aligned(whole: Parts, split: pd.DataFrame, evidence: str, rows: str) -> None:
+    ids = whole.table["_row_id"]
+    if ids.duplicated().any():
+        raise InputError(f"table: must hold each row id once, got {ids[ids.duplicated()].iloc[0]!r} twice")
+    for name, frame in ((evidence, whole.evidence), (rows, split)):
+        if not ids.equals(frame["_row_id"]):
+            got = _difference(ids, frame["_row_id"])
+            raise InputError(f"{name}: must hold the table's row ids in the table's order, got {got}")
+    if not whole.table["_label"].equals(whole.evidence["_label"]):
+        got = _difference(whole.table["_label"], whole.evidence["_label"])
+        raise InputError(f"{evidence}: must hold the table's labels, got {got}")
+    strangers = sorted(set(split["part"].astype(str)) - {*PARTS, UNUSED})
+    if strangers:
+        raise InputError(f"{rows}: must part rows into {list(PARTS)}, got {strangers}")
+
+
+def _difference(wanted: "pd.Series[Any]", found: "pd.Series[Any]") -> str:
+    """Return how two columns that should be one differ, without a value of either."""
+    if len(wanted) != len(found):
+        return f"{len(found):,} rows where the table has {len(wanted):,}"
+    odd = (wanted.to_numpy() != found.to_numpy()).nonzero()[0]
+    return f"another one in {len(odd):,} rows, row {odd[0] + 1:,} the first" if len(odd) else "another type"

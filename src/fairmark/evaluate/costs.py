@@ -39,7 +39,7 @@ def costs(artifacts: Path, params: Params) -> dict[str, dict[str, float]]:
         "train_wh", "size_bytes"}`. The energy is CodeCarbon's estimate from the CPU's rated power where the
         machine has no meter.
     """
-    from fairmark.data.dataset import read_parts
+    from fairmark.data.split import read_parts
     from fairmark.learn.training_data import ready
     from fairmark.model.model import Model
 

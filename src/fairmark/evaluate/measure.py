@@ -18,10 +18,9 @@ from fairmark.judge.constant_answer import gains
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import ConfusionCounts, GroupMeasures, RowMeasures
 from fairmark.judge.measurements import Disparity as GroupDisparity
-from fairmark.stats import intervals, losses
+from fairmark.stats import intervals, score_measures
 from fairmark.stats.arrays import Floats, Mask
 from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix, kish, of_people
-from fairmark.stats.disparity import Disparity, disparity, equalized_odds
 from fairmark.stats.measures import (
     COMPARED,
     COUNTED,
@@ -34,7 +33,7 @@ from fairmark.stats.measures import (
     OfScores,
     share,
 )
-from fairmark.stats.rates import rate_of, value_of, values_of
+from fairmark.stats.rates import Disparity, disparity, equalized_odds, rate_of, value_of, values_of
 from fairmark.stats.score_test import miettinen_nurminen
 
 
@@ -245,9 +244,9 @@ def _classes(rows: EvaluationRows) -> tuple[float, float]:
 
 
 def _calibration(rows: EvaluationRows) -> Measured:
-    found = losses.bin_scores(rows.label, rows.score, rows.weight, rows.bins, rows.heft)
+    found = score_measures.bin_scores(rows.label, rows.score, rows.weight, rows.bins, rows.heft)
     gaps, spreads = found.gaps(), found.spreads()
-    reach = losses.reach(spreads, rows.tail, rows.replicates, rows.seed)
+    reach = score_measures.reach(spreads, rows.tail, rows.replicates, rows.seed)
     value = found.error()
     return Measured(
         value=value,

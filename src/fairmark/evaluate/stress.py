@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fairmark.data.dataset import Parts
+from fairmark.data.split import Parts
 from fairmark.evaluate.documents import (
     NudgedFeature,
     Nudges,

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairmark.data.dataset import Parts
+from fairmark.data.split import Parts
 from fairmark.evaluate.documents import SummaryMetrics
 from fairmark.model.model import Model
 from fairmark.stats.arrays import Floats
-from fairmark.stats.auc import roc_auc
 from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix, of_people
 from fairmark.stats.rates import value_of
+from fairmark.stats.score_measures import roc_auc
 
 
 @dataclass(frozen=True)

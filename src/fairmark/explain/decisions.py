@@ -1,10 +1,12 @@
-"""A few single decisions, each with what moved it, the principal reasons in words, and its threshold.
+"""A few single decisions: what moved each, the principal reasons in words, its threshold, a second opinion.
 
 Where groups have thresholds of their own, a decision says by which one it was made, and the group is a reason
-where another group's threshold would have turned the decision.
+where another group's threshold would have turned the decision. The second opinion is LIME's: a small linear
+model fitted around one row, beside the row's Shapley values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -13,18 +15,34 @@ from numpy.typing import NDArray
 
 from fairmark.data.schema import ColumnSchema
 from fairmark.explain.dependence import cell_value
-from fairmark.explain.documents import AppliedThreshold, Contribution, Decision, Reason, value_text
+from fairmark.explain.documents import (
+    AppliedThreshold,
+    Contribution,
+    Decision,
+    ExplainedDecision,
+    LimeOpinion,
+    Reason,
+    value_text,
+)
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.model.model import Model
 from fairmark.stats.arrays import Floats
 
 MOST_REASONS = 4
 """12 CFR 1002.9, supplement I, comment 9(b)(2)-1: more than four reasons are not likely to be helpful."""
-
 RANKS = ("most", "second most", "third most", "fourth most")
-
 EDGE = 1e-12
 """How near to 0 and 1 a threshold is taken to be when its log-odds would be infinite."""
+Margin = Callable[[Floats], Floats]
+SAMPLES = 5000
+"""Made-up rows around each decision, the default of the method's own package."""
+WIDTH = 0.75
+"""Width of the kernel in roots of the number of features, the default of the method's own package."""
+PENALTY = 1.0
+"""Of the ridge, the default of the method's own package."""
+NAMED = ("categorical", "ordinal", "boolean")
+LEADING = 3
+"""How many features each explanation is taken to put first when two are compared."""
 
 
 def picked(margin: Floats, decision: NDArray[np.int8], count: int) -> list[tuple[int, str]]:
@@ -181,3 +199,159 @@ def _with_threshold(own: GroupThresholds, common: float, decision: Decision, gro
         effect = f"with the threshold of {' or '.join(otherwise)} the decision would be {answer}"
         reasons = [Reason(feature=own.attribute, value=group, effect=effect), *reasons][:MOST_REASONS]
     return decision.model_copy(update={"applied_threshold": applied, "reasons": reasons})
+
+
+@dataclass(frozen=True)
+class Local:
+    """A linear model around one row, and how well it speaks for the model."""
+
+    effects: Floats
+    """Its coefficients, log-odds, [p]: what having the row's own value adds against having any other."""
+    moves: Floats
+    """Its exact Shapley values of the row, log-odds, [p]: effect times how rare the row's own value is."""
+    fidelity: float | None
+    """Weighted R^2 on the made-up rows, up to 1: 1 is a perfect account, 0 says no more than their mean does.
+    None where the model gives all of them the same score."""
+
+
+def surrogate(
+    margin: Margin, matrix: Floats, kinds: Sequence[str], weight: Floats, row: int, seed: int
+) -> Local:
+    """Return a linear model of the log-odds around one row.
+
+    Ribeiro, Singh and Guestrin (2016), "Why should I trust you?", equations 1 and 2 and algorithm 1, with
+    every feature kept. Made-up rows z draw each feature on its own from the data; z'_j is 1 where feature j
+    is like the row's (the same name, the same quarter of the numbers, or both missing), else 0. With the
+    distance D = sqrt(how many features differ) and the kernel pi = exp(-D^2 / s^2), s = 0.75 sqrt(p), a ridge
+    finds the least
+
+        sum of pi(z) (margin(z) - a - w z')^2  +  |w|^2.
+
+    What w_j adds holds against other values, and a value that nearly every row has makes no row special. So
+    its Shapley value, which is comparable with those of the model, is w_j (1 - mean z'_j): Lundberg and Lee
+    (2017), corollary 1.
+
+    Parameters
+    ----------
+    margin
+        Log-odds of encoded rows, [n, p] -> [n].
+    matrix
+        The encoded rows that the made-up ones are drawn from, [n, p]; NaN is missing.
+    kinds
+        The kind of each feature, [p].
+    weight
+        Row weights, [n].
+    row
+        Which of the rows is explained.
+    seed
+        Of the draw; the same seed gives the same numbers.
+    """
+    from sklearn.linear_model import Ridge
+
+    made = _drawn(matrix, weight, row, np.random.default_rng([seed, row]))
+    alike = np.column_stack(
+        [_alike(matrix[:, j], made[:, j], kind in NAMED) for j, kind in enumerate(kinds)]
+    )  # [samples, p]
+    near = np.exp(-(len(kinds) - alike.sum(axis=1)) / (WIDTH**2 * len(kinds)))  # [samples]
+    wanted = margin(made)
+    fitted = Ridge(alpha=PENALTY).fit(alike, wanted, sample_weight=near)
+    # What never differs has no effect: rounding would leave noise that another processor writes otherwise.
+    effects = np.where((np.ptp(alike, axis=0) > 0) & (np.ptp(wanted) > 0), fitted.coef_, 0.0)
+    rest = near @ (wanted - fitted.predict(alike)) ** 2
+    whole = near @ (wanted - np.average(wanted, weights=near)) ** 2
+    rare = 1 - alike[1:].mean(axis=0)
+    return Local(effects, effects * rare, float(1 - rest / whole) if np.ptp(wanted) > 0 else None)
+
+
+def _drawn(matrix: Floats, weight: Floats, row: int, rng: np.random.Generator) -> Floats:
+    """Return the row itself and made-up rows, each feature drawn on its own, [samples, p]."""
+    chance = weight / weight.sum()
+    picks = rng.choice(len(matrix), (SAMPLES, matrix.shape[1]), p=chance)
+    made = np.take_along_axis(matrix, picks, axis=0)
+    made[0] = matrix[row]
+    return made
+
+
+def _alike(data: Floats, made: Floats, named: bool) -> Floats:
+    """Return 1 where a made-up value is like the first one, else 0, [samples]."""
+    known = data[~np.isnan(data)]
+    quarters = np.unique(np.quantile(known, [0.25, 0.5, 0.75])) if len(known) else known
+    place = made if named else np.searchsorted(quarters, made, side="left").astype(np.float64)
+    gap = np.isnan(made)
+    same = np.where(gap | gap[0], gap & gap[0], place == place[0])
+    return same.astype(np.float64)
+
+
+def lime_opinion(features: Sequence[str], shap: Floats, local: Local) -> LimeOpinion:
+    """Return a linear model around a row beside the row's Shapley values.
+
+    Parameters
+    ----------
+    features
+        Their names, [p].
+    shap
+        Shapley values of the row, log-odds, [p].
+    local
+        The linear model around the row.
+    """
+    leading = [_leading(features, values) for values in (shap, local.moves)]
+    signs = dict(zip(features, shap * local.moves, strict=True))
+    either = [*leading[0], *(name for name in leading[1] if name not in leading[0])]
+    return LimeOpinion(
+        fidelity=local.fidelity,
+        effects=dict(zip(features, local.effects.tolist(), strict=True)),
+        moves=dict(zip(features, local.moves.tolist(), strict=True)),
+        agreement=_spearman(shap, local.moves),
+        against=[name for name in either if signs[name] < 0],
+        only_shap=[name for name in leading[0] if name not in leading[1]],
+        only_lime=[name for name in leading[1] if name not in leading[0]],
+    )
+
+
+def _leading(features: Sequence[str], values: Floats) -> list[str]:
+    sizes = dict(zip(features, np.abs(values).tolist(), strict=True))
+    moving = [name for name in features if sizes[name] > 0]
+    return sorted(moving, key=lambda name: (-sizes[name], name))[:LEADING]
+
+
+def _spearman(first: Floats, second: Floats) -> float | None:
+    one, other = (_ranks(values) for values in (first, second))
+    scale = float(np.sqrt((one @ one) * (other @ other)))
+    return float(one @ other) / scale if scale > 0 else None
+
+
+def _ranks(values: Floats) -> Floats:
+    """Return ranks around their mean, the same for equal values, [p]."""
+    below = (values[:, None] > values[None, :]).sum(axis=1)
+    equal = (values[:, None] == values[None, :]).sum(axis=1)
+    ranks: Floats = below + (equal - 1) / 2 - (len(values) - 1) / 2
+    return ranks
+
+
+def second_opinions(
+    model: Model, rows: pd.DataFrame, contributions: Floats, decisions: Sequence[Decision], seed: int
+) -> list[ExplainedDecision]:
+    """Return the decisions, each with a linear model around its row beside its Shapley values.
+
+    Parameters
+    ----------
+    model
+        The model that decided.
+    rows
+        The explained rows, [n]: what the made-up ones are drawn from.
+    contributions
+        Shapley values with the base value in the last column, [n, p + 1].
+    decisions
+        As `fairmark.explain.decisions` returns them: `row` counts from 1.
+    seed
+        Of the draw.
+    """
+    matrix, weight = model.encoder.transform(rows), rows["_weight"].to_numpy(dtype=np.float64)
+    found = []
+    for each in decisions:
+        row = each.row - 1
+        local = surrogate(model.margin_of, matrix, model.encoder.kinds, weight, row, seed)
+        opinion = lime_opinion(model.features, contributions[row, :-1], local)
+        given = {name: value for name, value in each if name in each.model_fields_set}
+        found.append(ExplainedDecision(**given, lime=opinion))
+    return found

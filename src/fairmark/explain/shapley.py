@@ -1,21 +1,41 @@
-"""Shapley values by shap's explainers, and the file of them that `shap.Explanation` opens."""
+"""Shapley values by shap's explainers, feature importance, and the file that `shap.Explanation` opens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fairmark.data.schema import ColumnSchema
+from fairmark.errors import InputError, StateError
 from fairmark.explain.dependence import cell_value
-from fairmark.explain.documents import value_text
+from fairmark.explain.documents import FeatureImportance, GroupImportance, value_text
 from fairmark.files import steady, written_whole
 from fairmark.model.boosted_trees import Boosted
 from fairmark.model.families import Scorer
 from fairmark.model.model import Model
 from fairmark.model.scorecard import Scorecard
 from fairmark.stats.arrays import Floats
+
+TOLERANCE = 1e-6
+"""Largest allowed gap, in log-odds, between a row's margin and the sum of its contributions."""
+
+
+def sample_positions(rows: int, size: int, seed: int) -> NDArray[np.int64]:
+    """Return rising positions of `size` of `rows` rows, drawn without replacement, or all when fewer.
+
+    Raises
+    ------
+    InputError
+        When there are no rows.
+    """
+    if rows == 0:
+        raise InputError("explain: must have test rows to explain, got none")
+    if size >= rows:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng([seed, rows]).choice(rows, size, replace=False))
 
 
 def shapley_values(model: Model, frame: pd.DataFrame) -> Floats:
@@ -49,6 +69,95 @@ def _raw(scorer: Scorer, matrix: Floats) -> Floats:
         case _:
             raise TypeError(f"scorer: must be of a family that shap explains, got {type(scorer).__name__}")
     return np.column_stack([values, np.full(len(matrix), explainer.expected_value)])
+
+
+def additivity(contributions: Floats, margin: Floats) -> float:
+    """Return the largest gap between a margin and the sum of its contributions, in log-odds; 0 is exact.
+
+    Local accuracy: Lundberg and Lee (2017), "A unified approach to interpreting model predictions",
+    property 1.
+
+    Parameters
+    ----------
+    contributions
+        Shapley values with the base value in the last column, [n, p + 1].
+    margin
+        Log-odds of the same rows, [n].
+
+    Raises
+    ------
+    StateError
+        When the gap is above `TOLERANCE`: these numbers would explain another model.
+    """
+    gap = float(np.max(np.abs(contributions.sum(axis=1) - margin)))
+    if not gap <= TOLERANCE:
+        raise StateError(
+            f"model: contributions must add up to the margin within {TOLERANCE:g}, got a gap of {gap:g}"
+        )
+    return gap
+
+
+def importance(values: Floats, features: Sequence[str], weight: Floats) -> list[FeatureImportance]:
+    """Return each feature's mean absolute Shapley value, largest first, ties by name; 0 = it never moves.
+
+    Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for
+    trees", section "SHAP summary plots".
+
+    Parameters
+    ----------
+    values
+        Shapley values in log-odds without the base value, [n, p].
+    features
+        Their names, [p].
+    weight
+        Row weights, [n]; their sum must be above 0.
+    """
+    means = np.average(np.abs(values), axis=0, weights=weight)
+    pairs = sorted(zip(features, means.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
+    return [FeatureImportance(feature=name, mean_abs_shap=mean) for name, mean in pairs]
+
+
+def group_importance(
+    values: Floats,
+    features: Sequence[str],
+    weight: Floats,
+    groups: pd.DataFrame,
+    known: Mapping[str, Sequence[str]],
+) -> dict[str, dict[str, GroupImportance]]:
+    """Return what moves the score within every group of every protected attribute, by attribute and group.
+
+    The mean margins of two groups differ by exactly the sum of the differences of their `mean_shap`, so
+    these say which features carry a gap between groups.
+
+    Parameters
+    ----------
+    values, features, weight
+        As in `importance`.
+    groups
+        One column of group names per attribute, [n].
+    known
+        The groups of each attribute; each is returned even when the sample holds no row of it.
+    """
+    return {
+        attribute: {group: _group(values, features, weight, groups[attribute] == group) for group in names}
+        for attribute, names in known.items()
+    }
+
+
+def _group(
+    values: Floats, features: Sequence[str], weight: Floats, member: "pd.Series[bool]"
+) -> GroupImportance:
+    inside = member.to_numpy(dtype=bool)
+    if weight[inside].sum() <= 0:
+        return GroupImportance(rows=int(inside.sum()), mean_abs_shap=None, mean_shap=None)
+    part = values[inside]  # [rows of the group, p]
+    absolute = np.average(np.abs(part), axis=0, weights=weight[inside]).tolist()
+    signed = np.average(part, axis=0, weights=weight[inside]).tolist()
+    return GroupImportance(
+        rows=len(part),
+        mean_abs_shap=dict(zip(features, absolute, strict=True)),
+        mean_shap=dict(zip(features, signed, strict=True)),
+    )
 
 
 def write_shapley(

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from fairmark.record import Record
-from fairmark.stats import intervals, losses
+from fairmark.stats import intervals, score_measures
 from fairmark.stats.measures import MEASURES, OfScores
 
 DRAWS = 20_000
@@ -56,11 +56,11 @@ class Measured(Record):
         """Return bounds of a measure of scores at any `tail`, from what is stored of it.
 
         They are not exact but close, and on the safe side where rows are few; for the calibration error a
-        quantile of the sum of its bins' errors (`losses.reach`).
+        quantile of the sum of its bins' errors (`score_measures.reach`).
         """
         formula, value = MEASURES[name].formula, _known(self.value)
         if not isinstance(formula, OfScores):
-            reach = losses.reach(np.array(self.spreads or (0.0,)), tail, DRAWS, 0)
+            reach = score_measures.reach(np.array(self.spreads or (0.0,)), tail, DRAWS, 0)
             return max(0.0, value - reach), min(1.0, value + reach)
         se, df = _known(self.se), _known(self.df)
         if self.smaller is not None:

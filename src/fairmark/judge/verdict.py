@@ -48,7 +48,7 @@ from fairmark.errors import InputError
 from fairmark.judge import findings
 from fairmark.judge.comparisons import Comparison
 from fairmark.judge.finding_text import Numbers, sentences, waived
-from fairmark.judge.limits import Compared, compared, invalid
+from fairmark.judge.limits import Aim, Compared, compared, invalid, rows_needed
 from fairmark.judge.measurements import (
     Evidence,
     Expected,
@@ -58,7 +58,6 @@ from fairmark.judge.measurements import (
     faults,
     read_measurements,
 )
-from fairmark.judge.sample_size import Aim, rows_needed
 from fairmark.params.policy import Limit, Policy, Waiver
 from fairmark.record import Record
 

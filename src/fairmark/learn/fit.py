@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from fairmark.data.dataset import Parts
+from fairmark.data.split import Parts
 from fairmark.errors import ParamsError
 from fairmark.files import steady
 from fairmark.learn import fit_boosted, fit_logistic

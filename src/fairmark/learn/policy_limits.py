@@ -15,9 +15,8 @@ from fairmark.learn.threshold import Admissible
 from fairmark.params.policy import Limit, Policy
 from fairmark.stats.arrays import Floats, Labels, Mask
 from fairmark.stats.confusion import as_one_threshold, matrices_by_threshold
-from fairmark.stats.disparity import values_over_groups
 from fairmark.stats.measures import QUANTITIES, Measure, OfScores
-from fairmark.stats.rates import values_of
+from fairmark.stats.rates import values_of, values_over_groups
 
 WORST = -1.0
 """The slack of a limit that a model leaves undefined, such as a ratio when nobody is selected."""

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.dataset import Parts
-from fairmark.data.split import position
+from fairmark.data.split import Parts, position
 from fairmark.errors import InputError
 from fairmark.learn.policy_limits import Rows
 from fairmark.model.encoder import Encoder

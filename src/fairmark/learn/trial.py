@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field
 
-from fairmark.data.dataset import read_parts
+from fairmark.data.split import read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import Fitted, Watch, decide, fitted
 from fairmark.learn.policy_limits import Limits, Rows
@@ -25,9 +25,9 @@ from fairmark.params.base import Section
 from fairmark.params.learn import Chosen, Pruning, Train
 from fairmark.params.policy import Policy
 from fairmark.stats.arrays import Floats
-from fairmark.stats.auc import roc_auc
 from fairmark.stats.confusion import as_one_threshold, matrices_by_threshold
 from fairmark.stats.rates import values_of
+from fairmark.stats.score_measures import roc_auc
 
 
 class IntermediateValue(Section):

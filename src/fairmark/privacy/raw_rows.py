@@ -7,10 +7,9 @@ import io
 from collections.abc import Collection
 from pathlib import Path
 
-from fairmark.data.exclusion import kept
-from fairmark.data.labels import stripped
 from fairmark.data.raw import GZIP, Raw, read_raw
 from fairmark.data.row_ids import content_ids, digests
+from fairmark.data.row_rules import kept, stripped
 from fairmark.errors import InputError, StateError
 from fairmark.params.prepare import Csv, Prepare, Source
 

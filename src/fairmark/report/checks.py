@@ -1,14 +1,22 @@
 """The evidence beside the measurements: learning, features, slices, stress, abstention, leakage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from fairmark.evaluate.documents import DeferredGroup, FailedReInclusion, SummaryMetrics
-from fairmark.report import check_text, thresholds
-from fairmark.report.charts.strips import axis, unit, whisker
+from fairmark.evaluate.documents import DeferredGroup
+from fairmark.report.experiments import (
+    excluded_text,
+    history_text,
+    learning,
+    learning_text,
+    probe,
+    probe_text,
+    re_included,
+    slices,
+    slices_text,
+)
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import NUMBER, STRIP, Column, Table, listed, number
-from fairmark.report.learning import learning, probe, slices
 from fairmark.report.stress import (
     disturbed,
     nudge_text,
@@ -16,7 +24,9 @@ from fairmark.report.stress import (
     single_feature_text,
     stress_table,
     stress_text,
+    swapped,
 )
+from fairmark.report.svg import axis, unit, whisker
 
 
 def checks_view(facts: Facts) -> Mapping[str, Any]:
@@ -25,54 +35,30 @@ def checks_view(facts: Facts) -> Mapping[str, Any]:
     return {
         "learning": {
             "told": [
-                check_text.learning_text(facts),
-                *([history] if (history := check_text.history_text(facts)) else []),
+                learning_text(facts),
+                *([history] if (history := history_text(facts)) else []),
             ],
             "pictures": learning(facts),
         },
-        "probe": {"told": check_text.probe_text(facts), "table": probe(facts)},
-        "withheld": {"told": check_text.excluded_text(facts), "table": re_included(facts)},
-        "slices": {"told": check_text.slices_text(facts), "table": slices(facts)},
+        "probe": {"told": probe_text(facts), "table": probe(facts)},
+        "withheld": {"told": excluded_text(facts), "table": re_included(facts)},
+        "slices": {"told": slices_text(facts), "table": slices(facts)},
         "stress": {
             "told": [
                 stress_text(facts, whole),
                 *(said for said in (single_feature_text(facts), nudge_text(facts)) if said is not None),
             ],
             "swapped": facts.checks.stress.swapped,
-            "decisions": thresholds.swapped(facts),
+            "decisions": swapped(facts),
             "table": stress_table(facts, whole),
             "each": single_feature_table(facts),
         },
-        "abstain": {"told": check_text.abstention_text(facts), "table": abstention(facts)},
+        "abstain": {"told": abstention_text(facts), "table": abstention(facts)},
         "leakage": {
-            "told": [check_text.duplicates_text(facts), *leakage_text(facts)],
+            "told": [duplicates_text(facts), *leakage_text(facts)],
             "alone": single_feature_aucs(facts),
         },
     }
-
-
-def re_included(facts: Facts) -> Table | None:
-    """Return what forbidden columns do when they are included again, or nothing when none is forbidden."""
-    found = facts.checks.excluded
-    if not found.re_included:
-        return None
-    names = ("ROC AUC", "Accuracy", f"Selection rate ratio by {facts.foremost}")
-    columns = [Column("Given back to the model"), *(Column(name, NUMBER) for name in names)]
-    rows: list[Sequence[str]] = [("none: as it is", *_values(facts, found.without))]
-    rows += [
-        (listed(each.columns), f"no model: {each.why}", "", "")
-        if isinstance(each, FailedReInclusion)
-        else (listed(each.columns), *_values(facts, each))
-        for each in found.re_included
-    ]
-    more = f"; not looked at: {listed(found.not_looked_at)}" if found.not_looked_at else ""
-    caption = f"Forbidden columns given back, on validation rows; none of these models is kept{more}"
-    return Table(caption, columns, rows, marked=frozenset({0}))
-
-
-def _values(facts: Facts, metrics: SummaryMetrics) -> list[str]:
-    values = (metrics.roc_auc, metrics.accuracy, facts.ratio(metrics))
-    return [number(value, facts.decimals) for value in values]
 
 
 def abstention(facts: Facts) -> Table:
@@ -100,6 +86,56 @@ def abstention(facts: Facts) -> Table:
 
 def _share(group: DeferredGroup | None) -> float | None:
     return None if group is None else group.share
+
+
+def abstention_text(facts: Facts) -> str:
+    """Return what the widest band does to errors and to groups."""
+    none, most = facts.checks.slices.error, facts.checks.abstention.bands[-1]
+    if most.decided is None or most.decided >= 1:
+        return "No row is sent to a human."
+    one, kept = facts.foremost, most.kept
+    ratio = facts.measurements.disparities.get(one, {}).get("selection_rate_ratio")
+    now = None if ratio is None else ratio.value
+    said = (
+        f"When the {number(1 - most.decided, facts.decimals)} of rows nearest to the threshold go to a "
+        f"human, the error of the others is {number(kept.error, facts.decimals)} instead of "
+        f"{number(none, facts.decimals)}, and their selection rate ratio by {one} is "
+        f"{number(facts.ratio(kept), facts.decimals)} instead of {number(now, facts.decimals)}"
+    )
+    said += _owed(now, facts.ratio(kept))
+    gap = most.deferral_gap.get(one)
+    if gap is None:
+        return said
+    if gap.low <= 0:
+        return f"{said} No group is shown to be sent more often than another."
+    return (
+        f"{said} {gap.highest} is sent more often than {gap.lowest}, by "
+        f"{number(gap.value, facts.decimals)} (at least {number(gap.low, facts.decimals)})."
+    )
+
+
+def _owed(now: float | None, then: float | None) -> str:
+    if now is None or then is None or then >= now:
+        return "."
+    return ": whoever decides the rest would have to draw the groups together again."
+
+
+def duplicates_text(facts: Facts) -> str:
+    """Return whether quality rests on rows that the model has seen before."""
+    auc = facts.checks.leakage.duplicates.without.roc_auc
+    whole = facts.measurements.overall["roc_auc"]
+    if auc is None or whole.low is None:
+        return "Too few rows to say whether quality rests on rows that were seen before."
+    found, known = number(auc, facts.decimals), number(whole.value, facts.decimals)
+    if auc >= whole.low:
+        return (
+            f"ROC AUC is {found} on test rows that equal none that was learnt from, and {known} on all: its "
+            "quality does not rest on rows that it has seen before."
+        )
+    return (
+        f"ROC AUC is {found} on test rows that equal none that was learnt from, below the {known} of all: "
+        "part of its quality is memory of rows that it has seen before."
+    )
 
 
 def leakage_text(facts: Facts) -> list[str]:

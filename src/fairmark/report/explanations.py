@@ -8,18 +8,17 @@ from markupsafe import Markup
 
 from fairmark.explain.documents import (
     Contribution,
+    Decision,
     Dependence,
     ExplainedDecision,
     LimeOpinion,
     Reason,
     value_text,
 )
-from fairmark.report import thresholds
-from fairmark.report.charts.curves import crowded, dependence_picture
-from fairmark.report.charts.strips import axis, bar, step, unit, whisker
-from fairmark.report.charts.svg import Scale
+from fairmark.report.charts import crowded, dependence_picture
 from fairmark.report.inputs import WITHHELD, Facts
 from fairmark.report.labels import NUMBER, STRIP, Column, Picture, Table, count, listed, number
+from fairmark.report.svg import Scale, axis, bar, step, unit, whisker
 
 TRUSTED = 0.5
 """Share of the variation near a row from which on LIME's account of it is called more than half."""
@@ -162,7 +161,7 @@ def decisions(facts: Facts) -> list[DecisionView]:
             yes=each.decision == 1,
             answer=label.positive if each.decision == 1 else label.negative,
             score=number(each.score, facts.decimals),
-            threshold=thresholds.of_decision(each, facts),
+            threshold=of_decision(each, facts),
             waterfall=_waterfall(each, facts),
             opinion=_opinion(each.lime, facts),
             reasons=[_reason(reason, facts) for reason in each.reasons],
@@ -174,7 +173,7 @@ def decisions(facts: Facts) -> list[DecisionView]:
 def _reason(reason: Reason, facts: Facts) -> Reason:
     """Return a reason without what no page shows: a personal value, and a group that would tell one."""
     name = reason.feature
-    if name in facts.schema.attributes and thresholds.is_withheld(name, facts):
+    if name in facts.schema.attributes and is_withheld(name, facts):
         effect = "with another group's threshold it would be otherwise"
         return Reason(feature=name, value=WITHHELD, effect=effect)
     return reason.model_copy(update={"value": WITHHELD}) if name in facts.personal else reason
@@ -232,3 +231,27 @@ def _opinion(lime: LimeOpinion, facts: Facts) -> str:
         if features:
             said.append(f"Only {name} has {listed(features)} among its first three.")
     return " ".join(said)
+
+
+def of_decision(decision: Decision, facts: Facts) -> str | None:
+    """Return which threshold a decision was made by, and whether another group's would have turned it."""
+    applied = decision.applied_threshold
+    if applied is None:
+        return None
+    name = applied.attribute
+    hidden = is_withheld(name, facts)
+    group = WITHHELD if hidden else applied.group
+    value = WITHHELD if hidden else number(applied.threshold, facts.decimals)
+    whose = f"of {name} {group}" if applied.own else "of those whose group has none of its own"
+    said = f"It was decided by the threshold {whose}, {value}."
+    if applied.otherwise:
+        other = "another group" if hidden else listed(applied.otherwise)
+        answer = "no" if decision.decision == 1 else "yes"
+        return f"{said} By that of {other} the decision would be {answer}."
+    return f"{said} No other group's would turn the decision."
+
+
+def is_withheld(name: str, facts: Facts) -> bool:
+    """Return whether the values of a feature or attribute are kept from pages: personal ones are."""
+    made = facts.schema.attributes.get(name)
+    return name in facts.personal or (made is not None and bool(facts.personal & set(made.columns)))

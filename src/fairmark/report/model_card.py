@@ -7,13 +7,19 @@ from fairmark.judge.finding_text import one_sided
 from fairmark.judge.measurements import Disparity
 from fairmark.judge.verdict import decisive
 from fairmark.report import data as people
-from fairmark.report.environment import html, markdown
-from fairmark.report.groups import small_groups
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import count, listed, measured, number, setting
-from fairmark.report.markdown import rendered
-from fairmark.report.thresholds import own_thresholds
-from fairmark.report.verdict import NOT_KNOWN, SIGNS, gates_fairness, on_record, sentence, state
+from fairmark.report.quality import small_groups
+from fairmark.report.rendering import html, markdown, rendered
+from fairmark.report.verdict import (
+    NOT_KNOWN,
+    SIGNS,
+    gates_fairness,
+    on_record,
+    own_thresholds,
+    sentence,
+    state,
+)
 from fairmark.stats.measures import CARD, COMPARED, EQUALIZED_ODDS, MEASURED, meaning
 from fairmark.stats.measures import label as title
 

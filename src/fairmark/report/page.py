@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fairmark.judge.measured import Measured
-from fairmark.report import curves, explanations, groups, thresholds
 from fairmark.report import data as people
+from fairmark.report import explanations, quality
 from fairmark.report.checks import checks_view
-from fairmark.report.environment import html
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import count, interval, number, setting
+from fairmark.report.rendering import html
 from fairmark.report.search import price_told, search_view
-from fairmark.report.verdict import verdict_view
+from fairmark.report.verdict import own_thresholds, threshold_text, verdict_view
 from fairmark.stats.measures import MEASURED, TILES, meaning
 from fairmark.stats.measures import label as title
 
@@ -48,21 +48,21 @@ def page(facts: Facts) -> str:
         ),
         tiles=_tiles(facts),
         rows=count(facts.measurements.data.rows),
-        threshold=thresholds.each(facts),
-        own=thresholds.own_thresholds(facts),
+        threshold=threshold_text(facts),
+        own=own_thresholds(facts),
         confidence=f"{facts.measurements.confidence:g}",
-        quality=groups.overall(facts),
-        small=groups.small_groups(facts),
+        quality=quality.overall(facts),
+        small=quality.small_groups(facts),
         groups=[_groups(facts, attribute) for attribute in attributes],
         search=search_view(facts),
         price=price_told(facts),
         curves={
             "whole": [
                 it
-                for it in (curves.roc(facts), curves.precision_recall(facts), curves.calibrations(facts))
+                for it in (quality.roc(facts), quality.precision_recall(facts), quality.calibrations(facts))
                 if it
             ],
-            "groups": [{"attribute": name, "pictures": curves.by_group(facts, name)} for name in attributes],
+            "groups": [{"attribute": name, "pictures": quality.by_group(facts, name)} for name in attributes],
         },
         people=_people(facts),
         reasons=_reasons(facts),
@@ -99,9 +99,9 @@ def _tiles(facts: Facts) -> Sequence[Mapping[str, str]]:
 def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
     return {
         "attribute": attribute,
-        "strips": groups.strips(facts, attribute),
-        "everything": groups.everything(facts, attribute),
-        "gaps": groups.disparities(facts, attribute),
+        "strips": quality.strips(facts, attribute),
+        "everything": quality.everything(facts, attribute),
+        "gaps": quality.disparities(facts, attribute),
     }
 
 
@@ -150,7 +150,7 @@ def _making(facts: Facts) -> Sequence[tuple[str, str]]:
         ("Class balance", chosen.balance),
         ("Reweighing", "yes" if chosen.reweighing else "no"),
         ("Mitigation", "; ".join(steps) or "none"),
-        ("Decision threshold", thresholds.each(facts)),
+        ("Decision threshold", threshold_text(facts)),
         ("Features", ", ".join(facts.schema.feature_names)),
         ("Test rows, SHA-256 of their ids", data.rows_sha256),
         ("Owner", facts.project.owner),

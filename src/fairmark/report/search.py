@@ -8,7 +8,7 @@ from typing import Any
 
 from fairmark.learn.summaries import Cell, TrialRow
 from fairmark.params.policy import Limit
-from fairmark.report.charts.frontier import Mark, frontier
+from fairmark.report.charts import Mark, frontier
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import NUMBER, Column, Table, count, listed, measured, number
 from fairmark.stats.measures import TILES

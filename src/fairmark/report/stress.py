@@ -224,3 +224,15 @@ def _worst(limit: Limit, measurements: Measurements) -> float | None:
 
 def _value(entry: Measured | None) -> float | None:
     return None if entry is None else entry.value
+
+
+def swapped(facts: Facts) -> str | None:
+    """Return how many decisions hang on the group alone, or nothing where none can."""
+    found = facts.checks.stress.swapped.decisions
+    if found is None:
+        return None
+    share = number(found.moved, facts.decimals)
+    return (
+        f"Swapping the groups of {found.attribute} moves {share} of all decisions, because groups have "
+        "thresholds of their own."
+    )

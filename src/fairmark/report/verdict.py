@@ -1,4 +1,7 @@
-"""The verdict as a reader sees it: one entry for each limit, led by the comparison that decides it."""
+"""The verdict as a reader sees it, led by the comparison that decides each limit, and thresholds of groups.
+
+Where groups have thresholds of their own, pages say that the decision reads a protected attribute.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,9 +10,9 @@ from fairmark.judge.finding_text import one_sided
 from fairmark.judge.measured import Measured
 from fairmark.judge.verdict import SEVERITY, WAIVED, Finding, State, Verdict, covers, decisive, rank
 from fairmark.params.policy import Limit, Policy, Waiver
-from fairmark.report.charts.strips import axis, gate, unit
-from fairmark.report.charts.svg import Scale, around
+from fairmark.report.inputs import Facts
 from fairmark.report.labels import NUMBER, STRIP, Column, Table, count, listed, number
+from fairmark.report.svg import Scale, around, axis, gate, unit
 from fairmark.stats.measures import label as title
 from fairmark.stats.measures import quantity
 
@@ -22,6 +25,12 @@ PERSONS_UNKNOWN = (
     "Whose a row is, is not known (prepare.person is null): persons in several parts can't be counted."
 )
 SIDES = {"at_least": "lower bound", "at_most": "upper bound"}
+LAW = (
+    "In many laws this is disparate treatment, whatever it is meant for: US credit law forbids taking a "
+    "protected attribute into account in a system that evaluates applicants (ECOA, 12 CFR 1002.6(b)), and "
+    "Title VII, as amended in 1991 (section 106, 42 U.S.C. 2000e-2(l)), forbids different cutoff scores by "
+    "race, color, religion, sex or national origin in tests for employment."
+)
 
 
 def verdict_view(
@@ -184,3 +193,28 @@ def _scale(findings: Sequence[Finding]) -> Scale:
 
 def _strip(finding: Finding, scale: Scale) -> str:
     return gate(scale, finding.value, finding.bound, finding.opposite, finding.limit_value, finding.at)
+
+
+def own_thresholds(facts: Facts) -> Mapping[str, Any] | None:
+    """Return the attribute, the thresholds of its groups, and what is to be said of them, or None."""
+    own = facts.measurements.model.thresholds
+    if own is None:
+        return None
+    name, constraint = own.attribute, own.constraint.replace("_", " ")
+    what = (
+        f"Groups of {name} have thresholds of their own, chosen on held-out rows for {constraint}: of two "
+        f"people with the same score, one may be decided yes and the other no because of {name}."
+    )
+    allowed = f"The policy allows it by name (protected_at_prediction); the score itself does not see {name}."
+    told = [what, LAW, allowed]
+    groups = [(group, number(cut, facts.decimals)) for group, cut in own.groups.items()]
+    return {"attribute": name, "groups": groups, "told": told}
+
+
+def threshold_text(facts: Facts) -> str:
+    """Return the threshold of all, or those of groups' own and that of everybody else."""
+    common, own = number(facts.measurements.model.threshold, facts.decimals), own_thresholds(facts)
+    if own is None:
+        return common
+    known = ", ".join(f"{cut} ({group})" for group, cut in own["groups"])
+    return f"{known}, {common} (everybody else)"

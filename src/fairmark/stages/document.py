@@ -49,7 +49,7 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
         are of another model or lack a group.
     """
     # Here, because pages need an extra, and what is missing is told by who runs the stage.
-    from fairmark.report.data_card import data_card, data_card_page, trimmed
+    from fairmark.report.data import data_card, data_card_page, trimmed
     from fairmark.report.inputs import FILES, Curves, Facts
     from fairmark.report.model_card import card, card_page
     from fairmark.report.page import page

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from fairmark.data.dataset import read_parts
+from fairmark.data.split import read_parts
 from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.entry import run
 from fairmark.evaluate import curves
 from fairmark.evaluate import measure as measuring
 from fairmark.evaluate.experiments import Experiment, checks, leakage
-from fairmark.evaluate.findings import signs
+from fairmark.evaluate.leakage import signs
 from fairmark.files import write_csv
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
 from fairmark.model.model import Model, digest

@@ -15,14 +15,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fairmark.data.dataset import read_parts
+from fairmark.data.split import read_parts
 from fairmark.entry import run
-from fairmark.explain.decisions import above_threshold, decisions, with_thresholds
+from fairmark.explain.decisions import above_threshold, decisions, second_opinions, with_thresholds
 from fairmark.explain.dependence import dependence
 from fairmark.explain.documents import Explanations
-from fairmark.explain.importance import additivity, group_importance, importance, sample_positions
-from fairmark.explain.lime import second_opinions
-from fairmark.explain.shapley import shapley_values, write_shapley
+from fairmark.explain.shapley import (
+    additivity,
+    group_importance,
+    importance,
+    sample_positions,
+    shapley_values,
+    write_shapley,
+)
 from fairmark.files import write_csv
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Explain

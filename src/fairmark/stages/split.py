@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fairmark.data import part_tests
 from fairmark.data import split as parts
 from fairmark.data.schema import Schema
 from fairmark.entry import run
@@ -30,8 +31,8 @@ def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, 
     frame, groups = read_parquet(table), read_parquet(evidence)
     described = Schema.read(schema)
     part = parts.parted(frame, groups, described, params)
-    found = parts.summary(frame, groups, described, part, params)
-    parts.require_independent(found)
+    found = part_tests.summary(frame, groups, described, part, params)
+    part_tests.require_independent(found)
     write_parquet(rows, pd.DataFrame({"_row_id": frame["_row_id"], "part": part}))
     found.write(summary)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fairmark.data.dataset import read_parts
+from fairmark.data.split import read_parts
 from fairmark.entry import run
 from fairmark.learn.fit import Fitted, fitted
 from fairmark.learn.group_threshold_search import none_found
@@ -22,7 +22,7 @@ from fairmark.learn.training_data import Ready, ready
 from fairmark.model.model import probability
 from fairmark.params.learn import Chosen, Train
 from fairmark.params.policy import Policy
-from fairmark.stats.auc import roc_auc
+from fairmark.stats.score_measures import roc_auc
 
 
 def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads

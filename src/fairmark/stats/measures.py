@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fairmark.stats.arrays import Floats
-    from fairmark.stats.losses import Estimate
+    from fairmark.stats.score_measures import Estimate
 
 Count = Literal["tn", "fp", "fn", "tp"]
 """A count of the confusion matrix: true or false, negative or positive decision."""
@@ -111,9 +111,9 @@ class OfBins:
 
     def __call__(self, label: "NDArray[np.integer]", score: "Floats", weight: "Floats", bins: int) -> float:
         """Return the expected calibration error."""
-        from fairmark.stats import losses
+        from fairmark.stats import score_measures
 
-        return losses.bin_scores(label, score, weight, bins).error()
+        return score_measures.bin_scores(label, score, weight, bins).error()
 
 
 @dataclass(frozen=True)
@@ -200,33 +200,33 @@ def f1_of(jaccard: float) -> float:
 def _roc_auc(
     label: "NDArray[np.integer]", score: "Floats", weight: "Floats", heft: "Floats | None"
 ) -> "Estimate | None":
-    from fairmark.stats import auc
+    from fairmark.stats import score_measures
 
-    return auc.roc_auc(label, score, weight, heft)
+    return score_measures.roc_auc(label, score, weight, heft)
 
 
 def _pr_auc(
     label: "NDArray[np.integer]", score: "Floats", weight: "Floats", heft: "Floats | None"
 ) -> "Estimate | None":
-    from fairmark.stats import auc
+    from fairmark.stats import score_measures
 
-    return auc.pr_auc(label, score, weight, heft)
+    return score_measures.pr_auc(label, score, weight, heft)
 
 
 def _brier(
     label: "NDArray[np.integer]", score: "Floats", weight: "Floats", heft: "Floats | None"
 ) -> "Estimate | None":
-    from fairmark.stats import losses
+    from fairmark.stats import score_measures
 
-    return losses.mean_loss(losses.row_losses(label, score, "brier"), weight, heft)
+    return score_measures.mean_loss(score_measures.row_losses(label, score, "brier"), weight, heft)
 
 
 def _log_loss(
     label: "NDArray[np.integer]", score: "Floats", weight: "Floats", heft: "Floats | None"
 ) -> "Estimate | None":
-    from fairmark.stats import losses
+    from fairmark.stats import score_measures
 
-    return losses.mean_loss(losses.row_losses(label, score, "log_loss"), weight, heft)
+    return score_measures.mean_loss(score_measures.row_losses(label, score, "log_loss"), weight, heft)
 
 
 _ALL: tuple[Count, ...] = ("tn", "fp", "fn", "tp")
@@ -369,7 +369,7 @@ _ROWS = (
         "lower",
         OfScores(_log_loss, both=False, stored=("skew", "smaller")),
         headline=True,
-        most=-log(1e-15),  # that of one certain mistake, by `losses.LEAST_SCORE`
+        most=-log(1e-15),  # that of one certain mistake, by `score_measures.LEAST_SCORE`
     ),
     Measure(
         "brier",

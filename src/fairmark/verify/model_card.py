@@ -110,7 +110,7 @@ def table_cells(text: str) -> Iterator[Cell]:
 
 
 def _plain(text: str) -> str:
-    """Return Markdown text without its escapes (`fairmark.report.environment.literal`)."""
+    """Return Markdown text without its escapes (`fairmark.report.rendering.literal`)."""
     return html.unescape(re.sub(r"\\(.)", r"\1", text.strip()))
 
 

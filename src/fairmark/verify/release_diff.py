@@ -110,10 +110,9 @@ def _held(name: str, item: FileInput, clone: Path) -> Path:
 
 def _read(folder: Path, params: Prepare) -> _Version:
     # Here, because pandas takes longer to import than all else of a comparison without rows.
-    from fairmark.data.exclusion import kept
-    from fairmark.data.labels import stripped
     from fairmark.data.raw import read_raw
     from fairmark.data.row_ids import contents
+    from fairmark.data.row_rules import kept, stripped
 
     label = params.target.column
     rows: Counter[str] = Counter()
