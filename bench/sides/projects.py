@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from fairmark.data.dataset import read_parts
+from fairmark.data.split import read_parts
 from fairmark.params.parse import read_yaml
 from fairmark.params.read import read_params
 from sides.peer import ask
