@@ -1,5 +1,6 @@
 """Test rows made from confusion counts, and the measurements document that `evaluate` would write of them."""
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -37,7 +38,17 @@ def rows(counts: Counts) -> tuple[NDArray[np.int8], NDArray[np.float64], NDArray
 
 
 def document(counts: Counts = FAIR, weight: NDArray[np.float64] | None = None) -> Measurements:
-    """Return measurements by `sex`."""
+    """Return measurements by `sex`; those of the same counts without weights are measured once."""
+    return _unweighted(tuple(counts.items())) if weight is None else measured_anew(counts, weight)
+
+
+@functools.cache
+def _unweighted(counts: tuple[tuple[str, tuple[int, int, int, int]], ...]) -> Measurements:
+    return measured_anew(dict(counts))
+
+
+def measured_anew(counts: Counts, weight: NDArray[np.float64] | None = None) -> Measurements:
+    """Return measurements by `sex`, measured anew."""
     label, score, decision, group = rows(counts)
     found = measure(
         label,

@@ -51,11 +51,22 @@ def run_all(folder: Path) -> None:
 
 
 def run_all_exactly(folder: Path) -> None:
-    """Run every stage in a process with the environment that dvc.yaml gives them, whichever CPU this is."""
+    """Run every stage in a process with the environment that dvc.yaml gives them, whichever CPU this is.
+
+    Two more processes search, as they do where nobody has asked for another number of them.
+    """
     places = os.pathsep.join([str(ROOT / "src"), str(Path(__file__).parent)])
     program = "import pathlib, pipeline, sys; pipeline.run_all(pathlib.Path(sys.argv[1]))"
     subprocess.run(
-        [*shlex.split(VARS["exact"]), f"PYTHONPATH={places}", sys.executable, "-c", program, str(folder)],
+        [
+            *shlex.split(VARS["exact"]),
+            f"PYTHONPATH={places}",
+            "FAIRMARK_WORKERS=2",
+            sys.executable,
+            "-c",
+            program,
+            str(folder),
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
         timeout=600,
