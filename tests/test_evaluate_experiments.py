@@ -239,3 +239,25 @@ def test_a_second_data_set_with_dates_and_weights_is_checked(tmp_path: Path) -> 
     assert all(judge(document, params.policy, None).faults == () for document in _documents(found).values())
     assert found.probe.features[0].feature in {"rating", "income", 'debt [€, "total"]'}
     assert "C-000" not in json.dumps(found.to_json())
+
+
+def test_beyond_so_many_rows_experiments_look_at_a_sample_and_say_so() -> None:
+    made = parts(1500)
+    model = fit_model(made, CHOSEN, TRAIN, POLICY)
+    few = EVALUATE.model_copy(update={"checks": CHECKS.model_copy(update={"most_rows": 200})})
+    whole, small = (Experiment(made, model, params) for params in (EVALUATE, few))
+
+    all_rows, sample = (
+        checks(each, TRAIN, POLICY, _about(made, model), leakage(each)) for each in (whole, small)
+    )
+
+    counts = made.belongs.value_counts()
+    assert "sample" not in all_rows.to_json()
+    assert sample.to_json()["sample"] == {
+        name: {"rows": 200, "of": int(counts[name])} for name in ("train", "valid", "test")
+    }
+    assert sample.learning.families["logistic"].points[-1].train_rows == 200
+    assert (sample.probe.rows, sample.stress.base.rows, sample.excluded.without.rows) == (200, 200, 200)
+    # Slices, abstaining and leakage are of all rows still.
+    for part in ("slices", "abstain", "leakage"):
+        assert sample.to_json()[part] == all_rows.to_json()[part]

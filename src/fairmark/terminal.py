@@ -10,6 +10,7 @@ a password. So everything goes through `say`, `say_json` or, where a handler of 
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any, TextIO
 
@@ -126,6 +127,25 @@ def say(*lines: str, error: bool = False) -> None:
     stream = sys.stderr if error else sys.stdout
     for line in lines:
         _write(stream, plain(line))
+
+
+class Steps:
+    """The steps of one piece of work: a line each on the error stream, which no output file ever holds.
+
+    Work that ends within `QUIET` seconds prints none.
+    """
+
+    QUIET = 2.0
+
+    def __init__(self, who: str) -> None:
+        self._who = who
+        self._start = time.monotonic()
+
+    def __call__(self, what: str) -> None:
+        """Print what begins now, and how long the work has been going on."""
+        past = time.monotonic() - self._start
+        if past >= self.QUIET:
+            say(f"{self._who}: {what} (after {past:.0f} s)", error=True)
 
 
 def stopped(who: str, faults: Sequence[str]) -> None:

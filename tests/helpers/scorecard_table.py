@@ -21,6 +21,7 @@ GROUPS = ["blue", "green", "red"]
 
 CHECKS = Checks(
     seed=3,
+    most_rows=None,
     sizes=[0.2, 1],
     history=[0.5, 1],
     plain={"boosted": {"num_leaves": 4, "min_child_samples": 5}, "logistic": {"c": 1.0}},

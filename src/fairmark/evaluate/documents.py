@@ -453,6 +453,13 @@ class Leakage(Record):
     """Share of test rows of a person who has rows to learn from; None without a column of persons."""
 
 
+class SampledPart(Record):
+    """How many rows of a part experiments looked at, and of how many."""
+
+    rows: int
+    of: int
+
+
 class CheckResults(Record):
     """checks.json: the experiments beside the measurements, none of which chose anything; it holds no row."""
 
@@ -465,3 +472,5 @@ class CheckResults(Record):
     stress: Stress
     abstention: Abstention = Field(validation_alias="abstain", serialization_alias="abstain")
     leakage: Leakage
+    sample: Mapping[str, SampledPart] | None = None
+    """Written only where learning curves, probe, re-inclusion and stress looked at a sample of some part."""

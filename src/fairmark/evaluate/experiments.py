@@ -8,16 +8,24 @@ and the number of rows that would decide by more of them; whether a limit is met
 (`quick_verdict`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairmark.data.split import Parts
+from fairmark.data.sampling import sampled
+from fairmark.data.split import PARTS, Parts
 from fairmark.evaluate.curves import ScoredRows, abstention_bands
-from fairmark.evaluate.documents import Abstention, CheckResults, Leakage, LimitOutcome, QuickVerdict
+from fairmark.evaluate.documents import (
+    Abstention,
+    CheckResults,
+    Leakage,
+    LimitOutcome,
+    QuickVerdict,
+    SampledPart,
+)
 from fairmark.evaluate.leakage import (
     concentration,
     duplicates,
@@ -128,8 +136,22 @@ def leakage(experiment: Experiment) -> Leakage:
     )
 
 
-def checks(experiment: Experiment, base: Train, policy: Policy, about: About, leaks: Leakage) -> CheckResults:
+def _silent(_: str) -> None:
+    """Print no step."""
+
+
+def checks(
+    experiment: Experiment,
+    base: Train,
+    policy: Policy,
+    about: About,
+    leaks: Leakage,
+    step: Callable[[str], None] = _silent,
+) -> CheckResults:
     """Return what artifacts/evaluate/checks.json holds; no row id and no row is in it.
+
+    Beyond `params.checks.most_rows` rows of a part, what learns again or disturbs rows looks at a sample.
+    Then the model is learnt anew from the sample as well, so that models of as many rows are compared.
 
     Parameters
     ----------
@@ -141,11 +163,20 @@ def checks(experiment: Experiment, base: Train, policy: Policy, about: About, le
         What the measurements of this model say beside what was measured, which the stressed ones take over.
     leaks
         The signs of `leakage`, for the record.
+    step
+        Called with what begins, in words.
     """
     parts, model, params = experiment.parts, experiment.model, experiment.params.checks
     test, score, threshold = experiment.test, experiment.score, experiment.threshold
     level, fits = 1 - experiment.params.confidence, Fits(base, policy)
-    harness = StressHarness(model, test, experiment.test_matrix, experiment.train_matrix, experiment.leading)
+    fewer = sampled(parts, params.most_rows, params.seed)
+    again, looked = model, experiment
+    if fewer is not parts:
+        step("a model of the sample")
+        again, looked = fits.model(fewer, model.chosen), Experiment(fewer, model, experiment.params)
+    harness = StressHarness(
+        model, looked.test, looked.test_matrix, experiment.train_matrix, experiment.leading
+    )
     valid = experiment.valid
     chosen_on = ScoredRows(model.score(valid.table), valid.weight, model.cut(valid.groups))
     sliced = axes(
@@ -156,23 +187,39 @@ def checks(experiment: Experiment, base: Train, policy: Policy, about: About, le
         Binning(params.bins, experiment.leading),
     )
     decision = (score >= threshold).astype(np.int8)
-    return CheckResults(
-        learning=learning_curves(parts, model, params, fits),
-        probe=probe(parts, model, params, fits, level),
-        excluded=excluded_features(parts, model, fits),
-        slices=worst_slices(test, decision, sliced, params.min_slice_rows, params.worst, level),
-        stress=stress(
-            harness,
-            params,
-            lambda scores: _measurements(harness, scores, experiment.params, policy, about),
-            lambda scores: _verdict(harness, scores, experiment.params, policy, about),
-            swapped_evidence(parts, model),
-        ),
-        abstention=Abstention(
-            level=level, bands=abstention_bands(chosen_on, test, score, threshold, params.bands, level)
-        ),
-        leakage=leaks,
+    step("learning curves")
+    learning = learning_curves(fewer, again, params, fits)
+    step("the random probe")
+    probed = probe(fewer, again, params, fits, level)
+    step("forbidden columns included again")
+    excluded = excluded_features(fewer, again, fits)
+    step("slices")
+    slices = worst_slices(test, decision, sliced, params.min_slice_rows, params.worst, level)
+    step("disturbed rows")
+    stressed = stress(
+        harness,
+        params,
+        lambda scores: _measurements(harness, scores, experiment.params, policy, about),
+        lambda scores: _verdict(harness, scores, experiment.params, policy, about),
+        swapped_evidence(fewer, model),
     )
+    step("abstaining")
+    bands = abstention_bands(chosen_on, test, score, threshold, params.bands, level)
+    return CheckResults(
+        learning=learning,
+        probe=probed,
+        excluded=excluded,
+        slices=slices,
+        stress=stressed,
+        abstention=Abstention(level=level, bands=bands),
+        leakage=leaks,
+        **({} if fewer is parts else {"sample": _sizes(fewer, parts)}),
+    )
+
+
+def _sizes(fewer: Parts, parts: Parts) -> dict[str, SampledPart]:
+    counts = [each.belongs.value_counts() for each in (fewer, parts)]
+    return {name: SampledPart(rows=int(counts[0][name]), of=int(counts[1][name])) for name in PARTS}
 
 
 def _verdict(

@@ -5,6 +5,7 @@ What the experiments beside the measurements compare models and stressed rows by
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -62,7 +63,7 @@ class Rows:
         """Return the confusion matrix of each group of an attribute, [groups, 2, 2], or of all rows."""
         names = self.known[attribute] if attribute is not None else ["all"]
         code = self.codes(attribute) if attribute is not None else np.zeros(len(self.label), dtype=np.intp)
-        weight = None if (self.weight == 1).all() else self.weight
+        weight = None if self._plain else self.weight
         return confusion_matrix(self.label, decision, code, len(names), weight, self.person_weight)
 
     @property
@@ -77,7 +78,19 @@ class Rows:
 
     def codes(self, attribute: str) -> NDArray[np.intp]:
         """Return the place of each row's group among the known ones, [n]."""
-        return pd.Index(self.known[attribute]).get_indexer(pd.Index(self.groups[attribute]))
+        return self._codes[attribute]
+
+    @cached_property
+    def _codes(self) -> dict[str, NDArray[np.intp]]:
+        # Once for all: experiments ask for them hundreds of times.
+        return {
+            name: pd.Index(groups).get_indexer(pd.Index(self.groups[name]))
+            for name, groups in self.known.items()
+        }
+
+    @cached_property
+    def _plain(self) -> bool:
+        return bool((self.weight == 1).all())
 
 
 def summary_metrics(rows: Rows, score: Floats, threshold: float | Floats) -> SummaryMetrics:

@@ -15,6 +15,9 @@ class Checks(Section):
     """What is refitted, stressed, sliced and handed over, as evidence beside the measurements."""
 
     seed: Seed
+    most_rows: Count | None
+    """Rows of a part beyond which experiments that learn again or disturb rows take a stratified sample of so
+    many; None for all rows, however many there are."""
     sizes: Shares
     """Shares of the train rows that the learning curve is learnt from."""
     history: Shares

@@ -16,7 +16,7 @@ from fairmark.report.experiments import (
     slices_text,
 )
 from fairmark.report.inputs import Facts
-from fairmark.report.labels import NUMBER, STRIP, Column, Table, listed, number
+from fairmark.report.labels import NUMBER, STRIP, Column, Table, count, listed, number
 from fairmark.report.stress import (
     disturbed,
     nudge_text,
@@ -32,11 +32,13 @@ from fairmark.report.svg import axis, unit, whisker
 def checks_view(facts: Facts) -> Mapping[str, Any]:
     """Return every check as pictures, tables and sentences."""
     whole = disturbed(facts)
+    sample = [said] if (said := sample_text(facts)) else []
     return {
         "learning": {
             "told": [
                 learning_text(facts),
                 *([history] if (history := history_text(facts)) else []),
+                *sample,
             ],
             "pictures": learning(facts),
         },
@@ -47,6 +49,7 @@ def checks_view(facts: Facts) -> Mapping[str, Any]:
             "told": [
                 stress_text(facts, whole),
                 *(said for said in (single_feature_text(facts), nudge_text(facts)) if said is not None),
+                *sample,
             ],
             "swapped": facts.checks.stress.swapped,
             "decisions": swapped(facts),
@@ -59,6 +62,18 @@ def checks_view(facts: Facts) -> Mapping[str, Any]:
             "alone": single_feature_aucs(facts),
         },
     }
+
+
+def sample_text(facts: Facts) -> str | None:
+    """Return how many rows of each part were looked at, or nothing where it was all of them."""
+    sample = facts.checks.sample
+    if sample is None:
+        return None
+    parts = [f"{count(one.rows)} of {count(one.of)} {name} rows" for name, one in sample.items()]
+    return (
+        f"This was looked at on a stratified sample by label and group, {listed(parts)}, with the model "
+        "learnt again from as many rows where models are compared."
+    )
 
 
 def abstention(facts: Facts) -> Table:

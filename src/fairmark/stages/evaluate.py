@@ -27,6 +27,7 @@ from fairmark.model.model import Model, digest
 from fairmark.params.evaluate import Evaluate
 from fairmark.params.learn import Train
 from fairmark.params.policy import Policy
+from fairmark.terminal import Steps
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and writes
@@ -53,6 +54,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     InputError
         When the files don't fit together, or the evidence holds a group that the schema does not.
     """
+    step = Steps("evaluate")
     parts = read_parts(table, evidence, schema, rows)
     test, proof = parts.part("test")
     scorer = Model.load(model)
@@ -60,6 +62,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     person = test["_person"].to_numpy() if "_person" in test else None
     groups = proof[parts.attributes]
     known = {name: parts.schema.groups[name] for name in parts.attributes}
+    step(f"measurements of {len(test):,} test rows")
     found = measuring.measure(
         label,
         score,
@@ -82,6 +85,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     }
     earlier = (DataAudit.read(audit), PrepareSummary.read(prepared), SplitSummary.read(parted))
     experiment = Experiment(parts, scorer, params)
+    step("signs of leakage")
     leaks = leakage(experiment)
     persons = {} if person is None else {"persons": int(test["_person"].nunique())}
     about = About(
@@ -97,7 +101,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         params.confidence,
         signs(*earlier, leaks),
     )
-    checks(experiment, base, policy, about, leaks).write(further)
+    checks(experiment, base, policy, about, leaks, step).write(further)
     own = None if scorer.own is None else scorer.own.groups
     measuring.headline(found, scorer.threshold, own).write(metrics)
     Measurements.of(found, about).write(measurements)

@@ -1,0 +1,55 @@
+"""A stratified sample of a parted table: for work whose answer needs no more rows than so many.
+
+What the gate reads is never sampled. What looks at a sample states how many rows of how many it saw.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fairmark.data.split import PARTS, Parts
+
+
+def sampled(parts: Parts, most: int | None, seed: int) -> Parts:
+    """Return a stratified sample without replacement of every part that has more than `most` rows.
+
+    Strata are label and groups. Rows are sorted by stratum, in an order drawn within each, and taken at even
+    distances (systematic sampling, Madow 1949): each stratum keeps its share to within one row. Where persons
+    have several rows, persons are drawn instead, each with all rows, as many as fit into `most`. Other parts
+    are kept whole; `parts` itself is returned where none has more.
+    """
+    numbers = {name: np.flatnonzero((parts.belongs == name).to_numpy()) for name in PARTS}
+    if most is None or all(len(rows) <= most for rows in numbers.values()):
+        return parts
+    kept = []
+    for k, rows in enumerate(numbers.values()):
+        draw = np.random.default_rng([seed, 7, k])
+        if len(rows) <= most:
+            kept.append(rows)
+        elif "_person" in parts.table:
+            kept.append(rows[_drawn_persons(parts.table["_person"].iloc[rows], most, draw)])
+        else:
+            order = np.lexsort((draw.random(len(rows)), _strata(parts, rows)))
+            kept.append(rows[order[np.arange(most) * len(rows) // most]])
+    chosen = np.sort(np.concatenate(kept))
+    table, evidence, belongs = (
+        each.iloc[chosen].reset_index(drop=True) for each in (parts.table, parts.evidence, parts.belongs)
+    )
+    return replace(parts, table=table, evidence=evidence, belongs=belongs)
+
+
+def _strata(parts: Parts, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+    stratum = parts.table["_label"].to_numpy(np.int64)[rows]
+    for name in sorted(parts.schema.singles):
+        codes, groups = pd.factorize(parts.evidence[name].iloc[rows], sort=True)
+        stratum = stratum * len(groups) + codes
+    return stratum
+
+
+def _drawn_persons(persons: "pd.Series[str]", most: int, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
+    codes, different = pd.factorize(persons)
+    order = draw.permutation(len(different))
+    rows = np.cumsum(np.bincount(codes, minlength=len(different))[order])
+    return np.isin(codes, order[: max(1, int(np.searchsorted(rows, most, side="right")))])
