@@ -1,7 +1,8 @@
-"""Every run of a flow stands in the audit trail: that it began, and how it ended, started by whomever.
+"""The decorators of flows and tasks: every run stands in the audit trail, and no error carries a secret.
 
 The trail is written around the flow's own function, so that a run by hand, by a worker or by a schedule is
-told alike. What a run found (its verdict, its release) is noted on the way.
+told alike: that it began, and how it ended. What a run found (its verdict, its release) is noted on the way.
+A task's errors are kept and shown by Prefect, so they are said without a secret.
 """
 
 import inspect
@@ -10,11 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from fairmark.errors import StateError, without_secret
 from fairmark.governance import flow_runs
 from flows.settings import LOG
+
+if TYPE_CHECKING:
+    import prefect
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -97,3 +101,30 @@ def _run_id() -> str | None:
 
     context = FlowRunContext.get()
     return str(context.flow_run.id) if context is not None and context.flow_run is not None else None
+
+
+def task(**options: Any) -> Callable[[Callable[P, R]], "prefect.Task[P, R]"]:
+    """Return the decorator of a task that is never cached and whose errors are said without a secret.
+
+    Parameters
+    ----------
+    options
+        As Prefect's own `task` takes them.
+    """
+    import prefect
+    from prefect.cache_policies import NO_CACHE
+
+    def around(function: Callable[P, R]) -> "prefect.Task[P, R]":
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:
+                if (plain := without_secret(error)) is not error:
+                    raise plain from None
+                raise
+
+        made: prefect.Task[P, R] = prefect.task(cache_policy=NO_CACHE, **options)(run)
+        return made
+
+    return around

@@ -1,19 +1,23 @@
 """What can be refused within a second is refused before Prefect starts, which takes ten times as long.
 
-The flow looks again: a worker starts it without this, and much can change until then.
+The flow looks again: a worker starts it without this, and much can change until then. The key that a release
+is signed with is looked at here too: better now than after the stages.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fairmark.errors import FairmarkError, StateError
+from fairmark.errors import FairmarkError, StateError, VerificationError
 from fairmark.files import lines_of
 from fairmark.params.read import read_params
 from fairmark.release import plan
+from fairmark.release.statement import release_digest
 from fairmark.repo import commit, dvc
 from fairmark.repo.git import git
 from fairmark.repo.locks import locked
+from fairmark.signing.git_tags import tag_signer, tagged_statement
+from fairmark.signing.key_store import own_key, own_public, public_place
 
 
 @contextmanager
@@ -48,43 +52,6 @@ def release(root: Path, version: str | None) -> None:
 
         with recorded(root, "release", {"version": version}, needed=True):
             raise error from None
-
-
-def _look(root: Path, version: str | None) -> None:
-    from fairmark.governance import policy_gate
-    from fairmark.release.sbom.build import tools
-    from fairmark.repo import recovery
-    from flows import signer
-    from flows.console import say
-
-    if version is not None:
-        commit.check_version(version)
-    for line in recovery.recover(root):
-        say(line)
-    seen = commit.trace(root)
-    commit.refuse_dirty(seen)
-    name = read_params(root / "params.yaml").project.name
-    if version is not None:
-        refuse_taken(root, name, version)
-    if version is not None or plan.latest(seen.tags, name) is None:  # else HEAD's release is looked at
-        policy_gate.refuse_unless_approved(root)
-        signer.need_key()
-        tools(root)
-
-
-def refuse_taken(root: Path, name: str, version: str) -> None:
-    """Do nothing for a version that no release has yet.
-
-    Raises
-    ------
-    UsageError
-        When it is no version.
-    StateError
-        When its tag exists.
-    """
-    tag = f"{name}@{commit.check_version(version)}"
-    if commit.tagged(root, tag):
-        raise StateError(f"git tag {tag}: must be new, got one that exists (choose another version)")
 
 
 def retrain(root: Path) -> None:
@@ -125,3 +92,73 @@ def last(root: Path, name: str) -> str:
             f"git: must have a release to rebuild, got no tag {name}@v* (flows/release.py makes one)"
         )
     return tag
+
+
+def refuse_taken(root: Path, name: str, version: str) -> None:
+    """Do nothing for a version that no release has yet.
+
+    Raises
+    ------
+    UsageError
+        When it is no version.
+    StateError
+        When its tag exists.
+    """
+    tag = f"{name}@{commit.check_version(version)}"
+    if commit.tagged(root, tag):
+        raise StateError(f"git tag {tag}: must be new, got one that exists (choose another version)")
+
+
+def _look(root: Path, version: str | None) -> None:
+    from fairmark.governance import policy_gate
+    from fairmark.release.sbom.build import tools
+    from fairmark.repo import recovery
+    from flows.console import say
+
+    if version is not None:
+        commit.check_version(version)
+    for line in recovery.recover(root):
+        say(line)
+    seen = commit.trace(root)
+    commit.refuse_dirty(seen)
+    name = read_params(root / "params.yaml").project.name
+    if version is not None:
+        refuse_taken(root, name, version)
+    if version is not None or plan.latest(seen.tags, name) is None:  # else HEAD's release is looked at
+        policy_gate.refuse_unless_approved(root)
+        need_key()
+        tools(root)
+
+
+def need_key() -> None:
+    """Make the key that releases are signed with, unless there is one, and say so.
+
+    Raises
+    ------
+    StateError
+        When there is a key that can't be used: better now than after the stages.
+    """
+    from flows.console import say
+
+    key = own_key(make=True)
+    if key.made:
+        say(f"you had no key to sign releases with: made {key.path}; keep it safe, and give it to nobody")
+        say(f"its public half is {public_place()}: give that to whoever checks your releases")
+
+
+def tag_difference(root: Path, tag_name: str, folder: Path) -> str | None:
+    """Return in what a tag is not that of the release in `folder` by this user's key, or None when it is."""
+    if tagged_statement(root, tag_name) != release_digest(folder):
+        return "states another environment or verdict than this one's"
+    try:
+        tag_signer(root, tag_name, [own_key(make=False).public.allowed("you")])
+    except VerificationError:
+        return "is signed by another key than yours, or by none"
+    return None
+
+
+def signed_by() -> str:
+    """Return in words whose key signed, and where its public half is."""
+    public, place = own_public(), public_place()
+    shown = f", public half {place}" if place else ""
+    return f"by key {public.keyid[:16]}…{shown}" if public else "by another key than yours"

@@ -48,11 +48,10 @@ from fairmark.repo.dvc_files import check_workspace, folder_sha256
 from fairmark.repo.machine import refuse_behind
 from fairmark.signing.git_tags import set_tag
 from fairmark.signing.key_store import own_key, own_public
-from flows import preflight, retrain, signer
-from flows.audited import audited, note
+from flows import preflight, retrain
+from flows.audited import audited, note, task
 from flows.console import Progress, say
 from flows.settings import LOG, ROOT
-from flows.tasks import task
 
 if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
@@ -258,7 +257,7 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
 def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     """Refuse a policy loosened without approvals; retrain, judge, weigh, gather and verify; tag, register."""
     refuse_behind(seen.committed, dt.datetime.now(tz=dt.UTC))
-    signer.need_key()
+    preflight.need_key()
     held_to(policy_gate.refuse_unless_approved(ROOT))
     progress = Progress([*retrain.steps(), "judge", "costs", "gather", "tag", "register"])
     retrain.run_stages(progress)
@@ -297,7 +296,7 @@ def gather(
     """Make the folder; if HEAD's tag is not of what can be made here, make the next version."""
     folder, made, lines = assemble(goal, seen, params, verdict)
     name = f"{params.project.name}@{goal.version}"
-    why = signer.otherwise(ROOT, name, folder) if goal.tagged else None
+    why = preflight.tag_difference(ROOT, name, folder) if goal.tagged else None
     if why is not None:
         set_aside(folder)
         goal = plan.Goal(commit.next_version(ROOT, params.project.name), tagged=False, present=False)
@@ -317,7 +316,7 @@ def summarise(progress: Progress, folder: Path, seen: "Trace", verdict: "Verdict
     lines = [
         ("release", str(folder.relative_to(ROOT))),
         ("tag", f"{name}@{version} on commit {seen.commit[:12]}"),
-        ("signed", signer.signed()),
+        ("signed", preflight.signed_by()),
         ("verdict", verdict.state),
         *(("stands on", each) for each in verdict.stands_on),
         *plan.figures(Measurements.read(folder / "measurements.json")),

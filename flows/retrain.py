@@ -29,10 +29,9 @@ from fairmark.files import lines_of
 from fairmark.repo import dvc, recovery
 from fairmark.repo.commit import trace
 from fairmark.repo.machine import check_source
-from flows.audited import audited
+from flows.audited import audited, task
 from flows.console import Progress, say
 from flows.settings import LOG, ROOT
-from flows.tasks import task
 
 WAIT_S = [5, 20, 60]
 """Seconds before each further try."""

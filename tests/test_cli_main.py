@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from maker_and_forger import FORGER, MINE
 
-from fairmark.cli import pack
 from fairmark.cli.main import main
+from fairmark.cli.releases import Pack
 from fairmark.files import write_text
 from fairmark.signing.key_store import config_folder
 
@@ -138,7 +138,7 @@ def test_what_no_verb_foresaw_of_disk_and_keyboard_is_no_traceback(
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(pack, "run", broken)
+    monkeypatch.setattr(Pack, "run", broken)
 
     assert main(["pack", "some-release"]) == code
     assert capsys.readouterr().err.endswith(f"{said}\n")

@@ -7,7 +7,7 @@ import pytest
 
 from fairmark import extras
 from fairmark.cli import main as command
-from fairmark.cli import pack
+from fairmark.cli.releases import Pack
 from fairmark.errors import StateError
 
 
@@ -43,10 +43,10 @@ def test_another_missing_module_is_a_fault_of_our_own() -> None:
 def test_a_verb_ends_with_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def importing(_: object) -> int:
+    def importing(*_: object) -> int:
         raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
 
-    monkeypatch.setattr(pack, "run", importing)
+    monkeypatch.setattr(Pack, "run", importing)
 
     assert command.main(["pack", "folder"]) == 1
     assert capsys.readouterr().err == (

@@ -10,7 +10,7 @@ from maker_and_forger import MINE
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.repo import dvc
-from fairmark.signing.release_tag import tag_release
+from fairmark.signing.git_tags import tag_release
 from flows import rebuild
 
 pytest_plugins = ("flows_fixtures",)

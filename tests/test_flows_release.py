@@ -20,9 +20,9 @@ from fairmark.release.mlflow_registry import Registered
 from fairmark.repo.commit import tagged
 from fairmark.repo.dvc_files import folder_sha256
 from fairmark.signing.dsse import seal
+from fairmark.signing.git_tags import tag_release, tagged_statement
 from fairmark.signing.key_store import config_folder
 from fairmark.signing.keys import PublicKey, SigningKey
-from fairmark.signing.release_tag import tag_release, tagged_statement
 from fairmark.verify.acceptance import Acceptance
 from fairmark.verify.verify import Fact
 from flows import preflight, release

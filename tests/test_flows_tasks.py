@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairmark.errors import StateError, UnforeseenError, without_secret
-from flows.audited import audited
-from flows.tasks import task
+from flows.audited import audited, task
 
 pytest_plugins = ("flows_fixtures",)
 SECRET = "hunter2-Zq9xKfLm"  # noqa: S105

@@ -11,8 +11,7 @@ from fairmark.cli.main import main
 from fairmark.errors import StateError
 from fairmark.governance import projections
 from fairmark.governance.approvers import read_approvers
-from fairmark.governance.history import history
-from fairmark.governance.history_check import check
+from fairmark.governance.history import check, history
 from fairmark.governance.projections import aligned
 from fairmark.governance.promotion_tags import refs
 from fairmark.governance.promotions import allowed

@@ -9,8 +9,8 @@ from promotion_repo import PEOPLE, digest, git, promote, repository
 
 from fairmark.cli.main import main
 from fairmark.errors import RefusedError, UndeterminedError
+from fairmark.governance.policy_base import NOBODY_NAMED, release_tags
 from fairmark.governance.policy_gate import refuse_unless_approved
-from fairmark.governance.release_tags import NOBODY_NAMED, release_tags
 from fairmark.governance.trail import append
 from fairmark.signing.git_tags import sign_tag
 from fairmark.signing.keys import SigningKey

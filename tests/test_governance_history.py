@@ -20,8 +20,7 @@ from promotion_repo import (
 
 from fairmark.errors import UsageError
 from fairmark.governance.approvers import read_approvers
-from fairmark.governance.history import History, history, on_day
-from fairmark.governance.history_check import check
+from fairmark.governance.history import History, check, history, on_day
 from fairmark.governance.projections import note
 from fairmark.governance.promotion_tags import ROLLBACK, refs
 from fairmark.governance.promotions import allowed

@@ -4,8 +4,17 @@ import datetime as dt
 
 import pytest
 
-from fairmark.governance.promotion_chain import backwards, before_present, breaks, now_in, stages
-from fairmark.governance.promotion_tags import PROMOTE, ROLLBACK, Promotion, Refs
+from fairmark.governance.promotion_tags import (
+    PROMOTE,
+    ROLLBACK,
+    Promotion,
+    Refs,
+    backwards,
+    before_present,
+    breaks,
+    now_in,
+    stages,
+)
 from fairmark.signing.git_tags import TagText
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

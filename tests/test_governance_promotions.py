@@ -28,10 +28,9 @@ from fairmark.params.read import read_params
 from fairmark.release.build import assemble
 from fairmark.release.statement import release_digest
 from fairmark.repo.commit import trace
-from fairmark.signing.git_tags import read_tag, sign_tag
+from fairmark.signing.git_tags import read_tag, sign_tag, tag_release
 from fairmark.signing.key_store import own_key
 from fairmark.signing.keys import SigningKey
-from fairmark.signing.release_tag import tag_release
 
 pytest_plugins = ("release_fixtures",)
 pytestmark = pytest.mark.slow

@@ -19,8 +19,7 @@ from fairmark.errors import StateError, UsageError
 from fairmark.governance import trail
 from fairmark.params.read import Params, read_params
 from fairmark.privacy import erase as forgetting
-from fairmark.privacy.affected import learnt, purge
-from fairmark.privacy.erase import RECORD, forget, restore
+from fairmark.privacy.erase import RECORD, forget, learnt, purge, restore
 from fairmark.privacy.retention import overdue
 
 ROOT = Path(__file__).parents[1]

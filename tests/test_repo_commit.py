@@ -20,8 +20,7 @@ from fairmark.repo.commit import (
     trace,
 )
 from fairmark.repo.machine import made_on
-from fairmark.signing.git_tags import read_tag, tag_signer
-from fairmark.signing.release_tag import tag_release, tagged_statement
+from fairmark.signing.git_tags import read_tag, tag_release, tag_signer, tagged_statement
 
 pytest_plugins = ("release_fixtures",)
 SEAL = "ab" * 32

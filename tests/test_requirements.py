@@ -27,7 +27,7 @@ ROOMS: Mapping[str, str] = {
     "evaluate/costs.py": "flows",
     "release/mlflow_model.py": "flows",
     "release/mlflow_registry.py": "flows",
-    "signing/hsm.py": "hsm",
+    "signing/key_store.py": "hsm",
     "signing/model_signature.py": "flows",
 }
 """The extra of a room, or of a module that imports it where it is used; all else needs no extra."""

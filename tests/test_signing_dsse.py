@@ -19,7 +19,7 @@ from securesystemslib.signer._key import SSlibKey
 from fairmark.errors import FairmarkError, InputError, VerificationError
 from fairmark.files import canonical_json
 from fairmark.signing.dsse import Envelope, pae, seal
-from fairmark.signing.key_file import signed
+from fairmark.signing.key_store import ecdsa_signature
 from fairmark.signing.keys import ORDER, SigningKey, lowered
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -92,7 +92,7 @@ def test_dsses_published_signature_is_ours_for_its_key() -> None:
     published = encode_dss_signature(int.from_bytes(said[:32], "big"), int.from_bytes(said[32:], "big"))
     private = ec.derive_private_key(secret, ec.SECP256R1())
 
-    found = signed(private, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world")
+    found = ecdsa_signature(private, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world")
 
     assert lowered(found) == lowered(published)
 

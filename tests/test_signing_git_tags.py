@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 from release_folder import git
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.signing.git_tags import mpint, parse_tag, read_tag, sign_tag, ssh_signature, tag_signer
-from fairmark.signing.release_tag import tagged_statement
+from fairmark.signing.git_tags import (
+    mpint,
+    parse_tag,
+    read_tag,
+    sign_tag,
+    ssh_signature,
+    tag_signer,
+    tagged_statement,
+)
 
 TAG = "loans@v0.1.0"
 

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairmark.errors import StateError, UsageError, VerificationError
-from fairmark.signing import key_file
+from fairmark.signing import key_store
 from fairmark.signing.key_store import config_folder, own_key, own_public, public_place
 from fairmark.signing.keys import ORDER, PublicKey, lowered, public_key, read_public
 
@@ -185,16 +185,15 @@ def test_a_folder_that_cannot_be_written_is_told(config: Path) -> None:
 
 SCRIPT = """
 import sys, time
-from fairmark.signing import key_file as keyfile
-from fairmark.signing.key_store import own_key
-write = keyfile.write_new
+from fairmark.signing import key_store
+write = key_store.write_new
 def stalled(path, content):
     write(path, content[:100])
     print("half", flush=True)
     time.sleep(60)
 if sys.argv[1] == "stall":
-    keyfile.write_new = stalled
-print(own_key(make=True).public.keyid)
+    key_store.write_new = stalled
+print(key_store.own_key(make=True).public.keyid)
 """
 
 
@@ -270,7 +269,7 @@ def test_rfc_6979_gives_its_published_signature() -> None:
     """RFC 6979, A.2.5: the curve P-256, SHA-256, the message `sample`; s there is the higher of the two."""
     secret = 0xC9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721
     private = ec.derive_private_key(secret, ec.SECP256R1())
-    r, s = decode_dss_signature(key_file.signed(private, b"sample"))
+    r, s = decode_dss_signature(key_store.ecdsa_signature(private, b"sample"))
 
     assert r == 0xEFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716
     assert s == 0xF7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8
@@ -286,7 +285,7 @@ def test_an_openssl_without_rfc_6979_signs_as_well_but_otherwise_each_time() -> 
             return private.sign(data, algorithm)
 
     old: Any = Old()
-    first, second = (lowered(key_file.signed(old, b"data")) for _ in range(2))
+    first, second = (lowered(key_store.ecdsa_signature(old, b"data")) for _ in range(2))
 
     assert first != second
     PublicKey.of(private.public_key()).verify(first, b"data")

@@ -28,8 +28,8 @@ from fairmark.release.layout import GATHERED, SEALS
 from fairmark.release.seal import seal_release
 from fairmark.release.statement import Statement, release_digest
 from fairmark.signing.dsse import Envelope, seal
+from fairmark.signing.git_tags import tag_release
 from fairmark.signing.model_signature import write_model_seal
-from fairmark.signing.release_tag import tag_release
 from fairmark.verify.verify import CHECKS, Fact, exit_code, verify
 
 pytest_plugins = ("release_fixtures",)

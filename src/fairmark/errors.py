@@ -11,9 +11,8 @@ One class per different thing that a caller would do about it::
     ├── UsageError          you called fairmark wrongly
     └── VerificationError   this is not what was released: trust nothing of it
 
-Every message reads ``where: what must hold, got what was found``.
-
-Collect every fault of the raw files before any of them stops the run.
+Every message reads ``where: what must hold, got what was found``; all faults of a raw file are collected
+(`Faults`) before any of them stops the run.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,6 +21,12 @@ from fairmark.terminal import redacted
 
 DEEPEST = 50
 """Causes of an error that are looked through."""
+
+NAMED_ROWS = 5
+"""Rows named for one kind of fault; the others are counted."""
+
+NAMED_VALUES = 3
+"""Different values shown for one kind of fault."""
 
 
 class FairmarkError(Exception):
@@ -93,16 +98,6 @@ class VerificationError(FairmarkError):
     """A release is not what its statement says."""
 
     exit_code = 4
-
-
-# ------------------------------------------------------------------ faults
-
-
-NAMED_ROWS = 5
-"""Rows named for one kind of fault; the others are counted."""
-
-NAMED_VALUES = 3
-"""Different values shown for one kind of fault."""
 
 
 class Faults:

@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fairmark.signing import key_file
+from fairmark.signing import key_store
 from fairmark.signing.keys import ORDER, PublicKey, SigningKey
 
 
@@ -15,7 +15,9 @@ from fairmark.signing.keys import ORDER, PublicKey, SigningKey
 def key(name: str) -> SigningKey:
     """Return the key of `name`: its secret is the SHA-256 of the name."""
     private = _private(name)
-    return SigningKey(PublicKey.of(private.public_key()), lambda data: key_file.signed(private, data))
+    return SigningKey(
+        PublicKey.of(private.public_key()), lambda data: key_store.ecdsa_signature(private, data)
+    )
 
 
 def _private(name: str) -> ec.EllipticCurvePrivateKey:

@@ -18,8 +18,7 @@ from fairmark.files import canonical_json
 from fairmark.governance.approvals import keep, signed, weigh
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.policy_gate import compare, refuse_unless_approved
-from fairmark.governance.promotion_chain import ahead
-from fairmark.governance.promotion_tags import refs
+from fairmark.governance.promotion_tags import ahead, refs
 from fairmark.governance.promotions import checked_chain
 from fairmark.release.locate import found
 from fairmark.repo.machine import refuse_behind

@@ -30,9 +30,9 @@ from fairmark.repo.commit import trace
 from fairmark.repo.dvc_files import address
 from fairmark.report.labels import count, measured, number
 from fairmark.report.rendering import literal
+from fairmark.signing.git_tags import tag_release
 from fairmark.signing.key_store import own_key
 from fairmark.signing.keys import SigningKey
-from fairmark.signing.release_tag import tag_release
 from fairmark.stats.measures import label as title
 
 CHOSEN = {

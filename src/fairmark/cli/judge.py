@@ -1,64 +1,70 @@
-"""`fairmark judge MEASUREMENTS PARAMS`: the verdict on a measurements file by the policy of a params file."""
+"""The verb that judges measurements by a policy."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
+from fairmark.cli.verb import Verb
 from fairmark.terminal import say, say_json
 
-HELP = "judge measurements by the policy of a params file"
-
 SCHEMAS = ("../schema.json", "../../prepare/schema.json")
+
 """Where the schema lies beside a model: in a release, and among the stages' outputs."""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb takes to `parser`."""
-    parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS", help="a measurements.json")
-    parser.add_argument("params", type=Path, metavar="PARAMS", help="a params.yaml")
-    parser.add_argument(
-        "--model",
-        type=Path,
-        metavar="FOLDER",
-        help="a model's folder: fail measurements of another model, of other thresholds or without a group",
-    )
-    parser.add_argument(
-        "--schema",
-        type=Path,
-        metavar="FILE",
-        help="the schema.json with every group; as a rule it is found beside the model",
-    )
-    parser.add_argument("--json", action="store_true", help="write the verdict as JSON")
+class Judge(Verb):
+    """`fairmark judge MEASUREMENTS PARAMS`: the verdict on measurements by a params file's policy."""
 
+    name = "judge"
+    help = "judge measurements by the policy of a params file"
 
-def run(given: argparse.Namespace) -> int:
-    """Judge by today's date, say what was found, and return 0 for `pass`, else 3.
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what the verb takes to `parser`."""
+        parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS", help="a measurements.json")
+        parser.add_argument("params", type=Path, metavar="PARAMS", help="a params.yaml")
+        parser.add_argument(
+            "--model",
+            type=Path,
+            metavar="FOLDER",
+            help="a model's folder: "
+            "fail measurements of another model, of other thresholds or without a group",
+        )
+        parser.add_argument(
+            "--schema",
+            type=Path,
+            metavar="FILE",
+            help="the schema.json with every group; as a rule it is found beside the model",
+        )
+        parser.add_argument("--json", action="store_true", help="write the verdict as JSON")
 
-    Raises
-    ------
-    UsageError
-        When there is a model without a schema, a schema without a model, or no folder of the model.
-    InputError
-        When the folder holds no model, or a file is not what it should be.
-    """
-    import datetime as dt
+    def run(self, given: argparse.Namespace) -> int:
+        """Judge by today's date, say what was found, and return 0 for `pass`, else 3.
 
-    from fairmark.files import read_json
-    from fairmark.judge.verdict import judge_document
-    from fairmark.params.read import read_params
+        Raises
+        ------
+        UsageError
+            When there is a model without a schema, a schema without a model, or no folder of the model.
+        InputError
+            When the folder holds no model, or a file is not what it should be.
+        """
+        import datetime as dt
 
-    policy = read_params(given.params).policy
-    expected = _expected(given.model, given.schema)
-    verdict = judge_document(
-        read_json(given.measurements), policy, dt.datetime.now(tz=dt.UTC).date(), **expected
-    )
-    if given.json:
-        say_json(verdict.to_json())
-    else:
-        for finding in verdict.findings:
-            say(f"{finding.outcome}: {finding.text}")
-        say(f"verdict: {verdict.state}{''.join(f'; on {each}' for each in verdict.stands_on)}")
-    return 0 if verdict.outcome == "pass" else 3
+        from fairmark.files import read_json
+        from fairmark.judge.verdict import judge_document
+        from fairmark.params.read import read_params
+
+        policy = read_params(given.params).policy
+        expected = _expected(given.model, given.schema)
+        verdict = judge_document(
+            read_json(given.measurements), policy, dt.datetime.now(tz=dt.UTC).date(), **expected
+        )
+        if given.json:
+            say_json(verdict.to_json())
+        else:
+            for finding in verdict.findings:
+                say(f"{finding.outcome}: {finding.text}")
+            say(f"verdict: {verdict.state}{''.join(f'; on {each}' for each in verdict.stands_on)}")
+        return 0 if verdict.outcome == "pass" else 3
 
 
 def _expected(model: Path | None, schema: Path | None) -> dict[str, Any]:

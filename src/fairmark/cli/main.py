@@ -6,46 +6,39 @@ Exit codes: 0 all is well, 1 something has to be mended first, 2 used wrongly, 3
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from fairmark.cli import (
-    approve,
-    diff,
-    forget,
-    history,
-    judge,
-    pack,
-    policy,
-    predicates,
-    promote,
-    rebuild,
-    retention,
-    rollback,
-    trail,
-    verify,
-)
+from fairmark.cli.approvals import Approve, Policy, Promote, Rollback
+from fairmark.cli.history import History, Trail
+from fairmark.cli.judge import Judge
+from fairmark.cli.privacy import Forget, Retention
+from fairmark.cli.releases import Diff, Pack, Predicates, Rebuild, Verify
+from fairmark.cli.verb import Verb
 from fairmark.errors import FairmarkError
 from fairmark.extras import required
 from fairmark.repo.proxies import spare_loopback
 from fairmark.terminal import finish, say, silence, stopped
 
-# Each verb's module imports what it needs only when it runs.
-VERBS = {
-    "verify": verify,
-    "pack": pack,
-    "rebuild": rebuild,
-    "diff": diff,
-    "judge": judge,
-    "trail": trail,
-    "forget": forget,
-    "retention": retention,
-    "approve": approve,
-    "promote": promote,
-    "rollback": rollback,
-    "history": history,
-    "policy": policy,
-    "predicates": predicates,
+VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verify(),
+        Pack(),
+        Rebuild(),
+        Diff(),
+        Judge(),
+        Trail(),
+        Forget(),
+        Retention(),
+        Approve(),
+        Promote(),
+        Rollback(),
+        History(),
+        Policy(),
+        Predicates(),
+    )
 }
+"""Every verb by its word, in the order of the help."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             given.clone = project_of(given.clone)
         with required():
-            code: int = VERBS[given.verb].run(given)
+            code = VERBS[given.verb].run(given)
         finish()
     except FairmarkError as error:
         stopped(who, error.faults)
@@ -97,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():
-        verb.arguments(verbs.add_parser(name, allow_abbrev=False, help=verb.HELP, description=verb.__doc__))
+        verb.arguments(verbs.add_parser(name, allow_abbrev=False, help=verb.help, description=verb.__doc__))
     return parser
 
 

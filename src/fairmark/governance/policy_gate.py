@@ -26,8 +26,17 @@ from fairmark.governance.approvers import (
     person,
     read_approvers,
 )
-from fairmark.governance.policy_base import BASE, authors, changes_since, commit_of, named_base, policy_at
-from fairmark.governance.release_tags import ReleaseTags, is_shallow, release_tags
+from fairmark.governance.policy_base import (
+    BASE,
+    ReleaseTags,
+    authors,
+    changes_since,
+    commit_of,
+    is_shallow,
+    named_base,
+    policy_at,
+    release_tags,
+)
 from fairmark.governance.request import POLICY, ApprovalRequest
 from fairmark.judge.policy_diff import LOOSENED, NEUTRAL, SECTIONS, Change
 from fairmark.params.parse import typed

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import FairmarkError, StateError
 from fairmark.governance.flow_runs import COMPLETED
-from fairmark.governance.promotion_chain import stages
-from fairmark.governance.promotion_tags import Promotion
+from fairmark.governance.promotion_tags import Promotion, stages
 from fairmark.governance.trail import append, entries
 from fairmark.release.mlflow_registry import ALIAS, answering, uri_of
 

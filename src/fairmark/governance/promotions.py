@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
-from fairmark.governance import promotion_chain
+from fairmark.governance import promotion_tags
 from fairmark.governance.approvals import Approval, Counted, count, kept, waived_in
 from fairmark.governance.approvers import APPROVAL, FILE, TAGS, Approver, people, person, read_approvers
 from fairmark.governance.projections import follow
@@ -36,8 +36,7 @@ from fairmark.governance.request import (
 from fairmark.repo.commit import tagged
 from fairmark.repo.git import need, own_folder
 from fairmark.repo.locks import locked
-from fairmark.signing.git_tags import sign_tag, tag_signer
-from fairmark.signing.release_tag import tagged_statement
+from fairmark.signing.git_tags import sign_tag, tag_signer, tagged_statement
 
 if TYPE_CHECKING:
     from fairmark.signing.keys import PublicKey, SigningKey
@@ -109,7 +108,7 @@ def promote(
     )
     with promotion_lock(root):
         before = checked_chain(root, plan.name, approvers, keys)
-        present = promotion_chain.now_in(before, stage)
+        present = promotion_tags.now_in(before, stage)
         if present is not None and present.version == plan.version:
             raise StateError(f"{stage}: must hold another release, got {plan.version} there already")
         return _tag_promotion(root, plan, found.request, before, approvers, key, keys)
@@ -171,7 +170,7 @@ def _target(before: Sequence[Promotion], stage: str, to: str | None) -> Promotio
     if not had:
         raise UsageError(f"stage: must have held a release, got {stage}, which never did")
     if to is None:
-        earlier = promotion_chain.before_present(before, stage)
+        earlier = promotion_tags.before_present(before, stage)
         if not earlier:
             raise UsageError(f"{stage}: must have held a release before {had[-1].version}, got none")
         to = earlier[-1]
@@ -212,7 +211,7 @@ def checked_chain(
             f"promote (as of {who}), got one that is not"
         )
     found = refs(root, name)
-    faults = promotion_chain.breaks(found) + promotion_chain.ahead(found.promotions, now)
+    faults = promotion_tags.breaks(found) + promotion_tags.ahead(found.promotions, now)
     lines = promoters(approvers, keys)
     for each in found.promotions:
         try:

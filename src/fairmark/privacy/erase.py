@@ -1,4 +1,4 @@
-"""Take a person's rows out of the data, as a new version of it, and say which releases learnt from them.
+"""Erasure: take the rows of a person out of the data, as a new version of it, and tell who learnt from them.
 
 The raw files of `data/` are written without the rows, and `dvc add data` makes a new version of them: all of
 that, or nothing. Older versions keep the rows in DVC's cache and remotes and in git's history until they are
@@ -11,22 +11,34 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fairmark.errors import StateError, UsageError
-from fairmark.files import lines_of, write_json
+from fairmark.errors import FairmarkError, StateError, UsageError
+from fairmark.files import lines_of, read_parquet, write_json
 from fairmark.governance.flow_runs import COMPLETED
 from fairmark.governance.trail import append
+from fairmark.params.parse import typed
 from fairmark.params.prepare import Prepare
 from fairmark.params.read import Params
 from fairmark.privacy import raw_rows
 from fairmark.repo.commit import refuse_dirty, trace
-from fairmark.repo.data_versions import DATA
+from fairmark.repo.data_versions import (
+    DATA,
+    address_in,
+    held_at,
+    manifest,
+    outputs_in,
+    remotes,
+    rewriting,
+    yaml_in,
+)
 from fairmark.repo.dvc_files import address, data_outputs
+from fairmark.repo.git import need
 from fairmark.repo.locks import locked
 
 RECORD = "forgotten.jsonl"
@@ -34,6 +46,13 @@ RECORD = "forgotten.jsonl"
 STATE = ".fairmark"
 ASIDE = Path(STATE) / "forgetting"
 PLAN = "plan.json"
+PARTED = "artifacts/split/rows.parquet"
+WORDS = {
+    "train": "learnt from it (train)",
+    "valid": "chose by it (valid)",
+    "test": "was measured on it (test)",
+    "unused": "held it and used it for nothing (unused)",
+}
 
 
 @dataclass(frozen=True)
@@ -234,3 +253,81 @@ def _elsewhere(folder: Path, prepare: Prepare, ids: Sequence[str]) -> list[str]:
         if (name := path.relative_to(folder).as_posix()) not in read
         and any(each.encode() in path.read_bytes() for each in ids)
     ]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a release had to do with the rows asked for.
+
+    Parameters
+    ----------
+    release
+        Its tag.
+    held
+        Whether its data held one of the rows; None when that can't be told here.
+    words
+        The same for a reader.
+    """
+
+    release: str
+    held: bool | None
+    words: str
+
+
+def learnt(root: Path, name: str, ids: Collection[str]) -> list[Learnt]:
+    """Return what each release of `name` had to do with the rows `ids`, in the order of their versions."""
+    lines = need(
+        root, "list its tags", "for-each-ref", "--sort=v:refname", "--format=%(refname:short)",
+        f"refs/tags/{name}@v*",
+    ).split()  # fmt: skip
+    return [_of_release(root, tag, set(ids)) for tag in lines]
+
+
+def _of_release(root: Path, tag: str, ids: set[str]) -> Learnt:
+    try:
+        parts = _parts(root, tag, ids)
+        if parts is not None:
+            found = [WORDS.get(part, part) for part in parts]
+            return Learnt(tag, bool(found), ", ".join(found) or "its data did not hold it")
+        if _in_raw(root, tag, ids):
+            return Learnt(tag, True, "its data held it; the part can't be told here (dvc fetch its split)")
+        return Learnt(tag, False, "its data did not hold it")
+    except (FairmarkError, OSError, KeyError) as error:
+        fault = str(error).split("\n")[0]
+        return Learnt(tag, None, f"can't be told here: {fault}")
+
+
+def _parts(root: Path, tag: str, ids: set[str]) -> list[str] | None:
+    """Return the parts of the split that hold one of the ids; None when the split's bytes are not here."""
+    address = outputs_in(root, tag).get(PARTED)
+    for place in held_at(root, address) if address else []:
+        frame = read_parquet(place)
+        return sorted(frame.loc[frame["_row_id"].isin(ids), "part"].unique(), key=list(WORDS).index)
+    return None
+
+
+def _in_raw(root: Path, tag: str, ids: set[str]) -> bool:
+    """Return whether the raw files of a release's commit hold one of the ids."""
+    params = typed(Prepare, (yaml_in(root, tag, "params.yaml") or {})["prepare"], "params.yaml")
+    address = address_in(root, tag)
+    files = manifest(root, str(address))
+    if files is None:
+        raise FileNotFoundError(f"data.dvc: must name data that is here, got {address} (dvc fetch)")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, md5 in files.items():
+            for place in held_at(root, md5)[:1]:
+                (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+                (Path(folder) / name).symlink_to(place)
+        _, unknown = raw_rows.find(Path(folder), params, ids)
+    return bool(ids - unknown)
+
+
+def purge(root: Path, before: str, after: str) -> list[str]:
+    """Return the commands that take the version `before` away from where it still lies, for a person to run.
+
+    They take away every version that the commit checked out does not use, and with them what older releases
+    are rebuilt from.
+    """
+    commands = ["dvc gc --workspace"]
+    commands += [f"dvc gc --workspace --cloud --remote {name}" for name in remotes(root)]
+    return [*commands, *rewriting(root, before, after)]

@@ -1,18 +1,12 @@
-"""Git tags signed through SSH with the release key, and who signed the ones that are there.
+"""Git tags signed through SSH with the release key, who signed those that are there, and a release's tag.
 
-A signature stands at the end of the tag's own text (gitformat-signature(5)), and `git verify-tag` checks it
-through `ssh-keygen`. Nothing is written into anybody's git config, and nothing in it is trusted: each setting
-that matters is given on the command line.
+A signature stands at the end of the tag's own text (gitformat-signature(5)), as `ssh-keygen -Y sign` writes
+it (OpenSSH, PROTOCOL.sshsig), and `git verify-tag` checks it through `ssh-keygen`. It is made here and not by
+ssh-keygen, so that a key in hardware or in a service, which has no file for ssh-keygen to read, signs tags as
+well. Nothing is written into anybody's git config, and nothing in it is trusted: each setting that matters is
+given on the command line.
 
-A signature as `ssh-keygen -Y sign` writes it (OpenSSH, PROTOCOL.sshsig), made with the release key.
-
-It is made here and not by ssh-keygen, so that a key in hardware or in a service, which has no file for
-ssh-keygen to read, signs tags as well. `git verify-tag` and `ssh-keygen -Y verify` check it as any other.
-
-Which key a git tag or commit says that it was signed with, read off the object itself.
-
-Nothing is verified here: whoever asks wants to know whose approval can't count because he made the thing, and
-a false claim would only shut out somebody more. `tags.tag_signer` verifies.
+The tag `NAME@vX.Y.Z` that names a release is in the grammar of GTO, and holds the statement's SHA-256.
 """
 
 import base64
@@ -28,12 +22,28 @@ from pathlib import Path
 
 from fairmark.errors import StateError, UsageError, VerificationError
 from fairmark.files import lines_of
+from fairmark.repo.commit import check_version, tagged
 from fairmark.repo.git import git, git_bytes, in_words, need
+from fairmark.repo.machine import made_on
 from fairmark.signing.keys import SSH, SigningKey, public_key
 
 _MAGIC = b"SSHSIG"
 _HASH = b"sha512"
 _COLUMNS = 70
+_SIGNATURE = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n[A-Za-z0-9+/=\n]+\n-----END SSH SIGNATURE-----\n?")
+_ARMOUR = re.compile(
+    rb"^-----BEGIN (?:SSH|PGP) (?:SIGNATURE|MESSAGE)-----|^-----BEGIN SIGNED MESSAGE-----", re.MULTILINE
+)
+_GOOD = re.compile(r'^Good "git" signature for (\S+) with \S+ key SHA256:\S+$', re.MULTILINE)
+_UNNAMED = re.compile(r'^Good "git" signature with \S+ key (SHA256:\S+)$', re.MULTILINE)
+_TAGGER = re.compile(r"(?P<who>.*) (?P<seconds>\d{1,11}) [+-]\d{4}")
+# What git says when it can't hand the signature to ssh-keygen: of the signature that tells nothing.
+_UNWRITTEN = re.compile(r"failed writing detached signature|could not create temporary file")
+_NOBODY = ("-c", "user.name=fairmark", "-c", "user.email=fairmark@localhost")
+# What a clone's own config or refs could use to show another object than the one signed.
+_TRUE = ("--no-replace-objects", "-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen")
+_ARMOURED = re.compile(rb"-----BEGIN SSH SIGNATURE-----\s(.*?)-----END SSH SIGNATURE-----", re.DOTALL)
+_SEAL = "Statement-SHA256: "
 
 
 def ssh_signature(data: bytes, namespace: str, key: SigningKey) -> str:
@@ -58,23 +68,6 @@ def _string(content: bytes) -> bytes:
 def mpint(number: int) -> bytes:
     """Return an `mpint` of RFC 4251, 5: two's complement, so a positive number's first bit is 0."""
     return _string(number.to_bytes(number.bit_length() // 8 + 1 if number else 0, "big"))
-
-
-# ------------------------------------------------------------------ tags
-
-
-_SIGNATURE = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n[A-Za-z0-9+/=\n]+\n-----END SSH SIGNATURE-----\n?")
-_ARMOUR = re.compile(
-    rb"^-----BEGIN (?:SSH|PGP) (?:SIGNATURE|MESSAGE)-----|^-----BEGIN SIGNED MESSAGE-----", re.MULTILINE
-)
-_GOOD = re.compile(r'^Good "git" signature for (\S+) with \S+ key SHA256:\S+$', re.MULTILINE)
-_UNNAMED = re.compile(r'^Good "git" signature with \S+ key (SHA256:\S+)$', re.MULTILINE)
-_TAGGER = re.compile(r"(?P<who>.*) (?P<seconds>\d{1,11}) [+-]\d{4}")
-# What git says when it can't hand the signature to ssh-keygen: of the signature that tells nothing.
-_UNWRITTEN = re.compile(r"failed writing detached signature|could not create temporary file")
-_NOBODY = ("-c", "user.name=fairmark", "-c", "user.email=fairmark@localhost")
-# What a clone's own config or refs could use to show another object than the one signed.
-_TRUE = ("--no-replace-objects", "-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen")
 
 
 @dataclass(frozen=True)
@@ -249,14 +242,11 @@ def _need_ssh() -> None:
         raise StateError("ssh-keygen: must be on PATH to check who signed a tag (install OpenSSH), got none")
 
 
-# ------------------------------------------------------------------ signed by
-
-
-_ARMOURED = re.compile(rb"-----BEGIN SSH SIGNATURE-----\s(.*?)-----END SSH SIGNATURE-----", re.DOTALL)
-
-
 def claimed_key(root: Path, kind: str, name: str) -> str | None:
     """Return the key id in the SSH signature of a git object, or None where there is none of our kind.
+
+    Nothing is verified here: whoever asks wants to know whose approval can't count because he made the thing,
+    and a false claim would only shut out somebody more. `tag_signer` verifies.
 
     Parameters
     ----------
@@ -277,3 +267,63 @@ def claimed_key(root: Path, kind: str, name: str) -> str | None:
         return public_key(line, "signature").keyid
     except (binascii.Error, UsageError):
         return None
+
+
+def tagged_statement(root: Path, tag: str) -> str | None:
+    """Return the SHA-256 of the statement that the annotated tag `tag` names, or None.
+
+    It counts where a signature covers it, and where it is said once: not behind the signature, not twice.
+    """
+    try:
+        return stated_by(read_tag(root, tag).message)
+    except (StateError, VerificationError):
+        return None
+
+
+def stated_by(message: str) -> str | None:
+    """Return the SHA-256 of the statement that a tag's message names once, or None."""
+    named = [line.removeprefix(_SEAL) for line in lines_of(message) if line.startswith(_SEAL)]
+    return named[0].strip() if len(named) == 1 else None
+
+
+def tag_release(
+    root: Path,
+    name: str,
+    version: str,
+    message: str,
+    statement_sha256: str,
+    commit: str = "HEAD",
+    *,
+    key: SigningKey,
+) -> str:
+    """Set the tag `NAME@vX.Y.Z` (the grammar of GTO) on `commit`, signed by `key`, and return it.
+
+    The tag carries the release digest, and so the SHA-256 of every file of the release, and says on what
+    machine the release was made, which its statement must not hold.
+
+    Raises
+    ------
+    StateError
+        When the tag exists already, or git can't set it.
+    """
+    made = write_release_tag(root, name, version, message, statement_sha256, commit, key=key)
+    tag = f"{name}@{version}"
+    set_tag(root, tag, made)
+    return tag
+
+
+def write_release_tag(
+    root: Path, name: str, version: str, message: str, statement_sha256: str, commit: str, *, key: SigningKey
+) -> str:
+    """Write the object of a release's tag, which nothing names yet, and return its hash.
+
+    Raises
+    ------
+    StateError
+        When the tag exists already, or git can't write it.
+    """
+    tag = f"{name}@{check_version(version)}"
+    if tagged(root, tag) is not None:
+        raise StateError(f"git tag {tag}: must be new, got one that exists (choose another version)")
+    note = f"{message}\n\n{_SEAL}{statement_sha256}\nMade-On: {made_on()}\n"
+    return write_tag(root, tag, commit, note, key)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from fairmark.errors import UndeterminedError, VerificationError
 from fairmark.release.statement import release_digest
+from fairmark.signing.git_tags import write_release_tag
 from fairmark.signing.keys import PublicKey, SigningKey
-from fairmark.signing.release_tag import write_release_tag
 from fairmark.verify.verify import Fact, verify
 
 TAG = ("tag", "tag seal")

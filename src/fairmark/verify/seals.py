@@ -6,9 +6,8 @@ from fairmark.errors import StateError, VerificationError
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.statement import release_digest, stated_files
 from fairmark.repo.commit import committed_at, known
-from fairmark.signing.git_tags import parse_tag, read_tag, tag_signer
+from fairmark.signing.git_tags import parse_tag, read_tag, stated_by, tag_signer
 from fairmark.signing.keys import PublicKey
-from fairmark.signing.release_tag import stated_by
 
 
 def commit(release: ReleaseFolder, clone: Path) -> str:
