@@ -17,12 +17,14 @@ from fairmark.errors import FairmarkError, StateError
 from fairmark.extras import require
 from fairmark.repo import proxies
 from fairmark.repo.machine import check_source
-from fairmark.repo.guarded import guarded
+from fairmark.repo.process import guarded
 from fairmark.terminal import finish, say, stopped
 from flows import server
 from flows.settings import LOG, ROOT, SERVED, own_profile
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from prefect import Flow
 
 
@@ -61,7 +63,7 @@ class Interruption:
             self._told = True
             say(f"{self.name} stopped by the keyboard", error=True)
 
-    def _heard(self, number: int, _: Any) -> None:
+    def _heard(self, number: int, _: "FrameType | None") -> None:
         again, self._code = self._code is not None, 128 + number
         if again or not self._unwinds:
             self._leave()

@@ -33,16 +33,15 @@ from fairmark.params.read import read_params
 from fairmark.release import plan
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import STATEMENT
-from fairmark.repo import child_process, dvc
+from fairmark.repo import dvc, process
 from fairmark.repo.dvc_files import check_workspace, stage_outputs
 from fairmark.repo.isolation import Isolation, impossible
 from fairmark.verify import compare as remade
 from flows import preflight
-from flows.audited import audited, note
+from flows.audited import audited, note, task
 from flows.console import Progress, say
 from flows.retrain import PATIENT
 from flows.settings import LOG, ROOT
-from flows.tasks import task
 
 
 @task(**PATIENT, task_run_name="clone")
@@ -53,7 +52,7 @@ def clone(tag: str, target: Path) -> None:
          str(ROOT), str(target)],
         ["checkout", "--quiet", f"refs/tags/{tag}"],
     ):  # fmt: skip
-        ended = child_process.run(
+        ended = process.run(
             ["git", "-c", "core.hooksPath=/dev/null", *words], target if target.exists() else ROOT
         )
         if ended.code:

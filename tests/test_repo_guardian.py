@@ -13,11 +13,11 @@ import pytest
 from flows_repo import ROOT, eventually, gone, living
 
 from fairmark.repo import guardian
-from fairmark.repo.guarded import guarded
+from fairmark.repo.process import guarded
 
 FLOW = """\
 import pathlib
-from fairmark.repo import child_process as child, guarded as watched
+from fairmark.repo import process as child, process as watched
 print(watched._WATCH.mark, flush=True)
 child.run(['sh', '-c', {script!r}], pathlib.Path('.'), lambda line: print(line, flush=True))
 """
@@ -128,8 +128,8 @@ def test_a_child_gets_no_end_of_the_pipe(tmp_path: Path) -> None:
 def test_a_fork_of_the_flow_does_not_keep_it_alive(tmp_path: Path) -> None:
     program = (
         "import os, pathlib, sys, time\n"
-        "from fairmark.repo import child_process as child\n"
-        "from fairmark.repo.guarded import guarded\n"
+        "from fairmark.repo import process as child\n"
+        "from fairmark.repo.process import guarded\n"
         "guarded()\n"
         "if os.fork() == 0:\n"
         "    time.sleep(5)\n"
@@ -157,7 +157,7 @@ def test_a_guardian_costs_little() -> None:
     """Of the best of five, because the machine may be busy: 12 ms on two cores, and a look at it 0.02 ms."""
     program = (
         "import time\n"
-        "from fairmark.repo import guarded as watched\n"
+        "from fairmark.repo import process as watched\n"
         "times = []\n"
         "for _ in range(5):\n"
         "    began = time.perf_counter(); watched.guarded(); times.append(time.perf_counter() - began)\n"
@@ -197,3 +197,11 @@ def test_what_bears_the_mark_is_found_and_nothing_else() -> None:
         other.kill()
 
     assert found == [ours.pid]
+
+
+def test_a_program_that_emptied_its_environment_ends_with_its_group(tmp_path: Path) -> None:
+    with flow("env -i sleep 7591 & echo up; sleep 7592", tmp_path) as started:
+        assert eventually(lambda: living("sleep\x007591"))
+        started.process.kill()
+
+        assert gone("sleep\x007591")

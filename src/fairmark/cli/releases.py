@@ -110,8 +110,11 @@ class Rebuild(Verb):
 
 
 def _rebuilt(given: argparse.Namespace) -> "Rebuilt":
+    import math
+    from functools import partial
+
     from fairmark.release.locate import found, repository
-    from fairmark.repo.process import run as program
+    from fairmark.repo import process
     from fairmark.signing.key_store import own_public
     from fairmark.signing.keys import read_public
     from fairmark.verify.rebuild import Rebuild, check_first
@@ -123,6 +126,7 @@ def _rebuilt(given: argparse.Namespace) -> "Rebuilt":
         _say("the release is what was released: making it again")
         with _place(given.into, keep=given.keep) as place:
             isolation = None if given.unsafe_here else _isolation(place, here=given.here)
+            program = partial(process.run, limit_s=math.inf)  # whoever waits at a terminal ends it
             return Rebuild(opened, source, place, given.here, program, _say, isolation).make()
 
 
@@ -156,7 +160,8 @@ def _place(into: Path | None, *, keep: bool) -> Iterator[Path]:
 
     if into is not None:
         if into.exists() and (not into.is_dir() or any(into.iterdir())):
-            raise UsageError(f"{into}: must be an empty folder, got another")
+            found = f"one with {next(into.iterdir()).name} in it" if into.is_dir() else "a file"
+            raise UsageError(f"{into}: must be an empty folder, got {found}")
         try:
             into.mkdir(parents=True, exist_ok=True)
         except OSError as error:

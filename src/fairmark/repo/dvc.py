@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import InputError, StateError
-from fairmark.repo import child_process
+from fairmark.repo import process
 from fairmark.repo.isolation import Isolation
 from fairmark.repo.untrusted import foreign_yaml
 
@@ -92,7 +92,7 @@ def pull(root: Path) -> None:
     AgainError
         When the remote did not answer.
     """
-    ended = child_process.run(["dvc", "pull", DATA], root)
+    ended = process.run(["dvc", "pull", DATA], root)
     if ended.code:
         raise pull_fault(ended.lines)
 
@@ -180,7 +180,7 @@ def _dvc(
     where: str,
     reader: Reader | None = None,
     apart: Isolation | None = None,
-) -> child_process.Ended:
+) -> process.Ended:
     words = ["dvc", *arguments]
     if apart is not None:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.defpath])
@@ -191,7 +191,7 @@ def _dvc(
         }
         extra |= {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
         words = apart.command(words, root, _own_code(root.resolve()) | extra, kept=[root / ".git"])
-    ended = child_process.run(words, root, reader, _own_code(root))
+    ended = process.run(words, root, reader, _own_code(root))
     if not ended.code:
         return ended
     if worth_another_try(ended.lines, LOCK):

@@ -4,14 +4,15 @@ A flow that is killed can't tidy up. So this small program, in a session of its 
 end only the flow holds: the end of that file is the end of the flow. What the flow started bears a variable
 in its environment that nobody else has, and so is found whatever group, session or parent it has by then.
 
-It starts with every flow, so it imports little. `child` starts it, and uses `end` itself.
+It starts with every program that is run, so it imports little, and not psutil, whose import takes twice as
+long as all of this. `process` starts it, and uses `end` itself.
 """
 
 import os
 import signal
-import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 PATIENCE_S = 2.0
 """How long what a dead flow has left may tidy up before it is killed."""
@@ -43,6 +44,8 @@ def environment_of(name: str | int) -> bytes:
 
 def bearers_by_ps(mark: str) -> list[int]:
     """Return what `bearers` does, of what ps prints: each command with its environment."""
+    import subprocess
+
     letters = "-axwwE" if sys.platform == "darwin" else "-axwwe"
     told = subprocess.run(["ps", letters, "-o", "pid=,command="], capture_output=True, text=True, check=False)
     lines = [line.split(maxsplit=1) for line in told.stdout.split("\n") if line.strip()]
@@ -50,22 +53,37 @@ def bearers_by_ps(mark: str) -> list[int]:
 
 
 def end(mark: str, patience_s: float = PATIENCE_S) -> None:
-    """End every other process that bears `mark`: ask each once, wait a little, kill."""
+    """End every other process that bears `mark`: ask each once, wait a little, kill.
+
+    A program may have been started with an emptied environment, and so without the mark: it dies with its
+    group, if a bearer led that.
+    """
     until, quiet = time.monotonic() + patience_s, 0
     asked: set[int] = set()
+    led: set[int] = set()
     while quiet < QUIET:
         found = {pid for pid in bearers(mark) if pid != os.getpid()}
         quiet = 0 if found else quiet + 1
         late = time.monotonic() > until
+        led |= {pid for pid in found - asked if _leads(pid)}
         for pid in found if late else found - asked:
-            _signal(pid, signal.SIGKILL if late else signal.SIGTERM)
+            _signal(os.kill, pid, signal.SIGKILL if late else signal.SIGTERM)
         asked |= found
         time.sleep(0.05)
+    for group in led:
+        _signal(os.killpg, group, signal.SIGKILL)
 
 
-def _signal(pid: int, number: int) -> None:
+def _leads(pid: int) -> bool:
     try:
-        os.kill(pid, number)
+        return os.getpgid(pid) == pid
+    except OSError:  # it has ended by itself
+        return False
+
+
+def _signal(send: Callable[[int, int], None], to: int, number: int) -> None:
+    try:
+        send(to, number)
     except OSError:  # it has ended by itself
         return
 
