@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_FOUND: dict[str, Any] = {}
+_FOUND: dict[str, object] = {}
 
 
-def note(**found: Any) -> None:
+def note(**found: object) -> None:
     """Note what the run of this process found, for the entry that tells its end."""
     _FOUND.update(found)
 
@@ -57,7 +57,7 @@ def audited(root: Callable[[], Path], *, needed: bool) -> Callable[[Callable[P, 
 
 
 @contextmanager
-def recorded(root: Path, flow: str, parameters: Mapping[str, Any], *, needed: bool) -> Iterator[None]:
+def recorded(root: Path, flow: str, parameters: Mapping[str, object], *, needed: bool) -> Iterator[None]:
     """Write the beginning and the end of a run around the block.
 
     Raises

@@ -98,8 +98,8 @@ def test_a_reason_can_not_add_lines() -> None:
         ({"Action": "delete"}, "must tell of a promotion of loans"),
         ({"Previous": "something"}, "must tell of a promotion of loans"),
         ({"Trail": "x"}, "must tell of a promotion of loans"),
-        ({"Reason": "x\nAction: promote"}, "once each, got another message"),
-        ({"Reason": "x\nRelease: loans-v0.2.0"}, "once each, got another message"),
+        ({"Reason": "x\nAction: promote"}, "once each, got Action 2 times"),
+        ({"Reason": "x\nRelease: loans-v0.2.0"}, "once each, got Release 2 times"),
         ({"Approval": "***"}, "must carry approvals in base64"),
         ({"Approval": "bm8="}, "must carry approvals in base64"),
         ({"Approval": "Nw=="}, "must carry approvals that are envelopes"),
@@ -118,8 +118,8 @@ def test_a_message_of_another_shape_is_no_promotion(repo: Path, changes: dict[st
 @pytest.mark.parametrize(
     ("tag", "words", "fault"),
     [
-        ("loans#staging", ["-a", "-m", "by gto, simple"], "must read loans#STAGE#N, got another grammar"),
-        ("loans#staging#1", ["-a", "-m", "by gto"], "once each, got another message"),
+        ("loans#staging", ["-a", "-m", "by gto, simple"], "must read loans#STAGE#N, got 'loans#staging'"),
+        ("loans#staging#1", ["-a", "-m", "by gto"], "once each, got Release 0 times"),
         ("loans#staging!#2", ["-a", "-m", "gto unassigns"], "must read loans#STAGE#N"),
         ("loans@v0.1.0!", ["-a", "-m", "gto deregisters"], "must read loans#STAGE#N"),
         ("loans@deprecated", ["-a", "-m", "gto deprecates"], "must read loans#STAGE#N"),

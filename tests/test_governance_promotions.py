@@ -357,7 +357,8 @@ def test_where_every_key_that_may_sign_tags_has_ended_nobody_promotes(
     own = own_key(make=True)
 
     with pytest.raises(
-        RefusedError, match=r"as of nobody, for every such key has ended\), got one that is not"
+        RefusedError,
+        match=r"as of nobody, for every such key has ended\), got \S+'s key for .*, not valid today",
     ):
         to(root, "production", "v0.1.0", by=own)
     set_past_fairmark(root, "production", "v0.1.0", 1, by=own)

@@ -91,7 +91,7 @@ def test_a_forged_object_is_refused_where_git_reads_it_without_a_word(tmp_path: 
 
     if kind == "blob":
         assert git(root, "cat-file", "-p", name) == "import os\n"  # git is content
-    with pytest.raises(VerificationError, match=r"must hold the bytes that git object .* got others"):
+    with pytest.raises(VerificationError, match=r"must hold the bytes that git object .* got those of"):
         committed_files(root, commit)
 
 

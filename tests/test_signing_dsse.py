@@ -98,7 +98,7 @@ def test_dsses_published_signature_is_ours_for_its_key() -> None:
 
 
 def test_securesystemslib_verifies_it_and_knows_no_other_key() -> None:
-    envelope = TheirEnvelope.from_dict(seal(STATEMENT, ADA).to_json())
+    envelope = TheirEnvelope.from_dict(dict(seal(STATEMENT, ADA).to_json()))
 
     assert set(envelope.verify([sslib_key(BOB), sslib_key(ADA)], 1)) == {ADA.public.keyid}
     with pytest.raises(Exception, match="Accepted signatures do not match threshold"):
@@ -180,7 +180,7 @@ def of_others(envelope: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (other_form, "payload must be base64|another form|in its one form"),
+        (other_form, "payload must be base64|in its one form"),
         (loose_bits, "payload must be base64 in its one form"),
         (lambda e: e.update(payload="eyJhIjogMX0="), "payload must be a mapping in canonical JSON"),
         (lambda e: e.update(payload="W10="), "payload must be a mapping in canonical JSON"),
@@ -201,7 +201,7 @@ def of_others(envelope: Any) -> None:
         (lambda e: e["signatures"][0].update(cert=""), "a signature must have keyid and sig only"),
         (lambda e: e["signatures"][0].update(sig="MEQ"), "sig must be base64"),
         (lambda e: e["signatures"][0].update(sig="MEQ="), "signature: must be that of key"),
-        (high, "signature: must have its one form"),
+        (high, "signature: must have the lower of its two s"),
         (of_others, "signature: must be that of key"),
     ],
 )

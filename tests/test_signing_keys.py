@@ -261,7 +261,7 @@ def test_the_other_signature_of_the_same_values_is_refused(data: bytes) -> None:
     assert isinstance(public, ec.EllipticCurvePublicKey)
 
     public.verify(other, data, ec.ECDSA(SHA256()))  # it is valid, and yet not ours
-    with pytest.raises(VerificationError, match="must have its one form"):
+    with pytest.raises(VerificationError, match="must have the lower of its two s"):
         ADA.public.verify(other, data)
 
 

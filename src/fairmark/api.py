@@ -37,7 +37,7 @@ Groups = pd.DataFrame | pd.Series | Mapping[str, ArrayLike]
 """The groups of each row: a column for each protected attribute."""
 
 
-def read_policy(policy: Policy | Mapping[str, Any] | str | Path) -> Policy:
+def read_policy(policy: Policy | Mapping[str, object] | str | Path) -> Policy:
     """Return a policy: itself, the section `policy` as plain values, or that of a params.yaml.
 
     Raises
@@ -66,7 +66,7 @@ def judge(
     y_pred: ArrayLike | None = None,
     *,
     groups: Groups,
-    policy: Policy | Mapping[str, Any] | str | Path,
+    policy: Policy | Mapping[str, object] | str | Path,
     score: ArrayLike | None = None,
     weight: ArrayLike | None = None,
     person: ArrayLike | None = None,

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 from fairmark.errors import FairmarkError, UsageError
 from fairmark.extras import required
@@ -62,7 +62,7 @@ def arguments(stage: Callable[..., None], words: Sequence[str]) -> dict[str, Pat
     refuse_inconsistent(value, params.name)
     found: dict[str, Path | Section] = {}
     for name, kind in kinds.items():
-        if kind is Path:
+        if not issubclass(kind, Section):
             found[name] = paths[name]
         elif kind.in_params:
             found[name] = section(kind, value, params.name)
@@ -73,7 +73,8 @@ def arguments(stage: Callable[..., None], words: Sequence[str]) -> dict[str, Pat
 
 def option_names(stage: Callable[..., None]) -> list[str]:
     """Return the names of the options of `stage`: `params`, then those of its parameters in their order."""
-    return [PARAMS, *(name for name, kind in _kinds(stage).items() if kind is Path or not kind.in_params)]
+    sections = {name for name, kind in _kinds(stage).items() if issubclass(kind, Section) and kind.in_params}
+    return [PARAMS, *(name for name in _kinds(stage) if name not in sections)]
 
 
 def paths_by_option(where: str, names: Sequence[str], words: Sequence[str]) -> dict[str, Path]:
@@ -99,7 +100,7 @@ def paths_by_option(where: str, names: Sequence[str], words: Sequence[str]) -> d
     return {by_option[option]: Path(value) for option, value in zip(given, values, strict=True)}
 
 
-def refuse_inconsistent(value: Any, where: str) -> None:
+def refuse_inconsistent(value: object, where: str) -> None:
     """Do nothing when all sections of a params file are what they must be, alone and of one another.
 
     The module is imported by its name, which keeps it, and with it every other stage's sections, out of the
@@ -113,7 +114,7 @@ def refuse_inconsistent(value: Any, where: str) -> None:
     import_module("fairmark.params.read").parse_params(value, where)
 
 
-def _kinds(stage: Callable[..., None]) -> dict[str, Any]:
+def _kinds(stage: Callable[..., None]) -> "dict[str, type[Path | Section]]":
     hints = get_type_hints(stage)
     return {name: hints[name] for name in inspect.signature(stage).parameters}
 

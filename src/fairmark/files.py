@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from fairmark.errors import InputError, StateError
 
@@ -80,10 +80,13 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     draft: Path | None = None
     try:
+        # In the same folder, because a file is renamed in one step only within one file system. The disk is
+        # not waited for: what a power cut takes can be made again, and keys have a writer of their own.
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
         draft = Path(name)
+        # mkstemp gives the owner alone a file, and what is written here is for everybody to read.
         draft.chmod(0o644)
         yield draft
         draft.replace(path)
@@ -94,7 +97,11 @@ def written_whole(path: Path) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
 
 
-def steady(value: Any) -> Any:
+@overload
+def steady(value: float) -> float: ...
+@overload
+def steady(value: object) -> object: ...
+def steady(value: object) -> object:
     """Return `value` with every float rounded to `SIGNIFICANT_DIGITS`, ready for JSON.
 
     Raises
@@ -113,7 +120,7 @@ def steady(value: Any) -> Any:
     return value
 
 
-def canonical_json(value: Any, errors: str = "strict") -> bytes:
+def canonical_json(value: object, errors: str = "strict") -> bytes:
     """Return JSON with sorted keys, no spaces, in UTF-8: one value, one text.
 
     Parameters
@@ -126,13 +133,20 @@ def canonical_json(value: Any, errors: str = "strict") -> bytes:
     return text.encode("utf-8", errors)
 
 
+def first_departure(found: bytes, wanted: bytes) -> str:
+    """Return where bytes that should be the same depart from one another, and what stands there instead."""
+    at = next((k for k, (one, two) in enumerate(zip(found, wanted, strict=False)) if one != two), None)
+    at = min(len(found), len(wanted)) if at is None else at
+    return f"{found[at : at + 20]!r} at byte {at}" if at < len(found) else f"an end at byte {at}"
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` in UTF-8 with line feeds, whole or not at all."""
     with written_whole(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Write `value` as JSON with sorted keys, two spaces and a last line feed.
 
     Floats are rounded by `steady`; numpy scalars must be turned into Python's own first.
@@ -141,7 +155,7 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, text + "\n")
 
 
-def keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def keys_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Return an object of JSON by its pairs (`object_pairs_hook` of `json.loads`).
 
     Raises
@@ -149,7 +163,7 @@ def keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     ValueError
         When a key is given twice: programs differ in which value they take.
     """
-    value: dict[str, Any] = {}
+    value: dict[str, object] = {}
     for key, item in pairs:
         if key in value:
             raise ValueError(f"a key given twice, {key[:80]!a}")

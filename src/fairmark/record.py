@@ -8,13 +8,16 @@ import csv
 import json
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from fairmark.errors import InputError
 from fairmark.files import read_json, steady, write_json
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _ABSENT = object()
 
@@ -89,8 +92,8 @@ class Record(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         """Return the document as plain JSON values, floats rounded as they are written."""
-        value: dict[str, Any] = steady(self.model_dump(mode="json", by_alias=True, exclude_unset=True))
-        return value
+        value = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return {key: steady(item) for key, item in value.items()}
 
     def write(self, path: Path) -> None:
         """Write the document, the same bytes every time (`files.write_json`)."""
@@ -128,10 +131,10 @@ class CamelRecord(Record):
 
 def fault_lines(error: ValidationError, where: str) -> list[str]:
     """Return what is wrong with a value that pydantic refused, one line for each fault."""
-    return [_line(where, dict(fault)) for fault in error.errors()]
+    return [_line(where, fault) for fault in error.errors()]
 
 
-def _line(where: str, fault: dict[str, Any]) -> str:
+def _line(where: str, fault: "ErrorDetails") -> str:
     place = ".".join(str(part) for part in fault["loc"])
     spot = f"{where}: {place}" if place else where
     match fault["type"]:

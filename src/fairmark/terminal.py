@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 HIDDEN = "***"
 """What stands in the place of a secret."""
@@ -111,7 +111,7 @@ def plain(text: str) -> str:
     return printable(redacted(text))
 
 
-def plain_values(value: Any) -> Any:
+def plain_values(value: object) -> object:
     """Return a value of JSON with the secrets in its texts hidden."""
     if isinstance(value, str):
         return redacted(value)
@@ -153,7 +153,7 @@ def stopped(who: str, faults: Sequence[str]) -> None:
     say(f"{who}:", *(f"  {fault}" for fault in faults), error=True)
 
 
-def say_json(value: Any) -> None:
+def say_json(value: object) -> None:
     """Print `value` as JSON with sorted keys; what is not printable is escaped, which JSON reads the same."""
     import json  # here, because a verb that writes none should not pay for it
 

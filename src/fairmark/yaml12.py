@@ -11,13 +11,14 @@ Events are built into values one by one: within bounds, without tags, nothing ex
 import datetime as dt
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.resolver import implicit_resolvers
+from ruamel.yaml.util import LazyEval
 
 from fairmark.errors import InputError
 
@@ -25,12 +26,15 @@ LIMIT_DEPTH = 64
 LIMIT_NODES = 200_000
 """Values of one file, those that aliases stand for counted each time."""
 
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
+"""What a document is built of."""
+
 _TAG = "tag:yaml.org,2002:"
 _DIGITS = 4300
 """Of a whole number: Python's own bound for decimal ones, held for the other bases too."""
 
 # Which expressions a plain scalar is tried with, by its first character, in ruamel's order.
-_EXPRESSIONS: dict[str, list[tuple[str, Any]]] = {}
+_EXPRESSIONS: dict[str, list[tuple[str, LazyEval]]] = {}
 for _versions, _tag, _expression, _first in implicit_resolvers:
     if (1, 2) in _versions:
         for _character in _first:
@@ -59,7 +63,7 @@ def parse_yaml(text: str, where: str) -> Any:
         raise InputError(f"{where}: must be plain YAML, got {fault[:300]}") from error
 
 
-def format_yaml(value: Any) -> str:
+def format_yaml(value: object) -> str:
     """Return a plain value as DVC would write it; law: `parse_yaml(format_yaml(value), ...) == value`.
 
     Raises
@@ -81,7 +85,7 @@ def format_yaml(value: Any) -> str:
 class _Open:
     """A list or mapping whose end has not come."""
 
-    value: dict[str, Any] | list[Any]
+    value: "dict[str, Plain] | list[Plain]"
     line: int
     before: int
     anchor: str | None
@@ -93,26 +97,25 @@ class _Builder:
     """Builds one document's value from its events."""
 
     stack: list[_Open] = field(default_factory=list)
-    anchors: dict[str, tuple[Any, int] | None] = field(default_factory=dict)
+    anchors: "dict[str, tuple[Plain, int] | None]" = field(default_factory=dict)
     nodes: int = 0
     documents: int = 0
-    value: Any = None
+    value: "Plain" = None
 
-    def document(self, stream: Iterator[events.Event]) -> Any:
+    def document(self, stream: Iterator[events.Event]) -> "Plain":
         """Return the value that the events tell; None where there is no document."""
-        takers: dict[type[events.Event], Callable[[Any], None]] = {
-            events.ScalarEvent: self._scalar,
-            events.AliasEvent: self._alias,
-            events.SequenceStartEvent: self._open,
-            events.MappingStartEvent: self._open,
-            events.SequenceEndEvent: self._close,
-            events.MappingEndEvent: self._close,
-            events.DocumentStartEvent: self._start,
-        }
         for event in stream:
-            taker = takers.get(type(event))
-            if taker is not None:
-                taker(event)
+            match event:
+                case events.ScalarEvent():
+                    self._scalar(event)
+                case events.AliasEvent():
+                    self._alias(event)
+                case events.CollectionStartEvent():
+                    self._open(event)
+                case events.CollectionEndEvent():
+                    self._close()
+                case events.DocumentStartEvent():
+                    self._start(event)
         return self.value
 
     def _start(self, event: events.DocumentStartEvent) -> None:
@@ -126,6 +129,8 @@ class _Builder:
         known = self.anchors.get(event.anchor)
         if known is None:
             raise ValueError(f"{_at(event)}: *{event.anchor}, which stands for nothing, or for itself")
+        # An alias costs as many values as what it stands for: ten lines, each ten aliases of the one before,
+        # would else be ten thousand million.
         self._count(known[1], event)
         self._place(known[0], event)
 
@@ -141,12 +146,13 @@ class _Builder:
         self._count(1, event)
         if len(self.stack) >= LIMIT_DEPTH:
             raise ValueError(f"{_at(event)}: more than {LIMIT_DEPTH} levels")
-        value: dict[str, Any] | list[Any] = {} if isinstance(event, events.MappingStartEvent) else []
+        value: dict[str, Plain] | list[Plain] = {} if isinstance(event, events.MappingStartEvent) else []
         self._place(value, event)
+        # None until the collection ends: an alias within it would make it hold itself.
         self._name(event.anchor, None, event)
         self.stack.append(_Open(value, event.start_mark.line, self.nodes - 1, event.anchor))
 
-    def _close(self, event: events.Event) -> None:  # noqa: ARG002 - as all that take an event
+    def _close(self) -> None:
         ended = self.stack.pop()
         if ended.anchor is not None:
             self.anchors[ended.anchor] = (ended.value, self.nodes - ended.before)
@@ -156,14 +162,14 @@ class _Builder:
         if self.nodes > LIMIT_NODES:
             raise ValueError(f"{_at(event)}: more than {LIMIT_NODES} values")
 
-    def _name(self, anchor: str | None, known: tuple[Any, int] | None, event: events.Event) -> None:
+    def _name(self, anchor: str | None, known: "tuple[Plain, int] | None", event: events.Event) -> None:
         if anchor is None:
             return
         if anchor in self.anchors:
             raise ValueError(f"{_at(event)}: &{anchor} a second time")
         self.anchors[anchor] = known
 
-    def _place(self, value: Any, event: events.Event) -> None:
+    def _place(self, value: "Plain", event: events.Event) -> None:
         if not self.stack:
             self.value = value
             return
@@ -177,7 +183,7 @@ class _Builder:
             inner.key = None
 
 
-def _key(value: Any, known: Iterable[str], event: events.Event) -> str:
+def _key(value: "Plain", known: Iterable[str], event: events.Event) -> str:
     if isinstance(event, events.AliasEvent):
         fault = f"the key *{event.anchor}, which is no text of its own"
     elif not isinstance(event, events.ScalarEvent):
@@ -204,13 +210,13 @@ def _taken_for(text: str) -> str | None:
     return None
 
 
-def _plain(event: events.ScalarEvent) -> Any:
+def _plain(event: events.ScalarEvent) -> "Plain":
     """Return what a scalar without quotes stands for."""
     tag = _taken_for(event.value)
     return _text(event.value, event) if tag is None else _known(tag, event.value, event)
 
 
-def _known(tag: str, text: str, event: events.Event) -> Any:
+def _known(tag: str, text: str, event: events.Event) -> "Plain":
     match tag:
         case "null":
             return None
@@ -231,6 +237,8 @@ def _whole(text: str, event: events.Event) -> int:
     sign, digits = (-1 if digits[0] == "-" else 1), digits.lstrip("+-")
     base = {"0b": 2, "0o": 8, "0x": 16}.get(digits[:2], 10)
     try:
+        # Python refuses more decimal digits, whose reading takes the square of their number, and no other
+        # base.
         if len(digits) > _DIGITS:
             raise ValueError("too many digits")
         return sign * int(digits if base == 10 else digits[2:], base)

@@ -79,7 +79,9 @@ def _policy(given: argparse.Namespace) -> "tuple[ApprovalRequest, list[Approver]
             "policy: must be approved in a whole clone, got one that lacks", *found.undetermined
         )
     if not found.request.needed:
-        raise StateError("policy: must be looser than before to need an approval, got one that is not")
+        raise StateError(
+            f"policy: must be looser than before to need an approval, got nothing loosened since {found.base}"
+        )
     return found.request, list(found.approvers)
 
 

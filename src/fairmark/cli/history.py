@@ -137,7 +137,8 @@ class Trail(Verb):
         from fairmark.governance import trail
 
         if (given.cut is None) != (given.reason is None):
-            raise UsageError("--cut and --reason: must be given together, got one of them")
+            given_one = "--reason" if given.cut is None else "--cut"
+            raise UsageError(f"--cut and --reason: must be given together, got {given_one} alone")
         if given.remote and given.check is None:
             raise UsageError("--remote: must go with --check, got it alone")
         if given.check is not None:

@@ -123,6 +123,8 @@ def weigh(
     short = f"{found.who}'s key {found.keyid[:16]}…"
     if not entries:
         raise RefusedError(f"{short}: must have the namespace {APPROVAL} in {FILE}, got a key without it")
+    # At both moments: a key whose time ended after the approval must not let anything through today, and a
+    # key that began after it can't have been the approver's then.
     for moment, what in ((found.decided, "when it approved"), (when, "now that it is to count")):
         if not any(each.valid(moment) for each in entries):
             raise RefusedError(f"{short}: must be valid {what} ({moment:%Y-%m-%d}), got a key that is not")
@@ -132,11 +134,14 @@ def weigh(
         )
     if person(found.who) in request.people(approvers):
         raise RefusedError(f"{short}: must be another person's than the maker, who is {found.who} too")
+    # A clock that is a little ahead is no lie; an approval of the future would outlive its key's end.
     if found.decided > when + SKEW:
         raise RefusedError(f"{short}: must have approved by {when:%Y-%m-%d}, got {found.decided:{_TIME}}")
     if when.date() > found.expires:
         wanted = f"approval by {short}: must stand on {when:%Y-%m-%d}"
         raise RefusedError(f"{wanted}, got one that expired {found.expires}")
+    # Signed along with the digest, because of a promotion without its folder only this tells what was waived,
+    # and with it how many people it took.
     if found.waived != request.waived:
         raise RefusedError(
             f"{short}: must have approved what was waived ({', '.join(request.waived) or 'nothing'}), "
@@ -192,7 +197,7 @@ def _approver(keyid: str, approvers: Sequence[Approver]) -> Approver:
     for each in approvers:
         if each.key.keyid == keyid:
             return each
-    raise RefusedError(f"key {keyid[:16]}…: must be named in {FILE}, got one that nobody there has")
+    raise RefusedError(f"key {keyid[:16]}…: must be named in {FILE}, got no line of it")
 
 
 def _read(envelope: Envelope, request: ApprovalRequest, approvers: Sequence[Approver]) -> Approval:

@@ -129,7 +129,7 @@ def people(approvers: Sequence[Approver], namespace: str, when: dt.datetime) -> 
 def _approver(text: str) -> Approver:
     match = _LINE.fullmatch(text)
     if match is None:
-        raise ValueError('must read: who namespaces="git,fairmark-approval" key comment, got something else')
+        raise ValueError(f'must read: who namespaces="git,fairmark-approval" key comment, got {text[:80]!a}')
     who, option_list, key = match.groups()
     if not _WHO.fullmatch(who):
         raise ValueError(f"must name one person by one plain word, got {who[:80]!a}")

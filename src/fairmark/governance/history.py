@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from fairmark.errors import FairmarkError, StateError, UsageError, VerificationError
 from fairmark.governance import projections, promotion_tags
@@ -58,7 +57,7 @@ class HistoryEntry:
         """All that does not hold."""
         return self.unsigned + self.unapproved
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return plain JSON values."""
         of = self.promotion
         return {
@@ -113,6 +112,7 @@ def history(root: Path, name: str, approvers: Sequence[Approver], lines: Sequenc
 
     entries = []
     for at, each in enumerate(found.promotions):
+        # By the chain's order and not by the clocks: `moments` never falls, so no entry ends before it began.
         later = (k for k in range(at + 1, len(moments)) if found.promotions[k].stage == each.stage)
         ended = next(later, None)
         signer, unsigned = _signer(root, each, lines)
@@ -244,10 +244,12 @@ def _releases(root: Path, past: History, lines: Sequence[str]) -> str:
     for one in past.entries:
         of = one.promotion
         tag = f"{past.name}@{of.version}"
-        if tagged(root, tag) not in (None, of.seen.commit) or (
-            tagged(root, tag) and tagged_statement(root, tag) != of.digest
-        ):
-            wrong.append(f"{of.tag}: must name the commit and the statement of {tag}, got others")
+        commit, stated = tagged(root, tag), tagged_statement(root, tag)
+        if commit is not None and (commit, stated) != (of.seen.commit, of.digest):
+            wrong.append(
+                f"{of.tag}: must name the commit and the statement of {tag}, {commit[:12]} and "
+                f"{(stated or 'none')[:12]}, got {of.seen.commit[:12]} and {of.digest[:12]}"
+            )
     if wrong:
         raise VerificationError(*wrong, *absent)
     if absent:
@@ -299,11 +301,13 @@ def _same_aliases(found: projections.Aliased, past: History) -> str:
     for stage in sorted({*wanted, *found.stages}):
         of, present = wanted.get(stage), found.stages.get(stage)
         if of is None:
-            faults.append(f"alias {stage}: must be a stage that the tags know, got one that none names")
+            known = ", ".join(sorted(wanted)) or "none"
+            faults.append(f"alias {stage}: must be a stage that the tags know ({known}), got it beside them")
         elif present is None and of.digest not in found.versions:
             absent.append(f"{stage}: {release_of(of)} is not registered here, so it has no alias")
         elif present != of.digest:
-            faults.append(f"alias {stage}: must name {release_of(of)}, as {of.tag} does, got another or none")
+            names = f"statement {present[:12]}" if present else "nothing"
+            faults.append(f"alias {stage}: must name {release_of(of)}, as {of.tag} does, got {names}")
     if faults:
         raise VerificationError(*faults, "the tags are right: `fairmark history --align` makes it follow")
     if absent:

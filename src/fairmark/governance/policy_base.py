@@ -15,7 +15,7 @@ is new when nothing of this is there. Deleted together with all of it, a release
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +86,7 @@ def policy_at(root: Path, commit: str) -> tuple[dict[str, Any], list[Approver]]:
         raise StateError(f"{where}: must hold a policy that can be read, got {error}") from error
 
 
-def changes_since(before: dict[str, Any], after: dict[str, Any], base: str) -> list[Change]:
+def changes_since(before: Mapping[str, object], after: Mapping[str, object], base: str) -> list[Change]:
     """Return how the sections moved since the base.
 
     Raises

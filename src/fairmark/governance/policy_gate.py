@@ -7,7 +7,7 @@ signed by a known key (`release_tags`).
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,6 +163,7 @@ def compare(
     before, known = policy_at(root, commit)
     moved = [_of_no_column(each, params, root) for each in changes_since(before, after, base)]
     found = (*moved, *approver_changes(known, head))
+    # Maker and checker: who wrote what changed since the base can't approve it, by any of their keys.
     who, keys = authors(root, commit)
     makers = keys | ({maker.keyid} if maker else set())
     who |= {each for each in (named([*known, *head], key) for key in makers) if each}
@@ -248,11 +249,12 @@ class Repository:
     key: str
 
 
-def policy_digest(sections: Any, approvers: str, of: Repository) -> str:
+def policy_digest(sections: Mapping[str, object], approvers: str, of: Repository) -> str:
     """Return the SHA-256 by which a policy is approved.
 
     It is that of the canonical JSON of the three sections, of the text of `approvers`, and of the repository.
     """
+    # Bound to the repository, because a project that is copied brings the approvals of its policy along.
     value = {name: sections.get(name) for name in SECTIONS} | {FILE: approvers, "repository": vars(of)}
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
@@ -264,7 +266,7 @@ def _repository(root: Path, params: Params, tags: ReleaseTags) -> Repository:
 
 def _request(
     params: Params,
-    sections: Any,
+    sections: Mapping[str, object],
     approvers: str,
     needed: int,
     of: Repository,
@@ -285,7 +287,7 @@ def _request(
     )
 
 
-def _needed(found: Sequence[Change], before: Any, params: Params, able: int) -> int:
+def _needed(found: Sequence[Change], before: Mapping[str, Any], params: Params, able: int) -> int:
     """Return how many must approve, by the counts of the base where it has any."""
     loosened = [each for each in found if each.way == LOOSENED]
     if not loosened:

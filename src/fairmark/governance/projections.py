@@ -16,6 +16,8 @@ from fairmark.governance.trail import append, entries
 from fairmark.release.mlflow_registry import ALIAS, answering, uri_of
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
     from fairmark.signing.keys import SigningKey
 
 
@@ -148,7 +150,7 @@ def align(root: Path, name: str, wanted_stages: Mapping[str, str]) -> list[str]:
         return said
 
 
-def _aliased(client: Any, name: str) -> Aliased:
+def _aliased(client: "MlflowClient", name: str) -> Aliased:
     models = client.search_registered_models(f"name = '{name}'")
     versions = client.search_model_versions(f"name = '{name}'")
     digests = {str(each.version): each.tags.get("statement_sha256", "") for each in versions}

@@ -10,6 +10,7 @@ import base64
 import binascii
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -136,21 +137,24 @@ def parsed(name: str, tag: str, seen: TagText) -> Promotion:
     """
     match = re.fullmatch(rf"{re.escape(name)}#({_STAGE.pattern})#([1-9]\d{{0,8}})", tag)
     if match is None:
-        raise VerificationError(f"tag {tag}: must read {name}#STAGE#N, got another grammar")
+        raise VerificationError(f"tag {tag}: must read {name}#STAGE#N, got {tag[:80]!a}")
     lines = [line.partition(": ")[::2] for line in lines_of(seen.message.split("\n\n", 1)[-1])]
-    if any([key for key, _ in lines].count(key) != 1 for key in _ONCE):
-        raise VerificationError(f"tag {tag}: must say {', '.join(_ONCE)} once each, got another message")
+    said = Counter(key for key, _ in lines)
+    if odd := [f"{key} {said[key]} times" for key in _ONCE if said[key] != 1]:
+        raise VerificationError(f"tag {tag}: must say {', '.join(_ONCE)} once each, got {', '.join(odd)}")
     release, digest, action, before, trail, reason = map(dict(lines).__getitem__, _ONCE)
     version = re.fullmatch(_RELEASE.format(name=re.escape(name)), release)
     previous = _PREVIOUS.fullmatch(before)
-    well = [
-        _DIGEST.fullmatch(digest),
-        action in (PROMOTE, ROLLBACK),
-        previous or before == NOTHING,
-        _DIGEST.fullmatch(trail) or trail == NOTHING,
-    ]
-    if version is None or not all(well):
-        raise VerificationError(f"tag {tag}: must tell of a promotion of {name}, got another message")
+    wrong = {
+        "Release": (release, version is None),
+        "Statement-SHA256": (digest, not _DIGEST.fullmatch(digest)),
+        "Action": (action, action not in (PROMOTE, ROLLBACK)),
+        "Previous": (before, previous is None and before != NOTHING),
+        "Trail": (trail, not _DIGEST.fullmatch(trail) and trail != NOTHING),
+    }
+    if version is None or any(bad for _, bad in wrong.values()):
+        found = ", ".join(f"{key}: {text[:80]!a}" for key, (text, bad) in wrong.items() if bad)
+        raise VerificationError(f"tag {tag}: must tell of a promotion of {name}, got {found}")
     return Promotion(
         tag=tag,
         stage=match[1],
@@ -196,7 +200,9 @@ def _envelope(tag: str, text: str) -> Mapping[str, object]:
     except (binascii.Error, ValueError, InputError) as error:
         raise VerificationError(f"tag {tag}: must carry approvals in base64, got {error}") from error
     if not isinstance(value, dict):
-        raise VerificationError(f"tag {tag}: must carry approvals that are envelopes, got something else")
+        raise VerificationError(
+            f"tag {tag}: must carry approvals that are envelopes, got {type(value).__name__}"
+        )
     return value
 
 
@@ -268,7 +274,11 @@ def before_present(promotions: Sequence[Promotion], stage: str) -> list[str]:
 
 def _link(each: Promotion, before: Sequence[Promotion]) -> list[str]:
     if each.number == 1:
-        return [] if each.previous is None else [f"{each.tag}: must follow none, got one after another"]
+        return (
+            []
+            if each.previous is None
+            else [f"{each.tag}: must follow none, got one after {each.previous[0]}"]
+        )
     if each.previous is None:
         return [f"{each.tag}: must name the tag before it, got none"]
     name, hash_ = each.previous
@@ -278,5 +288,6 @@ def _link(each: Promotion, before: Sequence[Promotion]) -> list[str]:
             f"{each.tag}: must follow number {each.number - 1}, got one after {name} (deleted or reordered)"
         ]
     if same.seen.hash != hash_:
-        return [f"{each.tag}: must follow {name} as it was ({hash_[:12]}), got one rewritten since"]
+        wanted = f"{each.tag}: must follow {name} as it was, {hash_[:12]}"
+        return [f"{wanted}, got {same.seen.hash[:12]} (rewritten since)"]
     return []

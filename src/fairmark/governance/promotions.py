@@ -106,6 +106,8 @@ def promote(
     plan = _PromotionPlan(
         found.name, stage, found.version, found.request.digest, found.commit, PROMOTE, one_line(reason)
     )
+    # The release is verified before the lock, for that takes seconds. The chain is read within it: the number
+    # and the tag that the new one names must still be the last when it is set.
     with promotion_lock(root):
         before = checked_chain(root, plan.name, approvers, keys)
         present = promotion_tags.now_in(before, stage)
@@ -190,7 +192,10 @@ def _request_of(
     if folder.is_dir():
         found = candidate(folder, root, approvers, keys)
         if found.request.digest != of.digest:
-            raise VerificationError(f"{folder.name}: must be the release that {of.tag} names, got another")
+            raise VerificationError(
+                f"{folder.name}: must be the release that {of.tag} names, with statement {of.digest[:12]}, "
+                f"got {found.request.digest[:12]}"
+            )
         return found.request
     return from_tags(
         of, release_origin(root, f"{name}@{of.version}", of.seen.commit, approvers), waived_in(of.approvals)
@@ -208,7 +213,7 @@ def checked_chain(
         who = ", ".join(people(approvers, TAGS, now)) or "nobody, for every such key has ended"
         raise RefusedError(
             f"key {key.keyid[:16]}…: must be in {FILE} with the namespace {TAGS}, and valid today, to "
-            f"promote (as of {who}), got one that is not"
+            f"promote (as of {who}), got {_standing(approvers, key, now)}"
         )
     found = refs(root, name)
     faults = promotion_tags.breaks(found) + promotion_tags.ahead(found.promotions, now)
@@ -223,6 +228,17 @@ def checked_chain(
     return list(found.promotions)
 
 
+def _standing(approvers: Sequence[Approver], key: "PublicKey", now: dt.datetime) -> str:
+    """Return in words what `approvers` says of a key."""
+    lines = [
+        f"{each.principal}'s key for {', '.join(each.namespaces)}"
+        + ("" if each.valid(now) else ", not valid today")
+        for each in approvers
+        if each.key == key
+    ]
+    return "; ".join(lines) or "no line of it"
+
+
 def _tag_promotion(
     root: Path,
     plan: _PromotionPlan,
@@ -233,6 +249,8 @@ def _tag_promotion(
     keys: "Sequence[PublicKey]",
 ) -> PromotionResult:
     _refuse_untagged(root, plan, allowed(approvers, keys))
+    # Approvals that an earlier promotion of the same release carries count again while they last: who has
+    # only the tags, without the folder `approvals`, may promote what was approved.
     stored, faults = kept(root, request)
     carried: dict[str, object] = {
         f"{each.tag}: approval {number}": envelope
@@ -244,6 +262,7 @@ def _tag_promotion(
     counted = count({**stored, **carried}, request, approvers, now)
     refuse_unapproved(request, counted, faults, approvers, now)
     wait_until_after(before)
+    # `checked_chain` has refused a gap, so the count is the last number.
     tag = f"{plan.name}#{plan.stage}#{len(before) + 1}"
     text = message(
         release=request.name,
@@ -256,6 +275,8 @@ def _tag_promotion(
         approvals=[each.envelope.to_json() for each in counted.approvals],
     )
     sign_tag(root, tag, plan.commit, text, key)
+    # Only now, and no fault of it is one of the promotion: the tag is the promotion, and what follows it can
+    # be made again from it (`fairmark history --align`).
     notes = follow(root, plan.name, refs(root, plan.name).promotions, key).lines()
     return PromotionResult(tag, plan.stage, plan.version, counted.approvals, tuple(notes))
 
@@ -293,8 +314,12 @@ def _refuse_untagged(root: Path, plan: _PromotionPlan, lines: Sequence[str]) -> 
     tag = f"{plan.name}@{plan.version}"
     if tagged(root, tag) is None:
         raise StateError(f"{root}: must hold the release tag {tag}, got a repository without it (fetch tags)")
-    if tagged(root, tag) != plan.commit or tagged_statement(root, tag) != plan.digest:
-        raise VerificationError(f"tag {tag}: must name this release's commit and statement, got others")
+    commit, stated = str(tagged(root, tag)), tagged_statement(root, tag) or "none"
+    if (commit, stated) != (plan.commit, plan.digest):
+        raise VerificationError(
+            f"tag {tag}: must name this release's commit and statement, {plan.commit[:12]} and "
+            f"{plan.digest[:12]}, got {commit[:12]} and {stated[:12]}"
+        )
     tag_signer(root, tag, lines)
     words = need(root, "list its tags", "tag", "--points-at", plan.commit, "--list", f"{plan.name}@v*")
     if len(words.split()) > 1:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from fairmark.errors import StateError, VerificationError
-from fairmark.files import canonical_json, lines_of
+from fairmark.files import canonical_json, first_departure, lines_of
 from fairmark.repo.git import git, in_words, need, own_folder
 from fairmark.repo.locks import locked
 
@@ -182,6 +182,8 @@ def append(
         old, last = _last(root)
         made = _next(event, outcome, who, last, key)
         commit = _commit(root, made, old)
+        # With the old value: our lock keeps other fairmarks out, and this whoever else moves the ref (a
+        # fetch).
         answer = git(root, "update-ref", REF, commit, old or "0" * len(commit))
     if answer.returncode != 0:
         raise StateError(f"{REF}: must take a new entry, got {in_words(answer.stderr)}")
@@ -235,8 +237,12 @@ def parse(text: bytes, where: str) -> Entry:
     if not isinstance(value, dict) or sorted(value) != list(KEYS):
         found = ", ".join(sorted(value))[:120] if isinstance(value, dict) else type(value).__name__
         raise VerificationError(f"{where}: must hold {', '.join(KEYS)} and no more, got {found or 'nothing'}")
+    # Hash and signature go over these bytes. Were another way of writing them let in, an entry of a key
+    # given twice would say one thing to us and another to the next reader.
     if _canonical(value) != text:
-        raise VerificationError(f"{where}: must be canonical JSON, got another way of writing it")
+        raise VerificationError(
+            f"{where}: must be canonical JSON, got {first_departure(text, _canonical(value))}"
+        )
     return Entry(
         number=_number(value.pop("number"), where),
         previous=_text(value.pop("previous"), f"{where}: previous"),
@@ -262,6 +268,8 @@ def rewrite(root: Path, kept: list[Entry]) -> None:
         if not kept or last is None or last.digest != kept[-1].digest:
             raise StateError(f"{REF}: must end as it did, got a trail that grew meanwhile (try again)")
         commit = None
+        # Their texts, and so their own chain, stay; git's commits must be new, for the first has no parent
+        # now.
         for entry in kept:
             commit = _commit(root, entry, commit)
         need(root, "replace its audit trail", "update-ref", REF, str(commit), str(old))
@@ -366,8 +374,13 @@ def _read(text: bytes, commits: list[str]) -> Iterator[Entry]:
     for commit in commits:
         end = text.find(b"\n", at)
         words = text[at:end].split()
+        # Three words: hash, kind, size. `HASH missing` has two, and a tree or a link in the file's place
+        # another kind. The size is looked at before anything of it is parsed.
         if len(words) != 3 or words[1] != b"blob" or int(words[2]) > LONGEST:
-            raise VerificationError(f"{REF}: commit {commit[:12]} must hold {FILE}, got something else")
+            found = " ".join(word.decode("utf-8", "replace") for word in words[1:]) or "nothing"
+            raise VerificationError(
+                f"{REF}: commit {commit[:12]} must hold {FILE} of at most {LONGEST} bytes, got {found[:40]}"
+            )
         at = end + 1 + int(words[2])
         yield parse(text[end + 1 : at].removesuffix(b"\n"), f"{REF}: {commit[:12]}")
         at += 1
@@ -378,6 +391,8 @@ def _commit(root: Path, entry: Entry, parent: str | None) -> str:
     text = entry.text.decode() + "\n"
     blob = need(root, "take an audit entry", "hash-object", "-w", "--stdin", given=text).strip()
     tree = need(root, "take an audit entry", "mktree", given=f"100644 blob {blob}\t{FILE}\n").strip()
+    # Name, address and time are fixed: the same entry after the same parent is the same commit, whoever's git
+    # config made it, and a person is named in the entry alone.
     dates = {f"GIT_{role}_DATE": entry.when for role in ("AUTHOR", "COMMITTER")}
     before = [] if parent is None else ["-p", parent]
     words = ["commit-tree", tree, *before, "-m", f"Entry {entry.number}"]

@@ -66,15 +66,16 @@ def check(root: Path, keys: Sequence["PublicKey"] = ()) -> Chained:
     kept = entries(root)
     found = checked(kept, keys)
     known = {FIRST, *(entry.digest for entry in kept)}
-    lost = [tag for tag, head in _named(root).items() if head not in known]
+    lost = {tag: head for tag, head in _named(root).items() if head not in known}
     if lost and not kept:  # as in every new clone, for git fetches branches and tags alone
         raise StateError(
             f"{REF}: must be here, because {len(lost)} of the tags name entries of it, got no audit trail "
             f"(git fetch REMOTE {REF}:{REF})"
         )
+    # After a cut the tags of that time name entries that are rightly gone.
     if lost and found.first <= 1:
         raise VerificationError(
-            *(f"tag {tag}: must name an entry of the trail, got one lost" for tag in lost)
+            *(f"tag {tag}: must name an entry of the trail, got {head[:12]}" for tag, head in lost.items())
         )
     return found
 
@@ -92,6 +93,8 @@ def checked(kept: Sequence[Entry], keys: Sequence["PublicKey"] = ()) -> Chained:
     faults: list[str] = []
     for before, entry in zip([None, *kept], kept, strict=False):
         faults += _link_faults(before, entry) + _signature_faults(entry, by_id)
+    # Whoever takes entries off the beginning breaks no link: what is left is a chain as well. So one of the
+    # entries that stay must say so, and that entry is signed like the others.
     first = kept[0].number if kept else 1
     if first > 1 and not _cut(kept, first - 1):
         faults.append(f"entry {first}: must be the first, or an entry must say what was cut")
@@ -125,7 +128,7 @@ def read_export(path: Path) -> list[Entry]:
     except OSError as error:
         raise InputError(f"{path}: must be readable, got {error.strerror}") from error
     if lines[-1:] != [b""]:
-        raise VerificationError(f"{path.name}: must end with a whole line, got one that was cut")
+        raise VerificationError(f"{path.name}: must end with a whole line, got {lines[-1][-40:]!r}")
     return [parse(line, f"{path.name}:{number}") for number, line in enumerate(lines[:-1], 1)]
 
 
@@ -137,10 +140,12 @@ def compare(kept: Sequence[Entry], seen: Sequence[Entry], where: str) -> None:
     VerificationError
         With each entry that is another one now, and those that are gone from its end.
     """
+    # Of what was cut here meanwhile the file still tells, and nothing can be compared. What is gone from the
+    # end was taken away: entries are only ever added there.
     here = {entry.number: entry.digest for entry in kept}
     first, last = min(here, default=1), max(here, default=0)
     faults = [
-        f"entry {entry.number}: must be the one in {where}, got another"
+        f"entry {entry.number}: must be {entry.digest[:12]} as in {where}, got {here[entry.number][:12]}"
         for entry in seen
         if here.get(entry.number, entry.digest) != entry.digest
     ]
@@ -163,6 +168,8 @@ def check_remote(root: Path, remote: str) -> str:
     VerificationError
         When the remote's newest entry is not in ours.
     """
+    # An address such as `ext::sh -c ...` is a command to git; a stranger's clone may have set it as the
+    # remote.
     answer = git(root, "ls-remote", "--", remote, REF, extra={"GIT_ALLOW_PROTOCOL": _PROTOCOLS})
     if answer.returncode != 0:
         raise StateError(f"{remote}: must answer, got {in_words(answer.stderr)}")
@@ -183,9 +190,12 @@ def _link_faults(before: Entry | None, entry: Entry) -> list[str]:
         return [f"entry 1: must name none before it, got {previous[:12]}"] if wrong else []
     faults = []
     if number != before.number + 1:
-        faults.append(f"entry {number}: must be entry {before.number + 1}, got another order")
+        faults.append(
+            f"entry {before.number}: must be followed by entry {before.number + 1}, got entry {number}"
+        )
     if previous != before.digest:
-        faults.append(f"entry {number}: must name entry {before.number} as it is, got another hash")
+        wanted = f"entry {number}: must name entry {before.number} as it is, {before.digest[:12]}"
+        faults.append(f"{wanted}, got {previous[:12]}")
     return faults
 
 

@@ -288,12 +288,16 @@ def _thresholds(document: Measurements, expected: Expected) -> Iterator[str]:
             )
     known = expected.threshold is not None or expected.thresholds is not None
     found = None if stated is None else stated.to_json()
-    wanted = None if expected.thresholds is None else steady(dict(expected.thresholds))
+    wanted = (
+        None
+        if expected.thresholds is None
+        else {name: steady(item) for name, item in expected.thresholds.items()}
+    )
     if known and found != wanted:
         yield f"{where}: must be {_as_text(wanted)} of the model, got {_as_text(found)}"
 
 
-def _as_text(thresholds: Mapping[str, JsonValue] | None) -> str:
+def _as_text(thresholds: Mapping[str, object] | None) -> str:
     return "none" if thresholds is None else f"{thresholds['groups']} by {thresholds['attribute']}"
 
 

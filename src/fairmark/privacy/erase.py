@@ -16,14 +16,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fairmark.errors import FairmarkError, StateError, UsageError
 from fairmark.files import lines_of, read_parquet, write_json
 from fairmark.governance.flow_runs import COMPLETED
 from fairmark.governance.trail import append
 from fairmark.params.parse import typed
-from fairmark.params.prepare import Prepare
+from fairmark.params.prepare import Prepare, Source
 from fairmark.params.read import Params
 from fairmark.privacy import raw_rows
 from fairmark.repo.commit import refuse_dirty, trace
@@ -104,6 +103,8 @@ def forget(root: Path, ids: Sequence[str], reason: str, params: Params, day: dt.
             for source in _sources(prepare)
             if places[source.name]
         }
+        # Raw files, data.dvc and the record change together: a rerun after a kill would find the ids gone
+        # from the rows and no record that says so.
         with _all_or_nothing(root, [*(f"data/{name}" for name in new), DATA, RECORD]):
             for name, content in new.items():
                 _replace(folder / name, content, root / ASIDE / "old" / "data" / name)
@@ -142,17 +143,20 @@ def _check_call(ids: Sequence[str], reason: str) -> None:
 
 
 def _check_data(root: Path) -> str:
-    named = data_outputs(root).get("data")
+    outputs = data_outputs(root)
+    named = outputs.get("data")
     if named is None:
-        raise StateError(f"{DATA}: must name the folder data, got another output")
-    if not (root / "data").is_dir() or address(root / "data") != named.md5:
+        raise StateError(f"{DATA}: must name the folder data, got {', '.join(outputs) or 'nothing'}")
+    here = address(root / "data") if (root / "data").is_dir() else "no folder"
+    if here != named.md5:
         raise StateError(
-            f"data: must be what {DATA} names, got other files (dvc checkout --force {DATA}, or dvc add data)"
+            f"data: must be what {DATA} names, {named.md5}, got {here} (dvc checkout --force {DATA}, or "
+            "dvc add data)"
         )
     return named.md5
 
 
-def _sources(prepare: Prepare) -> list[Any]:
+def _sources(prepare: Prepare) -> list[Source]:
     return [source for source in (prepare.files.main, prepare.files.test) if source is not None]
 
 
@@ -222,7 +226,7 @@ def _dvc_add(root: Path, lock: int) -> None:
         raise StateError("dvc add data: must end well, got", *(f"  {line}" for line in words))
 
 
-def _record(root: Path, entry: Mapping[str, Any]) -> None:
+def _record(root: Path, entry: Mapping[str, object]) -> None:
     with (root / RECORD).open("a", encoding="utf-8", newline="\n") as stream:
         stream.write(json.dumps(entry, sort_keys=True, ensure_ascii=False) + "\n")
 

@@ -11,6 +11,7 @@ from fairmark.data.raw import GZIP, Raw, read_raw
 from fairmark.data.row_ids import content_ids, digests
 from fairmark.data.row_rules import kept, stripped
 from fairmark.errors import InputError, StateError
+from fairmark.files import first_departure
 from fairmark.params.prepare import Csv, Prepare, Source
 
 _BOM = "\ufeff"
@@ -92,14 +93,18 @@ def _csv_without(content: bytes, source: Source, form: Csv, numbers: set[int], n
     encoding = _encoding(content, form.encoding)
     text = content.decode(encoding)
     mark, body = (_BOM, text[1:]) if text.startswith(_BOM) else ("", text)
-    if text.encode(encoding) != content:
-        raise StateError(f"{name}: must be {form.encoding} that is written one way, got another way")
+    if (again := text.encode(encoding)) != content:
+        raise StateError(
+            f"{name}: must be {form.encoding} that is written one way, got {first_departure(content, again)}"
+        )
     # The same lines as `data.read` sees: ended by \n, \r or \r\n, which stay as they are.
     lines = list(io.StringIO(body, newline=""))
     drop: set[int] = set()
     reader = csv.reader(
         iter(lines[source.skip_rows :]), delimiter=form.separator, skipinitialspace=True, strict=True
     )
+    # A row may span lines, by a line feed in quotes. The reader counts the lines that it has taken, so a row
+    # is the lines since the row before it.
     first = source.skip_rows + 1
     for _ in reader:
         after = source.skip_rows + reader.line_num

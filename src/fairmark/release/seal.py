@@ -9,6 +9,7 @@ from fairmark.release.attestations import bill_statement, verdict_statement
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import BILL, BILL_SEAL, STATEMENT, VERDICT, VERDICT_SEAL
 from fairmark.release.statement import Statement
+from fairmark.repo.dvc_files import names
 from fairmark.signing.dsse import seal
 from fairmark.signing.keys import PublicKey, SigningKey
 from fairmark.signing.model_signature import MODEL_SEAL, accepted, hint, model_statement, write_model_seal
@@ -87,4 +88,4 @@ def model(release: ReleaseFolder) -> str:
         raise VerificationError(
             f"{MODEL_SEAL}: must name the files of this model, got {first_difference(wanted, found)}"
         )
-    return f"{MODEL_SEAL} names the {len(wanted['predicate']['resources'])} files of the model"
+    return f"{MODEL_SEAL} names the {len(names(release.folder / 'model'))} files of the model"

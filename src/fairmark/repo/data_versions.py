@@ -160,5 +160,5 @@ def gone(root: Path, address: str) -> bool:
 def _outs(value: dict[str, Any], commit: str) -> list[dict[str, Any]]:
     outs = value.get("outs")
     if not isinstance(outs, list) or not outs or not isinstance(outs[0], dict) or "md5" not in outs[0]:
-        raise StateError(f"{DATA} of {commit[:12]}: must name an output by its MD5, got another file")
+        raise StateError(f"{DATA} of {commit[:12]}: must name an output by its MD5, got {str(outs)[:80]}")
     return outs

@@ -255,9 +255,11 @@ def _objects(root: Path, places: Mapping[str, str], kind: str) -> dict[str, byte
         start = end + 1 + int(head[2]) + 1
         content = answer[end + 1 : start - 1]
         stated = b"%s %d\0" % (kind.encode(), len(content))
-        if hashlib.new(_ALGORITHMS[len(name)], stated + content, usedforsecurity=False).hexdigest() != name:
+        here = hashlib.new(_ALGORITHMS[len(name)], stated + content, usedforsecurity=False).hexdigest()
+        if here != name:
             raise VerificationError(
-                f"{place}: must hold the bytes that git object {name[:12]} is the hash of, got others"
+                f"{place}: must hold the bytes that git object {name[:12]} is the hash of, got those of "
+                f"{here[:12]}"
             )
         found[name] = content
     return found

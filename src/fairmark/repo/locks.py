@@ -46,6 +46,8 @@ def lock(place: Path, busy: str, *, wait_s: float = 0.0) -> int:
         handle = os.open(place, os.O_RDONLY if place.is_dir() else os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise StateError(f"{place.parent}: must be writable, got {error.strerror}") from error
+    # Asked again and again: flock(2) itself waits without a limit, and an alarm to end it would be a signal
+    # to the whole process. It is of the open file, so a second one of this process waits like anybody else's.
     until = time.monotonic() + wait_s
     while True:
         try:

@@ -19,6 +19,8 @@ LIMIT_YAML_BYTES = 4 * 2**20
 LIMIT_VALUES = 400_000
 """Values of one JSON text, at most; each takes some 60 to 250 bytes of memory."""
 
+_KINDS = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+
 
 def foreign_bytes(path: Path) -> bytes:
     """Return the bytes of a regular file of at most `LIMIT_BYTES`.
@@ -31,7 +33,8 @@ def foreign_bytes(path: Path) -> bytes:
     try:
         seen = path.lstat()
         if not stat.S_ISREG(seen.st_mode):
-            raise InputError(f"{path.name}: must be a regular file, got something else")
+            found = _KINDS.get(stat.S_IFMT(seen.st_mode), "a device")
+            raise InputError(f"{path.name}: must be a regular file, got {found}")
         if seen.st_size > LIMIT_BYTES:
             raise InputError(f"{path.name}: must have at most {LIMIT_BYTES} bytes, got {seen.st_size}")
         return path.read_bytes()
@@ -133,7 +136,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _shallow(value: Any) -> bool:
+def _shallow(value: object) -> bool:
     level = [value]
     for _ in range(LIMIT_DEPTH):
         level = [

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 from fairmark.errors import InputError, VerificationError
-from fairmark.files import canonical_json, write_text
+from fairmark.files import canonical_json, first_departure, write_text
 from fairmark.repo.untrusted import foreign_text, strict_json
 from fairmark.signing.keys import PublicKey, SigningKey
 
@@ -23,6 +23,21 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 MOST_SIGNATURES = 16
 
 _KEYID = re.compile(r"[0-9a-f]{64}")
+
+
+class SignatureJson(TypedDict):
+    """One signature of an envelope, as it is written."""
+
+    keyid: str
+    sig: str
+
+
+class EnvelopeJson(TypedDict):
+    """An envelope as it is written; bytes are base64."""
+
+    payload: str
+    payloadType: str
+    signatures: list[SignatureJson]
 
 
 @dataclass(frozen=True)
@@ -76,6 +91,7 @@ class Envelope:
                     f"envelope: a signature must have keyid and sig only, got {_keys(entry)}"
                 )
             keyid, before = entry["keyid"], signatures[-1].keyid if signatures else ""
+            # In order and each once: the same signatures could else be written as many files.
             if not isinstance(keyid, str) or not _KEYID.fullmatch(keyid) or keyid <= before:
                 raise VerificationError(
                     f"envelope: keyid must be a SHA-256, each once and in order, got {str(keyid)[:80]!a}"
@@ -99,8 +115,9 @@ class Envelope:
             envelope = cls.from_json(strict_json(text, path.name))
         except VerificationError as error:
             raise VerificationError(f"{path.name}: {error}") from error
-        if envelope.text() != text:
-            raise VerificationError(f"{path.name}: must be canonical JSON and a line feed, got another form")
+        if (wanted := envelope.text()) != text:
+            found = first_departure(text.encode(), wanted.encode())
+            raise VerificationError(f"{path.name}: must be canonical JSON and a line feed, got {found}")
         return envelope
 
     @property
@@ -123,7 +140,8 @@ class Envelope:
         except (InputError, ValueError) as error:
             raise VerificationError(f"envelope: payload must be strict JSON, got {error}") from error
         if not isinstance(statement, dict) or not same:
-            kind = type(statement).__name__ if same else "another form of it"
+            written = canonical_json(statement)
+            kind = type(statement).__name__ if same else first_departure(self.payload, written)
             raise VerificationError(f"envelope: payload must be a mapping in canonical JSON, got {kind}")
         return statement
 
@@ -135,13 +153,15 @@ class Envelope:
         VerificationError
             When a signature that claims one of `keys` is not of that key.
         """
+        # A key that is not known says nothing, good or bad: others may sign beside us. But a signature that
+        # claims a known key and is not of it was tampered with, however many others hold.
         by_id, data = {key.keyid: key for key in keys}, pae(self.payload)
         claimed = [each for each in self.signatures if each.keyid in by_id]
         for each in claimed:
             by_id[each.keyid].verify(each.sig, data)
         return [each.keyid for each in claimed]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> EnvelopeJson:
         """Return the envelope as plain JSON values."""
         return {
             "payload": base64.b64encode(self.payload).decode(),
@@ -162,11 +182,12 @@ class Envelope:
 
 def pae(payload: bytes) -> bytes:
     """Return the bytes that are signed: DSSE's pre-authentication encoding of a payload of in-toto's type."""
+    # Each part after its length in bytes: no other pair of type and payload has the same bytes.
     kind = PAYLOAD_TYPE.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def seal(statement: Mapping[str, Any], key: SigningKey) -> Envelope:
+def seal(statement: Mapping[str, object], key: SigningKey) -> Envelope:
     """Return the envelope of `statement`, signed by `key`."""
     payload = canonical_json(dict(statement))
     return Envelope(payload, (Signature(key.public.keyid, key.sign(pae(payload))),))
@@ -177,6 +198,7 @@ def _from_base64(text: object, what: str) -> bytes:
     if not isinstance(text, str):
         raise VerificationError(f"envelope: {what} must be base64, got {type(text).__name__}")
     try:
+        # `validate` refuses foreign signs, yet lets the bits after the last whole byte be anything.
         content = base64.b64decode(text.encode("ascii"), validate=True)
     except (UnicodeError, binascii.Error) as error:
         raise VerificationError(f"envelope: {what} must be base64, got {text[:40]!a} ({error})") from error

@@ -50,6 +50,8 @@ def ssh_signature(data: bytes, namespace: str, key: SigningKey) -> str:
     """Return the armoured SSH signature of `data` for `namespace` (`git` for tags), by `key`."""
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+    # Signed is not the data but its hash together with the namespace, so that a signature of a tag (`git`)
+    # can't be shown as one of a file. The empty string is the field that the protocol reserves.
     named = _string(namespace.encode()) + _string(b"") + _string(_HASH)
     r, s = decode_dss_signature(key.sign(_MAGIC + named + _string(hashlib.sha512(data).digest())))
     signature = _string(SSH.encode()) + _string(mpint(r) + mpint(s))  # RFC 5656, 3.1.2
@@ -122,7 +124,9 @@ def write_tag(root: Path, tag: str, commit: str, message: str, key: SigningKey) 
         When git can't write it.
     """
     if tag.startswith("-"):  # a ref of that name could be set, and no command of git could name it
-        raise StateError(f"tag {tag}: must not start with a dash, got one that does")
+        raise StateError(f"tag {tag}: must not start with a dash, got {tag[:80]!a}")
+    # The tag's text is made here and written by `git mktag`: `git tag --sign` can only sign with a key that
+    # ssh-keygen reads from a file or an agent.
     target = need(root, f"hold commit {commit}", "rev-parse", "--verify", f"{commit}^{{commit}}").strip()
     note = message.rstrip("\n") + "\n"
     tagger = git(root, "var", "GIT_COMMITTER_IDENT")
@@ -130,6 +134,7 @@ def write_tag(root: Path, tag: str, commit: str, message: str, key: SigningKey) 
         tagger = git(root, *_NOBODY, "var", "GIT_COMMITTER_IDENT")
         note += "Tagger: git knew no user.name and user.email, so fairmark tagged as itself\n"
     text = f"object {target}\ntype commit\ntag {tag}\ntagger {tagger.stdout.strip()}\n\n{note}"
+    # A name in git's config need not be UTF-8: what is signed are the bytes that git stores.
     signed = text + ssh_signature(text.encode("utf-8", "surrogateescape"), "git", key)
     return need(root, f"make the tag {tag}", "mktag", given=signed).strip()
 
@@ -191,9 +196,9 @@ def parse_tag(root: Path, name: str, tag: str) -> TagText:
     signed = armour is not None and armour[0].startswith(b"-----BEGIN SSH SIGNATURE")
     # git and ssh-keygen read an armour to its end and no further: what stands behind it nobody has signed.
     if armour is not None and signed and not _SIGNATURE.fullmatch(body, armour.start()):
-        raise VerificationError(
-            f"tag {tag}: must end with its signature, got more behind it, or a broken one"
-        )
+        _, end, behind = body[armour.start() :].partition(b"-----END SSH SIGNATURE-----\n")
+        found = f"{behind[:40]!r} behind it" if end and behind else "one that is broken"
+        raise VerificationError(f"tag {tag}: must end with its signature, got {found}")
     return TagText(name, header["object"], message.decode("utf-8", "replace"), tagger["who"], when, signed)
 
 
@@ -216,11 +221,12 @@ def tag_signer(root: Path, tag: str, allowed: Sequence[str], name: str | None = 
     """
     seen = read_tag(root, tag) if name is None else parse_tag(root, name, tag)
     if not seen.signed:
-        raise VerificationError(f"tag {tag}: must be signed through SSH, got one that is not")
+        raise VerificationError(f"tag {tag}: must be signed through SSH, got no signature of it")
     _need_ssh()
     with tempfile.NamedTemporaryFile("w", suffix=".signers", encoding="utf-8") as file:
         file.write("".join(f"{line}\n" for line in allowed))
         file.flush()
+        # A user's own list of revoked keys, or a level of trust, would let one tag hold here and not there.
         revoked = ("-c", "gpg.ssh.revocationFile=", "-c", "gpg.minTrustLevel=undefined")
         trusted = ("-c", f"gpg.ssh.allowedSignersFile={file.name}", *revoked)
         answer = git(root, *_TRUE, *trusted, "verify-tag", "--raw", seen.hash)

@@ -10,9 +10,10 @@ libraries behind the clouds are extras of securesystemslib that fairmark does no
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from fairmark.errors import FairmarkError, StateError, UsageError
@@ -23,7 +24,10 @@ from fairmark.signing.keys import PublicKey, SigningKey, public_key, read_public
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from securesystemslib.signer._key import SSlibKey
 
+
+T = TypeVar("T")
 
 SCHEMES = ("hsm", "awskms", "gcpkms", "azurekms")
 
@@ -117,7 +121,10 @@ def _is_uri(text: str) -> bool:
         return False
     if scheme.isalnum() and len(scheme) > 1:
         return True
-    raise UsageError("$FAIRMARK_KEY: must be a PEM file or the URI of a key, got neither")
+    # No more of it is shown: a URI may carry a PIN.
+    raise UsageError(
+        f"$FAIRMARK_KEY: must be a PEM file or the URI of a key, got a text that begins {scheme[:20]!a}"
+    )
 
 
 def _guarded_folder() -> Path:
@@ -278,7 +285,7 @@ def _public(uri: str, scheme: str) -> PublicKey:
     return public_key(str(key.keyval["public"]), uri)
 
 
-def _imported(uri: str) -> Any:
+def _imported(uri: str) -> "SSlibKey":
     from securesystemslib.signer._hsm_signer import HSMSigner
 
     parts = urlsplit(uri)
@@ -291,8 +298,8 @@ def _signed(uri: str, public: PublicKey, data: bytes) -> bytes:
     from securesystemslib.signer._key import SSlibKey
     from securesystemslib.signer._signer import Signer
 
-    key: Any = load_pem_public_key(public.pem.encode())
-    signer = Signer.from_priv_key_uri(uri, SSlibKey.from_crypto(key, scheme="ecdsa-sha2-nistp256"), _pin)
+    key = SSlibKey.from_crypto(load_pem_public_key(public.pem.encode()), scheme="ecdsa-sha2-nistp256")
+    signer = Signer.from_priv_key_uri(uri, key, _pin)
     return bytes.fromhex(signer.sign(data).signature)
 
 
@@ -303,7 +310,7 @@ def _pin(_: str) -> str:
     return pin
 
 
-def _asked(uri: str, ask: Any) -> Any:
+def _asked(uri: str, ask: Callable[[], T]) -> T:
     try:
         return ask()
     except (FairmarkError, ModuleNotFoundError):

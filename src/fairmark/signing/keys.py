@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 
+# A key is some 200 bytes: this bounds what a wrong path, such as a device's, makes us read.
 _LONGEST = 65_536
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """Order n of the base point of P-256 (FIPS 186-5 refers to SP 800-186, 3.2.1.3)."""
@@ -50,6 +51,7 @@ class PublicKey:
         """SHA-256 of its SubjectPublicKeyInfo in DER, 64 hex digits."""
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+        # Of the DER and not of the PEM, whose lines may be broken in more than one way.
         der = self._key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return hashlib.sha256(der).hexdigest()
 
@@ -76,13 +78,15 @@ class PublicKey:
         from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
         from cryptography.hazmat.primitives.hashes import SHA256
 
+        # Whoever sees (r, s) can write (r, n - s), which verifies as well, without the key. A file with the
+        # other one would be another file of the same meaning, and its SHA-256 in a tag or a chain another.
         try:
             self._key.verify(signature, data, ECDSA(SHA256()))
             if lowered(signature) != signature:
-                raise VerificationError("signature: must have its one form, got another of the same values")
+                raise VerificationError("signature: must have the lower of its two s, got the higher")
         except (InvalidSignature, ValueError) as error:
             raise VerificationError(
-                f"signature: must be that of key {self.keyid[:16]}… over these bytes, got another"
+                f"signature: must be that of key {self.keyid[:16]}… over these bytes, got one that is not"
             ) from error
 
     @cached_property
@@ -168,13 +172,15 @@ def _loaded(text: str, where: str) -> "EllipticCurvePublicKey":
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
     wanted = f"{where}: must be an ECDSA P-256 public key"
+    # Asked first: the library would only say that it is no public key, and the user might mail it on.
     if "PRIVATE KEY" in text:
         raise UsageError(f"{wanted}, got a private one (give nobody that; its public half is key.pub.pem)")
     load = serialization.load_ssh_public_key if text.startswith(SSH) else serialization.load_pem_public_key
     try:
         key = load(text.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise UsageError(f"{wanted} in PEM, or a line of SSH, got neither") from error
+        raise UsageError(f"{wanted} in PEM, or a line of SSH, got {text[:40]!a}") from error
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        raise UsageError(f"{wanted}, got another kind")
+        found = getattr(getattr(key, "curve", None), "name", type(key).__name__.removesuffix("PublicKey"))
+        raise UsageError(f"{wanted}, got {found}")
     return key

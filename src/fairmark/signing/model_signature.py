@@ -7,10 +7,9 @@ release when it is made (`accepted`) and in the tests. Form: model-signing 1.1, 
 
 import hashlib
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from fairmark.errors import InputError, StateError, VerificationError
-from fairmark.files import canonical_json, sha256, write_text
+from fairmark.files import canonical_json, first_departure, sha256, write_text
 from fairmark.repo.dvc_files import names
 from fairmark.repo.untrusted import foreign_text, strict_json
 from fairmark.signing.dsse import STATEMENT_TYPE, Envelope, seal
@@ -22,7 +21,7 @@ MODEL_SEAL = "model.sig"
 """The name of the signature's file in a release folder."""
 
 
-def model_statement(model: Path) -> dict[str, Any]:
+def model_statement(model: Path) -> dict[str, object]:
     """Return the statement that names every file of the folder `model` by SHA-256; none is ignored."""
     files = sorted(map(PurePosixPath, names(model)))  # part by part, as model_signing sorts
     digests = {str(name): sha256(model / name) for name in files}
@@ -67,8 +66,9 @@ def read_model_seal(path: Path) -> tuple[Envelope, str]:
         ) from error
     except VerificationError as error:
         raise VerificationError(f"{path.name}: {error}") from error
-    if _text(envelope, named) != text:
-        raise VerificationError(f"{path.name}: must be canonical JSON and a line feed, got another form")
+    if (wanted := _text(envelope, named)) != text:
+        found = first_departure(text.encode(), wanted.encode())
+        raise VerificationError(f"{path.name}: must be canonical JSON and a line feed, got {found}")
     return envelope, named
 
 
