@@ -1,5 +1,6 @@
 """The front door: what it measures and judges, and that it loads a release that was verified and no other."""
 
+import datetime as dt
 import shutil
 import subprocess
 import sys
@@ -15,13 +16,15 @@ from release_folder import model, rows
 
 from fairmark import api
 from fairmark.api import load_release
-from fairmark.errors import FairmarkError, InputError, VerificationError
+from fairmark.errors import FairmarkError, InputError, ParamsError, VerificationError
 from fairmark.params.policy import Findings
 from fairmark.signing.keys import PublicKey
 
 pytest_plugins = ("release_fixtures",)
 
 pytestmark = pytest.mark.slow
+
+PARAMS = Path(__file__).parents[1] / "params.yaml"
 
 
 def _file(folder: Path, key: PublicKey) -> Path:
@@ -166,7 +169,7 @@ def test_a_table_is_audited_before_anything_is_learnt() -> None:
         "hired": rows.integers(0, 2, 600),
     })  # fmt: skip
 
-    found = api.audit(frame, target="hired", positive=1, protected=["sex"])
+    found = api.audit(frame, target="hired", positive=1, protected=["sex"], settings=PARAMS)
 
     assert found.rows == 600
     assert [each.column for each in found.proxies] == ["height"]
@@ -246,7 +249,6 @@ def test_a_folder_is_no_policy(tmp_path: Path) -> None:
         ([1, "a"], {}, "frame: must hold columns of one kind each"),
         ([1j, 2j], {}, "frame: must hold columns of one kind each"),
         ([1, np.inf], {}, "^frame: rows 2, 4, .*column x: must be a finite number"),
-        ([1, 2], {"seed": -1}, "seed: must be a whole number of at least 0, got -1"),
         ([1, 2], {"positive": pd.Timestamp("2020-01-01")}, "target: must be texts, numbers or booleans"),
     ],
 )
@@ -256,14 +258,49 @@ def test_a_frame_that_can_not_be_audited_is_refused(
     frame = pd.DataFrame({"y": LABEL, "sex": SEX, "x": column * 500})
 
     with pytest.raises(InputError, match=words):
-        api.audit(frame, **dict[str, Any](target="y", positive=1, protected=["sex"]) | options)
+        api.audit(
+            frame, **dict[str, Any](target="y", positive=1, protected=["sex"], settings=PARAMS) | options
+        )
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (None, "settings: must be the section audit, a mapping or a path, got NoneType"),
+        ({"seed": -1, "folds": 1}, "settings: seed: must be greater than or equal to 0, got -1"),
+        ({}, "settings: proxy_auc: must be given, got nothing"),
+    ],
+)
+def test_settings_that_are_none_make_no_audit(settings: Any, words: str) -> None:
+    frame = pd.DataFrame({"y": LABEL, "sex": SEX})
+
+    with pytest.raises(InputError if settings is None else ParamsError, match=words):
+        api.audit(frame, target="y", positive=1, protected=["sex"], settings=settings)
+
+
+def test_the_settings_say_when_a_column_stands_out() -> None:
+    frame = pd.DataFrame({"y": LABEL, "sex": SEX, "x": np.where(SEX == "F", 1, 2)})
+    strict = {"seed": 0, "proxy_auc": 1.0, "leakage_auc": 1.0, "folds": 2, "min_group_rows": 1}
+    loose = strict | {"leakage_auc": 0.5}
+
+    for settings, suspects in ((strict, set()), (loose, {"x", "sex"})):
+        found = api.audit(
+            frame, target="y", positive=1, protected=["sex"], settings=settings | {"personal_share": 0.5}
+        )
+        assert {each.column for each in found.leakage} == suspects
+
+
+@pytest.mark.parametrize("today", ["2026-01-01", 20260101, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)])
+def test_a_day_that_is_none_is_refused(today: Any) -> None:
+    with pytest.raises(InputError, match=r"today: must be a datetime\.date, or None, got"):
+        api.judge(LABEL, DECISION, groups={"sex": SEX}, policy=PARAMS, today=today)
 
 
 def test_a_frame_with_a_name_twice_is_refused() -> None:
     frame = pd.DataFrame(np.c_[LABEL, LABEL], columns=["y", "y"])
 
     with pytest.raises(InputError, match="must be a DataFrame that names each column once, got y twice"):
-        api.audit(frame, target="y", positive=1, protected=["y"])
+        api.audit(frame, target="y", positive=1, protected=["y"], settings=PARAMS)
 
 
 @pytest.mark.parametrize("weight", [np.full(1000, np.nan), -np.ones(1000), np.ones(3), ["a"] * 1000])

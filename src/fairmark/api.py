@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,17 +21,21 @@ from fairmark.errors import InputError, StateError, VerificationError
 from fairmark.evaluate.metric_frame import metric_frame, metric_frame_of
 from fairmark.judge.verdict import Verdict
 from fairmark.model.estimator import Estimator as Model
+from fairmark.params.base import Section
 from fairmark.params.policy import Findings, Policy
 
 if TYPE_CHECKING:
     from fairmark.data.summaries import DataAudit
     from fairmark.judge.measurements import Measurements
+    from fairmark.params.split import Audit
     from fairmark.verify.verify import Fact
 
 __all__ = [
     "Model", "Policy", "Verdict", "audit", "judge", "load_release", "measure", "metric_frame",
     "metric_frame_of", "policy_findings", "read_policy", "verify",
 ]  # fmt: skip
+
+SectionT = TypeVar("SectionT", bound=Section)
 
 Groups = pd.DataFrame | pd.Series | Mapping[str, ArrayLike]
 """The groups of each row: a column for each protected attribute."""
@@ -45,15 +49,20 @@ def read_policy(policy: Policy | Mapping[str, object] | str | Path) -> Policy:
     ParamsError
         With one line for every fault.
     """
+    return _section(Policy, policy, "policy", "a policy")
+
+
+def _section(kind: type[SectionT], value: object, name: str, what: str) -> SectionT:
+    """Return a section of params.yaml: itself, of its plain values, or that of a file."""
     from fairmark.params.parse import read_yaml, section, typed
 
-    if isinstance(policy, Policy):
-        return policy
-    if isinstance(policy, Mapping):
-        return typed(Policy, dict(policy), "policy")
-    if not isinstance(policy, str | Path):
-        raise InputError(f"policy: must be a policy, a mapping or a path, got {type(policy).__name__}")
-    return section(Policy, read_yaml(Path(policy)), Path(policy).name)
+    if isinstance(value, kind):
+        return value
+    if isinstance(value, Mapping):
+        return typed(kind, dict(value), name)
+    if not isinstance(value, str | Path):
+        raise InputError(f"{name}: must be {what}, a mapping or a path, got {type(value).__name__}")
+    return section(kind, read_yaml(Path(value)), Path(value).name)
 
 
 def policy_findings() -> tuple[str, ...]:
@@ -90,13 +99,17 @@ def judge(
     Raises
     ------
     InputError
-        When the rows are not as above, or the policy asks for an attribute or for scores that are not given.
+        When the rows or the day are not as above, or the policy asks for an attribute or for scores that are
+        not given.
     ParamsError
         When the policy is none.
     """
     from fairmark.judge.verdict import judge as verdict_on
     from fairmark.stats.measures import SCORED, quantity
 
+    # A moment is a day to `isinstance`, and can't be compared with one.
+    if today is not None and (not isinstance(today, dt.date) or isinstance(today, dt.datetime)):
+        raise InputError(f"today: must be a datetime.date, or None, got {today!r}")
     read = read_policy(policy)
     found = measure(y_true, y_pred, groups=groups, score=score, weight=weight, person=person)
     lacking = [
@@ -307,11 +320,11 @@ def audit(  # noqa: PLR0913 - all but the table by name
     target: str,
     positive: bool | float | str | Sequence[bool | int | float | str],
     protected: Sequence[str],
+    settings: "Audit | Mapping[str, object] | str | Path",
     drop: Sequence[str] = (),
     person: str | None = None,
     time: str | None = None,
     weight: str | None = None,
-    seed: int = 0,
 ) -> "DataAudit":
     """Return who is in a table before anything is learnt from it: groups, proxies, leakage, personal data.
 
@@ -323,6 +336,8 @@ def audit(  # noqa: PLR0913 - all but the table by name
         The label's column, and its positive value or values; all others are negative.
     protected
         Columns that decisions must not turn on.
+    settings
+        When a column stands out: the section `audit` of params.yaml, as plain values, or a params.yaml.
     drop
         Columns that are left out.
     person, time, weight
@@ -332,6 +347,8 @@ def audit(  # noqa: PLR0913 - all but the table by name
     ------
     InputError
         With every fault that `prepare` finds in the table.
+    ParamsError
+        With every fault of the settings.
     """
     from fairmark.data.audit import audited
     from fairmark.data.prepare import prepared
@@ -339,13 +356,12 @@ def audit(  # noqa: PLR0913 - all but the table by name
     from fairmark.params.prepare import Prepare
     from fairmark.params.split import Audit
 
+    standing_out = _section(Audit, settings, "settings", "the section audit")
     names = [str(name) for name in frame.columns] if isinstance(frame, pd.DataFrame) else None
     if names is None or len({*names}) < len(names):
         twice = [] if names is None else sorted({name for name in names if names.count(name) > 1})
         got = f"{', '.join(twice)} twice" if twice else type(frame).__name__
         raise InputError(f"frame: must be a DataFrame that names each column once, got {got}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed: must be a whole number of at least 0, got {seed!r}")
     # As NumPy gives them, numbers are no YAML.
     given = [_plain(value) for value in frame[target].dropna().unique()] if target in frame else []
     values = [positive] if isinstance(positive, str) or not isinstance(positive, Iterable) else positive
@@ -386,7 +402,7 @@ def audit(  # noqa: PLR0913 - all but the table by name
         except InputError as error:
             table = str(Path(place) / "table.parquet")
             raise type(error)(*(fault.replace(table, "frame", 1) for fault in error.faults)) from error
-    return audited(found.table, found.evidence, found.schema, Audit(seed=seed, **_STANDING_OUT))
+    return audited(found.table, found.evidence, found.schema, standing_out)
 
 
 def _plain(value: Any) -> bool | int | float | str:
@@ -394,12 +410,6 @@ def _plain(value: Any) -> bool | int | float | str:
     if not isinstance(plain, bool | int | float | str):
         raise InputError(f"target: must be texts, numbers or booleans, got {type(value).__name__}")
     return plain
-
-
-_STANDING_OUT: dict[str, Any] = {
-    "proxy_auc": 0.7, "leakage_auc": 0.95, "folds": 3, "min_group_rows": 100, "personal_share": 0.5,
-}  # fmt: skip
-"""When a column stands out, as in the params.yaml that comes with fairmark."""
 
 
 def verify(release: str | Path, key: str | Path | None = None) -> "list[Fact]":
