@@ -36,7 +36,7 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from fairmark.errors import StateError
-from fairmark.evaluate.costs import costs, told
+from fairmark.evaluate.costs import costs, costs_line
 from fairmark.files import read_json
 from fairmark.governance import policy_gate
 from fairmark.params.read import Params, read_params
@@ -280,7 +280,7 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
         version = register(folder, seen, params, verdict)
         record(folder, version, cost)
         step.note = version.text
-    summarise(progress, folder, seen, verdict, told(cost))
+    summarise(progress, folder, seen, verdict, costs_line(cost))
 
 
 def held_to(found: policy_gate.PolicyComparison) -> None:

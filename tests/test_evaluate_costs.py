@@ -36,7 +36,7 @@ def test_what_is_metered_is_what_was_made_with_its_seconds_and_energy() -> None:
 def test_the_line_names_both_models() -> None:
     one = {"one_row_ms": 1.0, "one_row_p99_ms": 2.0, "train_s": 3.0, "train_wh": 0.04, "size_bytes": 2048.0}
 
-    line = costs.told({"chosen": one, "baseline": {**one, "one_row_ms": 0.5}})
+    line = costs.costs_line({"chosen": one, "baseline": {**one, "one_row_ms": 0.5}})
 
     assert line.startswith("one decision 1 ms (0.5), training 3 s (3) and about 0.04 Wh (0.04), 2 KiB (2)")
 

@@ -131,8 +131,8 @@ def test_the_table_has_a_line_for_each_measure_of_each_group_and_of_all() -> Non
 @pytest.mark.parametrize(
     ("column", "value", "words"),
     [
-        ("score", float("nan"), "score: must be in 0..1, got 1 others"),
-        ("score", 1.5, "score: must be in 0..1, got 1 others"),
+        ("score", float("nan"), "score: must be in 0..1, got nan"),
+        ("score", 1.5, "score: must be in 0..1, got 1.5"),
         ("label", 2, r"label: must be 0 or 1, got \[2\]"),
         ("decision", 3, r"decision: must be 0 or 1, got \[3\]"),
         ("weight", 0.0, "weight: must be a number > 0"),

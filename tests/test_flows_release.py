@@ -112,7 +112,7 @@ def rooms(repo: Path, without_prefect: Callable[[Path], None], monkeypatch: pyte
     monkeypatch.setattr(release, "weigh", lambda *_: {})
     monkeypatch.setattr(release, "record", lambda *_: None)
     monkeypatch.setattr(release, "ready", lambda *_: None)
-    monkeypatch.setattr(release, "told", lambda _: "one decision 1 ms")
+    monkeypatch.setattr(release, "costs_line", lambda _: "one decision 1 ms")
     monkeypatch.setattr(release, "show", lambda verdict, _: rooms.shown.append(verdict.outcome))
     return rooms
 

@@ -84,11 +84,11 @@ def power(level: Ints, fold: Ints, group: Ints, names: list[str], counted: list[
     cells = (
         np.bincount(spots, minlength=np.prod(shape)).reshape(shape).astype(np.float64)
     )  # [levels, folds, groups]
-    found = {k: value for k in counted if (value := _one_against_rest(cells, k)) is not None}
-    if not found:
+    aucs = {k: value for k in counted if (value := _one_against_rest(cells, k)) is not None}
+    if not aucs:
         return None
-    best = max(found, key=lambda k: found[k])
-    return Power(float(np.mean(list(found.values()))), names[best], found[best])
+    best = max(aucs, key=lambda k: aucs[k])
+    return Power(float(np.mean(list(aucs.values()))), names[best], aucs[best])
 
 
 def _one_against_rest(cells: Floats, k: int) -> float | None:
@@ -147,9 +147,9 @@ def audited(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params:
     """Return the audit of a table: rows by group, associations, proxies, leakage suspects, personal data."""
     columns = _columns(table, evidence, schema)
     fold = folds(len(table), params.folds, params.seed)
-    found = {
-        name: _associations(columns, fold, evidence[name], said, params.min_group_rows)
-        for name, said in schema.attributes.items()
+    associated = {
+        name: _associations(columns, fold, evidence[name], attribute, params.min_group_rows)
+        for name, attribute in schema.attributes.items()
     }
     label = evidence["_label"].map({0: "negative", 1: "positive"})
     known = _powers(columns, fold, label, least=1, skipped=())
@@ -159,10 +159,10 @@ def audited(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params:
         label_rate=float(table["_label"].mean()),
         class_balance=_balance(table),
         groups={name: _groups(table, evidence, schema, name, params) for name in schema.attributes},
-        associations={name: {c: p.auc for c, p in one.items()} for name, one in found.items()},
+        associations={name: {c: p.auc for c, p in one.items()} for name, one in associated.items()},
         proxies=tuple(
             row
-            for name, powers in found.items()
+            for name, powers in associated.items()
             for row in _proxies(name, powers, columns, params.proxy_auc, schema.attributes[name].by)
         ),
         label_power={name: one.auc for name, one in known.items()},
@@ -230,10 +230,10 @@ def _groups(
 
 
 def _associations(
-    columns: dict[str, _Column], fold: Ints, groups: "pd.Series[str]", said: AttributeSchema, least: int
+    columns: dict[str, _Column], fold: Ints, groups: "pd.Series[str]", attribute: AttributeSchema, least: int
 ) -> dict[str, Power]:
     """Return what each column gives away of an attribute, save the columns that the attribute comes from."""
-    return _powers(columns, fold, groups, least, skipped=said.columns)
+    return _powers(columns, fold, groups, least, skipped=attribute.columns)
 
 
 def _powers(
@@ -248,14 +248,14 @@ def _powers(
         counted = list(range(len(names)))
     listed = [str(name) for name in names]
     return {
-        name: found
+        name: one
         for name, column in columns.items()
-        if name not in skipped and (found := power(column.level, fold, group, listed, counted)) is not None
+        if name not in skipped and (one := power(column.level, fold, group, listed, counted)) is not None
     }
 
 
-def _strongest(found: dict[str, Power]) -> list[tuple[str, Power]]:
-    return sorted(found.items(), key=lambda pair: (-pair[1].auc, pair[0]))
+def _strongest(powers: dict[str, Power]) -> list[tuple[str, Power]]:
+    return sorted(powers.items(), key=lambda pair: (-pair[1].auc, pair[0]))
 
 
 def _proxies(
@@ -284,18 +284,18 @@ def _proxies(
 def _personal(
     table: pd.DataFrame, columns: dict[str, _Column], schema: Schema, least: float
 ) -> tuple[PersonalColumn, ...]:
-    found = [
+    columns_found = [
         PersonalColumn(column=name, kind=one.kind, share=one.share)
         for name, column in columns.items()
         for one in personal(name, column.cells, column.kind, least)
     ]
     if schema.row_id is None:
-        return tuple(found)
+        return tuple(columns_found)
     # A row id tells rows apart by its nature; what else it says is of interest.
     own = personal(schema.row_id, table["_row_id"], "categorical", least)
-    found += [
+    columns_found += [
         PersonalColumn(column=schema.row_id, kind=one.kind, share=one.share)
         for one in own
         if one.kind != "id-like"
     ]
-    return tuple(found)
+    return tuple(columns_found)

@@ -38,34 +38,34 @@ class Plan:
     ----------
     roles
         Which column plays which part.
-    said
+    rules
         What a value of each column must be.
     kinds
         Of what kind each column is.
     """
 
     roles: Roles
-    said: dict[str, Column]
+    rules: dict[str, Column]
     kinds: dict[str, Kind]
 
 
 def planned(main: Raw, params: Prepare) -> Plan:
     """Return how every file is read; what params.yaml says and the main file does not hold is noted."""
     roles = roles_of([*main.texts.columns, *main.unread], params, main.faults)
-    said = {name: declared(params, name) for name in (*roles.features, *roles.withheld)}
-    said |= _said_of_time(params) | _said_of_weight(params)
+    rules = {name: declared(params, name) for name in (*roles.features, *roles.withheld)}
+    rules |= _time_rule(params) | _weight_rule(params)
     kinds = {}
-    for name in [name for name in said if name in main.texts]:
+    for name in [name for name in rules if name in main.texts]:
         try:
             own = main.types.get(name)
-            kinds[name] = kind_of(name, said[name], main.texts[name], own, params.format)
+            kinds[name] = kind_of(name, rules[name], main.texts[name], own, params.format)
         except ValueError as error:
             main.faults.add(f"column {name}: {error}")
     _note_uncuttable(kinds, params, main)
-    return Plan(roles, said, kinds)
+    return Plan(roles, rules, kinds)
 
 
-def _said_of_time(params: Prepare) -> dict[str, Column]:
+def _time_rule(params: Prepare) -> dict[str, Column]:
     """Return what the time must be: a date, given in every row, because a row without it has no order."""
     if params.time is None:
         return {}
@@ -75,7 +75,7 @@ def _said_of_time(params: Prepare) -> dict[str, Column]:
     return {params.time: given.model_copy(update={"missing": 0.0})}
 
 
-def _said_of_weight(params: Prepare) -> dict[str, Column]:
+def _weight_rule(params: Prepare) -> dict[str, Column]:
     """Return what the weight must be: a number, given in every row; `weight` holds the rest of its rule."""
     if params.weight is None:
         return {}
@@ -107,11 +107,11 @@ def note_personal(plan: Plan, columns: Mapping[str, Typed], faults: Faults) -> N
     a feature by being there.
     """
     for name in plan.roles.features:
-        if name not in columns or not isinstance(plan.said[name], Inferred):
+        if name not in columns or not isinstance(plan.rules[name], Inferred):
             continue
-        found = personal(name, columns[name].cells, plan.kinds[name].name, PERSONAL_SHARE)
-        if found:
-            kinds = " and ".join(f"{one.kind} in {100 * one.share:.3g}% of its cells" for one in found)
+        signs = personal(name, columns[name].cells, plan.kinds[name].name, PERSONAL_SHARE)
+        if signs:
+            kinds = " and ".join(f"{one.kind} in {100 * one.share:.3g}% of its cells" for one in signs)
             key = json.dumps(name, ensure_ascii=False)
             faults.add(
                 f"column {name}: must be no personal data to become a feature by itself, got what looks like "
@@ -171,20 +171,20 @@ def checked(file: Kept, rows: Rows, plan: Plan, params: Prepare, main: Checked |
         _note_other_columns(raw, order, main.raw.faults.where)
     columns = {column: typed(texts[column], kind) for column, kind in plan.kinds.items() if column in texts}
     _note_cells(file, columns, rows, plan, params, main)
-    found, meaning = np.zeros(len(texts), np.int8), Meaning("", "", [], Numerals())
+    label, meaning = np.zeros(len(texts), np.int8), Meaning("", "", [], Numerals())
     if name in texts:
         texts = texts.assign(**{name: stripped(texts[name], params.target.strip)})
         known = main.meaning if main else None
-        found, meaning = labels(texts[name], params.target, known, raw.numbers, params.format, raw.faults)
-    told = [column for column in order if column in texts and column != params.row_id]
-    return Checked(raw, columns, found, meaning, file.dropped, *row_ids.digests(texts[told], name))
+        label, meaning = labels(texts[name], params.target, known, raw.numbers, params.format, raw.faults)
+    names = [column for column in order if column in texts and column != params.row_id]
+    return Checked(raw, columns, label, meaning, file.dropped, *row_ids.digests(texts[names], name))
 
 
 def _note_cells(
     file: Kept, columns: dict[str, Typed], rows: Rows, plan: Plan, params: Prepare, main: Checked | None
 ) -> None:
     raw = file.raw
-    known = {name: (plan.said[name], plan.kinds[name], one) for name, one in columns.items()}
+    known = {name: (plan.rules[name], plan.kinds[name], one) for name, one in columns.items()}
     if len(raw.texts.columns):
         validation.check(known, rows, raw.numbers, raw.refused + sum(file.dropped), raw.faults)
     if params.weight in columns:

@@ -37,27 +37,27 @@ def groups(
     columns, kinds
         Values and kind of each raw column that an attribute comes from.
     """
-    found: dict[str, pd.Series[str]] = {}
+    names_of: dict[str, pd.Series[str]] = {}
     order: dict[str, list[str]] = {}
     for name, attribute in protected.items():
         match attribute:
             case ByColumn():
                 values, kind = columns[attribute.column], kinds[attribute.column]
-                found[name], order[name] = names(values, kind), _by_value(values, kind)
+                names_of[name], order[name] = names(values, kind), _by_value(values, kind)
             case ByEdges():
-                found[name] = cut(columns[attribute.column], attribute.edges)
+                names_of[name] = cut(columns[attribute.column], attribute.edges)
                 order[name] = intervals(attribute.edges)
     for name, attribute in protected.items():
         if isinstance(attribute, ByCross):
-            parts = [found[part] for part in attribute.of]
-            found[name] = crossed(parts)
+            parts = [names_of[part] for part in attribute.of]
+            names_of[name] = crossed(parts)
             order[name] = _by_parts(parts, [order[part] for part in attribute.of])
-    evidence = pd.DataFrame({name: found[name] for name in protected})
-    return evidence, {name: _held(evidence[name], order[name]) for name in protected}
+    evidence = pd.DataFrame({name: names_of[name] for name in protected})
+    return evidence, {name: _occurring(evidence[name], order[name]) for name in protected}
 
 
-def _held(found: "pd.Series[str]", order: list[str]) -> list[str]:
-    here = set(found.unique())
+def _occurring(column: "pd.Series[str]", order: list[str]) -> list[str]:
+    here = set(column.unique())
     return [group for group in [*order, *([] if MISSING in order else [MISSING])] if group in here]
 
 

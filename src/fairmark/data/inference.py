@@ -89,8 +89,8 @@ def kind_of(name: str, column: Column, texts: "pd.Series[str]", own: str | None,
     """
     match column:
         case Numeric():
-            found = _texts(texts)
-            return Kind("numeric", numerals=written(form, found.different, found.counts))
+            texts_found = _texts(texts)
+            return Kind("numeric", numerals=written(form, texts_found.different, texts_found.counts))
         case Ordinal():
             return Kind("ordinal", tuple(dict.fromkeys(column.order)), declared=True)
         case Boolean():
@@ -112,27 +112,27 @@ def _texts(texts: "pd.Series[str]") -> _Texts:
 
 
 def _inferred(name: str, texts: "pd.Series[str]", own: str | None, form: Form) -> Kind:
-    found = _texts(texts)
-    if not found.different:
+    texts_found = _texts(texts)
+    if not texts_found.different:
         raise ValueError("must hold a value to show its kind, got none: drop it, or say its kind")
     if own == "date":
         return Kind("date")
-    pair = _pair(found.different)
+    pair = _pair(texts_found.different)
     if pair is not None:
         return Kind("boolean", pair=pair)
-    plain = Kind("categorical", tuple(sorted(found.different)))
-    if any(ZERO_LED.fullmatch(text) for text in found.different):
+    plain = Kind("categorical", tuple(sorted(texts_found.different)))
+    if any(ZERO_LED.fullmatch(text) for text in texts_found.different):
         return plain
-    numerals = written(form, found.different, found.counts)
-    known = ~np.isnan(numerals.read(found.different))
+    numerals = written(form, texts_found.different, texts_found.counts)
+    known = ~np.isnan(numerals.read(texts_found.different))
     if known.all():
         return Kind("numeric", numerals=numerals)
-    days = _iso(found.different)
+    days = _iso(texts_found.different)
     if days.all():
         return Kind("date")
-    best = max(_readings(name, found, form, known, days), key=lambda one: found.share(one.fits))
-    if found.share(best.fits) >= MOSTLY:
-        raise ValueError(_unsettled(name, best, found))
+    best = max(_readings(name, texts_found, form, known, days), key=lambda one: texts_found.share(one.fits))
+    if texts_found.share(best.fits) >= MOSTLY:
+        raise ValueError(_unsettled(name, best, texts_found))
     return plain
 
 
@@ -151,25 +151,25 @@ def _iso(texts: Sequence[str]) -> Bools:
 
 def numeric_share(texts: "pd.Series[str]", form: Form) -> float:
     """Return the share of given cells that read as numbers, 0 where none is given."""
-    found = _texts(texts)
-    if not found.different:
+    texts_found = _texts(texts)
+    if not texts_found.different:
         return 0.0
-    numerals = written(form, found.different, found.counts)
-    return found.share(~np.isnan(numerals.read(found.different)))
+    numerals = written(form, texts_found.different, texts_found.counts)
+    return texts_found.share(~np.isnan(numerals.read(texts_found.different)))
 
 
-def _readings(name: str, found: _Texts, form: Form, known: Bools, days: Bools) -> Iterator[_Reading]:
+def _readings(name: str, texts: _Texts, form: Form, known: Bools, days: Bools) -> Iterator[_Reading]:
     """Yield what the texts could be read as, the plainest first."""
     where = f"prepare.columns.{_key(name)}"
     yield _Reading("numbers", known, ())
     yield _Reading("dates", days, ())
-    yield from _numbers(found, form)
-    yield from _dates(found, where)
+    yield from _numbers(texts, form)
+    yield from _dates(texts, where)
 
 
-def _numbers(found: _Texts, form: Form) -> Iterator[_Reading]:
+def _numbers(texts: _Texts, form: Form) -> Iterator[_Reading]:
     """Yield numbers with units and marks between thousands that params.yaml does not name."""
-    bare, units = zip(*map(_loose, found.different), strict=True)
+    bare, units = zip(*map(_loose, texts.different), strict=True)
     named = set(form.units)
     decimal = form.decimal if isinstance(form, Csv) else "."
     for numerals in (Numerals(decimal), *(_MARKED if isinstance(form, Csv) else _MARKED[:3])):
@@ -207,20 +207,20 @@ def _loose(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def _dates(found: _Texts, where: str) -> Iterator[_Reading]:
-    likely = np.array([bool(DAY_LIKE.fullmatch(text)) and len(text) <= 30 for text in found.different])
-    if found.share(likely) < MOSTLY:
+def _dates(column: _Texts, where: str) -> Iterator[_Reading]:
+    likely = np.array([bool(DAY_LIKE.fullmatch(text)) and len(text) <= 30 for text in column.different])
+    if column.share(likely) < MOSTLY:
         return
-    texts = pd.Series([text if one else None for text, one in zip(found.different, likely, strict=True)])
+    texts = pd.Series([text if one else None for text, one in zip(column.different, likely, strict=True)])
     read = {form: _as_days(texts, form) for form in DAYS}
-    most = max(found.share(fits) for fits in read.values())
-    equal = [form for form, fits in read.items() if found.share(fits) == most]
+    most = max(column.share(fits) for fits in read.values())
+    equal = [form for form, fits in read.items() if column.share(fits) == most]
     if most > 0:
-        said = [
+        lines = [
             f"{where}: {{kind: date, format: {json.dumps(form)}, earliest: null, latest: null, missing: 1}}"
             for form in equal
         ]
-        yield _Reading("dates", read[equal[0]], (" or ".join(said),))
+        yield _Reading("dates", read[equal[0]], (" or ".join(lines),))
 
 
 def _as_days(texts: "pd.Series[str]", form: str) -> Bools:
@@ -230,20 +230,20 @@ def _as_days(texts: "pd.Series[str]", form: str) -> Bools:
     return days.notna().to_numpy(bool)
 
 
-def _unsettled(name: str, best: _Reading, found: _Texts) -> str:
+def _unsettled(name: str, best: _Reading, texts: _Texts) -> str:
     """Return why a column is refused, and the lines of params.yaml of which each would settle it."""
-    others = [text for text, fit in zip(found.different, best.fits, strict=True) if not fit]
-    rest = f", but {_percent(1 - found.share(best.fits))} do not ({shown(others)})" if others else ""
-    example = found.different[int(np.flatnonzero(best.fits)[0])]
+    others = [text for text, fit in zip(texts.different, best.fits, strict=True) if not fit]
+    rest = f", but {_percent(1 - texts.share(best.fits))} do not ({shown(others)})" if others else ""
+    example = texts.different[int(np.flatnonzero(best.fits)[0])]
     marks = ", ".join(json.dumps(text, ensure_ascii=False) for text in others[:5])
     unknown = [f"prepare.format.missing: [..., {marks}] (they mean: not known)"] if others else []
     settle = " and ".join([*unknown, *best.lines])
     where = f"prepare.columns.{_key(name)}"
     other = f"{where}: {{kind: categorical, values: null, missing: 1}}"
-    if others and len(found.different) <= RANKS:
+    if others and len(texts.different) <= RANKS:
         other = f"{where}: {{kind: ordinal, order: [lowest first], missing: 1}}, or {other}"
     return (
-        f"must say its kind, because {_percent(found.share(best.fits))} of its cells read as {best.what} "
+        f"must say its kind, because {_percent(texts.share(best.fits))} of its cells read as {best.what} "
         f"({example!r}){rest}; params.yaml settles it by {settle}; or by {other}"
     )
 

@@ -212,7 +212,9 @@ def check(
         lambda table: rows.min <= len(table) + refused <= rows.max,
         error=f"must have {rows.min:,} to {rows.max:,} rows, got {len(frame) + refused:,}",
     )
-    schema = pa.DataFrameSchema({name: _column(*said) for name, said in columns.items()}, checks=sizes)
+    schema = pa.DataFrameSchema(
+        {name: _column(*declared) for name, declared in columns.items()}, checks=sizes
+    )
     try:
         schema.validate(frame, lazy=True)
     except SchemaErrors as errors:

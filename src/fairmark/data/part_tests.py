@@ -101,7 +101,7 @@ def _split_findings(test: IndependenceTest, unused: int) -> Iterator[str]:
         )
 
 
-def require_independent(found: SplitSummary) -> None:
+def require_independent(split: SplitSummary) -> None:
     """Refuse a split by hash whose parts know the label, as its summary `found` measured it.
 
     Parts by time may differ in their labels: that is what is asked of them.
@@ -111,8 +111,8 @@ def require_independent(found: SplitSummary) -> None:
     InputError
         When part and label go together among rows that are alike.
     """
-    test = found.independence
-    if found.order == "hash" and test.independent is False:
+    test = split.independence
+    if split.order == "hash" and test.independent is False:
         raise InputError(
             "split: the part of a row must not depend on its label, got parts and labels that go together "
             f"in {test.rows:,} rows alike in features and groups (chi-square {test.statistic:.6g}, "
@@ -170,12 +170,14 @@ def shift(
 
 
 def _part_shift(codes: dict[tuple[str, str], Ints], base: Mask, here: Mask, as_one: float) -> PartShift:
-    found = {key: _between(code[base], code[here], as_one) for key, code in codes.items()}
+    distances = {key: _between(code[base], code[here], as_one) for key, code in codes.items()}
     label = codes["label", ""]
     return PartShift(
-        label=LabelDistance(**dict(found["label", ""]), train=_rate(label[base]), here=_rate(label[here])),
-        groups={column: one for (kind, column), one in found.items() if kind == "groups"},
-        features={column: one for (kind, column), one in found.items() if kind == "features"},
+        label=LabelDistance(
+            **dict(distances["label", ""]), train=_rate(label[base]), here=_rate(label[here])
+        ),
+        groups={column: one for (kind, column), one in distances.items() if kind == "groups"},
+        features={column: one for (kind, column), one in distances.items() if kind == "features"},
     )
 
 
@@ -211,19 +213,19 @@ def _between(one: Ints, other: Ints, as_one: float) -> Distance:
     )
 
 
-def _findings(part: str, found: PartShift, least: float, chance: float) -> Iterator[str]:
+def _findings(part: str, shift: PartShift, least: float, chance: float) -> Iterator[str]:
     """Yield in words what differs beyond chance, and by at least `least`."""
 
     def stands_out(one: Distance) -> bool:
         return one.distance >= least and one.p <= chance
 
-    label = found.label
+    label = shift.label
     if stands_out(label):
         yield (
             f"The {part} part differs from the train part in its label: {label.here:.3g} of its rows are "
             f"positive, {label.train:.3g} of the train rows."
         )
-    for each, word in ((found.groups, "its groups"), (found.features, "its features")):
+    for each, word in ((shift.groups, "its groups"), (shift.features, "its features")):
         far = {column: one.distance for column, one in each.items() if stands_out(one)}
         listed = sorted(far.items(), key=lambda pair: (-pair[1], pair[0]))
         if listed:
@@ -262,16 +264,16 @@ def independence(
         return IndependenceTest(
             strata=0, rows=0, statistic=None, expected=None, deviations=None, p=None, independent=None
         )
-    found = _chi_square(table[:, :, 1], table)
+    statistic = _chi_square(table[:, :, 1], table)
     draw = np.random.default_rng([seed, 7])
     dealt = np.array([_chi_square(_deal(table, draw), table) for _ in range(DRAWS)])
     spread = float(dealt.std(ddof=1))
-    above = float((found - dealt.mean()) / spread) if spread > 0 else 0.0
-    chance = float((1 + (dealt >= found - 1e-9).sum()) / (DRAWS + 1))
+    above = float((statistic - dealt.mean()) / spread) if spread > 0 else 0.0
+    chance = float((1 + (dealt >= statistic - 1e-9).sum()) / (DRAWS + 1))
     return IndependenceTest(
         strata=len(table),
         rows=rows,
-        statistic=found,
+        statistic=statistic,
         expected=float(dealt.mean()),
         deviations=above,
         p=chance,

@@ -123,7 +123,7 @@ def personal(name: str, cells: "pd.Series[Any]", kind: str, least: float) -> lis
     )
     if kind == "date":
         return [Found("birth date", 1.0)] if _born(column.words) else []
-    return [found for found in _found(column) if found.share >= least]
+    return [one for one in _kinds_of_data(column) if one.share >= least]
 
 
 def _words(name: str) -> frozenset[str]:
@@ -141,7 +141,7 @@ def _born(words: frozenset[str]) -> bool:
     return bool(words & BIRTH_WORDS)
 
 
-def _found(column: _Column) -> Iterator[Found]:
+def _kinds_of_data(column: _Column) -> Iterator[Found]:
     """Yield each kind of personal data with its share, the surest first."""
     alike = [Found(kind, column.share(pattern.fullmatch)) for kind, pattern in PATTERNS.items()]
     alike += [Found("card number", column.share(_card)), Found("bank account", column.share(_iban))]
@@ -154,10 +154,10 @@ def _found(column: _Column) -> Iterator[Found]:
         alike.append(Found("birth date", column.share(DATED.fullmatch)))
     if column.kind != "numeric" and len(column.texts) >= FEW and column.spread >= PROSE:
         alike.append(Found("free text", column.share(lambda text: len(WORD.findall(text)) >= WORDS)))
-    hits = [found for found in alike if found.share > 0]
-    yield from {found.kind: found for found in sorted(hits, key=lambda found: found.share)}.values()
+    hits = [one for one in alike if one.share > 0]
+    yield from {one.kind: one for one in sorted(hits, key=lambda one: one.share)}.values()
     # Whatever tells a person apart by its own kind need not be called an id as well.
-    if not any(found.share >= 0.5 for found in hits) and _id_like(column):
+    if not any(one.share >= 0.5 for one in hits) and _id_like(column):
         yield Found("id-like", column.spread)
 
 

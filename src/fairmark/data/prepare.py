@@ -124,7 +124,7 @@ def _reading(name: str, plan: Plan, params: Prepare, main: Checked) -> ColumnRea
     named = kind.name in {"categorical", "ordinal"}
     return ColumnReading(
         kind=kind.name,
-        said=not isinstance(plan.said[name], Inferred),
+        said=not isinstance(plan.rules[name], Inferred),
         missing=float(texts.isna().mean()),
         values=len(kind.categories) if kind.categories is not None else None,
         numbers=numeric_share(texts, params.format) if named else None,
@@ -137,9 +137,9 @@ def _reading(name: str, plan: Plan, params: Prepare, main: Checked) -> ColumnRea
 def reading_lines(summary: PrepareSummary) -> list[str]:
     """Return what was read and what each column was taken for, as lines for a person."""
     columns = summary.columns
-    said = [name for name, one in columns.items() if one.said]
+    declared = [name for name, one in columns.items() if one.said]
     read = {name: one for name, one in columns.items() if not one.said}
-    whose = f"columns as params.yaml says: {len(said)}, as every cell of them reads: {len(read)}"
+    whose = f"columns as params.yaml says: {len(declared)}, as every cell of them reads: {len(read)}"
     lines = [f"prepare: {summary.rows:,} rows; {whose}"]
     width = min(max(map(len, read), default=0), 40)
     lines += [f"  {name:{width}} {_as_words(one)}" for name, one in list(read.items())[:SHOWN]]
@@ -248,12 +248,12 @@ def _joined(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]
         for name in plan.kinds
     }
     table = _marks(params, columns, files)
-    found, order = groups(params.protected, columns, plan.kinds)
+    evidence, order = groups(params.protected, columns, plan.kinds)
     withheld = pd.DataFrame({f"{WITHHELD}{name}": columns[name] for name in plan.roles.withheld})
     features = pd.DataFrame({name: columns[name] for name in plan.roles.features})
     return Prepared(
         table=pd.concat([table, features], axis=1),
-        evidence=pd.concat([table[["_row_id", "_label"]], found, withheld], axis=1),
+        evidence=pd.concat([table[["_row_id", "_label"]], evidence, withheld], axis=1),
         schema=described(params, plan, files, order),
         summary=summary(folder, params, plan, files),
     )

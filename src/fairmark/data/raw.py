@@ -36,17 +36,17 @@ def without_index(table: pa.Table, named: Collection[str]) -> tuple[pa.Table, li
     or the index's name) and says so under the key "pandas" of the schema's metadata. It says where a row
     stood, so that a file that is sorted by its label gives the label away. A column that params name stays.
     """
-    said = (table.schema.metadata or {}).get(b"pandas")
+    metadata = (table.schema.metadata or {}).get(b"pandas")
     try:
-        columns = json.loads(said)["index_columns"] if said else []
+        columns = json.loads(metadata)["index_columns"] if metadata else []
     except (ValueError, KeyError, TypeError):
         columns = []
     if not isinstance(columns, list):
         columns = []  # what is not as pandas writes it names nothing
-    found = [
+    index = [
         one for one in columns if isinstance(one, str) and one in table.column_names and one not in named
     ]
-    return table.drop_columns(found), found
+    return table.drop_columns(index), index
 
 
 def texts_of(
@@ -162,8 +162,8 @@ def respelt(raw: Raw, spellings: Mapping[str, Mapping[str, str]]) -> Raw:
             codes, different = pd.factorize(texts[name])
             named = np.append(different.isin(list(means)), False)[codes]
             rows[name] = int(named.sum())
-            meant = np.array([*(means.get(text, text) for text in different), None], dtype=object)
-            texts = texts.assign(**{name: pd.Series(meant[codes], dtype="str")})
+            replaced = np.array([*(means.get(text, text) for text in different), None], dtype=object)
+            texts = texts.assign(**{name: pd.Series(replaced[codes], dtype="str")})
         elif len(texts.columns):
             raw.faults.add(f"column {name}: must be in the file (prepare.spellings), got no such column")
     return replace(raw, texts=texts, respelt=rows)

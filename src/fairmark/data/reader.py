@@ -114,14 +114,14 @@ class Reader:
         return spelled
 
     def _note(self, name: str, one: Typed, raw: Raw) -> None:
-        said, kind = declared(self.params, name), self.kinds[name]
+        rule, kind = declared(self.params, name), self.kinds[name]
         where, given = f"column {name}:", one.cells.notna().to_numpy(bool)
         raw.faults.rows(raw.numbers[one.unreadable], f"{where} {kind.must}", one.texts[one.unreadable])
-        if said.missing == 0:
+        if rule.missing == 0:
             raw.faults.rows(
                 raw.numbers[one.texts.isna().to_numpy(bool)], f"{where} must be given, got nothing"
             )
-        for must, holds in bounds(said, kind):
+        for must, holds in bounds(rule, kind):
             odd = given & ~np.asarray(holds(one.cells), dtype=bool)
             raw.faults.rows(raw.numbers[odd], f"{where} {must}", one.texts[odd])
 
@@ -139,19 +139,19 @@ class Reader:
 
 
 def _kind(column: ColumnSchema, params: Prepare) -> Kind:
-    said, form = declared(params, column.name), params.format
+    rule, form = declared(params, column.name), params.format
     return Kind(
         column.kind,
         column.categories,
-        declared=isinstance(said, Ordinal) or (isinstance(said, Categorical) and _lists(said)),
+        declared=isinstance(rule, Ordinal) or (isinstance(rule, Categorical) and _lists(rule)),
         pair=column.pair,
         form=column.format,
         numerals=Numerals(form.decimal if isinstance(form, Csv) else ".", form.thousands, column.unit),
     )
 
 
-def _lists(said: Categorical) -> bool:
-    listed = said.values  # noqa: PD011 - of params.yaml, no table's
+def _lists(column: Categorical) -> bool:
+    listed = column.values  # noqa: PD011 - of params.yaml, no table's
     return listed is not None
 
 

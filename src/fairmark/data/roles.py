@@ -42,8 +42,8 @@ def roles_of(header: list[str], params: Prepare, faults: Faults) -> Roles:
         if name in RESERVED or name.startswith(WITHHELD):
             faults.add(f"prepare.protected.{name} must not be a reserved name, got {name!r}")
     withheld = _withheld(header, params)
-    apart = {*_own(params), *params.drop, *withheld}
-    features = tuple(column for column in header if column not in apart)
+    excluded = {*_own(params), *params.drop, *withheld}
+    features = tuple(column for column in header if column not in excluded)
     for column in features:
         if column in RESERVED:
             faults.add(f"column {column}: must not have a reserved name, got {column!r}")

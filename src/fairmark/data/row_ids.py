@@ -126,11 +126,11 @@ def clusters(columns: Mapping[str, Codes], label: Codes, seed: int) -> Clusters 
     """
     most = sorted(columns, key=lambda name: (-int(columns[name].max(initial=0)), name))
     starts = [(name,) for name in most[:SEED_COLUMNS]] + list(combinations(most[:SEED_COLUMNS], 2))
-    found = [one for start in starts if (one := _grown(start, columns)) is not None]
-    if not found:
+    patterns_found = [one for start in starts if (one := _grown(start, columns)) is not None]
+    if not patterns_found:
         return None
     # The fewest patterns: a column that varies within a person splits persons into more.
-    names, pattern = min(found, key=lambda one: (int(one[1].max()), -len(one[0]), one[0]))
+    names, pattern = min(patterns_found, key=lambda one: (int(one[1].max()), -len(one[0]), one[0]))
     by_chance = _repeated(_shuffled([columns[name] for name in names], seed))
     if by_chance > REPEATED_SHARE / 2:
         return None
@@ -146,18 +146,18 @@ def clusters(columns: Mapping[str, Codes], label: Codes, seed: int) -> Clusters 
     )
 
 
-def question(found: Clusters | None) -> list[str]:
+def question(clusters: Clusters | None) -> list[str]:
     """Return in words what the audit asks of clusters that it found."""
-    if found is None:
+    if clusters is None:
         return []
-    named = ", ".join(found.columns[:5])
-    more = f" and {len(found.columns) - 5} more" if len(found.columns) > 5 else ""
-    constant = found.label_constant > REPEATED_SHARE
+    named = ", ".join(clusters.columns[:5])
+    more = f" and {len(clusters.columns) - 5} more" if len(clusters.columns) > 5 else ""
+    constant = clusters.label_constant > REPEATED_SHARE
     own = " The label goes with them: a model can learn who somebody is." if constant else ""
     text = (
-        f"Do several rows belong to one person? {found.repeated:.0%} of the rows share their values of "
-        f"{named}{more} with others ({found.patterns:,} patterns of {found.rows_each:.3g} rows each, "
-        f"where chance would let {found.by_chance:.0%} share them).{own} Name the column that says whose "
+        f"Do several rows belong to one person? {clusters.repeated:.0%} of the rows share their values of "
+        f"{named}{more} with others ({clusters.patterns:,} patterns of {clusters.rows_each:.3g} rows each, "
+        f"where chance would let {clusters.by_chance:.0%} share them).{own} Name the column that says whose "
         "a row is in prepare.person."
     )
     return [text]

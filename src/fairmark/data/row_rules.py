@@ -46,13 +46,13 @@ def stripped(texts: "pd.Series[str]", strip: str) -> "pd.Series[str]":
     return bare.where(bare != "")
 
 
-def said(value: Value | Sequence[Value]) -> str:
+def value_text(value: Value | Sequence[Value]) -> str:
     """Return a label value of params.yaml, or several, as a text to show."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         return value
-    return f"{value:.15g}" if isinstance(value, int | float) else " or ".join(map(said, value))
+    return f"{value:.15g}" if isinstance(value, int | float) else " or ".join(map(value_text, value))
 
 
 def matches(text: str, value: Value, numerals: Numerals) -> bool:
@@ -113,14 +113,14 @@ def _meaning(positive: list[str], negative: list[str], target: Target, numerals:
 
 def _words(texts: list[str], value: Value | Sequence[Value] | None) -> str:
     """Return a label as the data spell it, or as params.yaml does where the data have none."""
-    return " or ".join(sorted(texts)) if texts or value is None else said(value)
+    return " or ".join(sorted(texts)) if texts or value is None else value_text(value)
 
 
 def _must(target: Target, meaning: Meaning) -> str:
     if isinstance(target.positive, Above):
         return "a finite number"
-    negative = meaning.negative if target.negative is None else said(target.negative)
-    return f"{said(target.positive)} or {negative}"
+    negative = meaning.negative if target.negative is None else value_text(target.negative)
+    return f"{value_text(target.positive)} or {negative}"
 
 
 def _parted(
@@ -141,7 +141,7 @@ def _parted(
     if main is not None:
         return positive, [text for text in different if text in main.rest], []
     rest = sorted(set(different) - set(positive))
-    must = f"the label must hold one value beside {said(target.positive)} when target.negative is null"
+    must = f"the label must hold one value beside {value_text(target.positive)} when target.negative is null"
     return positive, rest, [f"{must}, got {shown(rest)}"] if len(rest) > 1 else []
 
 

@@ -195,9 +195,9 @@ def _part_faults(table: pd.DataFrame, part: "pd.Series[str]") -> list[str]:
         rows = table[part == name]
         rows = rows[rows["_weight"] > 0]
         if rows["_label"].nunique() < 2:
-            held = "no rows" if rows.empty else f"{len(rows):,} rows of label {rows['_label'].iloc[0]}"
+            got = "no rows" if rows.empty else f"{len(rows):,} rows of label {rows['_label'].iloc[0]}"
             faults.append(
-                f"split: the {name} part must hold both classes (weight above 0), got {held}{why}{whose}"
+                f"split: the {name} part must hold both classes (weight above 0), got {got}{why}{whose}"
             )
     return faults
 
@@ -301,9 +301,11 @@ def _aligned(whole: Parts, split: pd.DataFrame, evidence: str, rows: str) -> Non
         raise InputError(f"{rows}: must part rows into {list(PARTS)}, got {strangers}")
 
 
-def _difference(wanted: "pd.Series[Any]", found: "pd.Series[Any]") -> str:
-    """Return how two columns that should be one differ, without a value of either."""
-    if len(wanted) != len(found):
-        return f"{len(found):,} rows where the table has {len(wanted):,}"
-    odd = (wanted.to_numpy() != found.to_numpy()).nonzero()[0]
-    return f"another one in {len(odd):,} rows, row {odd[0] + 1:,} the first" if len(odd) else "another type"
+def _difference(wanted: "pd.Series[Any]", other: "pd.Series[Any]") -> str:
+    """Return how two columns that should be the same differ, without a value of either: ids may be names."""
+    if len(wanted) != len(other):
+        return f"{len(other):,} rows where the table has {len(wanted):,}"
+    odd = (wanted.to_numpy() != other.to_numpy()).nonzero()[0]
+    if not len(odd):
+        return f"{other.dtype} where the table has {wanted.dtype}"
+    return f"{len(odd):,} of {len(wanted):,} rows that differ from the table's, row {odd[0] + 1:,} the first"

@@ -171,8 +171,10 @@ class DataAudit(Record):
     def in_order(self, groups: Mapping[str, Sequence[str]]) -> "DataAudit":
         """Return the audit with the groups of each attribute in the order given, not as texts."""
         ordered = {
-            name: {group: found[group] for group in groups.get(name, sorted(found)) if group in found}
-            for name, found in self.groups.items()
+            name: {
+                group: summaries[group] for group in groups.get(name, sorted(summaries)) if group in summaries
+            }
+            for name, summaries in self.groups.items()
         }
         return self.model_copy(update={"groups": ordered})
 

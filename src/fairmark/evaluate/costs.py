@@ -116,9 +116,9 @@ def _size(model: "Model") -> int:
         return sum(path.stat().st_size for path in (Path(folder) / "model").iterdir())
 
 
-def told(found: Mapping[str, Mapping[str, float]]) -> str:
+def costs_line(each: Mapping[str, Mapping[str, float]]) -> str:
     """Return the costs of the chosen model in a line, with the baseline's in brackets."""
-    new, old = found["chosen"], found["baseline"]
+    new, old = each["chosen"], each["baseline"]
     return (
         f"one decision {new['one_row_ms']:.2g} ms ({old['one_row_ms']:.2g}), "
         f"training {new['train_s']:.2g} s ({old['train_s']:.2g}) "

@@ -84,17 +84,17 @@ def calibration(
     the bin's weighted share taken as that of its number of rows; of fewer, where rows are of the same persons
     (`heft`, as in `confusion.of_people`).
     """
-    found = bin_scores(label, score, weight, bins)
-    held = found.weight > 0
-    share = found.label[held] / found.weight[held]
-    rows = found.rows[held] / _as_one(score, weight, bins, heft)[held]
+    sums = bin_scores(label, score, weight, bins)
+    filled = sums.weight > 0
+    share = sums.label[filled] / sums.weight[filled]
+    rows = sums.rows[filled] / _as_one(score, weight, bins, heft)[filled]
     low, high = clopper_pearson(share * rows, rows, tail)
     return pd.DataFrame(
         {
-            "bin_low": np.flatnonzero(held) / bins,
-            "bin_high": (np.flatnonzero(held) + 1) / bins,
-            "rows": found.rows[held].astype(np.int64),
-            "mean_score": found.score[held] / found.weight[held],
+            "bin_low": np.flatnonzero(filled) / bins,
+            "bin_high": (np.flatnonzero(filled) + 1) / bins,
+            "rows": sums.rows[filled].astype(np.int64),
+            "mean_score": sums.score[filled] / sums.weight[filled],
             "positive_share": share,
             "low": low,
             "high": high,
@@ -216,13 +216,13 @@ def _band(
 
 
 def _kept(rows: Rows, score: Floats, threshold: float | Floats) -> KeptMetrics:
-    found = summary_metrics(rows, score, threshold)
+    metrics = summary_metrics(rows, score, threshold)
     return KeptMetrics(
-        rows=found.rows,
-        roc_auc=found.roc_auc,
-        selection_rate=found.selection_rate,
-        selection_rate_ratio=found.selection_rate_ratio,
-        error=None if found.accuracy is None else 1 - found.accuracy,
+        rows=metrics.rows,
+        roc_auc=metrics.roc_auc,
+        selection_rate=metrics.selection_rate,
+        selection_rate_ratio=metrics.selection_rate_ratio,
+        error=None if metrics.accuracy is None else 1 - metrics.accuracy,
     )
 
 
@@ -244,10 +244,10 @@ def _deferred(
 
 
 def _gap(rows: Rows, deferred: NDArray[np.bool_], attribute: str, tail: float) -> DeferralGap | None:
-    found = disparity(rows.confusion(deferred.astype(np.int8), attribute), "selection_rate", tail)
-    if isinstance(found, str):
+    both = disparity(rows.confusion(deferred.astype(np.int8), attribute), "selection_rate", tail)
+    if isinstance(both, str):
         return None
-    gap, names = found[1], rows.known[attribute]
+    gap, names = both[1], rows.known[attribute]
     return DeferralGap(
         value=gap.value, low=gap.low, high=gap.high, lowest=names[gap.lowest], highest=names[gap.highest]
     )

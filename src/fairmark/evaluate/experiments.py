@@ -239,7 +239,7 @@ def _measurements(
     """Return the measurements of stressed scores, of the attributes that the policy has limits on."""
     gated = {limit.attribute for limit in policy.limits}
     rows = harness.rows
-    found = measure(
+    measured = measure(
         rows.label,
         score,
         harness.decide(score).astype(np.int8),
@@ -252,7 +252,7 @@ def _measurements(
         bins=params.calibration_bins,
         person=rows.person,
     )
-    return Measurements.of(found, about)
+    return Measurements.of(measured, about)
 
 
 def quick_verdict(document: Evidence, policy: Policy) -> QuickVerdict:
@@ -314,8 +314,8 @@ def _groups(
     matrices, code = rows.confusion(decision, attribute), rows.codes(attribute)
     for k, group in enumerate(rows.known[attribute]):
         counts = ConfusionCounts.of(matrices.group(k))
-        found = {name: scored(whole.only(code == k), name) for name in names}
-        one = GroupMeasures(rows=counts.rows, positives=counts.positives, cells=counts, measures=found)
+        scores = {name: scored(whole.only(code == k), name) for name in names}
+        one = GroupMeasures(rows=counts.rows, positives=counts.positives, cells=counts, measures=scores)
         yield group, one
 
 

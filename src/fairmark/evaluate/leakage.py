@@ -132,11 +132,11 @@ def feature_pair_auc(
         name: Binned.of(columns[place[name]], train[0][:, place[name]], matrix[:, place[name]], COARSE_BINS)
         for name in leading
     }
-    found = [
+    pairs = [
         PairAuc(columns=[one, two], auc=_auc(binned[one].crossed(binned[two]), train, rows))
         for one, two in combinations(leading, 2)
     ]
-    return sorted(found, key=lambda pair: (-(pair.auc or 0.0), pair.columns))
+    return sorted(pairs, key=lambda pair: (-(pair.auc or 0.0), pair.columns))
 
 
 def _auc(bins: Binned, train: Train, rows: Rows) -> float | None:
@@ -146,8 +146,8 @@ def _auc(bins: Binned, train: Train, rows: Rows) -> float | None:
     total = np.bincount(bins.train, weight, bins.size)
     # Drawn towards the base rate by one row's worth of doubt: an empty bin scores as the base rate does.
     share = (np.bincount(bins.train, label * weight, bins.size) + base) / (total + 1)
-    found = roc_auc(rows.label, share[bins.measured], rows.weight)
-    return None if found is None else found.value
+    estimate = roc_auc(rows.label, share[bins.measured], rows.weight)
+    return None if estimate is None else estimate.value
 
 
 def _values(column: Column) -> int:
@@ -186,14 +186,14 @@ def look_ahead_features(parts: Parts) -> LookAheadFeatures:
     if "_time" not in parts.table:
         return LookAheadFeatures(dates=None, why="no time column")
     time = pd.to_datetime(parts.table["_time"])
-    found = {}
+    dates = {}
     for feature in parts.schema.features:
         if feature.kind == "date":
             date = pd.to_datetime(parts.table[feature.name])
             both = (date.notna() & time.notna()).to_numpy()
             share = float((date > time).to_numpy()[both].mean()) if both.any() else None
-            found[feature.name] = LookAheadDate(rows=int(both.sum()), share=share)
-    return LookAheadFeatures(dates=found)
+            dates[feature.name] = LookAheadDate(rows=int(both.sum()), share=share)
+    return LookAheadFeatures(dates=dates)
 
 
 def shared_persons(parts: Parts) -> float | None:
@@ -323,9 +323,9 @@ def _dependence(split: SplitSummary) -> float:
     return 0.0 if split.order == "time" or chance is None else 1 - chance
 
 
-def _beyond(split: SplitSummary, found: Distance) -> float:
+def _beyond(split: SplitSummary, between: Distance) -> float:
     """Return a distance where it is beyond chance, else 0."""
-    return found.distance if found.p <= split.shift.chance else 0.0
+    return between.distance if between.p <= split.shift.chance else 0.0
 
 
 def _shifts(
@@ -347,16 +347,16 @@ def _alone(name: str, audit: DataAudit, leakage: Leakage) -> float:
 
 def _pairs(audit: DataAudit, leakage: Leakage) -> list[tuple[tuple[str, ...], float]]:
     """Return the AUC of each pair that knows more than the better of its columns does by itself."""
-    found = []
+    pairs = []
     for pair in leakage.pairs:
         of, value = tuple(pair.columns), pair.auc
         if value is not None and value > max(_alone(name, audit, leakage) for name in of) + PAIR_EXCESS:
-            found.append((of, float(value)))
-    return found or [((), 0.5)]
+            pairs.append((of, float(value)))
+    return pairs or [((), 0.5)]
 
 
-def _most(found: Sequence[tuple[tuple[str, ...], float]], why: str) -> Strongest:
-    if not found:
+def _most(shown: Sequence[tuple[tuple[str, ...], float]], why: str) -> Strongest:
+    if not shown:
         return Strongest(value=None, each=(), why=why)
-    each = sorted(found, key=lambda one: (-one[1], one[0]))[:MOST_KEPT]
+    each = sorted(shown, key=lambda one: (-one[1], one[0]))[:MOST_KEPT]
     return Strongest(value=each[0][1], each=tuple(Shown(of=of, value=value) for of, value in each))

@@ -143,8 +143,10 @@ def _check(label: Any, score: Floats, decision: Any, weight: Floats) -> None:
     for name, values in (("label", label), ("decision", decision)):
         if not np.isin(values, (0, 1)).all():
             faults.append(f"{name}: must be 0 or 1, got {np.setdiff1d(values, (0, 1))[:3].tolist()}")
-    if not ((score >= 0) & (score <= 1)).all():
-        faults.append(f"score: must be in 0..1, got {np.sum(~((score >= 0) & (score <= 1)))} others")
+    outside = score[~((score >= 0) & (score <= 1))]
+    if outside.size:
+        more = f" and {outside.size - 3:,} more" if outside.size > 3 else ""
+        faults.append(f"score: must be in 0..1, got {', '.join(map(str, outside[:3].tolist()))}{more}")
     # Their squares are summed, and neither may overflow nor vanish.
     odd = weight[~((weight > _LEAST_WEIGHT) & (weight < 1 / _LEAST_WEIGHT))]
     if odd.size:
@@ -165,12 +167,12 @@ def _group(
     matrix: ConfusionMatrix, rows: EvaluationRows, person: NDArray[Any] | None, kept: Mask
 ) -> GroupMeasures:
     counts = ConfusionCounts.of(matrix)
-    found = GroupMeasures(
+    measures = GroupMeasures(
         rows=counts.rows, positives=counts.positives, cells=counts, measures=_measures(matrix, rows)
     )
     persons = counts.rows if person is None else len(np.unique(person[kept]))
     # Said only where it is known and fewer than the rows.
-    return found.model_copy(update={"persons": persons}) if persons < counts.rows else found
+    return measures.model_copy(update={"persons": persons}) if persons < counts.rows else measures
 
 
 def _measures(matrix: ConfusionMatrix, rows: EvaluationRows) -> dict[str, Measured]:
@@ -212,19 +214,19 @@ def scored(rows: EvaluationRows, name: str) -> Measured:
     formula = MEASURES[name].formula
     if not isinstance(formula, OfScores):
         return _calibration(rows)
-    found = formula.estimate(rows.label, rows.score, rows.weight, rows.heft)
-    if found is None or (formula.both and rows.label.min() == rows.label.max()):
+    estimate = formula.estimate(rows.label, rows.score, rows.weight, rows.heft)
+    if estimate is None or (formula.both and rows.label.min() == rows.label.max()):
         return _nothing(f"no row has the {'negative' if rows.label[0] else 'positive'} label")
     negatives, positives = _classes(rows)
     whole = Measured(
-        value=found.value,
+        value=estimate.value,
         low=None,
         high=None,
-        se=found.se,
-        df=found.df,
-        skew=found.skew,
+        se=estimate.se,
+        df=estimate.df,
+        skew=estimate.skew,
         smaller=min(negatives, positives),
-        without_self=found.without_self,
+        without_self=estimate.without_self,
         positives=positives,
         negatives=negatives,
     )
@@ -244,10 +246,10 @@ def _classes(rows: EvaluationRows) -> tuple[float, float]:
 
 
 def _calibration(rows: EvaluationRows) -> Measured:
-    found = score_measures.bin_scores(rows.label, rows.score, rows.weight, rows.bins, rows.heft)
-    gaps, spreads = found.gaps(), found.spreads()
+    sums = score_measures.bin_scores(rows.label, rows.score, rows.weight, rows.bins, rows.heft)
+    gaps, spreads = sums.gaps(), sums.spreads()
     reach = score_measures.reach(spreads, rows.tail, rows.replicates, rows.seed)
-    value = found.error()
+    value = sums.error()
     return Measured(
         value=value,
         low=max(0.0, value - reach),
@@ -263,51 +265,53 @@ def _disparities(
     """Measure the disparities between the groups of one attribute; `se` is the bootstrap standard error."""
     drawn = intervals.draw(cells, rows.replicates, np.random.default_rng([rows.seed, stream]))
     resampled = {name: values_of(drawn, name) for name in COMPARED}
-    found: dict[str, GroupDisparity] = {}
+    measured: dict[str, GroupDisparity] = {}
     for name in COMPARED:
         both = disparity(cells, name, rows.tail)
         for k, kind in enumerate(("ratio", "difference")):
             one = both if isinstance(both, str) else both[k]
-            found[f"{name}_{kind}"] = _over_groups(one, names, getattr(intervals, kind)(resampled[name]))
+            measured[f"{name}_{kind}"] = _over_groups(one, names, getattr(intervals, kind)(resampled[name]))
     worse = equalized_odds([disparity(cells, name, rows.tail, claims=2) for name in ODDS])
     gaps = np.fmax(*(intervals.difference(resampled[name]) for name in ODDS))
-    return found | {EQUALIZED_ODDS: _over_groups(worse, names, gaps)}
+    return measured | {EQUALIZED_ODDS: _over_groups(worse, names, gaps)}
 
 
-def _over_groups(found: Disparity | str, names: list[str], resampled: Floats) -> GroupDisparity:
-    if isinstance(found, str) or np.isnan(found.value):
-        why = found if isinstance(found, str) else "the rate is 0 in every group"
+def _over_groups(one: Disparity | str, names: list[str], resampled: Floats) -> GroupDisparity:
+    if isinstance(one, str) or np.isnan(one.value):
+        why = one if isinstance(one, str) else "the rate is 0 in every group"
         return GroupDisparity(value=None, low=None, high=None, why=why, lowest=None, highest=None)
     return GroupDisparity(
-        value=float(found.value),
-        low=float(found.low),
-        high=float(found.high),
+        value=float(one.value),
+        low=float(one.low),
+        high=float(one.high),
         se=intervals.spread(resampled),
-        lowest=names[found.lowest],
-        highest=names[found.highest],
+        lowest=names[one.lowest],
+        highest=names[one.highest],
     )
 
 
-def headline(found: RowMeasures, threshold: float, own: Mapping[str, float] | None = None) -> HeadlineMetrics:
+def headline(
+    measured: RowMeasures, threshold: float, own: Mapping[str, float] | None = None
+) -> HeadlineMetrics:
     """Return the values alone: measures of all rows, and disparities by attribute.
 
     `own` are the thresholds of groups that have one of their own.
     """
-    overall: dict[str, Any] = {name: found.overall[name].value for name in HEADLINE}
+    overall: dict[str, Any] = {name: measured.overall[name].value for name in HEADLINE}
     fairness = {
         attribute: {name: entry.value for name, entry in entries.items()}
-        for attribute, entries in found.disparities.items()
+        for attribute, entries in measured.disparities.items()
     }
     thresholds: dict[str, Any] = {} if own is None else {"thresholds": dict(own)}
     return HeadlineMetrics(threshold=threshold, fairness=fairness, **thresholds, **overall)
 
 
-def table(found: RowMeasures) -> pd.DataFrame:
+def table(measured: RowMeasures) -> pd.DataFrame:
     """Return every measure of all rows (`attribute` and `group` empty) and of every group, a line each."""
-    parts = [("", "", found.overall)]
+    parts = [("", "", measured.overall)]
     parts += [
         (attribute, group, entry.measures)
-        for attribute, groups in found.groups.items()
+        for attribute, groups in measured.groups.items()
         for group, entry in groups.items()
     ]
     lines = [

@@ -156,8 +156,8 @@ def _curve(
         except InputError as error:  # too few rows to learn from: that is a finding, not a fault
             points.append(FailedPoint(share=share, train_rows=size, why=str(error)))
         else:
-            found = model_metrics(rows, fitted)
-            points.append(LearningPoint(share=share, train_rows=size, **dict(found)))
+            metrics = model_metrics(rows, fitted)
+            points.append(LearningPoint(share=share, train_rows=size, **dict(metrics)))
     return points
 
 
@@ -213,7 +213,7 @@ def probe(parts: Parts, model: Model, params: Checks, fits: Fits, level: float) 
     blank = shuffled.pop(name)
     tail = level / len(shuffled)
     features = [
-        _probed(rows, feature, whole, found, blank, tail) for feature, found in sorted(shuffled.items())
+        _probed(rows, feature, whole, placed, blank, tail) for feature, placed in sorted(shuffled.items())
     ]
     features.sort(key=lambda each: -each.drop)
     indistinct = [each.feature for each in features if not each.useful]
@@ -292,7 +292,7 @@ def _without(parts: Parts, names: Sequence[str]) -> Parts:
 def _shuffled(rows: Rows, model: Model, matrix: Floats, column: int, params: Checks) -> list[Floats]:
     """Return the placements of each repeat with one column shuffled."""
     before = model.margin_of(matrix)
-    found = []
+    repeats = []
     for repeat in range(params.repeats):
         order: NDArray[np.intp] = np.random.default_rng([params.seed, 2, repeat]).permutation(len(matrix))
         other = matrix.copy()
@@ -300,17 +300,17 @@ def _shuffled(rows: Rows, model: Model, matrix: Floats, column: int, params: Che
         changed = other[:, column] != matrix[:, column]  # NaN for NaN counts too, and changes nothing
         margin = before.copy()
         margin[changed] = model.margin_of(other[changed])
-        found.append(placements(rows, margin))
-    return found
+        repeats.append(placements(rows, margin))
+    return repeats
 
 
 def _probed(
-    rows: Rows, feature: str, whole: Floats, found: Sequence[Floats], blank: Sequence[Floats], tail: float
+    rows: Rows, feature: str, whole: Floats, shuffled: Sequence[Floats], blank: Sequence[Floats], tail: float
 ) -> ProbedFeature:
     # Both sides are shuffled columns of the same wide model: the excess is what this one's shuffling costs
     # beyond that of the probe, with its error from the same rows.
-    excess = auc_change(rows, np.mean(found, axis=0), np.mean(blank, axis=0), tail)
-    drops = [_area(rows, whole) - _area(rows, one) for one in found]
+    excess = auc_change(rows, np.mean(shuffled, axis=0), np.mean(blank, axis=0), tail)
+    drops = [_area(rows, whole) - _area(rows, one) for one in shuffled]
     return ProbedFeature(
         feature=feature,
         drop=float(np.mean(drops)),

@@ -137,17 +137,17 @@ def candidate_slices(
     slice under a longer name.
     """
     single = [_along(rows, decision, (axis,)) for axis in axes]
-    found = [part for own in single for part in own if least <= part.rows < len(rows.label)]
+    candidates = [part for own in single for part in own if least <= part.rows < len(rows.label)]
     crossed = [pair for pair in zip(axes, single, strict=True) if pair[0].crossed]
     for (one, ones), (two, twos) in combinations(crossed, 2):
         pairs = _along(rows, decision, (one, two))
         parents = ((ones[part.where[0][1]], twos[part.where[1][1]]) for part in pairs)
-        found += [
+        candidates += [
             part
             for part, both in zip(pairs, parents, strict=True)
             if least <= part.rows < min(parent.rows for parent in both)
         ]
-    return found
+    return candidates
 
 
 def _along(rows: Rows, decision: NDArray[np.integer], along: tuple[Axis, ...]) -> list[Slice]:
@@ -177,39 +177,39 @@ def worst_slices(
     chance at least 1 - `level` all the bounds hold at once. A slice is left out when one that holds it wholly
     stands higher.
     """
-    found = candidate_slices(rows, decision, axes, least)
-    tail = level / max(len(found), 1)
+    candidates = candidate_slices(rows, decision, axes, least)
+    tail = level / max(len(candidates), 1)
     overall = float(_errors(rows.confusion(decision), tail)[0][0])
     return Slices(
-        looked_at=len(found),
+        looked_at=len(candidates),
         min_rows=least,
         level=level,
         tail=tail,
         error=overall,
-        worst=_ranked(found, tail, overall, worst) if found else [],
+        worst=_ranked(candidates, tail, overall, worst) if candidates else [],
     )
 
 
-def _ranked(found: Sequence[Slice], tail: float, overall: float, worst: int) -> list[SliceErrors]:
+def _ranked(candidates: Sequence[Slice], tail: float, overall: float, worst: int) -> list[SliceErrors]:
     """Return the first `worst` slices by falling lower bound, without those within one further up."""
     cells = ConfusionMatrix(
-        *(np.stack(part) for part in zip(*((s.count, s.weight, s.square) for s in found), strict=True))
+        *(np.stack(part) for part in zip(*((s.count, s.weight, s.square) for s in candidates), strict=True))
     )  # [slices, 2, 2]
     error, low = _errors(cells, tail)
-    order = sorted(range(len(found)), key=lambda at: (-low[at], -error[at], at))
+    order = sorted(range(len(candidates)), key=lambda at: (-low[at], -error[at], at))
     return [
         SliceErrors(
             where=[
                 SliceCondition(name=axis.name, kind=axis.kind, value=axis.values[place])
-                for axis, place in found[at].where
+                for axis, place in candidates[at].where
             ],
-            rows=found[at].rows,
+            rows=candidates[at].rows,
             error=float(error[at]),
             low=float(low[at]),
             above_overall=bool(low[at] > overall),
             cells=ConfusionCounts.of(cells, at),
         )
-        for at in _not_within(found, order)[:worst]
+        for at in _not_within(candidates, order)[:worst]
     ]
 
 
@@ -220,12 +220,12 @@ def _errors(cells: ConfusionMatrix, tail: float) -> tuple[Floats, Floats]:
     return wrong / np.maximum(size, 1e-300), clopper_pearson(wrong, size, tail)[0]
 
 
-def _not_within(found: Sequence[Slice], order: Sequence[int]) -> list[int]:
+def _not_within(candidates: Sequence[Slice], order: Sequence[int]) -> list[int]:
     """Return the places in `order` without the pairs that lie within a single slice further up."""
     above: set[tuple[str, str, int]] = set()
     kept = []
     for at in order:
-        keys = {(axis.kind, axis.name, place) for axis, place in found[at].where}
+        keys = {(axis.kind, axis.name, place) for axis, place in candidates[at].where}
         if len(keys) == 1:
             above |= keys
         if len(keys) == 1 or not above & keys:

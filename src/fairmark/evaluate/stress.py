@@ -260,10 +260,10 @@ def nudges(harness: StressHarness, sizes: Sequence[float], sample: int) -> Nudge
         features={
             name: NudgedFeature(
                 spread=spread(harness.train[:, harness.columns[name]]),
-                turned=_shares(found, steps),
-                median=_median(found),
+                turned=_shares(smallest, steps),
+                median=_median(smallest),
             )
-            for name, found in least.items()
+            for name, smallest in least.items()
         },
     )
 

@@ -69,13 +69,13 @@ def picked(margin: Floats, decision: NDArray[np.int8], count: int) -> list[tuple
         ("yes nearest to the threshold", yes),
         ("no nearest to the threshold", no[::-1]),
     ]
-    found: dict[int, str] = {}
-    while len(found) < min(count, len(margin)):
+    chosen: dict[int, str] = {}
+    while len(chosen) < min(count, len(margin)):
         for why, queue in queues:
-            row = next((row for row in queue if row not in found), None)
-            if row is not None and len(found) < count:
-                found[row] = why
-    return list(found.items())
+            row = next((row for row in queue if row not in chosen), None)
+            if row is not None and len(chosen) < count:
+                chosen[row] = why
+    return list(chosen.items())
 
 
 def decisions(
@@ -105,11 +105,11 @@ def decisions(
         How far the log-odds lie above the threshold's, [n]; None where all rows have one threshold.
     """
     margin = contributions.sum(axis=1)
-    found = []
+    explained = []
     for row, why in picked(margin if beyond is None else beyond, decision, count):
         moves = _moves(rows.iloc[row], features, contributions[row, :-1])
         answer: Literal[0, 1] = 1 if decision[row] == 1 else 0
-        found.append(
+        explained.append(
             Decision(
                 row=row + 1,
                 why=why,
@@ -121,7 +121,7 @@ def decisions(
                 reasons=reasons(moves, answer),
             )
         )
-    return found
+    return explained
 
 
 def _moves(row: "pd.Series[Any]", features: Sequence[ColumnSchema], shap: Floats) -> list[Contribution]:
@@ -347,11 +347,11 @@ def second_opinions(
         Of the draw.
     """
     matrix, weight = model.encoder.transform(rows), rows["_weight"].to_numpy(dtype=np.float64)
-    found = []
+    explained = []
     for each in decisions:
         row = each.row - 1
         local = surrogate(model.margin_of, matrix, model.encoder.kinds, weight, row, seed)
         opinion = lime_opinion(model.features, contributions[row, :-1], local)
         given = {name: value for name, value in each if name in each.model_fields_set}
-        found.append(ExplainedDecision(**given, lime=opinion))
-    return found
+        explained.append(ExplainedDecision(**given, lime=opinion))
+    return explained

@@ -87,8 +87,8 @@ def _grid(column: "pd.Series[Any]", feature: ColumnSchema, points: int) -> tuple
         case "boolean":
             return [value for value in (False, True) if (known == value).any()], 0
         case "ordinal":
-            found = set(known)
-            names = [name for name in feature.categories or () if name in found]
+            present = set(known)
+            names = [name for name in feature.categories or () if name in present]
         case _:
             counts = known.value_counts()
             names = sorted(counts.index, key=lambda name: (-counts[name], name))

@@ -157,8 +157,8 @@ def gain(name: str, entries: Mapping[str, Measured], cells: ConfusionMatrix) -> 
                 "false_positive_rate" if one.rows else "recall"
             ).empty
         case "f1":
-            found = Beyond(Share(_part(cells, "jaccard"), f1_of), Share(base, f1_of))
-            return found, share("jaccard").empty
+            f1_gain = Beyond(Share(_part(cells, "jaccard"), f1_of), Share(base, f1_of))
+            return f1_gain, share("jaccard").empty
         case measure:
             entry = entries[measure]
             tests = int(cells.count.sum())
@@ -175,23 +175,27 @@ _OTHERWISE = (
 
 def _part(cells: ConfusionMatrix, rate: str) -> Part:
     value, _, rows = rate_of(cells, rate)
-    held = rows[0] > 0
-    return Part(None, float(value[0]) if held else 0.0, float(rows[0]), int(cells.count[0].sum()))
+    filled = rows[0] > 0
+    return Part(None, float(value[0]) if filled else 0.0, float(rows[0]), int(cells.count[0].sum()))
 
 
 def gains(entries: Mapping[str, Measured], cells: ConfusionMatrix, tail: float) -> dict[str, Measured]:
     """Return the value and the interval of every gain, for the measurements document."""
-    found: dict[str, Measured] = {}
+    intervals_by_gain: dict[str, Measured] = {}
     for name in GAINS:
         each, why = gain(name, entries, cells)
         value = each.value
         if value is None:
-            found[name] = Measured(value=None, low=None, high=None, why=why)
+            intervals_by_gain[name] = Measured(value=None, low=None, high=None, why=why)
         elif isinstance(each, Beyond) and isinstance(each.measure, Balance):
-            found[name] = _less(entries["balanced_accuracy"], 0.5)  # by the score test, as the balance itself
+            intervals_by_gain[name] = _less(
+                entries["balanced_accuracy"], 0.5
+            )  # by the score test, as the balance itself
         else:
-            found[name] = Measured(value=value, low=each.low(tail, 0.0), high=each.high(tail, 0.0))
-    return found
+            intervals_by_gain[name] = Measured(
+                value=value, low=each.low(tail, 0.0), high=each.high(tail, 0.0)
+            )
+    return intervals_by_gain
 
 
 def _less(entry: Measured, constant: float) -> Measured:

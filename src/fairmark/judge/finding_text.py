@@ -93,16 +93,16 @@ def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] 
         if cause := _too_few(each, more):
             yield f"{cause} Change the threshold or the model, {waived}."
             return
-        asked = " and ".join(
+        needed = " and ".join(
             f"{rows:,} more test rows{f' of {group}' if group else ''}" for group, rows in more.items()
         )
-        yield f"About {asked} would decide if these rates persist; get them, {waived}."
+        yield f"About {needed} would decide if these rates persist; get them, {waived}."
 
 
 def _ranks(name: str) -> bool:
     """Return whether a measure says how well scores rank the labels: of scores, and higher is better."""
-    asked = QUANTITIES[name]
-    return asked.how == "value" and asked.measure.scored and asked.better == "higher"
+    quantity = QUANTITIES[name]
+    return quantity.how == "value" and quantity.measure.scored and quantity.better == "higher"
 
 
 RARER = 0.2
@@ -114,10 +114,10 @@ def _rare(each: Compared, outcome: str) -> Iterator[str]:
 
     Only of what is open: a model that is shown to be worse is none to choose another measure for.
     """
-    found = each.comparison
-    if outcome != "insufficient evidence" or not isinstance(found, AccuracyGain):
+    comparison = each.comparison
+    if outcome != "insufficient evidence" or not isinstance(comparison, AccuracyGain):
         return
-    share = found.positives
+    share = comparison.positives
     if not min(share, 1 - share) < RARER:
         return
     answer, right = ("no", 1 - share) if share < RARER else ("yes", share)
@@ -157,8 +157,8 @@ def waived(
         if waiver is standing:
             yield f"{done} by {waiver.decided_by} ({days}): {waiver.reason}"
         elif today is None:
-            said = f"{kind} by {waiver.decided_by} ({days}) is on record"
-            yield f"{'An' if failed else 'A'} {said}; the day says whether it stands."
+            entry = f"{kind} by {waiver.decided_by} ({days}) is on record"
+            yield f"{'An' if failed else 'A'} {entry}; the day says whether it stands."
         elif standing is None:
             state = "has expired" if today > waiver.expires else "does not stand yet"
             yield f"The {kind} by {waiver.decided_by} ({days}) {state}."

@@ -36,47 +36,83 @@ NAMES = tuple(Findings.model_fields)
 """Every sign, by the name that params.yaml has for it."""
 
 
-SAID: Mapping[str, str] = {
-    "column_auc": "ROC AUC for the label by {of} alone",
-    "pair_auc": "ROC AUC for the label by {of} together",
-    "shared_rows": "share of test rows that are train rows too, beyond what chance explains,",
-    "repeated_rows": "share of rows that repeat an earlier row of their file",
-    "late_dates": "share of rows where {of} lies after the row's own time",
-    "one_feature": "share of all that moves scores which comes from {of}",
-    "persons": "share of rows that share their values of {of} with others, beyond chance,",
-    "shared_persons": "share of test rows of a person who has train or validation rows too",
-    "repeated_valid": "share of validation rows that are train rows too",
-    "part_label": "one less the chance of parts and labels that go together so far",
-    "label_shift": "distance of the label rate between the train part and the {of} part",
-    "group_shift": "distance of {of} between the train part and a later part",
-    "feature_shift": "distance of {of} between the train part and a later part",
-}
+@dataclass(frozen=True)
+class SignText:
+    """Words of one sign: what it measures, what it implies above the policy's number, and a remedy."""
+
+    measured: str
+    """With `{of}` in the place of the columns, parts or attributes."""
+    implication: str
+    remedy: str
+
+
 BEFOREHAND = "the answer may be known beforehand"
-MEANT: Mapping[str, str] = {
-    **dict.fromkeys(("column_auc", "pair_auc", "shared_rows", "repeated_rows", "late_dates"), BEFOREHAND),
-    **dict.fromkeys(("one_feature", "repeated_valid"), BEFOREHAND),
-    "persons": "several rows may belong to one person, whom the model may know already",
-    "shared_persons": "the model may know the person already",
-    "part_label": "the parts know the label",
-    "label_shift": "the model is measured where the label is another thing than where it was learnt",
-    "group_shift": "the model is measured on others than it was learnt from",
-    "feature_shift": "the model is measured on others than it was learnt from",
-}
-"""What a sign says, where it is above its number."""
-ASKED: Mapping[str, str] = {
-    "column_auc": "Ask whether it is known before the decision; if it is not, put it into prepare.drop",
-    "pair_auc": "Ask whether both are known before the decision; if one is not, put it into prepare.drop",
-    "shared_rows": "Measure on rows that no model has learnt from",
-    "repeated_rows": "Take repeated rows out, or keep those of one person together",
-    "late_dates": "Put dates that are not known at the decision into prepare.drop",
-    "one_feature": "Ask whether it is known before the decision; if it is not, put it into prepare.drop",
-    "persons": "Name the column that says whose a row is in prepare.person",
-    "shared_persons": "Make the parts anew with prepare.person",
-    "repeated_valid": "Take repeated rows out, or keep those of one person together",
-    "part_label": "Name another column in prepare.row_id, or null",
-    "label_shift": "Ask why; take parts that are alike (split.order hash), or rows of one time",
-    "group_shift": "Ask why; take parts that are alike (split.order hash), or rows of one time",
-    "feature_shift": "Ask why; take parts that are alike (split.order hash), or rows of one time",
+TEXTS: Mapping[str, SignText] = {
+    "column_auc": SignText(
+        "ROC AUC for the label by {of} alone",
+        BEFOREHAND,
+        "Ask whether it is known before the decision; if it is not, put it into prepare.drop",
+    ),
+    "pair_auc": SignText(
+        "ROC AUC for the label by {of} together",
+        BEFOREHAND,
+        "Ask whether both are known before the decision; if one is not, put it into prepare.drop",
+    ),
+    "shared_rows": SignText(
+        "share of test rows that are train rows too, beyond what chance explains,",
+        BEFOREHAND,
+        "Measure on rows that no model has learnt from",
+    ),
+    "repeated_rows": SignText(
+        "share of rows that repeat an earlier row of their file",
+        BEFOREHAND,
+        "Take repeated rows out, or keep those of one person together",
+    ),
+    "late_dates": SignText(
+        "share of rows where {of} lies after the row's own time",
+        BEFOREHAND,
+        "Put dates that are not known at the decision into prepare.drop",
+    ),
+    "one_feature": SignText(
+        "share of all that moves scores which comes from {of}",
+        BEFOREHAND,
+        "Ask whether it is known before the decision; if it is not, put it into prepare.drop",
+    ),
+    "persons": SignText(
+        "share of rows that share their values of {of} with others, beyond chance,",
+        "several rows may belong to one person, whom the model may know already",
+        "Name the column that says whose a row is in prepare.person",
+    ),
+    "shared_persons": SignText(
+        "share of test rows of a person who has train or validation rows too",
+        "the model may know the person already",
+        "Make the parts anew with prepare.person",
+    ),
+    "repeated_valid": SignText(
+        "share of validation rows that are train rows too",
+        BEFOREHAND,
+        "Take repeated rows out, or keep those of one person together",
+    ),
+    "part_label": SignText(
+        "one less the chance of parts and labels that go together so far",
+        "the parts know the label",
+        "Name another column in prepare.row_id, or null",
+    ),
+    "label_shift": SignText(
+        "distance of the label rate between the train part and the {of} part",
+        "the model is measured where the label is another thing than where it was learnt",
+        "Ask why; take parts that are alike (split.order hash), or rows of one time",
+    ),
+    "group_shift": SignText(
+        "distance of {of} between the train part and a later part",
+        "the model is measured on others than it was learnt from",
+        "Ask why; take parts that are alike (split.order hash), or rows of one time",
+    ),
+    "feature_shift": SignText(
+        "distance of {of} between the train part and a later part",
+        "the model is measured on others than it was learnt from",
+        "Ask why; take parts that are alike (split.order hash), or rows of one time",
+    ),
 }
 
 
@@ -97,7 +133,8 @@ class Sign:
     def text(self) -> str:
         """Return what was found, and what to do about it."""
         of = " and ".join(self.of)
-        where = SAID[self.limit.measure].format(of=of or "a column")
+        text = TEXTS[self.limit.measure]
+        where = text.measured.format(of=of or "a column")
         where = where[0].upper() + where[1:]
         if self.value is None:
             name = f"policy.findings.{self.limit.measure}"
@@ -109,26 +146,26 @@ class Sign:
             return f"{where} is {self.value:.5g}, not above {edge}."
         groups = f", groups [{', '.join(self.of)}]" if self.of else ""
         return (
-            f"{where} is {self.value:.5g}, above {edge}: {MEANT[self.limit.measure]}. "
-            f"{ASKED[self.limit.measure]}; or answer it in policy.waivers (limit {self.limit.name}{groups})."
+            f"{where} is {self.value:.5g}, above {edge}: {text.implication}. "
+            f"{text.remedy}; or answer it in policy.waivers (limit {self.limit.name}{groups})."
         )
 
 
-def planned(limit: Limit, found: Mapping[str, Strongest]) -> list[Sign]:
+def planned(limit: Limit, signs: Mapping[str, Strongest]) -> list[Sign]:
     """Return every sign above the limit, the strongest first; without any, the strongest one."""
-    entry = found[limit.measure]
+    entry = signs[limit.measure]
     if entry.value is None:
         return [Sign(limit, (), None, entry.why or "")]
     each = [Sign(limit, one.of, one.value, "") for one in entry.each]
     return [one for one in each if one.shown] or each[:1]
 
 
-def faults(found: Mapping[str, Strongest]) -> Iterator[str]:
+def faults(signs: Mapping[str, Strongest]) -> Iterator[str]:
     """Yield what is wrong with the findings of a measurements document."""
-    if set(found) != set(NAMES):
-        yield f"measurements.findings: must be {sorted(NAMES)}, got {sorted(found)}"
+    if set(signs) != set(NAMES):
+        yield f"measurements.findings: must be {sorted(NAMES)}, got {sorted(signs)}"
         return
-    for name, entry in found.items():
+    for name, entry in signs.items():
         where, values = f"measurements.findings.{name}", [one.value for one in entry.each]
         if entry.value is None:
             if not entry.why:

@@ -81,39 +81,39 @@ class Compared:
 
 def invalid(limit: Limit, attributes: Collection[str]) -> str | None:
     """Return why a limit can't be judged on these attributes, or None if it can."""
-    asked = QUANTITIES.get(limit.measure)
-    if asked is None:
+    quantity = QUANTITIES.get(limit.measure)
+    if quantity is None:
         return f"measure must be one of {', '.join(QUANTITIES)}, got {limit.measure!r}"
     if limit.attribute is not None and limit.attribute not in attributes:
         return f"attribute must be one that was measured, {sorted(attributes)}, got {limit.attribute!r}"
-    if asked.how == "gain" and limit.attribute is not None:
+    if quantity.how == "gain" and limit.attribute is not None:
         return f"attribute must be null for {limit.measure}, got {limit.attribute!r}"
-    if not asked.over_groups:
+    if not quantity.over_groups:
         return None
     if limit.attribute is None:
         return f"attribute must be named for {limit.measure}, got null"
-    if asked.how == "ratio" and limit.at_least is None:
+    if quantity.how == "ratio" and limit.at_least is None:
         return f"at_least must be set for {limit.measure} (lowest / highest, 1 = parity), got at_most"
-    if asked.how == "difference" and limit.at_most is None:
+    if quantity.how == "difference" and limit.at_most is None:
         return f"at_most must be set for {limit.measure} (highest - lowest, 0 = parity), got at_least"
     return None
 
 
-def compared(limit: Limit, found: Evidence) -> list[Compared]:
+def compared(limit: Limit, evidence: Evidence) -> list[Compared]:
     """Return the comparisons of a limit, as many of them whatever was measured."""
-    each = _compared(limit, found)
-    entries = found.groups[limit.attribute] if limit.attribute is not None else {}
+    each = _compared(limit, evidence)
+    entries = evidence.groups[limit.attribute] if limit.attribute is not None else {}
     if all(entry.persons is None for entry in entries.values()):
         return each
     number = {name: entry.evidence for name, entry in entries.items()}
     return [replace(one, persons=tuple(number[name] for name in one.groups)) for one in each]
 
 
-def _compared(limit: Limit, found: Evidence) -> list[Compared]:
+def _compared(limit: Limit, evidence: Evidence) -> list[Compared]:
     if limit.attribute is None:
-        one = _plain(limit.measure, None, found.overall, found.cells.matrix)
-        return [Compared(limit, (), (found.cells.rows,), *one, limit.measure)]
-    entries = found.groups[limit.attribute]
+        one = _plain(limit.measure, None, evidence.overall, evidence.cells.matrix)
+        return [Compared(limit, (), (evidence.cells.rows,), *one, limit.measure)]
+    entries = evidence.groups[limit.attribute]
     if QUANTITIES[limit.measure].over_groups:
         return [*_pairs(limit, entries)]
     return [
@@ -131,11 +131,11 @@ def _compared(limit: Limit, found: Evidence) -> list[Compared]:
 def _plain(
     name: str, group: str | None, entries: Mapping[str, Measured], cells: ConfusionMatrix
 ) -> tuple[Comparison, str]:
-    asked = QUANTITIES[name]
-    if asked.how == "gain":
+    quantity = QUANTITIES[name]
+    if quantity.how == "gain":
         return gain(name, entries, cells)
-    formula, tests = asked.measure.formula, int(cells.count.sum())
-    if asked.measure.scored:
+    formula, tests = quantity.measure.formula, int(cells.count.sum())
+    if quantity.measure.scored:
         entry = entries[name]
         return Scored(name, entry, Part(group, 0.0, float(tests), tests)), entry.why or ""
     if not isinstance(formula, Composite):
@@ -149,14 +149,14 @@ def _plain(
 
 def _part(cells: ConfusionMatrix, rate: str, at: int, group: str | None) -> Part:
     value, _, rows = rate_of(cells, rate)
-    held = rows[at] > 0
-    return Part(group, float(value[at]) if held else 0.0, float(rows[at]), int(cells.count[at].sum()))
+    filled = rows[at] > 0
+    return Part(group, float(value[at]) if filled else 0.0, float(rows[at]), int(cells.count[at].sum()))
 
 
 def _pairs(limit: Limit, entries: Mapping[str, GroupMeasures]) -> Iterator[Compared]:
-    cells, names, asked = by_group(entries), list(entries), QUANTITIES[limit.measure]
-    formula, kind = asked.measure.formula, asked.how
-    for each in formula.rates if isinstance(formula, Larger) else (asked.measure.name,):
+    cells, names, quantity = by_group(entries), list(entries), QUANTITIES[limit.measure]
+    formula, kind = quantity.measure.formula, quantity.how
+    for each in formula.rates if isinstance(formula, Larger) else (quantity.measure.name,):
         parts = [_part(cells, each, k, name) for k, name in enumerate(names)]
         bounds = 4 / (len(parts) - 1) if len(parts) > MANY else 1.0
         for one, two in combinations(parts, 2):
@@ -198,40 +198,40 @@ class _Way:
     tail: float
 
 
-def rows_needed(found: Comparison, aim: Aim) -> Mapping[str, int] | None:
+def rows_needed(comparison: Comparison, aim: Aim) -> Mapping[str, int] | None:
     """Return how many more test rows of which group ("" for all rows) would decide, or None."""
-    value = found.value
-    if value is None or value == aim.at or any(part.rows < 1 for part in found.parts):
+    value = comparison.value
+    if value is None or value == aim.at or any(part.rows < 1 for part in comparison.parts):
         return None
     above = value > aim.at
     good = above == aim.at_least
     way = _Way(aim.at, above, good, aim.clear if good else aim.miss)
-    for choice in _choices(found):
-        factor = _least(found, choice, way)
+    for choice in _choices(comparison):
+        factor = _least(comparison, choice, way)
         while factor is not None and factor <= MOST_TIMES:
-            grown = _grown(found, choice, factor)
+            grown = _grown(comparison, choice, factor)
             if _decided(grown, way):
-                return _asked(found, grown)
+                return _extra_rows(comparison, grown)
             factor *= 1.03
     return None
 
 
-def shown(found: Comparison, aim: Aim, *, good: bool) -> bool:
+def shown(comparison: Comparison, aim: Aim, *, good: bool) -> bool:
     """Return whether the limit is shown to be met (`good`), or to be missed, by the rows at hand.
 
     The same as whether the bound that has to clear is on the good side, or the opposite one on the bad one.
     """
     above = aim.at_least == good
-    return _decided(found, _Way(aim.at, above, good, aim.clear if good else aim.miss))
+    return _decided(comparison, _Way(aim.at, above, good, aim.clear if good else aim.miss))
 
 
-def _choices(found: Comparison) -> list[tuple[bool, ...]]:
+def _choices(comparison: Comparison) -> list[tuple[bool, ...]]:
     """Return which parts grow: the less certain one alone, then all."""
-    parts = found.parts
+    parts = comparison.parts
     whole = (True,) * len(parts)
     if len(parts) == 1 or parts[0].group == parts[1].group:
         return [whole]
-    unsure = max(range(2), key=lambda k: _uncertainty(parts[k], relative=isinstance(found, Ratio)))
+    unsure = max(range(2), key=lambda k: _uncertainty(parts[k], relative=isinstance(comparison, Ratio)))
     return [tuple(k == unsure for k in range(2)), whole]
 
 
@@ -241,60 +241,64 @@ def _uncertainty(part: Part, *, relative: bool) -> float:
     return variance / share**2 if relative else variance
 
 
-def _grown(found: Comparison, choice: tuple[bool, ...], factor: float) -> Comparison:
-    return found.grown(tuple(factor if grows else 1.0 for grows in choice))
+def _grown(comparison: Comparison, choice: tuple[bool, ...], factor: float) -> Comparison:
+    return comparison.grown(tuple(factor if grows else 1.0 for grows in choice))
 
 
-def _least(found: Comparison, choice: tuple[bool, ...], way: _Way) -> float | None:
+def _least(comparison: Comparison, choice: tuple[bool, ...], way: _Way) -> float | None:
     """Return about the least factor that is likely to decide."""
     low, high = 1.0, 1.25
-    while not _likely(_grown(found, choice, high), way):
+    while not _likely(_grown(comparison, choice, high), way):
         low, high = high, high * 2
         if high > MOST_TIMES:
             return None
     while high / low > 1 + _PRECISION:
         middle = math.sqrt(low * high)
-        low, high = (low, middle) if _likely(_grown(found, choice, middle), way) else (middle, high)
+        low, high = (low, middle) if _likely(_grown(comparison, choice, middle), way) else (middle, high)
     return high
 
 
-def _likely(found: Comparison, way: _Way) -> bool:
+def _likely(comparison: Comparison, way: _Way) -> bool:
     """Return whether the score test decides; for what is no pair, whether its bound does."""
     from scipy.special import ndtri
 
-    if not isinstance(found, Two):
-        return _decided(found, way)
+    if not isinstance(comparison, Two):
+        return _decided(comparison, way)
     scores = []
-    for one, two, kind, margin in _tests(found, way):
+    for one, two, kind, margin in _tests(comparison, way):
         statistic = ratio_statistic if kind == "ratio" else difference_statistic
         scores.append(float(statistic(one.hits, one.rows, two.hits, two.rows, margin)))
     return (min if way.good else max)(scores) >= -float(ndtri(way.tail))
 
 
-def _decided(found: Comparison, way: _Way) -> bool:
+def _decided(comparison: Comparison, way: _Way) -> bool:
     """Return whether the limit is shown to be met, or missed: the tests are those behind the bounds."""
-    if not isinstance(found, Two):
-        return found.low(way.tail, way.at) >= way.at if way.above else found.high(way.tail, way.at) <= way.at
+    if not isinstance(comparison, Two):
+        return (
+            comparison.low(way.tail, way.at) >= way.at
+            if way.above
+            else comparison.high(way.tail, way.at) <= way.at
+        )
     shown = (
         rejects(one.sample("above"), two.sample("below"), kind, margin, way.tail)
-        for one, two, kind, margin in _tests(found, way)
+        for one, two, kind, margin in _tests(comparison, way)
     )
     return (all if way.good else any)(shown)
 
 
-def _tests(found: Two, way: _Way) -> list[tuple[Part, Part, Kind, float]]:
+def _tests(comparison: Two, way: _Way) -> list[tuple[Part, Part, Kind, float]]:
     """Return the tests of "share 1 is above ..." that decide: all of them have to, to meet; one, to miss."""
-    one, two, at = found.one, found.two, way.at
-    if isinstance(found, Balance):
+    one, two, at = comparison.one, comparison.two, way.at
+    if isinstance(comparison, Balance):
         return [(one, two, "difference", 2 * at - 1)] if way.above else [(two, one, "difference", 1 - 2 * at)]
-    kind: Kind = "ratio" if isinstance(found, Ratio) else "difference"
-    meets, misses = (at, 1 / max(at, 1e-9)) if isinstance(found, Ratio) else (-at, at)
+    kind: Kind = "ratio" if isinstance(comparison, Ratio) else "difference"
+    meets, misses = (at, 1 / max(at, 1e-9)) if isinstance(comparison, Ratio) else (-at, at)
     margin = meets if way.good else misses
     return [(one, two, kind, margin), (two, one, kind, margin)]
 
 
-def _asked(found: Comparison, grown: Comparison) -> Mapping[str, int]:
+def _extra_rows(comparison: Comparison, grown: Comparison) -> Mapping[str, int]:
     """Return the extra test rows by group."""
-    pairs = zip(found.parts, grown.parts, strict=True)
+    pairs = zip(comparison.parts, grown.parts, strict=True)
     extra = {(old.group or ""): new.tests - old.tests for old, new in pairs if new.tests > old.tests}
-    return extra or {(found.parts[0].group or ""): 1}
+    return extra or {(comparison.parts[0].group or ""): 1}

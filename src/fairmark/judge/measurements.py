@@ -21,7 +21,7 @@ from fairmark.judge.findings import Strongest
 from fairmark.judge.findings import faults as finding_faults
 from fairmark.judge.measured import Measured
 from fairmark.record import Record
-from fairmark.stats.arrays import Floats
+from fairmark.stats.arrays import Floats, Ints
 from fairmark.stats.confusion import ConfusionMatrix, kish
 from fairmark.stats.measures import COMPARED, COUNTED, EQUALIZED_ODDS, GAINS, MEASURES, ODDS, PLACE, SCORED
 from fairmark.stats.measures import Count as CountName
@@ -239,9 +239,6 @@ def read_measurements(value: object) -> Measurements:
         raise InputError(*lines) from error
 
 
-# ------------------------------------------------------------------ does it agree with itself
-
-
 @dataclass(frozen=True)
 class Expected:
     """What a document must speak of; None leaves it open."""
@@ -287,14 +284,14 @@ def _thresholds(document: Measurements, expected: Expected) -> Iterator[str]:
                 f"got {stated.groups}"
             )
     known = expected.threshold is not None or expected.thresholds is not None
-    found = None if stated is None else stated.to_json()
+    stated_thresholds = None if stated is None else stated.to_json()
     wanted = (
         None
         if expected.thresholds is None
         else {name: steady(item) for name, item in expected.thresholds.items()}
     )
-    if known and found != wanted:
-        yield f"{where}: must be {_as_text(wanted)} of the model, got {_as_text(found)}"
+    if known and stated_thresholds != wanted:
+        yield f"{where}: must be {_as_text(wanted)} of the model, got {_as_text(stated_thresholds)}"
 
 
 def _as_text(thresholds: Mapping[str, object] | None) -> str:
@@ -307,19 +304,19 @@ def _whole(document: Measurements) -> Iterator[str]:
     if matrix.weighted != data.weighted:
         yield f"measurements.data.weighted: must agree with the cells, got {data.weighted!r}"
     overall = document.overall
-    yield from (found := [*_measures(document.cells, overall, overall, "measurements.overall")])
-    for name in GAINS if not found else ():
+    yield from (wrong := [*_measures(document.cells, overall, overall, "measurements.overall")])
+    for name in GAINS if not wrong else ():
         value = gain(name, overall, matrix)[0].value
         yield from _entry(overall.get(name), value, f"measurements.overall.{name}")
 
 
 def _totals(cells: ConfusionCounts, stated: MeasuredRows | GroupMeasures, where: str) -> Iterator[str]:
-    for name, total, found in (
+    for name, total, computed in (
         ("rows", cells.rows, stated.rows),
         ("positives", cells.positives, stated.positives),
     ):
-        if found != total:
-            yield f"{where}.{name}: must be the sum of its cells {total}, got {found!r}"
+        if computed != total:
+            yield f"{where}.{name}: must be the sum of its cells {total}, got {computed!r}"
 
 
 def _parts(document: Measurements, expected: Expected) -> Iterator[str]:
@@ -336,13 +333,14 @@ def _parts(document: Measurements, expected: Expected) -> Iterator[str]:
             continue
         matrix = by_group(entries)
         if not _close(matrix.total(), whole):
-            yield f"{where}: must add up to the cells of all rows, got a group too few or too many"
+            stated, total = _differing(whole, matrix.total())
+            yield f"{where}: must add up to the cells of all rows, {stated}, got {total}"
         for group, entry in entries.items():
             yield from _totals(entry.cells, entry, f"{where}.{group}")
             yield from _measures(entry.cells, entry.measures, document.overall, f"{where}.{group}")
         spot = f"measurements.disparities.{attribute}"
-        found = disparities.get(attribute, {})
-        yield from _disparities(matrix, list(entries), found, document.overall, spot)
+        gaps = disparities.get(attribute, {})
+        yield from _disparities(matrix, list(entries), gaps, document.overall, spot)
 
 
 def by_group(entries: Mapping[str, GroupMeasures]) -> ConfusionMatrix:
@@ -358,9 +356,9 @@ def by_group(entries: Mapping[str, GroupMeasures]) -> ConfusionMatrix:
 
 def _known(groups: Groups, expected: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for attribute, names in expected.items():
-        found = sorted(groups.get(attribute, {}))
-        if found != sorted(names):
-            yield f"measurements.groups.{attribute}: must be the groups {sorted(names)}, got {found}"
+        measured = sorted(groups.get(attribute, {}))
+        if measured != sorted(names):
+            yield f"measurements.groups.{attribute}: must be the groups {sorted(names)}, got {measured}"
 
 
 def _present(names: Iterable[str], overall: Mapping[str, Measured]) -> Iterator[str]:
@@ -403,9 +401,9 @@ def _entry(
 
 
 def _scored(entry: Measured | None, name: str, there: bool, where: str) -> Iterator[str]:
-    found = [*_entry(entry, 0.0 if there else None, where, exactly=False)]
-    yield from found
-    if found or entry is None or entry.value is None:
+    wrong = [*_entry(entry, 0.0 if there else None, where, exactly=False)]
+    yield from wrong
+    if wrong or entry is None or entry.value is None:
         return
     most = MEASURES[name].most
     if not 0 <= entry.value <= most:
@@ -428,8 +426,8 @@ def _disparities(
     gaps: dict[str, float | None] = {}
     for name in COMPARED:
         value, _, rows = rate_of(matrix, name)
-        held = value[rows > 0]
-        least, most = (held.min(), held.max()) if len(held) > 1 else (math.nan, math.nan)
+        rates = value[rows > 0]
+        least, most = (rates.min(), rates.max()) if len(rates) > 1 else (math.nan, math.nan)
         gaps[name] = None if math.isnan(least) else float(most - least)
         quotient = None if math.isnan(least) or most == 0 else float(least / most)
         if not (MEASURES[name].required or name in overall):
@@ -448,6 +446,18 @@ def _ends(entry: Disparity | None, names: Sequence[str], where: str) -> Iterator
         strangers = {entry.lowest, entry.highest} - set(names)
         if strangers:
             yield f"{where}: must name groups of the attribute, got {sorted(map(str, strangers))}"
+
+
+def _differing(one: ConfusionMatrix, two: ConfusionMatrix) -> tuple[str, str]:
+    """Return the cells of two matrices of all rows: counts, or else weights, or else their squares."""
+    parts = (("", one.count, two.count), ("weights ", one.weight, two.weight))
+    differing = ((name, a, b) for name, a, b in parts if not np.allclose(a, b, rtol=CLOSE, atol=CLOSE))
+    name, stated, total = next(differing, ("squared weights ", one.square, two.square))
+
+    def cells(values: Floats | Ints) -> str:
+        return name + ", ".join(f"{cell} {values[0][place]:.10g}" for cell, place in PLACE.items())
+
+    return cells(stated), cells(total)
 
 
 def _close(one: ConfusionMatrix, two: ConfusionMatrix) -> bool:

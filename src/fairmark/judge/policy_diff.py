@@ -67,10 +67,10 @@ class Change:
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """Return every change between two sets of sections, plain values as YAML gives them."""
-    found: list[Change] = []
+    every: list[Change] = []
     for section in SECTIONS:
-        found += _mapping(section, before.get(section), after.get(section))
-    return found
+        every += _mapping(section, before.get(section), after.get(section))
+    return every
 
 
 def _mapping(where: str, old: Any, new: Any) -> Iterator[Change]:
@@ -81,7 +81,7 @@ def _mapping(where: str, old: Any, new: Any) -> Iterator[Change]:
     for key in dict.fromkeys([*old, *new]):
         place = f"{where}.{key}"
         if place in WORDS:
-            yield from _said(place, old.get(key), new.get(key))
+            yield from _wording(place, old.get(key), new.get(key))
         elif place in NAMED:
             yield from _named(place, old.get(key) or [], new.get(key) or [])
         elif place in WAIVING:
@@ -117,7 +117,7 @@ def _value(where: str, old: Any, new: Any, *, first: bool = False) -> Iterator[C
         yield Change(where, LOOSENED, f"{text} (its direction is not known)")
 
 
-def _said(where: str, old: Any, new: Any) -> Iterator[Change]:
+def _wording(where: str, old: Any, new: Any) -> Iterator[Change]:
     if old != new:
         gone = new is None and old is not None
         yield Change(where, LOOSENED if gone else NEUTRAL, "taken away" if gone else "said otherwise")

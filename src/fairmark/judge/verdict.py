@@ -188,11 +188,12 @@ def _let_through(findings: Sequence[Finding]) -> dict[tuple[str, str], list[str]
 
 def _by_limit(findings: Sequence[Finding]) -> dict[str, Outcome]:
     """Return the worst outcome of each limit; waivers count as passes, overrides leave a `fail`."""
-    found: dict[str, list[Finding]] = {}
+    by_limit: dict[str, list[Finding]] = {}
     for finding in findings:
-        found.setdefault(finding.limit, []).append(finding)
+        by_limit.setdefault(finding.limit, []).append(finding)
     return {
-        name: MISSED if any(each.overridden for each in own) else _worst(own) for name, own in found.items()
+        name: MISSED if any(each.overridden for each in own) else _worst(own)
+        for name, own in by_limit.items()
     }
 
 
@@ -260,12 +261,12 @@ def judge(
     if wrong:
         return refused(wrong, policy, today)
     decided, gated = _decisions(measurements, policy)
-    found = [_finding(each, policy, today) for each in decided]
-    outcome = _worst([finding for finding in found if finding.gate]) if gated else UNSURE
-    stopped = any(f.gate and f.outcome == MISSED and not f.met for f in found)
+    judged = [_finding(each, policy, today) for each in decided]
+    outcome = _worst([finding for finding in judged if finding.gate]) if gated else UNSURE
+    stopped = any(f.gate and f.outcome == MISSED and not f.met for f in judged)
     outcome = MISSED if stopped else outcome
     promise = " ".join(filter(None, [_guarantee(gated, policy), _of_persons(measurements.data)]))
-    return Verdict.of(outcome, found, policy, today, comparisons=gated, guarantee=promise)
+    return Verdict.of(outcome, judged, policy, today, comparisons=gated, guarantee=promise)
 
 
 def judge_document(
@@ -297,8 +298,8 @@ def judge_document(
 def refused(wrong: Sequence[str], policy: Policy, today: dt.date | None) -> Verdict:
     """Return the failure of every limit of measurements that have faults."""
     text = "No verdict on these measurements, so it fails: " + "; ".join(wrong[:5])
-    found = [_refused(limit, text) for limit in policy.required]
-    return Verdict.of(MISSED, found, policy, today, faults=wrong)
+    findings = [_refused(limit, text) for limit in policy.required]
+    return Verdict.of(MISSED, findings, policy, today, faults=wrong)
 
 
 @dataclass(frozen=True)
@@ -383,14 +384,14 @@ def forbidden(model: MeasuredModel, policy: Policy) -> Iterator[str]:
         )
 
 
-def planned(limit: Limit, found: Evidence) -> Sequence[Compared | findings.Sign | str]:
+def planned(limit: Limit, evidence: Evidence) -> Sequence[Compared | findings.Sign | str]:
     """Return the comparisons or the signs of a limit, or why there are none."""
     if limit.measure in findings.NAMES:
-        return findings.planned(limit, found.findings)
-    wrong = invalid(limit, found.groups)
+        return findings.planned(limit, evidence.findings)
+    wrong = invalid(limit, evidence.groups)
     if wrong:
         return [f"policy.limits.{limit.name}.{wrong}"]
-    return compared(limit, found) or [f"policy.limits.{limit.name}: must compare two groups, got one"]
+    return compared(limit, evidence) or [f"policy.limits.{limit.name}: must compare two groups, got one"]
 
 
 def shared(each: Sequence[Compared], policy: Policy) -> Tails:
@@ -525,19 +526,19 @@ def _by(waiver: Waiver, outcome: Outcome) -> str:
     return f"{kind}{waiver.decided_by} until {waiver.expires}: {waiver.reason}"
 
 
-def _decided(found: Comparison, at: float, shares: Tails, *, at_least: bool) -> tuple[Outcome, Numbers]:
+def _decided(comparison: Comparison, at: float, shares: Tails, *, at_least: bool) -> tuple[Outcome, Numbers]:
     """Return the outcome with the value, the bound that has to clear, and the opposite one."""
-    if found.value is None:
+    if comparison.value is None:
         return UNSURE, (None, None, None)
     slip = 1e-9 * max(abs(at), 1.0)  # 1 / (1 / at) is not always at
     if at_least:
-        bound, opposite = found.low(shares.clear, at), found.high(shares.miss, at)
+        bound, opposite = comparison.low(shares.clear, at), comparison.high(shares.miss, at)
         clears, misses = bound >= at - slip, opposite <= at + slip
     else:
-        bound, opposite = found.high(shares.clear, at), found.low(shares.miss, at)
+        bound, opposite = comparison.high(shares.clear, at), comparison.low(shares.miss, at)
         clears, misses = bound <= at + slip, opposite >= at - slip
     outcome = UNSURE if clears == misses else MET if clears else MISSED
-    return outcome, (found.value, bound, opposite)
+    return outcome, (comparison.value, bound, opposite)
 
 
 def covers(waiver: Waiver, limit: str, groups: Sequence[str]) -> bool:

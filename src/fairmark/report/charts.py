@@ -140,8 +140,8 @@ def _day(text: str) -> float:
 
 def _days(across: tuple[float, float]) -> dict[float, str]:
     low, high = across
-    found = [low + (high - low) * share for share in (0.08, 0.5, 0.92)]
-    return {value: (EPOCH + dt.timedelta(days=round(value))).isoformat() for value in found}
+    marks = [low + (high - low) * share for share in (0.08, 0.5, 0.92)]
+    return {value: (EPOCH + dt.timedelta(days=round(value))).isoformat() for value in marks}
 
 
 @dataclass(frozen=True)
@@ -181,12 +181,12 @@ def frontier(
     height = around([mark.upward for mark in marks], 0, 1)
     frame = Frame(*size, sideways, height, left=46)
     best = sorted((mark.across, mark.upward) for mark in marks if mark.best)
-    told = "; ".join(
+    named = "; ".join(
         f"{' and '.join(mark.names)}: {across} {mark.across:.3f}, {upward} {mark.upward:.3f}"
         for mark in marks
         if mark.names
     )
-    words = f"{len(marks)} trials by {across} and {upward}. {told}"
+    words = f"{len(marks)} trials by {across} and {upward}. {named}"
     return frame.picture(
         words,
         _allowed(frame, limits),
@@ -208,10 +208,10 @@ def _allowed(frame: Frame, limits: tuple[float | None, float | None]) -> Markup:
         "rect", x=left, y=ceiling, width=right - left, height=max(floor - ceiling, 0), class_="allowed"
     )
     edge = tag("line", x1=left, x2=left, y1=ceiling, y2=frame.height - frame.bottom, class_="limit")
-    said = (
+    note = (
         label("meets the limits", right - 6, ceiling + 15, "end", "name") if right - left > 110 else Markup()
     )
-    return area + edge + said
+    return area + edge + note
 
 
 def _stairs(points: Sequence[Point]) -> list[Point]:
@@ -237,14 +237,14 @@ def _names(frame: Frame, marks: Sequence[Mark]) -> list[Markup]:
     """Return the names of the named trials, each where it hides the fewest trials and no other name."""
     points = [frame.at((mark.across, mark.upward)) for mark in marks]
     taken: list[Box] = []
-    found = []
+    labels = []
     for mark, (x, y) in zip(marks, points, strict=True):
         if mark.names:
             text = " = ".join(mark.names)
             best = min(_places(x, y, text), key=lambda place: _cost(place[3], points, taken, frame))
             taken.append(best[3])
-            found.append(label(text, best[0], best[1], best[2], "say", paint_order="stroke"))
-    return found
+            labels.append(label(text, best[0], best[1], best[2], "say", paint_order="stroke"))
+    return labels
 
 
 def _places(x: float, y: float, text: str) -> list[tuple[float, float, str, Box]]:

@@ -32,23 +32,23 @@ from fairmark.report.svg import axis, unit, whisker
 def checks_view(facts: Facts) -> Mapping[str, Any]:
     """Return every check as pictures, tables and sentences."""
     whole = disturbed(facts)
-    sample = [said] if (said := sample_text(facts)) else []
+    sample = [text] if (text := sample_text(facts)) else []
     return {
         "learning": {
-            "told": [
+            "text": [
                 learning_text(facts),
                 *([history] if (history := history_text(facts)) else []),
                 *sample,
             ],
             "pictures": learning(facts),
         },
-        "probe": {"told": probe_text(facts), "table": probe(facts)},
-        "withheld": {"told": excluded_text(facts), "table": re_included(facts)},
-        "slices": {"told": slices_text(facts), "table": slices(facts)},
+        "probe": {"text": probe_text(facts), "table": probe(facts)},
+        "withheld": {"text": excluded_text(facts), "table": re_included(facts)},
+        "slices": {"text": slices_text(facts), "table": slices(facts)},
         "stress": {
-            "told": [
+            "text": [
                 stress_text(facts, whole),
-                *(said for said in (single_feature_text(facts), nudge_text(facts)) if said is not None),
+                *(text for text in (single_feature_text(facts), nudge_text(facts)) if text is not None),
                 *sample,
             ],
             "swapped": facts.checks.stress.swapped,
@@ -56,9 +56,9 @@ def checks_view(facts: Facts) -> Mapping[str, Any]:
             "table": stress_table(facts, whole),
             "each": single_feature_table(facts),
         },
-        "abstain": {"told": abstention_text(facts), "table": abstention(facts)},
+        "abstain": {"text": abstention_text(facts), "table": abstention(facts)},
         "leakage": {
-            "told": [duplicates_text(facts), *leakage_text(facts)],
+            "text": [duplicates_text(facts), *leakage_text(facts)],
             "alone": single_feature_aucs(facts),
         },
     }
@@ -111,25 +111,25 @@ def abstention_text(facts: Facts) -> str:
     one, kept = facts.foremost, most.kept
     ratio = facts.measurements.disparities.get(one, {}).get("selection_rate_ratio")
     now = None if ratio is None else ratio.value
-    said = (
+    text = (
         f"When the {number(1 - most.decided, facts.decimals)} of rows nearest to the threshold go to a "
         f"human, the error of the others is {number(kept.error, facts.decimals)} instead of "
         f"{number(none, facts.decimals)}, and their selection rate ratio by {one} is "
         f"{number(facts.ratio(kept), facts.decimals)} instead of {number(now, facts.decimals)}"
     )
-    said += _owed(now, facts.ratio(kept))
+    text += _consequence(now, facts.ratio(kept))
     gap = most.deferral_gap.get(one)
     if gap is None:
-        return said
+        return text
     if gap.low <= 0:
-        return f"{said} No group is shown to be sent more often than another."
+        return f"{text} No group is shown to be sent more often than another."
     return (
-        f"{said} {gap.highest} is sent more often than {gap.lowest}, by "
+        f"{text} {gap.highest} is sent more often than {gap.lowest}, by "
         f"{number(gap.value, facts.decimals)} (at least {number(gap.low, facts.decimals)})."
     )
 
 
-def _owed(now: float | None, then: float | None) -> str:
+def _consequence(now: float | None, then: float | None) -> str:
     if now is None or then is None or then >= now:
         return "."
     return ": whoever decides the rest would have to draw the groups together again."
@@ -141,45 +141,47 @@ def duplicates_text(facts: Facts) -> str:
     whole = facts.measurements.overall["roc_auc"]
     if auc is None or whole.low is None:
         return "Too few rows to say whether quality rests on rows that were seen before."
-    found, known = number(auc, facts.decimals), number(whole.value, facts.decimals)
+    fresh, known = number(auc, facts.decimals), number(whole.value, facts.decimals)
     if auc >= whole.low:
         return (
-            f"ROC AUC is {found} on test rows that equal none that was learnt from, and {known} on all: its "
+            f"ROC AUC is {fresh} on test rows that equal none that was learnt from, and {known} on all: its "
             "quality does not rest on rows that it has seen before."
         )
     return (
-        f"ROC AUC is {found} on test rows that equal none that was learnt from, below the {known} of all: "
+        f"ROC AUC is {fresh} on test rows that equal none that was learnt from, below the {known} of all: "
         "part of its quality is memory of rows that it has seen before."
     )
 
 
 def leakage_text(facts: Facts) -> list[str]:
     """Return what speaks for or against the model knowing what it could not know when it decides."""
-    found = facts.checks.leakage
-    said = []
-    leading = found.concentration
+    leakage = facts.checks.leakage
+    sentences = []
+    leading = leakage.concentration
     if leading.feature is not None:
         share = number(leading.share, facts.decimals)
-        said.append(
+        sentences.append(
             f"The feature that moves scores most, {leading.feature}, makes {share} of all that moves them."
         )
-    train = number(found.duplicates.train.share, facts.decimals)
-    expected = number(found.duplicates.valid_in_train.share, facts.decimals)
-    said.append(
+    train = number(leakage.duplicates.train.share, facts.decimals)
+    expected = number(leakage.duplicates.valid_in_train.share, facts.decimals)
+    sentences.append(
         f"{train} of the test rows have an equal row, in all features, among the train rows; of the "
         f"validation rows, which stand for chance, it is {expected}."
     )
-    dates = found.look_ahead.dates
+    dates = leakage.look_ahead.dates
     if dates is None:
-        said.append(f"Features dated after the row's own time were not looked for: {found.look_ahead.why}.")
+        sentences.append(
+            f"Features dated after the row's own time were not looked for: {leakage.look_ahead.why}."
+        )
     else:
         late = [name for name, date in dates.items() if date.share]
-        said.append(
+        sentences.append(
             f"Dated after the row's own time: {listed(late)}."
             if late
             else "No feature is dated after the row's own time."
         )
-    return said
+    return sentences
 
 
 def single_feature_aucs(facts: Facts) -> Table:

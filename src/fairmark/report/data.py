@@ -65,7 +65,7 @@ def files(facts: Facts) -> Table:
 
 def groups(facts: Facts, attribute: str) -> Table:
     """Return the rows, label rate and missing cells of each group of an attribute."""
-    found = facts.audit.groups[attribute]
+    summaries = facts.audit.groups[attribute]
     scale = unit(0, 1)
     rows = [
         (
@@ -76,7 +76,7 @@ def groups(facts: Facts, attribute: str) -> Table:
             number(entry.label_rate, facts.decimals),
             number(entry.missing, facts.decimals),
         )
-        for group, entry in found.items()
+        for group, entry in summaries.items()
     ]
     columns = [
         Column(attribute),
@@ -228,12 +228,12 @@ def described(facts: Facts, prepare: Prepare, privacy: Privacy) -> Iterator[Desc
 
 def _looks(facts: Facts) -> Mapping[str, str]:
     """Return what the audit's own detector takes each column for."""
-    found: dict[str, str] = {}
+    looks: dict[str, str] = {}
     for entry in facts.audit.personal:
         share = number(entry.share, facts.decimals)
-        said = f"{entry.kind} in {share} of its cells"
-        found[entry.column] = " and ".join(filter(None, [found.get(entry.column), said]))
-    return found
+        look = f"{entry.kind} in {share} of its cells"
+        looks[entry.column] = " and ".join(filter(None, [looks.get(entry.column), look]))
+    return looks
 
 
 def _names(facts: Facts, prepare: Prepare) -> Sequence[str]:
@@ -241,8 +241,8 @@ def _names(facts: Facts, prepare: Prepare) -> Sequence[str]:
         return prepare.format.header
     made = [column.name for column in facts.schema.columns]
     roles = [prepare.row_id, prepare.person, prepare.time, prepare.weight, facts.schema.label.column]
-    apart = [*roles, *prepare.drop, *facts.prepared.index]
-    return list(dict.fromkeys([*made, *(name for name in apart if name)]))
+    others = [*roles, *prepare.drop, *facts.prepared.index]
+    return list(dict.fromkeys([*made, *(name for name in others if name)]))
 
 
 def _role(name: str, facts: Facts, prepare: Prepare) -> str:
@@ -277,7 +277,7 @@ def _format(prepare: Prepare) -> str:
 
 
 def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
-    found = facts.audit.groups[attribute]
+    summaries = facts.audit.groups[attribute]
     return {
         "attribute": attribute,
         "rows": [
@@ -288,7 +288,7 @@ def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
                 number(entry.label_rate, facts.decimals),
                 number(entry.missing, facts.decimals),
             )
-            for group, entry in found.items()
+            for group, entry in summaries.items()
         ],
     }
 

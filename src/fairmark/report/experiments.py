@@ -93,19 +93,19 @@ def learning_text(facts: Facts) -> str:
     (fewer, before), (more, after) = known[-2:]
     change = after - before
     whole = facts.measurements.overall["roc_auc"]
-    said = (
+    text = (
         f"From {count(fewer)} to {count(more)} rows, ROC AUC went from "
         f"{number(before, facts.decimals)} to {number(after, facts.decimals)}"
     )
     if whole.low is None or whole.high is None:
-        return f"{said}."
+        return f"{text}."
     noise = (whole.high - whole.low) / 2
     close = f"the {number(noise, facts.decimals)} by which it is uncertain on test rows"
     if change > noise:
-        return f"{said}, more than {close}: more rows would still help."
+        return f"{text}, more than {close}: more rows would still help."
     if change < -noise:
-        return f"{said}: the later rows made it worse, by more than {close}."
-    return f"{said}, a change within {close}: more rows of this kind would bring little."
+        return f"{text}: the later rows made it worse, by more than {close}."
+    return f"{text}, a change within {close}: more rows of this kind would bring little."
 
 
 def history_text(facts: Facts) -> str | None:
@@ -151,40 +151,40 @@ def probe(facts: Facts) -> Table:
 
 def probe_text(facts: Facts) -> str:
     """Return which features are no better than chance, and what the model is without them."""
-    found = facts.checks.probe
-    if not found.indistinct:
+    probe = facts.checks.probe
+    if not probe.indistinct:
         return "Every feature does more for the model than a column of pure chance."
-    said = f"No better than a column of pure chance: {listed(found.indistinct)}."
-    dropped = found.dropped
+    text = f"No better than a column of pure chance: {listed(probe.indistinct)}."
+    dropped = probe.dropped
     if dropped is None:
-        return said
+        return text
     change = dropped.roc_auc_change
-    without = "them" if len(found.indistinct) > 1 else "it"
-    said += f" Learnt again without {without}, {_both(facts, dropped.before, dropped.after)}"
+    without = "them" if len(probe.indistinct) > 1 else "it"
+    text += f" Learnt again without {without}, {_both(facts, dropped.before, dropped.after)}"
     if change.low is None or change.high is None:
-        return f"{said}."
+        return f"{text}."
     if change.low > 0:
-        return f"{said}: it is better off without {without}."
+        return f"{text}: it is better off without {without}."
     if change.high < 0:
-        return f"{said}: a small loss, but more than chance makes, so {without} may stay."
-    return f"{said}: nothing is lost, so {without} may go."
+        return f"{text}: a small loss, but more than chance makes, so {without} may stay."
+    return f"{text}: nothing is lost, so {without} may go."
 
 
 def re_included(facts: Facts) -> Table | None:
     """Return what forbidden columns do when they are included again, or nothing when none is forbidden."""
-    found = facts.checks.excluded
-    if not found.re_included:
+    excluded = facts.checks.excluded
+    if not excluded.re_included:
         return None
     names = ("ROC AUC", "Accuracy", f"Selection rate ratio by {facts.foremost}")
     columns = [Column("Given back to the model"), *(Column(name, NUMBER) for name in names)]
-    rows: list[Sequence[str]] = [("none: as it is", *_values(facts, found.without))]
+    rows: list[Sequence[str]] = [("none: as it is", *_values(facts, excluded.without))]
     rows += [
         (listed(each.columns), f"no model: {each.why}", "", "")
         if isinstance(each, FailedReInclusion)
         else (listed(each.columns), *_values(facts, each))
-        for each in found.re_included
+        for each in excluded.re_included
     ]
-    more = f"; not looked at: {listed(found.not_looked_at)}" if found.not_looked_at else ""
+    more = f"; not looked at: {listed(excluded.not_looked_at)}" if excluded.not_looked_at else ""
     caption = f"Forbidden columns given back, on validation rows; none of these models is kept{more}"
     return Table(caption, columns, rows, marked=frozenset({0}))
 
@@ -196,13 +196,13 @@ def _values(facts: Facts, metrics: SummaryMetrics) -> list[str]:
 
 def excluded_text(facts: Facts) -> str:
     """Return what the forbidden columns would bring, all given back."""
-    found = facts.checks.excluded
-    known = [each for each in found.re_included if isinstance(each, ReIncludedFeatures)]
+    excluded = facts.checks.excluded
+    known = [each for each in excluded.re_included if isinstance(each, ReIncludedFeatures)]
     if not known:
         return "No column is forbidden, or none could be given back."
     most = known[-1]
     what = "all of them" if len(most.columns) > 1 else most.columns[0]
-    both = _both(facts, found.without, most)
+    both = _both(facts, excluded.without, most)
     return f"Learnt again with the same settings and {what} among the features, {both}."
 
 
@@ -220,19 +220,19 @@ def _both(facts: Facts, before: SummaryMetrics, after: SummaryMetrics) -> str:
 
 def slices(facts: Facts) -> Table | None:
     """Return the slices with the highest lower bound of their error rate, or nothing without any."""
-    found = facts.checks.slices
-    if not found.worst:
+    slices_found = facts.checks.slices
+    if not slices_found.worst:
         return None
-    scale = unit(0, max(each.error for each in found.worst) or 1)
+    scale = unit(0, max(each.error for each in slices_found.worst) or 1)
     rows = [
         (
             " and ".join(place(facts, part) for part in each.where),
-            whisker(scale, each.error, each.low, each.error, found.error),
+            whisker(scale, each.error, each.low, each.error, slices_found.error),
             number(each.error, facts.decimals),
             number(each.low, facts.decimals),
             count(each.rows),
         )
-        for each in found.worst
+        for each in slices_found.worst
     ]
     columns = [
         Column("Where"),
@@ -241,7 +241,7 @@ def slices(facts: Facts) -> Table | None:
         Column("At least", NUMBER),
         Column("Test rows", NUMBER),
     ]
-    overall = number(found.error, facts.decimals)
+    overall = number(slices_found.error, facts.decimals)
     caption = f"The slices with the most errors; the dashed mark is the error of all test rows, {overall}"
     return Table(caption, columns, rows, ("", axis(scale), "", "", ""))
 
@@ -254,18 +254,18 @@ def place(facts: Facts, part: SliceCondition) -> str:
 
 def slices_text(facts: Facts) -> str:
     """Return where errors are most, of which kind, and how sure that is."""
-    found = facts.checks.slices
-    if not found.worst:
+    slices = facts.checks.slices
+    if not slices.worst:
         return "No slice had enough rows to be looked at."
-    worst = found.worst[0]
+    worst = slices.worst[0]
     where = " and ".join(place(facts, part) for part in worst.where)
     wrong_yes, wrong_no = worst.cells.fp, worst.cells.fn
     kind = "wrongly decided yes" if wrong_yes > wrong_no else "wrongly decided no"
     sure = "It is shown to err more than the whole. " if worst.above_overall else ""
     return (
-        f"Of {count(found.looked_at)} slices of one or two features or groups, the model errs most where "
+        f"Of {count(slices.looked_at)} slices of one or two features or groups, the model errs most where "
         f"{where}: {number(worst.error, facts.decimals)} of {count(worst.rows)} test rows, at least "
-        f"{number(worst.low, facts.decimals)}, against {number(found.error, facts.decimals)} of all. "
+        f"{number(worst.low, facts.decimals)}, against {number(slices.error, facts.decimals)} of all. "
         f"{sure}Of its errors there, {count(max(wrong_yes, wrong_no))} of {count(wrong_yes + wrong_no)} are "
         f"{kind}."
     )

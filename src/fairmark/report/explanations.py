@@ -75,13 +75,13 @@ def signed(value: float, decimals: int) -> str:
 
 def dependences(facts: Facts) -> tuple[list[Picture], list[Table]]:
     """Return a picture for each number or date and a table for each name, the most important first."""
-    found = facts.explanations.dependence
-    order = [each.feature for each in facts.explanations.importance if each.feature in found]
-    shown = [name for name in order if name not in facts.personal and found[name].grid]
-    along = [name for name in shown if found[name].edges and len(found[name].grid) > 1]
-    top = _ceiling([found[name] for name in along])
-    pictures = [_numbers(name, found[name], top, facts) for name in along]
-    return pictures, [_names(name, found[name], facts) for name in shown if name not in along]
+    by_feature = facts.explanations.dependence
+    order = [each.feature for each in facts.explanations.importance if each.feature in by_feature]
+    shown = [name for name in order if name not in facts.personal and by_feature[name].grid]
+    along = [name for name in shown if by_feature[name].edges and len(by_feature[name].grid) > 1]
+    top = _ceiling([by_feature[name] for name in along])
+    pictures = [_numbers(name, by_feature[name], top, facts) for name in along]
+    return pictures, [_names(name, by_feature[name], facts) for name in shown if name not in along]
 
 
 def _ceiling(entries: Sequence[Dependence]) -> float:
@@ -219,18 +219,18 @@ def _opinion(lime: LimeOpinion, facts: Facts) -> str:
         return "LIME finds no made-up row near this one that is scored otherwise."
     fidelity = number(lime.fidelity, facts.decimals)
     half = "more than" if lime.fidelity > TRUSTED else "no more than"
-    said = [
+    sentences = [
         f"LIME's linear model accounts for {half} half of how the score varies near this row ({fidelity})."
     ]
     if lime.agreement is not None:
         order = number(lime.agreement, facts.decimals)
-        said.append(f"Its features stand in SHAP's order to {order}; 1 is the same order, 0 is none.")
+        sentences.append(f"Its features stand in SHAP's order to {order}; 1 is the same order, 0 is none.")
     if lime.against:
-        said.append(f"The two disagree in direction on {listed(lime.against)}.")
+        sentences.append(f"The two disagree in direction on {listed(lime.against)}.")
     for name, features in (("SHAP", lime.only_shap), ("LIME", lime.only_lime)):
         if features:
-            said.append(f"Only {name} has {listed(features)} among its first three.")
-    return " ".join(said)
+            sentences.append(f"Only {name} has {listed(features)} among its first three.")
+    return " ".join(sentences)
 
 
 def of_decision(decision: Decision, facts: Facts) -> str | None:
@@ -243,12 +243,12 @@ def of_decision(decision: Decision, facts: Facts) -> str | None:
     group = WITHHELD if hidden else applied.group
     value = WITHHELD if hidden else number(applied.threshold, facts.decimals)
     whose = f"of {name} {group}" if applied.own else "of those whose group has none of its own"
-    said = f"It was decided by the threshold {whose}, {value}."
+    text = f"It was decided by the threshold {whose}, {value}."
     if applied.otherwise:
         other = "another group" if hidden else listed(applied.otherwise)
         answer = "no" if decision.decision == 1 else "yes"
-        return f"{said} By that of {other} the decision would be {answer}."
-    return f"{said} No other group's would turn the decision."
+        return f"{text} By that of {other} the decision would be {answer}."
+    return f"{text} No other group's would turn the decision."
 
 
 def is_withheld(name: str, facts: Facts) -> bool:

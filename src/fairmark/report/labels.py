@@ -54,9 +54,6 @@ def setting(value: float | str) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-# ------------------------------------------------------------------ pieces
-
-
 NUMBER = "number"
 STRIP = "strip"
 WORDS = "words"

@@ -104,14 +104,14 @@ def _attributes(facts: Facts) -> Sequence[Mapping[str, Any]]:
 def _limits(facts: Facts) -> Sequence[Sequence[str]]:
     """Return name, requirement, role, measured value, bound and outcome of each limit."""
     outcomes = facts.verdict.limits
-    found = []
+    rows = []
     for limit in facts.policy.required:
         worst = decisive([each for each in facts.verdict.findings if each.limit == limit.name])
         required = f"{SIGNS[worst.at]} {number(worst.limit_value, facts.decimals)}"
         where = f" by {limit.attribute}" if limit.attribute else ""
         group = f" ({worst.group})" if worst.group else ""
         unknown = limit.measure == "shared_persons" and facts.split.persons is None
-        found.append(
+        rows.append(
             (
                 limit.name,
                 f"{title(limit.measure)}{where} {required}",
@@ -121,7 +121,7 @@ def _limits(facts: Facts) -> Sequence[Sequence[str]]:
                 outcomes[limit.name],
             )
         )
-    return found
+    return rows
 
 
 def _in_order(overall: Collection[str]) -> Sequence[str]:

@@ -10,7 +10,7 @@ from fairmark.report.checks import checks_view
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import count, interval, number, setting
 from fairmark.report.rendering import html
-from fairmark.report.search import price_told, search_view
+from fairmark.report.search import price_text, search_view
 from fairmark.report.verdict import own_thresholds, threshold_text, verdict_view
 from fairmark.stats.measures import MEASURED, TILES, meaning
 from fairmark.stats.measures import label as title
@@ -55,7 +55,7 @@ def page(facts: Facts) -> str:
         small=quality.small_groups(facts),
         groups=[_groups(facts, attribute) for attribute in attributes],
         search=search_view(facts),
-        price=price_told(facts),
+        price=price_text(facts),
         curves={
             "whole": [
                 it
@@ -77,9 +77,9 @@ def page(facts: Facts) -> str:
 def _tiles(facts: Facts) -> Sequence[Mapping[str, str]]:
     """Return the few numbers that say most: quality, and every gated disparity."""
     overall, between = facts.measurements.overall, facts.measurements.disparities
-    found: list[tuple[str, Measured | None]] = [(title(name), overall.get(name)) for name in TILES]
+    entries: list[tuple[str, Measured | None]] = [(title(name), overall.get(name)) for name in TILES]
     gated = [limit for limit in facts.policy.limits if limit.gate and limit.attribute is not None]
-    found += [
+    entries += [
         (
             f"{title(limit.measure)} by {limit.attribute}",
             between.get(str(limit.attribute), {}).get(limit.measure),
@@ -92,7 +92,7 @@ def _tiles(facts: Facts) -> Sequence[Mapping[str, str]]:
             "value": number(entry.value, facts.decimals) if entry else "\N{EN DASH}",
             "note": interval(entry.low, entry.high, facts.decimals) if entry else "see its limit",
         }
-        for name, entry in dict(found).items()
+        for name, entry in dict(entries).items()
     ]
 
 

@@ -18,16 +18,16 @@ FEW = "few rows"
 
 def overall(facts: Facts) -> Table:
     """Return the headline measures of the test part with their intervals."""
-    found = facts.measurements.overall
+    entries = facts.measurements.overall
     scale = unit(0, 1)
     rows = [
         (
             title(name),
-            _strip(scale, found[name]) if MEASURES[name].most <= 1 else Markup(),
-            _value(facts, found[name]),
+            _strip(scale, entries[name]) if MEASURES[name].most <= 1 else Markup(),
+            _value(facts, entries[name]),
         )
         for name in MEASURED
-        if name in found
+        if name in entries
     ]
     columns = [Column("Measure"), Column("From 0 to 1", STRIP), Column("Value (interval)", NUMBER)]
     caption = f"All {count(facts.measurements.data.rows)} test rows"
@@ -58,7 +58,7 @@ def everything(facts: Facts, attribute: str) -> Table:
 
 def disparities(facts: Facts, attribute: str) -> Table:
     """Return the ratio and the difference of each rate between the groups of an attribute."""
-    found = facts.measurements.disparities.get(attribute, {})
+    entries = facts.measurements.disparities.get(attribute, {})
     columns = [
         Column("Rate"),
         Column("Ratio", STRIP),
@@ -67,9 +67,10 @@ def disparities(facts: Facts, attribute: str) -> Table:
         Column("Lowest, highest"),
     ]
     rows = [
-        _gap(facts, rate, found.get(f"{rate}_ratio"), found.get(f"{rate}_difference")) for rate in COMPARED
+        _gap(facts, rate, entries.get(f"{rate}_ratio"), entries.get(f"{rate}_difference"))
+        for rate in COMPARED
     ]
-    rows.append(_gap(facts, "equalized_odds", None, found.get(EQUALIZED_ODDS)))
+    rows.append(_gap(facts, "equalized_odds", None, entries.get(EQUALIZED_ODDS)))
     return Table(f"Gaps by {attribute}", columns, rows, ("", axis(unit(0, 1)), "", "", ""))
 
 

@@ -53,9 +53,6 @@ def names(row: TrialRow) -> tuple[str, ...]:
     )
 
 
-# ------------------------------------------------------------------ the picture
-
-
 def _frontier(facts: Facts) -> Mapping[str, Any] | None:
     """Return the picture for wide and narrow pages, or nothing when no limit on groups was measured."""
     across, key, limit = _fairness(facts)
@@ -131,9 +128,6 @@ def _measured(facts: Facts, limit: Limit) -> bool:
     return any(row.limit(limit.name) is not None for row in done(facts))
 
 
-# ------------------------------------------------------------------ the tables
-
-
 def _shown(row: TrialRow, key: str, decimals: int) -> str:
     value = row.number_in(key)
     return "\N{EN DASH}" if value is None else number(value, decimals)
@@ -141,10 +135,10 @@ def _shown(row: TrialRow, key: str, decimals: int) -> str:
 
 def compared(facts: Facts) -> Table:
     """Return the chosen trial beside the baseline and the unmitigated one, measure by measure."""
-    found = [
+    shown = [
         row for role in ("baseline", "unmitigated", "chosen") for row in done(facts) if role in names(row)
     ]
-    rows = list({row.number: row for row in found}.values())
+    rows = list({row.number: row for row in shown}.values())
     goal = facts.search.goal
     measures = [(title(goal), "quality")] if goal not in TILES else []
     measures += [(title(name), name) for name in TILES]
@@ -224,8 +218,8 @@ def trials(facts: Facts) -> Table:
     keys = [key for key in (cells[0] if cells else {}) if key not in SKIPPED]
     columns = [Column("Trial"), *(Column(_heading(key), NUMBER) for key in keys[1:])]
     rows = [
-        (_trial(row), *(_cell(found.get(key), facts.decimals) for key in keys[1:]))
-        for row, found in zip(facts.trials, cells, strict=True)
+        (_trial(row), *(_cell(cells_of.get(key), facts.decimals) for key in keys[1:]))
+        for row, cells_of in zip(facts.trials, cells, strict=True)
     ]
     marked = frozenset(place for place, row in enumerate(facts.trials) if row.chosen)
     return Table("Every trial of the search", columns, rows, marked=marked)
@@ -236,12 +230,12 @@ def _heading(key: str) -> str:
 
 
 def _trial(row: TrialRow) -> str:
-    said = [*names(row), *(["finalist"] if row.role == "finalist" else [])]
+    notes = [*names(row), *(["finalist"] if row.role == "finalist" else [])]
     if row.state == "failed":
-        said.append(f"failed: {row.failure}")
+        notes.append(f"failed: {row.failure}")
     elif row.state == "pruned":
-        said.append(f"pruned at round {row.rounds}")
-    return f"{row.number} {', '.join(said)}".strip()
+        notes.append(f"pruned at round {row.rounds}")
+    return f"{row.number} {', '.join(notes)}".strip()
 
 
 def _cell(value: Cell, decimals: int) -> str:
@@ -253,25 +247,22 @@ def _cell(value: Cell, decimals: int) -> str:
     return "" if value is None else str(value)
 
 
-# ------------------------------------------------------------------ price
-
-
 OTHER_GOALS = ("true_positive_rate_difference", "false_positive_rate_difference")
 """Equal opportunity, and the other half of equalised odds: what equal selection rates are paid with."""
 
 
-def price_told(facts: Facts) -> list[str]:
+def price_text(facts: Facts) -> list[str]:
     """Return what was mitigated, what it cost in quality, and what it did to the goals of the same groups."""
     plain = next((row for row in done(facts) if "unmitigated" in names(row)), None)
     chosen = next((row for row in done(facts) if "chosen" in names(row)), None)
     attributes = list(dict.fromkeys(step.attribute for step in facts.chosen.mitigation if step.strength > 0))
-    said = []
+    sentences = []
     if plain is not None and chosen is not None and plain is not chosen:
-        said.append(_cost(facts, plain, chosen, attributes))
+        sentences.append(_cost(facts, plain, chosen, attributes))
         moves = [_moved(facts, plain, chosen, attribute) for attribute in attributes]
-        said += [move for move in moves if move]
-    said += [_errors(facts, attribute) for attribute in attributes]
-    return [each for each in said if each]
+        sentences += [move for move in moves if move]
+    sentences += [_errors(facts, attribute) for attribute in attributes]
+    return [each for each in sentences if each]
 
 
 def _cost(facts: Facts, plain: TrialRow, chosen: TrialRow, attributes: list[str]) -> str:
@@ -287,26 +278,26 @@ def _cost(facts: Facts, plain: TrialRow, chosen: TrialRow, attributes: list[str]
 
 def _moved(facts: Facts, plain: TrialRow, chosen: TrialRow, attribute: str) -> str:
     """Return what became of every limit on one attribute."""
-    found = []
+    moves = []
     for limit in facts.policy.limits:
         before, after = plain.limit(limit.name), chosen.limit(limit.name)
         if limit.attribute == attribute and before is not None and after is not None:
             fairer = after > before if limit.at_least is not None else after < before
             first, last = (number(value, facts.decimals) for value in (before, after))
             became = f"goes from {first} to {last} ({'better' if fairer else 'worse'})"
-            found.append(f"the {_plain(limit.measure)} {became if first != last else f'stays {first}'}")
-    return f"By {attribute}, {listed(found)}." if found else ""
+            moves.append(f"the {_plain(limit.measure)} {became if first != last else f'stays {first}'}")
+    return f"By {attribute}, {listed(moves)}." if moves else ""
 
 
 def _errors(facts: Facts, attribute: str) -> str:
     """Return what is left between groups in true and false positive rates on test rows."""
     between = facts.measurements.disparities.get(attribute, {})
-    found = [
+    rates = [
         f"the {_plain(name)} is {measured(entry, facts.decimals)}, {entry.highest} highest"
         for name in OTHER_GOALS
         if (entry := between.get(name)) and entry.value is not None
     ]
-    return f"By {attribute}, on test rows, {listed(found)}." if found else ""
+    return f"By {attribute}, on test rows, {listed(rates)}." if rates else ""
 
 
 def _plain(measure: str) -> str:

@@ -136,12 +136,12 @@ def _falls(
     def values(metrics: SummaryMetrics) -> dict[str, float | None]:
         return {"ROC AUC": metrics.roc_auc, "accuracy": metrics.accuracy, one: facts.ratio(metrics)}
 
-    found = []
+    falls = []
     for name, now in values(base).items():
         then = [value for each in whole if (value := values(each)[name]) is not None]
         if now is not None and then and min(then) < now:
-            found.append((name, now, min(then)))
-    return found
+            falls.append((name, now, min(then)))
+    return falls
 
 
 def nudge_text(facts: Facts) -> str | None:
@@ -165,12 +165,12 @@ def nudge_text(facts: Facts) -> str | None:
 
 def _gated(facts: Facts) -> dict[str, list[Limit]]:
     """Return the gated limits by the name of what they measure: a floor and a ceiling share a column."""
-    found: dict[str, list[Limit]] = {}
+    gated: dict[str, list[Limit]] = {}
     for limit in facts.policy.required:
         name = title(limit.measure) + (f" by {limit.attribute}" if limit.attribute else "")
         if limit.gate:
-            found.setdefault(name, []).append(limit)
-    return found
+            gated.setdefault(name, []).append(limit)
+    return gated
 
 
 def scenario_name(scenario: StressScenario) -> str:
@@ -213,8 +213,8 @@ def _worst(limit: Limit, measurements: Measurements) -> float | None:
     between = measurements.disparities.get(limit.attribute, {})
     if limit.measure in between:
         return _value(between[limit.measure])
-    asked = quantity(limit.measure)
-    name = limit.measure if asked is None else asked.measure.same_as or limit.measure
+    named = quantity(limit.measure)
+    name = limit.measure if named is None else named.measure.same_as or limit.measure
     groups = measurements.groups.get(limit.attribute, {}).values()
     known = [v for group in groups if (v := _value(group.measures.get(name))) is not None]
     if not known:
@@ -228,11 +228,11 @@ def _value(entry: Measured | None) -> float | None:
 
 def swapped(facts: Facts) -> str | None:
     """Return how many decisions hang on the group alone, or nothing where none can."""
-    found = facts.checks.stress.swapped.decisions
-    if found is None:
+    swaps = facts.checks.stress.swapped.decisions
+    if swaps is None:
         return None
-    share = number(found.moved, facts.decimals)
+    share = number(swaps.moved, facts.decimals)
     return (
-        f"Swapping the groups of {found.attribute} moves {share} of all decisions, because groups have "
+        f"Swapping the groups of {swaps.attribute} moves {share} of all decisions, because groups have "
         "thresholds of their own."
     )

@@ -80,12 +80,12 @@ def sentence(verdict: Verdict) -> str:
         return "The policy gates nothing, so nothing is shown."
     if not missed and not unsure:
         return "The one gated limit is met." if len(gates) == 1 else f"All {len(gates)} gated limits are met."
-    said = [f"Missed: {listed(missed)}."] if missed else []
+    sentences = [f"Missed: {listed(missed)}."] if missed else []
     through = list(dict.fromkeys(f.limit for f in verdict.findings if f.gate and f.overridden))
-    said += [f"Let through by an override although missed: {listed(through)}."] if through else []
-    said += [f"Neither met nor missed for certain: {listed(unsure)}."] if unsure else []
+    sentences += [f"Let through by an override although missed: {listed(through)}."] if through else []
+    sentences += [f"Neither met nor missed for certain: {listed(unsure)}."] if unsure else []
     met = len(outcomes) - len(missed) - len(unsure)
-    return " ".join([*said, f"Met: {met} of {len(outcomes)} gated limits."])
+    return " ".join([*sentences, f"Met: {met} of {len(outcomes)} gated limits."])
 
 
 def on_record(verdict: Verdict, policy: Policy) -> str:
@@ -186,8 +186,8 @@ def _nearest(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
 
 def _scale(findings: Sequence[Finding]) -> Scale:
     known = [v for each in findings for v in (each.value, each.bound, each.opposite, each.limit_value)]
-    asked = quantity(findings[0].measure)
-    most = float("inf") if asked is not None and asked.measure.most > 1 else 1
+    named = quantity(findings[0].measure)
+    most = float("inf") if named is not None and named.measure.most > 1 else 1
     return unit(*around([value for value in known if value is not None], 0, most))
 
 
@@ -206,9 +206,9 @@ def own_thresholds(facts: Facts) -> Mapping[str, Any] | None:
         f"people with the same score, one may be decided yes and the other no because of {name}."
     )
     allowed = f"The policy allows it by name (protected_at_prediction); the score itself does not see {name}."
-    told = [what, LAW, allowed]
+    text = [what, LAW, allowed]
     groups = [(group, number(cut, facts.decimals)) for group, cut in own.groups.items()]
-    return {"attribute": name, "groups": groups, "told": told}
+    return {"attribute": name, "groups": groups, "text": text}
 
 
 def threshold_text(facts: Facts) -> str:

@@ -55,14 +55,14 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
     from fairmark.report.page import page
 
     at = {name: artifacts / file for name, file in FILES.items()}
-    found, described, made = (
+    measurements, described, made = (
         Measurements.read(at["measurements"]),
         Schema.read(at["schema"]),
         TrainSummary.read(at["trained"]),
     )
     groups = described.groups
     verdict = judge(
-        found,
+        measurements,
         policy,
         None,
         expected_threshold=made.threshold,
@@ -82,18 +82,18 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
         split=SplitSummary.read(at["split"]),
         trials=read_trials(at["trials"]),
         search=SearchSummary.read(at["search"]),
-        measurements=found.in_order(groups),
+        measurements=measurements.in_order(groups),
         curves=Curves.read(at["curves"]),
         checks=CheckResults.read(at["checks"]),
         explanations=trimmed(Explanations.read(at["explanations"]), privacy.decisions_shown),
         verdict=verdict,
     )
-    words, told = card(facts), data_card(facts, prepare, privacy, release)
+    card_text, data_text = card(facts), data_card(facts, prepare, privacy, release)
     pages = {
-        "model-card.md": words,
-        "model-card.html": card_page(facts, words),
-        "data-card.md": told,
-        "data-card.html": data_card_page(facts, told),
+        "model-card.md": card_text,
+        "model-card.html": card_page(facts, card_text),
+        "data-card.md": data_text,
+        "data-card.html": data_card_page(facts, data_text),
         "report.html": page(facts),
     }
     for name, text in pages.items():

@@ -63,7 +63,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     groups = proof[parts.attributes]
     known = {name: parts.schema.groups[name] for name in parts.attributes}
     step(f"measurements of {len(test):,} test rows")
-    found = measuring.measure(
+    measured = measuring.measure(
         label,
         score,
         (score >= scorer.cut(proof)).astype("int8"),
@@ -81,7 +81,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         "roc": curves.roc(label, score, weight, points),
         "precision_recall": curves.precision_recall(label, score, weight, points),
         "calibration": curves.calibrations(label, score, weight, groups, bins, tail, person),
-        "groups": measuring.table(found),
+        "groups": measuring.table(measured),
     }
     earlier = (DataAudit.read(audit), PrepareSummary.read(prepared), SplitSummary.read(parted))
     experiment = Experiment(parts, scorer, params)
@@ -94,7 +94,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
             part="test",
             rows=len(test),
             positives=int(label.sum()),
-            weighted=found.cells.weighted is not None,
+            weighted=measured.cells.weighted is not None,
             rows_sha256=rows_digest(test["_row_id"]),
             **persons,
         ),
@@ -103,8 +103,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     )
     checks(experiment, base, policy, about, leaks, step).write(further)
     own = None if scorer.own is None else scorer.own.groups
-    measuring.headline(found, scorer.threshold, own).write(metrics)
-    Measurements.of(found, about).write(measurements)
+    measuring.headline(measured, scorer.threshold, own).write(metrics)
+    Measurements.of(measured, about).write(measurements)
     for name, picture in pictures.items():
         write_csv(plots / f"{name}.csv", picture)
 

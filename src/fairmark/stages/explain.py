@@ -70,7 +70,7 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
         above_threshold(scorer, scorer.margin(frame), groups),
     )
     single = with_thresholds(scorer, single, groups)
-    found = Explanations(
+    explained = Explanations(
         rows=len(frame),
         background=len(background),
         base=float(contributions[0, -1]),
@@ -84,7 +84,7 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
         decisions=second_opinions(scorer, frame, contributions, single, params.seed),
     )
     write_csv(ranking, pd.DataFrame([dict(each) for each in ranked]))
-    found.write(explanations)
+    explained.write(explanations)
     write_shapley(shapley, scorer, frame, features, contributions)
 
 

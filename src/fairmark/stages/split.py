@@ -31,10 +31,10 @@ def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, 
     frame, groups = read_parquet(table), read_parquet(evidence)
     described = Schema.read(schema)
     part = parts.parted(frame, groups, described, params)
-    found = part_tests.summary(frame, groups, described, part, params)
-    part_tests.require_independent(found)
+    measured = part_tests.summary(frame, groups, described, part, params)
+    part_tests.require_independent(measured)
     write_parquet(rows, pd.DataFrame({"_row_id": frame["_row_id"], "part": part}))
-    found.write(summary)
+    measured.write(summary)
 
 
 if __name__ == "__main__":

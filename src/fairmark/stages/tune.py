@@ -69,13 +69,13 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     trying = partial(attempt, Setup.of(paths, base, policy, search.margin, key, search.pruning))
     try:
         with workers() as executor, Progress(_most(search), base.threshold.maximise) as progress:
-            found = Search(search, policy, trying, executor, record, progress.show).run()
+            trials_run = Search(search, policy, trying, executor, record, progress.show).run()
     except KeyboardInterrupt as stop:
         kept = f"{len(record.found)} finished trials kept"
         raise StateError(f"tune: must run to its end, got stopped: run it again, {kept}") from stop
-    result = SearchResults(search, policy, base.threshold.maximise, found)
+    result = SearchResults(search, policy, base.threshold.maximise, trials_run)
     if not result.done:
-        raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in found}))
+        raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in trials_run}))
     chosen = {"chosen": steady(result.best.chosen.model_dump())}
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())

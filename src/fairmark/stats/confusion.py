@@ -108,9 +108,6 @@ def confusion_matrix(
     return ConfusionMatrix(count, summed(heavy), summed(heavy * second))
 
 
-# ------------------------------------------------------------------ many thresholds at once
-
-
 def matrices_by_threshold(
     score: Floats, label: Labels, weight: Floats, code: Places, groups: int, threshold: Floats
 ) -> Floats:

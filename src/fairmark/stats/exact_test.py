@@ -72,12 +72,12 @@ class Tables:
         """Return their chance at each pair of shares."""
         few, many = (1 - share2, 1 - share1) if self.turned else (share1, share2)
         hits = _window(self.many, many)
-        found = []
+        sums = []
         for k in range(0, len(few), _AT_ONCE):
             under = _under(self.edge, hits, self.many, many[k : k + _AT_ONCE])
             under *= _mass(self.first, self.few, few[k : k + _AT_ONCE])
-            found.append(under.sum(axis=1))
-        return np.concatenate(found)
+            sums.append(under.sum(axis=1))
+        return np.concatenate(sums)
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ class Order:
 
         def inside(x: Floats, y: Floats) -> NDArray[np.bool_]:
             at = np.clip(y, 0, many.rows)
-            found = self._statistic(many.rows - at, few.rows - x) if turned else self._statistic(x, at)
-            return (y < 0) | ((y <= many.rows) & (found >= least))
+            statistic = self._statistic(many.rows - at, few.rows - x) if turned else self._statistic(x, at)
+            return (y < 0) | ((y <= many.rows) & (statistic >= least))
 
         guess = np.floor(self._likely(first, least, turned=turned))
         near = guess + _AROUND
@@ -126,8 +126,11 @@ class Order:
         far = np.flatnonzero(high - low > 1)
         while far.size:
             middle = np.floor((low[far] + high[far]) / 2)
-            held = inside(first[far], middle)
-            low[far], high[far] = np.where(held, middle, low[far]), np.where(held, high[far], middle)
+            inside_set = inside(first[far], middle)
+            low[far], high[far] = (
+                np.where(inside_set, middle, low[far]),
+                np.where(inside_set, high[far], middle),
+            )
             far = far[high[far] - low[far] > 1]
         low = np.where(first >= few.hits, np.maximum(low, many.hits), low)
         return np.asarray(np.maximum.accumulate(low))
@@ -148,9 +151,9 @@ class Order:
             wide = _ANGLES[1] - _ANGLES[0]
             start, stop = max(near.min() - wide, _ANGLES[0]), min(near.max() + wide, _ANGLES[-1])
             angles = start + (stop - start) * _FINER
-        found = np.interp(first, few, many)
-        found = np.minimum(np.maximum(found, -1), (self.one if turned else self.two).rows)
-        return found if np.isfinite(found).all() else np.zeros(first.shape)
+        counts = np.interp(first, few, many)
+        counts = np.minimum(np.maximum(counts, -1), (self.one if turned else self.two).rows)
+        return counts if np.isfinite(counts).all() else np.zeros(first.shape)
 
     def _statistic(self, x1: Floats | int, x2: Floats | int) -> Floats:
         statistic = ratio_statistic if self.kind == "ratio" else difference_statistic
@@ -198,9 +201,6 @@ def _ways(low: int, high: int, rows: int) -> Floats:
     return np.asarray(gammaln(rows + 1) - gammaln(hits + 1) - gammaln(rows - hits + 1), dtype=np.float64)
 
 
-# ------------------------------------------------------------------ exact
-
-
 MISSED = 1e-5
 """Chance that the confidence set of the unknown share misses it; it is added to every p-value."""
 _FINE = 2  # points a standard deviation (of the larger sample) in the search for the largest chance
@@ -241,9 +241,9 @@ class _Tested:
 
     def p_value(self) -> float:
         """Return the largest chance on the grid, and then finer around the best of it."""
-        found = self.chances(self.grid)
-        best = int(found.argmax())
-        return min(1.0, float(max(found[best], self.chances(self._around(best)).max())) + MISSED)
+        chances = self.chances(self.grid)
+        best = int(chances.argmax())
+        return min(1.0, float(max(chances[best], self.chances(self._around(best)).max())) + MISSED)
 
     def _around(self, at: int) -> Floats:
         return np.linspace(self.grid[max(at - 1, 0)], self.grid[min(at + 1, len(self.grid) - 1)], _REFINED)

@@ -207,9 +207,6 @@ def _divergence(u: float, a: float) -> float:
     return float(left + right)
 
 
-# ------------------------------------------------------------------ bootstrap
-
-
 def draw(matrix: ConfusionMatrix, replicates: int, rng: np.random.Generator) -> Floats:
     """Return resampled sums of weights (counts, where rows weigh 1), shape `[replicates, groups, 2, 2]`."""
     count = matrix.count.ravel()
@@ -242,10 +239,10 @@ def worst(values: Floats) -> Floats:
 
 def _over_groups(values: Floats, pick: np.ufunc) -> Floats:
     # Column by column: many times faster than a reduction along a short last axis, and NaN stands aside.
-    found = values[:, 0]
+    picked = values[:, 0]
     for column in range(1, values.shape[1]):
-        found = pick(found, values[:, column])
-    return found
+        picked = pick(picked, values[:, column])
+    return picked
 
 
 def percentile(values: Floats, tail: float) -> tuple[float, float]:

@@ -101,8 +101,8 @@ class OfScores:
 
     def __call__(self, label: "NDArray[np.integer]", score: "Floats", weight: "Floats") -> float:
         """Return the value alone; NaN where it is not defined."""
-        found = self.estimate(label, score, weight, None)
-        return float("nan") if found is None else found.value
+        estimate = self.estimate(label, score, weight, None)
+        return float("nan") if estimate is None else estimate.value
 
 
 @dataclass(frozen=True)

@@ -90,17 +90,17 @@ def disparity(
     further, where the largest of several disparities is looked for.
     """
     value, hits, rows = rate_of(matrix, name)
-    held = np.flatnonzero(rows > 0)
-    if len(held) < 2:
+    filled = np.flatnonzero(rows > 0)
+    if len(filled) < 2:
         return f"fewer than two groups to compare: {share(name).empty} in the others"
-    lowest, highest = (int(held[pick(value[held])]) for pick in (np.argmin, np.argmax))
-    if len(held) > MANY:
+    lowest, highest = (int(filled[pick(value[filled])]) for pick in (np.argmin, np.argmax))
+    if len(filled) > MANY:
         return _pooled(value, hits, rows, tail, claims)
-    one, two = (side.ravel() for side in np.meshgrid(held, held, indexing="ij"))
+    one, two = (side.ravel() for side in np.meshgrid(filled, filled, indexing="ij"))
     one, two = one[one != two], two[one != two]
     counts = (hits[one], rows[one], hits[two], rows[two])
     shared = tail / (len(one) * claims)
-    unknown = len(held) < len(value)
+    unknown = len(filled) < len(value)
     gap = Disparity(
         float(value[highest] - value[lowest]),
         max(0.0, float(miettinen_nurminen(*counts, shared)[0].max())),
@@ -126,12 +126,12 @@ def _pooled(
     A bound on the unfair side errs only if one of the two groups of the truly worst pair does, at half the
     tail each; one on the fair side rests on all groups, whose 2 n bounds share the tail.
     """
-    held = np.flatnonzero(rows > 0)
-    lowest, highest = (int(held[pick(value[held])]) for pick in (np.argmin, np.argmax))
-    (low, high), unknown = clopper_pearson(hits[held], rows[held], tail / 2), len(held) < len(value)
-    share = tail / (2 * len(held) * claims)
-    all_low, all_high = clopper_pearson(hits[held], rows[held], share)
-    other = ~np.eye(len(held), dtype=bool)
+    filled = np.flatnonzero(rows > 0)
+    lowest, highest = (int(filled[pick(value[filled])]) for pick in (np.argmin, np.argmax))
+    (low, high), unknown = clopper_pearson(hits[filled], rows[filled], tail / 2), len(filled) < len(value)
+    share = tail / (2 * len(filled) * claims)
+    all_low, all_high = clopper_pearson(hits[filled], rows[filled], share)
+    other = ~np.eye(len(filled), dtype=bool)
     farthest, nearest = high[:, None] - low[None, :], all_low[:, None] - all_high[None, :]
     with np.errstate(divide="ignore"):
         least = np.where(high[:, None] > 0, low[None, :] / high[:, None], 0.0)

@@ -48,13 +48,13 @@ def mean_loss(loss: Floats, weight: Floats, heft: Floats | None = None) -> Estim
     total = weight.sum()
     value = float(weight @ loss / total)
     rows = kish(weight, weight * second)
-    apart = loss - value
-    squares = float(np.sum(weight * second * apart**2))
+    deviation = loss - value
+    squares = float(np.sum(weight * second * deviation**2))
     if rows <= 1 or squares == 0:
         return Estimate(value, 0.0, max(rows - 1, 0.0))
     se = np.sqrt(squares * rows / (rows - 1)) / total
     return Estimate(
-        value, float(se), rows - 1, skew=float(np.sum(weight * second**2 * apart**3)) / squares**1.5
+        value, float(se), rows - 1, skew=float(np.sum(weight * second**2 * deviation**3)) / squares**1.5
     )
 
 
