@@ -128,7 +128,7 @@ wheels: .venv-tools/.uv
 	@mkdir -p .wheels
 	@.venv-tools/bin/python -m pip download --quiet --disable-pip-version-check --no-deps $(LOCKED) \
 		-d .wheels -r requirements.lock -r requirements-dev.lock
-	@PYTHONPATH=src $(PYTHON) -m fairmark.release.sbom.wheels .wheels
+	@PYTHONPATH=src $(PYTHON) -m fairmark.release.sbom.requirements .wheels
 
 clean:
 	@rm -rf .venv .venv-tools .venv-bench .venv-security .wheels bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlflow.db-* .mlflow.db.* mlruns

@@ -111,7 +111,7 @@ def assemble(
 ) -> tuple[Path, str | None, list[str]]:
     """Gather the release folder, verify and seal it; return it, its tag's object and what was verified."""
     from fairmark.release.build import assemble as gathered
-    from fairmark.verify.acceptance import Acceptance
+    from fairmark.verify.verify import Acceptance
 
     folder = folder_of(params, goal.version)
     if folder.exists():
@@ -177,7 +177,7 @@ def record(folder: Path, version: "Registered", found: dict[str, dict[str, float
 @task()
 def verify(folder: Path) -> None:
     """Check every claim of the release, offline, and say of each in one line whether it holds."""
-    from fairmark.verify.acceptance import refuse
+    from fairmark.verify.verify import refuse
     from fairmark.verify.verify import verify as verified
 
     facts = verified(folder, ROOT, own_public())

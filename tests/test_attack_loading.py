@@ -22,7 +22,7 @@ import pytest
 from fairmark.errors import InputError
 from fairmark.files import sha256
 from fairmark.model.model import Model
-from fairmark.release.pack import pack
+from fairmark.release.handover import pack
 
 pytest_plugins = ("release_fixtures",)
 HELPERS = Path(__file__).parent / "helpers"

@@ -9,7 +9,7 @@ from maker_and_forger import MINE
 from release_attacks import ATTACKS, Attack, caught, flipped, flips, fully, quickly, untouched
 
 from fairmark.cli.main import main
-from fairmark.release.locate import found
+from fairmark.release.handover import found
 from fairmark.verify.verify import Fact, verify
 
 pytest_plugins = ("release_fixtures",)

@@ -193,7 +193,7 @@ def test_starting_it_imports_next_to_nothing() -> None:
     ("module", "without"),
     [
         ("fairmark.params.read", {"numpy", "scipy", "pandas"}),
-        ("fairmark.release.pack", {"numpy", "scipy", "pandas"}),
+        ("fairmark.release.handover", {"numpy", "scipy", "pandas"}),
         ("fairmark.judge.measurements", {"scipy", "pandas"}),
         ("fairmark.judge.verdict", {"scipy", "pandas"}),
         ("fairmark.verify.release_diff", {"scipy", "pandas"}),

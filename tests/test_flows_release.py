@@ -23,8 +23,7 @@ from fairmark.signing.dsse import seal
 from fairmark.signing.git_tags import tag_release, tagged_statement
 from fairmark.signing.key_store import config_folder
 from fairmark.signing.keys import PublicKey, SigningKey
-from fairmark.verify.acceptance import Acceptance
-from fairmark.verify.verify import Fact
+from fairmark.verify.verify import Acceptance, Fact
 from flows import preflight, release
 
 pytest_plugins = ("flows_fixtures",)
@@ -108,7 +107,6 @@ def rooms(repo: Path, without_prefect: Callable[[Path], None], monkeypatch: pyte
     monkeypatch.setattr("fairmark.release.build.assemble", rooms.assemble)
     monkeypatch.setattr("fairmark.release.mlflow_registry.register", rooms.register)
     monkeypatch.setattr("fairmark.verify.verify.verify", rooms.verify)
-    monkeypatch.setattr("fairmark.verify.acceptance.verify", rooms.verify)
     monkeypatch.setattr(release, "weigh", lambda *_: {})
     monkeypatch.setattr(release, "record", lambda *_: None)
     monkeypatch.setattr(release, "ready", lambda *_: None)

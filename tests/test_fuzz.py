@@ -27,13 +27,13 @@ from fairmark.governance import trail
 from fairmark.governance.approvers import read_approvers
 from fairmark.governance.verify_trail import checked
 from fairmark.release import disclosure
-from fairmark.release.pack import unpacked
+from fairmark.release.handover import unpacked
 from fairmark.release.sbom.requirements import here, locked
 from fairmark.repo.untrusted import strict_json, strict_yaml
 from fairmark.signing.dsse import Envelope, seal
 from fairmark.signing.keys import public_key
 from fairmark.signing.model_signature import read_model_seal, write_model_seal
-from fairmark.verify import model_card
+from fairmark.verify import cards
 from fairmark.yaml12 import format_yaml
 
 EXAMPLES = int(os.environ.get("FAIRMARK_FUZZ", "25"))
@@ -119,7 +119,7 @@ TARGETS = {
     "tar": Target(of_file(_unpack), tarred()),
     "zip": Target(of_file(_unpack), zipped(b"UT\x05\x00\x01abcd")),
     "report": Target(of_text(disclosure.explained), REPORT.encode()),
-    "card": Target(of_text(lambda text: list(model_card.table_cells(text))), CARD.encode()),
+    "card": Target(of_text(lambda text: list(cards.table_cells(text))), CARD.encode()),
     "trees": Target(of_text(disclosure.smallest_leaf), TREES.encode()),
 }
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from fairmark.learn.training_data import balanced
-from fairmark.model.sample import Sample
+from fairmark.learn.training_data import Sample, balanced
 
 LABEL = np.array([0] * 70 + [1] * 30, dtype=np.int8)
 ROWS = Sample(np.arange(100.0, dtype=np.float64)[:, None], LABEL, np.ones(100), np.linspace(-1, 1, 100))

@@ -10,8 +10,7 @@ from people_table import TRAIN, chosen, limit, policy, written
 from fairmark.data.split import read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import fitted, platt
-from fairmark.learn.training_data import Ready, ready, rotated
-from fairmark.model.sample import Sample
+from fairmark.learn.training_data import Ready, Sample, ready, rotated
 
 GIVEN = policy(limit("selection_rate_ratio", "side", at_least=0.6))
 

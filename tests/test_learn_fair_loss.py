@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairmark.learn.fair_loss import Lagrangian, even_odds
-from fairmark.model.sample import Sample
+from fairmark.learn.training_data import Sample
 
 
 def sample(label: list[int], cost: list[float], weight: list[float] | None = None) -> Sample:

@@ -8,9 +8,9 @@ from people_table import FEATURES, TRAIN, frames
 
 from fairmark.errors import InputError
 from fairmark.learn import fit_boosted
+from fairmark.learn.training_data import Sample
 from fairmark.model import boosted_trees
 from fairmark.model.encoder import Encoder
-from fairmark.model.sample import Sample
 
 TABLE, EVIDENCE, _ = frames(800)
 ENCODER = Encoder.fit(TABLE, FEATURES, 9)

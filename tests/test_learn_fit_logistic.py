@@ -13,9 +13,9 @@ from schemas import column
 
 from fairmark.errors import InputError
 from fairmark.learn import fit_logistic
+from fairmark.learn.training_data import Sample
 from fairmark.model import scorecard
 from fairmark.model.encoder import Encoder
-from fairmark.model.sample import Sample
 from fairmark.model.scorecard import Steps
 
 TABLE, _, _ = frames(400)

@@ -12,7 +12,7 @@ import pytest
 from test_learn_fit_boosted import MODEL
 
 from fairmark.errors import InputError
-from fairmark.model.lightgbm_text import END, REST, check
+from fairmark.model.boosted_trees import END, REST, check
 
 FEATURES = 5
 ODD = [

@@ -13,10 +13,9 @@ from people_table import FEATURES, TRAIN, chosen, frames
 from fairmark.errors import InputError
 from fairmark.files import sha256
 from fairmark.learn.fit import FITS
+from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Encoder
-from fairmark.model.families import FAMILIES
-from fairmark.model.model import Calibration, Model, digest, probability
-from fairmark.model.sample import Sample
+from fairmark.model.model import FAMILIES, Calibration, Model, digest, probability
 
 TABLE, _, _ = frames(400)
 

@@ -14,7 +14,7 @@ import pytest
 from hostile_archives import ARCHIVES, resummed, tarred, zipped
 
 from fairmark.errors import VerificationError
-from fairmark.release.pack import unpacked
+from fairmark.release.handover import unpacked
 
 MUTATIONS = int(os.environ.get("FAIRMARK_FUZZ", "400"))
 

@@ -17,8 +17,8 @@ from release_folder import PARAMS
 
 from fairmark.files import canonical_json, read_json, sha256
 from fairmark.judge.verdict import Finding, Outcome, Verdict, judge
-from fairmark.release.attestations import bill_statement, verdict_statement
 from fairmark.release.layout import SEALS
+from fairmark.release.seal import bill_statement, verdict_statement
 
 pytest_plugins = ("release_fixtures",)
 

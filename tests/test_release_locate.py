@@ -9,8 +9,7 @@ from release_folder import git
 from fairmark.cli.main import main
 from fairmark.errors import StateError, UsageError, VerificationError
 from fairmark.governance.request import find_release
-from fairmark.release.locate import found
-from fairmark.release.pack import pack
+from fairmark.release.handover import found, pack
 
 pytest_plugins = ("release_fixtures",)
 

@@ -18,7 +18,7 @@ from maker_and_forger import MINE
 from fairmark.cli.main import main
 from fairmark.errors import UsageError, VerificationError
 from fairmark.release import unpack
-from fairmark.release.pack import pack, unpacked
+from fairmark.release.handover import pack, unpacked
 from fairmark.signing.dsse import seal
 
 pytest_plugins = ("release_fixtures",)

@@ -16,7 +16,7 @@ from release_folder import ROOT
 import fairmark
 from fairmark.errors import StateError
 from fairmark.release.sbom.installed import installed, source_sha256
-from fairmark.release.sbom.wheels import archives, listing, unlike
+from fairmark.release.sbom.requirements import archives, listing, unlike
 
 UV = ROOT / ".venv-tools" / "bin" / "uv"
 PIP = ROOT / ".venv-tools" / "bin" / "python"

@@ -10,9 +10,9 @@ from release_folder import ROOT
 from fairmark.errors import ParamsError, RefusedError
 from fairmark.params.read import read_params
 from fairmark.params.release import LicenceException, Licences
+from fairmark.release.sbom.build import library_component
 from fairmark.release.sbom.cyclonedx import Component
 from fairmark.release.sbom.installed import Installed
-from fairmark.release.sbom.libraries import library
 from fairmark.release.sbom.licence_texts import spdx
 from fairmark.release.sbom.licences import check, entry, expression_of, judge
 from fairmark.release.sbom.requirements import here, locked
@@ -168,7 +168,7 @@ def test_the_default_environment_passes_the_default_policy(there: dict[str, Inst
     default = read_params(ROOT / "params.yaml").release.licences
     required = locked((ROOT / "requirements.lock").read_text(encoding="utf-8"), here())
     parts = [
-        library(Component(type="library", bom_ref=n, name=n, version=i.version), i, n in required)
+        library_component(Component(type="library", bom_ref=n, name=n, version=i.version), i, n in required)
         for n, i in there.items()
     ]
     listed = [*bill(), *parts]

@@ -19,9 +19,9 @@ from fairmark.errors import InputError
 from fairmark.files import write_json, write_parquet
 from fairmark.judge.verdict import judge_document
 from fairmark.learn import fit_logistic
+from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Encoder
 from fairmark.model.model import Calibration, Model, digest
-from fairmark.model.sample import Sample
 from fairmark.params.read import read_params
 from fairmark.stages.evaluate import evaluate
 

@@ -12,9 +12,9 @@ from scorecard_table import CHOSEN, ODD
 from fairmark.errors import InputError
 from fairmark.files import write_parquet
 from fairmark.learn import fit_logistic
+from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Encoder
 from fairmark.model.model import Calibration, Model
-from fairmark.model.sample import Sample
 from fairmark.params.evaluate import Explain
 from fairmark.params.learn import Threshold, Train
 from fairmark.stages.explain import explain

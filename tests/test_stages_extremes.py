@@ -18,8 +18,8 @@ from fairmark.data.kinds import LARGEST, SMALLEST, Kind, check, typed
 from fairmark.errors import Faults
 from fairmark.explain.dependence import dependence
 from fairmark.learn import fit_logistic
+from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Column
-from fairmark.model.sample import Sample
 from fairmark.params.prepare import Date, Rows
 
 

@@ -13,8 +13,8 @@ from fairmark.release.build import assemble
 from fairmark.release.layout import SEALS
 from fairmark.repo.commit import trace
 from fairmark.signing.git_tags import set_tag
-from fairmark.verify import acceptance, seals, verify
-from fairmark.verify.acceptance import Acceptance
+from fairmark.verify import verify
+from fairmark.verify.verify import Acceptance
 
 pytest_plugins = ("release_fixtures",)
 pytestmark = pytest.mark.usefixtures("quick_bill")
@@ -59,7 +59,7 @@ def broken(name: str, error: FairmarkError, monkeypatch: pytest.MonkeyPatch) -> 
     elif name in SIGNED:
         monkeypatch.setattr(seal, "signed", refuse)
     else:
-        monkeypatch.setattr(seals, name.replace(" ", "_"), refuse)
+        monkeypatch.setattr(verify, f"check_{name.replace(' ', '_')}", refuse)
 
 
 def test_the_facts_are_all_that_verify_tells(working: Path) -> None:
@@ -100,7 +100,7 @@ def test_each_check_that_fails_leaves_nothing(
     assert found.value.exit_code == code
     assert list((working / "releases").iterdir()) == []
     assert git(working, "for-each-ref") == before
-    if name not in acceptance.TAG:
+    if name not in verify.TAG:
         assert MINE.public.keyid not in watched
 
 

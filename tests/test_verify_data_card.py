@@ -7,7 +7,7 @@ from maker_and_forger import taken, with_inputs
 
 from fairmark.errors import VerificationError
 from fairmark.release.folder import ReleaseFolder
-from fairmark.verify.data_card import data_card
+from fairmark.verify.cards import data_card
 
 pytest_plugins = ("release_fixtures",)
 

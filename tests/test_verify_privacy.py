@@ -23,7 +23,7 @@ from fairmark.params.read import read_params
 from fairmark.release import leak_scan
 from fairmark.release.disclosure import Shown, counted, explained, smallest_leaf
 from fairmark.release.folder import ReleaseFolder
-from fairmark.verify.privacy import personal
+from fairmark.verify.cards import personal
 
 pytest_plugins = ("release_fixtures",)
 ALLOWED = Privacy(

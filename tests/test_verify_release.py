@@ -23,7 +23,7 @@ from fairmark.files import sha256
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import judge
 from fairmark.params.read import read_params
-from fairmark.release import folder as opened
+from fairmark.release import layout
 from fairmark.release.layout import GATHERED, SEALS
 from fairmark.release.seal import seal_release
 from fairmark.release.statement import Statement, release_digest
@@ -222,11 +222,11 @@ def test_more_than_a_release_can_hold_is_refused_before_it_is_read(
     small_release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (small_release / "report.html").open("wb") as stream:
-        stream.truncate(opened.MOST_BYTES)  # takes no room on the disk
+        stream.truncate(layout.MOST_BYTES)  # takes no room on the disk
     assert wrong(small_release) == {"files"}
     (small_release / "report.html").unlink()
 
-    monkeypatch.setattr(opened, "MOST_FILES", 5)
+    monkeypatch.setattr(layout, "MOST_FILES", 5)
     assert wrong(small_release) == {"files"}
 
 

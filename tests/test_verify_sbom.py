@@ -14,7 +14,7 @@ import fairmark
 from fairmark.errors import VerificationError
 from fairmark.files import sha256
 from fairmark.release.folder import ReleaseFolder
-from fairmark.verify import sbom, sbom_model
+from fairmark.verify import sbom
 
 pytest_plugins = ("release_fixtures",)
 
@@ -296,7 +296,7 @@ def test_any_number_of_the_card_is_noticed_when_it_is_changed(small_release: Pat
 def test_another_version_of_fairmark_may_word_the_card_otherwise_and_no_number(
     small_release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sbom_model, "version", lambda _: "0.2.0")
+    monkeypatch.setattr(sbom, "version", lambda _: "0.2.0")
 
     sbom.bill(forge(small_release, FORGED["no harms"][0]))
     with pytest.raises(VerificationError, match="recall of sex: Female"):

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairmark.files import sha256
-from fairmark.release.sbom.requirements import here, locked
-from fairmark.release.sbom.wheels import archives, installs
+from fairmark.release.sbom.requirements import archives, here, installs, locked
 
 ROOT = Path(__file__).parents[1]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))

@@ -427,7 +427,7 @@ def verify(release: str | Path, key: str | Path | None = None) -> "list[Fact]":
     InputError
         When there is no release there.
     """
-    from fairmark.release.locate import found
+    from fairmark.release.handover import found
     from fairmark.signing.keys import read_public
     from fairmark.verify.verify import verify as facts
 
@@ -454,7 +454,7 @@ def load_release(release: str | Path, key: str | Path) -> Model:
     StateError
         When a claim can't be told, such as a seal by another key.
     """
-    from fairmark.release.locate import found
+    from fairmark.release.handover import found
     from fairmark.signing.keys import read_public
     from fairmark.verify.verify import HELD, WRONG, exit_code, verify
 

@@ -58,7 +58,7 @@ def release(place: Path) -> object:
 
 def archive(place: Path) -> object:
     """Open an archive of a release."""
-    from fairmark.release.locate import found
+    from fairmark.release.handover import found
 
     with found(str(place), None) as target:
         return sorted(target.folder.iterdir())

@@ -11,7 +11,7 @@ from pathlib import Path
 from hostile_acts import hostile
 
 from fairmark.errors import VerificationError
-from fairmark.release.pack import unpacked
+from fairmark.release.handover import unpacked
 
 KIND = "an archive that two programs unpack in two ways"
 TOP = "loans-v0.1.0"

@@ -22,10 +22,10 @@ from fairmark.errors import FairmarkError
 from fairmark.files import read_json, sha256, write_json
 from fairmark.judge.verdict import Verdict
 from fairmark.release import folder as opened
-from fairmark.release import integrity, seal
-from fairmark.release.attestations import bill_statement, verdict_statement
+from fairmark.release import seal
+from fairmark.release.handover import pack
 from fairmark.release.layout import BILL, BILL_SEAL, GATHERED, SEALS, STATEMENT, VERDICT, VERDICT_SEAL
-from fairmark.release.pack import pack
+from fairmark.release.seal import bill_statement, verdict_statement
 from fairmark.release.statement import release_digest
 from fairmark.repo.dvc_files import address, names
 from fairmark.signing.dsse import Envelope
@@ -593,9 +593,9 @@ def quickly(folder: Path) -> list[Fact]:
     """Return the facts that hold the bytes together: form, files, digests and seals."""
     found = opened.ReleaseFolder(folder)
     checks: dict[str, Check] = {
-        "statement": integrity.statement,
-        "files": integrity.files,
-        "digests": integrity.digests,
+        "statement": seal.statement,
+        "files": seal.files,
+        "digests": seal.digests,
         **{f"seal {name}": partial(seal.signed, name=name, key=MINE.public, yours=False) for name in SEALS},
     }
     return [fact_of(name, check, found) for name, check in checks.items()]

@@ -13,7 +13,7 @@ from hostile_acts import every
 from maker_and_forger import MINE
 from release_attacks import ATTACKS, caught, flipped, flips, fully, quickly, restate, table, untouched
 
-from fairmark.release.locate import found
+from fairmark.release.handover import found
 from fairmark.verify.verify import verify
 
 pytestmark = pytest.mark.proof

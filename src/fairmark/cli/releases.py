@@ -31,7 +31,7 @@ class Verify(Verb):
 
     def run(self, given: argparse.Namespace) -> int:
         """Check the release, say whether each claim holds, and return 0, 4 (wrong) or 5 (undetermined)."""
-        from fairmark.release.locate import found
+        from fairmark.release.handover import found
         from fairmark.signing.key_store import own_public
         from fairmark.signing.keys import read_public
         from fairmark.verify.verify import exit_code, verify
@@ -113,7 +113,7 @@ def _rebuilt(given: argparse.Namespace) -> "Rebuilt":
     import math
     from functools import partial
 
-    from fairmark.release.locate import found, repository
+    from fairmark.release.handover import found, repository
     from fairmark.repo import process
     from fairmark.signing.key_store import own_public
     from fairmark.signing.keys import read_public
@@ -211,7 +211,7 @@ class Diff(Verb):
 def _compared(given: argparse.Namespace) -> int:
     from fairmark.errors import VerificationError
     from fairmark.release.folder import ReleaseFolder
-    from fairmark.release.locate import found
+    from fairmark.release.handover import found
     from fairmark.verify.release_diff import compare, named
 
     with found(given.a, given.clone) as a, found(given.b, given.clone) as b:
@@ -236,7 +236,7 @@ def _compared(given: argparse.Namespace) -> int:
 
 def _near(asked: str) -> Path | None:
     from fairmark.errors import UsageError
-    from fairmark.release.locate import repository
+    from fairmark.release.handover import repository
 
     try:
         return repository(asked)
@@ -258,7 +258,7 @@ class Pack(Verb):
     def run(self, given: argparse.Namespace) -> int:
         """Pack the folder, say the file's SHA-256, and return 0."""
         from fairmark.files import sha256
-        from fairmark.release.pack import pack
+        from fairmark.release.handover import pack
 
         target = given.output or Path(f"{given.release.resolve().name}.tar.gz")
         count = pack(given.release, target)

@@ -14,8 +14,7 @@ from fairmark.explain.dependence import cell_value
 from fairmark.explain.documents import FeatureImportance, GroupImportance, value_text
 from fairmark.files import steady, written_whole
 from fairmark.model.boosted_trees import Boosted
-from fairmark.model.families import Scorer
-from fairmark.model.model import Model
+from fairmark.model.model import Model, Scorer
 from fairmark.model.scorecard import Scorecard
 from fairmark.stats.arrays import Floats
 

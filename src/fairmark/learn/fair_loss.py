@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fairmark.model.sample import Sample
+from fairmark.learn.training_data import Sample
 from fairmark.stats.arrays import Floats
 
 SLOPE = 2.0

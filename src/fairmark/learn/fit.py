@@ -19,12 +19,10 @@ from fairmark.learn.group_threshold_search import together
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.threshold import choose
-from fairmark.learn.training_data import HeldOut, Ready, balanced, ready, rotated
+from fairmark.learn.training_data import HeldOut, Ready, Sample, balanced, ready, rotated
 from fairmark.model.encoder import Column
-from fairmark.model.families import Scorer
 from fairmark.model.group_thresholds import GroupThresholds
-from fairmark.model.model import Calibration, Model, probability
-from fairmark.model.sample import Sample
+from fairmark.model.model import Calibration, Model, Scorer, probability
 from fairmark.params.learn import Chosen, Train
 from fairmark.params.policy import Policy
 from fairmark.stats.arrays import Floats, Labels

@@ -1,8 +1,6 @@
 """A release folder as somebody handed it over: listed, and read only as plain values."""
 
 import hashlib
-import os
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
@@ -12,17 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from fairmark.data.schema import Schema
-from fairmark.errors import (
-    FairmarkError,
-    InputError,
-    StateError,
-    UndeterminedError,
-    UsageError,
-    VerificationError,
-)
+from fairmark.errors import FairmarkError, InputError, UndeterminedError, UsageError, VerificationError
 from fairmark.files import sha256
 from fairmark.record import Record
-from fairmark.release.layout import BILL, STATEMENT, VERDICT
+from fairmark.release.layout import BILL, STATEMENT, VERDICT, list_files
 from fairmark.release.sbom.cyclonedx import Bill
 from fairmark.release.statement import BUILD_TYPE, FileInput, Statement
 from fairmark.repo.dvc_files import DvcLock, Output, data_outputs_of, folder_sha256
@@ -36,14 +27,7 @@ if TYPE_CHECKING:
     from fairmark.judge.verdict import Verdict
     from fairmark.params.read import Params
 
-LITTER = (".DS_Store", "._", "Thumbs.db", "desktop.ini", ".directory")
-"""How the files begin that file managers leave in every folder that somebody looked at."""
 
-_LEFT = "is an extra file that file managers leave, and nothing states: delete it"
-
-PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*")
-MOST_FILES = 10_000
-MOST_BYTES = 4 * 2**30
 MOST_TEXT_BYTES = 64 * 2**20
 """Of all files that are parsed; the default release comes to 3 MiB."""
 MOST_LIMITS = 1_000
@@ -54,17 +38,6 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 _OTHER_KEYS = ("extra_forbidden", "missing")
 """What pydantic calls a key that is not known here, and one that is known here and not there."""
-
-
-def _refuse(faults: list[str], litter: list[str]) -> None:
-    if faults:
-        raise VerificationError(*faults, *litter)
-    if litter:
-        raise StateError(*litter)
-
-
-def _left(entry: "os.DirEntry[str]") -> bool:
-    return entry.name.startswith(LITTER) and entry.is_file(follow_symlinks=False)
 
 
 class ReleaseFolder:
@@ -103,32 +76,7 @@ class ReleaseFolder:
         StateError
             When a file manager has left a file of its own among them.
         """
-        names: list[str] = []
-        faults: list[str] = []
-        litter: list[str] = []
-        waiting, size = [""], 0
-        while waiting and len(names) + len(faults) <= MOST_FILES:
-            inside = waiting.pop()
-            entries = sorted(os.scandir(self.folder / inside), key=lambda entry: entry.name)
-            if not entries:
-                faults.append(f"{inside}: must hold a file, got an empty folder")
-            for entry in entries:
-                name = f"{inside}{entry.name}"
-                if _left(entry):
-                    litter.append(f"{name!a}: {_LEFT}")
-                elif not PLAIN_NAME.fullmatch(name):
-                    faults.append(f"{name!a}: must have a plain name, got an odd one")
-                elif entry.is_dir(follow_symlinks=False):
-                    waiting.append(f"{name}/")
-                elif entry.is_file(follow_symlinks=False):
-                    names.append(name)
-                    size += entry.stat(follow_symlinks=False).st_size
-                else:
-                    faults.append(f"{name}: must be a file, got a link or a device")
-        if waiting or size > MOST_BYTES:
-            faults.append(f"folder: must hold at most {MOST_FILES} files and {MOST_BYTES} bytes, got more")
-        _refuse(sorted(faults), litter)
-        return sorted(names)
+        return list_files(self.folder)
 
     @cached_property
     def statement(self) -> Statement:

@@ -1,5 +1,10 @@
-"""What a release folder holds, and which file of the working folder each part comes from."""
+"""What a release folder holds: what it may list, and where in the working folder each part is made."""
 
+import os
+import re
+from pathlib import Path
+
+from fairmark.errors import StateError, VerificationError
 from fairmark.signing.model_signature import MODEL_SEAL
 
 MODEL = "artifacts/train/model"
@@ -45,3 +50,60 @@ GATHERED = {
 }
 """Name in the release -> path in the working folder. Beside these a release has a verdict, a bill of
 materials, the seals, and the data sheet where the data has one."""
+
+
+LITTER = (".DS_Store", "._", "Thumbs.db", "desktop.ini", ".directory")
+"""How the files begin that file managers leave in every folder that somebody looked at."""
+
+_LITTER_FOUND = "is an extra file that file managers leave, and nothing states: delete it"
+
+PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*/)*[A-Za-z0-9][A-Za-z0-9._-]*")
+
+MOST_FILES = 10_000
+MOST_BYTES = 4 * 2**30
+
+
+def _refuse(faults: list[str], litter: list[str]) -> None:
+    if faults:
+        raise VerificationError(*faults, *litter)
+    if litter:
+        raise StateError(*litter)
+
+
+def list_files(folder: Path) -> list[str]:
+    """Return the relative POSIX names of all files below a release folder, sorted.
+
+    Raises
+    ------
+    VerificationError
+        When an entry is neither a file nor a folder (a link, a pipe), has an odd name or is an empty
+        folder, and when there are too many or too large files. Nothing else may be read then.
+    StateError
+        When a file manager has left a file of its own among them.
+    """
+    names: list[str] = []
+    litter: list[str] = []
+    faults: list[str] = []
+    waiting, size = [""], 0
+    while waiting and len(names) + len(faults) <= MOST_FILES:
+        inside = waiting.pop()
+        entries = sorted(os.scandir(folder / inside), key=lambda entry: entry.name)
+        if not entries:
+            faults.append(f"{inside}: must hold a file, got an empty folder")
+        for entry in entries:
+            name = f"{inside}{entry.name}"
+            if entry.name.startswith(LITTER) and entry.is_file(follow_symlinks=False):
+                litter.append(f"{name!a}: {_LITTER_FOUND}")
+            elif not PLAIN_NAME.fullmatch(name):
+                faults.append(f"{name!a}: must have a plain name, got an odd one")
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append(f"{name}/")
+            elif entry.is_file(follow_symlinks=False):
+                names.append(name)
+                size += entry.stat(follow_symlinks=False).st_size
+            else:
+                faults.append(f"{name}: must be a file, got a link or a device")
+    if waiting or size > MOST_BYTES:
+        faults.append(f"folder: must hold at most {MOST_FILES} files and {MOST_BYTES} bytes, got more")
+    _refuse(sorted(faults), litter)
+    return sorted(names)

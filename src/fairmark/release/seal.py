@@ -1,18 +1,107 @@
-"""Put the four seals on a release folder, and ask of each whose it is and whether it says what is there."""
+"""The four seals of a release: put on, and checked, each with every file and byte that it speaks of.
 
+Beside the statement of the whole folder and the model's signature, the verdict and the bill of materials are
+stated as in-toto Statements v1 of their own, so that a tool which knows only test results
+(https://in-toto.io/attestation/test-result/v0.1) or only bills (https://cyclonedx.org/bom) can read them.
+Both are made of the files of the release alone: who has the files can make them again and compare.
+"""
+
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import read_json
 from fairmark.record import first_difference
-from fairmark.release.attestations import bill_statement, verdict_statement
 from fairmark.release.folder import ReleaseFolder
-from fairmark.release.layout import BILL, BILL_SEAL, STATEMENT, VERDICT, VERDICT_SEAL
-from fairmark.release.statement import Statement
+from fairmark.release.layout import (
+    BILL,
+    BILL_SEAL,
+    DATASHEET,
+    GATHERED,
+    PINNED,
+    PLAIN_NAME,
+    SEALS,
+    STATEMENT,
+    VERDICT,
+    VERDICT_SEAL,
+)
+from fairmark.release.statement import BUILD_TYPE, BUILDER, PREDICATE_TYPE, Statement
+from fairmark.repo.commit import check_version
 from fairmark.repo.dvc_files import names
-from fairmark.signing.dsse import seal
+from fairmark.signing.dsse import STATEMENT_TYPE, seal
 from fairmark.signing.keys import PublicKey, SigningKey
 from fairmark.signing.model_signature import MODEL_SEAL, accepted, hint, model_statement, write_model_seal
+
+if TYPE_CHECKING:
+    from fairmark.judge.verdict import Verdict
+
+
+TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
+BOM = "https://cyclonedx.org/bom"
+
+
+def verdict_statement(verdict: "Verdict", digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return the verdict as a test result: each limit that gates is a test, passed, warned or failed.
+
+    It is WARNED when a limit was passed by a waiver or an override only. The subjects are what was judged:
+    the model's files, the measurements, and the verdict that says it in full.
+
+    Parameters
+    ----------
+    verdict
+        What verdict.json says.
+    digests
+        Name of a file of the release -> its SHA-256.
+    """
+    marks = {"pass": 0, "warn": 1, "fail": 2}
+    worst: dict[str, int] = {}
+    for finding in verdict.findings:
+        if finding.gate:
+            kept = finding.waived_by is not None
+            mark = marks["pass" if finding.outcome == "pass" else "warn" if kept else "fail"]
+            worst[finding.limit] = max(worst.get(finding.limit, 0), mark)
+    tests = {kind: sorted(name for name, mark in worst.items() if mark == at) for kind, at in marks.items()}
+    overall = "FAILED" if verdict.outcome != "pass" else "WARNED" if tests["warn"] else "PASSED"
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": _subjects(digests, "measurements.json", VERDICT),
+        "predicateType": TEST_RESULT,
+        "predicate": {
+            "result": overall,
+            "configuration": [{"name": "params.yaml", "digest": {"sha256": digests["params.yaml"]}}],
+            "passedTests": tests["pass"],
+            "warnedTests": tests["warn"],
+            "failedTests": tests["fail"],
+        },
+    }
+
+
+def bill_statement(bill: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return the bill of materials as the statement of what it describes: the model's files.
+
+    Parameters
+    ----------
+    bill
+        The value of sbom.cdx.json.
+    digests
+        Name of a file of the release -> its SHA-256.
+    """
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": _subjects(digests),
+        "predicateType": BOM,
+        "predicate": dict(bill),
+    }
+
+
+def _subjects(digests: Mapping[str, str], *more: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "digest": {"sha256": digest}}
+        for name, digest in sorted(digests.items())
+        if name.startswith("model/") or name in more
+    ]
 
 
 def seal_release(folder: Path, statement: Statement, key: SigningKey) -> None:
@@ -89,3 +178,97 @@ def model(release: ReleaseFolder) -> str:
             f"{MODEL_SEAL}: must name the files of this model, got {first_difference(wanted, found)}"
         )
     return f"{MODEL_SEAL} names the {len(names(release.folder / 'model'))} files of the model"
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
+
+
+def statement(release: ReleaseFolder) -> str:
+    """Check the form of the statement: in-toto Statement v1 with SLSA provenance v1, of a kind known here."""
+    stated, definition = release.statement, release.statement.predicate.build_definition
+    builder, name, version = (
+        stated.predicate.run_details.builder.id,
+        stated.external.name,
+        stated.external.version,
+    )
+    faults = [
+        f"{STATEMENT}: {key} must be {wanted}, got {got[:80]!r}"
+        for key, wanted, got in (
+            ("_type", STATEMENT_TYPE, stated.type_),
+            ("predicateType", PREDICATE_TYPE, stated.predicate_type),
+            ("builder", BUILDER, builder),
+        )
+        if got != wanted
+    ]
+    faults += [
+        f"{STATEMENT}: subject must be a plain name, once, in order, with a SHA-256, got {each.name[:80]!r}"
+        for each, previous in zip(stated.subject, ["", *(each.name for each in stated.subject)], strict=False)
+        if not PLAIN_NAME.fullmatch(each.name)
+        or not _SHA256.fullmatch(each.digest.sha256)
+        or each.name <= previous
+        or each.name in SEALS
+    ]
+    if not _NAME.fullmatch(name):
+        faults.append(f"{STATEMENT}: name must be one of a release, got {name[:80]!r}")
+    if faults:
+        raise VerificationError(*faults)
+    if (kind := definition.build_type) != BUILD_TYPE:
+        raise StateError(
+            f"{STATEMENT}: buildType must be {BUILD_TYPE}, got {kind[:80]!a} (use a newer fairmark)"
+        )
+    return f"{name} {check_version(version)}, from commit {release.commit[:12]}"
+
+
+def files(release: ReleaseFolder) -> str:
+    """Check that the folder holds the files of the statement and no other, each a plain file."""
+    found = set(release.files)
+    stated = {*release.digests, *SEALS}
+    needed = {name for name in GATHERED if name != "model"} | {VERDICT, BILL}
+    faults = [f"{name}: must be there, got nothing" for name in sorted((stated | needed) - found)]
+    faults += [
+        f"{name}: must be named by the statement, got a file too many" for name in sorted(found - stated)
+    ]
+    # A stated file that no check reads could say anything under the seal.
+    known = needed | {*SEALS, Path(DATASHEET).name}
+    faults += [
+        f"{name}: must be a file of a release, got one that nothing asks for"
+        for name in sorted(found & stated)
+        if name not in known and not name.startswith("model/")
+    ]
+    if faults:
+        raise VerificationError(*faults)
+    return f"{len(found)} files, all of them stated, none missing"
+
+
+def digests(release: ReleaseFolder) -> str:
+    """Check every file's SHA-256 against the statement."""
+    there = set(release.files)
+    wrong = [
+        f"{name}: must have the SHA-256 {digest[:12]}…, got {release.sha256(name)[:12]}…"
+        for name, digest in release.digests.items()
+        if name in there and release.sha256(name) != digest
+    ]
+    if wrong:
+        raise VerificationError(*wrong)
+    return f"{len(release.statement.subject)} files have their SHA-256"
+
+
+def tree(release: ReleaseFolder) -> str:
+    """Check that the release was made from a clean tree."""
+    if not release.statement.predicate.build_definition.internal_parameters.clean_tree:
+        raise VerificationError(f"{STATEMENT}: cleanTree must be true, got False")
+    return "nothing stood uncommitted when it was made"
+
+
+def inputs(release: ReleaseFolder) -> str:
+    """Check that params, locks and DVC's files are, by SHA-256, those that the release was made from."""
+    made_from = release.statement.inputs
+    wrong = [
+        f"{name}: must be the one the release was made from, got other bytes"
+        for name in PINNED
+        if name not in made_from or release.sha256(name) != made_from[name].digest.sha256
+    ]
+    if wrong:
+        raise VerificationError(*wrong)
+    return f"{', '.join(PINNED)} are those it was made from"

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
 from fairmark.errors import VerificationError
-from fairmark.release.folder import MOST_BYTES, MOST_FILES, PLAIN_NAME
+from fairmark.release.layout import MOST_BYTES, MOST_FILES, PLAIN_NAME
 
 CHUNK = 2**16
 GROWTH = 200

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from typing import IO
 
-from fairmark.release.folder import MOST_FILES
+from fairmark.release.layout import MOST_FILES
 from fairmark.release.unpack import BLOCK, RAW, Inflated, Reader, Unpacking, plain_header
 
 _END = struct.Struct("<4s4H2LH")

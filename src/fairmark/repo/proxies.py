@@ -1,4 +1,7 @@
-"""Proxies of the environment: none between programs of one machine, and named where they may be a cause."""
+"""Proxies of the environment: none between programs of one machine, and named where they may be a cause.
+
+A module of its own, because the command asks it before it imports anything that takes time.
+"""
 
 import os
 from collections.abc import Mapping, MutableMapping

@@ -9,8 +9,7 @@ from fairmark.errors import FairmarkError, StateError
 from fairmark.files import lines_of
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.sbom.installed import installed
-from fairmark.release.sbom.requirements import here, locked, normal
-from fairmark.release.sbom.wheels import TABLE, archives, unlike
+from fairmark.release.sbom.requirements import TABLE, archives, here, locked, normal, unlike
 from fairmark.repo.machine import made_on
 from fairmark.repo.process import Run
 from fairmark.signing.git_tags import read_tag

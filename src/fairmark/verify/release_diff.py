@@ -20,7 +20,7 @@ from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.policy_diff import SECTIONS, changes
 from fairmark.params.prepare import ByColumn, Prepare
-from fairmark.release import integrity
+from fairmark.release import seal
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import SOURCES
 from fairmark.release.sbom.requirements import normal
@@ -198,7 +198,7 @@ def compare(one: ReleaseFolder, two: ReleaseFolder, clone: Path | None) -> list[
         When one of the folders is not what its statement states.
     """
     for release in (one, two):
-        for check in (integrity.statement, integrity.files, integrity.digests):
+        for check in (seal.statement, seal.files, seal.digests):
             check(release)
     return [
         data(one, two, clone),

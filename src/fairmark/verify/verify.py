@@ -1,20 +1,92 @@
-"""Check a release offline: every claim that it makes, one line each.
+"""Check a release offline: every claim that it makes, one line each, and against a clone its commit and tag.
 
-One thing that a release claims, and whether it holds.
+A draft is accepted by the same claims, before anything is signed, named or sent out (`Acceptance`). It is
+sealed with a key that is thrown away and verified whole; only then is it sealed with the maker's key, and
+verified once more together with the object of its tag, which nothing names yet. So what a stranger would
+refuse is refused here, and leaves nothing: no folder, no tag, no version in a registry.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from fairmark.errors import FairmarkError, StateError
-from fairmark.release import integrity, seal
+from fairmark.errors import FairmarkError, StateError, UndeterminedError, VerificationError
+from fairmark.release import seal
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import SEALS, STATEMENT
-from fairmark.signing.keys import PublicKey
-from fairmark.verify import consistency, data_card, model_card, privacy, sbom
-from fairmark.verify import seals as origin
+from fairmark.release.statement import release_digest, stated_files
+from fairmark.repo.commit import committed_at, known
+from fairmark.signing.git_tags import parse_tag, read_tag, stated_by, tag_signer, write_release_tag
+from fairmark.signing.keys import PublicKey, SigningKey
+from fairmark.verify import cards, consistency, sbom
+
+
+def check_commit(release: ReleaseFolder, clone: Path) -> str:
+    """Check that the commit holds every file that the statement names, no other, and none in forged bytes."""
+    if not known(clone, release.commit):
+        raise StateError(
+            f"{clone}: must hold commit {release.commit[:12]}, got a clone without it (fetch it)"
+        )
+    held = stated_files(clone, release.commit)
+    stated = {
+        name: entry.digest.sha256
+        for name, entry in release.statement.inputs.items()
+        if name in held or entry.annotations is None
+    }
+    if wrong := sorted(name for name in {*held, *stated} if held.get(name) != stated.get(name)):
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise VerificationError(
+            f"commit {release.commit[:12]}: must hold what the statement names, got others: "
+            f"{', '.join(wrong[:5])}{more}"
+        )
+    stated_at = release.statement.commit.annotations.committed
+    if stated_at != committed_at(clone, release.commit):
+        raise VerificationError(
+            f"commit {release.commit[:12]}: must be of {committed_at(clone, release.commit)}, "
+            f"got a statement that says {stated_at[:40]!a}"
+        )
+    return f"{release.commit[:12]} holds the {len(stated)} files that it names, and no other"
+
+
+def check_tag(release: ReleaseFolder, clone: Path, made: str | None = None) -> str:
+    """Check that the release's tag names its commit and the release digest.
+
+    Parameters
+    ----------
+    made
+        The hash of the tag's object where nothing names it yet.
+    """
+    name = release.statement.tag
+    found = read_tag(clone, name) if made is None else parse_tag(clone, made, name)
+    if found.commit != release.commit:
+        raise VerificationError(
+            f"tag {name}: must name commit {release.commit[:12]}, got {found.commit[:12]}"
+        )
+    digest, carried = release_digest(release.folder), stated_by(found.message)
+    if carried != digest:
+        raise VerificationError(
+            f"tag {name}: must carry this statement's SHA-256, {digest[:12]}…, got {str(carried)[:12]}…"
+        )
+    return f"{name} names this commit and this statement"
+
+
+def check_tag_seal(
+    release: ReleaseFolder, clone: Path, key: PublicKey | None, made: str | None = None
+) -> str:
+    """Check that the release's tag is signed by `key`.
+
+    Raises
+    ------
+    StateError
+        When there is no key to check with, or no tag.
+    """
+    name = release.statement.tag
+    if key is None:
+        raise StateError(f"tag {name}: must be checked with a public key, got none (--key)")
+    tag_signer(clone, name, [key.allowed("signer")], made)
+    return f"{name} is signed by key {key.keyid[:16]}…"
+
 
 HELD = 0
 WRONG = 4
@@ -63,11 +135,11 @@ Check = Callable[[ReleaseFolder], str]
 """Say what held in a few words; raise StateError for what can't be told, another error for what is wrong."""
 
 CHECKS: Mapping[str, Check] = {
-    "statement": integrity.statement,
-    "files": integrity.files,
-    "digests": integrity.digests,
-    "clean tree": integrity.tree,
-    "inputs": integrity.inputs,
+    "statement": seal.statement,
+    "files": seal.files,
+    "digests": seal.digests,
+    "clean tree": seal.tree,
+    "inputs": seal.inputs,
     "params": consistency.params,
     "pipeline": consistency.pipeline,
     "data": consistency.data,
@@ -76,9 +148,9 @@ CHECKS: Mapping[str, Check] = {
     "verdict": consistency.verdict,
     "metrics": consistency.metrics,
     "schema": consistency.schema,
-    "card": model_card.card,
-    "data card": data_card.data_card,
-    "personal data": privacy.personal,
+    "card": cards.model_card,
+    "data card": cards.data_card,
+    "personal data": cards.personal,
     "bill": sbom.bill,
     "stated verdict": seal.verdict,
     "stated bill": seal.bill,
@@ -118,7 +190,7 @@ def verify(
         When there is no folder.
     """
     release = ReleaseFolder(folder)
-    listed = fact_of("files", integrity.files, release)
+    listed = fact_of("files", seal.files, release)
     if "files" not in vars(release):
         return [listed]  # a link or a pipe among them: none of them is read
     sealed = partial(seal.signed, key=key, yours=yours)
@@ -126,15 +198,19 @@ def verify(
     forged = seals[SEALS.index(STATEMENT)].held is False
     facts = [
         listed
-        if check is integrity.files
+        if check is seal.files
         else Fact(name, None, f"not read, because {STATEMENT} is not signed as it must be")
         if forged and name not in BEFORE
         else fact_of(name, check, release)
         for name, check in CHECKS.items()
     ]
     facts += seals
-    tag, signed = partial(origin.tag, made=made), partial(origin.tag_seal, key=key, made=made)
-    for name, compare in (("commit", origin.commit), ("tag", tag), ("tag seal", signed)):
+    against_clone: dict[str, Callable[..., str]] = {
+        "commit": check_commit,
+        "tag": partial(check_tag, made=made),
+        "tag seal": partial(check_tag_seal, key=key, made=made),
+    }
+    for name, compare in against_clone.items():
         if clone is None:
             facts.append(Fact(name, None, "not asked: give a clone to check it", asked=False))
         else:
@@ -162,3 +238,88 @@ def _line(text: str) -> str:
     # What a stranger wrote is shown to a terminal here: no control characters, and not without end.
     shown = "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
     return shown if len(shown) <= LONGEST else shown[:LONGEST] + "…"
+
+
+TAG = ("tag", "tag seal")
+"""The facts that can't be asked before the maker's key has signed."""
+
+
+@dataclass
+class Acceptance:
+    """Verifies the draft of one release.
+
+    Parameters
+    ----------
+    root
+        The working folder and clone.
+    name, version, message, commit
+        Of the release's tag.
+    key
+        The maker's.
+    tagged
+        Whether its tag stands already: it is made again then, and the tag is not asked.
+    tag
+        The hash of the tag's object, once it is written.
+    facts
+        What the last look at the draft found.
+    """
+
+    root: Path
+    name: str
+    version: str
+    message: str
+    commit: str
+    key: SigningKey
+    tagged: bool
+    tag: str | None = None
+    facts: Sequence[Fact] = field(default_factory=list)
+
+    def before_signing(self, draft: Path, passing: PublicKey) -> None:
+        """Do nothing when a draft that a passing key has sealed holds in all but its tag.
+
+        Raises
+        ------
+        VerificationError
+            With each claim of it that is wrong.
+        UndeterminedError
+            With each claim that can't be told.
+        """
+        self._ask(draft, passing)
+
+    def after_signing(self, draft: Path) -> None:
+        """Do nothing when a draft that the maker has sealed holds, with the object of its tag.
+
+        Raises
+        ------
+        VerificationError, UndeterminedError
+            As `before_signing`.
+        """
+        if self.tagged:
+            self._ask(draft, self.key.public)
+            return
+        digest = release_digest(draft)
+        made = write_release_tag(
+            self.root, self.name, self.version, self.message, digest, self.commit, key=self.key
+        )
+        self._ask(draft, self.key.public, made)
+        self.tag = made
+
+    def _ask(self, draft: Path, key: PublicKey, made: str | None = None) -> None:
+        facts = verify(draft, self.root, key, made=made)
+        self.facts = [fact for fact in facts if made is not None or fact.name not in TAG]
+        refuse(f"{self.name}-{self.version}", self.facts)
+
+
+def refuse(name: str, facts: Sequence[Fact]) -> None:
+    """Do nothing when every fact that was asked holds.
+
+    Raises
+    ------
+    VerificationError
+        With each claim that is wrong.
+    UndeterminedError
+        With each claim that can't be told.
+    """
+    for held, kind in ((False, VerificationError), (None, UndeterminedError)):
+        if found := [fact.line() for fact in facts if fact.asked and fact.held is held]:
+            raise kind(f"{name}: must be what its statement says, got", *found)

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from fairmark.errors import StateError
 from fairmark.files import lines_of, sha256
 from fairmark.release.sbom.licences import FILE, Licence, licence_of
-from fairmark.release.sbom.requirements import normal
+from fairmark.release.sbom.requirements import normal, over, without_first_line
 
 METHOD = (
     "SHA-256 over the sorted lines `sha256  path` of what was installed, without RECORD, INSTALLER, "
@@ -47,8 +47,6 @@ _ENVIRONMENT = re.compile(
 )
 """What an environment has of its own beside the programs that were installed."""
 
-_LONG = re.compile(rb"#!/bin/sh\n'''exec' [^\n]*\n' '''\n")
-"""What an installer writes where the way to Python is too long for one line."""
 
 # By uv, by pip of today, and by the pip that comes with Python 3.11.
 _TEMPLATES = (
@@ -157,20 +155,6 @@ def read_record(text: str, home: str, entry_points: str = "") -> Record:
         if sha and not path.endswith(".pyc")
     )
     return Record(home, tuple(lines), _entry_programs(entry_points))
-
-
-def over(pairs: Iterable[tuple[str, str]]) -> str:
-    """Return the SHA-256 over the sorted lines `sha256  path`."""
-    return hashlib.sha256("".join(sorted(f"{sha}  {path}\n" for sha, path in pairs)).encode()).hexdigest()
-
-
-def without_first_line(content: bytes) -> bytes:
-    """Return a script without the line that names the Python of the folder that it was installed in."""
-    if not content.startswith(b"#!"):
-        return content
-    if long := _LONG.match(content):
-        return content[long.end() :]
-    return content.partition(b"\n")[2]
 
 
 def changed(records: Mapping[str, Record]) -> Iterator[str]:

@@ -1,0 +1,233 @@
+"""Check that the pages of a release show what was measured and stated, and no more of single people.
+
+Every number on the model card is one that was measured, the data card agrees with params, schema, statement
+and measurements, and the report discloses no more than the release's own params allow.
+"""
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fairmark.data.schema import ColumnSchema
+from fairmark.errors import VerificationError
+from fairmark.files import plain_lines
+from fairmark.release.disclosure import BOOSTER, REPORT, shown
+from fairmark.release.folder import ReleaseFolder
+from fairmark.report.labels import count, measured, number
+
+if TYPE_CHECKING:
+    from fairmark.judge.measurements import Measurements
+
+
+MODEL_CARD = "model-card.md"
+VALUE = "Value (interval)"
+"""Header of the column that holds a measure's value, as `fairmark.report.model_card` writes it."""
+
+MOST_COLUMNS = 1_000
+
+_SECTION = "### By "
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number on the card: by which attribute ("" for all rows), in which row and column of a table."""
+
+    attribute: str
+    row: str
+    column: str
+    text: str
+
+
+def model_card(release: ReleaseFolder) -> str:
+    """Check the tables of measures on the card, all rows and by group, against the measurements."""
+    wanted = _wanted(release.measurements, release.params.document.decimals)
+    cells = [
+        ((cell.attribute, cell.row, cell.column), cell.text) for cell in table_cells(release.text(MODEL_CARD))
+    ]
+    shown, times = dict(cells), Counter(key for key, _ in cells)
+    known = {key: text for key, text in shown.items() if key in wanted}
+    wrong = [
+        f"{row} {attribute} must be {wanted[attribute, row, column]}, got {text}"
+        for (attribute, row, column), text in known.items()
+        if text != wanted[attribute, row, column]
+    ]
+    wrong += [
+        f"{row} must stand on the card, got nothing"
+        for attribute, row, column in wanted
+        if not attribute and (attribute, row, column) not in known
+    ]
+    wrong += [
+        f"{row} {attribute} must stand on the card once, got it {times[attribute, row, column]} times"
+        for attribute, row, column in known
+        if times[attribute, row, column] > 1
+    ]
+    wrong += [
+        f"{row} {attribute} must be a measure that was measured, got {text}"
+        for (attribute, row, column), text in shown.items()
+        if column == VALUE and (attribute, row, column) not in wanted
+    ]
+    wrong += [f"a table by {name} must stand on the card, got none" for name in _unshown(release, known)]
+    if wrong:
+        raise VerificationError(*(f"{MODEL_CARD}: {fault}" for fault in wrong))
+    return f"{len(known)} numbers of the card are those measured"
+
+
+def _unshown(release: ReleaseFolder, known: Mapping[tuple[str, str, str], str]) -> list[str]:
+    shown = {attribute for attribute, _, _ in known}
+    return sorted(set(map(_spaced, release.measurements.groups)) - shown)
+
+
+def _wanted(measurements: "Measurements", decimals: int) -> dict[tuple[str, str, str], str]:
+    """Return what each place for a number on a card has to say: (attribute, row, column) -> text."""
+    from fairmark.stats.measures import label as title
+
+    found = {
+        ("", title(name), VALUE): measured(entry, decimals) for name, entry in measurements.overall.items()
+    }
+    for attribute, groups in measurements.groups.items():
+        for group, cell in groups.items():
+            for name, entry in cell.measures.items():
+                found[_spaced(attribute), _spaced(group), title(name)] = measured(entry, decimals)
+    for attribute, gaps in measurements.disparities.items():
+        for name, entry in gaps.items():
+            found[_spaced(attribute), title(name), VALUE] = measured(entry, decimals)
+    return found
+
+
+def table_cells(text: str) -> Iterator[Cell]:
+    """Yield every cell of every table of a card, but those of its first column."""
+    attribute = ""
+    header: list[str] = []
+    for line in plain_lines(text, MODEL_CARD):
+        if line.startswith(_SECTION):
+            attribute = _plain(line.removeprefix(_SECTION))
+        if not line.startswith("|"):
+            header = []
+            continue
+        if line.count("|") > MOST_COLUMNS:
+            raise VerificationError(
+                f"{MODEL_CARD}: a table must have at most {MOST_COLUMNS} columns, got more"
+            )
+        cells = [_plain(part) for part in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if header and cells[0].strip("-:"):
+            yield from (
+                Cell(attribute, cells[0], column, cell)
+                for column, cell in zip(header[1:], cells[1:], strict=False)
+            )
+        header = header or cells
+
+
+def _plain(text: str) -> str:
+    """Return Markdown text without its escapes (`fairmark.report.rendering.literal`)."""
+    return html.unescape(re.sub(r"\\(.)", r"\1", text.strip()))
+
+
+def _spaced(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+DATA_CARD = "data-card.md"
+ROLES = {"protected": "protected", "forbidden": "withheld"}
+
+
+def data_card(release: ReleaseFolder) -> str:
+    """Check the card's columns, files, test rows, governance and times against the rest of the release."""
+    text = release.text(DATA_CARD)
+    written = plain_lines(text, DATA_CARD)
+    lines = {_data_card_plain(line) for line in written}
+    tables = (line for line in written if line.startswith("|"))
+    rows = {tuple(map(_data_card_plain, re.split(r"(?<!\\)\|", line)[1:-1])) for line in tables}
+    by_first: dict[str, list[tuple[str, ...]]] = {}
+    for row in rows:
+        by_first.setdefault(row[0], []).append(row)
+    faults = [
+        *_column_faults(release, by_first),
+        *(f"{' '.join(wanted)!r} must stand in a table" for wanted in _rows(release) if wanted not in rows),
+        *(f"{line!r} must stand on it" for line in _lines(release) if line not in lines),
+    ]
+    if faults:
+        raise VerificationError(*(f"{DATA_CARD}: {fault}, got something else" for fault in faults))
+    return f"its {len(_columns(release))} columns, files, test rows and times are those of the release"
+
+
+def _column_faults(release: ReleaseFolder, by_first: dict[str, list[tuple[str, ...]]]) -> list[str]:
+    personal = set(release.params.privacy.personal)
+    faults = []
+    for column, role in _columns(release):
+        name = _spaced(column.name)
+        said = [row for row in by_first.get(name, []) if len(row) == 5]
+        wanted = "yes" if column.name in personal or role == "protected" else "no"
+        if [row[1:3] for row in said] != [(column.kind, role)] or not said[0][4].startswith(wanted):
+            faults.append(f"column {name} must be {column.kind}, {role}, personal: {wanted}")
+    known = {_spaced(column.name) for column, _ in _columns(release)}
+    seen = {"feature", *ROLES.values()}
+    return faults + [
+        f"{name} must be no {row[2]} column, as the schema has none of that name"
+        for name, rows in by_first.items()
+        for row in rows
+        if len(row) == 5 and row[2] in seen and name not in known
+    ]
+
+
+def _columns(release: ReleaseFolder) -> list[tuple[ColumnSchema, str]]:
+    features = [(column, "feature") for column in release.schema.features]
+    return features + [(column, ROLES[column.why]) for column in release.schema.withheld]
+
+
+def _rows(release: ReleaseFolder) -> list[tuple[str, ...]]:
+    """Return the rows of tables that must stand on the card."""
+    times = release.params.privacy.retention
+    data, decimals = release.measurements.data, release.params.document.decimals
+    found = [
+        ("A version of the data", str(times.data_days)),
+        ("A release", str(times.releases_days)),
+        ("An entry of the audit trail", str(times.trail_days)),
+    ]
+    rate = number(data.positives / data.rows, decimals)
+    return [*found, ("Test", count(data.rows), rate)]
+
+
+def _lines(release: ReleaseFolder) -> list[str]:
+    """Return the lines that must stand on the card."""
+    roles = release.params.release.governance
+    found = [
+        _spaced(f"- Owner: {roles.owner}."),
+        _spaced(f"- Custodian, who keeps it: {roles.custodian}."),
+    ]
+    sources = _sources(release)
+    for name, digest in release.statement.digests_of_inputs.items():
+        source = name.removeprefix("data/")
+        if source in sources:
+            found.append(f"{source} {digest}")
+    return found
+
+
+def _sources(release: ReleaseFolder) -> set[str]:
+    files = release.params.prepare.files
+    return {source.name for source in (files.main, files.test) if source is not None}
+
+
+def _data_card_plain(text: str) -> str:
+    """Return a line or a cell without Markdown's escapes; of a line about a file, its name and digest."""
+    bare = html.unescape(re.sub(r"\\(.)", r"\1", text.strip()))
+    file = re.fullmatch(r"- (.+): [\d,]+ rows, SHA-256 `([0-9a-f]{64})`\.", bare)
+    return f"{file[1]} {file[2]}" if file else bare
+
+
+def personal(release: ReleaseFolder) -> str:
+    """Check that the release shows no more of single people than its own params allow."""
+    booster = release.text(BOOSTER) if BOOSTER in release.files else None
+    found = shown(release.text(REPORT), booster, release.measurements)
+    allowed = release.params.privacy
+    if faults := found.faults(allowed):
+        raise VerificationError(*faults)
+    most = allowed.decisions_shown
+    words = [f"{found.decisions} decisions and {found.lines} lines of single rows (at most {most})"]
+    if found.leaf is not None:
+        words.append(f"leaves of {found.leaf} rows or more ({allowed.smallest_leaf})")
+    if found.cell is not None:
+        words.append(f"counts of {found.cell[0]} or more ({allowed.smallest_cell})")
+    return ", ".join(words)
