@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.kinds import Kind, Typed
@@ -54,6 +55,16 @@ def groups(
             order[name] = _by_parts(parts, [order[part] for part in attribute.of])
     evidence = pd.DataFrame({name: names_of[name] for name in protected})
     return evidence, {name: _occurring(evidence[name], order[name]) for name in protected}
+
+
+def places(values: "pd.Series[Any]", known: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Return the place of each value among the known ones, [n]; -1 for a missing or unknown one."""
+    index = pd.Index(list(known), dtype=object)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        # Each category is looked up once, and missing values, code -1, take the last place.
+        each = index.get_indexer(pd.Index(values.cat.categories.astype(object)))
+        return np.append(each, -1)[values.cat.codes.to_numpy()]
+    return index.get_indexer(pd.Index(values.astype(object)))
 
 
 def _occurring(column: "pd.Series[str]", order: list[str]) -> list[str]:

@@ -129,9 +129,9 @@ def independent(
     Only of rows that were parted here: the rows of a published test file are what they are.
     """
     # One row a person, the first by its id: what its other rows are is no second piece of evidence.
-    first = table["_row_id"].sort_values(kind="stable").index
     single = np.ones(len(table), bool)
     if "_person" in table:
+        first = table["_row_id"].sort_values(kind="stable").index
         single[first] = ~table["_person"].loc[first].duplicated().to_numpy(bool)
     alike = [pd.factorize(table[name], use_na_sentinel=False)[0] for name in schema.feature_names]
     alike += [pd.factorize(evidence[name])[0] for name in schema.singles]

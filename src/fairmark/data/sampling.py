@@ -34,10 +34,12 @@ def sampled(parts: Parts, most: int | None, seed: int) -> Parts:
             order = np.lexsort((draw.random(len(rows)), _strata(parts, rows)))
             kept.append(rows[order[np.arange(most) * len(rows) // most]])
     chosen = np.sort(np.concatenate(kept))
-    table, evidence, belongs = (
-        each.iloc[chosen].reset_index(drop=True) for each in (parts.table, parts.evidence, parts.belongs)
+    return replace(
+        parts,
+        table=parts.table.iloc[chosen].reset_index(drop=True),
+        evidence=parts.evidence.iloc[chosen].reset_index(drop=True),
+        belongs=parts.belongs.iloc[chosen].reset_index(drop=True),
     )
-    return replace(parts, table=table, evidence=evidence, belongs=belongs)
 
 
 def _strata(parts: Parts, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:

@@ -16,7 +16,7 @@ from fairmark.data.groups import MISSING
 from fairmark.data.row_ids import contents
 from fairmark.data.schema import Schema
 from fairmark.errors import InputError
-from fairmark.files import read_parquet
+from fairmark.files import read_coded
 from fairmark.params.split import Split
 from fairmark.stats.arrays import Floats, Ints
 
@@ -59,7 +59,9 @@ def position(keys: "pd.Series[str]", seed: int) -> Floats:
     codes, different = pd.factorize(keys)
     digests = (hashlib.sha256(f"{seed}:{key}".encode()).digest() for key in different)
     # 53 bits are what a float64 holds exactly, so the place stays below 1.
-    places = np.array([(int.from_bytes(digest[:8], "big") >> 11) / 2**53 for digest in digests])
+    places = np.fromiter(
+        ((int.from_bytes(digest[:8], "big") >> 11) / 2**53 for digest in digests), np.float64, len(different)
+    )
     return places[codes]
 
 
@@ -263,8 +265,8 @@ def read_parts(table: Path, evidence: Path, schema: Path, rows: Path) -> Parts:
         When the files don't speak of the same rows in the same order, when a column is missing, or when a
         withheld column stands in the table, where a model could see it.
     """
-    whole = Parts(Schema.read(schema), read_parquet(table), read_parquet(evidence), pd.Series(dtype=str))
-    split = read_parquet(rows)
+    whole = Parts(Schema.read(schema), read_coded(table), read_coded(evidence), pd.Series(dtype=str))
+    split = read_coded(rows)
     faults = [
         *_columns(table.name, whole.table, ["_row_id", "_label", "_weight", *whole.schema.feature_names])
     ]
@@ -277,7 +279,10 @@ def read_parts(table: Path, evidence: Path, schema: Path, rows: Path) -> Parts:
     seen = sorted(withheld & set(whole.table.columns))
     if seen:
         raise InputError(f"{table.name}: must not hold a withheld column, got {seen}")
-    return Parts(whole.schema, whole.table, whole.evidence, split["part"])
+    # The ids are the same: they are kept once.
+    return Parts(
+        whole.schema, whole.table, whole.evidence.assign(_row_id=whole.table["_row_id"]), split["part"]
+    )
 
 
 def _columns(where: str, frame: pd.DataFrame, wanted: list[str]) -> list[str]:
@@ -287,7 +292,7 @@ def _columns(where: str, frame: pd.DataFrame, wanted: list[str]) -> list[str]:
 
 def _aligned(whole: Parts, split: pd.DataFrame, evidence: str, rows: str) -> None:
     ids = whole.table["_row_id"]
-    if ids.duplicated().any():
+    if ids.nunique() < len(ids):
         raise InputError(f"table: must hold each row id once, got {ids[ids.duplicated()].iloc[0]!r} twice")
     for name, frame in ((evidence, whole.evidence), (rows, split)):
         if not ids.equals(frame["_row_id"]):
@@ -296,7 +301,7 @@ def _aligned(whole: Parts, split: pd.DataFrame, evidence: str, rows: str) -> Non
     if not whole.table["_label"].equals(whole.evidence["_label"]):
         got = _difference(whole.table["_label"], whole.evidence["_label"])
         raise InputError(f"{evidence}: must hold the table's labels, got {got}")
-    strangers = sorted(set(split["part"].astype(str)) - {*PARTS, UNUSED})
+    strangers = sorted(set(split["part"].dropna().unique()) - {*PARTS, UNUSED})
     if strangers:
         raise InputError(f"{rows}: must part rows into {list(PARTS)}, got {strangers}")
 

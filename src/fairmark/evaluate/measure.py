@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairmark.data.groups import places
 from fairmark.errors import InputError
 from fairmark.evaluate.documents import HeadlineMetrics
 from fairmark.judge.constant_answer import gains
@@ -156,7 +157,7 @@ def _check(label: Any, score: Floats, decision: Any, weight: Floats) -> None:
 
 
 def _codes(column: pd.Series, known: Sequence[str], name: str) -> NDArray[np.intp]:
-    codes = pd.Index(list(known), dtype=object).get_indexer(pd.Index(column.astype(object)))
+    codes = places(column, known)
     if (codes < 0).any():
         strangers = sorted(set(column[codes < 0].astype(str)))
         raise InputError(f"evidence.{name}: must hold the groups {sorted(known)} alone, got {strangers[:5]}")

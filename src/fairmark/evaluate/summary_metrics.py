@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairmark.data.groups import places
 from fairmark.data.split import Parts
 from fairmark.evaluate.documents import SummaryMetrics
 from fairmark.model.model import Model
@@ -83,10 +84,7 @@ class Rows:
     @cached_property
     def _codes(self) -> dict[str, NDArray[np.intp]]:
         # Once for all: experiments ask for them hundreds of times.
-        return {
-            name: pd.Index(groups).get_indexer(pd.Index(self.groups[name]))
-            for name, groups in self.known.items()
-        }
+        return {name: places(self.groups[name], groups) for name, groups in self.known.items()}
 
     @cached_property
     def _plain(self) -> bool:

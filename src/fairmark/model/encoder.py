@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from fairmark.data.groups import places
 from fairmark.data.schema import ColumnSchema, KindName
 from fairmark.errors import InputError
 from fairmark.params.base import Section, Text
@@ -112,7 +113,10 @@ def _column(values: pd.Series, feature: ColumnSchema, max_categories: int) -> Co
     if feature.kind == "ordinal":
         categories = list(feature.categories or ())
     elif feature.kind == "categorical":
-        counts = values.dropna().astype(str).value_counts()
+        counts = (
+            values if isinstance(values.dtype, pd.CategoricalDtype) else values.astype("str")
+        ).value_counts()
+        counts = counts[counts > 0]
         categories = sorted(counts.index, key=lambda name: (-counts[name], name))[:max_categories]
     return Column(name=feature.name, kind=feature.kind, categories=categories)
 
@@ -133,7 +137,7 @@ def _numbers(values: pd.Series, column: Column) -> Floats:
 
 
 def _codes(values: pd.Series, categories: list[str]) -> Floats:
-    codes = pd.Index(categories, dtype=object).get_indexer(pd.Index(values.astype(object)))
+    codes = places(values, categories)
     return np.where(codes < 0, np.nan, codes.astype(np.float64))
 
 

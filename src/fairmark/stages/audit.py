@@ -10,7 +10,7 @@ from pathlib import Path
 from fairmark.data.audit import audited
 from fairmark.data.schema import Schema
 from fairmark.entry import run
-from fairmark.files import read_parquet
+from fairmark.files import read_coded
 from fairmark.params.split import Audit
 
 
@@ -22,7 +22,7 @@ def audit(table: Path, evidence: Path, schema: Path, report: Path, params: Audit
     InputError
         When a file of `prepare` is missing or damaged.
     """
-    audited(read_parquet(table), read_parquet(evidence), Schema.read(schema), params).write(report)
+    audited(read_coded(table), read_coded(evidence), Schema.read(schema), params).write(report)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from fairmark.data import part_tests
 from fairmark.data import split as parts
 from fairmark.data.schema import Schema
 from fairmark.entry import run
-from fairmark.files import read_parquet, write_parquet
+from fairmark.files import read_coded, write_parquet
 from fairmark.params.split import Split
 
 
@@ -28,7 +28,7 @@ def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, 
         When a part holds no rows or one class, or the test part no row of a group; when parts that were drawn
         by hash know the label.
     """
-    frame, groups = read_parquet(table), read_parquet(evidence)
+    frame, groups = read_coded(table), read_coded(evidence)
     described = Schema.read(schema)
     part = parts.parted(frame, groups, described, params)
     measured = part_tests.summary(frame, groups, described, part, params)
