@@ -17,6 +17,7 @@ def words_of(verb: str, release: Path, scratch: Path) -> list[str]:
     """Return a call of each verb that needs its repository, or what it takes by a path."""
     why = ["--reason", "x"]
     return {
+        "init": [str(release / "params.yaml")],
         "verify": [str(release)],
         "pack": [str(release), "-o", str(scratch / "x.tar.gz")],
         "rebuild": ["loans@v9.9.9"],

@@ -7,21 +7,31 @@ from typing import Any
 from fairmark.cli.verb import Verb
 from fairmark.terminal import say, say_json
 
+MEASURED = "artifacts/evaluate/measurements.json"
+TRAINED = "artifacts/train/model"
+"""What the stages measured, and the model that they trained, in a project."""
+
 SCHEMAS = ("../schema.json", "../../prepare/schema.json")
 
 """Where the schema lies beside a model: in a release, and among the stages' outputs."""
 
 
 class Judge(Verb):
-    """`fairmark judge MEASUREMENTS PARAMS`: the verdict on measurements by a params file's policy."""
+    """`fairmark judge [MEASUREMENTS PARAMS]`: the verdict on measurements by a params file's policy.
+
+    Without either it judges what the stages measured in this project, held to the model that they trained.
+    """
 
     name = "judge"
     help = "judge measurements by the policy of a params file"
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what the verb takes to `parser`."""
-        parser.add_argument("measurements", type=Path, metavar="MEASUREMENTS", help="a measurements.json")
-        parser.add_argument("params", type=Path, metavar="PARAMS", help="a params.yaml")
+        parser.add_argument(
+            "measurements", type=Path, nargs="?", metavar="MEASUREMENTS",
+            help="a measurements.json; by default what the stages wrote here",
+        )  # fmt: skip
+        parser.add_argument("params", type=Path, nargs="?", metavar="PARAMS", help="a params.yaml")
         parser.add_argument(
             "--model",
             type=Path,
@@ -49,10 +59,15 @@ class Judge(Verb):
         """
         import datetime as dt
 
+        from fairmark.errors import UsageError
         from fairmark.files import read_json
         from fairmark.judge.verdict import judge_document
         from fairmark.params.read import read_params
 
+        if given.measurements is None:
+            _name_own(given)
+        elif given.params is None:
+            raise UsageError(f"PARAMS: must be given beside {given.measurements}, got no params.yaml")
         policy = read_params(given.params).policy
         expected = _expected(given.model, given.schema)
         verdict = judge_document(
@@ -65,6 +80,20 @@ class Judge(Verb):
                 say(f"{finding.outcome}: {finding.text}")
             say(f"verdict: {verdict.state}{''.join(f'; on {each}' for each in verdict.stands_on)}")
         return 0 if verdict.outcome == "pass" else 3
+
+
+def _name_own(given: argparse.Namespace) -> None:
+    """Let the call speak of what the stages made in the project around this folder."""
+    from fairmark.errors import StateError
+    from fairmark.files import project_of
+
+    root = project_of(Path())
+    given.measurements, given.params = root / MEASURED, root / "params.yaml"
+    if not given.measurements.is_file():
+        must = "must be what the stages measured here (dvc repro makes it)"
+        raise StateError(f"{given.measurements}: {must}, got no such file")
+    if given.model is None and (root / TRAINED).is_dir():
+        given.model = root / TRAINED
 
 
 def _expected(model: Path | None, schema: Path | None) -> dict[str, Any]:

@@ -1,0 +1,248 @@
+"""The verbs of whoever sets up a project: `init` proposes one for a table, `doctor` says what is lacking."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairmark.cli.verb import Verb
+from fairmark.terminal import say, say_exact
+
+if TYPE_CHECKING:
+    from fairmark.project.choices import Ask, Options
+    from fairmark.project.proposal import Proposal
+
+TEXTS = ("summary", "intended_use", "out_of_scope", "data_origin", "data_licence", "goal", "price")
+"""Texts that only the owner can write, each an option."""
+
+
+class Init(Verb):
+    """`fairmark init FILE`: a project for a table of your own, from its bytes and a few answers.
+
+    Reads a table (CSV or Parquet), finds out how it is written and what its columns are, and writes a
+    params.yaml that runs, with its reasons beside it; puts the table under `data/` and lets DVC know of it.
+    What only a person may decide (the outcome, whom decisions must treat alike) is asked on a terminal and
+    comes by options elsewhere: nothing of it is guessed. Says what the rows could prove before anything is
+    trained.
+    """
+
+    name = "init"
+    help = "set up a project for a table of your own"
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what the verb takes to `parser`."""
+        parser.add_argument(
+            "files", type=Path, nargs="+", metavar="FILE", help="the table; after it, its published test file"
+        )
+        parts = parser.add_argument_group("which column plays which part")
+        parts.add_argument("--target", metavar="COLUMN", help="the outcome that a model is to learn")
+        parts.add_argument(
+            "--positive", action="append", default=[], metavar="VALUE",
+            help="its positive value (again for more, or '>NUMBER')",
+        )  # fmt: skip
+        parts.add_argument(
+            "--protect", action="append", default=[], metavar="COLUMN[=EDGE,...]",
+            help="whom decisions must treat alike; numbers are cut into groups by edges; again for more",
+        )  # fmt: skip
+        for name, what in (
+            ("forbid", "withhold it from the model, for it stands for a protected one"),
+            ("drop", "leave it out altogether"),
+            ("keep", "keep it as a feature, although it seems to be an id, constant or free text"),
+        ):
+            parts.add_argument(
+                f"--{name}", action="append", default=[], metavar="COLUMN", help=f"{what}; again for more"
+            )
+        for name, what in (
+            ("row-id", "names each row once"),
+            ("person", "says whose a row is"),
+            ("time", "says when the decision was: the latest rows become the test rows"),
+            ("weight", "says how much a row counts"),
+        ):
+            parts.add_argument(f"--{name}", metavar="COLUMN", help=f"{what}; `none` for no such column")
+        texts = parser.add_argument_group("texts for the cards; what is left out stands there as TODO")
+        for name in ("name", "title", "owner", *TEXTS):
+            texts.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT")
+        form = parser.add_argument_group("how the file is written, where it is not found out")
+        form.add_argument("--separator", metavar="SIGN")
+        form.add_argument("--decimal", choices=[".", ","])
+        form.add_argument("--encoding", metavar="NAME")
+        form.add_argument("--names", metavar="A,B,...", help="the column names, where no line holds them")
+        parser.add_argument(
+            "--show", action="store_true", help="write the params.yaml to the terminal and nothing else"
+        )
+        parser.add_argument(
+            "--force", action="store_true",
+            help="replace a project of your own too; what was there is kept in .fairmark/replaced/",
+        )  # fmt: skip
+        parser.add_argument("--clone", type=Path, default=Path(), help="the checkout; by default this folder")
+
+    def run(self, given: argparse.Namespace) -> int:
+        """Propose a project for the table, put it in its place, say what was found, and return 0.
+
+        Raises
+        ------
+        UsageError
+            When something must be said that was not, with the candidates.
+        InputError
+            When the file is no table.
+        StateError
+            When the folder is no checkout of fairmark, or holds a project of your own.
+        """
+        from fairmark.project import place
+
+        root = given.clone.resolve()
+        place.refuse_elsewhere(root)
+        place.refuse_names(given.files)
+        with place.alone(root):
+            for line in place.recover(root):
+                say(line)
+            return _begin(given, root)
+
+
+def _begin(given: argparse.Namespace, root: Path) -> int:
+    from fairmark.errors import StateError
+    from fairmark.files import disk_fault, lines_of
+    from fairmark.project import place
+    from fairmark.project.file_format import Overrides
+    from fairmark.project.proposal import proposal
+
+    if not (given.force or given.show):
+        place.refuse_own(root, given.files)
+    try:
+        default = (root / "params.yaml").read_text(encoding="utf-8")
+    except OSError as error:
+        raise StateError(disk_fault(error, root / "params.yaml", "readable")) from error
+    names = None if given.names is None else tuple(name.strip() for name in given.names.split(","))
+    found = proposal(
+        given.files,
+        default,
+        _options(given),
+        Overrides(given.encoding, _sign(given.separator), names),
+        _ask(),
+        _owner(root),
+        given.decimal,
+    )
+    if given.show:
+        say_exact(found.text)
+        return 0
+    sheet = place.sheet([path.name for path in given.files])
+    kept = place.put(root, given.files, {"params.yaml": found.text}, sheet, lambda: place.dvc_add(root))
+    place.stage(root)
+    say(*_report(found), f"what was there is in {kept.relative_to(root)}", *lines_of(_NEXT))
+    return 0
+
+
+_NEXT = """
+next:
+  dvc repro            the run, from the table to the report (artifacts/document/report.html)
+  fairmark judge       the verdict
+  git commit -m "..."  once params.yaml and data/DATASHEET.md say what you mean; then make run makes a release
+"""
+
+
+def _options(given: argparse.Namespace) -> "Options":
+    from fairmark.project.choices import Options
+
+    return Options(
+        target=given.target,
+        positive=tuple(given.positive),
+        protect=tuple(given.protect),
+        forbid=tuple(given.forbid),
+        drop=tuple(given.drop),
+        keep=tuple(given.keep),
+        row_id=given.row_id,
+        person=given.person,
+        time=given.time,
+        weight=given.weight,
+        title=given.title,
+        name=given.name,
+        owner=given.owner,
+        texts={name: text for name in TEXTS if (text := getattr(given, name)) is not None},
+    )
+
+
+def _sign(separator: str | None) -> str | None:
+    return {"\\t": "\t", "tab": "\t"}.get(separator or "", separator)
+
+
+def _owner(root: Path) -> str:
+    from fairmark.repo.git import git
+
+    return git(root, "config", "user.name").stdout.strip() or "TODO: who answers for this project"
+
+
+def _ask() -> "Ask | None":
+    """Return what asks a person, or None where nobody is there to answer."""
+    import sys
+
+    if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    return answer
+
+
+def answer(question: str, proposed: Sequence[str]) -> str:
+    """Return what a person answers on the terminal: what is proposed under a number, or a text of their own.
+
+    Several numbers, with blanks between, give what they stand for with `;` between.
+    """
+    from fairmark.errors import UsageError
+
+    say("", question, *(f"  {number}  {each}" for number, each in enumerate(proposed, 1)))
+    for _ in range(3):
+        say("answer by number or by name:")
+        try:
+            words = input().strip()
+        except EOFError:
+            break
+        if words:
+            return _meant(words, proposed)
+    raise UsageError(f"{question} must be answered, got nothing")
+
+
+def _meant(words: str, proposed: Sequence[str]) -> str:
+    numbers = words.replace(";", " ").split()
+    if words in proposed or not all(n.isdigit() and 1 <= int(n) <= len(proposed) for n in numbers):
+        return words
+    return ";".join(proposed[int(number) - 1] for number in numbers)
+
+
+def _report(found: "Proposal") -> list[str]:
+    """Return what was found and chosen, as lines for a person."""
+    from fairmark.project.params_text import TEST_SHARE
+
+    table, made = found.table, found.made
+    kinds: dict[str, int] = {}
+    for column in table.columns.values():
+        if column.name not in made.drop:
+            kinds[column.kind_name] = kinds.get(column.kind_name, 0) + 1
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    form = table.form
+    how = "Parquet" if form["type"] == "parquet" else (
+        f"{form['encoding']}, separator {form['separator']!r}, decimal {form['decimal']!r}"
+    )  # fmt: skip
+    marks = f", missing {', '.join(map(repr, form['missing']))}" if form["missing"] else ""
+    lines = [
+        f"read: {table.path.name}, {table.rows:,} rows, {len(table.columns)} columns ({how}{marks})",
+        f"kept: {listed}",
+        *(
+            f"left out: {name}, because {why}" if why != "as you said" else f"left out: {name}, {why}"
+            for name, why in made.drop.items()
+        ),
+        *(f"{key}: {getattr(made, key)}, because {why}" for key, why in made.why.items()),
+        f"target: {made.target}, positive in {found.found.rate:.1%} of the rows",
+        *(
+            f"protected: {each.name}{f' by edges {list(each.edges)}' if each.edges else ''}"
+            for each in made.protect
+        ),
+        "what the test rows could prove, before anything is trained:",
+    ]
+    for name in dict.fromkeys(each.limit for each in found.found.provable):
+        own = [each for each in found.found.provable if each.limit == name]
+        lines += [f"  {name}: {each.text(TEST_SHARE)}" for each in own[:4]]
+        lines += [f"  {name}: and {len(own) - 4} more pairs, each easier to show"] if len(own) > 4 else []
+    lines += [f"look: {each}" for each in found.warnings]
+    lines += [f"yours to decide: {each}" for each in found.questions]
+    return [
+        *lines,
+        f"written: params.yaml, data/, data.dvc; {found.todo} texts in params.yaml wait for you (TODO)",
+    ]

@@ -1,0 +1,183 @@
+"""A project for a table: its params, tried on it by the stages' own code before anything is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fairmark.data.audit import audited
+from fairmark.data.prepare import Prepared, prepared
+from fairmark.data.summaries import DataAudit
+from fairmark.errors import InputError
+from fairmark.judge.verdict import tails
+from fairmark.params.read import Params
+from fairmark.project.choices import Ask, Choices, Options, chosen, questions
+from fairmark.project.evidence import GroupRows, Provable, of_difference, of_ratio
+from fairmark.project.file_format import Overrides
+from fairmark.project.params_text import (
+    FOUR_FIFTHS,
+    OPPORTUNITY,
+    TEST_SHARE,
+    TODO,
+    Found,
+    limit_names,
+    params_text,
+    read,
+)
+from fairmark.project.table import Table, read_table
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A project that is proposed for a table.
+
+    Parameters
+    ----------
+    text
+        Of params.yaml.
+    params
+        The same, read back.
+    questions
+        What a person is to decide, a sentence each.
+    warnings
+        What stands in the way of a useful verdict, a sentence each.
+    """
+
+    table: Table
+    made: Choices
+    found: Found
+    text: str
+    params: Params
+    questions: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def todo(self) -> int:
+        """Return how many texts are left to the owner."""
+        return self.text.count(f"{TODO}:") + self.text.count(f"LicenseRef-{TODO}")
+
+
+def proposal(
+    paths: Sequence[Path],
+    default: str,
+    given: Options,
+    overrides: Overrides,
+    ask: Ask | None,
+    owner: str,
+    decimal: str | None = None,
+) -> Proposal:
+    """Return the project that is proposed for a table.
+
+    Parameters
+    ----------
+    paths
+        The table, and where there is one its published test file.
+    default
+        The text of the default project's params.yaml.
+
+    Raises
+    ------
+    InputError
+        When the file is no table, or what is chosen does not hold of its rows.
+    UsageError
+        When something must be said that was not.
+    """
+    table = read_table(paths[0], overrides, decimal)
+    test = read_table(paths[1], overrides, decimal) if len(paths) > 1 else None
+    made = chosen(table, given, ask, test)
+    first = Found(_rate(table, made))
+    draft = params_text(default, table, made, given, first, owner, test)
+    tried = _tried(table, test, read(draft))
+    params = read(draft)
+    audit = audited(tried.table, tried.evidence, tried.schema, params.audit)
+    found = replace(
+        first,
+        proxies=tuple(_proxies(audit)),
+        leaks=tuple(_leaks(audit, params)),
+        provable=tuple(_provable(tried, made, params)),
+    )
+    text = params_text(default, table, made, given, found, owner, test)
+    asked = (*questions(table, made), *found.proxies, *audit.questions)
+    return Proposal(table, made, found, text, read(text), asked, tuple(_warnings(found, tried)))
+
+
+def _rate(table: Table, made: Choices) -> float:
+    texts = table.texts[made.target].dropna()
+    if isinstance(made.positive, float):
+        cells = table.columns[made.target].cells.dropna()
+        return float((cells > made.positive).mean())
+    return float(texts.isin(list(made.positive)).mean())
+
+
+def _tried(table: Table, test: Table | None, params: Params) -> Prepared:
+    """Return what `prepare` will make of the files, where they lie."""
+    import tempfile
+
+    if test is None:
+        return prepared(table.path.parent, params.prepare)
+    with tempfile.TemporaryDirectory(prefix="fairmark-") as place:
+        for one in (table, test):
+            (Path(place) / one.path.name).symlink_to(one.path.resolve())
+        try:
+            return prepared(Path(place), params.prepare)
+        except InputError as error:
+            raise type(error)(*(fault.replace(f"{place}/", "") for fault in error.faults)) from error
+
+
+def _proxies(audit: DataAudit) -> list[str]:
+    found: dict[str, str] = {}
+    for one in audit.proxies:
+        if one.withheld or one.column in found:
+            continue
+        found[one.column] = (
+            f"{one.column}: may a model see it? Alone it tells {one.attribute} ({one.group}) with an AUC of "
+            f"{max(one.auc, one.group_auc):.2f} (--forbid {one.column})"
+        )
+    return list(found.values())
+
+
+def _leaks(audit: DataAudit, params: Params) -> list[str]:
+    return [
+        f"{one.column} alone tells the outcome with an AUC of {one.auc:.3f}: is it known when the "
+        "decision is made? "
+        f"If not: --drop {one.column}"
+        for one in audit.leakage
+        if not one.withheld and one.auc >= params.audit.leakage_auc
+    ]
+
+
+def _provable(tried: Prepared, made: Choices, params: Params) -> list[Provable]:
+    """Return what the test rows could show of each limit, hardest pair first."""
+    published = tried.schema.test_file
+    rows = tried.table["_source"] == "test" if published else tried.table["_source"] == "main"
+    share = 1.0 if published else TEST_SHARE
+    evidence = tried.evidence[rows.to_numpy()]
+    rate = float(evidence["_label"].mean())
+    found: list[Provable] = []
+    for each, (ratio, difference) in zip(made.protect, limit_names(made.protect), strict=True):
+        by = evidence.groupby(each.name)["_label"]
+        size, positives = by.size(), by.sum()
+        groups = [
+            GroupRows(str(name), round(size[name] * share), round(positives[name] * share))
+            for name in size.index
+        ]
+        pairs = max(1, len(groups) * (len(groups) - 1) // 2)
+        tail = tails(pairs, 2 * pairs, params.policy.level, params.policy.correction).clear
+        found += of_ratio(ratio, FOUR_FIFTHS, groups, min(max(rate, 0.01), 0.99), tail)
+        found += of_difference(difference, OPPORTUNITY, groups, tail)
+    return found
+
+
+def _warnings(found: Found, tried: Prepared) -> list[str]:
+    lines = [*found.leaks]
+    names = list(dict.fromkeys(each.limit for each in found.provable if each.kind == "ratio"))
+    for name in names:
+        hard = [each for each in found.provable if each.limit == name and each.needed is None]
+        if hard:
+            lines.append(
+                f"{name}: {len(hard)} pair(s) of groups can't be shown to meet it by these rows, so "
+                "that the verdict "
+                f"will be insufficient evidence: {hard[0].text(TEST_SHARE)}"
+            )
+    if tried.summary.duplicates:
+        lines.append(f"{tried.summary.duplicates:,} rows repeat an earlier one in every cell")
+    return lines
