@@ -76,12 +76,12 @@ def end_dead_runs() -> list[str]:
     from prefect.client.orchestration import get_client
     from prefect.states import Crashed
 
-    told: Any = Crashed(message="Its process is gone: it was killed together with its worker.")
+    crashed: Any = Crashed(message="Its process is gone: it was killed together with its worker.")
     ended = []
     with get_client(sync_client=True) as client:
         for run in _begun():
             if not lives(run.id):
-                client.set_flow_run_state(run.id, told, force=True)
+                client.set_flow_run_state(run.id, crashed, force=True)
                 ended.append(run.name)
     return ended
 

@@ -12,7 +12,7 @@ from sklearn import metrics as sklearn
 
 from fairmark.errors import InputError, StateError
 from fairmark.evaluate.metric_frame import OF_DECISIONS, metric_frame, metric_frame_of
-from fairmark.files import steady
+from fairmark.files import canonical_floats
 from fairmark.judge.measurements import read_measurements
 from fairmark.stats.measures import COMPARED, COUNTED
 
@@ -33,8 +33,8 @@ def test_disparities_of_rows_are_those_of_the_measurements(counts: Counts, *, we
     frame = metric_frame(label, decision, group, sample_weight=weight)
 
     for name in COMPARED:
-        assert steady(float(frame.difference()[name])) == written[f"{name}_difference"]["value"]
-        assert steady(float(frame.ratio()[name])) == written[f"{name}_ratio"]["value"]
+        assert canonical_floats(float(frame.difference()[name])) == written[f"{name}_difference"]["value"]
+        assert canonical_floats(float(frame.ratio()[name])) == written[f"{name}_ratio"]["value"]
 
 
 @pytest.mark.parametrize("counts", [FAIR, UNFAIR, UNEVEN])
@@ -45,8 +45,8 @@ def test_disparities_of_measurements_are_their_own(counts: Counts) -> None:
 
     for name in COMPARED:
         disparities = written["disparities"]["sex"]
-        assert steady(float(frame.difference()[name])) == disparities[f"{name}_difference"]["value"]
-        assert steady(float(frame.ratio()[name])) == disparities[f"{name}_ratio"]["value"]
+        assert canonical_floats(float(frame.difference()[name])) == disparities[f"{name}_difference"]["value"]
+        assert canonical_floats(float(frame.ratio()[name])) == disparities[f"{name}_ratio"]["value"]
 
 
 def test_every_measure_of_every_group_is_that_of_the_measurements() -> None:
@@ -58,7 +58,7 @@ def test_every_measure_of_every_group_is_that_of_the_measurements() -> None:
     entries |= {name: entry["measures"] for name, entry in written["groups"]["sex"].items()}
     for group, entry in entries.items():
         found = (frame.overall if group == "all" else frame.by_group.loc[group]).to_dict()
-        assert steady(found) == {name: entry[name]["value"] for name in COUNTED}
+        assert canonical_floats(found) == {name: entry[name]["value"] for name in COUNTED}
 
 
 def test_weighted_measurements_agree_to_the_nine_digits_that_their_rounded_sums_keep() -> None:

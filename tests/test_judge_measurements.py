@@ -10,7 +10,7 @@ import pytest
 from confusion_rows import FAIR, MODEL, plain
 
 from fairmark.errors import InputError
-from fairmark.files import steady
+from fairmark.files import canonical_floats
 from fairmark.judge.measurements import Expected, faults, read_measurements
 
 WHOLE = plain()
@@ -35,12 +35,12 @@ def _found(value: Any, expected: Expected) -> list[str]:
 @pytest.mark.parametrize("whole", [WHOLE, WEIGHTED, plain({"F": (0, 0, 0, 0), "M": (9, 2, 3, 30)})])
 def test_what_evaluate_writes_has_no_fault(whole: dict[str, Any]) -> None:
     assert _found(whole, Expected(MODEL, 0.5)) == []
-    assert _found(steady(whole), Expected(MODEL, 0.5)) == []
+    assert _found(canonical_floats(whole), Expected(MODEL, 0.5)) == []
 
 
 def test_a_document_read_and_written_again_is_the_same() -> None:
     for whole in (WHOLE, WEIGHTED):
-        assert read_measurements(steady(whole)).to_json() == steady(whole)
+        assert read_measurements(canonical_floats(whole)).to_json() == canonical_floats(whole)
 
 
 @pytest.mark.parametrize(

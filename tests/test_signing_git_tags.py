@@ -145,6 +145,26 @@ def test_a_good_tag_under_another_name_is_refused(root: Path) -> None:
         tag_signer(root, "loans@v9.0.0", [ADA.public.allowed("ada")])
 
 
+def test_a_head_that_names_two_commits_is_refused_though_it_is_signed(root: Path) -> None:
+    first = git(root, "rev-parse", "HEAD").strip()
+    git(root, "commit", "-q", "--allow-empty", "-m", "Later")
+    second = git(root, "rev-parse", "HEAD").strip()
+    head = f"object {first}\ntype commit\ntag {TAG}\ntagger t <t@example.com> 1700000000 +0000"
+    text = f"{head}\nobject {second}\n\nTitle\n"
+    made = subprocess.run(
+        ["git", "-C", str(root), "hash-object", "-t", "tag", "-w", "--stdin", "--literally"],
+        input=text + ssh_signature(text.encode(), "git", ADA),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    git(root, "update-ref", f"refs/tags/{TAG}", made.stdout.strip())
+    assert "Good" in verify_tag(root, TAG, allowed(root, ADA.public.allowed("ada"))).stderr  # git minds not
+
+    with pytest.raises(VerificationError, match="must say each word of its head once, got object twice"):
+        tag_signer(root, TAG, [ADA.public.allowed("ada")])
+
+
 def test_an_object_that_stands_in_for_the_tag_is_not_looked_at(root: Path) -> None:
     good = sign_tag(root, TAG, "HEAD", "x", ADA)
     git(root, "tag", "-a", "-m", "unsigned", "other")

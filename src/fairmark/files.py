@@ -98,10 +98,10 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 @overload
-def steady(value: float) -> float: ...
+def canonical_floats(value: float) -> float: ...
 @overload
-def steady(value: object) -> object: ...
-def steady(value: object) -> object:
+def canonical_floats(value: object) -> object: ...
+def canonical_floats(value: object) -> object:
     """Return `value` with every float rounded to `SIGNIFICANT_DIGITS`, ready for JSON.
 
     Raises
@@ -114,9 +114,9 @@ def steady(value: object) -> object:
             raise ValueError(f"measurement: must be finite, got {value}")
         return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
     if isinstance(value, dict):
-        return {str(key): steady(item) for key, item in value.items()}
+        return {str(key): canonical_floats(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [steady(item) for item in value]
+        return [canonical_floats(item) for item in value]
     return value
 
 
@@ -149,9 +149,9 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write `value` as JSON with sorted keys, two spaces and a last line feed.
 
-    Floats are rounded by `steady`; numpy scalars must be turned into Python's own first.
+    Floats are rounded by `canonical_floats`; numpy scalars must be turned into Python's own first.
     """
-    text = json.dumps(steady(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(canonical_floats(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
 

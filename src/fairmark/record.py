@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from fairmark.errors import InputError
-from fairmark.files import read_json, steady, write_json
+from fairmark.files import canonical_floats, read_json, write_json
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -93,7 +93,7 @@ class Record(BaseModel):
     def to_json(self) -> dict[str, Any]:
         """Return the document as plain JSON values, floats rounded as they are written."""
         value = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        return {key: steady(item) for key, item in value.items()}
+        return {key: canonical_floats(item) for key, item in value.items()}
 
     def write(self, path: Path) -> None:
         """Write the document, the same bytes every time (`files.write_json`)."""

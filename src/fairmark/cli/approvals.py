@@ -175,8 +175,8 @@ class Policy(Verb):
             )
         else:
             say(*found.lines())
-            said = {0: "stands", 3: "LOOSENED without the approvals that takes", 5: "can't be told"}
-            say(f"policy: {said[code]}")
+            states = {0: "stands", 3: "LOOSENED without the approvals that takes", 5: "can't be told"}
+            say(f"policy: {states[code]}")
         return code
 
 

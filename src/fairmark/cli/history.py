@@ -53,15 +53,18 @@ class History(Verb):
         followed = follow(given.clone, name, past.found.promotions) if given.align else Followed()
         notes, behind = followed.lines(), 1 if followed.behind else 0
         facts = check(given.clone, past, signers) if given.check else []
-        told = [each for each in past.entries if given.stage in (None, each.promotion.stage)]
+        chosen = [each for each in past.entries if given.stage in (None, each.promotion.stage)]
         if given.on is not None:
-            told = on_day(told, parse_day(given.on, "--on"), dt.datetime.now(tz=dt.UTC).date())
+            chosen = on_day(chosen, parse_day(given.on, "--on"), dt.datetime.now(tz=dt.UTC).date())
         if given.json:
-            shown = {"name": name, "history": [each.to_json() for each in told], "notes": notes}
+            shown = {"name": name, "history": [each.to_json() for each in chosen], "notes": notes}
             say_json(shown | ({"facts": [vars(fact) for fact in facts]} if given.check else {}))
         else:
             say(
-                *([line for each in told for line in _lines(each)] or [f"{name}: nothing is told of a stage"])
+                *(
+                    [line for each in chosen for line in _lines(each)]
+                    or [f"{name}: nothing is told of a stage"]
+                )
             )
             say(*notes, *(fact.line() for fact in facts))
         if not given.check:
@@ -86,18 +89,18 @@ def _refuse_unknown(root: "Path", name: str | None) -> None:
         )
 
 
-def _lines(told: "HistoryEntry") -> list[str]:
+def _lines(entry: "HistoryEntry") -> list[str]:
     from fairmark.governance.history import shown
     from fairmark.governance.promotion_tags import ROLLBACK
 
-    of, stamp = told.promotion, "%Y-%m-%d %H:%M:%S"
-    until = f"until {told.until:{stamp}}" if told.until else "until now"
+    of, stamp = entry.promotion, "%Y-%m-%d %H:%M:%S"
+    until = f"until {entry.until:{stamp}}" if entry.until else "until now"
     how = "rolled back" if of.action == ROLLBACK else "promoted"
-    by = f"by {told.signer}" if told.signer else "by NOBODY THAT IS KNOWN"
+    by = f"by {entry.signer}" if entry.signer else "by NOBODY THAT IS KNOWN"
     return [
-        shown(f"{told.since:{stamp}} {until}  {of.stage}  {of.version}  {how} {by} ({of.tag}): {of.reason}"),
-        *(f"    {shown(f'approved by {who} until {day}: {why}')}" for who, why, day in told.approved),
-        *(f"    {shown(f'WRONG {fault}')}" for fault in told.faults),
+        shown(f"{entry.since:{stamp}} {until}  {of.stage}  {of.version}  {how} {by} ({of.tag}): {of.reason}"),
+        *(f"    {shown(f'approved by {who} until {day}: {why}')}" for who, why, day in entry.approved),
+        *(f"    {shown(f'WRONG {fault}')}" for fault in entry.faults),
     ]
 
 
@@ -195,7 +198,7 @@ def _check(given: argparse.Namespace) -> int:
     from fairmark.governance import trail, verify_trail
     from fairmark.repo.git import git
 
-    keys, said = known_keys(given.clone, given.key), []
+    keys, remarks = known_keys(given.clone, given.key), []
     if given.check is True:
         found = verify_trail.check(given.clone, keys)
     else:
@@ -203,18 +206,18 @@ def _check(given: argparse.Namespace) -> int:
         found = verify_trail.checked(seen, keys)
         if git(given.clone, "rev-parse", "--verify", "--quiet", trail.REF).returncode == 0:
             verify_trail.compare(trail.entries(given.clone), seen, given.check)
-            said.append("every entry of the file is in the trail of this repository")
+            remarks.append("every entry of the file is in the trail of this repository")
     if given.remote:
-        said.append(verify_trail.check_remote(given.clone, given.remote))
+        remarks.append(verify_trail.check_remote(given.clone, given.remote))
     code = 5 if keys and found.vouched < found.last else 0
     if given.json:
-        say_json(vars(found) | {"exit_code": code, "said": said})
+        say_json(vars(found) | {"exit_code": code, "said": remarks})
     else:
-        say(*_told(found, bool(keys)), *said)
+        say(*_chain_lines(found, bool(keys)), *remarks)
     return code
 
 
-def _told(found: "Chained", keys: bool) -> list[str]:
+def _chain_lines(found: "Chained", keys: bool) -> list[str]:
     if not found.last:
         return ["nothing has been written yet"]
     lines = [f"entries {found.first} to {found.last} are one chain, its head {found.head}"]

@@ -223,8 +223,8 @@ def _compared(given: argparse.Namespace) -> int:
             raise VerificationError(f"both must have the shape of a release, got {error!r:.200}") from error
     code = int(any(part.lines for part in parts))
     if given.json:
-        told = {part.name: part.value for part in parts}
-        say_json({"a": names[0], "b": names[1], "parts": told, "exit_code": code})
+        values = {part.name: part.value for part in parts}
+        say_json({"a": names[0], "b": names[1], "parts": values, "exit_code": code})
         return code
     say(f"{names[0]} beside {names[1]}")
     for part in parts:

@@ -12,7 +12,7 @@ from fairmark.data.schema import ColumnSchema
 from fairmark.errors import InputError, StateError
 from fairmark.explain.dependence import cell_value
 from fairmark.explain.documents import FeatureImportance, GroupImportance, value_text
-from fairmark.files import steady, written_whole
+from fairmark.files import canonical_floats, written_whole
 from fairmark.model.boosted_trees import Boosted
 from fairmark.model.model import Model, Scorer
 from fairmark.model.scorecard import Scorecard
@@ -182,7 +182,7 @@ def write_shapley(
     contributions
         Shapley values with the base value in the last column, [n, p + 1].
     """
-    rounded = np.array(steady(contributions.tolist()), dtype=np.float64)
+    rounded = np.array(canonical_floats(contributions.tolist()), dtype=np.float64)
     words = [[value_text(cell_value(value, each.kind)) for value in rows[each.name]] for each in features]
     with written_whole(path) as draft, draft.open("wb") as stream:
         np.savez(

@@ -198,12 +198,12 @@ def _others(past: History) -> str:
     return "no other tag tells of a stage"
 
 
-def _signatures(told: Sequence[HistoryEntry]) -> str:
-    wrong = [fault for each in told for fault in each.unsigned]
+def _signatures(promotions: Sequence[HistoryEntry]) -> str:
+    wrong = [fault for each in promotions for fault in each.unsigned]
     if wrong:
         raise VerificationError(*wrong)
-    who = dict.fromkeys(str(each.signer) for each in told)
-    return f"{len(told)} tags, signed by {', '.join(who) or 'nobody'}"
+    who = dict.fromkeys(str(each.signer) for each in promotions)
+    return f"{len(promotions)} tags, signed by {', '.join(who) or 'nobody'}"
 
 
 def _chain(past: History) -> str:
@@ -222,11 +222,11 @@ def _clock(past: History) -> str:
     return "each is later than the one before it"
 
 
-def _approvals(told: Sequence[HistoryEntry]) -> str:
-    faults = [fault for each in told for fault in each.unapproved]
+def _approvals(promotions: Sequence[HistoryEntry]) -> str:
+    faults = [fault for each in promotions for fault in each.unapproved]
     if faults:
         raise VerificationError(*faults)
-    return f"each promotion carries its approvals, {sum(len(each.approved) for each in told)} in all"
+    return f"each promotion carries its approvals, {sum(len(each.approved) for each in promotions)} in all"
 
 
 def _releases(root: Path, past: History, lines: Sequence[str]) -> str:

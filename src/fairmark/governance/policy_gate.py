@@ -183,13 +183,13 @@ def _of_no_column(change: Change, params: Params, root: Path) -> Change:
     name, _, what = change.text.rpartition(" is ")
     if (change.where, what) != ("privacy.personal", "taken out") or not (root / SUMMARY).is_file():
         return change
-    said = params.prepare
-    roles = (said.target.column, said.row_id, said.person, said.time, said.weight)
+    prepare = params.prepare
+    roles = (prepare.target.column, prepare.row_id, prepare.person, prepare.time, prepare.weight)
     try:
         summary = PrepareSummary.from_json(foreign_json(root / SUMMARY), SUMMARY)
     except InputError:
         return change
-    columns = {*summary.columns, *summary.unread, *summary.dropped, *said.drop, *said.columns, *roles}
+    columns = {*summary.columns, *summary.unread, *summary.dropped, *prepare.drop, *prepare.columns, *roles}
     return (
         change
         if name in columns

@@ -116,7 +116,7 @@ def aliased(root: Path, name: str) -> Aliased:
     StateError
         When it can't be reached.
     """
-    with _asked(root) as mlflow:
+    with _registry(root) as mlflow:
         return _aliased(mlflow.MlflowClient(), name)
 
 
@@ -130,10 +130,10 @@ def align(root: Path, name: str, wanted_stages: Mapping[str, str]) -> list[str]:
     StateError
         When the registry can't be reached.
     """
-    with _asked(root) as mlflow:
+    with _registry(root) as mlflow:
         client = mlflow.MlflowClient()
         found = _aliased(client, name)
-        said = []
+        changed = []
         for stage in sorted({*wanted_stages, *found.stages}):
             wanted, present = wanted_stages.get(stage), found.stages.get(stage)
             if wanted == present:
@@ -141,13 +141,13 @@ def align(root: Path, name: str, wanted_stages: Mapping[str, str]) -> list[str]:
             version = found.versions.get(wanted or "")
             if version is not None:
                 client.set_registered_model_alias(name, stage, version)
-                said.append(f"{stage} is version {version} now")
+                changed.append(f"{stage} is version {version} now")
             elif present is not None:
                 client.delete_registered_model_alias(name, stage)
-                said.append(f"{stage} is taken away: the tags name no version that is registered here")
+                changed.append(f"{stage} is taken away: the tags name no version that is registered here")
             else:
-                said.append(f"{stage} has no alias: its release is not registered here")
-        return said
+                changed.append(f"{stage} has no alias: its release is not registered here")
+        return changed
 
 
 def _aliased(client: "MlflowClient", name: str) -> Aliased:
@@ -162,6 +162,6 @@ def _aliased(client: "MlflowClient", name: str) -> Aliased:
 
 
 @contextmanager
-def _asked(root: Path) -> Iterator[Any]:
+def _registry(root: Path) -> Iterator[Any]:
     with answering(uri_of(root, None), "be reachable") as mlflow:
         yield mlflow

@@ -139,9 +139,11 @@ def parsed(name: str, tag: str, seen: TagText) -> Promotion:
     if match is None:
         raise VerificationError(f"tag {tag}: must read {name}#STAGE#N, got {tag[:80]!a}")
     lines = [line.partition(": ")[::2] for line in lines_of(seen.message.split("\n\n", 1)[-1])]
-    said = Counter(key for key, _ in lines)
-    if odd := [f"{key} {said[key]} times" for key in _ONCE if said[key] != 1]:
-        raise VerificationError(f"tag {tag}: must say {', '.join(_ONCE)} once each, got {', '.join(odd)}")
+    counts = Counter(key for key, _ in lines)
+    if wrong_counts := [f"{key} {counts[key]} times" for key in _ONCE if counts[key] != 1]:
+        raise VerificationError(
+            f"tag {tag}: must say {', '.join(_ONCE)} once each, got {', '.join(wrong_counts)}"
+        )
     release, digest, action, before, trail, reason = map(dict(lines).__getitem__, _ONCE)
     version = re.fullmatch(_RELEASE.format(name=re.escape(name)), release)
     previous = _PREVIOUS.fullmatch(before)

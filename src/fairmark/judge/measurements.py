@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
 from fairmark.errors import InputError
-from fairmark.files import steady
+from fairmark.files import canonical_floats
 from fairmark.judge.constant_answer import gain
 from fairmark.judge.findings import Strongest
 from fairmark.judge.findings import faults as finding_faults
@@ -288,7 +288,7 @@ def _thresholds(document: Measurements, expected: Expected) -> Iterator[str]:
     wanted = (
         None
         if expected.thresholds is None
-        else {name: steady(item) for name, item in expected.thresholds.items()}
+        else {name: canonical_floats(item) for name, item in expected.thresholds.items()}
     )
     if known and stated_thresholds != wanted:
         yield f"{where}: must be {_as_text(wanted)} of the model, got {_as_text(stated_thresholds)}"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from fairmark.data.split import Parts
 from fairmark.errors import ParamsError
-from fairmark.files import steady
+from fairmark.files import canonical_floats
 from fairmark.learn import fit_boosted, fit_logistic
 from fairmark.learn.group_threshold_search import together
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
@@ -66,7 +66,7 @@ def platt(raw: Floats, label: Labels, weight: Floats) -> Calibration:
     a, b = _newton((raw - centre) / spread, target, weight / weight.sum())
     if not a / spread > 0:
         return Calibration(a=1.0, b=0.0)
-    return Calibration(a=steady(a / spread), b=steady(b - a * centre / spread))
+    return Calibration(a=canonical_floats(a / spread), b=canonical_floats(b - a * centre / spread))
 
 
 def _drawn_in(chosen: np.typing.NDArray[np.bool_]) -> float:

@@ -16,6 +16,7 @@ import hashlib
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +184,9 @@ def parse_tag(root: Path, name: str, tag: str) -> TagText:
     head, _, body = content.partition(b"\n\n")
     lines = [line.partition(" ")[::2] for line in lines_of(head.decode("utf-8", "replace"))]
     header = dict(lines)
+    if twice := [key for key, count in Counter(key for key, _ in lines).items() if key and count > 1]:
+        # git takes the first, and who reads into a mapping the last: the signature covers both.
+        raise VerificationError(f"tag {tag}: must say each word of its head once, got {twice[0][:40]} twice")
     if [key for key, _ in lines[:3]] != ["object", "type", "tag"] or header["type"] != "commit":
         raise VerificationError(f"tag {tag}: must name a commit, got a {header.get('type', 'broken tag')}")
     if header["tag"] != tag:
@@ -233,14 +237,14 @@ def tag_signer(root: Path, tag: str, allowed: Sequence[str], name: str | None = 
     good = _GOOD.search(answer.stderr + answer.stdout)
     if answer.returncode == 0 and good is not None:
         return good[1]
-    said = in_words(answer.stderr)
+    words = in_words(answer.stderr)
     if unnamed := _UNNAMED.search(answer.stderr + answer.stdout):
-        said = f"a good signature by key {unnamed[1]}, which is none of these"
-    if "openssh version" in said:
-        raise StateError(f"ssh-keygen: must be of OpenSSH 8.9 or later, got {said}")
-    if _UNWRITTEN.search(said):
-        raise StateError(f"disk: must have room for git's temporary file, got {said[:200]}")
-    raise VerificationError(f"tag {tag}: must be signed by a key that is allowed to, got {said[:200]}")
+        words = f"a good signature by key {unnamed[1]}, which is none of these"
+    if "openssh version" in words:
+        raise StateError(f"ssh-keygen: must be of OpenSSH 8.9 or later, got {words}")
+    if _UNWRITTEN.search(words):
+        raise StateError(f"disk: must have room for git's temporary file, got {words[:200]}")
+    raise VerificationError(f"tag {tag}: must be signed by a key that is allowed to, got {words[:200]}")
 
 
 def _need_ssh() -> None:

@@ -272,7 +272,7 @@ def hsm_key(uri: str) -> SigningKey:
     if scheme == "hsm":
         require("hsm")
     public = _public(uri, scheme)
-    return SigningKey(public, lambda data: _asked(uri, lambda: _signed(uri, public, data)))
+    return SigningKey(public, lambda data: _ask(uri, lambda: _signed(uri, public, data)))
 
 
 def _public(uri: str, scheme: str) -> PublicKey:
@@ -281,7 +281,7 @@ def _public(uri: str, scheme: str) -> PublicKey:
         return read_public(Path(shown))
     if scheme != "hsm":
         raise UsageError("$FAIRMARK_KEY_PUBLIC: must name the PEM of the key's public half, got nothing")
-    key = _asked(uri, lambda: _imported(uri))
+    key = _ask(uri, lambda: _imported(uri))
     return public_key(str(key.keyval["public"]), uri)
 
 
@@ -310,7 +310,7 @@ def _pin(_: str) -> str:
     return pin
 
 
-def _asked(uri: str, ask: Callable[[], T]) -> T:
+def _ask(uri: str, ask: Callable[[], T]) -> T:
     try:
         return ask()
     except (FairmarkError, ModuleNotFoundError):

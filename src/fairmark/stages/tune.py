@@ -15,7 +15,7 @@ from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.errors import InputError, ParamsError, StateError
 from fairmark.extras import require
-from fairmark.files import steady, write_csv, write_text
+from fairmark.files import canonical_floats, write_csv, write_text
 from fairmark.learn.checkpoint import Checkpoint, key_of
 from fairmark.learn.group_threshold_search import reaches
 from fairmark.learn.search import Search, SearchResults
@@ -76,7 +76,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     result = SearchResults(search, policy, base.threshold.maximise, trials_run)
     if not result.done:
         raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in trials_run}))
-    chosen = {"chosen": steady(result.best.chosen.model_dump())}
+    chosen = {"chosen": canonical_floats(result.best.chosen.model_dump())}
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
     result.summary().write(summary)

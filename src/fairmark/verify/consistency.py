@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import VerificationError
-from fairmark.files import steady
+from fairmark.files import canonical_floats
 from fairmark.params.prepare import ByCross
 from fairmark.record import first_difference
 from fairmark.release.folder import ReleaseFolder
@@ -251,5 +251,5 @@ def _at(value: Any, key: str) -> Any:
 
 def same(found: object, wanted: object, where: str, what: str) -> None:
     """Do nothing for equal values, floats to the digits that are written; else raise VerificationError."""
-    if difference := first_difference(steady(wanted), steady(found)):
+    if difference := first_difference(canonical_floats(wanted), canonical_floats(found)):
         raise VerificationError(f"{where}: must be {what}, got {difference}")
