@@ -318,7 +318,9 @@ def test_an_export_tells_what_the_trail_has_lost(root: Path, tmp_path: Path) -> 
 
     with pytest.raises(VerificationError, match="must hold entries 3 to 3"):
         verify_trail.compare(parsed(kept[:2]), seen, "trail.jsonl")
-    with pytest.raises(VerificationError, match=r"entry 2: must be [0-9a-f]{12} as in trail\.jsonl, got [0-9a-f]{12}"):
+    with pytest.raises(
+        VerificationError, match=r"entry 2: must be [0-9a-f]{12} as in trail\.jsonl, got [0-9a-f]{12}"
+    ):
         verify_trail.compare(parsed([kept[0], kept[1] | {"outcome": "y"}, kept[2]]), seen, "trail.jsonl")
 
 

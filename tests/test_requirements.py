@@ -23,7 +23,7 @@ INSTALLED = {**packages_distributions(), "google": ["protobuf"]}
 ROOMS: Mapping[str, str] = {
     **dict.fromkeys(("evaluate", "explain", "learn", "report", "stages"), "pipeline"),
     "learn/workers.py": "cluster",
-    "data/validation.py": "pipeline",
+    "data/kinds.py": "pipeline",
     "evaluate/costs.py": "flows",
     "release/mlflow_model.py": "flows",
     "release/mlflow_registry.py": "flows",
