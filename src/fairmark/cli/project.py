@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairmark.cli.verb import Verb
-from fairmark.terminal import say, say_exact
+from fairmark.terminal import say, say_exact, say_json
 
 if TYPE_CHECKING:
     from fairmark.project.choices import Ask, Options
@@ -97,6 +97,38 @@ class Init(Verb):
             for line in place.recover(root):
                 say(line)
             return _begin(given, root)
+
+
+class Doctor(Verb):
+    """`fairmark doctor`: what is there for the main job and for others, and what to do about what is not.
+
+    Looks at Python, extras, programs, locks, the repository, params, data, remotes, keys, approvers, the
+    servers that the environment names and the disk; changes nothing, and shows no secret. Ends with 0 when
+    everything is there to run the stages and make a release, else with 1.
+    """
+
+    name = "doctor"
+    help = "say what is there, and what to do about what is not"
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what the verb takes to `parser`."""
+        parser.add_argument(
+            "--clone", type=Path, default=Path(), help="the repository; by default this folder"
+        )
+        parser.add_argument("--json", action="store_true", help="write what was found as JSON")
+
+    def run(self, given: argparse.Namespace) -> int:
+        """Say what was found, and return 0 when nothing is lacking, else 1."""
+        from fairmark.project.doctor import examined
+
+        found = examined(given.clone.resolve())
+        lacking = [each for each in found if each.state == "lacking"]
+        if given.json:
+            say_json([each.to_json() for each in found])
+        else:
+            say(*(each.line() for each in found))
+            say(f"{len(lacking)} lacking" if lacking else "nothing is lacking for the main job")
+        return 1 if lacking else 0
 
 
 def _begin(given: argparse.Namespace, root: Path) -> int:
