@@ -22,7 +22,12 @@ pytestmark = pytest.mark.slow
 
 STAGES = ("prepare", "audit", "split", "tune", "train", "evaluate", "document")
 TRAIN = Train(
-    seed=1, max_categories=9, max_rounds=20, patience=20, threshold=Threshold(maximise="accuracy", by=None)
+    seed=1,
+    max_categories=9,
+    max_rounds=20,
+    patience=20,
+    monotone={},
+    threshold=Threshold(maximise="accuracy", by=None),
 )
 FEATURES = [
     column("age"),

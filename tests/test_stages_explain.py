@@ -21,7 +21,12 @@ from fairmark.stages.explain import explain
 
 PARAMS = Explain(seed=4, sample=40, background=20, top=2, decisions=4, grid=5)
 TRAIN = Train(
-    seed=1, max_categories=9, max_rounds=1, patience=1, threshold=Threshold(maximise="accuracy", by=None)
+    seed=1,
+    max_categories=9,
+    max_rounds=1,
+    patience=1,
+    monotone={},
+    threshold=Threshold(maximise="accuracy", by=None),
 )
 FEATURES = [
     column("age", missing=0.1),

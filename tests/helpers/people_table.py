@@ -28,7 +28,12 @@ SCHEMA = schema(
     withheld=(withheld("side"),),
 )
 TRAIN = Train(
-    seed=3, max_categories=9, max_rounds=40, patience=10, threshold=Threshold(maximise="accuracy", by=None)
+    seed=3,
+    max_categories=9,
+    max_rounds=40,
+    patience=10,
+    monotone={},
+    threshold=Threshold(maximise="accuracy", by=None),
 )
 
 

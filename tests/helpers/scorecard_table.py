@@ -37,7 +37,12 @@ CHECKS = Checks(
     sample=40,
 )
 TRAIN = Train(
-    seed=1, max_categories=9, max_rounds=20, patience=5, threshold=Threshold(maximise="accuracy", by=None)
+    seed=1,
+    max_categories=9,
+    max_rounds=20,
+    patience=5,
+    monotone={},
+    threshold=Threshold(maximise="accuracy", by=None),
 )
 CHOSEN = Chosen(
     family="logistic",

@@ -460,6 +460,23 @@ class SampledPart(Record):
     of: int
 
 
+class MonotoneFeature(Record):
+    """A monotone constraint held against the model: by its cuts or its coefficient, and by nudging rows."""
+
+    feature: str
+    direction: Literal["increasing", "decreasing"]
+    proved: bool
+    """Whether the model's own numbers allow no other way, for any row there could be."""
+    rows: int
+    """Test rows that were nudged."""
+    values: int
+    """Values that each of them was given."""
+    violations: int
+    """Rows whose score went the other way between two neighbouring values; 0 = the constraint holds."""
+    largest: float
+    """The furthest that a score went the other way, in log-odds."""
+
+
 class CheckResults(Record):
     """checks.json: the experiments beside the measurements, none of which chose anything; it holds no row."""
 
@@ -474,3 +491,5 @@ class CheckResults(Record):
     leakage: Leakage
     sample: Mapping[str, SampledPart] | None = None
     """Written only where learning curves, probe, re-inclusion and stress looked at a sample of some part."""
+    monotone: Sequence[MonotoneFeature] | None = None
+    """Written only where params have monotone constraints."""

@@ -23,6 +23,7 @@ from fairmark.evaluate.documents import (
     CheckResults,
     Leakage,
     LimitOutcome,
+    MonotoneFeature,
     QuickVerdict,
     SampledPart,
 )
@@ -35,6 +36,7 @@ from fairmark.evaluate.leakage import (
     single_feature_auc,
 )
 from fairmark.evaluate.measure import EvaluationRows, measure, scored
+from fairmark.evaluate.monotone import monotone_features
 from fairmark.evaluate.refits import Fits, excluded_features, learning_curves, probe
 from fairmark.evaluate.slices import Binning, axes, worst_slices
 from fairmark.evaluate.stress import StressHarness, stress, swapped_evidence
@@ -44,6 +46,7 @@ from fairmark.judge.limits import Aim, Compared, shown
 from fairmark.judge.measurements import About, ConfusionCounts, Evidence, GroupMeasures, Measurements
 from fairmark.judge.verdict import MET, MISSED, UNSURE, Outcome, Tails, own, planned, shared
 from fairmark.model.model import Model
+from fairmark.model.monotone import require_ordered
 from fairmark.params.evaluate import Evaluate
 from fairmark.params.learn import Train
 from fairmark.params.policy import Limit, Policy
@@ -136,6 +139,20 @@ def leakage(experiment: Experiment) -> Leakage:
     )
 
 
+def monotone(experiment: Experiment, base: Train) -> list[MonotoneFeature]:
+    """Return what was found of each monotone constraint of `base`.
+
+    Raises
+    ------
+    InputError, ParamsError
+        When the model does not keep one; when one is on a column that is no ordered feature.
+    """
+    require_ordered(experiment.parts.schema, base.monotone)
+    model, params = experiment.model, experiment.params.checks
+    rows, train = experiment.test_matrix, experiment.train_matrix
+    return monotone_features(model, base.monotone, rows, train, params.sample, params.seed)
+
+
 def _silent(_: str) -> None:
     """Print no step."""
 
@@ -165,6 +182,11 @@ def checks(
         The signs of `leakage`, for the record.
     step
         Called with what begins, in words.
+
+    Raises
+    ------
+    InputError
+        When the model does not keep a monotone constraint.
     """
     parts, model, params = experiment.parts, experiment.model, experiment.params.checks
     test, score, threshold = experiment.test, experiment.score, experiment.threshold
@@ -187,6 +209,7 @@ def checks(
         Binning(params.bins, experiment.leading),
     )
     decision = (score >= threshold).astype(np.int8)
+    kept = monotone(experiment, base)
     step("learning curves")
     learning = learning_curves(fewer, again, params, fits)
     step("the random probe")
@@ -214,6 +237,7 @@ def checks(
         abstention=Abstention(level=level, bands=bands),
         leakage=leaks,
         **({} if fewer is parts else {"sample": _sizes(fewer, parts)}),
+        **({"monotone": kept} if kept else {}),
     )
 
 

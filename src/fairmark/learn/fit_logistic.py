@@ -11,12 +11,16 @@ from fairmark.errors import InputError
 from fairmark.learn.mitigation import relabel
 from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Column
+from fairmark.model.monotone import signs
 from fairmark.params.learn import Train
 from fairmark.stats.arrays import Floats
 
 if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
 from fairmark.model.scorecard import Line, Scorecard, Steps
+
+ITERATIONS = 5000
 
 
 def fit(
@@ -49,7 +53,6 @@ def fit_pipeline(
     """Return the fitted scikit-learn pipeline that the scorecard says over again in plain numbers."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import MissingIndicator, SimpleImputer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline, make_pipeline
     from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
@@ -67,10 +70,22 @@ def fit_pipeline(
     pipeline = Pipeline(
         [
             ("columns", ColumnTransformer([way for way in ways if way[2]])),
-            ("model", LogisticRegression(C=float(settings["c"]), max_iter=5000, random_state=base.seed)),
+            ("model", _learner(float(settings["c"]), [columns[place].name for place in lines], base)),
         ]
     )
     return pipeline.fit(train.matrix, train.label, model__sample_weight=train.weight)
+
+
+def _learner(c: float, lines: Sequence[str], base: Train) -> "LogisticRegression":
+    """Return what learns the coefficients: scikit-learn's own, or the same under signs of these lines."""
+    from sklearn.linear_model import LogisticRegression
+
+    each = signs(lines, base.monotone)
+    if not any(each):
+        return LogisticRegression(C=c, max_iter=ITERATIONS, random_state=base.seed)
+    from fairmark.learn.signed_logistic import SignedLogisticRegression
+
+    return SignedLogisticRegression(signs=each, C=c, max_iter=ITERATIONS)
 
 
 def _places(columns: Sequence[Column]) -> tuple[list[int], list[int]]:

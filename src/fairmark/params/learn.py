@@ -98,6 +98,10 @@ class Threshold(Section):
     """Thresholds of each group's own; only for an attribute that the policy lets the decision read."""
 
 
+Direction = Literal["increasing", "decreasing"]
+"""Which way the score may go as a feature grows: never down, or never up."""
+
+
 class Train(Section):
     """What every fit shares, whatever the search chooses."""
 
@@ -105,6 +109,8 @@ class Train(Section):
     max_categories: Annotated[int, Field(ge=2)]
     max_rounds: Count
     patience: Count
+    monotone: dict[Text, Direction]
+    """Features that the score follows one way; `{}` for none. A feature without an order can't be one."""
     threshold: Threshold
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from fairmark.evaluate.documents import MonotoneFeature
 from fairmark.judge.finding_text import one_sided
 from fairmark.judge.measurements import Disparity
 from fairmark.judge.verdict import decisive
@@ -51,6 +52,7 @@ def card(facts: Facts) -> str:
             for step in facts.chosen.mitigation
         ],
         features=facts.schema.feature_names,
+        monotone=[_monotone(each) for each in facts.checks.monotone or ()],
         threshold=number(model.threshold, facts.decimals),
         own=own_thresholds(facts),
         withheld=people.withheld(facts),
@@ -77,6 +79,15 @@ def card(facts: Facts) -> str:
         unsure=[name for name, outcome in facts.verdict.limits.items() if outcome == "insufficient evidence"],
         note=facts.search.note,
         listed=listed,
+    )
+
+
+def _monotone(each: MonotoneFeature) -> str:
+    way = "falls" if each.direction == "increasing" else "rises"
+    return (
+        f"The score never {way} as {each.feature} grows, whatever the row: every cut or coefficient was "
+        f"looked at, and {count(each.rows)} test rows were given {count(each.values)} values each, without "
+        "a violation."
     )
 
 

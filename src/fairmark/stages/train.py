@@ -20,6 +20,7 @@ from fairmark.learn.group_threshold_search import none_found
 from fairmark.learn.summaries import PartRows, TrainSummary, ValidMetrics
 from fairmark.learn.training_data import Ready, ready
 from fairmark.model.model import probability
+from fairmark.model.monotone import require_ordered
 from fairmark.params.learn import Chosen, Train
 from fairmark.params.policy import Policy
 from fairmark.stats.score_measures import roc_auc
@@ -42,8 +43,12 @@ def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it r
     ------
     InputError
         When the files don't fit together, or the choices leave nothing to learn.
+    ParamsError
+        When a monotone constraint is on a column without an order.
     """
-    known = ready(read_parts(table, evidence, schema, rows), base)
+    parts = read_parts(table, evidence, schema, rows)
+    require_ordered(parts.schema, base.monotone)
+    known = ready(parts, base)
     made = fitted(known, chosen, base, policy)
     made.model.save(model)
     _summary(made, known, base, policy, model).write(summary)

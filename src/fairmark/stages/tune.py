@@ -21,6 +21,7 @@ from fairmark.learn.group_threshold_search import reaches
 from fairmark.learn.search import Search, SearchResults
 from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import Progress, workers
+from fairmark.model.monotone import require_ordered
 from fairmark.params.learn import Train, Tune
 from fairmark.params.policy import Policy
 from fairmark.yaml12 import format_yaml
@@ -48,7 +49,8 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
         When the files don't fit together, or no trial came to anything.
     ParamsError
         When groups are to have thresholds of their own, and no limit says what these are to draw together;
-        when a waiver or an override names a group that its attribute does not have, or a column that is none.
+        when a waiver or an override names a group that its attribute does not have, or a column that is none;
+        when a monotone constraint is on a column without an order.
     StateError
         When it was stopped by Ctrl-C; the next run goes on where it stood.
     """
@@ -56,6 +58,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     if base.threshold.by is not None:
         reaches(base.threshold.by, policy, search.margin)  # before any trial, each of which would fail by it
     described = Schema.read(schema)
+    require_ordered(described, base.monotone)
     # The audit looks at withheld columns too.
     columns = [column.name for column in described.columns]
     if strangers := policy.strangers(

@@ -217,7 +217,7 @@ def model_component(
         hashes=(sha256_hash(folder_sha256(folder)),),
         components=tuple(_file(folder, name) for name in names(folder)),
         model_card=ModelCard(
-            model_parameters=_parameters(found.model, found.schema, data),
+            model_parameters=_parameters(found.model, found.schema, params.train.monotone, data),
             quantitative_analysis=QuantitativeAnalysis(performance_metrics=tuple(metrics(measured))),
             considerations=considerations(params, found),
         ),
@@ -268,9 +268,12 @@ def _metric(kind: str, entry: Measured, part: str | None) -> PerformanceMetric:
     return PerformanceMetric(type=kind, value=text, **more)
 
 
-def _parameters(model: Mapping[str, Any], schema: Schema, data: Sequence[str]) -> ModelParameters:
+def _parameters(
+    model: Mapping[str, Any], schema: Schema, monotone: Mapping[str, str], data: Sequence[str]
+) -> ModelParameters:
     chosen, label = model["chosen"], schema.label
     settings = [f"{name} {value}" for name, value in sorted(chosen["settings"].items())]
+    settings += [f"monotone in {name} ({way})" for name, way in sorted(monotone.items())]
     kinds = {feature.name: feature.kind for feature in schema.features}
     return ModelParameters(
         approach=Approach(type="supervised"),
