@@ -1,9 +1,9 @@
 """Many public tables through our stages by params alone, beside what a person would first try on them.
 
-Run `python bench/tables.py [--tables NAME ... | --all] [--more FILE] [--until train]`. bench/tables.yaml
-says what each table is; `--more` names another such file, whose tables may come `from: {file: PATH}`. Of
-each table a project is made (`sides/projects.py`), and `prepare`, `audit` and `split` run once; then, on
-the same rows and columns:
+Run `python bench/tables.py [--tables NAME ... | --all] [--more FILE] [--goal NAME] [--until train]`.
+bench/tables.yaml says what each table is; `--more` names another such file, whose tables may come `from:
+{file: PATH}`. Of each table a project is made (`sides/projects.py`), and `prepare`, `audit` and `split`
+run once; then, on the same rows and columns:
 
 - ours without a limit on groups: `tune` and `train`; its AUC on test rows stands beside those of LightGBM
   and of logistic regression at their libraries' settings.
@@ -171,9 +171,12 @@ def main() -> None:
     )
     parser.add_argument("--all", action="store_true", help="the slow ones too")
     parser.add_argument("--more", type=Path, metavar="FILE", help="another file as bench/tables.yaml")
+    parser.add_argument("--goal", help="what the threshold is for, of all tables alike")
     parser.add_argument("--until", choices=["train", "evaluate"], default="evaluate", help="the last stage")
     options = parser.parse_args()
     known = specs(options.more)
+    if options.goal:
+        known = {name: spec | {"goal": options.goal} for name, spec in known.items()}
     if strangers := set(options.tables or ()) - set(known):
         parser.error(f"--tables: must be of {sorted(known)}, got {sorted(strangers)}")
     named = options.tables or [name for name, spec in known.items() if options.all or not spec.get("slow")]

@@ -98,5 +98,5 @@ def test_a_curve_is_read_on_the_line_between_its_undominated_points(equal_ratio:
     assert value == pytest.approx((quality[1] + quality[2]) / 2)
     assert gain == pytest.approx(quality[0] - value)
     assert 0 < error < 0.1
-    beyond = judge.gain(rates(0.7, 0.7), theirs)
-    assert np.isnan(beyond[0])  # no point of theirs is as fair: not compared
+    beyond = judge.gain(rates(0.7, 0.665), theirs)  # a ratio of 0.95: half way to deciding everybody alike
+    assert beyond[0] == pytest.approx((quality[2] + 0.5) / 2)

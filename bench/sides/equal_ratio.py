@@ -3,8 +3,8 @@
 A method that has a knob is a curve of points (ratio, quality). It is read at our ratio: along the points
 that none of its own points beats in both, by straight lines, which a lottery between two neighbours would
 reach. A point further to the right may be given up for quality, so left of its first point a curve is
-flat; right of its last one it has no value. The peers' points are laid out on test rows, ours was chosen
-before them: what errs, errs for the peers.
+flat; on the right it ends in deciding everybody alike, which anybody can, at a ratio of 1. The peers'
+points are laid out on test rows, ours was chosen before them: what errs, errs for the peers.
 """
 
 from collections.abc import Sequence
@@ -65,9 +65,10 @@ class Judge:
         """Return the peer's quality at our ratio, what ours has more, and that difference's standard error.
 
         `ours` is [n], `theirs` [k, n]. The error is that of a bootstrap over test rows, which moves our
-        ratio and the peer's whole curve together; NaN where the curve does not reach our ratio.
+        ratio and the peer's whole curve together.
         """
-        whole = np.vstack([ours, theirs])
+        alike = np.vstack([np.zeros(len(ours)), np.ones(len(ours))])
+        whole = np.vstack([ours, theirs, alike])
         value = _at_ours(*self.measured(whole))
         draw = np.random.default_rng(seed)
         differences = []
@@ -75,9 +76,7 @@ class Judge:
             weight = draw.multinomial(len(self.label), np.full(len(self.label), 1 / len(self.label)))
             ratio, quality = self.measured(whole, weight.astype(np.float64))
             differences.append(quality[0] - _at_ours(ratio, quality))
-        known = np.array(differences)[np.isfinite(differences)]
-        error = float(known.std(ddof=1)) if len(known) > REPLICATES / 2 else float("nan")
-        return value, float(self.measured(whole)[1][0] - value), error
+        return value, float(self.measured(whole)[1][0] - value), float(np.std(differences, ddof=1))
 
 
 def _at_ours(ratio: Floats, quality: Floats) -> float:
@@ -88,4 +87,4 @@ def _at_ours(ratio: Floats, quality: Floats) -> float:
     best = np.maximum.accumulate(y[::-1])[::-1]
     front = y >= best
     x, y = x[front], y[front]
-    return float("nan") if ratio[0] > x[-1] else float(np.interp(ratio[0], x, y))
+    return float(np.interp(ratio[0], x, y))
