@@ -85,7 +85,8 @@ def test_a_curve_is_read_on_the_line_between_its_undominated_points(equal_ratio:
     judge = equal_ratio.Judge.of(label, ["a"] * 50 + ["b"] * 50, "accuracy")
 
     def rates(first: float, second: float) -> np.ndarray:
-        return np.repeat([first, first, second, second], 25) * np.where(label == 1, 1.0, 0.5)
+        each: np.ndarray = np.repeat([first, first, second, second], 25)
+        return np.where(label == 1, each, each / 2)
 
     theirs = np.stack([rates(0.8, 0.4), rates(0.6, 0.54), rates(0.2, 0.1)])
     ours = rates(0.7, 0.49)
