@@ -82,7 +82,7 @@ def _feature(model: Model, place: int, direction: Direction, rows: Floats, train
         rows=len(rows),
         values=len(values),
         violations=int((falls > 0).sum()),
-        largest=float(falls.max(initial=0.0)),
+        largest=float(falls.max(initial=0.0)) + 0.0,  # never -0.0
     )
 
 
