@@ -79,7 +79,7 @@ def ours(data: Rows, folder: Path, trials: int, seed: int, cores: int) -> Run:
     record = Checkpoint(folder / f"{name}.jsonl")
     with workers() as executor:
         found = Search(search, policy, partial(attempt, setup), executor, record, lambda _: None).run()
-    done = SearchResults(search, policy, data.params.train.threshold.maximise, found).done
+    done = SearchResults(search, policy, "accuracy", found).done
     best = max(done, key=lambda trial: trial.outcome.overall["roc_auc"])
     model = fit_model(read_parts(*data.files), best.chosen, data.params.train, policy)
     seconds, processor = time.perf_counter() - start, time.process_time() - worked

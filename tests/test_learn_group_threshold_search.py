@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from people_table import limit, policy
 
 from fairmark.errors import ParamsError
+from fairmark.learn.goal import Goal
 from fairmark.learn.group_threshold_search import Reach, large, reaches, together
 from fairmark.learn.policy_limits import Limits, Rows
-from fairmark.learn.threshold import EVERYBODY, NOBODY, Goal, choose, cuts
+from fairmark.learn.threshold import EVERYBODY, NOBODY, choose, cuts
 from fairmark.params.learn import ByGroup
 from fairmark.params.policy import Limit, Policy
 
-GOALS: list[Goal] = ["accuracy", "balanced_accuracy", "f1"]
+GOALS = ["accuracy", "balanced_accuracy", "f1"]
 PARITY = ByGroup(attribute="side", constraint="demographic_parity")
 TPR = ByGroup(attribute="side", constraint="true_positive_rate_parity")
 ODDS = ByGroup(attribute="side", constraint="equalized_odds")
@@ -33,7 +34,7 @@ def table(rows: list[tuple[int, bool, str, int]]) -> tuple[np.ndarray, Rows]:
     return score / 9, Rows(label.astype(np.int8), weight.astype(float), groups)
 
 
-def quality(goal: Goal, rows: Rows, decision: np.ndarray) -> float:
+def quality(goal: str, rows: Rows, decision: np.ndarray) -> float:
     """The goal by its definition; `test_learn_threshold` holds the same ones equal to scikit-learn's."""
     right = rows.weight * (decision == rows.label)
     positive, chosen = rows.label == 1, decision.astype(bool)
@@ -51,7 +52,7 @@ def decided(
     return score >= rows.groups["side"].map(dict(own or {})).fillna(common).to_numpy()
 
 
-def slow_best(goal: Goal, score: np.ndarray, rows: Rows, allowed: Policy, margin: float) -> float | None:
+def slow_best(goal: str, score: np.ndarray, rows: Rows, allowed: Policy, margin: float) -> float | None:
     """The best quality over every pair of thresholds that keeps the limits, one by one."""
     side, limits = rows.groups["side"].to_numpy(), Limits(allowed, rows, margin)
     bars = {
@@ -74,12 +75,12 @@ def held(*limits: Limit) -> Policy:
 @settings(max_examples=25, deadline=None)
 @given(rows=TABLE, goal=st.sampled_from(GOALS), least=st.sampled_from([0.3, 0.5, 0.8, 1.0]))
 def test_no_pair_of_thresholds_within_the_ratio_reaches_more(
-    rows: list[tuple[int, bool, str, int]], goal: Goal, least: float
+    rows: list[tuple[int, bool, str, int]], goal: str, least: float
 ) -> None:
     score, known = table(rows)
     allowed = held(limit("selection_rate_ratio", "side", at_least=least))
 
-    own = together(PARITY, allowed, 0.0, goal, score, known, 0.5)
+    own = together(PARITY, allowed, 0.0, Goal.of(goal), score, known, 0.5)
 
     assert own is not None
     slow = slow_best(goal, score, known, allowed, 0.0)
@@ -94,13 +95,13 @@ def test_no_pair_of_thresholds_within_the_ratio_reaches_more(
     by=st.sampled_from([TPR, ODDS]),
 )
 def test_nor_within_a_difference_of_error_rates(
-    rows: list[tuple[int, bool, str, int]], goal: Goal, most: float, by: ByGroup
+    rows: list[tuple[int, bool, str, int]], goal: str, most: float, by: ByGroup
 ) -> None:
     score, known = table(rows)
     name = "true_positive_rate_difference" if by is TPR else "equalized_odds_difference"
     allowed = held(limit(name, "side", at_most=most))
 
-    own = together(by, allowed, 0.0, goal, score, known, 0.5)
+    own = together(by, allowed, 0.0, Goal.of(goal), score, known, 0.5)
 
     assert own is not None
     slow = slow_best(goal, score, known, allowed, 0.0)
@@ -119,7 +120,7 @@ def test_limits_on_each_group_alone_and_on_several_rates_are_kept_too(
         limit("selection_rate", "side", at_least=floor),
     )
 
-    own = together(PARITY, allowed, 0.1, "accuracy", score, known, 0.5)
+    own = together(PARITY, allowed, 0.1, Goal.of("accuracy"), score, known, 0.5)
 
     slow = slow_best("accuracy", score, known, allowed, 0.1)
     assert (own is None) == (slow is None)
@@ -129,13 +130,13 @@ def test_limits_on_each_group_alone_and_on_several_rates_are_kept_too(
 
 @settings(max_examples=15, deadline=None)
 @given(rows=TABLE, goal=st.sampled_from(GOALS))
-def test_a_tighter_limit_never_reaches_more(rows: list[tuple[int, bool, str, int]], goal: Goal) -> None:
+def test_a_tighter_limit_never_reaches_more(rows: list[tuple[int, bool, str, int]], goal: str) -> None:
     score, known = table(rows)
 
     reached = []
     for least in (0.2, 0.5, 0.8, 1.0):
         allowed = held(limit("selection_rate_ratio", "side", at_least=least))
-        own = together(PARITY, allowed, 0.0, goal, score, known, 0.5)
+        own = together(PARITY, allowed, 0.0, Goal.of(goal), score, known, 0.5)
         reached.append(quality(goal, known, decided(score, known, own)))
 
     assert all(more >= less - 1e-12 for more, less in itertools.pairwise(reached))
@@ -144,7 +145,7 @@ def test_a_tighter_limit_never_reaches_more(rows: list[tuple[int, bool, str, int
 @settings(max_examples=15, deadline=None)
 @given(rows=TABLE, goal=st.sampled_from(GOALS))
 def test_groups_by_other_names_have_the_same_thresholds(
-    rows: list[tuple[int, bool, str, int]], goal: Goal
+    rows: list[tuple[int, bool, str, int]], goal: str
 ) -> None:
     score, known = table(rows)
     allowed = held(limit("selection_rate_ratio", "side", at_least=0.7))
@@ -154,7 +155,7 @@ def test_groups_by_other_names_have_the_same_thresholds(
         known.groups.replace({"side": {"a": "z", "b": "c"}}).astype({"side": "str"}),
     )
 
-    one, two = (together(PARITY, allowed, 0.0, goal, score, each, 0.5) for each in (known, other))
+    one, two = (together(PARITY, allowed, 0.0, Goal.of(goal), score, each, 0.5) for each in (known, other))
 
     assert one is not None
     assert two == {"z": one["a"], "c": one["b"]}
@@ -170,10 +171,22 @@ def test_a_case_by_hand() -> None:
     score, rows = plain([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2], [1, 1, 0, 0, 1, 0, 0, 0], "aaaabbbb")
 
     wide = together(
-        PARITY, held(limit("selection_rate_ratio", "side", at_least=0.5)), 0.0, "accuracy", score, rows, 0.75
+        PARITY,
+        held(limit("selection_rate_ratio", "side", at_least=0.5)),
+        0.0,
+        Goal.of("accuracy"),
+        score,
+        rows,
+        0.75,
     )
     even = together(
-        PARITY, held(limit("selection_rate_ratio", "side", at_least=1.0)), 0.0, "accuracy", score, rows, 0.75
+        PARITY,
+        held(limit("selection_rate_ratio", "side", at_least=1.0)),
+        0.0,
+        Goal.of("accuracy"),
+        score,
+        rows,
+        0.75,
     )
 
     assert wide == {"a": 0.75, "b": 0.45}  # 2 of 4 and 1 of 4, all right
@@ -185,7 +198,7 @@ def test_the_margin_is_kept_beyond_the_limit() -> None:
     score, rows = plain([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2], [1, 1, 0, 0, 1, 0, 0, 0], "aaaabbbb")
     allowed = held(limit("selection_rate_ratio", "side", at_least=0.5))
 
-    own = together(PARITY, allowed, 0.1, "accuracy", score, rows, 0.75)
+    own = together(PARITY, allowed, 0.1, Goal.of("accuracy"), score, rows, 0.75)
 
     assert min(Limits(allowed, rows, 0.1).slacks(decided(score, rows, own).astype(float), 0.5).values()) >= 0
 
@@ -195,7 +208,7 @@ def test_a_group_with_few_rows_or_without_a_name_has_the_common_threshold() -> N
     named = Rows(rows.label, rows.weight, rows.groups.replace({"side": {"c": "missing"}}))
     allowed = held(limit("selection_rate_ratio", "side", at_least=0.5))
 
-    own = together(PARITY, allowed, 0.0, "accuracy", score, named, 0.5)
+    own = together(PARITY, allowed, 0.0, Goal.of("accuracy"), score, named, 0.5)
 
     assert own is not None
     assert sorted(own) == ["a", "b"]
@@ -211,7 +224,7 @@ def test_f1_counts_the_rows_that_have_the_common_threshold(seed: int) -> None:
     number, rows = plain(list(score), list(label), side)
     allowed = policy(limit("selection_rate_ratio", "side", at_least=0.6), min_group_rows=9)
 
-    own = together(PARITY, allowed, 0.0, "f1", number, rows, 0.2)
+    own = together(PARITY, allowed, 0.0, Goal.of("f1"), number, rows, 0.2)
 
     bars = {
         name: cuts(number[mine], rows.label[mine], rows.weight[mine])[0]
@@ -231,7 +244,7 @@ def test_one_group_alone_has_the_common_threshold() -> None:
     score, rows = plain([0.9, 0.8, 0.3], [1, 0, 0], "aaa")
     allowed = held(limit("selection_rate_ratio", "side", at_least=0.5))
 
-    assert together(PARITY, allowed, 0.0, "accuracy", score, rows, 0.5) is None
+    assert together(PARITY, allowed, 0.0, Goal.of("accuracy"), score, rows, 0.5) is None
 
 
 def test_limits_that_no_thresholds_keep_leave_the_common_one() -> None:
@@ -240,7 +253,7 @@ def test_limits_that_no_thresholds_keep_leave_the_common_one() -> None:
         limit("selection_rate_ratio", "side", at_least=0.5), limit("accuracy", "side", at_least=0.9)
     )
 
-    assert together(PARITY, allowed, 0.0, "accuracy", score, rows, 0.5) is None
+    assert together(PARITY, allowed, 0.0, Goal.of("accuracy"), score, rows, 0.5) is None
 
 
 def test_nothing_is_drawn_together_without_a_limit_that_says_how_far() -> None:
@@ -285,7 +298,13 @@ def test_fairlearns_randomised_thresholds_reach_no_less_and_little_more(constrai
     rate = "selection_rate" if constraint == "demographic_parity" else "true_positive_rate"
     by = ByGroup(attribute="side", constraint=constraint)  # type: ignore[arg-type]
     own = together(
-        by, held(limit(f"{rate}_difference", "side", at_most=0.0005)), 0.0, "accuracy", number, rows, 0.5
+        by,
+        held(limit(f"{rate}_difference", "side", at_most=0.0005)),
+        0.0,
+        Goal.of("accuracy"),
+        number,
+        rows,
+        0.5,
     )
 
     ours = quality("accuracy", rows, decided(number, rows, own))
@@ -296,8 +315,8 @@ def test_thresholds_of_equal_scores_are_those_of_the_common_choice() -> None:
     score, rows = plain([0.2, 0.4, 0.6, 0.8] * 2, [0, 0, 1, 1] * 2, "aaaabbbb")
     allowed = held(limit("selection_rate_ratio", "side", at_least=0.9))
 
-    own = together(PARITY, allowed, 0.0, "accuracy", score, rows, 0.5)
+    own = together(PARITY, allowed, 0.0, Goal.of("accuracy"), score, rows, 0.5)
 
-    bar = choose(score, rows.label, rows.weight, "accuracy").cut
+    bar = choose(score, rows.label, rows.weight, Goal.of("accuracy")).cut
     assert own == {"a": bar, "b": bar}
     assert EVERYBODY < bar < NOBODY

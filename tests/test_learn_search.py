@@ -100,7 +100,7 @@ def test_the_order_in_which_params_are_written_changes_nothing(tmp_path: Path, s
 def test_the_plain_models_come_first_and_the_ladder_next(tmp_path: Path) -> None:
     trials = searched(tmp_path)
 
-    assert [trial.role for trial in trials[:3]] == ["baseline", "unmitigated", "searched"]
+    assert [trial.role for trial in trials[:3]] == ["unmitigated", "baseline", "searched"]
     assert [strength_of(trial.chosen) for trial in trials[:5]] == pytest.approx([0, 0, 0.4, 0.8, 1.2])
     assert {trial.chosen.margin for trial in trials[2:]} == {0.05}
 
@@ -110,7 +110,7 @@ def test_a_grid_ends_where_it_is_exhausted(tmp_path: Path) -> None:
 
 
 def test_a_search_may_be_shorter_than_its_plain_models(tmp_path: Path) -> None:
-    assert [trial.role for trial in searched(tmp_path, trials=1)] == ["baseline"]
+    assert [trial.role for trial in searched(tmp_path, trials=1)] == ["unmitigated"]
 
 
 def test_one_family_alone_has_a_baseline_and_no_rival(tmp_path: Path) -> None:

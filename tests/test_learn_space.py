@@ -6,7 +6,7 @@ import pytest
 from search_formula import tune
 
 from fairmark.errors import ParamsError
-from fairmark.learn.space import Space, rungs
+from fairmark.learn.space import Aim, Space, rungs
 from fairmark.params.learn import Choice, FloatRange, IntRange
 
 
@@ -34,11 +34,22 @@ def test_the_grid_of_a_dimension(dimension: Any, values: list[Any]) -> None:
     assert rungs(dimension) == pytest.approx(values)
 
 
-def test_the_plain_models_are_mid_space_and_want_nothing_but_quality() -> None:
-    logistic, boosted = Space(tune(balance=["weights"], reweighing=[True])).plain()
+def test_the_plain_models_are_as_their_libraries_have_them_and_want_nothing_but_quality() -> None:
+    import inspect
 
-    assert (logistic.family, logistic.settings) == ("logistic", {"c": 1.0})
-    assert (boosted.family, boosted.settings) == ("boosted", {"num_leaves": 9, "extra_trees": False})
+    from lightgbm import LGBMClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    roles = Space(tune(balance=["weights"], reweighing=[True])).plain(Aim(margin=0.05))
+
+    assert [(role, plain.family) for role, plain in roles] == [
+        ("unmitigated", "boosted"),
+        ("baseline", "logistic"),
+    ]
+    boosted, logistic = (plain for _, plain in roles)
+    theirs = inspect.signature(LGBMClassifier).parameters
+    assert boosted.settings == {name: theirs[name].default for name in boosted.settings}
+    assert logistic.settings == {"c": LogisticRegression().C}
     for plain in (logistic, boosted):
         assert (plain.balance, plain.reweighing, plain.mitigation, plain.margin) == ("none", False, [], None)
 
@@ -65,11 +76,14 @@ def test_the_grid_holds_every_point_once_in_an_order_of_its_seed() -> None:
 def test_a_point_becomes_choices_with_the_digits_that_are_written() -> None:
     point: dict[str, Any] = {"family": "logistic", "balance": "none", "reweighing": False}
 
-    chosen = Space(tune()).chosen({**point, "logistic.c": 1 / 3, "strength.0": 2 / 3}, 0.05)
+    chosen = Space(tune()).chosen({**point, "logistic.c": 1 / 3, "strength.0": 2 / 3}, Aim(margin=0.05))
 
     assert chosen.settings == {"c": 0.333333}
     assert [step.strength for step in chosen.mitigation] == [0.666667]
-    assert Space(tune()).chosen({**point, "logistic.c": 1.0, "strength.0": 0.0}, 0.05).mitigation == []
+    assert (
+        Space(tune()).chosen({**point, "logistic.c": 1.0, "strength.0": 0.0}, Aim(margin=0.05)).mitigation
+        == []
+    )
 
 
 BAD = {"type": "float", "low": 2, "high": 1, "log": False, "grid": 2}

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from fairmark.learn.threshold import EVERYBODY, NOBODY, Goal, choose
+from fairmark.learn.goal import Goal
+from fairmark.learn.threshold import EVERYBODY, NOBODY, choose
 
-GOALS: list[Goal] = ["accuracy", "balanced_accuracy", "f1"]
+GOALS = ["accuracy", "balanced_accuracy", "f1"]
 ROWS = st.lists(st.tuples(st.integers(0, 12), st.booleans(), st.integers(1, 3)), min_size=1, max_size=25)
 
 
-def slow_best(goal: Goal, score: np.ndarray, label: np.ndarray, weight: np.ndarray) -> float:
+def slow_best(goal: str, score: np.ndarray, label: np.ndarray, weight: np.ndarray) -> float:
     """The best of the goal over every way to cut, one scikit-learn call each."""
     by = {
         "accuracy": metrics.accuracy_score,
@@ -34,18 +35,18 @@ def slow_best(goal: Goal, score: np.ndarray, label: np.ndarray, weight: np.ndarr
 
 @settings(max_examples=50, deadline=None)
 @given(rows=ROWS, goal=st.sampled_from(GOALS))
-def test_no_other_cut_reaches_more(rows: list[tuple[int, bool, int]], goal: Goal) -> None:
+def test_no_other_cut_reaches_more(rows: list[tuple[int, bool, int]], goal: str) -> None:
     score, label, weight = (np.array(column) for column in zip(*rows, strict=True))
     score, label = score / 12, label.astype(np.int8)
 
-    found = choose(score, label, weight.astype(float), goal)
+    found = choose(score, label, weight.astype(float), Goal.of(goal))
 
     assert found.quality == pytest.approx(slow_best(goal, score, label, weight), abs=1e-9)
 
 
 def chosen(score: list[float], label: list[int], **kwargs: object) -> float:
     rows = np.array(score), np.array(label, dtype=np.int8), np.ones(len(score))
-    return choose(*rows, "accuracy", **kwargs).cut  # type: ignore[arg-type]
+    return choose(*rows, Goal.of("accuracy"), **kwargs).cut  # type: ignore[arg-type]
 
 
 def test_the_cut_lies_midway_between_neighbours() -> None:
@@ -78,5 +79,5 @@ def test_a_weight_counts_as_so_many_rows() -> None:
     for weight in itertools.permutations([1.0, 2.0, 4.0]):
         rows = [0.2, 0.5, 0.8], [1, 0, 1]
         often = [np.repeat(np.array(column), np.array(weight, dtype=int)) for column in rows]
-        one = choose(np.array(rows[0]), np.array(rows[1]), np.array(weight), "f1")
-        assert one == choose(often[0], often[1], np.ones(7), "f1")
+        one = choose(np.array(rows[0]), np.array(rows[1]), np.array(weight), Goal.of("f1"))
+        assert one == choose(often[0], often[1], np.ones(7), Goal.of("f1"))

@@ -12,6 +12,9 @@ TUNE: dict[str, Any] = {
     "trials": 11,
     "batch": 3,
     "margin": 0.05,
+    "useful": None,
+    "tie": 0,
+    "crossfit": None,
     "families": {
         "logistic": {"c": {"type": "float", "low": 0.01, "high": 100, "log": True, "grid": 3}},
         "boosted": {

@@ -7,7 +7,7 @@ from fairmark.judge.constant_answer import AccuracyGain
 from fairmark.judge.limits import Compared
 from fairmark.judge.measured import Measured
 from fairmark.params.policy import Policy, Waiver
-from fairmark.stats.measures import QUANTITIES, spoken
+from fairmark.stats.measures import QUANTITIES, RARER, spoken
 
 Numbers = tuple[float | None, float | None, float | None]
 
@@ -103,10 +103,6 @@ def _ranks(name: str) -> bool:
     """Return whether a measure says how well scores rank the labels: of scores, and higher is better."""
     quantity = QUANTITIES[name]
     return quantity.how == "value" and quantity.measure.scored and quantity.better == "higher"
-
-
-RARER = 0.2
-"""Share of the rarer label under which accuracy can hardly show more than a constant answer has."""
 
 
 def _rare(each: Compared, outcome: str) -> Iterator[str]:

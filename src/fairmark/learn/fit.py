@@ -15,6 +15,7 @@ from fairmark.data.split import Parts
 from fairmark.errors import ParamsError
 from fairmark.files import canonical_floats
 from fairmark.learn import fit_boosted, fit_logistic
+from fairmark.learn.goal import Goal
 from fairmark.learn.group_threshold_search import together
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
 from fairmark.learn.policy_limits import Limits
@@ -149,6 +150,7 @@ def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watc
     InputError
         When the choices leave nothing to learn, as when a mitigation relabels every row alike.
     """
+    base = aimed(rows, chosen, base)
     scorer = _learnt(rows, chosen, base, watch)
     held = _held(rows, scorer)
     if chosen.folds is not None:
@@ -159,12 +161,21 @@ def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watc
     return Fitted(model, held, found)
 
 
+def aimed(rows: Ready, chosen: Chosen, base: Train) -> Train:
+    """Return params whose threshold is for what was chosen, or for what the base rate of train rows says."""
+    threshold = base.threshold.resolved(rows.positives)
+    if chosen.maximise is not None:
+        threshold = threshold.model_copy(update={"maximise": chosen.maximise})
+    return base.model_copy(update={"threshold": threshold})
+
+
 def decide(held: HeldOut, rows: Ready, chosen: Chosen, base: Train, policy: Policy) -> Decision:
-    """Return the calibration and the thresholds that held-out rows ask for."""
+    """Return the calibration and the thresholds that held-out rows ask for; `base` is `aimed`."""
     calibration = platt(held.raw, held.rows.label, held.rows.weight)
     score = probability(calibration.a * held.raw + calibration.b)
     keeps = None if chosen.margin is None else Limits(policy, held.rows, chosen.margin).admissible(score)
-    common = choose(score, held.rows.label, held.rows.weight, base.threshold.maximise, keeps).cut
+    goal = Goal.of(base.threshold.maximise)
+    common = choose(score, held.rows.label, held.rows.weight, goal, keeps, chosen.selected).cut
     return Decision(calibration, common, _own(held, rows, chosen, base, policy, score, common))
 
 
@@ -192,7 +203,8 @@ def _own(
         )
     if chosen.margin is None:
         return None
-    groups = together(by, policy, chosen.margin, base.threshold.maximise, score, held.rows, common)
+    margin = Limits(policy, held.rows, chosen.margin).constant_margin(by.attribute)
+    groups = together(by, policy, margin, Goal.of(base.threshold.maximise), score, held.rows, common)
     return None if groups is None else GroupThresholds(**by.model_dump(), origins=rows.origins, groups=groups)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fairmark.errors import InputError
 from fairmark.learn.fair_loss import Lagrangian, even_odds
+from fairmark.learn.goal import Goal
 from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Column
 from fairmark.model.monotone import signs
@@ -54,7 +55,7 @@ def fit(
     start, evaluate = 0.0, None
     if train.mitigated:
         start = even_odds(train)
-        centre = 0.0 if base.threshold.maximise == "accuracy" else start
+        centre = Goal.of(base.threshold.maximise).log_odds(start)
         own, evaluate = own | _objective(train, centre), _metric(valid, centre)
     try:
         booster = lgb.train(

@@ -22,9 +22,10 @@ import pandas as pd
 
 from fairmark.data.groups import is_unknown
 from fairmark.errors import ParamsError
+from fairmark.learn.goal import Goal
 from fairmark.learn.policy_limits import Rows
-from fairmark.learn.threshold import Goal, cuts
-from fairmark.params.learn import ByGroup
+from fairmark.learn.threshold import cuts
+from fairmark.params.learn import Assurance, ByGroup
 from fairmark.params.policy import Limit, Policy
 from fairmark.stats.arrays import Floats
 from fairmark.stats.measures import COMPARED, ODDS, QUANTITIES, Larger, share
@@ -91,7 +92,7 @@ class Candidates:
 def best(
     each: Sequence[Candidates],
     limits: Mapping[str, Reach],
-    maximise: Goal,
+    goal: Goal,
     total: tuple[float, float],
     fixed: tuple[float, float],
 ) -> Places | None:
@@ -108,9 +109,13 @@ def best(
     """
     negative, positive = (value or 1.0 for value in total)
     spans = _spans(each, limits)
-    if maximise != "f1":
-        shares = (positive + negative,) * 2 if maximise == "accuracy" else (2 * negative, 2 * positive)
-        return _sought(each, [one.hit / shares[1] - one.false / shares[0] for one in each], spans)
+    if goal.measure != "f1":
+        hit, false = (1 / (positive + negative),) * 2
+        if goal.measure == "balanced_accuracy":
+            hit, false = 1 / (2 * positive), 1 / (2 * negative)
+        elif goal.profit is not None:
+            hit, false = hit * (goal.profit.tp - goal.profit.fn), false * (goal.profit.tn - goal.profit.fp)
+        return _sought(each, [one.hit * hit - one.false * false for one in each], spans)
     return _best_f1(each, spans, positive, fixed)
 
 
@@ -229,7 +234,7 @@ RISING = tuple(name for name in COMPARED if share(name).rises)
 """Rates that can only rise as a threshold falls; limits on how far groups are apart in them are kept here."""
 
 
-def reaches(by: ByGroup, policy: Policy, margin: float) -> dict[str, Reach]:
+def reaches(by: ByGroup, policy: Policy, margin: float = 0.0) -> dict[str, Reach]:
     """Return how far the gated limits on the attribute let groups be apart, for each rate they speak of.
 
     Raises
@@ -263,7 +268,7 @@ def together(
     by: ByGroup,
     policy: Policy,
     margin: float,
-    maximise: Goal,
+    goal: Goal,
     score: Floats,
     rows: Rows,
     common: float,
@@ -278,7 +283,7 @@ def together(
         The attribute, and what is drawn together.
     margin
         How far inside each limit on groups these rows must stay, in the measure's own unit.
-    maximise
+    goal
         What the quality is; that of all rows, those with the common threshold included.
     score, rows
         Rows that were held out, never test rows: their scores [n], labels, weights and groups.
@@ -296,7 +301,7 @@ def together(
         each.append(_candidates(score[mine], rows.label[mine], rows.weight[mine], by, policy, margin))
     rest = ~group.isin(names).to_numpy() & (score >= common)
     everybody = np.ones(len(rest), dtype=bool)
-    found = best(each, limits, maximise, _weights(rows, everybody), _weights(rows, rest))
+    found = best(each, limits, goal, _weights(rows, everybody), _weights(rows, rest))
     return (
         None
         if found is None
@@ -304,7 +309,7 @@ def together(
     )
 
 
-def none_found(by: ByGroup, policy: Policy, margin: float | None, rows: Rows) -> str:
+def none_found(by: ByGroup, policy: Policy, margin: float | Assurance | None, rows: Rows) -> str:
     """Return in words why no group has a threshold of its own."""
     if margin is None:
         return "the chosen trial looks at quality alone"

@@ -1,9 +1,10 @@
-"""The policy's limits on validation rows: what the search aims for, and which thresholds keep them.
+"""The policy's limits on held-out rows: what the search aims for, and which thresholds keep them.
 
-These are point values with a margin, to steer by. The verdict on test rows rests on confidence bounds.
+A limit on groups is kept with a margin: one that follows from the number of held-out and of test rows
+(`assurance`), or a constant. The verdict on test rows rests on confidence bounds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +12,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairmark.learn.assurance import Bar, Sizes
 from fairmark.learn.threshold import Admissible
+from fairmark.params.learn import Assurance
 from fairmark.params.policy import Limit, Policy
 from fairmark.stats.arrays import Floats, Labels, Mask
-from fairmark.stats.confusion import as_one_threshold, matrices_by_threshold
-from fairmark.stats.measures import QUANTITIES, Measure, OfScores
-from fairmark.stats.rates import values_of, values_over_groups
+from fairmark.stats.confusion import as_one_threshold, kish, matrices_by_threshold
+from fairmark.stats.measures import QUANTITIES, Larger, Measure, OfScores, Share
+from fairmark.stats.rates import MANY, values_of, values_over_groups
 
 WORST = -1.0
 """The slack of a limit that a model leaves undefined, such as a ratio when nobody is selected."""
+EVENTS = 10
+"""A rate of one label is not known of a group that has fewer held-out rows of this label."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Rows:
     weight: Floats
     groups: pd.DataFrame
     """[n, attributes], a column of group names for each protected attribute."""
+    tests: Mapping[str, Mapping[str, float]] | None = None
+    """Effective number of test rows of each group of each attribute: their labels are not looked at."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +50,14 @@ class Limits:
     rows
         The validation rows.
     margin
-        How far inside each limit on groups a model must stay, in the measure's own unit. A limit on all rows
-        has no margin: it is known far better than the rates of a group.
+        How far inside each limit on groups a model must stay: as far as assurance asks, or so much in the
+        measure's own unit. A limit on all rows has no margin: it is known far better than the rates of a
+        group.
     """
 
     policy: Policy
     rows: Rows
-    margin: float
+    margin: float | Assurance
 
     @property
     def known(self) -> list[Limit]:
@@ -66,9 +74,26 @@ class Limits:
         return [limit for limit in self.known if limit.gate and self._has_groups(limit)]
 
     def _has_groups(self, limit: Limit) -> bool:
-        """Return whether as many groups as a limit compares have enough rows here."""
+        """Return whether as many groups as a limit compares have enough rows here, of each label it reads."""
         needed = 2 if QUANTITIES[limit.measure].over_groups else 1
-        return limit.attribute is None or len(self._codes(limit.attribute)[1]) >= needed
+        if limit.attribute is None:
+            return True
+        code, names = self._codes(limit)
+        labels = [value for value in (0, 1) if value in _labels(limit)] if len(names) >= needed else []
+        rows = [
+            np.bincount(code[(code >= 0) & (self.rows.label == value)], minlength=len(names))
+            for value in labels
+        ]
+        return len(names) >= needed and all(np.count_nonzero(each >= self._events) >= needed for each in rows)
+
+    @property
+    def _events(self) -> int:
+        return EVENTS if isinstance(self.margin, Assurance) else 0
+
+    @property
+    def unknown(self) -> list[Limit]:
+        """The gated limits that these rows are too few for; they steer nothing."""
+        return [limit for limit in self.known if limit.gate and not self._has_groups(limit)]
 
     def values(self, score: Floats, threshold: float | Floats) -> dict[str, float | None]:
         """Return the value of each known limit's measure, by the limit's name; None where there is none.
@@ -96,7 +121,9 @@ class Limits:
             if limit.measure not in overall:  # a floor and a ceiling often share one
                 overall[limit.measure] = self._value(limit, score, *at)
             each[limit.name] = overall[limit.measure]
-        slacks = {limit.name: float(self._room(limit, each[limit.name])[0]) for limit in self.gates}
+        slacks = {
+            limit.name: float(self._room(limit, each[limit.name], score, *at)[0]) for limit in self.gates
+        }
         numbers = {name: float(value[0]) for name, value in each.items()}
         return slacks, {name: value if np.isfinite(value) else None for name, value in numbers.items()}
 
@@ -112,20 +139,83 @@ class Limits:
         def keeps(cut: Floats) -> Mask:
             return np.asarray(
                 np.all(
-                    [self._room(limit, self._value(limit, score, score, cut)) >= 0 for limit in movable],
+                    [self._room(limit, None, score, score, cut) >= 0 for limit in movable],
                     axis=0,
                 )
             )
 
         return keeps
 
-    def _room(self, limit: Limit, value: Floats) -> Floats:
+    def constant_margin(self, attribute: str) -> float:
+        """Return one margin for all limits on an attribute: the constant, or assurance's at usual rates."""
+        if not isinstance(self.margin, Assurance):
+            return self.margin
+        own = [limit for limit in self.gates if limit.attribute == attribute]
+        return max((self._bar.constant(limit, self._sizes(limit)) for limit in own), default=0.0)
+
+    def bounds(self, score: Floats, threshold: float | Floats) -> dict[str, float]:
+        """Return the bound that the gate would have of each ratio and difference, at these rates.
+
+        By as many test rows as there are; nothing where the margin is a constant.
+        """
+        marked, bar = as_one_threshold(score, threshold)
+        found = {}
+        for limit in self.gates:
+            if limit.attribute is None or not isinstance(self.margin, Assurance):
+                continue
+            bound = self._bar.bound(limit, self._table(limit, marked, bar)[0], self._sizes(limit))
+            if bound is not None:
+                found[limit.name] = bound
+        return found
+
+    def _room(self, limit: Limit, value: Floats | None, score: Floats, marked: Floats, cut: Floats) -> Floats:
+        """Return how far inside a limit each cut is, margin taken off; `value` where it is known already."""
+        counted = QUANTITIES[limit.measure].measure
+        if limit.attribute is not None and isinstance(self.margin, Assurance) and not counted.scored:
+            slack = self._bar.slack(limit, self._table(limit, marked, cut), self._sizes(limit))
+            return np.asarray(np.maximum(np.where(np.isnan(slack), WORST, slack), WORST))
+        if value is None:
+            value = self._value(limit, score, marked, cut)
         slack = value - limit.at_least if limit.at_least is not None else (limit.at_most or 0.0) - value
-        slack = slack - (self.margin if limit.attribute is not None else 0.0)
+        if limit.attribute is not None and not isinstance(self.margin, Assurance):
+            slack = slack - self.margin
         return np.where(np.isnan(slack), WORST, slack)
 
+    @property
+    def _bar(self) -> Bar:
+        if not isinstance(self.margin, Assurance):
+            raise TypeError(self.margin)
+        shared = 1 if self.policy.correction == "intersection-union" else self._comparisons()
+        return Bar(self.margin, self.policy.level / max(shared, 1))
+
+    def _comparisons(self) -> int:
+        """Return about how many comparisons share the level: those of the groups that are known here."""
+        found = len(self.policy.gains)
+        for limit in self.policy.limits:
+            if not limit.gate:
+                continue
+            asked = QUANTITIES[limit.measure]
+            groups = 1 if limit.attribute is None else self.rows.groups[limit.attribute].nunique()
+            pairs = groups * (groups - 1) // 2 if groups <= MANY else 2 * groups
+            rates = len(asked.measure.formula.rates) if isinstance(asked.measure.formula, Larger) else 1
+            found += pairs * rates if asked.over_groups else groups
+        return found
+
+    def _sizes(self, limit: Limit) -> Sizes:
+        """Return the effective rows of the groups of a limit; without a test part, as many as held out."""
+        code, names = self._codes(limit)
+        weight = self.rows.weight
+        held = np.array([kish(weight[code == k], weight[code == k] ** 2) for k in range(len(names))])
+        known = (self.rows.tests or {}).get(limit.attribute or "")
+        tests = held if known is None else np.array([known.get(str(name), 0.0) for name in names])
+        return Sizes(held, tests, float(np.average(self.rows.label, weights=weight)))
+
+    def _table(self, limit: Limit, marked: Floats, cut: Floats) -> Floats:
+        code, names = self._codes(limit)
+        return matrices_by_threshold(marked, self.rows.label, self.rows.weight, code, len(names), cut)
+
     def _value(self, limit: Limit, score: Floats, marked: Floats, cut: Floats) -> Floats:
-        code, names = self._codes(limit.attribute)
+        code, names = self._codes(limit)
         asked = QUANTITIES[limit.measure]
         if asked.measure.scored:
             each = [self._scored(asked.measure, score, code == group) for group in range(len(names))]
@@ -135,20 +225,40 @@ class Limits:
             return values_over_groups(table, limit.measure)
         return _worst(values_of(table, limit.measure), limit)
 
-    def _codes(self, attribute: str | None) -> tuple[npt.NDArray[np.intp], Sequence[Any]]:
-        """Return the number of each row's group, -1 for one that is too small, and the groups' names."""
-        if attribute is None:
+    def _codes(self, limit: Limit) -> tuple[npt.NDArray[np.intp], Sequence[Any]]:
+        """Return the number of each row's group, -1 for one that is left out, and the groups' names.
+
+        Left out are groups with too few rows, and by assurance those that a waiver of the policy lets go on
+        undecided: no margin would decide of them.
+        """
+        if limit.attribute is None:
             return np.zeros(len(self.rows.label), dtype=np.intp), ["all"]
-        group = self.rows.groups[attribute]
+        group = self.rows.groups[limit.attribute]
         counts = group.value_counts()
-        names = sorted(counts.index[counts >= self.policy.min_group_rows])
+        waived = self._waived(limit) if isinstance(self.margin, Assurance) else set()
+        names = sorted(set(counts.index[counts >= self.policy.min_group_rows]) - waived)
         return pd.Index(names, dtype=object).get_indexer(pd.Index(group.astype(object))), names
+
+    def _waived(self, limit: Limit) -> set[str]:
+        """Return the groups that a waiver of the policy names for a limit."""
+        return {
+            name for each in self.policy.waivers if each.limit == limit.name for name in each.groups or ()
+        }
 
     def _scored(self, measure: Measure, score: Floats, chosen: Mask) -> float:
         label, weight = self.rows.label[chosen], self.rows.weight[chosen]
         if len(np.unique(label)) < 2 or not isinstance(measure.formula, OfScores):
             return float("nan")
         return measure.formula(label, score[chosen], weight)
+
+
+def _labels(limit: Limit) -> set[int]:
+    """Return the labels of which a limit's measure needs rows: both, where it is no share of one."""
+    formula = QUANTITIES[limit.measure].measure.formula
+    if not isinstance(formula, Share):
+        return {0, 1}
+    of = {int(count in ("fn", "tp")) for count in formula.rows}
+    return of if len(of) == 1 else set()
 
 
 def _is_known(limit: Limit) -> bool:

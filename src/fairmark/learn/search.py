@@ -6,17 +6,19 @@ The same trials run in the same order, wherever and however often the search run
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from fairmark.errors import StateError
+from fairmark.learn.bracket import Bracket
 from fairmark.learn.checkpoint import Checkpoint
-from fairmark.learn.space import Point, Space, suggest
+from fairmark.learn.policy_limits import EVENTS
+from fairmark.learn.space import Aim, Point, Space, Value, holds, single, suggest
 from fairmark.learn.summaries import Cell, Role, SearchSummary, TrialRow
 from fairmark.learn.trial import IntermediateValue, Outcome, TrialRequest, bars, fairness
-from fairmark.params.learn import Chosen, Tune
+from fairmark.params.learn import Assurance, Chosen, Tune
 from fairmark.params.policy import Policy
 from fairmark.stats.measures import TILES
 
@@ -38,14 +40,29 @@ class Trial:
         return fairness(policy, self.outcome.slacks)
 
 
-def ranked(trials: Sequence[Trial]) -> list[Trial]:
+def ranked(trials: Sequence[Trial], tie: float = 0.0) -> list[Trial]:
     """Return the trials that ran to their end, the best first.
 
-    Those that keep every gated limit by quality, then the others by how little is missing; of equals the
-    earlier one.
+    Those that are of use, then the others; among them those that keep every gated limit by quality, then the
+    others by how little is missing; of equals the earlier one. First of all stands, of the trials that are as
+    near to the limits as the best and within `tie` standard errors of its quality, the one of the best AUC
+    (the one standard error rule of Breiman et al. 1984, section 3.4.3, with ranking in the place of size).
     """
     done = [trial for trial in trials if trial.outcome.failure is None and not trial.outcome.pruned]
-    return sorted(done, key=lambda t: (t.outcome.violation, -t.outcome.quality, t.number))
+    order = sorted(
+        done, key=lambda t: (bool(t.outcome.useless), t.outcome.violation, -t.outcome.quality, t.number)
+    )
+    if not order or not tie:
+        return order
+    top = order[0].outcome
+    alike = [
+        each
+        for each in order
+        if (bool(each.outcome.useless), each.outcome.violation) == (bool(top.useless), top.violation)
+        and each.outcome.quality >= top.quality - tie * top.error
+    ]
+    first = max(alike, key=lambda t: (t.outcome.area, t.outcome.quality, -t.number))
+    return [first, *(each for each in order if each is not first)]
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,10 @@ class Search:
         Trials that an earlier run of the same search has finished.
     report
         Called with the trials so far, after each batch.
+    aim
+        What every trial shares; by default the margin of `tune` alone.
+    rows
+        Train rows, by whose number leaves are limited.
     """
 
     tune: Tune
@@ -73,6 +94,12 @@ class Search:
     executor: Executor
     record: Checkpoint
     report: Callable[[Sequence[Trial]], None]
+    aim: Aim | None = None
+    rows: int | None = None
+
+    @property
+    def _aim(self) -> Aim:
+        return self.aim or Aim(self.tune.margin)
 
     def run(self) -> list[Trial]:
         """Return all trials: the plain ones first, then the searched ones, then the finalists.
@@ -84,22 +111,35 @@ class Search:
         StateError
             When a worker died.
         """
-        space = Space(self.tune)
+        space = Space(self.tune, rows=self.rows)
         space.check()
-        roles: list[Role] = ["baseline", "unmitigated"]
-        plain = space.plain()[: self.tune.trials]
+        plain = space.plain(self._aim)[: self.tune.trials]
+        outcomes = self._outcomes([chosen for _, chosen in plain], [])
         trials = [
-            Trial(number, role, chosen, outcome)
-            for number, (role, (chosen, outcome)) in enumerate(
-                zip(roles, self._outcomes(plain, []), strict=False)
-            )
+            Trial(number, role, chosen, outcome)  # type: ignore[arg-type]
+            for number, ((role, _), (chosen, outcome)) in enumerate(zip(plain, outcomes, strict=True))
         ]
         self.report(trials)
-        for batch in self._batches(space, self.tune.trials - len(trials), trials):
+        if space.bracketed:
+            bracket = Bracket(space, self.policy, self.tune.trials - len(trials), self.tune.batch)
+            for points in bracket.batches():
+                tried = self._outcomes(
+                    [space.chosen(point, self._aim) for point in points], self._reached(trials)
+                )
+                first = len(trials)
+                self._add(trials, "searched", tried)
+                bracket.tell(points, trials[first:])
+            space = replace(space, brackets=bracket.found(), only=bracket.families)
+        known = trials[len(plain) :]
+        for batch in self._batches(space, self.tune.trials - len(trials), trials, known):
             self._add(trials, "searched", batch)
-        for batch in self._finals(trials):
+        for batch in self._finals(space, trials):
             self._add(trials, "finalist", batch)
         return trials
+
+    @staticmethod
+    def _reached(trials: Sequence[Trial]) -> list[IntermediateValue]:
+        return bars(mark for trial in trials for mark in trial.outcome.rungs)
 
     def _add(self, trials: list[Trial], role: Role, batch: Sequence[tuple[Chosen, Outcome]]) -> None:
         first = len(trials)
@@ -107,13 +147,15 @@ class Search:
         self.report(trials)
 
     def _batches(
-        self, space: Space, budget: int, trials: Sequence[Trial]
+        self, space: Space, budget: int, trials: Sequence[Trial], known: Sequence[Trial]
     ) -> Iterator[list[tuple[Chosen, Outcome]]]:
         """Yield each batch; `trials` grows by it before the next one is asked for."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(directions=["maximize", "maximize"], sampler=self._sampler(0))
+        for trial in known:
+            self._remember(study, space, trial)
         planned = self._plan(space, budget)
         for point in planned:
             study.enqueue_trial(dict(point))
@@ -122,26 +164,50 @@ class Search:
             # A sampler of its own for each batch, so that its draws hang on the trials told before alone.
             study.sampler = self._sampler(batch)
             asked = [self._ask(study, space) for _ in range(min(self.tune.batch, budget - start))]
-            reached = bars(mark for trial in trials for mark in trial.outcome.rungs)
-            told = self._outcomes([space.chosen(point, self.tune.margin) for _, point in asked], reached)
+            reached = self._reached(trials)
+            told = self._outcomes([space.chosen(point, self._aim) for _, point in asked], reached)
             for (trial, _), (chosen, outcome) in zip(asked, told, strict=True):
                 self.tell(study, trial, Trial(-1, "searched", chosen, outcome))
             yield told
 
-    def _finals(self, trials: Sequence[Trial]) -> Iterator[list[tuple[Chosen, Outcome]]]:
+    def _remember(self, study: "optuna.Study", space: Space, done: Trial) -> None:
+        """Tell the sampler of a trial that it has not asked for, where its point lies within the space."""
+        point: dict[str, Value] = {"family": done.chosen.family}
+        point |= {"balance": done.chosen.balance, "reweighing": done.chosen.reweighing}
+        point |= {f"{done.chosen.family}.{name}": value for name, value in done.chosen.settings.items()}
+        for n, step in enumerate(self.tune.mitigation):
+            own = (each.strength for each in done.chosen.mitigation if each.attribute == step.attribute
+                   and each.constraint == step.constraint)  # fmt: skip
+            point[f"strength.{n}"] = next(own, 0.0)
+        if done.chosen.family not in space.families:
+            return
+        dimensions = space.dimensions(done.chosen.family)
+        within = {
+            name: point[name]
+            for name, each in dimensions.items()
+            if name in point and holds(each, point[name])
+        }
+        asked = {name for name, each in dimensions.items() if not single(each)}
+        strengths = {name for name in asked if name.startswith("strength.")}
+        if done.outcome.failure is not None or done.outcome.pruned or not strengths <= set(within):
+            return
+        study.enqueue_trial({"family": done.chosen.family, **{k: v for k, v in within.items() if k in asked}})
+        self.tell(study, self._ask(study, space)[0], done)
+
+    def _finals(self, space: Space, trials: Sequence[Trial]) -> Iterator[list[tuple[Chosen, Outcome]]]:
         """Yield the finalists, then the best of them at strengths nearby."""
         final = self.tune.finalists
-        best = ranked(trials)
-        if final is None or not best:
+        best = ranked(trials, self.tune.tie)
+        if final is None or not best or self._aim.folds is not None:
             return
         folded = [trial.chosen.model_copy(update={"folds": final.folds}) for trial in best]
         texts = dict.fromkeys(chosen.model_dump_json() for chosen in folded)
         first = [Chosen.model_validate_json(text) for text in [*texts][: final.trials]]
         told = self._outcomes(first, None)
         yield told
-        top = ranked([Trial(k, "finalist", *pair) for k, pair in enumerate(told)])
+        top = ranked([Trial(k, "finalist", *pair) for k, pair in enumerate(told)], self.tune.tie)
         known = {chosen.model_dump_json() for chosen in first}
-        near = [Space(self.tune).nearby(top[0].chosen, factor) for factor in final.near] if top else []
+        near = [space.nearby(top[0].chosen, factor) for factor in final.near] if top else []
         fresh = {chosen.model_dump_json(): chosen for chosen in near}
         if more := [chosen for text, chosen in fresh.items() if text not in known]:
             yield self._outcomes(more, None)
@@ -212,6 +278,8 @@ class SearchResults:
     policy: Policy
     goal: str
     trials: Sequence[Trial]
+    crossfitted: str = ""
+    """Why every trial is cross-fitted, where they are."""
 
     @property
     def done(self) -> list[Trial]:
@@ -230,13 +298,18 @@ class SearchResults:
 
     @property
     def feasible(self) -> list[Trial]:
-        """Those one is chosen from that keep every gated limit on held-out rows, with the margin."""
+        """Those one is chosen from that are of use and keep every gated limit on held-out rows."""
         return [trial for trial in self.final if trial.outcome.feasible]
 
     @property
+    def useful(self) -> list[Trial]:
+        """Those one may be chosen from."""
+        return [trial for trial in self.final if not trial.outcome.useless]
+
+    @property
     def best(self) -> Trial:
-        """The best in quality of the feasible trials; without any, the one with the least violation."""
-        return ranked(self.final)[0]
+        """The best of the feasible trials; without any, the useful one with the least violation."""
+        return ranked(self.final, self.tune.tie)[0]
 
     @property
     def frontier(self) -> list[Trial]:
@@ -263,12 +336,18 @@ class SearchResults:
         for step in self.tune.mitigation:
             named = f"strength.{step.attribute}.{step.constraint}"
             row[named] = strengths.get((step.attribute, step.constraint), 0.0)
-        row |= {} if self.tune.finalists is None else {"folds": chosen.folds}
+        row |= {} if self.tune.finalists is None and self.tune.crossfit is None else {"folds": chosen.folds}
         row |= {"state": "pruned" if outcome.pruned else "complete" if measured else "failed"}
         row |= {"failure": outcome.failure}
         row |= {"quality": outcome.quality if measured else None}
         row |= {"fairness": trial.fairness(self.policy) if measured and self._has_fairness(trial) else None}
         row |= {"violation": outcome.violation if measured else None, "feasible": outcome.feasible}
+        if self.tune.useful is not None:
+            row |= (
+                {"useful": not outcome.useless, "gain": outcome.gain}
+                if measured
+                else {"useful": None, "gain": None}
+            )
         row |= {name: outcome.overall.get(name) for name in TILES}
         row |= {f"limit.{limit.name}": outcome.measures.get(limit.name) for limit in self.policy.limits}
         row |= {"threshold": outcome.threshold if measured else None, "rounds": outcome.rounds}
@@ -297,7 +376,8 @@ class SearchResults:
         """Return one row a trial."""
         rows = [self.row(trial).cells() for trial in self.trials]
         families = sorted(
-            f"{family}.{name}" for family, known in self.tune.families.items() for name in known
+            {f"{family}.{name}" for family, known in self.tune.families.items() for name in known}
+            | {name for row in rows for name in row if name.startswith(("boosted.", "logistic."))}
         )
         names = [name for name in rows[0] if "." not in name or name.startswith(("strength.", "limit."))]
         after = names.index("reweighing") + 1
@@ -317,33 +397,105 @@ class SearchResults:
 
     def note(self) -> str:
         """Return what was chosen, and why, in words; what could not be measured comes first."""
-        return " ".join(filter(None, [self._unmeasured(), self._chosen()]))
+        return " ".join(filter(None, [self._unmeasured(), self._chosen(), self._folds()]))
+
+    def _folds(self) -> str:
+        return f"Every trial is cross-fitted, because {self.crossfitted}." if self.crossfitted else ""
 
     def _unmeasured(self) -> str:
         if not self.not_measured:
             return ""
         return (
             f"Not measured by the search: {', '.join(self.not_measured)}, because too few groups have "
-            f"{self.policy.min_group_rows:,} held-out rows (policy.min_group_rows). The trial was chosen by "
-            "the other limits and by quality; the verdict alone looks at these."
+            f"{self.policy.min_group_rows:,} held-out rows (policy.min_group_rows), or {EVENTS} of the label "
+            "that is read. The trial was chosen by the other limits and by quality; the verdict alone looks "
+            "at these."
         )
+
+    @property
+    def _margin(self) -> str:
+        """What is said of the margin."""
+        margin = self.tune.margin
+        if isinstance(margin, Assurance):
+            return (
+                f"those on groups with the margin by which the gate's bound clears them with chance "
+                f"{margin.chance:g} on as many test rows as there are"
+            )
+        return f"those on groups with a margin of {margin:g}"
 
     def _chosen(self) -> str:
         best_of_few = self.best.role == "finalist"
-        held = "train and validation rows held out in turn" if best_of_few else "validation rows"
+        folded = self.best.chosen.folds is not None
+        held = "train and validation rows held out in turn" if folded else "validation rows"
         best, known = self.best, f"{len(self.final)} {'finalists' if best_of_few else 'trials'}"
         if self.feasible:
             every = "every gated limit that was measured" if self.not_measured else "every gated limit"
-            return (
-                f"Trial {best.number} has the best {self.goal} of the {len(self.feasible)} of {known} that "
-                f"keep {every} on {held}, those on groups with a margin of {self.tune.margin:g}."
-            )
+            top = max(trial.outcome.quality for trial in self.feasible)
+            of = f"the {len(self.feasible)} of {known} that keep {every} on {held}, {self._margin}"
+            if best.outcome.quality < top:
+                return (
+                    f"Trial {best.number} has the best AUC of those within {self.tune.tie:g} standard errors "
+                    f"of the best {self.goal.replace('_', ' ')} ({top:.4g}) of {of}."
+                )
+            return f"Trial {best.number} has the best {self.goal} of {of}."
         short = {name: slack for name, slack in best.outcome.slacks.items() if slack < 0}
         worst = ", ".join(f"{name} by {-slack:.3g}" for name, slack in sorted(short.items()))
+        nearest = "nearest of those that are of use" if len(self.useful) < len(self.final) else "nearest"
         return (
-            f"None of {known} keeps every gated limit on {held}, those on groups with a margin of "
-            f"{self.tune.margin:g}. Trial {best.number} is the nearest: it misses {worst}."
+            f"None of {known} keeps every gated limit on {held}, {self._margin}. "
+            f"Trial {best.number} is the {nearest}: it misses {worst}."
         )
+
+    def report(self) -> list[str]:
+        """Return, where no trial is of use, what there is instead and what to talk about."""
+        nearest = max(self.final, key=lambda t: (t.outcome.gain or 0.0, -t.number))
+        fair = min(self.final, key=lambda t: (t.outcome.violation, -(t.outcome.gain or 0.0), t.number))
+        lines = [
+            f"tune: must find decisions of use (tune.useful), got none in {len(self.final)} trials: no model",
+            f"nearest to being of use: {self._told(nearest)}",
+            f"nearest to the limits: {self._told(fair)}",
+        ]
+        top = max(trial.outcome.quality for trial in self.final)
+        for limit in self.policy.limits:
+            kept = [t for t in self.final if t.outcome.slacks.get(limit.name, -1.0) >= 0]
+            if not limit.gate or limit.name not in self.final[0].outcome.slacks:
+                continue
+            best = max((t.outcome.quality for t in kept), default=None)
+            cost = (
+                "no trial keeps it"
+                if best is None
+                else f"costs {top - best:.3g} of {self.goal.replace('_', ' ')}"
+            )
+            lines.append(f"{limit.name}: {cost}")
+        lines.append(
+            "to talk about: whether these features say enough of the label (compare the AUC with 0.5), what "
+            "a decision is worth (train.threshold.maximise), and which limit the cost above is worth"
+        )
+        return lines
+
+    @staticmethod
+    def _told(trial: Trial) -> str:
+        outcome = trial.outcome
+        short = [f"{name} by {-slack:.3g}" for name, slack in sorted(outcome.slacks.items()) if slack < 0]
+        missed = f", misses {', '.join(short)}" if short else ", keeps every limit"
+        return (
+            f"trial {trial.number} ({trial.chosen.family}), AUC {outcome.area:.3f}, quality "
+            f"{outcome.quality:.4g}{missed}; {'; '.join(outcome.useless)}"
+        )
+
+    def _more(self) -> dict[str, Any]:
+        """Return what the summary says where params ask for it."""
+        more: dict[str, Any] = {}
+        if self.tune.pruning is not None:
+            more["pruned"] = len(self.pruned)
+        if isinstance(self.tune.margin, Assurance):
+            more["assurance"] = self.tune.margin
+            more["expected"] = self.best.outcome.bounds
+        if self.tune.useful is not None:
+            more["useful"] = len(self.useful)
+        if self.best.chosen.maximise is not None:
+            more["maximise"] = self.best.chosen.maximise
+        return more
 
     def summary(self) -> SearchSummary:
         """Return the summary of the search."""
@@ -353,10 +505,9 @@ class SearchResults:
         return SearchSummary(
             trials=len(self.trials),
             failed=len(self.trials) - len(self.done) - len(self.pruned),
-            **({} if self.tune.pruning is None else {"pruned": len(self.pruned)}),
             feasible=len(self.feasible),
             goal=self.goal,
-            margin=self.tune.margin,
+            margin=None if isinstance(self.tune.margin, Assurance) else self.tune.margin,
             chosen=self.best.number,
             best=best,
             nearest=None if self.feasible else best,
@@ -366,4 +517,5 @@ class SearchResults:
             not_searched=sorted(unknown),
             not_measured=self.not_measured,
             note=self.note(),
+            **self._more(),
         )

@@ -1,27 +1,71 @@
 """What a search may choose: params dimensions as points, and points as choices of a fit."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from fairmark.errors import ParamsError
-from fairmark.params.learn import Choice, Chosen, Dimension, FloatRange, IntRange, Step, Tune
+from fairmark.params.learn import (
+    Choice,
+    Chosen,
+    Dimension,
+    FloatRange,
+    IntRange,
+    Margin,
+    Maximise,
+    Step,
+    Tune,
+)
 
 Value = float | int | str | bool
 Point = Mapping[str, Value]
 """One value for each name: `family`, `balance`, `reweighing`, `FAMILY.SETTING`, and `strength.N`."""
 
+GRID = 5
+"""Values of a bracketed strength on the grid."""
 DIGITS = 6
 """Significant digits of a searched number: what is written down is what was tried."""
 
 
+PLAIN: Mapping[str, Mapping[str, Value]] = {
+    "boosted": {"learning_rate": 0.1, "num_leaves": 31, "min_child_samples": 20},
+    "logistic": {"c": 1.0},
+}
+"""The settings that the libraries have by themselves: LightGBM's and scikit-learn's."""
+ROWS_A_LEAF = 20
+"""Train rows that there are at least for each leaf of the largest trees that are searched."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What every trial of a search shares beside the space."""
+
+    margin: Margin | None
+    folds: int | None = None
+    maximise: Maximise | None = None
+    selected: tuple[float, float] | None = None
+
+
 @dataclass(frozen=True)
 class Space:
-    """All that `tune` may choose from."""
+    """All that `tune` may choose from.
+
+    Parameters
+    ----------
+    brackets
+        The range of each strength that is `auto`, by family and place among `tune.mitigation`.
+    rows
+        Train rows, by whose number leaves are limited; None does not limit them.
+    only
+        The families that are searched; empty for all.
+    """
 
     tune: Tune
+    brackets: Mapping[tuple[str, int], tuple[float, float]] = field(default_factory=dict)
+    rows: int | None = None
+    only: Sequence[str] = ()
 
     def check(self) -> None:
         """Refuse dimensions that hold no value.
@@ -49,7 +93,7 @@ class Space:
     @property
     def families(self) -> list[str]:
         """The families, sorted: the order in which params are written must change nothing."""
-        return sorted(self.tune.families)
+        return sorted(set(self.tune.families) & set(self.only or self.tune.families))
 
     def dimensions(self, family: str) -> dict[str, Dimension]:
         """Return every dimension that a point of this family has, beside `family`."""
@@ -58,10 +102,34 @@ class Space:
             "reweighing": Choice(type="choice", values=list(self.tune.reweighing)),
         }
         settings: Mapping[str, Dimension] = self.tune.families[family]  # type: ignore[index]
-        found |= {f"{family}.{name}": dimension for name, dimension in sorted(settings.items())}
-        return found | {f"strength.{n}": step.strength for n, step in enumerate(self.tune.mitigation)}
+        found |= {f"{family}.{name}": self._held(name, each) for name, each in sorted(settings.items())}
+        return found | {f"strength.{n}": self.strength(family, n) for n in range(len(self.tune.mitigation))}
 
-    def chosen(self, point: Point, margin: float | None) -> Chosen:
+    def strength(self, family: str, n: int) -> Dimension:
+        """Return the range of a strength: the given one, or the bracket that was found."""
+        given = self.tune.mitigation[n].strength
+        if given != "auto":
+            return given
+        low, high = self.brackets.get((family, n), (0.0, 0.0))
+        return FloatRange(type="float", low=_short(low), high=_short(high), log=False, grid=GRID)
+
+    @property
+    def bracketed(self) -> list[int]:
+        """The places of the mitigations whose strength is `auto`."""
+        return [n for n, step in enumerate(self.tune.mitigation) if step.strength == "auto"]
+
+    def _held(self, name: str, dimension: Dimension) -> Dimension:
+        """Return a range of leaves, or of rows a leaf, that the number of train rows can fill."""
+        if (
+            self.rows is None
+            or name not in {"num_leaves", "min_child_samples"}
+            or isinstance(dimension, Choice)
+        ):
+            return dimension
+        most = max(dimension.low, min(dimension.high, self.rows // ROWS_A_LEAF))
+        return dimension.model_copy(update={"high": most})
+
+    def chosen(self, point: Point, aim: Aim) -> Chosen:
         """Return the choices that a point stands for."""
         family = point["family"]
         steps = [
@@ -78,13 +146,18 @@ class Space:
             balance=point["balance"],  # type: ignore[arg-type]
             reweighing=bool(point["reweighing"]),
             mitigation=steps,
-            margin=margin,
-            folds=None,
+            margin=aim.margin,
+            folds=aim.folds,
+            maximise=aim.maximise,
+            selected=aim.selected,
         )
 
     def nearby(self, chosen: Chosen, factor: float) -> Chosen:
         """Return the choices with every strength times `factor`, held within its dimension."""
-        ends = {(step.attribute, step.constraint): _ends(step.strength) for step in self.tune.mitigation}
+        ends = {
+            (step.attribute, step.constraint): _ends(self.strength(chosen.family, n))
+            for n, step in enumerate(self.tune.mitigation)
+        }
         steps = []
         for step in chosen.mitigation:
             low, high = ends[step.attribute, step.constraint]
@@ -92,23 +165,41 @@ class Space:
             steps.append(step.model_copy(update={"strength": strength}))
         return chosen.model_copy(update={"mitigation": steps})
 
-    def plain(self) -> list[Chosen]:
-        """Return what each later candidate is compared with: models whose only aim is quality.
+    def plain(self, aim: Aim) -> list[tuple[str, Chosen]]:
+        """Return what each later candidate is compared with, and its role: models whose only aim is quality.
 
-        First the baseline, a simple model; then the strong one, which shows the price of mitigation. Settings
-        are mid-space, without balance, mitigation or a margin.
+        Boosted trees, which show the price of mitigation, and a logistic regression, the simple baseline, at
+        the settings that their libraries have, without balance, mitigation or a margin. One family alone is
+        the baseline.
         """
-        families = [f for f in ("logistic", "boosted") if f in self.tune.families]
-        untouched: dict[str, Value] = {"balance": "none", "reweighing": False}
-        untouched |= {f"strength.{n}": 0.0 for n in range(len(self.tune.mitigation))}
-        return [self.chosen({**self.middle(family), **untouched}, None) for family in families]
+        roles = {"boosted": "unmitigated", "logistic": "baseline"}
+        only = len(self.tune.families) == 1
+        aim = replace(aim, margin=None)
+        return [
+            ("baseline" if only else role, self.chosen(self.rung(family, 0.0), aim))
+            for family, role in roles.items()
+            if family in self.tune.families
+        ]
+
+    def rung(self, family: str, strength: float) -> Point:
+        """Return the family's plain point at a strength of every mitigation; nothing else is done."""
+        point: dict[str, Value] = {"family": family, "balance": "none", "reweighing": False}
+        point |= {f"{family}.{name}": value for name, value in PLAIN[family].items()}
+        given: Mapping[str, Dimension] = self.tune.families[family]  # type: ignore[index]
+        # What params fix holds of the plain models too.
+        point |= {
+            f"{family}.{name}": each.values[0]
+            for name, each in given.items()
+            if isinstance(each, Choice) and single(each)
+        }
+        return point | {f"strength.{n}": strength for n in range(len(self.tune.mitigation))}
 
     def ladder(self) -> list[Point]:
         """Return points of the strongest family, mid-space but for mitigation, which rises rung by rung."""
-        if not self.tune.mitigation:
+        if not self.tune.mitigation or self.bracketed:
             return []
         family = "boosted" if "boosted" in self.tune.families else "logistic"
-        steps = [rungs(step.strength) for step in self.tune.mitigation]
+        steps = [rungs(self.strength(family, n)) for n in range(len(self.tune.mitigation))]
         height = max(map(len, steps))
         climbs = [[step[min(k, len(step) - 1)] for step in steps] for k in range(height)]
         return [
@@ -141,7 +232,9 @@ class Space:
         for family, settings in self.tune.families.items():
             yield from ((f"families.{family}.{name}", dimension) for name, dimension in settings.items())
         yield from (
-            (f"mitigation.{n}.strength", step.strength) for n, step in enumerate(self.tune.mitigation)
+            (f"mitigation.{n}.strength", step.strength)
+            for n, step in enumerate(self.tune.mitigation)
+            if step.strength != "auto"
         )
 
 
@@ -189,3 +282,15 @@ def _middle(dimension: Dimension) -> Value:
 
 def _short(value: Value) -> Any:
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def single(dimension: Dimension) -> bool:
+    """Return whether a dimension is a list of one value, which no sampler is asked for."""
+    return isinstance(dimension, Choice) and len(dimension.values) == 1
+
+
+def holds(dimension: Dimension, value: Value) -> bool:
+    """Return whether a value lies within a dimension."""
+    if isinstance(dimension, Choice):
+        return value in dimension.values
+    return isinstance(value, int | float) and dimension.low <= value <= dimension.high

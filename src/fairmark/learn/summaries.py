@@ -14,7 +14,7 @@ from pydantic import ConfigDict, model_validator
 
 from fairmark.errors import InputError
 from fairmark.model.group_thresholds import GroupThresholds
-from fairmark.params.learn import Chosen
+from fairmark.params.learn import Assurance, Chosen, Maximise
 from fairmark.record import Record
 
 Cell = bool | int | float | str | None
@@ -50,12 +50,16 @@ class TrialRow(Record):
     state: Literal["complete", "pruned", "failed"]
     failure: str | None
     quality: float | None
-    """What the threshold maximises, 0..1."""
+    """What the threshold is for: 0..1, or a profit."""
     fairness: float | None
     """The least slack of the gated limits on groups, the margin taken off; 0 where there is none."""
     violation: float | None
     """The sum of what is missing to each gated limit; 0 keeps them all."""
     feasible: bool
+    useful: bool | None = None
+    """Given where trials must be of use (`tune.useful`)."""
+    gain: float | None = None
+    """The quality beyond the better of yes and no to everybody; given likewise."""
     roc_auc: float | None
     accuracy: float | None
     selection_rate: float | None
@@ -157,8 +161,16 @@ class SearchSummary(Record):
     """Given where trials may be pruned."""
     feasible: int
     goal: str
-    """The measure that the threshold maximises."""
-    margin: float
+    """The measure that the quality is, or `profit`."""
+    maximise: Maximise | None = None
+    """What the threshold is for, the choice by base rate made."""
+    margin: float | None
+    """The margin of limits on groups; null where it follows from the rows (`assurance`)."""
+    assurance: Assurance | None = None
+    expected: dict[str, float] | None = None
+    """The bounds that the gate would have on as many test rows, if these had the held-out rows' rates."""
+    useful: int | None = None
+    """How many trials are of use, where params ask for it."""
     chosen: int
     """The number of the chosen trial."""
     best: TrialRow

@@ -7,11 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fairmark.files import SIGNIFICANT_DIGITS
+from fairmark.learn.goal import Goal
 from fairmark.stats.arrays import Floats, Labels
-from fairmark.stats.rates import values_of
 
-Goal = str
-"""One of `measures.GOALS`."""
 Admissible = Callable[[Floats], npt.NDArray[np.bool_]]
 """Says of each cut, [k], whether it may be chosen."""
 
@@ -30,12 +28,19 @@ class Threshold:
 
 
 def choose(
-    score: Floats, label: Labels, weight: Floats, maximise: Goal, admissible: Admissible | None = None
+    score: Floats,
+    label: Labels,
+    weight: Floats,
+    goal: Goal,
+    admissible: Admissible | None = None,
+    selected: tuple[float, float] | None = None,
 ) -> Threshold:
     """Return the best of all cuts that part the rows in different ways.
 
     A cut lies midway between two neighbouring scores, or takes everybody or nobody. Of equally good cuts the
-    one nearest to 0.5 is chosen, then the lower. When no cut is admissible, the best of all is chosen.
+    one nearest to 0.5 is chosen, then the lower. Cuts that select too few or too many, or are not admissible,
+    are left out: where that leaves none, the admissible ones come back last. Under a capacity no cut may
+    select more, and the best is the one that selects most.
 
     Parameters
     ----------
@@ -43,15 +48,29 @@ def choose(
         Probabilities of validation rows, [n], 0..1.
     label, weight
         Labels and weights of the same rows, [n].
-    maximise
-        Weighted accuracy, mean of the two classes' recalls, or F1; each 0..1.
+    goal
+        What is to be as large as can be.
+    selected
+        The least and the largest share of rows that may be selected.
     """
     cut, hit, false = cuts(score, label, weight)
+    if goal.at is not None:
+        taken = score >= goal.at
+        cut = np.array([goal.at])
+        hit, false = (np.array([float(weight[taken & (label == value)].sum())]) for value in (1, 0))
+    positive, negative = (float(weight[label == value].sum()) for value in (1, 0))
+    table = np.stack([negative - false, false, positive - hit, hit], axis=-1).reshape(-1, 2, 2)
     # Equal up to the last bits of a weighted sum counts as equal, so that ties are broken by rule.
-    reached = np.round(_goal(maximise, hit, false, label, weight), 12)
+    reached = np.round(goal.reached(table), 12)
+    share = (hit + false) / (positive + negative)
+    kept = np.ones(len(cut), dtype=bool) if goal.select is None else share <= goal.select + 1e-12
+    within = kept if selected is None else kept & (share >= selected[0]) & (share <= selected[1])
     allowed = np.ones(len(cut), dtype=bool) if admissible is None else admissible(cut)
-    pool = np.flatnonzero(allowed) if allowed.any() else np.arange(len(cut))
-    best = pool[np.lexsort((cut[pool], np.round(np.abs(cut[pool] - 0.5), 12), -reached[pool]))[0]]
+    asked = reached if goal.select is None else np.round(share, 12)
+    pool = np.flatnonzero(
+        next((each for each in (allowed & within, within, kept) if each.any()), allowed | True)
+    )
+    best = pool[np.lexsort((cut[pool], np.round(np.abs(cut[pool] - 0.5), 12), -asked[pool]))[0]]
     return Threshold(float(cut[best]), float(reached[best]), bool(allowed[best]))
 
 
@@ -69,15 +88,6 @@ def cuts(score: Floats, label: Labels, weight: Floats) -> tuple[Floats, Floats, 
         np.concatenate([ends[0], hit[last], ends[1]]),
         np.concatenate([ends[0], false[last], ends[2]]),
     )
-
-
-def _goal(maximise: Goal, hit: Floats, false: Floats, label: Labels, weight: Floats) -> Floats:
-    """Return what each cut reaches of the goal, [k]; of rows of one label alone, what it does on these."""
-    positive, negative = (float(weight[label == value].sum()) for value in (1, 0))
-    table = np.stack([negative - false, false, positive - hit, hit], axis=-1).reshape(-1, 2, 2)
-    if maximise == "balanced_accuracy" and not (positive and negative):
-        return (1 + values_of(table, "accuracy")) / 2  # the rate of the other label counts as 1
-    return np.nan_to_num(values_of(table, maximise))
 
 
 def _short(value: float) -> float:

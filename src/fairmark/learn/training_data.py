@@ -8,7 +8,7 @@ of as many rows are alike (Stone 1974; Chernozhukov et al. 2018). Classes are ba
 validation rows keep theirs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -23,6 +23,7 @@ from fairmark.model.encoder import Encoder
 from fairmark.model.group_thresholds import Origin, origins
 from fairmark.params.learn import Train
 from fairmark.stats.arrays import Floats, Labels
+from fairmark.stats.confusion import kish, of_people
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,18 @@ class Ready:
     """What tells train rows apart when they are cut into folds, [n]."""
     origins: list[Origin] | None = None
     """What tells the groups of the attribute that has thresholds of its own, where one has."""
+    tests: Mapping[str, Mapping[str, float]] | None = None
+    """Effective number of test rows of each group of each attribute."""
 
     @property
     def rows(self) -> Rows:
         """The validation rows, for the policy's limits."""
-        return Rows(self.valid.label, self.valid.weight, self.valid_groups)
+        return Rows(self.valid.label, self.valid.weight, self.valid_groups, self.tests)
+
+    @property
+    def positives(self) -> float:
+        """The share of positive labels of the train rows, by weight, 0..1."""
+        return float(np.average(self.train.label, weights=self.train.weight))
 
 
 def ready(parts: Parts, base: Train) -> Ready:
@@ -98,7 +106,24 @@ def ready(parts: Parts, base: Train) -> Ready:
         sorted(parts.schema.singles),
         parts.keys[(parts.belongs == "train").to_numpy()],
         None if by is None else origins(parts.schema, by.attribute),
+        _test_rows(parts),
     )
+
+
+def _test_rows(parts: Parts) -> Mapping[str, Mapping[str, float]] | None:
+    """Return the effective number of test rows of each group, which the gate will have; no label is read."""
+    if not (parts.belongs == "test").any():
+        return None
+    test, groups = parts.part("test")
+    weight = test["_weight"].to_numpy(dtype=np.float64)
+    second = of_people(weight, test["_person"].to_numpy()) if "_person" in test else weight
+    return {
+        name: {
+            str(group): kish(weight[place], (weight * second)[place])
+            for group, place in groups.groupby(groups[name].astype(str)).indices.items()
+        }
+        for name in parts.attributes
+    }
 
 
 def _sample(encoder: Encoder, frame: pd.DataFrame) -> Sample:
@@ -122,6 +147,7 @@ class HeldOut:
             np.concatenate([each.label for each in rows]),
             np.concatenate([each.weight for each in rows]),
             pd.concat([each.groups for each in rows], ignore_index=True),
+            self.rows.tests,
         )
         return type(self)(np.concatenate([part.raw for part in parts]), whole)
 

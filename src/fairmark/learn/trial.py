@@ -18,14 +18,15 @@ from pydantic import Field
 
 from fairmark.data.split import read_parts
 from fairmark.errors import InputError
-from fairmark.learn.fit import Fitted, Watch, decide, fitted
+from fairmark.learn.fit import Fitted, Watch, aimed, decide, fitted
+from fairmark.learn.goal import Goal
 from fairmark.learn.policy_limits import Limits, Rows
 from fairmark.learn.training_data import HeldOut, Ready, ready
 from fairmark.params.base import Section
-from fairmark.params.learn import Chosen, Pruning, Train
+from fairmark.params.learn import Assurance, Chosen, Pruning, Train, Useful
 from fairmark.params.policy import Policy
 from fairmark.stats.arrays import Floats
-from fairmark.stats.confusion import as_one_threshold, matrices_by_threshold
+from fairmark.stats.confusion import as_one_threshold, kish, matrices_by_threshold
 from fairmark.stats.rates import values_of
 from fairmark.stats.score_measures import roc_auc
 
@@ -35,7 +36,7 @@ class IntermediateValue(Section):
 
     rounds: int
     quality: float
-    """What the threshold maximises, 0..1."""
+    """What the threshold maximises; a profit over its span, so that it has no unit."""
     fairness: float
     """The least slack of the gated limits on groups, the margin taken off; >= 0 keeps them."""
 
@@ -92,7 +93,7 @@ class Outcome(Section):
     failure: str | None
     """Why nothing could be fitted; the other entries then say nothing."""
     quality: float
-    """What the threshold maximises, 0..1."""
+    """What the threshold is for: 0..1, or a profit in its own unit."""
     slacks: dict[str, float]
     """How far inside each gated limit, the margin taken off; >= 0 keeps it."""
     measures: dict[str, float | None]
@@ -104,8 +105,22 @@ class Outcome(Section):
     size_bytes: int
     rungs: list[IntermediateValue] = Field(default_factory=list)
     """What it had reached at the rungs, where somebody looked."""
+    error: float = 0.0
+    """The standard error of the quality."""
+    gain: float | None = None
+    """The quality beyond that of the better constant answer; of a profit, as a share of its span."""
+    useless: list[str] = Field(default_factory=list)
+    """Why the decisions are of no use, where somebody asks; nothing else may make a trial chosen."""
+    bounds: dict[str, float] = Field(default_factory=dict)
+    """The bound that the gate would have of ratios and differences, at these rates."""
     pruned: bool = False
     """True when it was pruned at the last of `rungs`; the quality is then the one there."""
+
+    @property
+    def area(self) -> float:
+        """The ROC AUC; -1 where there is none."""
+        found = self.overall.get("roc_auc", float("nan"))
+        return found if np.isfinite(found) else -1.0
 
     @property
     def violation(self) -> float:
@@ -114,8 +129,8 @@ class Outcome(Section):
 
     @property
     def feasible(self) -> bool:
-        """True when it ran to its end and every gated limit is kept."""
-        return self.failure is None and not self.pruned and self.violation == 0
+        """True when it ran to its end, is of use, and every gated limit is kept."""
+        return self.failure is None and not self.pruned and not self.useless and self.violation == 0
 
 
 @dataclass(frozen=True)
@@ -126,11 +141,12 @@ class Setup:
     """table, evidence, schema and rows, where every worker can read them."""
     base: str
     policy: str
-    margin: float
+    margin: float | Assurance
     """The margin of every limit on groups, also one whose threshold did not look at it."""
     stamp: str
     """A hash of the files, so that a process which has read other files under these paths reads again."""
     pruning: str | None = None
+    useful: str | None = None
 
     @classmethod
     def of(
@@ -138,15 +154,16 @@ class Setup:
         paths: Files,
         base: Train,
         policy: Policy,
-        margin: float,
+        margin: float | Assurance,
         stamp: str,
         pruning: Pruning | None = None,
+        useful: Useful | None = None,
     ) -> Self:
         """Return the setup of a search."""
         table, evidence, schema, rows = (str(path.resolve()) for path in paths)
         whole = (table, evidence, schema, rows)
-        given_up = None if pruning is None else pruning.model_dump_json()
-        return cls(whole, base.model_dump_json(), policy.model_dump_json(), margin, stamp, given_up)
+        given_up, of_use = (None if each is None else each.model_dump_json() for each in (pruning, useful))
+        return cls(whole, base.model_dump_json(), policy.model_dump_json(), margin, stamp, given_up, of_use)
 
 
 def attempt(setup: Setup, asked: str) -> str:
@@ -165,18 +182,21 @@ def attempt(setup: Setup, asked: str) -> str:
         last = beaten.marks[-1]
         cut_off = _nothing(quality=last.quality, rounds=last.rounds, pruned=True, rungs=beaten.marks)
         return cut_off.model_dump_json()
-    found = assess(made, Limits(policy, made.held.rows, setup.margin), base)
+    useful = None if setup.useful is None else Useful.model_validate_json(setup.useful)
+    base = aimed(known, ask.chosen, base)
+    found = assess(made, Limits(policy, made.held.rows, setup.margin), base, useful)
     return found.model_copy(update={"rungs": seen}).model_dump_json()
 
 
-def assess(made: Fitted, limits: Limits, base: Train) -> Outcome:
-    """Return what a model comes to on the rows that it was held against."""
+def assess(made: Fitted, limits: Limits, base: Train, useful: Useful | None = None) -> Outcome:
+    """Return what a model comes to on the rows that it was held against; `base` is `aimed`."""
     rows, decision = made.held.rows, made.decision
     score, cut = decision.score(made.held.raw), decision.cut(rows.groups)
     slacks, measures = limits.measured(score, cut)
-    quality, accuracy, selected = (
-        _overall(rows, score, cut, name) for name in (base.threshold.maximise, "accuracy", "selection_rate")
-    )
+    goal, table = Goal.of(base.threshold.maximise), _table(rows, score, cut)
+    accuracy, selected = (float(values_of(table, name)) for name in ("accuracy", "selection_rate"))
+    quality, positives = float(goal.reached(table)), float(table[1].sum() / table.sum())
+    gain = (quality - goal.constant(positives)) / goal.span(positives)
     auc = roc_auc(rows.label, score, rows.weight)
     area = float("nan") if auc is None else auc.value
     return Outcome(
@@ -192,7 +212,27 @@ def assess(made: Fitted, limits: Limits, base: Train) -> Outcome:
         threshold=made.model.threshold,
         rounds=made.model.scorer.rounds,
         size_bytes=len(made.model.scorer.dumps().encode()),
+        error=goal.error(table, kish(rows.weight, rows.weight**2)),
+        gain=gain,
+        useless=[] if useful is None else _useless(useful, gain, selected, goal),
+        bounds=limits.bounds(score, cut),
     )
+
+
+def _useless(useful: Useful, gain: float, selected: float, goal: Goal) -> list[str]:
+    """Return why decisions are of no use: no better than one answer to all, too few or too many selected."""
+    least, most = useful.selected
+    found = []
+    if gain < useful.margin:
+        found.append(
+            f"{goal.spoken} is {gain:+.3g} beyond the better of yes and no to everybody, "
+            f"less than {useful.margin:g}"
+        )
+    if selected < least:
+        found.append(f"{selected:.3g} of the rows are selected, fewer than {least:g}")
+    if selected > most:
+        found.append(f"{selected:.3g} of the rows are selected, more than {most:g}")
+    return found
 
 
 def fairness(policy: Policy, slacks: Mapping[str, float]) -> float:
@@ -209,6 +249,8 @@ def _watch(
         return None
     pruning, bars = Pruning.model_validate_json(setup.pruning), ask.bars
     known, base, policy = given
+    base = aimed(known, ask.chosen, base)
+    goal = Goal.of(base.threshold.maximise)
     on_groups = [limit for limit in policy.limits if limit.attribute is not None and limit.gate]
     limits = Limits(policy.model_copy(update={"limits": on_groups}), known.rows, setup.margin)
 
@@ -218,7 +260,8 @@ def _watch(
         held = HeldOut(raw(), known.rows)
         decision = decide(held, known, ask.chosen, base, policy)
         score, cut = decision.score(held.raw), decision.cut(held.rows.groups)
-        quality = _overall(held.rows, score, cut, base.threshold.maximise)
+        table = _table(held.rows, score, cut)
+        quality = float(goal.reached(table)) / goal.span(float(table[1].sum() / table.sum()))
         mark = IntermediateValue(
             rounds=rounds, quality=quality, fairness=fairness(policy, limits.slacks(score, cut))
         )
@@ -229,11 +272,11 @@ def _watch(
     return watch
 
 
-def _overall(rows: Rows, score: Floats, cut: float | Floats, measure: str) -> float:
+def _table(rows: Rows, score: Floats, cut: float | Floats) -> Floats:
+    """Return the confusion matrix of all rows, [2, 2] of weights."""
     marked, bar = as_one_threshold(score, cut)
     one = np.zeros(len(rows.label), dtype=np.intp)
-    table = matrices_by_threshold(marked, rows.label, rows.weight, one, 1, bar)
-    return float(values_of(table, measure)[0, 0])
+    return np.asarray(matrices_by_threshold(marked, rows.label, rows.weight, one, 1, bar)[0, 0])
 
 
 def _nothing(failure: str | None = None, quality: float = 0.0, **known: Any) -> Outcome:

@@ -1,11 +1,11 @@
 """The sections `tune` and `train`, and what the search hands to training."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from fairmark.params.base import Count, Section, Seed, Text, one_of
-from fairmark.stats.measures import GOALS
+from fairmark.params.base import Count, OpenShare, Section, Seed, Share, Text, one_of
+from fairmark.stats.measures import GOALS, RARER
 
 
 class FloatRange(Section):
@@ -38,12 +38,62 @@ class Choice(Section):
 Dimension = Annotated[FloatRange | IntRange | Choice, Field(discriminator="type")]
 
 
+Parity = Literal["demographic_parity", "true_positive_rate_parity", "equalized_odds"]
+"""What groups are made to be alike in, by the names of Fairlearn's moments."""
+
+Strength = Annotated[
+    Annotated[Dimension, Tag("range")] | Annotated[Literal["auto"], Tag("auto")],
+    Discriminator(lambda value: "auto" if isinstance(value, str) else "range"),
+]
+
+
 class Mitigation(Section):
     """How strongly labels are relabelled and reweighed for one protected attribute."""
 
     attribute: Text
-    constraint: Literal["demographic_parity", "true_positive_rate_parity", "equalized_odds"]
-    strength: Dimension
+    constraint: Parity
+    strength: Strength
+    """A range, or `auto`: bracketed by trials, from none to where the limits on the attribute are met."""
+
+
+class Assurance(Section):
+    """The margin of limits on groups, from the rows that there are: see `learn.assurance`."""
+
+    chance: Annotated[float, Field(ge=0.5, lt=1)]
+    """The chance with which the gate's bound shall clear the limit on as many test rows as there are."""
+    room: OpenShare
+    """The margin is at most this share of the way to parity, where rows are too few for more."""
+
+
+Margin = Annotated[
+    Annotated[Annotated[float, Field(ge=0)], Tag("number")] | Annotated[Assurance, Tag("assurance")],
+    Discriminator(lambda value: "assurance" if isinstance(value, dict | Assurance) else "number"),
+]
+
+
+class Useful(Section):
+    """What a trial must show on held-out rows to be chosen at all."""
+
+    margin: Annotated[float, Field(ge=0, lt=1)]
+    """How much better than yes, and than no, to everybody, in the quality; of a profit, as a share of what
+    lies between all decisions wrong and all right."""
+    selected: tuple[Share, Share]
+    """The least and the largest share of rows that may be selected."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Useful":
+        if self.selected[0] >= self.selected[1]:
+            raise ValueError(f"selected must be two shares, the lower first, got {[*self.selected]}")
+        return self
+
+
+class Crossfit(Section):
+    """When every trial is cross-fitted: where validation rows alone say too little."""
+
+    folds: Annotated[int, Field(ge=2)]
+    """Validation rows and parts of the train rows are held out in turn, this many in all."""
+    below: Count
+    """The number of validation rows of the rarer label below which trials are cross-fitted."""
 
 
 class Pruning(Section):
@@ -74,7 +124,12 @@ class Tune(Section):
     sampler: Literal["tpe", "random", "grid"]
     trials: Count
     batch: Count
-    margin: Annotated[float, Field(ge=0)]
+    margin: Margin
+    """How far inside limits on groups held-out rows must stay: by their number, or a constant."""
+    useful: Useful | None
+    tie: Annotated[float, Field(ge=0)]
+    """Trials within so many standard errors of the best quality count as equal; the best AUC is chosen."""
+    crossfit: Crossfit | None
     families: dict[Literal["logistic", "boosted"], dict[Text, Dimension]]
     balance: list[Literal["none", "weights", "down", "up"]]
     reweighing: list[bool]
@@ -87,15 +142,116 @@ class ByGroup(Section):
     """Thresholds of an attribute's groups, drawn together on what the constraint speaks of."""
 
     attribute: Text
-    constraint: Literal["demographic_parity", "true_positive_rate_parity", "equalized_odds"]
+    constraint: Parity
+
+
+Named = Annotated[str, one_of([*GOALS, "youden"])]
+"""A measure of decisions. Youden's index is 2 x balanced accuracy - 1: the same threshold is best in both."""
+
+
+class ByBaseRate(Section):
+    """One measure where both labels are common, another where one is rare."""
+
+    common: Named
+    rare: Named
+    below: Annotated[float, Field(gt=0, le=0.5)]
+    """The share of the rarer label of the train rows under which it is rare."""
+
+
+class Profit(Section):
+    """What each decision brings, in money or any other unit; the mean a row is the quality."""
+
+    tp: float
+    fp: float
+    tn: float
+    fn: float
+
+    @model_validator(mode="after")
+    def _right_pays(self) -> "Profit":
+        if not (self.tp > self.fn and self.tn > self.fp):
+            raise ValueError(
+                "a right decision must bring more than a wrong one of the same label (tp > fn and tn > fp), "
+                f"got {self.model_dump()}"
+            )
+        return self
+
+
+class Capacity(Section):
+    """At most this share of rows is selected, those with the highest scores."""
+
+    select: OpenShare
+
+
+class Fixed(Section):
+    """The threshold itself."""
+
+    at: OpenShare
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "name"
+    keys = set(value) if isinstance(value, dict) else set(type(value).model_fields)
+    by_key = {"select": "capacity", "at": "fixed", "below": "by_base_rate", "common": "by_base_rate"}
+    return next((kind for key, kind in by_key.items() if key in keys), "profit")
+
+
+Maximise = Annotated[
+    Annotated[Named, Tag("name")]
+    | Annotated[ByBaseRate, Tag("by_base_rate")]
+    | Annotated[Profit, Tag("profit")]
+    | Annotated[Capacity, Tag("capacity")]
+    | Annotated[Fixed, Tag("fixed")],
+    Discriminator(_kind),
+]
+"""What a threshold is for."""
 
 
 class Threshold(Section):
     """How the decision threshold is chosen on validation rows."""
 
-    maximise: Annotated[str, one_of(GOALS)]
+    maximise: Maximise
     by: ByGroup | None
     """Thresholds of each group's own; only for an attribute that the policy lets the decision read."""
+    insist: bool = False
+    """True keeps accuracy where one label is rare."""
+
+    @model_validator(mode="after")
+    def _of_groups(self) -> "Threshold":
+        if self.by is not None and isinstance(self.maximise, Capacity | Fixed):
+            raise ValueError(
+                "by must be null where the threshold follows from a capacity or is given, "
+                f"got {self.by.attribute!r}"
+            )
+        return self
+
+    def resolved(self, positives: float) -> "Threshold":
+        """Return the same with the choice by base rate made.
+
+        Parameters
+        ----------
+        positives
+            The share of positive labels of the train rows, by weight, 0..1.
+        """
+        chosen = self.maximise
+        if not isinstance(chosen, ByBaseRate):
+            return self
+        rare = min(positives, 1 - positives) < chosen.below
+        return self.model_copy(update={"maximise": chosen.rare if rare else chosen.common})
+
+    def refused(self, positives: float) -> str | None:
+        """Return why accuracy says nothing at this share of positive labels, or None."""
+        rarer = min(positives, 1 - positives)
+        if self.maximise != "accuracy" or rarer >= RARER or self.insist:
+            return None
+        answer = "no" if positives < 0.5 else "yes"
+        return (
+            f"params.yaml: train.threshold.maximise: must be another measure than accuracy where {rarer:.3g} "
+            f'of the train rows have the rarer label (less than {RARER:g}), because "{answer}" to everybody '
+            f"is right for {1 - rarer:.3g} of them, got accuracy: say balanced_accuracy, f1, a profit "
+            "({tp, fp, tn, fn}), a capacity ({select: 0.1}) or {common: accuracy, rare: "
+            f"balanced_accuracy, below: {RARER:g}}}; insist: true keeps accuracy"
+        )
 
 
 Direction = Literal["increasing", "decreasing"]
@@ -118,7 +274,7 @@ class Step(Section):
     """One chosen mitigation."""
 
     attribute: Text
-    constraint: Literal["demographic_parity", "true_positive_rate_parity", "equalized_odds"]
+    constraint: Parity
     strength: Annotated[float, Field(ge=0)]
 
 
@@ -136,7 +292,11 @@ class Chosen(Section):
     balance: Literal["none", "weights", "down", "up"]
     reweighing: bool
     mitigation: list[Step]
-    margin: Annotated[float, Field(ge=0)] | None
-    """How far inside the limits on groups the threshold keeps validation rows; null: quality alone."""
+    margin: Margin | None
+    """How far inside the limits on groups the threshold keeps held-out rows; null: quality alone."""
     folds: Annotated[int, Field(ge=2)] | None
     """How many folds of train and validation rows the threshold comes from; null: validation rows alone."""
+    maximise: Maximise | None = None
+    """What the threshold is for, the choice by base rate made; null: what `train.threshold` says."""
+    selected: tuple[Share, Share] | None = None
+    """The least and the largest share of held-out rows that the threshold may select; null: any."""

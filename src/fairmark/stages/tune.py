@@ -12,13 +12,18 @@ from functools import partial
 from pathlib import Path
 
 from fairmark.data.schema import Schema
+from fairmark.data.split import read_parts
 from fairmark.entry import run
 from fairmark.errors import InputError, ParamsError, StateError
 from fairmark.extras import require
 from fairmark.files import canonical_floats, write_csv, write_text
 from fairmark.learn.checkpoint import Checkpoint, key_of
+from fairmark.learn.goal import Goal
 from fairmark.learn.group_threshold_search import reaches
+from fairmark.learn.policy_limits import Limits
 from fairmark.learn.search import Search, SearchResults
+from fairmark.learn.space import Aim
+from fairmark.learn.training_data import Ready, ready
 from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import Progress, workers
 from fairmark.model.monotone import require_ordered
@@ -46,8 +51,9 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     Raises
     ------
     InputError
-        When the files don't fit together, or no trial came to anything.
+        When the files don't fit together, no trial came to anything, or none is of use.
     ParamsError
+        When the threshold is for accuracy, one label is rare, and nobody insists;
         When groups are to have thresholds of their own, and no limit says what these are to draw together;
         when a waiver or an override names a group that its attribute does not have, or a column that is none;
         when a monotone constraint is on a column without an order.
@@ -56,7 +62,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     """
     require("pipeline")  # before the first trials, which need less of it than the ones after them
     if base.threshold.by is not None:
-        reaches(base.threshold.by, policy, search.margin)  # before any trial, each of which would fail by it
+        reaches(base.threshold.by, policy)  # before any trial, each of which would fail by it
     described = Schema.read(schema)
     require_ordered(described, base.monotone)
     # The audit looks at withheld columns too.
@@ -66,24 +72,67 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     ):  # a waiver of a group that nobody is in would cover nothing
         raise ParamsError(*(f"params.yaml: {fault}" for fault in strangers))
     paths = (table, evidence, schema, rows)
+    known = ready(read_parts(*paths), base)
+    aim, why = _aim(known, search, base, policy)
+    goal = Goal.of(aim.maximise or "accuracy")
     sections = [section.model_dump_json() for section in (search, base, policy)]
     key = key_of(paths, sections)
     record = Checkpoint.open(key)
-    trying = partial(attempt, Setup.of(paths, base, policy, search.margin, key, search.pruning))
+    trying = partial(
+        attempt, Setup.of(paths, base, policy, search.margin, key, search.pruning, search.useful)
+    )
     try:
-        with workers() as executor, Progress(_most(search), base.threshold.maximise) as progress:
-            trials_run = Search(search, policy, trying, executor, record, progress.show).run()
+        with workers() as executor, Progress(_most(search), goal.spoken) as progress:
+            trials_run = Search(
+                search, policy, trying, executor, record, progress.show, aim, len(known.train.label)
+            ).run()
     except KeyboardInterrupt as stop:
         kept = f"{len(record.found)} finished trials kept"
         raise StateError(f"tune: must run to its end, got stopped: run it again, {kept}") from stop
-    result = SearchResults(search, policy, base.threshold.maximise, trials_run)
+    result = SearchResults(search, policy, goal.measure, trials_run, why)
     if not result.done:
         raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in trials_run}))
-    chosen = {"chosen": canonical_floats(result.best.chosen.model_dump())}
+    if not result.useful:
+        raise InputError(*result.report())
+    chosen = {"chosen": canonical_floats(result.best.chosen.model_dump(mode="json"))}
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
     result.summary().write(summary)
     record.forget()
+
+
+def _aim(known: Ready, search: Tune, base: Train, policy: Policy) -> tuple[Aim, str]:
+    """Return what all trials share, and why they are cross-fitted, where they are.
+
+    Raises
+    ------
+    ParamsError
+        When the threshold is for accuracy, one label is rare, and nobody insists.
+    """
+    threshold = base.threshold.resolved(known.positives)
+    if refused := threshold.refused(known.positives):
+        raise ParamsError(refused)
+    why = "" if search.crossfit is None else _too_few(known, search, search.crossfit.below, policy)
+    return (
+        Aim(
+            margin=search.margin,
+            folds=search.crossfit.folds if search.crossfit is not None and why else None,
+            maximise=threshold.maximise,
+            selected=None if search.useful is None else search.useful.selected,
+        ),
+        why,
+    )
+
+
+def _too_few(known: Ready, search: Tune, below: int, policy: Policy) -> str:
+    """Return why validation rows alone say too little, or nothing where they say enough."""
+    label = known.valid.label
+    rarer = int(min((label == value).sum() for value in (0, 1)))
+    if rarer < below:
+        return f"{rarer} validation rows have the rarer label, fewer than {below}"
+    unknown = Limits(policy, known.rows, search.margin).unknown
+    names = ", ".join(limit.name for limit in unknown)
+    return f"validation rows are too few for {names}" if unknown else ""
 
 
 def _most(search: Tune) -> int:

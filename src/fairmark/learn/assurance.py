@@ -1,0 +1,279 @@
+r"""Assurance: how far inside a limit on groups held-out rows must be, so that the gate's bound clears it.
+
+The gate passes a limit when a bound from test rows clears it. What it will find there is not known: rates of
+test rows scatter around the true ones, and those of held-out rows do so too. A trial meets a limit here when
+the bound clears it with the wanted chance (O'Hagan, Stevens and Campbell 2005), which is when its value is
+inside the limit by at least the margin
+
+.. math:: m = \left(z_{level} + z_{chance} \sqrt{1 + v_{held} / v_{test}}\right) s_{test}
+
+where s is the standard error that the gate's own score test has on as many test rows as there are (of a ratio
+Koopman's, of a difference Miettinen and Nurminen's), v the variance on held-out and on test rows, and z the
+normal quantiles of the policy's level and of the chance. So the margin follows from the rows that exist: it
+is small where they are many, and six selected people meet nothing.
+
+Where even equal rates would be shown with less than that, the margin is at most `room` of what equal rates at
+the rows' own base rate would give: such a limit steers, and the verdict will find too few rows for it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from fairmark.params.learn import Assurance
+from fairmark.params.policy import Limit
+from fairmark.stats.arrays import Floats, Places
+from fairmark.stats.measures import QUANTITIES, Composite, Larger, Share, share, summed
+from fairmark.stats.rates import MANY
+from fairmark.stats.score_test import difference_statistic, koopman, miettinen_nurminen, ratio_statistic
+
+HALF = 0.5
+"""Share at which the errors of rates of one label are worked out in advance: there they are largest."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Effective numbers of rows of each group, [groups]: held out, and in the test part."""
+
+    held: Floats
+    tests: Floats
+    base: float
+    """Share of positive labels of the held-out rows, 0..1."""
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A rate of one group at each cut, with the rows that it is of."""
+
+    share: Floats
+    held: Floats
+    tests: Floats
+    usual: float
+    """The share of all groups at which errors are worked out in advance."""
+
+    @property
+    def variance(self) -> tuple[Floats, Floats]:
+        """Return that of the share on held-out and on test rows."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = self.share * (1 - self.share)
+            return np.asarray(spread / self.held), np.asarray(spread / self.tests)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A comparison at each cut: its room to the limit, its score on test rows, and the usual one."""
+
+    room: Floats
+    score: Floats
+    inflation: Floats
+    """sqrt(1 + variance on held-out rows / variance on test rows)."""
+    usual: Floats
+    """The statistic of equal rates at the base rate; infinite where there is nothing to compare it with."""
+    pooled: bool = False
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What assurance asks of the comparisons of one policy.
+
+    Parameters
+    ----------
+    assurance
+        The wanted chance, and the most that is asked.
+    tail
+        The chance of error of one bound of the gate.
+    """
+
+    assurance: Assurance
+    tail: float
+
+    def slack(self, limit: Limit, table: Floats, sizes: Sizes) -> Floats:
+        """Return how far inside a limit on groups each cut is, margin taken off, in its own unit, [cuts].
+
+        Parameters
+        ----------
+        limit
+            One on a counted measure of an attribute's groups.
+        table
+            Confusion matrices of weights, [cuts, groups, 2, 2].
+        """
+        each = [self._room_left(one) for one in _comparisons(limit, table, sizes)]
+        return np.asarray(np.fmin.reduce(each)) if each else np.full(len(table), np.nan)
+
+    def required(self, found: "_Scored") -> Floats:
+        """Return the score that a comparison must have at each cut."""
+        from scipy.special import ndtri
+
+        tail = self.tail / 2 if found.pooled else self.tail
+        chance = float(ndtri(self.assurance.chance))
+        asked = -float(ndtri(tail)) + chance * found.inflation
+        return np.asarray(np.minimum(asked, np.maximum(self.assurance.room * found.usual, 0.0)))
+
+    def _room_left(self, found: "_Scored") -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = np.where(np.abs(found.score) > 1e-9, found.room / found.score, 0.0)
+        left = found.room - self.required(found) * np.where(np.isfinite(error), error, 0.0)
+        # At the limit itself the score is 0, and no multiple of nothing is a margin.
+        return np.where((np.abs(found.score) <= 1e-9) & (self.required(found) > 0), -1e-6, left)
+
+    def constant(self, limit: Limit, sizes: Sizes) -> float:
+        """Return the margin of a ratio or difference between groups that are alike at the base rate."""
+        table = np.empty((1, len(sizes.held), 2, 2))
+        table[:, :, 0] = (1 - sizes.base) * np.array([1 - sizes.base, sizes.base])
+        table[:, :, 1] = sizes.base * np.array([1 - sizes.base, sizes.base])
+        each = [one for one in _comparisons(limit, table, sizes) if np.isfinite(one.score).all()]
+        margins = [float((self.required(one) * one.room / one.score)[0]) for one in each if one.score[0] > 0]
+        return max(margins, default=0.0)
+
+    def bound(self, limit: Limit, table: Floats, sizes: Sizes) -> float | None:
+        """Return the gate's bound of a ratio or difference, if test rows had the rates of one table.
+
+        `table` is [groups, 2, 2]. By the score test behind the gate's exact one; None for other measures.
+        """
+        asked = QUANTITIES[limit.measure]
+        if not asked.over_groups:
+            return None
+        formula = asked.measure.formula
+        found = []
+        for rate in formula.rates if isinstance(formula, Larger) else (asked.measure.name,):
+            sides = [side for side in _sides(rate, table[None], sizes) if side.tests[0] > 0]
+            for one, two in combinations(sides, 2):
+                low, high = sorted((one, two), key=lambda side: float(side.share[0]))
+                counts = (low.share * low.tests, low.tests, high.share * high.tests, high.tests)
+                if asked.how == "ratio":
+                    found.append(float(koopman(*counts, self.tail)[0][0]))
+                else:
+                    found.append(-float(miettinen_nurminen(*counts, self.tail)[0][0]))
+        if not found:
+            return None
+        return min(found) if asked.how == "ratio" else max(found)
+
+
+def _sides(rate: str, table: Floats, sizes: Sizes) -> list[_Side]:
+    """Return a rate of each group at each cut."""
+    formula = share(rate)
+    rows, hits = summed(table, formula.rows), summed(table, formula.hits)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value, part = hits / rows, rows / table.sum(axis=(-2, -1))
+    usual = sizes.base if {"tn", "fp"} & {*formula.rows} and formula.rises else HALF
+    return [
+        _Side(value[:, k], part[:, k] * sizes.held[k], part[:, k] * sizes.tests[k], usual)
+        for k in range(table.shape[1])
+    ]
+
+
+def _comparisons(limit: Limit, table: Floats, sizes: Sizes) -> Iterator[_Scored]:
+    asked = QUANTITIES[limit.measure]
+    formula = asked.measure.formula
+    if asked.over_groups:
+        for rate in formula.rates if isinstance(formula, Larger) else (asked.measure.name,):
+            sides = _sides(rate, table, sizes)
+            if len(sides) > MANY:
+                yield _farthest(sides, limit)
+                continue
+            for one, two in combinations(sides, 2):
+                yield _ratio(one, two, limit) if asked.how == "ratio" else _difference(one, two, limit)
+        return
+    if isinstance(formula, Share):
+        yield from (_alone(side, limit, *_at(limit)) for side in _sides(limit.measure, table, sizes))
+    elif isinstance(formula, Composite) and formula.read is not None:
+        at, least = _at(limit)
+        # F1 = 2 J / (1 + J) rises with the share J.
+        for side in _sides(formula.shares[0], table, sizes):
+            yield _alone(side, limit, at / (2 - at), least)
+    elif isinstance(formula, Composite):
+        for one, two in zip(*(_sides(name, table, sizes) for name in formula.shares), strict=True):
+            yield _balance(one, two, limit)
+
+
+def _at(limit: Limit) -> tuple[float, bool]:
+    return (limit.at_least, True) if limit.at_least is not None else (float(limit.at_most or 0.0), False)
+
+
+def _inflation(one: _Side, two: _Side, factor: float = 1.0) -> Floats:
+    (held1, tests1), (held2, tests2) = one.variance, two.variance
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (held1 + factor**2 * held2) / (tests1 + factor**2 * tests2)
+        whole = (1 / one.held + 1 / two.held) / (1 / one.tests + 1 / two.tests)
+    return np.asarray(np.sqrt(1 + np.where(np.isfinite(ratio), ratio, whole)))
+
+
+def _ordered(one: _Side, two: _Side) -> tuple[Floats, ...]:
+    """Return share and test rows of the lower side and of the higher one at each cut."""
+    turned = one.share > two.share
+    low, high = np.where(turned, two.share, one.share), np.where(turned, one.share, two.share)
+    n_low, n_high = np.where(turned, two.tests, one.tests), np.where(turned, one.tests, two.tests)
+    return low, n_low, high, n_high
+
+
+def _ratio(one: _Side, two: _Side, limit: Limit) -> _Scored:
+    at = float(limit.at_least or 0.0)
+    low, n_low, high, n_high = _ordered(one, two)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        room = low / high - at
+        score = ratio_statistic(low * n_low, n_low, high * n_high, n_high, at)
+        usual = ratio_statistic(one.usual * n_low, n_low, one.usual * n_high, n_high, at)
+    return _Scored(room, score, _inflation(one, two, at), usual)
+
+
+def _difference(one: _Side, two: _Side, limit: Limit) -> _Scored:
+    at = float(limit.at_most or 0.0)
+    low, n_low, high, n_high = _ordered(one, two)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = difference_statistic(low * n_low, n_low, high * n_high, n_high, -at)
+        usual = difference_statistic(one.usual * n_low, n_low, one.usual * n_high, n_high, -at)
+    return _Scored(at - (high - low), score, _inflation(one, two), usual)
+
+
+def _alone(side: _Side, limit: Limit, at: float, least: bool) -> _Scored:  # noqa: ARG001
+    sign = 1.0 if least else -1.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.sqrt(at * (1 - at) / side.tests)
+        room = sign * (side.share - at)
+        best = (1 - at) if least else at
+        inflation = np.sqrt(1 + side.tests / side.held)
+        return _Scored(room, room / error, np.where(np.isfinite(inflation), inflation, 1.0), best / error)
+
+
+def _balance(one: _Side, two: _Side, limit: Limit) -> _Scored:
+    at, least = _at(limit)
+    sides = (one, two) if least else (two, one)
+    gap = 2 * at - 1 if least else 1 - 2 * at
+    counts = [value for side in sides for value in (side.share * side.tests, side.tests)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        room = (sides[0].share - sides[1].share - gap) / 2
+        score = difference_statistic(counts[0], counts[1], counts[2], counts[3], gap)
+    return _Scored(room, score, _inflation(one, two), np.full(len(score), np.inf))
+
+
+def _farthest(sides: list[_Side], limit: Limit) -> _Scored:
+    """Return the farthest pair of many groups: bounds of groups stand for pairs, so that errors add up."""
+    asked = QUANTITIES[limit.measure]
+    shares = np.stack([side.share for side in sides], axis=-1)
+    held, tests = (
+        np.sqrt(np.stack(each, axis=-1)) for each in zip(*(s.variance for s in sides), strict=True)
+    )
+    rows = np.stack([side.tests for side in sides], axis=-1)
+    # The pair whose bounds are farthest apart: three standard errors beyond the shares.
+    low = np.nanargmin(np.where(rows > 0, shares - 3 * tests, np.inf), axis=-1)
+    high = np.nanargmax(np.where(rows > 0, shares + 3 * tests, -np.inf), axis=-1)
+
+    def at(values: Floats, place: Places) -> Floats:
+        return np.asarray(np.take_along_axis(values, place[:, None], axis=-1)[:, 0])
+
+    one, two = at(shares, low), at(shares, high)
+    limit_at = _at(limit)[0]
+    factor = limit_at if asked.how == "ratio" else 1.0
+    error = at(tests, low) + factor * at(tests, high)
+    usual = sides[0].usual
+    spread = np.sqrt(usual * (1 - usual)) * (1 / np.sqrt(at(rows, low)) + factor / np.sqrt(at(rows, high)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        top = one - limit_at * two if asked.how == "ratio" else limit_at - (two - one)
+        room = one / two - limit_at if asked.how == "ratio" else top
+        inflation = np.sqrt(1 + ((at(held, low) + factor * at(held, high)) / error) ** 2)
+        parity = (1 - limit_at) * usual if asked.how == "ratio" else limit_at
+        return _Scored(
+            room, top / error, np.where(np.isfinite(inflation), inflation, 1.0), parity / spread, pooled=True
+        )
