@@ -84,18 +84,19 @@ def judge(params: Params, seen: "Trace") -> "Verdict":
 
 def judged(params: Params, day: dt.date) -> "Verdict":
     """Return the verdict on the measurements, held to the model and the groups that they must be of."""
+    from fairmark.data.schema import Schema
     from fairmark.judge import verdict
+    from fairmark.model.model_file import ModelFile
 
+    made = ModelFile.of(ROOT / MODEL)
     return verdict.judge_document(
         read_json(ROOT / MEASUREMENTS),
         params.policy,
         day,
         expected_model=folder_sha256(ROOT / MODEL),
-        expected_threshold=read_json(ROOT / MODEL / "model.json")["threshold"],
-        expected_thresholds=read_json(ROOT / MODEL / "model.json").get("thresholds"),
-        expected_groups={
-            name: attribute["groups"] for name, attribute in read_json(ROOT / SCHEMA)["attributes"].items()
-        },
+        expected_threshold=made.threshold,
+        expected_thresholds=made.group_thresholds,
+        expected_groups=Schema.read(ROOT / SCHEMA).groups,
     )
 
 

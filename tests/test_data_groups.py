@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_tables import ROWS, faults, lines, made
 
-from fairmark.data.groups import MISSING, cut, groups, intervals, is_unknown, names
+from fairmark.data.groups import cut, groups, intervals, names
 from fairmark.data.kinds import Kind
-from fairmark.data.schema import KindName
+from fairmark.data.schema import MISSING, KindName, is_unknown
 from fairmark.errors import InputError
 from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Protected
 

@@ -11,7 +11,8 @@ from fairmark.data.split import Parts
 from fairmark.evaluate.documents import Duplicates, DuplicateShares
 from fairmark.evaluate.leakage import concentration, duplicates, look_ahead_features, single_feature_auc
 from fairmark.evaluate.summary_metrics import Rows
-from fairmark.model.encoder import Column, Encoder
+from fairmark.model.encoder import Encoder
+from fairmark.model.model_file import Column
 
 NUMBER = Column(name="x", kind="numeric", categories=None)
 

@@ -15,8 +15,9 @@ from fairmark.evaluate.monotone import monotone_features
 from fairmark.learn.fit import FITS
 from fairmark.learn.signed_logistic import SignedLogisticRegression
 from fairmark.learn.training_data import Sample
-from fairmark.model.encoder import Column, Encoder
-from fairmark.model.model import Calibration, Model, Scorer
+from fairmark.model.encoder import Encoder
+from fairmark.model.model import Model, Scorer
+from fairmark.model.model_file import Calibration, Column
 from fairmark.model.monotone import cuts, is_monotone, require_ordered
 from fairmark.params.learn import Direction, Train
 

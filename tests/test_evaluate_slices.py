@@ -12,7 +12,7 @@ from scorecard_table import rows
 from fairmark.evaluate.documents import Slices
 from fairmark.evaluate.slices import MISSING, Axis, Binning, axes, candidate_slices, edges, worst_slices
 from fairmark.evaluate.summary_metrics import Rows
-from fairmark.model.encoder import Column
+from fairmark.model.model_file import Column
 
 
 def _axis(name: str, code: list[int], crossed: bool = True) -> Axis:

@@ -25,7 +25,8 @@ from fairmark.evaluate.stress import (
     worst_nudges,
 )
 from fairmark.judge.measurements import Measurements
-from fairmark.model.encoder import Column, Encoder
+from fairmark.model.encoder import Encoder
+from fairmark.model.model_file import Column
 from fairmark.model.scorecard import Line, Scorecard, Steps
 
 X = [-2.0, -0.05, 0.05, 2.0]

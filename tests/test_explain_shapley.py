@@ -14,7 +14,8 @@ from fairmark.explain.shapley import shapley_values, write_shapley
 from fairmark.learn import fit_boosted, fit_logistic
 from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Encoder
-from fairmark.model.model import Calibration, Model
+from fairmark.model.model import Model
+from fairmark.model.model_file import Calibration
 from fairmark.model.scorecard import Line
 from fairmark.params.learn import Chosen, Threshold, Train
 

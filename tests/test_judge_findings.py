@@ -16,7 +16,7 @@ from fairmark.evaluate.leakage import feature_pair_auc, signs
 from fairmark.judge.findings import NAMES, TEXTS, Shown, Strongest
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import judge, judge_document
-from fairmark.model.encoder import Column
+from fairmark.model.model_file import Column
 from fairmark.params.policy import Findings, Policy, Waiver
 
 DAY = dt.date(2026, 11, 27)

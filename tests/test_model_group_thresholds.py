@@ -10,8 +10,7 @@ from people_table import FEATURES, SCHEMA, TRAIN, chosen, frames, limit, policy
 from schemas import attribute, schema, withheld
 from tiny_tables import made
 
-from fairmark.data.groups import is_unknown
-from fairmark.data.schema import Schema
+from fairmark.data.schema import Schema, is_unknown
 from fairmark.data.split import Parts
 from fairmark.errors import InputError, ParamsError
 from fairmark.files import read_json, write_json
@@ -65,18 +64,18 @@ def test_raw_columns_tell_the_groups_of_the_evidence(tmp_path: Path, attribute: 
     raw = found.evidence[[name for name in found.evidence if name.startswith("withheld:")]]
     raw = raw.rename(columns=lambda name: name.removeprefix("withheld:"))
 
-    told = own(attribute, found.schema).told(raw)
+    by_raw = own(attribute, found.schema).groups_of(raw)
 
-    assert told.tolist() == found.evidence[attribute].tolist()
+    assert by_raw.tolist() == found.evidence[attribute].tolist()
 
 
 def test_what_a_service_sends_tells_them_too(tmp_path: Path) -> None:
     found = prepared(tmp_path)
     sent = pd.DataFrame({"sex": ["F", None, "X"], "age": [64, np.nan, 99], "own": [True, None, False]})
 
-    told = own("all", found.schema).told(sent.astype({"own": "object"}))
+    by_raw = own("all", found.schema).groups_of(sent.astype({"own": "object"}))
 
-    assert told.tolist() == ["F & 25 to <64.5 & yes", "missing & missing & missing", "X & >=64.5 & no"]
+    assert by_raw.tolist() == ["F & 25 to <64.5 & yes", "missing & missing & missing", "X & >=64.5 & no"]
 
 
 def test_the_schema_says_more_of_an_attribute_only_where_columns_do_not_say_it(tmp_path: Path) -> None:
@@ -107,7 +106,7 @@ def test_what_tells_no_group_is_refused(tmp_path: Path, column: str, values: Any
     sent = sent.drop(columns=column) if values is None else sent.assign(**{column: values})
 
     with pytest.raises(InputError, match=match):
-        own("all", prepared(tmp_path).schema).told(sent)
+        own("all", prepared(tmp_path).schema).groups_of(sent)
 
 
 AGE = withheld("age", "numeric")

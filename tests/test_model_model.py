@@ -15,7 +15,8 @@ from fairmark.files import sha256
 from fairmark.learn.fit import FITS
 from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Encoder
-from fairmark.model.model import FAMILIES, Calibration, Model, digest, probability
+from fairmark.model.model import FAMILIES, Model, digest, probability
+from fairmark.model.model_file import Calibration
 
 TABLE, _, _ = frames(400)
 

@@ -88,9 +88,7 @@ def test_the_bill_says_of_the_verdict_what_verdict_json_says(working: Path) -> N
     )
 
     release = ReleaseFolder(folder)
-    documents = ModelDocuments(
-        release.measurements, release.schema, release.verdict, release.json("model/model.json")
-    )
+    documents = ModelDocuments(release.measurements, release.schema, release.verdict, release.model_file)
     (model,) = release.bill.kind(MODEL)
     assert "measured 0.123456789, bound 0.09876543211" in (folder / "sbom.cdx.json").read_text()
     assert model.model_card is not None

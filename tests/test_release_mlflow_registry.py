@@ -65,7 +65,7 @@ def test_names_that_are_cut_or_written_in_digits_stay_apart() -> None:
 
 
 def test_params_are_one_line_for_each_key_of_a_section(working: Path) -> None:
-    found = dict(run_params(read_params(working / "params.yaml"), {"family": "logistic"}))
+    found = dict(run_params(read_params(working / "params.yaml"), model().chosen))
 
     assert found["project.name"] == "loans"
     assert json.loads(found["policy.limits"])[0]["name"] == "auc-floor"

@@ -10,9 +10,10 @@ from confusion_rows import document
 from release_folder import verdict_on
 
 from fairmark.data.schema import Schema
-from fairmark.files import read_json
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import Disparity, Measurements
+from fairmark.model.group_thresholds import GroupThresholds, Origin
+from fairmark.model.model_file import ModelFile
 from fairmark.params.learn import Step
 from fairmark.params.read import Params, read_params
 from fairmark.params.release import EnvironmentalCost
@@ -34,7 +35,7 @@ def found(template: Path) -> ModelDocuments:
         measurements=Measurements.read(made / "evaluate" / "measurements.json"),
         schema=Schema.read(made / "prepare" / "schema.json"),
         verdict=verdict_on(template),
-        model=read_json(made / "train" / "model" / "model.json"),
+        model=ModelFile.of(made / "train" / "model"),
     )
 
 
@@ -116,12 +117,9 @@ def test_each_limit_on_groups_has_a_fairness_assessment(
 def test_mitigation_in_training_is_told_where_it_was_by_that_attribute(
     template: Path, params: Params, found: ModelDocuments
 ) -> None:
-    steps = [
-        Step(attribute=name, constraint="demographic_parity", strength=1.4).model_dump()
-        for name in ("sex", "race")
-    ]
-    chosen = {**found.model["chosen"], "mitigation": steps, "margin": 0.1}
-    found = replace(found, model={**found.model, "chosen": chosen})
+    steps = [Step(attribute=name, constraint="demographic_parity", strength=1.4) for name in ("sex", "race")]
+    chosen = found.model.chosen.model_copy(update={"mitigation": steps, "margin": 0.1})
+    found = replace(found, model=found.model.model_copy(update={"chosen": chosen}))
     (said,) = card(template, params, found)["considerations"]["fairnessAssessments"]
 
     assert (
@@ -231,8 +229,13 @@ def test_terms_of_data_in_words_stay_words(params: Params) -> None:
 def test_thresholds_of_groups_are_properties_of_their_own(
     template: Path, params: Params, found: ModelDocuments
 ) -> None:
-    own = {"attribute": "sex", "groups": {"Male": 0.625, "Female": 0.25}}
-    switched = replace(found, model={**found.model, "thresholds": own})
+    own = GroupThresholds(
+        attribute="sex",
+        constraint="demographic_parity",
+        origins=[Origin(column="sex", kind="categorical", edges=None, pair=None)],
+        groups={"Male": 0.625, "Female": 0.25},
+    )
+    switched = replace(found, model=found.model.model_copy(update={"thresholds": own}))
 
     plain, told = (
         {each["name"]: each["value"] for each in made(template, params, facts)["properties"]}

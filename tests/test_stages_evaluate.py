@@ -21,7 +21,8 @@ from fairmark.judge.verdict import judge_document
 from fairmark.learn import fit_logistic
 from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Encoder
-from fairmark.model.model import Calibration, Model, digest
+from fairmark.model.model import Model, digest
+from fairmark.model.model_file import Calibration
 from fairmark.params.read import read_params
 from fairmark.stages.evaluate import evaluate
 

@@ -14,7 +14,8 @@ from fairmark.files import write_parquet
 from fairmark.learn import fit_logistic
 from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Encoder
-from fairmark.model.model import Calibration, Model
+from fairmark.model.model import Model
+from fairmark.model.model_file import Calibration
 from fairmark.params.evaluate import Explain
 from fairmark.params.learn import Threshold, Train
 from fairmark.stages.explain import explain

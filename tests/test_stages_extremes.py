@@ -19,7 +19,7 @@ from fairmark.errors import Faults
 from fairmark.explain.dependence import dependence
 from fairmark.learn import fit_logistic
 from fairmark.learn.training_data import Sample
-from fairmark.model.encoder import Column
+from fairmark.model.model_file import Column
 from fairmark.params.prepare import Date, Rows
 
 

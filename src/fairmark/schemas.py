@@ -24,8 +24,7 @@ from fairmark.files import write_text
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Verdict
 from fairmark.learn.summaries import SearchSummary, TrainSummary, TrialRow
-from fairmark.model.encoder import EncoderFile
-from fairmark.model.model import ModelFile
+from fairmark.model.model_file import EncoderFile, ModelFile
 from fairmark.record import Record
 from fairmark.release.sbom.cyclonedx import Bill
 from fairmark.release.statement import Statement

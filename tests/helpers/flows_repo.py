@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from confusion_rows import document
+from release_folder import model
+from schemas import schema
 
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import Disparity, MeasuredModel
+from fairmark.model.model_file import FORMAT, MODEL_JSON, Calibration, ModelFile
 from fairmark.repo.dvc_files import folder_sha256
 
 ROOT = Path(__file__).parents[2]
@@ -104,13 +107,20 @@ def build(root: Path) -> None:
     """Make a committed repository in `root` whose stages are up to date."""
     for folder in ("data", "dvcstore", "artifacts/prepare"):
         (root / folder).mkdir(parents=True)
-    (root / "data" / "model.json").write_text('{"threshold": 0.5}')
-    model = MeasuredModel(sha256=folder_sha256(root / "data"), threshold=0.5)
-    measured = MEASURED.model_copy(update={"model": model})
+    ModelFile(
+        format=FORMAT,
+        family="logistic",
+        features=["age"],
+        threshold=0.5,
+        calibration=Calibration(a=1, b=0),
+        seed=1,
+        chosen=model().chosen,
+        files={},
+    ).write(root / "data" / MODEL_JSON)
+    measured_model = MeasuredModel(sha256=folder_sha256(root / "data"), threshold=0.5)
+    measured = MEASURED.model_copy(update={"model": measured_model})
     (root / "data" / "rows.csv").write_text("income\n1\n")
-    (root / "artifacts" / "prepare" / "schema.json").write_text(
-        '{"attributes": {"sex": {"groups": ["F", "M"]}}}'
-    )
+    schema(groups={"sex": ["F", "M"]}).write(root / "artifacts" / "prepare" / "schema.json")
     (root / "measured.json").write_text(json.dumps(measured.to_json()))
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text(".fairmark/\n.prefect/\nreleases/\nmlflow.db\n")

@@ -18,7 +18,8 @@ from fairmark.judge.findings import Shown, Strongest
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
 from fairmark.judge.verdict import Verdict, judge
 from fairmark.model.encoder import Encoder
-from fairmark.model.model import Calibration, Model, digest
+from fairmark.model.model import Model, digest
+from fairmark.model.model_file import Calibration
 from fairmark.model.scorecard import Line, Scorecard, Steps
 from fairmark.params.learn import Chosen
 from fairmark.params.parse import typed

@@ -8,8 +8,9 @@ from schemas import column, schema
 
 from fairmark.data.split import Parts
 from fairmark.evaluate.summary_metrics import Rows
-from fairmark.model.encoder import Column, Encoder
-from fairmark.model.model import Calibration, Model
+from fairmark.model.encoder import Encoder
+from fairmark.model.model import Model
+from fairmark.model.model_file import Calibration, Column
 from fairmark.model.scorecard import Line, Scorecard, Steps
 from fairmark.params.evaluate import Checks
 from fairmark.params.learn import Chosen, Threshold, Train

@@ -13,14 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.kinds import Kind, Typed
+from fairmark.data.schema import AND, MISSING
 from fairmark.errors import Faults
 from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Protected
-
-MISSING = "missing"
-"""The group of rows whose protected attribute is not known."""
-
-AND = " & "
-QUOTED = re.compile(r'(^| & )"(?:[^"]|"")*"')
 
 
 def groups(
@@ -134,11 +129,6 @@ def quoted(text: str, *, always: bool = False) -> str:
 def crossed(parts: "Sequence[pd.Series[str]]") -> "pd.Series[str]":
     """Return the name of each row's intersection of groups, joined from the names of its parts."""
     return reduce(lambda left, right: left + AND + right, parts)
-
-
-def is_unknown(group: str) -> bool:
-    """Return whether a group's name says that its attribute, or a part of it, is not known."""
-    return MISSING in QUOTED.sub(r'\1""', group).split(AND)
 
 
 def intervals(edges: Sequence[float]) -> list[str]:

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.groups import MISSING
 from fairmark.data.row_ids import contents
-from fairmark.data.schema import Schema
+from fairmark.data.schema import MISSING, Schema
 from fairmark.errors import InputError
 from fairmark.files import read_coded
 from fairmark.params.split import Split

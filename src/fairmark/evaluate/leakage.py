@@ -28,7 +28,7 @@ from fairmark.evaluate.documents import (
 from fairmark.evaluate.slices import edges
 from fairmark.evaluate.summary_metrics import Rows, summary_metrics, threshold_at
 from fairmark.judge.findings import Shown, Strongest
-from fairmark.model.encoder import Column
+from fairmark.model.model_file import Column
 from fairmark.params.policy import LATER
 from fairmark.stats.arrays import Floats, Labels
 from fairmark.stats.score_measures import roc_auc

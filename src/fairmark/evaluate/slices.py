@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fairmark.evaluate.documents import SliceCondition, SliceErrors, Slices
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.judge.measurements import ConfusionCounts
-from fairmark.model.encoder import Column
+from fairmark.model.model_file import Column
 from fairmark.stats.arrays import Floats
 from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix
 from fairmark.stats.intervals import clopper_pearson

@@ -21,9 +21,9 @@ from fairmark.learn.mitigation import costs, factors, joined, reweighing
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.threshold import choose
 from fairmark.learn.training_data import HeldOut, Ready, Sample, balanced, ready, rotated
-from fairmark.model.encoder import Column
 from fairmark.model.group_thresholds import GroupThresholds
-from fairmark.model.model import Calibration, Model, Scorer, probability
+from fairmark.model.model import Model, Scorer, probability
+from fairmark.model.model_file import Calibration, Column
 from fairmark.params.learn import Chosen, Train
 from fairmark.params.policy import Policy
 from fairmark.stats.arrays import Floats, Labels

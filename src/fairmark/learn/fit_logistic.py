@@ -10,7 +10,7 @@ import numpy as np
 from fairmark.errors import InputError
 from fairmark.learn.mitigation import relabel
 from fairmark.learn.training_data import Sample
-from fairmark.model.encoder import Column
+from fairmark.model.model_file import Column
 from fairmark.model.monotone import signs
 from fairmark.params.learn import Train
 from fairmark.stats.arrays import Floats

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.groups import is_unknown
+from fairmark.data.schema import is_unknown
 from fairmark.errors import ParamsError
 from fairmark.learn.goal import Goal
 from fairmark.learn.policy_limits import Rows

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fairmark.errors import InputError
-from fairmark.model.encoder import Column
+from fairmark.model.model_file import Column
 from fairmark.stats.arrays import Floats
 
 if TYPE_CHECKING:

@@ -10,26 +10,11 @@ import pandas as pd
 from fairmark.data.groups import places
 from fairmark.data.schema import ColumnSchema, KindName
 from fairmark.errors import InputError
-from fairmark.params.base import Section, Text
-from fairmark.record import Record
+from fairmark.model.model_file import Column, EncoderFile
 from fairmark.stats.arrays import Floats
 
 NAMED: tuple[KindName, ...] = ("categorical", "ordinal")
 DAY = np.timedelta64(1, "D")
-
-
-class Column(Section):
-    """One feature: its name, its kind, and for named values their list (the code is the place in it)."""
-
-    name: Text
-    kind: KindName
-    categories: list[str] | None
-
-
-class EncoderFile(Record):
-    """encoder.json: the features in the order of the matrix's columns."""
-
-    columns: list[Column]
 
 
 @dataclass(frozen=True)

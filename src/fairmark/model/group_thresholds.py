@@ -1,22 +1,23 @@
 """Thresholds of groups' own: what model.json says of them, and which one each row is decided by.
 
 Only the decision reads the attribute, never the score. A model has such thresholds only where the policy
-names the attribute in `protected_at_prediction`.
+names the attribute in `protected_at_prediction`. NumPy and pandas are imported where rows are decided:
+whoever only reads what a release says of its thresholds needs neither.
 """
 
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
-import numpy as np
-import pandas as pd
 from pydantic import Field, model_validator
 
-from fairmark.data.groups import crossed, cut, is_unknown, names
-from fairmark.data.kinds import Kind
-from fairmark.data.schema import AttributePart, KindName, Schema
+from fairmark.data.schema import AttributePart, KindName, Schema, is_unknown
 from fairmark.errors import InputError
 from fairmark.params.base import Section, Text
 from fairmark.params.learn import ByGroup
-from fairmark.stats.arrays import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fairmark.stats.arrays import Floats
 
 
 class Origin(Section):
@@ -30,7 +31,7 @@ class Origin(Section):
     edges: Annotated[list[float], Field(min_length=1)] | None
     pair: Annotated[list[Text], Field(min_length=2, max_length=2)] | None
 
-    def groups(self, values: pd.Series) -> pd.Series:
+    def groups(self, values: "pd.Series") -> "pd.Series":
         """Return the group name of each value, [n], as `prepare` names it.
 
         Raises
@@ -38,6 +39,9 @@ class Origin(Section):
         InputError
             When the values are of another kind.
         """
+        from fairmark.data.groups import cut, names
+        from fairmark.data.kinds import Kind
+
         try:
             known = _typed(values, self.kind)
         except (TypeError, ValueError, OverflowError) as error:
@@ -71,12 +75,14 @@ class GroupThresholds(ByGroup):
         """The raw columns that a row must have to be decided."""
         return [origin.column for origin in self.origins]
 
-    def of(self, group: pd.Series, common: float) -> Floats:
+    def of(self, group: "pd.Series", common: float) -> "Floats":
         """Return the threshold of each row by its group's name, [n]; `common` where the group has none."""
+        import numpy as np
+
         own = group.astype(object).map(self.groups)
         return np.asarray(own.fillna(common).to_numpy(dtype=np.float64))
 
-    def told(self, frame: pd.DataFrame) -> pd.Series:
+    def groups_of(self, frame: "pd.DataFrame") -> "pd.Series":
         """Return the group name of each row from its raw columns, [n]; law: those of `prepare`'s evidence.
 
         Raises
@@ -84,6 +90,8 @@ class GroupThresholds(ByGroup):
         InputError
             When a raw column is missing or holds values of another kind.
         """
+        from fairmark.data.groups import crossed
+
         absent = [name for name in self.columns if name not in frame.columns]
         if absent:
             raise InputError(
@@ -122,7 +130,10 @@ def origins(schema: Schema, attribute: str) -> list[Origin]:
     ]
 
 
-def _typed(values: pd.Series, kind: str) -> pd.Series:
+def _typed(values: "pd.Series", kind: str) -> "pd.Series":
+    import numpy as np
+    import pandas as pd
+
     match kind:
         case "numeric":
             if values.dtype.kind in "bM":

@@ -7,21 +7,19 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
 
 from fairmark.errors import InputError
 from fairmark.files import read_json, sha256, write_json, write_text
 from fairmark.model import boosted_trees, scorecard
-from fairmark.model.encoder import Column, Encoder
+from fairmark.model.encoder import Encoder
 from fairmark.model.group_thresholds import GroupThresholds
-from fairmark.params.base import Section, Seed
+from fairmark.model.model_file import ENCODER_JSON, FORMAT, MODEL_JSON, Calibration, Column, ModelFile
 from fairmark.params.learn import Chosen
-from fairmark.record import Record
 from fairmark.stats.arrays import Floats
 
 
@@ -64,32 +62,6 @@ FAMILIES: Mapping[str, Family] = {
     "boosted": Family("booster.txt", boosted_trees.load),
     "logistic": Family("logistic.json", scorecard.load),
 }
-
-
-FORMAT: Literal[1] = 1
-
-
-class Calibration(Section):
-    """Platt scaling: the calibrated log-odds are `a * raw + b`, and a > 0 keeps the ranking."""
-
-    a: Annotated[float, Field(gt=0)]
-    b: float
-
-
-class ModelFile(Record):
-    """model.json: what was chosen, the thresholds, and which files belong to the model."""
-
-    format: Literal[1]
-    family: str
-    features: list[str]
-    threshold: float
-    thresholds: GroupThresholds | None = None
-    """Written only where groups have thresholds of their own."""
-    calibration: Calibration
-    seed: Seed
-    chosen: Chosen
-    files: dict[str, str]
-    """SHA-256 of the other two files: LightGBM ends the whole process on a text that was cut off."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +116,7 @@ class Model:
         """
         score = self.score(frame)
         if self.own is not None and groups is None:
-            groups = pd.DataFrame({self.own.attribute: self.own.told(frame)})
+            groups = pd.DataFrame({self.own.attribute: self.own.groups_of(frame)})
         return (score >= self.cut(groups)).astype(np.int8)
 
     def cut(self, groups: pd.DataFrame | None) -> float | Floats:
@@ -187,9 +159,9 @@ class Model:
     def save(self, folder: Path) -> None:
         """Write the model into `folder`, which then holds its three files and nothing else."""
         family = FAMILIES[self.family]
-        for name in _names(folder) - {"model.json", "encoder.json", family.file}:
+        for name in _names(folder) - {MODEL_JSON, ENCODER_JSON, family.file}:
             (folder / name).unlink()
-        write_json(folder / "encoder.json", self.encoder.to_json())
+        write_json(folder / ENCODER_JSON, self.encoder.to_json())
         write_text(folder / family.file, self.scorer.dumps())
         file = ModelFile(
             format=FORMAT,
@@ -199,10 +171,10 @@ class Model:
             calibration=self.calibration,
             seed=self.seed,
             chosen=self.chosen,
-            files={name: sha256(folder / name) for name in ("encoder.json", family.file)},
+            files={name: sha256(folder / name) for name in (ENCODER_JSON, family.file)},
             **({} if self.own is None else {"thresholds": self.own}),
         )
-        file.write(folder / "model.json")
+        file.write(folder / MODEL_JSON)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -213,16 +185,16 @@ class Model:
         InputError
             When a file is missing, is one too many, or holds anything but a model of this format.
         """
-        file = ModelFile.from_json(read_json(folder / "model.json"), "model.json")
+        file = ModelFile.of(folder)
         family = FAMILIES.get(file.family)
         if family is None or file.chosen.family != file.family:
             raise InputError(f"model.json: family must be one of {sorted(FAMILIES)}, got {file.family!r}")
-        if _names(folder) != {"model.json", "encoder.json", family.file}:
+        if _names(folder) != {MODEL_JSON, ENCODER_JSON, family.file}:
             raise InputError(f"{folder}: must hold the three files of a model, got {sorted(_names(folder))}")
-        for name in ("encoder.json", family.file):
+        for name in (ENCODER_JSON, family.file):
             if sha256(folder / name) != file.files.get(name):
                 raise InputError(f"{folder / name}: must be the file that model.json names, got another one")
-        encoder = Encoder.from_json(read_json(folder / "encoder.json"))
+        encoder = Encoder.from_json(read_json(folder / ENCODER_JSON))
         if encoder.names != file.features:
             raise InputError(f"encoder.json: must speak of the features of model.json, got {encoder.names}")
         own = file.thresholds

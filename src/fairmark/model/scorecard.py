@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from fairmark.errors import InputError
-from fairmark.model.encoder import Column
+from fairmark.model.model_file import Column
 from fairmark.params.base import Section
 from fairmark.params.parse import typed
 from fairmark.stats.arrays import Floats

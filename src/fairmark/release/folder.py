@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from fairmark.data.schema import Schema
 from fairmark.errors import FairmarkError, InputError, UndeterminedError, UsageError, VerificationError
 from fairmark.files import sha256
+from fairmark.model.model_file import ENCODER_JSON, MODEL_JSON, EncoderFile, ModelFile
 from fairmark.record import Record
 from fairmark.release.layout import BILL, STATEMENT, VERDICT, list_files
 from fairmark.release.sbom.cyclonedx import Bill
@@ -167,6 +168,24 @@ class ReleaseFolder:
             When keys came or went between the fairmark that made the release and this one.
         """
         return self._document("schema.json", Schema)
+
+    @cached_property
+    def model_file(self) -> ModelFile:
+        """What model/model.json says: what was chosen, the thresholds, the files of the model.
+
+        Raises
+        ------
+        VerificationError
+            When it is no such document.
+        UndeterminedError
+            When keys came or went between the fairmark that made the release and this one.
+        """
+        return self._document(f"model/{MODEL_JSON}", ModelFile)
+
+    @cached_property
+    def encoder_file(self) -> EncoderFile:
+        """What model/encoder.json says of the features."""
+        return self._document(f"model/{ENCODER_JSON}", EncoderFile)
 
     @cached_property
     def metrics(self) -> "HeadlineMetrics":

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import FairmarkError, StateError
-from fairmark.files import read_json, sha256, written_whole
+from fairmark.files import sha256, written_whole
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import Measurements
+from fairmark.model.model_file import ModelFile
+from fairmark.params.learn import Chosen
 from fairmark.params.read import Params
 from fairmark.release.statement import release_digest
 from fairmark.repo.commit import Trace
@@ -212,7 +214,7 @@ def _experiment(client: Any, root: Path, name: str) -> str:
 
 
 def _log(mlflow: Any, client: Any, run_id: str, folder: Path, params: Params) -> None:
-    mlflow.log_params(dict(run_params(params, read_json(folder / "model" / "model.json")["chosen"])))
+    mlflow.log_params(dict(run_params(params, ModelFile.of(folder / "model").chosen)))
     measured = Measurements.read(folder / "measurements.json")
     pairs = [(key, value) for key, value in _metrics(measured) if value is not None]
     metrics = [mlflow.entities.Metric(key, float(value), 0, 0) for key, value in pairs]
@@ -221,13 +223,13 @@ def _log(mlflow: Any, client: Any, run_id: str, folder: Path, params: Params) ->
     mlflow.log_artifacts(str(folder), "release")
 
 
-def run_params(params: Params, chosen: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def run_params(params: Params, chosen: Chosen) -> Iterator[tuple[str, str]]:
     """Yield the params of a run, `section.key` and one line of text each, and what the search chose."""
     for section, values in params.model_dump(mode="json").items():
         for key, value in values.items():
             text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
             yield f"{section}.{key}", redacted(text)[:_LONGEST_PARAM]
-    for key, value in chosen.items():
+    for key, value in chosen.model_dump(mode="json").items():
         yield f"chosen.{key}", json.dumps(value, sort_keys=True)[:_LONGEST_PARAM]
 
 
@@ -301,12 +303,12 @@ def signature(mlflow: Any, folder: Path) -> Any:
     """Return the signature of a registered model: a raw row's columns in, its score and decision out."""
     from mlflow.types.schema import AnyType, ColSpec, Schema
 
-    made = read_json(folder / "model" / "model.json")
-    # Where groups have thresholds of their own, the decision reads what tells the group.
-    origins = [origin["column"] for origin in (made.get("thresholds") or {}).get("origins", [])]
+    made = ModelFile.of(folder / "model")
+    # Where groups have thresholds of their own, the decision reads the raw columns that the group is made of.
+    origins = [] if made.thresholds is None else made.thresholds.columns
     # Of any type: MLflow refuses whole numbers for a float, and takes no missing boolean. The reader of rows
     # reads a value as `prepare` does, or refuses it.
-    inputs = [ColSpec(AnyType(), name) for name in dict.fromkeys([*made["features"], *origins])]
+    inputs = [ColSpec(AnyType(), name) for name in dict.fromkeys([*made.features, *origins])]
     outputs = [ColSpec("double", "score"), ColSpec("long", "decision")]
     return mlflow.models.ModelSignature(Schema(inputs), Schema(outputs))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import VerificationError
 from fairmark.files import canonical_floats
+from fairmark.model.model_file import MODEL_JSON
 from fairmark.params.prepare import ByCross
 from fairmark.record import first_difference
 from fairmark.release.folder import ReleaseFolder
@@ -39,8 +40,13 @@ def pipeline(release: ReleaseFolder) -> str:
                 if file == "params.yaml":
                     same(value, _at(written, key), f"dvc.lock: {name}: {key}", "what params.yaml says")
                 elif key == "chosen":
-                    made = release.json("model/model.json")["chosen"]
-                    same(value, made, f"dvc.lock: {name}: chosen", "what the model was made with")
+                    made = release.model_file.chosen.model_dump(mode="json")
+                    same(
+                        value,
+                        made,
+                        f"dvc.lock: {name}: chosen",
+                        "what the model was made with",
+                    )
     return f"{len(stages)} stages ran with these params"
 
 
@@ -88,19 +94,19 @@ def outputs(release: ReleaseFolder) -> str:
 
 def model(release: ReleaseFolder) -> str:
     """Check that the measurements are of this model at this threshold."""
-    listed = release.json("model/model.json")["files"]
+    found, measured = release.model_file, release.measurements.model
     there = {name: release.sha256(f"model/{name}") for name in names(release.folder / "model")}
-    there.pop("model.json", None)
-    same(dict(listed), there, "model/model.json", "of the files of the model")
-    digest, threshold = release.model_sha256, release.json("model/model.json")["threshold"]
-    same(release.measurements.model.sha256, digest, "measurements.json", "of this model")
-    same(release.measurements.model.threshold, threshold, "measurements.json", "at the model's threshold")
-    own, stated = release.json("model/model.json").get("thresholds"), release.measurements.model.thresholds
-    same(None if stated is None else stated.to_json(), own, "measurements.json", "at its groups' thresholds")
+    there.pop(MODEL_JSON, None)
+    same(found.files, there, f"model/{MODEL_JSON}", "of the files of the model")
+    digest, own, stated = release.model_sha256, found.thresholds, measured.thresholds
+    same(measured.sha256, digest, "measurements.json", "of this model")
+    same(measured.threshold, found.threshold, "measurements.json", "at the model's threshold")
+    wanted = found.group_thresholds
+    same(stated and stated.to_json(), wanted, "measurements.json", "at its groups' thresholds")
     if own is None:
-        return f"model {digest[:12]}… was measured at its threshold {threshold:.4g}"
-    each = ", ".join(f"{group} {cut:.4g}" for group, cut in own["groups"].items())
-    return f"model {digest[:12]}… was measured at its thresholds by {own['attribute']}: {each}"
+        return f"model {digest[:12]}… was measured at its threshold {found.threshold:.4g}"
+    each = ", ".join(f"{group} {cut:.4g}" for group, cut in own.groups.items())
+    return f"model {digest[:12]}… was measured at its thresholds by {own.attribute}: {each}"
 
 
 def verdict(release: ReleaseFolder) -> str:
@@ -126,13 +132,13 @@ def verdict(release: ReleaseFolder) -> str:
 
 def metrics(release: ReleaseFolder) -> str:
     """Check that metrics.json says what was measured, and nothing besides."""
-    found, measured, model = release.metrics, release.measurements, release.json("model/model.json")
+    found, measured, model = release.metrics, release.measurements, release.model_file
     overall = {name: measured.overall[name].value for name in found.overall if name in measured.overall}
     same(dict(found.overall), overall, "metrics.json", "what was measured")
-    same(found.threshold, model["threshold"], "metrics.json: threshold", "the model's")
-    own = model.get("thresholds")
+    same(found.threshold, model.threshold, "metrics.json: threshold", "the model's")
+    own = None if model.thresholds is None else model.thresholds.groups
     stated = None if found.thresholds is None else dict(found.thresholds)
-    same(stated, own and own["groups"], "metrics.json: thresholds", "the model's")
+    same(stated, own, "metrics.json: thresholds", "the model's")
     wanted = {
         attribute: {name: entry.value for name, entry in gaps.items()}
         for attribute, gaps in measured.disparities.items()
@@ -179,13 +185,15 @@ def schema(release: ReleaseFolder) -> str:
         same(entry.columns, columns, f"schema.json: {name}", "of the columns that params.yaml says")
         groups = sorted(release.measurements.groups[name])
         same(sorted(entry.groups), groups, f"schema.json: {name}", "of the groups that were measured")
-    known = {column["name"]: column for column in release.json("model/encoder.json")["columns"]}
+    known = {column.name: column for column in release.encoder_file.columns}
     same(found.feature_names, list(known), "schema.json: features", "the model's")
     for feature in found.features:
         column, where = known[feature.name], f"schema.json: {feature.name}"
-        same(feature.kind, column["kind"], where, "of the kind that the model knows")
-        if not set(column["categories"] or ()) <= set(feature.categories or ()):
-            raise VerificationError(f"{where}: must have the categories that the model knows, got others")
+        same(feature.kind, column.kind, where, "of the kind that the model knows")
+        if lacking := [each for each in column.categories or () if each not in (feature.categories or ())]:
+            raise VerificationError(
+                f"{where}: must have the categories that the model knows, got no {lacking[0][:80]!a}"
+            )
     return f"{len(known)} features, {len(attributes)} attributes and the label, as params and model say"
 
 
@@ -201,8 +209,8 @@ def judged(release: ReleaseFolder) -> "Verdict":
         release.params.policy,
         None if day is None else dt.date.fromisoformat(day),
         expected_model=release.model_sha256,
-        expected_threshold=release.json("model/model.json")["threshold"],
-        expected_thresholds=release.json("model/model.json").get("thresholds"),
+        expected_threshold=release.model_file.threshold,
+        expected_thresholds=release.model_file.group_thresholds,
         expected_groups=release.schema.groups,
     )
 

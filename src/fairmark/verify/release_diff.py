@@ -147,7 +147,8 @@ def _counted(texts: "pd.DataFrame", params: Prepare) -> Counter[str]:
 
 def _values(texts: "pd.Series[str]") -> list[str]:
     """Return the cells of a column as groups are named; those with a comma stand in quotes."""
-    from fairmark.data.groups import MISSING, quoted
+    from fairmark.data.groups import quoted
+    from fairmark.data.schema import MISSING
 
     return [
         MISSING if cell is None else quoted(cell, always="," in cell)
@@ -304,9 +305,10 @@ def _libraries(release: ReleaseFolder) -> dict[str, str]:
 
 
 def _model(release: ReleaseFolder) -> dict[str, Any]:
-    model = release.json("model/model.json")
-    kept = {key: model.get(key) for key in ("family", "threshold", "thresholds", "calibration", "chosen")}
-    return _flat("", kept) | {f"feature {name}": "read" for name in model["features"]}
+    kept = {"thresholds": None} | release.model_file.to_json()
+    for beside in ("format", "seed", "features", "files"):
+        del kept[beside]
+    return _flat("", kept) | {f"feature {name}": "read" for name in release.model_file.features}
 
 
 def _verdict(release: ReleaseFolder) -> dict[str, str]:

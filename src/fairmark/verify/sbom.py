@@ -126,7 +126,7 @@ def _again(release: ReleaseFolder, part: Component) -> Iterator[str]:
         measurements=release.measurements,
         schema=release.schema,
         verdict=release.verdict,
-        model=release.json("model/model.json"),
+        model=release.model_file,
     )
     listed = tables(release.bill.kind("data"))
     wanted = model_component(release.folder / "model", release.params, found, listed)

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from fairmark.data.schema import Schema
 from fairmark.errors import InputError, StateError
-from fairmark.files import lines_of, read_json, sha256
+from fairmark.files import lines_of, sha256
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Verdict
+from fairmark.model.model_file import ModelFile
 from fairmark.params.read import Params
 from fairmark.release.layout import GATHERED, MEASUREMENTS, MODEL
 from fairmark.release.sbom import licences
@@ -213,7 +214,7 @@ def _model(root: Path, params: Params, verdict: Verdict, data: list[Component]) 
         measurements=Measurements.read(root / MEASUREMENTS),
         schema=Schema.read(root / GATHERED["schema.json"]),
         verdict=verdict,
-        model=read_json(root / MODEL / "model.json"),
+        model=ModelFile.of(root / MODEL),
     )
     return model_component(root / MODEL, params, found, tables(data))
 

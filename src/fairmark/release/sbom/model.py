@@ -17,6 +17,9 @@ from fairmark.files import sha256
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Finding, Verdict
+from fairmark.model.group_thresholds import GroupThresholds
+from fairmark.model.model_file import ModelFile
+from fairmark.params.learn import Chosen
 from fairmark.params.policy import Limit
 from fairmark.params.read import Params
 from fairmark.params.release import EnvironmentalCost
@@ -49,7 +52,7 @@ class ModelDocuments:
     measurements: Measurements
     schema: Schema
     verdict: Verdict
-    model: Mapping[str, Any]
+    model: ModelFile
 
 
 def considerations(params: Params, found: ModelDocuments) -> Considerations:
@@ -62,7 +65,7 @@ def considerations(params: Params, found: ModelDocuments) -> Considerations:
         performance_tradeoffs=(params.policy.price,),
         ethical_considerations=tuple(_risks(params, found)),
         fairness_assessments=tuple(
-            assessment(limit, params, found.measurements, found.verdict.findings, found.model["chosen"])
+            assessment(limit, params, found.measurements, found.verdict.findings, found.model.chosen)
             for limit in params.policy.limits
             if limit.attribute is not None
         ),
@@ -78,21 +81,21 @@ def assessment(
     params: Params,
     measured: Measurements,
     findings: Sequence[Finding],
-    chosen: Mapping[str, Any],
+    chosen: Chosen,
 ) -> FairnessAssessment:
     """Return the fairness assessment of a limit on groups: who is at risk, of what, and what was done."""
     groups = ", ".join(sorted(measured.groups[str(limit.attribute)]))
     own = [finding for finding in findings if finding.limit == limit.name]
     steps = [
-        f"{step['constraint'].replace('_', ' ')} at strength {step['strength']}"
-        for step in chosen["mitigation"]
-        if step["attribute"] == limit.attribute
+        f"{step.constraint.replace('_', ' ')} at strength {step.strength}"
+        for step in chosen.mitigation
+        if step.attribute == limit.attribute
     ]
     trained = (
         f"Trained with {', '.join(steps)}." if steps else "Nothing was done by this attribute in training."
     )
-    if chosen["margin"] is not None:
-        trained += f" The threshold keeps the limits on validation rows with a margin of {chosen['margin']}."
+    if chosen.margin is not None:
+        trained += f" The threshold keeps the limits on validation rows with a margin of {chosen.margin}."
     return FairnessAssessment(
         group_at_risk=f"{limit.attribute}: {groups}",
         benefits=params.policy.goal,
@@ -127,7 +130,7 @@ def _limitations(params: Params, found: ModelDocuments) -> Iterator[str]:
     measured, least = found.measurements, params.policy.min_group_rows
     yield (
         f"Measured on {measured.data.rows} rows of the part {measured.data.part}, at one "
-        f"threshold of {found.model['threshold']} for everybody, with two-sided intervals that hold at "
+        f"threshold of {found.model.threshold} for everybody, with two-sided intervals that hold at "
         f"{measured.confidence} each."
     )
     for attribute, groups in sorted(measured.groups.items()):
@@ -228,19 +231,19 @@ def model_component(
                 _property(f"fairmark:limit:{name}", outcome)
                 for name, outcome in sorted(verdict.limits.items())
             ),
-            _property("fairmark:threshold", found.model["threshold"]),
-            *_thresholds(found.model.get("thresholds")),
+            _property("fairmark:threshold", found.model.threshold),
+            *_thresholds(found.model.thresholds),
             _property("fairmark:measured:rows", measured.data.rows),
             _property("fairmark:measured:confidence", measured.confidence),
         ),
     )
 
 
-def _thresholds(own: Mapping[str, Any] | None) -> Iterator[Property]:
+def _thresholds(own: GroupThresholds | None) -> Iterator[Property]:
     """Yield the thresholds of groups that have one of their own."""
     if own is not None:
-        for group, cut in sorted(own["groups"].items()):
-            yield _property(f"fairmark:threshold:{own['attribute']}: {group}", cut)
+        for group, cut in sorted(own.groups.items()):
+            yield _property(f"fairmark:threshold:{own.attribute}: {group}", cut)
 
 
 def metrics(measured: Measurements) -> Iterator[PerformanceMetric]:
@@ -269,22 +272,22 @@ def _metric(kind: str, entry: Measured, part: str | None) -> PerformanceMetric:
 
 
 def _parameters(
-    model: Mapping[str, Any], schema: Schema, monotone: Mapping[str, str], data: Sequence[str]
+    model: ModelFile, schema: Schema, monotone: Mapping[str, str], data: Sequence[str]
 ) -> ModelParameters:
-    chosen, label = model["chosen"], schema.label
-    settings = [f"{name} {value}" for name, value in sorted(chosen["settings"].items())]
+    label = schema.label
+    settings = [f"{name} {value}" for name, value in sorted(model.chosen.settings.items())]
     settings += [f"monotone in {name} ({way})" for name, way in sorted(monotone.items())]
     kinds = {feature.name: feature.kind for feature in schema.features}
     return ModelParameters(
         approach=Approach(type="supervised"),
         task="binary classification",
-        architecture_family=FAMILIES.get(model["family"], model["family"]),
-        model_architecture=", ".join([model["family"], *settings]),
+        architecture_family=FAMILIES.get(model.family, model.family),
+        model_architecture=", ".join([model.family, *settings]),
         datasets=tuple(DatasetReference(ref=ref) for ref in data),
-        inputs=tuple(Format(format=f"{name}: {kinds.get(name, 'unknown')}") for name in model["features"]),
+        inputs=tuple(Format(format=f"{name}: {kinds.get(name, 'unknown')}") for name in model.features),
         outputs=(
             Format(format=f"score: the calibrated probability of {label.positive}, 0 to 1"),
-            Format(format=f"decision: 1 from a score of {model['threshold']} on, else 0"),
+            Format(format=f"decision: 1 from a score of {model.threshold} on, else 0"),
         ),
     )
 
