@@ -106,7 +106,7 @@ def test_edited_data_is_kept_and_refused(repo: Path) -> None:
     edited.unlink()
     edited.write_text("income\n2\n")
 
-    with pytest.raises(StateError, match=r"got other bytes in .*rows\.csv; `dvc add data`"):
+    with pytest.raises(StateError, match=r"got edited files, .*rows\.csv; `dvc add data`"):
         repro.pull(repo)
     assert edited.read_text() == "income\n2\n"
 

@@ -247,7 +247,10 @@ def test_a_program_that_runs_something_else_than_its_entry_point_is_refused(smal
     lines = [line for line in record.read_text().split("\n") if "bin/small," not in line]
     record.write_text("\n".join([f"../../../bin/small,{recorded(program.read_text())}", *lines]))
 
-    with pytest.raises(StateError, match=r"bin/small must be as installed, got another program"):
+    with pytest.raises(
+        StateError,
+        match=r"bin/small must be as installed, got .*sys, os.* in place of its entry",
+    ):
         digest_of(small)
 
 
@@ -267,8 +270,9 @@ def test_what_is_installed_is_compared_with_the_wheel_of_the_lock_not_with_its_o
     before = place.read_text()
     lengthen(place)
     record.write_text(record.read_text().replace(recorded(before), recorded(place.read_text())))
+    found = f"files of SHA-256 {digest_of(small)[:12]}… (run make clean, and make again)"
     assert [*unlike(locks, table, {"small-thing": digest_of(small)})] == [
-        "must have small-thing as its wheel holds it, got other files (run make clean, and make again)"
+        f"must have small-thing as its wheel holds it, got {found}"
     ]
     assert [*unlike(locks, "", {"small-thing": "0" * 64})] == [
         "must have small-thing from a wheel that requirements.wheels lists, got none of it (run make wheels)"

@@ -421,7 +421,7 @@ def test_code_that_is_not_the_commits_is_caught_by_the_clone(small_release: Path
     facts = {fact.name: fact for fact in verify(small_release, small_release.parents[1], MINE.public)}
     assert facts["seal statement.json"].held
     assert facts["commit"].held is False
-    assert "got others: src/good.py" in facts["commit"].text
+    assert "got unlike files src/good.py" in facts["commit"].text
 
 
 def test_code_of_the_commit_that_is_not_stated_is_caught_by_the_clone(small_release: Path) -> None:
@@ -438,7 +438,7 @@ def test_code_of_the_commit_that_is_not_stated_is_caught_by_the_clone(small_rele
     forge(small_release, moved, MINE)
 
     facts = {fact.name: fact for fact in verify(small_release, root, MINE.public)}
-    assert "got others: src/hidden.py" in facts["commit"].text
+    assert "got unlike files src/hidden.py" in facts["commit"].text
 
 
 def test_a_file_stated_twice_is_refused(small_release: Path) -> None:

@@ -107,7 +107,7 @@ def check(text: str, features: int) -> None:
             _check_tree(tree, number, features)
     except ValueError as error:
         raise InputError(
-            f"booster.txt: must be LightGBM's model text with {error}, got other text"
+            f"booster.txt: must be LightGBM's model text with {error}, got a text of {len(text)} characters"
         ) from error
 
 

@@ -192,8 +192,10 @@ class Model:
         if _names(folder) != {MODEL_JSON, ENCODER_JSON, family.file}:
             raise InputError(f"{folder}: must hold the three files of a model, got {sorted(_names(folder))}")
         for name in (ENCODER_JSON, family.file):
-            if sha256(folder / name) != file.files.get(name):
-                raise InputError(f"{folder / name}: must be the file that model.json names, got another one")
+            if (found := sha256(folder / name)) != file.files.get(name):
+                raise InputError(
+                    f"{folder / name}: must be the file that model.json names, got the SHA-256 {found[:12]}…"
+                )
         encoder = Encoder.from_json(read_json(folder / ENCODER_JSON))
         if encoder.names != file.features:
             raise InputError(f"encoder.json: must speak of the features of model.json, got {encoder.names}")

@@ -112,5 +112,8 @@ def load(text: str, columns: Sequence[Column]) -> Scorecard:
     ]
     got = [(line.name, line.categories if isinstance(line, Steps) else None) for line in card.features]
     if wanted != got or any(len(f.each) != len(f.categories) for f in card.features if isinstance(f, Steps)):
-        raise InputError("logistic.json: must have points for the features of encoder.json, got other ones")
+        unlike = [each for each in got if each not in wanted] or got
+        raise InputError(
+            f"logistic.json: must have points for the features of encoder.json, got {str(unlike)[:80]}"
+        )
     return card

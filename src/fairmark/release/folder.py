@@ -296,7 +296,7 @@ class ReleaseFolder:
             self._digests[name] = hashlib.sha256(content).hexdigest()
             if self._digests[name] != self.digests.get(name):
                 raise VerificationError(
-                    f"{name}: must have its stated SHA-256, got other bytes (they are not read)"
+                    f"{name}: must have its stated SHA-256, got {self._digests[name][:12]}… (not read)"
                 )
             self._contents[name] = content
         return self._contents[name]

@@ -45,7 +45,7 @@ def pack(folder: Path, target: Path) -> int:
         When the target can't be written.
     """
     if not _PACKED.fullmatch(target.name):
-        raise UsageError(f"{target}: must end in .tar.gz or .tgz, got another name")
+        raise UsageError(f"{target}: must end in .tar.gz or .tgz, got {target.name[-20:]!a}")
     if folder.resolve() in target.resolve().parents:
         raise UsageError(f"{target}: must lie outside the release that is packed, got a place in it")
     release = ReleaseFolder(folder)
@@ -56,7 +56,7 @@ def pack(folder: Path, target: Path) -> int:
         raise VerificationError(f"{folder}: must have the shape of a release, got {error!r}") from error
     top = folder.resolve().name
     if not PLAIN_NAME.fullmatch(top):
-        raise UsageError(f"{folder}: must have a plain name, got an odd one")
+        raise UsageError(f"{folder}: must have a plain name, got {top[:80]!a}")
     with (
         written_whole(target) as draft,
         draft.open("wb") as raw,
@@ -80,9 +80,11 @@ def unpacked(archive: Path) -> Iterator[Path]:
     VerificationError
         When it is no archive of one release folder, or holds what no release needs.
     """
-    size = archive.lstat().st_size
-    if not stat.S_ISREG(archive.lstat().st_mode) or size > MOST_BYTES:
-        raise VerificationError(f"{archive.name}: must be a file of at most {MOST_BYTES} bytes, got another")
+    seen = archive.lstat()
+    if not stat.S_ISREG(seen.st_mode):
+        raise VerificationError(f"{archive.name}: must be a regular file, got a link, a pipe or a device")
+    if (size := seen.st_size) > MOST_BYTES:
+        raise VerificationError(f"{archive.name}: must have at most {MOST_BYTES} bytes, got {size}")
     with tempfile.TemporaryDirectory(prefix="fairmark-") as place:
         into = Unpacking(archive.name, Path(place), size)
         with archive.open("rb") as stream:

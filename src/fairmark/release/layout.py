@@ -95,7 +95,7 @@ def list_files(folder: Path) -> list[str]:
             if entry.name.startswith(LITTER) and entry.is_file(follow_symlinks=False):
                 litter.append(f"{name!a}: {_LITTER_FOUND}")
             elif not PLAIN_NAME.fullmatch(name):
-                faults.append(f"{name!a}: must have a plain name, got an odd one")
+                faults.append(f"{name!a}: must have a plain name, got {entry.name[:80]!a}")
             elif entry.is_dir(follow_symlinks=False):
                 waiting.append(f"{name}/")
             elif entry.is_file(follow_symlinks=False):

@@ -265,7 +265,7 @@ def inputs(release: ReleaseFolder) -> str:
     """Check that params, locks and DVC's files are, by SHA-256, those that the release was made from."""
     made_from = release.statement.inputs
     wrong = [
-        f"{name}: must be the one the release was made from, got other bytes"
+        f"{name}: must be the one the release was made from, got the SHA-256 {release.sha256(name)[:12]}…"
         for name in PINNED
         if name not in made_from or release.sha256(name) != made_from[name].digest.sha256
     ]

@@ -118,11 +118,13 @@ class Unpacking:
 
     def _note(self, name: str, kind: str) -> None:
         if not PLAIN_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-            raise self.fault(f"{name[:80]!a} must have a plain name, got an odd one")
+            raise self.fault(
+                f"{name[:80]!a} must have a plain name of at most {LONGEST_NAME} characters, got {len(name)}"
+            )
         path = PurePosixPath(name)
         for above in (path, *path.parents):
-            if self._spelt.setdefault(str(above).casefold(), str(above)) != str(above):
-                raise self.fault(f"{above} must be spelt one way, got another case of it too")
+            if (first := self._spelt.setdefault(str(above).casefold(), str(above))) != str(above):
+                raise self.fault(f"{above} must be spelt one way, got {first} too")
             if above != path and self._entries.get(str(above), "folder") == "file":
                 raise self.fault(f"{above} must be a file or a folder, got both")
         if name in self._entries or (kind == "file" and name in self._above):
@@ -131,9 +133,6 @@ class Unpacking:
         self._above.update(map(str, path.parents))
         if len(self._entries) > MOST_FILES:
             raise self.fault(f"must hold at most {MOST_FILES} files, got more")
-
-
-# ------------------------------------------------------------------ inflated
 
 
 GZIP, RAW = 31, -15
@@ -168,9 +167,6 @@ class Inflated:
         if self._inflate.eof and (self._inflate.unused_data or self._source.read(1)):
             raise self._into.fault("must end with its stream, got something behind it")
         return found
-
-
-# ------------------------------------------------------------------ tarred
 
 
 BLOCK = 512
@@ -247,7 +243,7 @@ def _sum(header: bytes) -> int:
 def _entry(header: bytes, into: Unpacking) -> tuple[str, int, bytes]:
     """Return name, size and kind of an entry, of a header that every program reads the same way."""
     if header[_MAGIC] not in (_POSIX, _GNU) or not plain_header(header):
-        raise into.fault("must be a tar, plain or in gzip, or a zip, got another file or a broken one")
+        raise into.fault(f"must be a tar, plain or in gzip, or a zip, got a header of {header[:8]!a}")
     name = header[_NAME].split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
     numbers = [_OCTAL.fullmatch(header[part]) for part in _NUMBERS]
     size = _SIZE_OCTAL.fullmatch(header[_SIZE])

@@ -62,10 +62,11 @@ def _listed_at(stream: IO[bytes], into: Unpacking) -> tuple[int, int]:
     stream.seek(max(0, size - _END.size))
     found = stream.read(_END.size)
     if len(found) != _END.size or found[:4] != b"PK\5\6":
-        raise into.fault("must end with the list of a zip, without a comment, got something else")
+        raise into.fault(f"must end with the list of a zip, without a comment, got {found[:4]!a}")
     _, disk, first, here, count, length, at, comment = _END.unpack(found)
     if (disk, first, comment) != (0, 0, 0) or here != count or at + length != size - _END.size:
-        raise into.fault("must be one plain zip with nothing around it, got another")
+        got = f"part {disk}, {here} of {count} files, a list of {length} bytes at {at}, {comment} of comment"
+        raise into.fault(f"must be one plain zip with nothing around it, got {got}")
     if count > 2 * MOST_FILES or length > LARGEST_LIST:
         raise into.fault(f"must hold at most {MOST_FILES} files, got more")
     _walk(stream, int(at), int(length), int(count), into)
@@ -82,7 +83,7 @@ def _walk(stream: IO[bytes], at: int, length: int, count: int, into: Unpacking) 
             raise into.fault(f"must list as many files as it says, {count}, got fewer")
         place += _LISTED.size + sum(_LISTED.unpack(part)[10:13])
     if place != length:
-        raise into.fault("must have a list that ends where it says, got another")
+        raise into.fault(f"must have a list of {length} bytes, as it says, got {place}")
 
 
 def _follows(stream: IO[bytes], entry: zipfile.ZipInfo, into: Unpacking) -> int:
@@ -127,9 +128,13 @@ def _short(kind: int, content: bytes, *, listed: bool) -> bool:
 
 def _take(stream: IO[bytes], entry: zipfile.ZipInfo, ends_at: int, into: Unpacking) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
-    odd = entry.orig_filename != entry.filename or entry.compress_type not in _METHODS
-    if odd or entry.create_system not in _SYSTEMS or entry.extract_version > _VERSION or entry.comment:
-        raise into.fault(f"{entry.orig_filename[:80]!a} must be stored or deflated, got an odd entry")
+    said = (entry.compress_type, entry.create_system, entry.extract_version, len(entry.comment))
+    plain = entry.compress_type in _METHODS and entry.create_system in _SYSTEMS and not entry.comment
+    if entry.orig_filename != entry.filename or not plain or entry.extract_version > _VERSION:
+        raise into.fault(
+            f"{entry.orig_filename[:80]!a} must be stored or deflated under a plain name, without a comment, "
+            "got method {}, system {}, version {} and {} bytes of comment".format(*said)
+        )
     # The low byte is that of DOS: 8 a volume's label, 16 a folder.
     if entry.volume or entry.external_attr & 8 or (entry.external_attr & 16 and entry.filename[-1:] != "/"):
         raise into.fault(f"{entry.filename[:80]!a} must be a file or a folder, got one of two readings")
@@ -141,8 +146,12 @@ def _take(stream: IO[bytes], entry: zipfile.ZipInfo, ends_at: int, into: Unpacki
         stored = entry.compress_type == zipfile.ZIP_STORED
         content = _Summed(part if stored else Inflated(part, into, RAW))
         into.put(entry.filename, content, entry.file_size)
-        if content.read(1) or content.sum != entry.CRC:
-            raise into.fault(f"{entry.filename} must have the size and sum that the zip says, got others")
+        if content.read(1):
+            raise into.fault(f"{entry.filename} must have {entry.file_size} bytes, as the zip says, got more")
+        if content.sum != entry.CRC:
+            raise into.fault(
+                f"{entry.filename} must have the sum {entry.CRC:08x} that the zip says, got {content.sum:08x}"
+            )
     else:
         raise into.fault(f"{entry.filename[:80]!a} must be a file or a folder, got a link or the like")
 

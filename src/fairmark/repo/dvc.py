@@ -103,7 +103,7 @@ def pull_fault(lines: Sequence[str]) -> StateError:
     if "unsaved files" in text:
         strangers = [line for line in lines if line.startswith("/")]
         return StateError(
-            f"data: must hold what {DATA} names, got other bytes in {', '.join(strangers)}; "
+            f"data: must hold what {DATA} names, got edited files, {', '.join(strangers)}; "
             f"`dvc add data` and commit {DATA} if you mean the change, `dvc checkout --force {DATA}` if not"
         )
     if "Checkout failed" in text or "No such file" in text:

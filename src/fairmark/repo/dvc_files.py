@@ -213,7 +213,7 @@ def _changed(place: Path, md5: str, without: str | None = None) -> str | None:
 
 def _stale(root: Path, outputs: dict[str, Output], path: str, md5: str) -> str | None:
     if path in outputs:
-        return None if outputs[path].md5 == md5 else "another version of it"
+        return None if outputs[path].md5 == md5 else f"that of MD5 {outputs[path].md5}"
     return _changed(root / path, md5, _COMPILED)
 
 

@@ -154,9 +154,6 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
-# ------------------------------------------------------------------ remade
-
-
 @dataclass(frozen=True)
 class Difference:
     """A file that came out otherwise: of which stage, and how far apart in words."""
@@ -203,7 +200,7 @@ def check_commit(release: ReleaseFolder, root: Path) -> None:
     wrong |= {name for name, digest in held.items() if _digest(root / name) != digest}
     if wrong:
         raise VerificationError(
-            f"commit {release.commit[:12]}: must be checked out as the release states it, got others: "
+            f"commit {release.commit[:12]}: must be checked out as the release states it, got unlike files "
             f"{', '.join(sorted(wrong)[:5])}"
         )
 
@@ -256,7 +253,9 @@ def refuse_links(release: ReleaseFolder, root: Path) -> None:
             if not plain and not (stat.S_ISLNK(mode) and _digest(place) == held.get(path)):
                 wrong.append(path)
     if wrong:
-        raise VerificationError(f"stages: must leave plain files, got others: {', '.join(sorted(wrong)[:5])}")
+        raise VerificationError(
+            f"stages: must leave plain files, got links, pipes or devices: {', '.join(sorted(wrong)[:5])}"
+        )
 
 
 def check_data(release: ReleaseFolder, root: Path) -> int:
@@ -273,7 +272,9 @@ def check_data(release: ReleaseFolder, root: Path) -> int:
         name for name in found & set(stated) if sha256(root / name) != stated[name].digest.sha256
     )
     if wrong:
-        raise VerificationError(f"data: must be the files that the release states, got others: {wrong[:5]}")
+        raise VerificationError(
+            f"data: must be the files that the release states, got unlike {', '.join(wrong[:5])}"
+        )
     return len(stated)
 
 

@@ -74,7 +74,7 @@ def outputs(release: ReleaseFolder) -> str:
     named = release.lock.outputs
     made = {name: source for name, source in GATHERED.items() if source.startswith("artifacts/")}
     faults = [
-        f"{name}: must be the {source} of dvc.lock, got other bytes"
+        f"{name}: must be the {source} of dvc.lock, got the MD5 {address(release.folder / name)}"
         for name, source in made.items()
         if source not in named or named[source].md5 != address(release.folder / name)
     ]
@@ -82,7 +82,7 @@ def outputs(release: ReleaseFolder) -> str:
     if DATASHEET in release.statement.inputs or sheet in release.files:
         made[sheet] = DATASHEET
     faults += [
-        f"{name}: must be the {source} of the statement, got other bytes"
+        f"{name}: must be the {source} of the statement, got {_found(release, name)}"
         for name, source in made.items()
         if not _as_stated(release, name, source)
     ]
@@ -239,6 +239,11 @@ def _as_stated(release: ReleaseFolder, name: str, source: str) -> bool:
         stated.get(source + file.removeprefix(name)) == release.sha256(file)
         for file in files_of(release.folder, name)
     )
+
+
+def _found(release: ReleaseFolder, name: str) -> str:
+    files = [*files_of(release.folder, name)]
+    return f"the SHA-256 {release.sha256(files[0])[:12]}…" if files == [name] else f"{len(files)} files of it"
 
 
 def _sums(path: str, stated: list[FileInput]) -> set[str]:

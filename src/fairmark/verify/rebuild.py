@@ -190,9 +190,8 @@ class Rebuild:
         if self.here:
             found = environment.present(self.python, self.root, self._run).libraries
             if wrong := environment.unlocked(lock, found):
-                raise StateError(
-                    "this environment: must have the locked versions to be used, got others", *wrong
-                )
+                what = "this environment: must have the locked versions to be used"
+                raise StateError(f"{what}, got {len(wrong)} unlike", *wrong)
             return
         tools, base = self.place.resolve() / "tools", _base_python()
         pip = [str(tools / "bin" / "python"), "-m", "pip", "--no-cache-dir", "--disable-pip-version-check"]

@@ -104,7 +104,10 @@ def _held(name: str, item: FileInput, clone: Path) -> Path:
         )
     good = [place for place in places if sha256(place) == item.digest.sha256]
     if not good:
-        raise VerificationError(f"{name}: must have the SHA-256 that the release states, got other bytes")
+        found = ", ".join(f"{sha256(place)[:12]}…" for place in places)
+        raise VerificationError(
+            f"{name}: must have the SHA-256 {item.digest.sha256[:12]}… that the release states, got {found}"
+        )
     return good[0]
 
 
@@ -154,9 +157,6 @@ def _values(texts: "pd.Series[str]") -> list[str]:
         MISSING if cell is None else quoted(cell, always="," in cell)
         for cell in texts.astype(object).where(texts.notna(), None)
     ]
-
-
-# ------------------------------------------------------------------ difference
 
 
 ABSENT = "nothing"

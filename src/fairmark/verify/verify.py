@@ -37,7 +37,7 @@ def check_commit(release: ReleaseFolder, clone: Path) -> str:
     if wrong := sorted(name for name in {*held, *stated} if held.get(name) != stated.get(name)):
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise VerificationError(
-            f"commit {release.commit[:12]}: must hold what the statement names, got others: "
+            f"commit {release.commit[:12]}: must hold what the statement names, got unlike files "
             f"{', '.join(wrong[:5])}{more}"
         )
     stated_at = release.statement.commit.annotations.committed
@@ -126,9 +126,6 @@ def exit_code(facts: Sequence[Fact]) -> int:
     if False in held:
         return WRONG
     return HELD if held and None not in held else UNTOLD
-
-
-# ------------------------------------------------------------------ verify
 
 
 Check = Callable[[ReleaseFolder], str]

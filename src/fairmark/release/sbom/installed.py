@@ -227,7 +227,7 @@ def _fault(place: str, claim: "_Claim") -> str | None:
     try:
         if claim.program is not None:
             text = without_first_line(_read(place)).decode("utf-8", "replace")
-            return None if text in claim.program else "another program than its entry point's"
+            return None if text in claim.program else f"{text[:80]!a} in place of its entry point"
         if line.path.startswith(_PROGRAMS):
             os.stat(place)  # noqa: PTH116 - its digest, without its first line, is compared with the wheel's
             return None
@@ -268,9 +268,6 @@ def _hex(recorded: str) -> str:
     if algorithm != "sha256":
         return recorded
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
-
-
-# ------------------------------------------------------------------ distributions
 
 
 @dataclass(frozen=True)

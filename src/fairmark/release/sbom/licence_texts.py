@@ -42,9 +42,6 @@ def licensing() -> Any:
     return get_spdx_licensing()
 
 
-# ------------------------------------------------------------------ licence texts
-
-
 MATPLOTLIB = "LicenseRef-scancode-matplotlib-1.3.0"
 BAKOMA = "LicenseRef-scancode-bakoma-fonts-1995"
 LLNL = "LicenseRef-scancode-llnl"

@@ -125,9 +125,6 @@ def _judged(parsed: Any, forbidden: frozenset[str]) -> Judgement:
     return next(each for each in order if each in inner)
 
 
-# ------------------------------------------------------------------ licence metadata
-
-
 FILE = re.compile(r"[^/]+\.dist-info/(?:[^/]+/)*(?:LICEN[CS]E|COPYING)(?:\.(?:txt|md|rst))?", re.IGNORECASE)
 """A file of a RECORD that holds the text of the distribution's own licence."""
 

@@ -184,7 +184,8 @@ def unlike(locks: Mapping[str, set[str]], table: str, digests: Mapping[str, str]
         if not known:
             yield f"must have {name} from a wheel that {TABLE} lists, got none of it (run make wheels)"
         elif digest not in known:
-            yield f"must have {name} as its wheel holds it, got other files (run make clean, and make again)"
+            got = f"files of SHA-256 {digest[:12]}… (run make clean, and make again)"
+            yield f"must have {name} as its wheel holds it, got {got}"
 
 
 def listing(folder: Path, locks: Mapping[str, set[str]], before: str) -> str:
