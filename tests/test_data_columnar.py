@@ -45,7 +45,7 @@ def test_the_columns_keep_their_types(tmp_path: Path) -> None:
         "_source": "str",
         "_weight": "float64",
         "age": "float64",
-        "job": "str",
+        "job": "category",
         "code": "float64",
         "owner": "boolean",
         "seen": "datetime64[us]",

@@ -71,9 +71,9 @@ def test_the_second_data_set_is_typed_as_its_params_say(tmp_path: Path) -> None:
         "opened": "datetime64[us]",
         "income": "float64",
         DEBT: "float64",
-        "rating": "str",
+        "rating": "category",
         "owner": "boolean",
-        "channel": "str",
+        "channel": "category",
     }
     assert [one.kind for one in found.schema.features] == [
         "date",

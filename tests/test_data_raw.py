@@ -19,7 +19,7 @@ def test_cells_are_trimmed_and_missing_marks_taken_out(tmp_path: Path) -> None:
     table = made(tmp_path, lines("  30 , ?,F,yes", "41,\tsmith ,M,no", "52,,M,yes")).table
 
     assert table["age"].tolist() == [30, 41, 52]
-    assert table["job"].fillna("-").tolist() == ["-", "smith", "-"]
+    assert table["job"].astype("str").fillna("-").tolist() == ["-", "smith", "-"]
 
 
 def test_quoted_cells_may_hold_separators_quotes_and_line_feeds(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ def test_rows_are_left_out_by_what_stands_in_them(tmp_path: Path) -> None:
 
     found = made(tmp_path, lines(*MORE), drop_rows=rules)
 
-    assert found.table.equals(made(tmp_path, lines(*ROWS)).table)
+    others = made(tmp_path, lines(*ROWS)).table
+    assert found.table.astype({"job": "str"}).equals(others.astype({"job": "str"}))
     assert [(one.when, one.rows) for one in found.summary.excluded] == [
         ("is missing", 1),
         ("is maybe", 1),

@@ -187,10 +187,29 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: must be JSON, got {error}") from error
 
 
+GROUP_ROWS = 1 << 20
+"""Rows of a row group of Parquet."""
+
+
 def write_parquet(path: Path, frame: "pd.DataFrame") -> None:
-    """Write `frame` as Parquet without an index, compressed with zstd."""
+    """Write `frame` as Parquet without an index, zstd inside, categoricals as their texts.
+
+    Row groups have `GROUP_ROWS` rows, and no more are held as texts at a time: the bytes are those of the
+    whole frame as texts.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    coded = dict.fromkeys(frame.select_dtypes("category").columns, "str")
     with written_whole(path) as draft:
-        frame.to_parquet(draft, engine="pyarrow", index=False, compression="zstd")
+        writer: pq.ParquetWriter | None = None
+        for start in range(0, max(1, len(frame)), GROUP_ROWS):
+            block = frame.iloc[start : start + GROUP_ROWS].astype(coded)
+            table = pa.Table.from_pandas(block, writer and writer.schema, preserve_index=False)
+            writer = writer or pq.ParquetWriter(draft, table.schema, compression="zstd")
+            writer.write_table(table, row_group_size=GROUP_ROWS)
+        if writer is not None:
+            writer.close()
 
 
 def read_parquet(path: Path) -> "pd.DataFrame":

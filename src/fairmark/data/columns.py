@@ -148,8 +148,8 @@ class Checked:
     labels: npt.NDArray[np.int8]
     meaning: Meaning
     dropped: tuple[int, ...]
-    content: list[str]
-    alike: list[str]
+    content: "pd.Series[str]"
+    alike: "pd.Series[str]"
 
 
 def checked(file: Kept, rows: Rows, plan: Plan, params: Prepare, main: Checked | None) -> Checked:

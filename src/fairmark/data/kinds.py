@@ -240,7 +240,9 @@ def _column(column: Column, kind: Kind, typed: Typed) -> Any:
     share = f"must be missing in at most {column.missing:g} of rows, got {absent:.4g}"
     checks = [pa.Check(few_missing, error=share, ignore_na=False)] if column.missing > 0 else []
     checks += [pa.Check(holds, error=must) for must, holds in bounds(column, kind)]
-    dtype = DTYPES.get(kind.name) or pd.BooleanDtype()
+    # Categories are texts by their making.
+    coded = isinstance(typed.cells.dtype, pd.CategoricalDtype)
+    dtype = None if coded else DTYPES.get(kind.name) or pd.BooleanDtype()
     return pa.Column(dtype, checks, nullable=column.missing > 0)
 
 

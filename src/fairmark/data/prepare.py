@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from fairmark.data.columns import Checked, Plan, checked, normalised, note_personal, note_spread, planned
 from fairmark.data.groups import alike, groups, note_alike
@@ -94,7 +95,7 @@ def _column(name: str, plan: Plan, main: Checked) -> ColumnSchema:
 
 def summary(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]) -> PrepareSummary:
     """Return what was read and how much of it is missing or repeated."""
-    content = [text for one in files.values() for text in one.content]
+    content = pd.concat([one.content for one in files.values()], ignore_index=True)
     main, test = params.files.main, params.files.test
     return PrepareSummary(
         files=SourceFiles(
@@ -102,8 +103,8 @@ def summary(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]
             test=None if test is None else _file(folder, test, files["test"]),
         ),
         rows=len(content),
-        duplicates=len(content) - len(set(content)),
-        shared_rows=len(set.intersection(*(set(one.content) for one in files.values()))) if test else 0,
+        duplicates=len(content) - content.nunique(),
+        shared_rows=_shared(files) if test else 0,
         positives=sum(int(one.labels.sum()) for one in files.values()),
         missing={
             name: sum(int(one.columns[name].cells.isna().sum()) for one in files.values()) / len(content)
@@ -181,9 +182,15 @@ def _file(folder: Path, source: Source, one: Checked) -> SourceFile:
         name=source.name,
         rows=len(one.labels),
         packed=one.raw.packed,
-        duplicates=len(one.content) - len(set(one.content)),
+        duplicates=len(one.content) - one.content.nunique(),
         sha256=sha256(folder / source.name),
     )
+
+
+def _shared(files: dict[str, Checked]) -> int:
+    """Return how many different rows stand in both files."""
+    different = pd.Series(files["test"].content.unique(), dtype="str")
+    return int(different.isin(files["main"].content).sum())
 
 
 def _unseen(plan: Plan, test: Checked) -> dict[str, int]:
@@ -215,7 +222,9 @@ def prepared(folder: Path, params: Prepare) -> Prepared:
     """
     sources = {"main": params.files.main, "test": params.files.test}
     files = {
-        name: kept(read_raw(folder, source, params), params) for name, source in sources.items() if source
+        name: kept(read_raw(folder, source, params, coded=True), params)
+        for name, source in sources.items()
+        if source
     }
     raws = {name: file.raw for name, file in files.items()}
     main = raws["main"]
@@ -243,10 +252,7 @@ def _note_of_all(plan: Plan, params: Prepare, files: dict[str, Checked]) -> None
 
 
 def _joined(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]) -> Prepared:
-    columns = {
-        name: pd.concat([one.columns[name].cells for one in files.values()], ignore_index=True)
-        for name in plan.kinds
-    }
+    columns = {name: _stacked([one.columns[name].cells for one in files.values()]) for name in plan.kinds}
     table = _marks(params, columns, files)
     evidence, order = groups(params.protected, columns, plan.kinds)
     withheld = pd.DataFrame({f"{WITHHELD}{name}": columns[name] for name in plan.roles.withheld})
@@ -259,25 +265,33 @@ def _joined(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]
     )
 
 
+def _stacked(cells: "list[pd.Series[Any]]") -> "pd.Series[Any]":
+    """Return the cells of one column of all files, one after another; coded where they are coded in each."""
+    if all(isinstance(one.dtype, pd.CategoricalDtype) for one in cells):
+        return pd.Series(union_categoricals([one.array for one in cells], sort_categories=True))
+    if any(isinstance(one.dtype, pd.CategoricalDtype) for one in cells):
+        cells = [one.astype("str") for one in cells]
+    return pd.concat(cells, ignore_index=True)
+
+
 def _marks(params: Prepare, columns: "dict[str, pd.Series[Any]]", files: dict[str, Checked]) -> pd.DataFrame:
     """Return the reserved columns of the table."""
     rows = [len(one.labels) for one in files.values()]
-    row_ids: list[str] = []
-    for name, one in files.items():
-        row_ids += (
-            content_ids(one.alike, one.content, "t" if name == "test" else "")
-            if params.row_id is None
-            else one.raw.texts[params.row_id].tolist()
-        )
+    row_ids = [
+        content_ids(one.alike, one.content, "t" if name == "test" else "")
+        if params.row_id is None
+        else one.raw.texts[params.row_id].astype("str")
+        for name, one in files.items()
+    ]
     table = pd.DataFrame(
         {
-            "_row_id": pd.Series(row_ids, dtype="str"),
+            "_row_id": pd.concat(row_ids, ignore_index=True),
             "_label": np.concatenate([one.labels for one in files.values()]),
             "_source": pd.Series(np.repeat(list(files), rows), dtype="str"),
             "_weight": 1.0 if params.weight is None else normalised(columns[params.weight].to_numpy()),
         }
     )
     if params.person is not None:
-        people = [one.raw.texts[params.person] for one in files.values()]
+        people = [one.raw.texts[params.person].astype("str") for one in files.values()]
         table["_person"] = pd.concat(people, ignore_index=True)
     return table if params.time is None else table.assign(_time=columns[params.time])

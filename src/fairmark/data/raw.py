@@ -9,10 +9,11 @@ import gzip
 import io
 import json
 import zlib
+from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -111,7 +112,7 @@ class Raw:
     numbers
         [n] number of each row in its file, from 1.
     texts
-        [n, columns] str; null where a value is missing.
+        [n, columns] str, or categories of str; null where a value is missing.
     refused
         Rows left out of `texts` because they could not be read.
     types
@@ -137,8 +138,12 @@ class Raw:
     index: list[str] = field(default_factory=list)
 
 
-def read_raw(folder: Path, source: Source, params: Prepare) -> Raw:
-    """Return a raw file; its faults are noted in `.faults`, and what could be read stands beside them."""
+def read_raw(folder: Path, source: Source, params: Prepare, *, coded: bool = False) -> Raw:
+    """Return a raw file; its faults are noted in `.faults`, and what could be read stands beside them.
+
+    With `coded`, a column whose texts stand in two rows or more on average is a categorical: a fraction of
+    the memory, and the same texts.
+    """
     path, form = folder / source.name, params.format
     faults = Faults(path.as_posix(), "line" if form.type == "csv" else "row")
     content = _content(path, faults)
@@ -151,6 +156,8 @@ def read_raw(folder: Path, source: Source, params: Prepare) -> Raw:
         raw = _parquet(content, source, form, params, faults)
     else:
         raw = _csv(content, source, form, faults)
+    if not coded:
+        raw = replace(raw, texts=raw.texts.astype("str"))
     return respelt(replace(raw, packed=packed), params.spellings)
 
 
@@ -237,7 +244,7 @@ def _parquet(content: bytes, source: Source, form: Parquet, params: Prepare, fau
     names = _named(table.column_names, faults)
     columns, types, unread = texts_of(table, names, params.drop, faults)
     numbers = np.arange(table.num_rows, dtype=np.int64) + 1 + source.skip_rows
-    return Raw(faults, numbers, cleaned(columns, form.missing), 0, types, unread=unread, index=index)
+    return Raw(faults, numbers, as_codes(columns, form.missing), 0, types, unread=unread, index=index)
 
 
 def _csv(content: bytes, source: Source, form: Csv, faults: Faults) -> Raw:
@@ -308,7 +315,7 @@ def _named(names: Sequence[str], faults: Faults) -> list[str]:
 
 
 def _table(records: Iterator[tuple[int, list[str]]], names: list[str], form: Csv, faults: Faults) -> Raw:
-    numbers: list[int] = []
+    numbers = array("q")
     chunks: list[list[pa.Array]] = []
     pending: list[list[str]] = []
     odd: list[tuple[int, int]] = []
@@ -325,21 +332,53 @@ def _table(records: Iterator[tuple[int, list[str]]], names: list[str], form: Csv
         chunks.append(_arrays(pending))
     faults.rows([line for line, _ in odd], f"must have {len(names)} columns", [width for _, width in odd])
     columns = {
-        name: pa.chunked_array([chunk[k] for chunk in chunks], pa.string()) for k, name in enumerate(names)
+        name: pa.chunked_array([chunk[k] for chunk in chunks], pa.dictionary(pa.int32(), pa.string()))
+        for k, name in enumerate(names)
     }
-    return Raw(faults, np.array(numbers, np.int64), cleaned(columns, form.missing), len(odd))
+    return Raw(faults, np.array(numbers, np.int64), as_codes(columns, form.missing), len(odd))
 
 
 def _arrays(rows: list[list[str]]) -> list[pa.Array]:
-    return [pa.array(cells, pa.string()) for cells in zip(*rows, strict=True)]
+    return [pa.array(cells, pa.string()).dictionary_encode() for cells in zip(*rows, strict=True)]
+
+
+def as_codes(columns: dict[str, pa.ChunkedArray], missing: Sequence[str]) -> pd.DataFrame:
+    """Return what `cleaned` does, as categoricals where a text stands in two rows or more on average.
+
+    Categories stand in the order in which the rows have them. `columns` is emptied, so that no column is
+    held twice for longer than it takes.
+    """
+    marks = _marks(missing)
+    return pd.DataFrame({name: _as_codes(columns.pop(name), marks) for name in list(columns)})
+
+
+def _as_codes(column: pa.ChunkedArray, marks: pa.Array) -> "pd.Series[Any]":
+    texts = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    texts = texts.unify_dictionaries()
+    if not texts.num_chunks:
+        return pd.Series(dtype="str")
+    # Each different text is trimmed once; then two may be one, and one may mean missing.
+    each = pd.Series(_given(texts.chunk(0).dictionary, marks).to_pandas(), dtype="str")
+    places, different = pd.factorize(each)
+    codes = np.concatenate([chunk.indices.fill_null(len(each)).to_numpy() for chunk in texts.chunks])
+    found = np.append(places, -1)[codes]
+    if 2 * len(different) > len(found):
+        return pd.Series(different.take(found, allow_fill=True, fill_value=np.nan), dtype="str")
+    return pd.Series(pd.Categorical.from_codes(found, different))
+
+
+def _marks(missing: Sequence[str]) -> pa.Array:
+    return pa.array(sorted({"", *(mark.strip() for mark in missing)}), pa.string())
+
+
+def _given(texts: Any, marks: pa.Array) -> Any:
+    trimmed = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.is_in(trimmed, marks), None, trimmed)
 
 
 def cleaned(columns: Mapping[str, pa.ChunkedArray], missing: Sequence[str]) -> pd.DataFrame:
     """Return columns as every reader of rows takes them: trimmed, null where a text means missing."""
-    marks = pa.array(sorted({"", *(mark.strip() for mark in missing)}), pa.string())
-    texts = {}
-    for name, column in columns.items():
-        trimmed = pc.utf8_trim_whitespace(column)
-        given = pc.if_else(pc.is_in(trimmed, marks), None, trimmed)
-        texts[name] = pd.Series(given.to_pandas(), dtype="str")
-    return pd.DataFrame(texts)
+    marks = _marks(missing)
+    return pd.DataFrame(
+        {name: pd.Series(_given(column, marks).to_pandas(), dtype="str") for name, column in columns.items()}
+    )

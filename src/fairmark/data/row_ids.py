@@ -36,34 +36,40 @@ LEAST_PATTERNS = 20
 """Patterns below which nothing is asked."""
 LEAST_COLUMNS = 3
 """Columns that a pattern must have."""
+BLOCK_ROWS = 100_000
+"""Rows held as Python texts at a time."""
 Codes = npt.NDArray[np.int64]
 
 
-def contents(texts: pd.DataFrame) -> list[str]:
+def contents(texts: pd.DataFrame) -> "pd.Series[str]":
     """Return [n] the first `DIGITS` hex digits of the SHA-256 of each row's texts, in column order."""
-    cells = [texts[name].fillna("").tolist() for name in texts]
+    starts = range(0, len(texts) if len(texts.columns) else 0, BLOCK_ROWS)
+    blocks = [pd.Series(_contents(texts.iloc[start : start + BLOCK_ROWS]), dtype="str") for start in starts]
+    return pd.concat(blocks, ignore_index=True) if blocks else pd.Series(dtype="str")
+
+
+def _contents(block: pd.DataFrame) -> list[str]:
+    cells = [block[name].astype("str").fillna("").tolist() for name in block]
     return [
         hashlib.sha256(SEPARATOR.join(row).encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
         for row in zip(*cells, strict=True)
     ]
 
 
-def digests(texts: pd.DataFrame, label: str) -> tuple[list[str], list[str]]:
+def digests(texts: pd.DataFrame, label: str) -> "tuple[pd.Series[str], pd.Series[str]]":
     """Return [n] the digest of each row's texts, and [n] that of all its texts but the label."""
     return contents(texts), contents(texts[[name for name in texts if name != label]])
 
 
-def repeats(content: list[str]) -> npt.NDArray[np.int64]:
+def repeats(content: "pd.Series[str]") -> npt.NDArray[np.int64]:
     """Return [n] how many earlier rows have the same content: 0 for the first, 1 for the next, and so on."""
-    return np.asarray(
-        pd.Series(content, dtype="str")
-        .groupby(pd.factorize(np.array(content, dtype=object))[0], sort=False)
-        .cumcount(),
-        dtype=np.int64,
-    )
+    codes, _ = pd.factorize(content)
+    return np.asarray(pd.Series(codes).groupby(codes, sort=False).cumcount(), dtype=np.int64)
 
 
-def content_ids(alike: list[str], content: list[str], mark: str) -> list[str]:
+def content_ids(
+    alike: "Sequence[str] | pd.Series[str]", content: "Sequence[str] | pd.Series[str]", mark: str
+) -> "pd.Series[str]":
     """Return the row ids `alike-mark k`, k numbering the rows that are alike in all but the label.
 
     Law: the set of ids is the same whatever the labels are, and whatever the order of the rows. The numbers
@@ -78,16 +84,18 @@ def content_ids(alike: list[str], content: list[str], mark: str) -> list[str]:
     content
         [n] digest of each row.
     """
-    codes, _ = pd.factorize(np.array(alike, dtype=object))
+    bases, whole = pd.Series(alike, dtype="str"), pd.Series(content, dtype="str")
+    codes, _ = pd.factorize(bases)
     shared = np.flatnonzero(np.bincount(codes)[codes] > 1) if len(codes) else np.empty(0, np.intp)
     place = np.zeros(len(codes), dtype=np.int64)
-    times = repeats([content[row] for row in shared])
-    lots = np.array(
-        [_lot(content[row], k) for row, k in zip(shared, times.tolist(), strict=True)], dtype="S16"
+    several = whole.iloc[shared]
+    lots = np.fromiter(
+        (_lot(text, k) for text, k in zip(several, repeats(several), strict=True)), "S16", len(several)
     )
     order = shared[np.lexsort((lots, codes[shared]))]
     place[order] = pd.Series(codes[order]).groupby(codes[order], sort=False).cumcount()
-    return [f"{text}-{mark}{k}" for text, k in zip(alike, place.tolist(), strict=True)]
+    ends = pd.Series([f"-{mark}{k}" for k in range(place.max(initial=0) + 1)], dtype="str")
+    return bases + ends.take(place).set_axis(bases.index)
 
 
 def _lot(content: str, times: int) -> bytes:

@@ -184,7 +184,11 @@ def kept(raw: Raw, params: Prepare) -> Kept:
         stays &= ~here
     if stays.all():
         return Kept(raw, tuple(counts))
-    left = replace(raw, texts=raw.texts[stays].reset_index(drop=True), numbers=raw.numbers[stays])
+    texts = raw.texts[stays].reset_index(drop=True)
+    # A category that no row has any more would be taken for a text of the file.
+    coded = texts.select_dtypes("category").columns
+    texts = texts.assign(**{name: texts[name].cat.remove_unused_categories() for name in coded})
+    left = replace(raw, texts=texts, numbers=raw.numbers[stays])
     return Kept(left, tuple(counts))
 
 
