@@ -10,6 +10,8 @@ os.environ.update(
     OMP_NUM_THREADS="1",
     OPENBLAS_NUM_THREADS="1",
     DVC_NO_ANALYTICS="1",
+    # Else each call in a repository of a test starts a process that asks for newer versions of DVC.
+    DVC_TEST="1",
     DO_NOT_TRACK="1",
     MLFLOW_DISABLE_TELEMETRY="true",
     MPLBACKEND="Agg",

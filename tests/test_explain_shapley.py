@@ -3,11 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import shap
 from schemas import column
 
 from fairmark.explain.shapley import shapley_values, write_shapley
@@ -36,6 +36,14 @@ FEATURES = [
     column("own", "boolean"),
     column("since", "date"),
 ]
+
+
+@pytest.fixture(scope="module")
+def shap() -> Any:
+    """Return the library, which takes seconds to import: every worker would, were it named above."""
+    import shap
+
+    return shap
 
 
 def rows(n: int = 300) -> pd.DataFrame:
@@ -82,7 +90,7 @@ def test_a_scorecard_has_the_same_values_with_shap_and_without() -> None:
     np.testing.assert_allclose(shapley_values(card, rows()), card.contributions(rows()), rtol=0, atol=1e-12)
 
 
-def test_a_scorecard_of_numbers_has_the_values_of_a_linear_model_over_its_train_rows() -> None:
+def test_a_scorecard_of_numbers_has_the_values_of_a_linear_model_over_its_train_rows(shap: Any) -> None:
     frame = rows().dropna()
     encoder = Encoder.fit(frame, FEATURES[:1], 9)
     sample = Sample.plain(encoder.transform(frame), frame["_label"].to_numpy(), np.ones(len(frame)))
@@ -110,7 +118,9 @@ def test_a_model_that_never_moves_is_all_base_value(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", ["boosted", "logistic"])
-def test_the_file_opens_as_an_explanation_that_adds_up_to_the_score(family: str, tmp_path: Path) -> None:
+def test_the_file_opens_as_an_explanation_that_adds_up_to_the_score(
+    shap: Any, family: str, tmp_path: Path
+) -> None:
     frame = rows()
     made = model(family, frame, **({"c": 1.0} if family == "logistic" else {"num_leaves": 7}))
     write_shapley(tmp_path / "shapley.npz", made, frame, FEATURES, shapley_values(made, frame))
@@ -124,7 +134,7 @@ def test_the_file_opens_as_an_explanation_that_adds_up_to_the_score(family: str,
     assert list(opened.feature_names) == ["age", "job, <b>", "own", "since"]
 
 
-def test_the_file_holds_the_rows_in_numbers_and_in_words(tmp_path: Path) -> None:
+def test_the_file_holds_the_rows_in_numbers_and_in_words(shap: Any, tmp_path: Path) -> None:
     frame = rows()
     trees = boosted(frame)
     write_shapley(tmp_path / "file", trees, frame, FEATURES, shapley_values(trees, frame))
@@ -143,7 +153,7 @@ def test_the_file_holds_the_rows_in_numbers_and_in_words(tmp_path: Path) -> None
 
 @pytest.mark.filterwarnings("ignore")  # shap's own, of matplotlib and NumPy
 @pytest.mark.parametrize("plot", ["bar", "beeswarm", "waterfall"])
-def test_shap_draws_what_the_file_holds(plot: str, tmp_path: Path) -> None:
+def test_shap_draws_what_the_file_holds(shap: Any, plot: str, tmp_path: Path) -> None:
     frame = rows()
     trees = boosted(frame)
     write_shapley(tmp_path / "file", trees, frame, FEATURES, shapley_values(trees, frame))

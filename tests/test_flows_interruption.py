@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,7 +58,10 @@ def at_the_terminal(repo: Path, until: str) -> tuple[int, float, str]:
 
 
 @pytest.mark.parametrize("until", ["starting Prefect", "    up"], ids=["before a stage", "in a stage"])
-def test_ctrl_c_ends_a_flow_with_130_within_five_seconds_and_one_line(repo: Path, until: str) -> None:
+def test_ctrl_c_ends_a_flow_with_130_within_five_seconds_and_one_line(
+    repo: Path, prefect_home: Path, until: str
+) -> None:
+    shutil.copytree(prefect_home, repo / ".prefect")
     edit(repo / "dvc.yaml", "echo trained", "echo up && sleep 7451")
     code, took_s, said = at_the_terminal(repo, until)
 

@@ -4,24 +4,24 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from flows_repo import FLOWS, ROOT, commit, edit, eventually, gone, living
+from flows_repo import FLOWS, NO_ANALYTICS, ROOT, commit, edit, eventually, gone, living
 
 pytest_plugins = ("flows_fixtures",)
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 DVC = str(Path(sys.executable).with_name("dvc"))
-DIRECT = {
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+DIRECT = NO_ANALYTICS | {
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
 }
@@ -72,8 +72,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("prefect"))
+def server(prefect_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(shutil.copytree(prefect_home, tmp_path_factory.mktemp("server") / "prefect"))
     words = (PREFECT, "server", "start", "--no-ui", "--host", "127.0.0.1", "--port", str(server.port))
     with server.start(*words) as process:
         try:
@@ -109,7 +109,10 @@ def finished(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def test_without_a_server_a_flow_starts_one_says_nothing_of_it_and_leaves_none(repo: Path) -> None:
+def test_without_a_server_a_flow_starts_one_says_nothing_of_it_and_leaves_none(
+    repo: Path, prefect_home: Path
+) -> None:
+    shutil.copytree(prefect_home, repo / ".prefect")
     slow_stage(repo, "echo from the stage")
     environment = {key: text for key, text in os.environ.items() if not key.startswith("PREFECT")}
     environment |= {"FAIRMARK_HOME": str(repo), "HOME": str(repo.parent), **DEAD_PROXY}
@@ -120,7 +123,8 @@ def test_without_a_server_a_flow_starts_one_says_nothing_of_it_and_leaves_none(r
     assert done.stderr == ""
     assert done.returncode == 0
     assert "    from the stage\n2/4 train " in done.stdout
-    assert (repo / ".prefect").is_dir()
+    with closing(sqlite3.connect(repo / ".prefect" / "prefect.db")) as database:
+        assert database.execute("SELECT name, state_type FROM flow_run").fetchall() == [("%s", "COMPLETED")]
     assert gone(f"FAIRMARK_HOME={repo}")
 
 
@@ -197,10 +201,9 @@ def test_the_verdict_and_the_report_stand_in_prefect(server: Server, repo: Path)
     assert "artifacts/document/report.html" in found["loans-report"]["data"]
 
 
-def deploy(server: Server, repo: Path) -> None:
-    """Do what docs/flows.md says before a worker is started."""
-    shutil.copytree(FLOWS, repo / "flows", ignore=shutil.ignore_patterns("__pycache__"))
-    commit(repo)
+@pytest.fixture(scope="module")
+def deployed(server: Server) -> Server:
+    """Return the server, told what docs/flows.md says before a worker is started."""
     for words in (
         ["work-pool", "create", "fairmark", "--type", "process", "--overwrite"],
         ["work-pool", "set-concurrency-limit", "fairmark", "1"],
@@ -208,10 +211,18 @@ def deploy(server: Server, repo: Path) -> None:
     ):
         code, out, err = finished(server.start(PREFECT, "--no-prompt", *words))
         assert code == 0, out + err
+    return server
 
 
-def test_the_deployments_are_scheduled_and_a_worker_runs_one(server: Server, repo: Path) -> None:
-    deploy(server, repo)
+def with_flows(repo: Path) -> None:
+    """Put the flows into a worker's working copy."""
+    shutil.copytree(FLOWS, repo / "flows", ignore=shutil.ignore_patterns("__pycache__"))
+    commit(repo)
+
+
+def test_the_deployments_are_scheduled_and_a_worker_runs_one(deployed: Server, repo: Path) -> None:
+    server = deployed
+    with_flows(repo)
     with server.start(PREFECT, "worker", "start", "--pool", "fairmark", FAIRMARK_HOME=str(repo)) as worker:
         words = ["deployment", "run", "retrain/weekly", "--watch"]
         code, out, err = finished(server.start(PREFECT, *words))
@@ -224,9 +235,10 @@ def test_the_deployments_are_scheduled_and_a_worker_runs_one(server: Server, rep
     assert eventually(lambda: server.runs("SCHEDULED"), 20)
 
 
-def test_a_run_that_was_killed_with_its_worker_turns_no_later_one_away(server: Server, repo: Path) -> None:
+def test_a_run_that_was_killed_with_its_worker_turns_no_later_one_away(deployed: Server, repo: Path) -> None:
+    server = deployed
     slow_stage(repo, "touch running && sleep 7461")
-    deploy(server, repo)
+    with_flows(repo)
     worker = (sys.executable, str(repo / "flows" / "worker.py"))
     with server.start(*worker, FAIRMARK_HOME=str(repo), **DEAD_PROXY) as first:
         finished(server.start(PREFECT, "deployment", "run", "retrain/weekly"))

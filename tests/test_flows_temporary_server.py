@@ -1,23 +1,25 @@
 """The temporary server answers whoever knows the password of the run, and no other program or web page."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from flows_repo import NO_ANALYTICS
 
 from fairmark.errors import StateError
 from flows import server
 
+pytest_plugins = ("flows_fixtures",)
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Temporary]:
-    home = tmp_path_factory.mktemp("home")
-    environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    started = server.start(environment)
+def started(prefect_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Temporary]:
+    home = shutil.copytree(prefect_home, tmp_path_factory.mktemp("home") / "prefect")
+    started = server.start({**os.environ, "PREFECT_HOME": str(home)} | NO_ANALYTICS)
     try:
         server.await_answer(started)
         yield started

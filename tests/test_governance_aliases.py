@@ -17,13 +17,15 @@ from fairmark.governance.promotion_tags import refs
 from fairmark.governance.promotions import allowed
 from fairmark.verify.verify import Fact
 
+pytest_plugins = ("registry_fixtures",)
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # MLflow's, about itself
 
 
 @pytest.fixture(scope="module")
-def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pattern(empty_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with a registry that has v0.1.0 and v0.2.0, and v0.1.0 in production and staging."""
     root = repository(tmp_path_factory.mktemp("pattern") / "repo", ["v0.1.0", "v0.2.0", "v0.3.0"])
+    shutil.copy(empty_registry, root / "mlflow.db")
     client = asked(root)
     client.create_registered_model(NAME)
     for version in ("v0.1.0", "v0.2.0"):

@@ -31,7 +31,7 @@ from fairmark.release.statement import release_digest
 from fairmark.repo.commit import trace
 from fairmark.repo.dvc_files import address
 
-pytest_plugins = ("release_fixtures",)
+pytest_plugins = ("registry_fixtures", "release_fixtures")
 PASS: Any = SimpleNamespace(outcome="pass", state="pass")
 
 
@@ -96,10 +96,11 @@ class Registry:
 
 
 @pytest.fixture(scope="module")
-def registry(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    """Return the registry after the same release was registered twice (a new database takes seconds)."""
+def registry(released: Path, empty_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """Return the registry after the same release was registered twice."""
     root = Path(shutil.copytree(released, tmp_path_factory.mktemp("registry") / "folder"))
     folder = root / "releases" / "loans-v0.1.0"
+    shutil.copy(empty_registry, root / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(out):
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         found = [registered(folder), registered(folder)]
@@ -186,8 +187,8 @@ def test_a_newer_release_becomes_the_candidate_and_an_older_one_does_not_again(
 
 
 @pytest.mark.slow
-def test_a_database_whose_making_is_killed_is_made_anew(
-    small_release: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_database_whose_making_is_killed_is_made_anew_in_a_folder_of_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow.store.tracking import sqlalchemy_store
 
@@ -198,7 +199,9 @@ def test_a_database_whose_making_is_killed_is_made_anew(
         Path(uri.removeprefix("sqlite:///")).write_text("half")
         raise KilledError
 
-    root = small_release.parents[1]
+    root = tmp_path / "50% of it, ä"
+    root.mkdir()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with monkeypatch.context() as patch:
         patch.setattr(sqlalchemy_store, "SqlAlchemyStore", killed)
         with pytest.raises(KilledError):
@@ -206,7 +209,8 @@ def test_a_database_whose_making_is_killed_is_made_anew(
     assert not (root / "mlflow.db").exists()
     (root / ".mlflow.db.abc_1234").write_text("half")  # what SIGKILL would have left
 
-    make_database(f"sqlite:///{root / 'mlflow.db'}")
+    refuse_unready(root)
+    refuse_unready(root)
 
     assert (root / "mlflow.db").stat().st_size > 100_000
     assert list(root.glob(".mlflow.db.*")) == []
@@ -223,12 +227,3 @@ def test_a_registry_that_can_not_be_used_is_one_line_without_a_password(tmp_path
         refuse_unready(tmp_path, address.format(tmp_path))
     assert "\n" not in str(found.value)
     assert "secret" not in str(found.value)
-
-
-def test_a_registry_in_a_folder_of_any_name_is_ready(tmp_path: Path) -> None:
-    root = tmp_path / "50% of it, ä"
-    root.mkdir()
-
-    refuse_unready(root)
-    refuse_unready(root)
-    assert (root / "mlflow.db").is_file()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,21 +14,50 @@ from typing import Any
 
 import pytest
 from bill_schema import validator
-from release_folder import make_release, verdict_on
+from environment_files import read_environment
+from release_folder import git, make_release, verdict_on
 
 import fairmark
 from fairmark.errors import RefusedError, StateError
 from fairmark.files import sha256, write_json
 from fairmark.model.model import digest
 from fairmark.params.read import read_params
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.sbom import build
-from fairmark.release.sbom.cyclonedx import Component
+from fairmark.release.sbom.cyclonedx import Component, Listing
 from fairmark.release.sbom.installed import Installed
+from fairmark.release.sbom.libraries import LOCKS
 from fairmark.release.sbom.licences import expression_of
 from fairmark.release.sbom.requirements import here, locked
 from fairmark.repo.commit import trace
+from fairmark.verify import sbom
 
 pytest_plugins = ("release_fixtures",)
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def listed(whole_environment: Path) -> Listing:
+    """Return what cyclonedx-py says of the whole environment."""
+    return read_environment(whole_environment)[0]
+
+
+@pytest.fixture(scope="module")
+def there(whole_environment: Path) -> dict[str, Installed]:
+    """Return all that is installed."""
+    return read_environment(whole_environment)[1]
+
+
+@pytest.fixture
+def working(template: Path, tmp_path: Path) -> Path:
+    """Return a working folder of one's own with this project's own locks."""
+    root = Path(shutil.copytree(template, tmp_path / "working"))
+    for name in LOCKS:
+        shutil.copyfile(ROOT / name, root / name)
+    git(root, "commit", "-q", "-a", "-m", "Lock all")
+    return root
 
 
 def made(root: Path, tools: Path) -> dict[str, Any]:
@@ -57,6 +87,15 @@ def test_every_requirement_that_applies_is_listed_at_its_version(
     assert {name: found[name]["version"] for name in wanted} == wanted
     assert all(found[name]["scope"] == "required" for name in wanted)
     assert found["pytest"]["scope"] == "excluded"
+
+
+def test_a_release_with_the_bill_of_all_that_is_installed_holds(
+    working: Path,
+    quick_bill: None,  # noqa: ARG001
+) -> None:
+    folder = make_release(working, "v0.1.0")
+
+    assert re.match(r"\d{3} requirements at their locked versions", sbom.bill(ReleaseFolder(folder)))
 
 
 def test_the_application_names_its_commit(parts: dict[str, Any], working: Path) -> None:

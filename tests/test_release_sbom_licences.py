@@ -2,9 +2,11 @@
 
 import re
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
+from environment_files import read_environment
 from release_folder import ROOT
 
 from fairmark.errors import ParamsError, RefusedError
@@ -12,7 +14,6 @@ from fairmark.params.read import read_params
 from fairmark.params.release import LicenceException, Licences
 from fairmark.release.sbom.build import library_component
 from fairmark.release.sbom.cyclonedx import Component
-from fairmark.release.sbom.installed import Installed
 from fairmark.release.sbom.licence_texts import spdx
 from fairmark.release.sbom.licences import check, entry, expression_of, judge
 from fairmark.release.sbom.requirements import here, locked
@@ -164,7 +165,8 @@ def test_a_licence_is_told_from_the_component_that_it_was_written_to() -> None:
     assert expression_of(two) is None  # and or or: nothing says
 
 
-def test_the_default_environment_passes_the_default_policy(there: dict[str, Installed]) -> None:
+def test_the_default_environment_passes_the_default_policy(whole_environment: Path) -> None:
+    _, there = read_environment(whole_environment)
     default = read_params(ROOT / "params.yaml").release.licences
     required = locked((ROOT / "requirements.lock").read_text(encoding="utf-8"), here())
     parts = [

@@ -1,6 +1,7 @@
 """The shape of the project holds: one word in five places, deps equal to imports, declared paths alone."""
 
 import ast
+import functools
 import inspect
 import re
 import tomllib
@@ -24,8 +25,10 @@ PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stag
 STAGES = list(PIPELINE)
 
 
-def modules_of(tree: ast.Module) -> set[str]:
+@functools.cache
+def modules_of(path: Path) -> frozenset[str]:
     """Every fairmark module that a module may import at run time, inside functions too."""
+    tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             node.body = [ast.Pass()]
@@ -35,7 +38,7 @@ def modules_of(tree: ast.Module) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.startswith("fairmark.")}
+    return frozenset(name for name in names if name.startswith("fairmark."))
 
 
 def file_of(module: str) -> Path | None:
@@ -47,6 +50,7 @@ FLOOR = ("params", "repo", "stages")
 """Rooms of which a stage depends on the files that it imports; on any other room it depends whole."""
 
 
+@functools.cache
 def closure(stage: str) -> set[str]:
     """What a stage's code is made of, as dvc.yaml lists it: rooms, and files of the floor below them."""
     seen: set[Path] = set()
@@ -55,7 +59,7 @@ def closure(stage: str) -> set[str]:
         path = todo.pop()
         if path not in seen:
             seen.add(path)
-            todo += [f for m in modules_of(ast.parse(path.read_text())) if (f := file_of(m))]
+            todo += [f for m in modules_of(path) if (f := file_of(m))]
     return {listed_as(path.relative_to(SRC / "fairmark")) for path in seen}
 
 

@@ -1,5 +1,6 @@
 """A tiny repository to run flows on, and flows that work on it without Prefect."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,14 +9,33 @@ from typing import Any
 
 import flows_repo
 import pytest
+from made_once import made_once
+
+from flows import server
 
 
 @pytest.fixture(scope="session")
 def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a committed repository whose stages are up to date; copy it before use."""
-    root = tmp_path_factory.mktemp("pattern") / "repo"
-    flows_repo.build(root)
-    return root
+    return made_once(tmp_path_factory, "pattern", flows_repo.build)
+
+
+@pytest.fixture(scope="session")
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home of Prefect as its first server leaves it; copy it before use.
+
+    A first server makes the tables of its database by every migration since Prefect began, which costs
+    more than all else that a server and a flow do here.
+    """
+
+    def make(home: Path) -> None:
+        first = server.start({**os.environ, "PREFECT_HOME": str(home)} | flows_repo.NO_ANALYTICS)
+        try:
+            server.await_answer(first, 240)
+        finally:
+            first.stop()
+
+    return made_once(tmp_path_factory, "prefect-home", make)
 
 
 @pytest.fixture

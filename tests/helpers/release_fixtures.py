@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from environment_files import few_listed, few_locked, few_there, read_environment, write_environment
+from made_once import made_once
 from release_folder import PARAMS, git, make_release, write_artifacts, write_lock
 
 from fairmark.errors import StateError
@@ -13,6 +15,9 @@ from fairmark.files import write_text
 from fairmark.release.sbom import build
 from fairmark.release.sbom.cyclonedx import Listing
 from fairmark.release.sbom.installed import Installed, installed
+from fairmark.release.sbom.libraries import LOCKS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +28,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_text(root / "data" / "DATASHEET.md", "# Data sheet\n")
     write_text(root / "params.yaml", yaml.safe_dump(PARAMS, sort_keys=False, allow_unicode=True))
     write_text(root / ".gitignore", "/data\nreleases/\nmlflow.db\nmlruns/\n/artifacts/train/model\n")
-    for name in ("requirements.lock", "requirements-dev.lock", "requirements.wheels"):
-        shutil.copyfile(Path(__file__).parents[2] / name, root / name)
+    shutil.copyfile(ROOT / "requirements.wheels", root / "requirements.wheels")
+    for name in LOCKS:
+        write_text(root / name, few_locked((ROOT / name).read_text(encoding="utf-8")))
     write_artifacts(root)
     write_lock(root)
     subprocess.run(["git", "init", "-q", "-b", "main", "--template=", str(root)], check=True)
@@ -45,21 +51,40 @@ def working(template: Path, tmp_path: Path) -> Path:
 def tools() -> Path:
     """Return the Python of the tools environment, or skip where there is none."""
     try:
-        return build.tools(Path(__file__).resolve().parents[2])
+        return build.tools(ROOT)
     except StateError as error:
         pytest.skip(f"needs cyclonedx-py: {error}")
 
 
 @pytest.fixture(scope="session")
-def listed(tools: Path) -> Listing:
-    """Return what cyclonedx-py says of the environment, asked once."""
-    return build.list_environment(tools)
+def whole_environment(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the environment that runs, looked at once for all workers."""
+
+    def make(folder: Path) -> None:
+        write_environment(build.list_environment(tools), installed(), folder)
+
+    return made_once(tmp_path_factory, "environment", make)
 
 
 @pytest.fixture(scope="session")
-def there() -> dict[str, Installed]:
-    """Return what is installed, read once."""
-    return installed()
+def environment(whole_environment: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the small part of it that releases of the tests are made in."""
+    folder = tmp_path_factory.mktemp("few")
+    listed, there = read_environment(whole_environment)
+    write_environment(few_listed(listed), few_there(there), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def listed(environment: Path) -> Listing:
+    """Return what cyclonedx-py says of the environment."""
+    return read_environment(environment)[0]
+
+
+@pytest.fixture(scope="session")
+def there(environment: Path) -> dict[str, Installed]:
+    """Return what is installed in it, each file read and compared with its RECORD."""
+    return read_environment(environment)[1]
 
 
 @pytest.fixture
