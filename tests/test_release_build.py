@@ -281,7 +281,7 @@ def start(working: Path, environment: Path) -> Iterator[Start]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [300, 5_000, 20_000])
+@pytest.mark.parametrize("limit", [300, 5_000, 30_000])
 def test_a_full_disk_leaves_nothing(working: Path, start: Start, limit: int) -> None:
     """The process may write no file beyond `limit` bytes: copying, the bill or the statement breaks off."""
     running = start(limit=limit)

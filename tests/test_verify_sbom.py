@@ -226,7 +226,7 @@ def forge(folder: Path, change: Callable[[Bill], object]) -> ReleaseFolder:
 def test_an_untouched_bill_holds(small_release: Path) -> None:
     said = sbom.bill(ReleaseFolder(small_release))
 
-    assert re.fullmatch(r"3 requirements at their locked versions with hash and allowed licence, .*", said)
+    assert re.fullmatch(r"\d requirements at their locked versions with hash and allowed licence, .*", said)
 
 
 @pytest.mark.parametrize("what", FORGED)

@@ -20,8 +20,8 @@ LISTED = "listed.json"
 THERE = "installed.json"
 """What `fairmark.release.sbom.installed` finds in it."""
 
-FEW = frozenset({"fairmark", "lightgbm", "numpy", "pandas", "pytest"})
-"""The small part: what a release requires, and pytest, which it does not."""
+FEW = frozenset({"asyncssh", "fairmark", "lightgbm", "numpy", "nvidia-ml-py", "pandas", "pytest", "sniffio"})
+"""The small part: pytest, which no release requires, and of the others each way to state a licence."""
 
 _INSTALLED = TypeAdapter(dict[str, Installed])
 
@@ -56,6 +56,10 @@ def few_there(there: Mapping[str, Installed]) -> dict[str, Installed]:
 
 def few_locked(lock: str) -> str:
     """Return the small part of a file of locked requirements."""
-    lines = lock.replace("\\\n", "\0").splitlines()
-    kept = [line.replace("\0", "\\\n") for line in lines if line.partition("==")[0] in FEW]
+    kept, inside = [], True
+    for line in lock.splitlines():
+        if not line.startswith(" "):
+            inside = line.startswith("-") or line.partition("==")[0] in FEW
+        if inside:
+            kept.append(line)
     return "\n".join(kept) + "\n"
