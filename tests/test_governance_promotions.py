@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from environment_files import share
 from fixed_keys import ADA, BOB, CAM, approver, key, pem
 from promotion_repo import promote as set_past_fairmark
 from release_folder import git, write_lock
@@ -64,10 +65,8 @@ def pattern(
     write_lock(root)
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "Waive")
-    from release_fixtures import _share  # not above: pytest reads the module as a plugin first
-
     with pytest.MonkeyPatch.context() as patch:
-        _share(patch, listed, there, tools)
+        share(patch, listed, there, tools)
         _waived_release(root, "v0.2.0")
     return root
 

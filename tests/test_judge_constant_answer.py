@@ -110,7 +110,7 @@ def test_bounds_lie_on_either_side_of_every_gain(tp: int, fp: int, fn: int, tn: 
 
 
 @given(st.integers(0, 3000), st.integers(0, 3000), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_whoever_decides_all_alike_passes_under_no_base_rate(positive: int, negative: int, yes: bool) -> None:
     if min(positive, negative) < 5:
         return

@@ -72,7 +72,7 @@ def held(*limits: Limit) -> Policy:
     return policy(*limits, min_group_rows=2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(rows=TABLE, goal=st.sampled_from(GOALS), least=st.sampled_from([0.3, 0.5, 0.8, 1.0]))
 def test_no_pair_of_thresholds_within_the_ratio_reaches_more(
     rows: list[tuple[int, bool, str, int]], goal: str, least: float
@@ -87,7 +87,7 @@ def test_no_pair_of_thresholds_within_the_ratio_reaches_more(
     assert quality(goal, known, decided(score, known, own)) == pytest.approx(slow, abs=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(
     rows=TABLE,
     goal=st.sampled_from(GOALS),
@@ -108,7 +108,7 @@ def test_nor_within_a_difference_of_error_rates(
     assert quality(goal, known, decided(score, known, own)) == pytest.approx(slow, abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows=TABLE, least=st.sampled_from([0.3, 0.6]), floor=st.sampled_from([0.2, 0.5]))
 def test_limits_on_each_group_alone_and_on_several_rates_are_kept_too(
     rows: list[tuple[int, bool, str, int]], least: float, floor: float

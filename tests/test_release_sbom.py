@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from bill_schema import validator
-from environment_files import read_environment
+from environment_files import read_environment, share
 from release_folder import git, make_release, verdict_on
 
 import fairmark
@@ -24,9 +24,9 @@ from fairmark.model.model import digest
 from fairmark.params.read import read_params
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.sbom import build
+from fairmark.release.sbom.build import LOCKS
 from fairmark.release.sbom.cyclonedx import Component, Listing
 from fairmark.release.sbom.installed import Installed
-from fairmark.release.sbom.libraries import LOCKS
 from fairmark.release.sbom.licences import expression_of
 from fairmark.release.sbom.requirements import here, locked
 from fairmark.repo.commit import trace
@@ -136,10 +136,17 @@ def test_no_path_of_this_machine_is_in_it(parts: dict[str, Any], working: Path) 
     assert '"file:' not in text
 
 
-def test_twice_gives_the_same_bytes_whatever_the_callers_environment(
-    working: Path, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_looking_again_gives_the_same_bytes_whatever_the_callers_environment(
+    working: Path,
+    tools: Path,
+    listed: Listing,
+    there: dict[str, Installed],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = json.dumps(made(working, tools))
+    with monkeypatch.context() as patch:
+        share(patch, listed, there, tools)
+        first = json.dumps(made(working, tools))
     (tmp_path / "stray-1.0.dist-info").mkdir()
     (tmp_path / "stray-1.0.dist-info" / "METADATA").write_text("Name: stray\nVersion: 1.0\n")
     monkeypatch.chdir(tmp_path)
@@ -160,7 +167,10 @@ def test_without_the_tools_environment_the_words_say_how_to_get_it(
         build.tools(tmp_path)
 
 
-def test_a_tool_that_fails_is_refused(working: Path) -> None:
+def test_a_tool_that_fails_is_refused(
+    working: Path, there: dict[str, Installed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "installed", lambda: dict(there))
     with pytest.raises(StateError, match="cyclonedx-py: must list the environment, got"):
         made(working, Path("/bin/false"))
 
@@ -256,19 +266,17 @@ print(json.dumps(found.to_json()))
 """
 
 
-def test_two_processes_with_other_seeds_and_file_orders_give_the_same_bytes(
-    working: Path, tools: Path
+def test_a_process_with_another_seed_and_other_file_orders_gives_the_same_bytes(
+    parts: dict[str, Any], working: Path, tools: Path
 ) -> None:
     write_json(working / "verdict.json", verdict_on(working).to_json())
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", SHUFFLED, str(working), str(tools), seed],
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONHASHSEED": seed},
-        )
-        for seed in ("1", "2")
-    ]
-    first, second = (each.communicate()[0] for each in running)
+    ended = subprocess.run(
+        [sys.executable, "-c", SHUFFLED, str(working), str(tools), "2"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONHASHSEED": "2"},
+    )
 
-    assert first == second
-    assert len(first) > 100_000
+    assert ended.stdout == json.dumps(parts) + "\n"
+    assert len(ended.stdout) > 100_000

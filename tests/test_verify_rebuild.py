@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import shutil
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +39,12 @@ class Stages:
         self.calls: list[str] = []
 
     def __call__(
-        self, command: Sequence[str], folder: Path, say: Say | None, extra: Mapping[str, str] | None
+        self,
+        command: Sequence[str],
+        folder: Path,
+        say: Say | None,
+        extra: Mapping[str, str] | None,
+        limit_s: float = math.inf,  # noqa: ARG002 - nothing here takes long
     ) -> Ended:
         words = " ".join(command[:2])
         self.calls.append(" ".join([command[0].rsplit("/", 1)[-1], *command[1:]]))

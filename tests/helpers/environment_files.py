@@ -8,8 +8,10 @@ fifths of the time on it. One of a few parts goes through the same code.
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from pydantic import TypeAdapter
 
+from fairmark.release.sbom import build
 from fairmark.release.sbom.cyclonedx import Listing
 from fairmark.release.sbom.installed import Installed
 from fairmark.release.sbom.requirements import normal
@@ -63,3 +65,10 @@ def few_locked(lock: str) -> str:
         if inside:
             kept.append(line)
     return "\n".join(kept) + "\n"
+
+
+def share(patch: pytest.MonkeyPatch, listed: Listing, there: Mapping[str, Installed], tools: Path) -> None:
+    """Let every release share one look at the environment."""
+    patch.setenv("FAIRMARK_CYCLONEDX", str(tools.with_name("cyclonedx-py")))
+    patch.setattr(build, "list_environment", lambda _: listed)
+    patch.setattr(build, "installed", lambda: dict(there))

@@ -6,16 +6,23 @@ from pathlib import Path
 
 import pytest
 import yaml
-from environment_files import few_listed, few_locked, few_there, read_environment, write_environment
+from environment_files import (
+    few_listed,
+    few_locked,
+    few_there,
+    read_environment,
+    share,
+    write_environment,
+)
 from made_once import made_once
 from release_folder import PARAMS, git, make_release, write_artifacts, write_lock
 
 from fairmark.errors import StateError
 from fairmark.files import write_text
 from fairmark.release.sbom import build
+from fairmark.release.sbom.build import LOCKS
 from fairmark.release.sbom.cyclonedx import Listing
 from fairmark.release.sbom.installed import Installed, installed
-from fairmark.release.sbom.libraries import LOCKS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,7 +99,7 @@ def quick_bill(
     listed: Listing, there: dict[str, Installed], tools: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Let every release of a test share one look at the environment."""
-    _share(monkeypatch, listed, there, tools)
+    share(monkeypatch, listed, there, tools)
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +113,7 @@ def released(
     """Return a working folder with one tagged release, never to be written to."""
     root = Path(shutil.copytree(template, tmp_path_factory.mktemp("released") / "folder"))
     with pytest.MonkeyPatch.context() as patch:
-        _share(patch, listed, there, tools)
+        share(patch, listed, there, tools)
         make_release(root, "v0.1.0")
     return root
 
@@ -116,9 +123,3 @@ def small_release(released: Path, tmp_path: Path) -> Path:
     """Return a release folder of one's own; the folder above `releases` is its working folder and clone."""
     root = Path(shutil.copytree(released, tmp_path / "released"))
     return root / "releases" / "loans-v0.1.0"
-
-
-def _share(patch: pytest.MonkeyPatch, listed: Listing, there: dict[str, Installed], tools: Path) -> None:
-    patch.setenv("FAIRMARK_CYCLONEDX", str(tools.with_name("cyclonedx-py")))
-    patch.setattr(build, "list_environment", lambda _: listed)
-    patch.setattr(build, "installed", lambda: dict(there))
