@@ -74,4 +74,7 @@ def test_features_are_ranked_by_what_they_know_alone() -> None:
 def test_a_model_that_reads_what_it_must_not_is_shown() -> None:
     read = with_check("stress", FOUND, swapped=docs.SwappedEvidence(columns=["team"], same=False))
 
-    assert not checks_view(facts(checks=read))["stress"]["swapped"].same
+    swapped = checks_view(facts(checks=read))["stress"]["swapped"]
+
+    assert isinstance(swapped, docs.SwappedEvidence)
+    assert not swapped.same

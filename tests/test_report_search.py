@@ -4,11 +4,18 @@ from markup import read
 from stage_outputs import FAIR, facts, limit, policy, trials
 
 from fairmark.report.charts import Mark, frontier
-from fairmark.report.search import compared, names, price, search_view
+from fairmark.report.inputs import Facts
+from fairmark.report.search import FrontierView, compared, names, price, search_view
 from fairmark.report.search import trials as table
 
 MINUS = "\N{MINUS SIGN}"
 PLAIN = policy([limit("auc-floor", "roc_auc", None, 0.8)])
+
+
+def frontier_of(known: Facts) -> FrontierView:
+    drawn = search_view(known).frontier
+    assert drawn is not None
+    return drawn
 
 
 def test_trials_are_called_by_what_they_are() -> None:
@@ -50,21 +57,21 @@ def test_a_trial_that_failed_says_why_in_the_table() -> None:
 
     assert found.rows[2][0] == "2 failed: no positive rows"
     assert found.marked == {3}
-    assert "1 trials came to nothing" in search_view(facts())["sentence"]
+    assert "1 trials came to nothing" in search_view(facts()).sentence
 
 
 def test_every_measured_trial_is_in_the_picture() -> None:
-    drawn = search_view(facts())["frontier"]
+    drawn = frontier_of(facts())
 
-    for size in ("wide", "narrow"):
-        found = read(drawn[size])
+    for picture in (drawn.wide, drawn.narrow):
+        found = read(picture)
         marks = [it for it in found.elements if it.attributes.get("class", "").startswith("trial")]
         assert len(marks) == 3
         assert "3 trials by selection rate ratio by team" in found.all("svg")[0].attributes["aria-label"]
 
 
 def test_the_limit_is_in_the_picture() -> None:
-    drawn = read(search_view(facts())["frontier"]["wide"])
+    drawn = read(frontier_of(facts()).wide)
 
     assert [it.name for it in drawn.elements if it.attributes.get("class") in {"allowed", "limit"}] == [
         "rect",
@@ -75,7 +82,7 @@ def test_the_limit_is_in_the_picture() -> None:
 def test_two_gates_on_groups_are_drawn_by_the_room_that_is_left() -> None:
     rules = policy([*FAIR.limits, limit("again", "true_positive_rate_ratio", "team", 0.7)])
 
-    assert "room to the nearest limit" in search_view(facts(rules=rules))["frontier"]["wide"]
+    assert "room to the nearest limit" in frontier_of(facts(rules=rules)).wide
 
 
 def test_trials_beyond_every_limit_are_still_within_the_picture() -> None:
@@ -87,13 +94,13 @@ def test_trials_beyond_every_limit_are_still_within_the_picture() -> None:
 
 
 def test_a_policy_without_limits_on_groups_has_no_picture() -> None:
-    assert search_view(facts(rules=PLAIN))["frontier"] is None
+    assert search_view(facts(rules=PLAIN)).frontier is None
 
 
 def test_a_reported_limit_is_drawn_without_a_wall() -> None:
     rules = policy([limit("four-fifths", "selection_rate_ratio", "team", 0.8, gate=False)])
 
-    drawn = search_view(facts(rules=rules))["frontier"]["wide"]
+    drawn = frontier_of(facts(rules=rules)).wide
     assert "selection rate ratio by team" in drawn
     assert "allowed" not in drawn
 
@@ -129,7 +136,7 @@ def test_a_trial_that_was_given_up_says_where_and_is_no_failure() -> None:
     rows[2] = rows[2].model_copy(update={"state": "pruned", "failure": None, "rounds": 60})
 
     assert table(facts(trials=rows)).rows[2][0] == "2 pruned at round 60"
-    told = search_view(facts(trials=rows))["sentence"]
+    told = search_view(facts(trials=rows)).sentence
     assert "1 trials were given up early" in told
     assert "came to nothing" not in told
 

@@ -79,33 +79,34 @@ def test_only_a_gate_on_groups_gates_fairness() -> None:
 def test_limits_stand_in_the_order_of_the_policy_with_their_reasons() -> None:
     found = verdict_view(_verdict(), FAIR, 3)
 
-    assert [each["name"] for each in found["limits"]] == ["auc-floor", "four-fifths"]
-    assert found["limits"][1]["reason"] == "The reason of four-fifths."
-    assert found["limits"][1]["measure"] == "Selection rate ratio by team"
-    assert found["limits"][1]["required"] == "at least 0.800"
+    assert [each.name for each in found.limits] == ["auc-floor", "four-fifths"]
+    assert found.limits[1].reason == "The reason of four-fifths."
+    assert found.limits[1].measure == "Selection rate ratio by team"
+    assert found.limits[1].required == "at least 0.800"
 
 
 def test_a_waiver_is_shown_on_its_limit_and_on_no_other() -> None:
     rules = policy(FAIR.limits, [WAIVER])
 
-    floor, ratio = verdict_view(_verdict(rules), rules, 3)["limits"]
-    assert floor["waivers"] == []
-    assert ratio["waivers"] == [WAIVER]
-    assert ratio["outcome"] == "insufficient evidence"
+    floor, ratio = verdict_view(_verdict(rules), rules, 3).limits
+    assert floor.waivers == []
+    assert ratio.waivers == [WAIVER]
+    assert ratio.outcome == "insufficient evidence"
 
 
 def test_many_comparisons_are_all_listed() -> None:
-    view = verdict_view(_verdict(teams={"a": 300, "b": 300, "c": 300}), FAIR, 3)["limits"][1]
+    view = verdict_view(_verdict(teams={"a": 300, "b": 300, "c": 300}), FAIR, 3).limits[1]
 
-    assert view["comparisons"] == 3
-    assert len(view["all"].rows) == 3
+    assert view.comparisons == 3
+    assert view.all is not None
+    assert len(view.all.rows) == 3
 
 
 def test_what_could_not_be_measured_is_shown_without_a_number() -> None:
-    view = verdict_view(_verdict(teams={"a": 300, "b": 0}), FAIR, 3)["limits"][1]
+    view = verdict_view(_verdict(teams={"a": 300, "b": 0}), FAIR, 3).limits[1]
 
-    assert (view["value"], view["bound"]) == ("not measured", "not measured")
-    assert "no rows in b" in view["text"]
+    assert (view.value, view.bound) == ("not measured", "not measured")
+    assert "no rows in b" in view.text
 
 
 def test_waivers_that_cover_all_that_is_open_are_told_with_their_last_day() -> None:
@@ -136,7 +137,7 @@ def test_an_override_on_record_is_told_for_what_is_missed() -> None:
         "Overrides and waivers on record cover what is missed or open: a release made by 2027-01-02 may go "
         "out, and names them."
     )
-    assert verdict_view(_verdict(rules), rules, 3)["limits"][0]["overrides"] == [OVERRIDE]
+    assert verdict_view(_verdict(rules), rules, 3).limits[0].overrides == [OVERRIDE]
 
 
 def test_a_failure_let_through_is_shown_as_a_failure() -> None:
@@ -144,13 +145,13 @@ def test_a_failure_let_through_is_shown_as_a_failure() -> None:
     applied = judge(measurements(TEAMS), rules, dt.date(2026, 6, 1))
     view = verdict_view(applied, rules, 3)
 
-    assert (applied.outcome, view["limits"][0]["outcome"], view["limits"][0]["style"]) == (
+    assert (applied.outcome, view.limits[0].outcome, view.limits[0].style) == (
         "pass",
         "fail",
         "fail",
     )
-    assert view["limits"][0]["let_through"] == ["override: Ada until 2027-01-02: No more rows can be had."]
-    assert view["sentence"] == (
+    assert view.limits[0].let_through == ["override: Ada until 2027-01-02: No more rows can be had."]
+    assert view.sentence == (
         "Missed: high. Let through by an override although missed: high. Met: 0 of 1 gated limits."
     )
 
@@ -165,13 +166,14 @@ def test_nothing_on_record_lets_through_what_can_not_be_measured() -> None:
 def test_of_many_comparisons_those_that_decide_are_listed_and_the_rest_counted() -> None:
     many = {f"g{k:02}": 40 + 7 * k for k in range(14)}
     verdict = _verdict(teams=many)
-    view = verdict_view(verdict, FAIR, 3)["limits"][1]
+    view = verdict_view(verdict, FAIR, 3).limits[1]
     found = [finding for finding in verdict.findings if finding.limit == FOUR.name]
 
     assert len(found) == 91
-    assert len(view["all"].rows) == SHOWN
-    assert view["all"].rows[0][0] == decisive(found).group
-    assert view["folded"].startswith(f"{91 - SHOWN} more")
+    assert view.all is not None
+    assert len(view.all.rows) == SHOWN
+    assert view.all.rows[0][0] == decisive(found).group
+    assert view.folded.startswith(f"{91 - SHOWN} more")
 
 
 def test_the_sentence_on_folded_comparisons_counts_each_outcome() -> None:

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -302,7 +302,7 @@ def _frame(groups: Groups, rows: int) -> pd.DataFrame:
     return pd.DataFrame({name: _named(cells) for name, cells in columns.items()})
 
 
-def _spelt_alike(name: str, column: "pd.Series[Any]") -> Iterator[str]:
+def _spelt_alike(name: str, column: pd.Series) -> Iterator[str]:
     """Yield a fault where two values have one spelling: two groups would be one, without a word."""
     of: dict[str, object] = {}
     for cell in column[column.notna()].unique():
@@ -311,7 +311,7 @@ def _spelt_alike(name: str, column: "pd.Series[Any]") -> Iterator[str]:
             yield f"groups.{name}: must be values that are written in different ways, got {found}"
 
 
-def _named(column: "pd.Series[Any]") -> "pd.Series[str]":
+def _named(column: pd.Series) -> "pd.Series[str]":
     return column.map(lambda cell: MISSING if pd.isna(cell) else quoted(str(cell)))
 
 
@@ -406,7 +406,7 @@ def audit(  # noqa: PLR0913 - all but the table by name
     return audited(found.table, found.evidence, found.schema, standing_out)
 
 
-def _plain(value: Any) -> bool | int | float | str:
+def _plain(value: object) -> bool | int | float | str:
     plain = value.item() if isinstance(value, np.generic) else value
     if not isinstance(plain, bool | int | float | str):
         raise InputError(f"target: must be texts, numbers or booleans, got {type(value).__name__}")

@@ -6,11 +6,11 @@ or quantile bin.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fairmark.data.kinds import Cells
 from fairmark.data.pii import personal
 from fairmark.data.roles import WITHHELD
 from fairmark.data.row_ids import clusters, question
@@ -43,13 +43,14 @@ class Power:
     group_auc: float
 
 
-def levels(cells: "pd.Series[Any]", kind: str) -> Ints:
+def levels(cells: Cells, kind: str) -> Ints:
     """Return [n] the level of each cell, counted from 0: its category or quantile bin; missing is one too.
 
     There are `BINS` bins of about the same size; equal values share one. Where a column holds no more than
     `BINS` different values, each is a level.
     """
     if kind in {"numeric", "date"} and cells.nunique() > BINS:
+        # Ranks, not values: bins hold about as many rows each, and one far value takes no bin of its own.
         ranks = cells.rank(method="average", pct=True).to_numpy(np.float64)
         codes = np.where(np.isnan(ranks), -1, np.ceil(np.nan_to_num(ranks) * BINS))
         return np.unique(codes, return_inverse=True)[1].astype(np.int64)
@@ -94,14 +95,19 @@ def power(level: Ints, fold: Ints, group: Ints, names: list[str], counted: list[
 def _one_against_rest(cells: Floats, k: int) -> float | None:
     ours = cells[:, :, k]  # [levels, folds]
     everyone = cells.sum(axis=2)
+    # Out of fold by subtraction: the counts of all folds less those of the own one, so that no row helps to
+    # score itself. In fold, a column of unique values would know everything.
     others = ours.sum(axis=1, keepdims=True) - ours
     rows = everyone.sum(axis=1, keepdims=True) - everyone
     prior = others.sum(axis=0) / np.maximum(rows.sum(axis=0), 1)  # [folds]
+    # A level seen once would score 0 or 1 and look sure: drawn towards the overall rate, it has to earn it.
     rate = (others + SMOOTHING * prior) / (rows + SMOOTHING)
     aucs = [auc(rate[:, f], ours[:, f], everyone[:, f] - ours[:, f]) for f in range(cells.shape[1])]
     known = [value for value in aucs if value is not None]
     if not known:
         return None
+    # Folds are averaged and not pooled: scores of different folds rest on different priors, and can't be
+    # ranked together.
     mean = float(np.mean(known))
     return max(mean, 1 - mean)
 
@@ -137,7 +143,7 @@ def auc(score: Floats, positives: Floats, negatives: Floats) -> float | None:
 class _Column:
     """One feature or withheld column: its cells [n], its kind, and its level [n] (`levels`)."""
 
-    cells: "pd.Series[Any]"
+    cells: Cells
     kind: str
     level: Ints
     withheld: bool

@@ -51,6 +51,7 @@ class Plan:
 
 def planned(main: Raw, params: Prepare) -> Plan:
     """Return how every file is read; what params.yaml says and the main file does not hold is noted."""
+    # A column that was not read (of lists, of bytes) is still there, and may be named in `drop`.
     roles = roles_of([*main.texts.columns, *main.unread], params, main.faults)
     rules = {name: declared(params, name) for name in (*roles.features, *roles.withheld)}
     rules |= _time_rule(params) | _weight_rule(params)

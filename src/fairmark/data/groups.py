@@ -1,25 +1,25 @@
 """The groups of protected attributes: evidence for every fairness measurement, and never a feature."""
 
+import datetime as dt
 import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.kinds import Kind, Typed
+from fairmark.data.kinds import Cell, Cells, Kind, Typed
 from fairmark.data.schema import AND, MISSING
 from fairmark.errors import Faults
 from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Protected
 
 
 def groups(
-    protected: dict[str, Protected], columns: "dict[str, pd.Series[Any]]", kinds: dict[str, Kind]
+    protected: dict[str, Protected], columns: dict[str, Cells], kinds: dict[str, Kind]
 ) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     """Return [n, attributes] group names, str without missing values, and each attribute's groups in order.
 
@@ -67,7 +67,7 @@ def _occurring(column: "pd.Series[str]", order: list[str]) -> list[str]:
     return [group for group in [*order, *([] if MISSING in order else [MISSING])] if group in here]
 
 
-def _by_value(values: "pd.Series[Any]", kind: Kind) -> list[str]:
+def _by_value(values: Cells, kind: Kind) -> list[str]:
     different = values.dropna().unique().tolist()
     if kind.name == "ordinal":
         different = list(kind.categories or ())
@@ -86,28 +86,28 @@ def _by_parts(parts: "list[pd.Series[str]]", orders: list[list[str]]) -> list[st
     return [AND.join(row) for row in first]
 
 
-def names(values: "pd.Series[Any]", kind: Kind) -> "pd.Series[str]":
+def names(values: Cells, kind: Kind) -> "pd.Series[str]":
     """Return the group name of each value, `missing` for those without one."""
     codes, different = pd.factorize(values)
     texts = [name_of(value, kind) for value in different]
     return pd.Series(np.array([*texts, MISSING], dtype=object)[codes], dtype="str", index=values.index)
 
 
-def name_of(value: Any, kind: Kind) -> str:
+def name_of(value: Cell, kind: Kind) -> str:
     """Return the name of the group of one value; law: different values have different names.
 
     A number is written in the fewest digits that read back as it, a boolean as params.yaml or the data spell
     it, a day as in ISO 8601. A text is itself, or itself in quotes where it could be taken for something
     else: for the group `missing`, for a crossing of groups, or for a text in quotes.
     """
-    match kind.name:
-        case "numeric":
-            return shortest(float(value))
-        case "boolean" if kind.pair:
-            return quoted(kind.pair[0] if value else kind.pair[1])
-        case "date":
+    match value:
+        case dt.datetime():
             moment = pd.Timestamp(value)
             return str(moment.date()) if moment == moment.normalize() else moment.isoformat()
+        case int() | float() if kind.name == "numeric":
+            return shortest(float(value))
+    if kind.name == "boolean" and kind.pair:
+        return quoted(kind.pair[0] if value else kind.pair[1])
     return quoted(str(value))
 
 
@@ -122,6 +122,7 @@ def quoted(text: str, *, always: bool = False) -> str:
     Texts with an `&` between, before or after spaces are quoted, so that a name parts into those it was
     joined of in one way only.
     """
+    # A text that looks like our own names would share one with another group, and two groups would be one.
     taken = always or text == MISSING or text.startswith('"') or AND in f" {text} "
     return '"' + text.replace('"', '""') + '"' if taken else text
 
@@ -148,6 +149,7 @@ def cut(values: "pd.Series[float]", edges: Sequence[float]) -> "pd.Series[str]":
 
 def folded(text: str) -> str:
     """Return a text without case, signs that do not show, and more than single spaces; NFKC of Unicode."""
+    # Once before folding case and once after: folding can make texts that are not normal any more.
     wide = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     shown = "".join(char for char in wide if unicodedata.category(char) != "Cf")
     return re.sub(r"\s+", " ", shown).strip()

@@ -139,6 +139,8 @@ def _inferred(name: str, texts: "pd.Series[str]", own: str | None, form: Form) -
 def _pair(different: Sequence[str]) -> tuple[str, str] | None:
     """Return the texts of true and false, spelled as most cells spell them."""
     for true, false in YES_NO:
+        # The spellings of two words are few: more than eight different texts are no boolean, and need no look
+        # at each.
         if {text.lower() for text in different[:8]} == {true, false} and len(different) <= 8:
             first = {text.lower(): text for text in reversed(different)}
             return first[true], first[false]
@@ -172,6 +174,7 @@ def _numbers(texts: _Texts, form: Form) -> Iterator[_Reading]:
     bare, units = zip(*map(_loose, texts.different), strict=True)
     named = set(form.units)
     decimal = form.decimal if isinstance(form, Csv) else "."
+    # The reading without marks first: `max` takes the first of equals, and the plainest is the best advice.
     for numerals in (Numerals(decimal), *(_MARKED if isinstance(form, Csv) else _MARKED[:3])):
         fits = ~np.isnan(numerals.read(bare))
         if not fits.any():

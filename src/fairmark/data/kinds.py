@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,15 @@ from fairmark.data.schema import KindName
 from fairmark.errors import Faults
 from fairmark.params.prepare import Column, Csv, Date, Numeric, Parquet, Rows
 
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+Cells = pd.Series
+"""One typed column: floats, texts, booleans or days, missing where the text has no value."""
+Cell = float | str | dt.datetime | None
+"""One cell of a column: a number or a truth value, a text, a moment; None where it is missing."""
+Test = Callable[[Cells], "pd.Series[bool]"]
+"""Whether each cell of a column holds what it must."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 ENDLESS = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 SAME_MARKS = {" ": " \u00a0\u202f", "'": "'\u2019"}
@@ -59,9 +68,13 @@ class Numerals:
         bare = without_unit(text, self.unit) if self.unit else text
         if bare is None:
             return np.nan
+        # Only whole groups of three lose their marks: `1,5` with a comma between thousands is no number, not
+        # 15.
         if self.thousands and _grouped(self.thousands, self.decimal).fullmatch(bare):
             bare = re.sub(f"[{SAME_MARKS.get(self.thousands, self.thousands)}]", "", bare)
         if self.decimal == ",":
+            # A point where the decimal mark is a comma is no number, rather than one a thousand times too
+            # large.
             bare = bare.replace(",", ".") if "." not in bare else "x"
         if NUMBER.fullmatch(bare):
             return float(bare)
@@ -143,7 +156,7 @@ class Typed:
     """One column, read: [n] texts, [n] cells (missing without a readable text), [n] unreadable texts."""
 
     texts: "pd.Series[str]"
-    cells: "pd.Series[Any]"
+    cells: Cells
     unreadable: npt.NDArray[np.bool_]
 
 
@@ -177,7 +190,7 @@ def _moments(texts: "pd.Index[str]", form: str | None) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(moments).tz_localize(None).as_unit("us")
 
 
-def _booleans(texts: "pd.Index[str]", pair: tuple[str, str]) -> Any:
+def _booleans(texts: "pd.Index[str]", pair: tuple[str, str]) -> pd.arrays.BooleanArray:
     meaning: Mapping[str, bool] = {pair[0].lower(): True, pair[1].lower(): False}
     return pd.array([*(meaning.get(text.lower()) for text in texts.tolist()), None], dtype="boolean")
 
@@ -228,12 +241,12 @@ def _note_unreadable(
     faults.rows(numbers[typed.unreadable], f"column {name}: {kind.must}", texts)
 
 
-def _column(column: Column, kind: Kind, typed: Typed) -> Any:
+def _column(column: Column, kind: Kind, typed: Typed) -> "pa.Column":
     import pandera.pandas as pa
 
     unread = int(typed.unreadable.sum())
 
-    def few_missing(values: "pd.Series[Any]") -> bool:
+    def few_missing(values: Cells) -> bool:
         return bool(values.isna().sum() - unread <= column.missing * len(values))
 
     absent = typed.cells.isna().mean() if len(typed.cells) else 0.0
@@ -246,9 +259,9 @@ def _column(column: Column, kind: Kind, typed: Typed) -> Any:
     return pa.Column(dtype, checks, nullable=column.missing > 0)
 
 
-def bounds(column: Column, kind: Kind) -> list[tuple[str, Callable[[Any], Any]]]:
+def bounds(column: Column, kind: Kind) -> list[tuple[str, Test]]:
     """Return what each value that is given must hold, in words and as a vectorised test."""
-    bounds: list[tuple[str, Callable[[Any], Any]]] = []
+    bounds: list[tuple[str, Test]] = []
     if kind.name == "numeric":
         sizes = f"must be 0 or of a size from {SMALLEST:g} to {LARGEST:g}"
         bounds.append((sizes, lambda values: (values == 0) | values.abs().between(SMALLEST, LARGEST)))

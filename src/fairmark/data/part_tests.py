@@ -160,10 +160,13 @@ def shift(
     for feature in schema.features:
         codes["features", feature.name] = levels(table[feature.name], feature.kind)
     base = (part == "train").to_numpy(bool)
+    # Rows of a person come to a part together, so that counts vary more than those of independent rows: by
+    # the mean number of rows that share a row's person, the design effect of whole clusters (Kish 1965).
     as_one = _rows_as_one(table)
     valid, test = (
         _part_shift(codes, base, (part == name).to_numpy(bool), as_one) for name in ("valid", "test")
     )
+    # Every column of two parts is a comparison: with so many, one in a thousand alone would come up by luck.
     chance = SHIFT_CHANCE / (2 * len(codes))
     findings = [*_findings("validation", valid, least, chance), *_findings("test", test, least, chance)]
     return Shift(valid=valid, test=test, findings=tuple(findings), chance=chance)
@@ -204,6 +207,8 @@ def _between(one: Ints, other: Ints, as_one: float) -> Distance:
     if not (rows > 0).all():
         return Distance(distance=0.0, p=1.0)
     expected = rows * counts.sum(axis=0) / rows.sum()
+    # Pearson's statistic over the design effect is about a chi-square again (Rao and Scott 1981, first
+    # order).
     statistic = float(((counts - expected) ** 2 / expected).sum()) / as_one
     freedom = counts.shape[1] - 1
     return Distance(
@@ -269,6 +274,8 @@ def independence(
     dealt = np.array([_chi_square(_deal(table, draw), table) for _ in range(DRAWS)])
     spread = float(dealt.std(ddof=1))
     above = float((statistic - dealt.mean()) / spread) if spread > 0 else 0.0
+    # The deal that was found is one of all: with it counted the p-value is exact, and never 0. The slack
+    # keeps ties of rounding on the side of the null hypothesis.
     chance = float((1 + (dealt >= statistic - 1e-9).sum()) / (DRAWS + 1))
     return IndependenceTest(
         strata=len(table),
@@ -277,6 +284,8 @@ def independence(
         expected=float(dealt.mean()),
         deviations=above,
         p=chance,
+        # 999 deals can't tell a p of 0.001 from one of 10^-20, and only the latter is worth stopping for: how
+        # far above the spread of the deals it lies says which.
         independent=not (above > NEVER and chance <= 1 / (DRAWS + 1)),
     )
 
@@ -284,6 +293,8 @@ def independence(
 def _stratum(alike: Sequence[npt.NDArray[np.integer]], rows: int) -> Ints:
     code = np.zeros(rows, dtype=np.int64)
     for column in alike:
+        # Numbered anew after each column, so that the product never overflows, however many columns there
+        # are.
         code = code * (int(column.max(initial=0)) + 1) + column
         code = pd.factorize(code)[0].astype(np.int64)
     return code
@@ -297,6 +308,7 @@ def _tables(stratum: Ints, part: npt.NDArray[np.integer], label: npt.NDArray[np.
     places = (codes * parts + part[several]) * 2 + label[several]
     size = (len(strata), parts, 2)
     counts = np.bincount(places, minlength=int(np.prod(size))).reshape(size).astype(np.int64)
+    # A stratum of one label, or in one part, is the same under every deal: it only dilutes the statistic.
     telling = (counts.sum(axis=1) > 0).all(axis=1) & ((counts.sum(axis=2) > 0).sum(axis=1) > 1)
     # In one order whatever the order of the rows, so that the deals are the same.
     kept = counts[telling]
@@ -309,6 +321,7 @@ def _deal(table: Ints, draw: np.random.Generator) -> Ints:
     sizes = table.sum(axis=2)
     left, positives = sizes.sum(axis=1), table[:, :, 1].sum(axis=1)
     dealt: Ints = np.zeros_like(sizes)
+    # A multivariate hypergeometric draw, part by part: what is left goes on to the next part.
     for k in range(sizes.shape[1]):
         dealt[:, k] = draw.hypergeometric(positives, left - positives, sizes[:, k])
         left, positives = left - sizes[:, k], positives - dealt[:, k]

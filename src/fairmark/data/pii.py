@@ -1,12 +1,13 @@
 """Find personal data in columns: by kind and share, never the values themselves."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
+
+from fairmark.data.kinds import Cells
 
 FEW = 20
 """Columns with fewer different values than this name no single person."""
@@ -83,7 +84,7 @@ class _Column:
 
     words: frozenset[str]
     texts: list[str]
-    counts: "np.ndarray[Any, np.dtype[np.int64]]"
+    counts: npt.NDArray[np.int64]
     kind: str
     rows: int
 
@@ -98,7 +99,7 @@ class _Column:
         return len(self.texts) / self.rows
 
 
-def personal(name: str, cells: "pd.Series[Any]", kind: str, least: float) -> list[Found]:
+def personal(name: str, cells: Cells, kind: str, least: float) -> list[Found]:
     """Return what personal data a column seems to hold, in at least the share `least` of its given cells.
 
     Parameters
@@ -116,12 +117,13 @@ def personal(name: str, cells: "pd.Series[Any]", kind: str, least: float) -> lis
     counts = given.value_counts()
     column = _Column(
         _words(name),
-        _as_texts(counts.index.tolist(), kind),
+        _as_texts(counts.index.tolist()),
         counts.to_numpy().astype(np.int64),
         kind,
         len(given),
     )
     if kind == "date":
+        # Any day looks like any other: only the name says that it is somebody's birth.
         return [Found("birth date", 1.0)] if _born(column.words) else []
     return [one for one in _kinds_of_data(column) if one.share >= least]
 
@@ -131,10 +133,11 @@ def _words(name: str) -> frozenset[str]:
     return frozenset(word.lower() for word in re.findall(r"[^\W_]+", split))
 
 
-def _as_texts(values: list[Any], kind: str) -> list[str]:
-    if kind != "numeric":
-        return [str(value) for value in values]
-    return [str(int(value)) if value.is_integer() else repr(value) for value in values]
+def _as_texts(values: Sequence[object]) -> list[str]:
+    """Return different cells as texts; a whole number without a point, as a card's or an account's is."""
+    return [
+        str(int(value)) if isinstance(value, float) and value.is_integer() else str(value) for value in values
+    ]
 
 
 def _born(words: frozenset[str]) -> bool:

@@ -6,7 +6,6 @@ mends a table sees all of it at once.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from pandas.api.types import union_categoricals
 from fairmark.data.columns import Checked, Plan, checked, normalised, note_personal, note_spread, planned
 from fairmark.data.groups import alike, groups, note_alike
 from fairmark.data.inference import ZERO_LED, numeric_share
+from fairmark.data.kinds import Cells
 from fairmark.data.raw import read_raw
 from fairmark.data.roles import WITHHELD, sources
 from fairmark.data.row_ids import content_ids
@@ -265,7 +265,7 @@ def _joined(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]
     )
 
 
-def _stacked(cells: "list[pd.Series[Any]]") -> "pd.Series[Any]":
+def _stacked(cells: list[Cells]) -> Cells:
     """Return the cells of one column of all files, one after another; coded where they are coded in each."""
     if all(isinstance(one.dtype, pd.CategoricalDtype) for one in cells):
         return pd.Series(union_categoricals([one.array for one in cells], sort_categories=True))
@@ -274,7 +274,7 @@ def _stacked(cells: "list[pd.Series[Any]]") -> "pd.Series[Any]":
     return pd.concat(cells, ignore_index=True)
 
 
-def _marks(params: Prepare, columns: "dict[str, pd.Series[Any]]", files: dict[str, Checked]) -> pd.DataFrame:
+def _marks(params: Prepare, columns: dict[str, Cells], files: dict[str, Checked]) -> pd.DataFrame:
     """Return the reserved columns of the table."""
     rows = [len(one.labels) for one in files.values()]
     row_ids = [

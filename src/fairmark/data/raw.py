@@ -84,6 +84,8 @@ def texts_of(
 
 def _floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
     given = pc.if_else(pc.is_nan(column), None, column)
+    # A missing cell turns integers into floats in many writers: 3.0 is `3` again, or a code would match no
+    # category.
     whole = pc.and_(pc.equal(pc.floor(given), given), pc.less(pc.abs(given), WHOLE_LIMIT))
     integers = pc.if_else(whole, given, None).cast(pa.int64()).cast(pa.string())
     return pc.coalesce(integers, given.cast(pa.string()))

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fairmark.data.kinds import Kind, Numerals, Typed, bounds, typed
+from fairmark.data.kinds import Cells, Kind, Numerals, Typed, bounds, typed
 from fairmark.data.raw import WHOLE_LIMIT, Raw, cleaned, respelt, texts_of
 from fairmark.data.roles import declared
 from fairmark.data.row_rules import in_words, kept
@@ -159,7 +159,7 @@ def _is_day(kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
-def _array(name: str, values: "pd.Series[Any]", faults: Faults) -> pa.Array | None:
+def _array(name: str, values: Cells, faults: Faults) -> pa.Array | None:
     """Return one column in Arrow; values of mixed types become the texts that they would be in a file."""
     try:
         mixed = values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) not in OF_ONE_TYPE

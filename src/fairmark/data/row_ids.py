@@ -86,6 +86,7 @@ def content_ids(
     """
     bases, whole = pd.Series(alike, dtype="str"), pd.Series(content, dtype="str")
     codes, _ = pd.factorize(bases)
+    # Only rows that share a base draw lots: the rest, nearly all, are their base and need no second hash.
     shared = np.flatnonzero(np.bincount(codes)[codes] > 1) if len(codes) else np.empty(0, np.intp)
     place = np.zeros(len(codes), dtype=np.int64)
     several = whole.iloc[shared]
@@ -132,6 +133,7 @@ def clusters(columns: Mapping[str, Codes], label: Codes, seed: int) -> Clusters 
         0 or 1, [n].
 
     """
+    # A person's pattern has many values: it is grown from the columns that tell most rows apart.
     most = sorted(columns, key=lambda name: (-int(columns[name].max(initial=0)), name))
     starts = [(name,) for name in most[:SEED_COLUMNS]] + list(combinations(most[:SEED_COLUMNS], 2))
     patterns_found = [one for start in starts if (one := _grown(start, columns)) is not None]
@@ -140,6 +142,8 @@ def clusters(columns: Mapping[str, Codes], label: Codes, seed: int) -> Clusters 
     # The fewest patterns: a column that varies within a person splits persons into more.
     names, pattern = min(patterns_found, key=lambda one: (int(one[1].max()), -len(one[0]), one[0]))
     by_chance = _repeated(_shuffled([columns[name] for name in names], seed))
+    # Columns of few codes repeat even when each is shuffled by itself: then repeating says nothing of
+    # persons.
     if by_chance > REPEATED_SHARE / 2:
         return None
     patterns = int(pattern.max()) + 1
@@ -180,6 +184,7 @@ def _grown(start: tuple[str, ...], columns: Mapping[str, Codes]) -> tuple[list[s
     for name in columns:
         if name not in start:
             finer = _joined([pattern, columns[name]])
+            # A column of the person splits no pattern; one that changes from row to row splits nearly all.
             if finer.max() + 1 <= STABLE_GROWTH * (pattern.max() + 1) and _like_persons(finer):
                 names, pattern = [*names, name], finer
     return (names, pattern) if len(names) >= LEAST_COLUMNS else None
@@ -202,6 +207,7 @@ def _repeated(pattern: Codes) -> float:
 def _joined(codes: Sequence[Codes]) -> Codes:
     pattern = np.zeros(len(codes[0]), dtype=np.int64)
     for code in codes:
+        # Numbered anew at each step, so that the number stays below rows x values and can't overflow.
         pattern = pd.factorize(pattern * (int(code.max(initial=0)) + 1) + code)[0].astype(np.int64)
     return pattern
 

@@ -6,7 +6,6 @@ A row's part is decided by its id, not by its position and not by its label.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -128,7 +127,10 @@ def _below(places: Floats, stratum: Ints, of: Bools, cut: float, share: float, t
     rows = np.bincount(stratum[of], minlength=stratum.max(initial=-1) + 1)
     got = np.bincount(stratum[below], minlength=len(rows))
     expected = rows * share
+    # One row more or less is as near as a small stratum can come.
     slack = np.maximum(1.0, tolerance * expected)
+    # A cut at the same place for all keeps a row's part whatever rows come and go beside it; a stratum where
+    # chance went too far pays for its share with that, and no other does.
     for k in np.flatnonzero(np.abs(got - expected) > slack):
         inside = np.flatnonzero(of & (stratum == k))
         low, high = np.ceil(expected[k] - slack[k]), np.floor(expected[k] + slack[k])
@@ -155,6 +157,7 @@ def moved(places: Floats, wanted: float) -> float:
     """Return the cut with the nearest to `wanted` places below it; equal places are never parted."""
     different, rows = np.unique(places, return_counts=True)
     counts = np.concatenate([[0], np.cumsum(rows)])
+    # A cut is a place that rows stand on, so that all of one unit fall on one side of it.
     cuts = np.append(different, np.inf)
     return float(cuts[np.argmin(np.abs(counts - wanted))])
 
@@ -305,7 +308,7 @@ def _aligned(whole: Parts, split: pd.DataFrame, evidence: str, rows: str) -> Non
         raise InputError(f"{rows}: must part rows into {list(PARTS)}, got {strangers}")
 
 
-def _difference(wanted: "pd.Series[Any]", other: "pd.Series[Any]") -> str:
+def _difference(wanted: pd.Series, other: pd.Series) -> str:
     """Return how two columns that should be the same differ, without a value of either: ids may be names."""
     if len(wanted) != len(other):
         return f"{len(other):,} rows where the table has {len(wanted):,}"

@@ -5,7 +5,6 @@ Curves are thinned to what an eye can tell apart. Abstention defers decisions ne
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,6 +52,7 @@ def precision_recall(label: NDArray[np.integer], score: Floats, weight: Floats, 
         return pd.DataFrame({"recall": [], "precision": [], "threshold": []})
     weighty = np.flatnonzero(chosen > 0)
     recall, precision = hits[weighty] / hits[-1], hits[weighty] / chosen[weighty]
+    # Precision jumps where recall hardly moves, at the few highest scores: the way along both axes keeps it.
     travelled = np.cumsum(np.abs(np.diff(precision, prepend=precision[0]))) + recall
     kept = _thinned(travelled, points)
     return pd.DataFrame(
@@ -122,7 +122,7 @@ def calibrations(
     groups: pd.DataFrame,
     bins: int,
     tail: float,
-    person: NDArray[Any] | None = None,
+    person: NDArray[np.generic] | None = None,
 ) -> pd.DataFrame:
     """Return the calibration curves of all rows (`attribute` and `group` empty) and of every group."""
     heft = None if person is None else of_people(weight, person)
@@ -161,6 +161,8 @@ def band_width(scored: ScoredRows, coverage: float) -> float:
     """
     if coverage >= 1:
         return 0.0
+    # Widths are chosen where coverage is asked for, on validation rows: on the measured rows the band would
+    # fit them, and its error rate would flatter.
     distance = np.abs(scored.score - scored.threshold)
     order = np.argsort(-distance, kind="stable")
     reached = np.cumsum(scored.weight[order])

@@ -106,6 +106,7 @@ class Experiment:
     def sample(self) -> Rows:
         """A sample of validation rows, in order."""
         checks, rows = self.params.checks, len(self.valid.label)
+        # A stream of its own for each use of the seed, so that one experiment more moves no other's numbers.
         order = np.random.default_rng([checks.seed, 5]).permutation(rows)
         return self.valid.take(np.sort(order[: checks.sample]))
 

@@ -82,6 +82,8 @@ class Binned:
     @classmethod
     def of(cls, column: Column, train: Floats, values: Floats, bins: int) -> "Binned":
         """Return the bins of one feature: quantiles of train rows for numbers and dates, else its values."""
+        # Edges come from train rows alone: edges of the measured rows would be a way for them to know
+        # themselves.
         continuous = column.kind in {"numeric", "date"}
         cuts = edges(train, bins) if continuous else np.arange(1, _values(column), dtype=np.float64)
         return cls(_places(train, cuts), _places(values, cuts), len(cuts) + 2)
@@ -174,6 +176,7 @@ def concentration(contributions: Floats, names: Sequence[str], weight: Floats) -
         Row weights, [n].
     """
     means = weight @ np.abs(contributions[:, :-1])
+    # A model that gives everybody the same score moves nothing: shares of 0 are none.
     if not means.sum() > 0:
         return Concentration(rows=len(contributions), feature=None, share=None)
     largest = int(means.argmax())
@@ -232,6 +235,7 @@ def duplicates(
         )
         return DuplicateShares(share=share, same_label=same_label)
 
+    # Validation rows chose the threshold and stopped the rounds: the model has seen them too.
     repeated = np.isin(key[part["test"]], key[part["train"] | part["valid"]])
     return Duplicates(
         train=shares("train", "test"),

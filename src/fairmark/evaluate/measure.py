@@ -6,7 +6,6 @@ its own, one-sided, exact and simultaneous, from the cells and standard errors b
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,7 +70,7 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     replicates: int,
     seed: int,
     bins: int,
-    person: NDArray[Any] | None = None,
+    person: NDArray[np.generic] | None = None,
 ) -> RowMeasures:
     """Return what measurements say of these rows: over all, by group, and between groups.
 
@@ -131,7 +130,7 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
 _LEAST_WEIGHT = 1e-100
 
 
-def _check(label: Any, score: Floats, decision: Any, weight: Floats) -> None:
+def _check(label: NDArray[np.integer], score: Floats, decision: NDArray[np.integer], weight: Floats) -> None:
     faults = []
     shapes = {name: np.shape(v) for name, v in (("score", score), ("decision", decision), ("weight", weight))}
     faults += [
@@ -165,7 +164,7 @@ def _codes(column: pd.Series, known: Sequence[str], name: str) -> NDArray[np.int
 
 
 def _group(
-    matrix: ConfusionMatrix, rows: EvaluationRows, person: NDArray[Any] | None, kept: Mask
+    matrix: ConfusionMatrix, rows: EvaluationRows, person: NDArray[np.generic] | None, kept: Mask
 ) -> GroupMeasures:
     counts = ConfusionCounts.of(matrix)
     measures = GroupMeasures(
@@ -199,6 +198,8 @@ def _counted(cells: ConfusionMatrix, name: str, tail: float) -> Measured:
         if not rows[0] > 0:
             return _nothing(share(each).empty)
     hits, rows = counts[0]
+    # Balanced accuracy is (1 + TPR - FPR) / 2: its bounds are those of a difference of two independent
+    # shares.
     if len(shares) > 1:
         low, high = miettinen_nurminen(hits[0], rows[0], counts[1][0][0], counts[1][1][0], tail)
         return _interval(value, float(1 + low) / 2, float(1 + high) / 2)
@@ -264,6 +265,7 @@ def _disparities(
     cells: ConfusionMatrix, names: list[str], rows: EvaluationRows, stream: int
 ) -> dict[str, GroupDisparity]:
     """Measure the disparities between the groups of one attribute; `se` is the bootstrap standard error."""
+    # A stream for each attribute: another attribute in the policy changes no number of this one.
     drawn = intervals.draw(cells, rows.replicates, np.random.default_rng([rows.seed, stream]))
     resampled = {name: values_of(drawn, name) for name in COMPARED}
     measured: dict[str, GroupDisparity] = {}
@@ -298,13 +300,14 @@ def headline(
 
     `own` are the thresholds of groups that have one of their own.
     """
-    overall: dict[str, Any] = {name: measured.overall[name].value for name in HEADLINE}
+    overall = {name: measured.overall[name].value for name in HEADLINE}
     fairness = {
         attribute: {name: entry.value for name, entry in entries.items()}
         for attribute, entries in measured.disparities.items()
     }
-    thresholds: dict[str, Any] = {} if own is None else {"thresholds": dict(own)}
-    return HeadlineMetrics(threshold=threshold, fairness=fairness, **thresholds, **overall)
+    # A key of its own for each measure of all rows: names that no class lists beforehand.
+    values: dict[str, object] = {"threshold": threshold, "fairness": fairness, **overall}
+    return HeadlineMetrics.model_validate(values if own is None else values | {"thresholds": dict(own)})
 
 
 def table(measured: RowMeasures) -> pd.DataFrame:

@@ -5,11 +5,11 @@ digits. Where fewer than two groups have a rate, Fairlearn says 0 and 1, and fai
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fairmark.errors import InputError
 from fairmark.extras import required
@@ -29,7 +29,7 @@ OF_DECISIONS = tuple(name for name, measure in MEASURES.items() if measure.count
 def metric_frame(
     y_true: ArrayLike,
     y_pred: ArrayLike,
-    sensitive_features: Any,
+    sensitive_features: object,
     *,
     sample_weight: ArrayLike | None = None,
     measures: Sequence[str] = COMPARED,
@@ -133,7 +133,7 @@ def _metric(name: str) -> Callable[..., float]:
     return measure
 
 
-def _binary(where: str, values: ArrayLike) -> "np.ndarray[Any, np.dtype[np.int8]]":
+def _binary(where: str, values: ArrayLike) -> NDArray[np.int8]:
     given = np.asarray(values)
     odd = given[~np.isin(given, (0, 1))]
     if odd.size:

@@ -63,6 +63,7 @@ class Fits:
 
     def model(self, parts: Parts, chosen: Chosen) -> Model:
         """Return the model that these rows and choices make, decided on validation rows alone."""
+        # With folds each fit would learn from the validation rows in turn, which only measure here.
         alone = chosen.model_copy(update={"folds": None})
         return fit_model(parts, alone, self.base, self.policy)
 
@@ -119,6 +120,7 @@ def first_rows(parts: Parts, order: Order, share: float) -> Parts:
     kept = order[: max(1, round(share * len(order)))]
     if len(kept) < len(order):
         keys = parts.keys.iloc[order].to_numpy()
+        # A person on both sides of the cut would be learnt from at one point and again, in part, at the next.
         last = keys[: len(kept)] == keys[len(kept)]
         kept = kept[~last] if not last.all() else kept
     belongs = parts.belongs.to_numpy(dtype=object, copy=True)
@@ -211,6 +213,7 @@ def probe(parts: Parts, model: Model, params: Checks, fits: Fits, level: float) 
     whole = placements(rows, wide.margin_of(matrix))
     shuffled = {feature: _shuffled(rows, wide, matrix, k, params) for k, feature in enumerate(wide.features)}
     blank = shuffled.pop(name)
+    # One test for each feature: all of those that are called useful hold together with chance 1 - level.
     tail = level / len(shuffled)
     features = [
         _probed(rows, feature, whole, placed, blank, tail) for feature, placed in sorted(shuffled.items())
@@ -239,6 +242,7 @@ def placements(rows: Rows, score: Floats) -> Floats:
     Ties count one half. The weighted mean over either class is the AUC: equations 3 and 4 of DeLong, DeLong
     and Clarke-Pearson (1988). Both classes must have weight.
     """
+    # Mid-ranks in one sort (Sun and Xu 2014): all pairs would take rows squared.
     rank = ranked(rows.label, score, rows.weight)
     beaten = (rank.negative.sum() - np.cumsum(rank.negative) + rank.negative / 2) / rank.negative.sum()
     beating = (np.cumsum(rank.positive) - rank.positive / 2) / rank.positive.sum()
@@ -294,6 +298,8 @@ def _shuffled(rows: Rows, model: Model, matrix: Floats, column: int, params: Che
     before = model.margin_of(matrix)
     repeats = []
     for repeat in range(params.repeats):
+        # The same orders for every feature and for the probe: what differs between them is the feature, not
+        # the luck.
         order: NDArray[np.intp] = np.random.default_rng([params.seed, 2, repeat]).permutation(len(matrix))
         other = matrix.copy()
         other[:, column] = matrix[order, column]

@@ -145,6 +145,8 @@ def candidate_slices(
         candidates += [
             part
             for part, both in zip(pairs, parents, strict=True)
+            # A pair that holds all rows of one of its two says nothing new, and each candidate widens every
+            # bound.
             if least <= part.rows < min(parent.rows for parent in both)
         ]
     return candidates
@@ -178,6 +180,8 @@ def worst_slices(
     stands higher.
     """
     candidates = candidate_slices(rows, decision, axes, least)
+    # Which slices are looked at depends on features alone, so that their number is fixed before any label is
+    # seen: that is what lets Bonferroni pay for picking the worst.
     tail = level / max(len(candidates), 1)
     overall = float(_errors(rows.confusion(decision), tail)[0][0])
     return Slices(
@@ -196,6 +200,7 @@ def _ranked(candidates: Sequence[Slice], tail: float, overall: float, worst: int
         *(np.stack(part) for part in zip(*((s.count, s.weight, s.square) for s in candidates), strict=True))
     )  # [slices, 2, 2]
     error, low = _errors(cells, tail)
+    # By the lower bound: by the rate itself the smallest slices would always stand first.
     order = sorted(range(len(candidates)), key=lambda at: (-low[at], -error[at], at))
     return [
         SliceErrors(
@@ -217,6 +222,7 @@ def _errors(cells: ConfusionMatrix, tail: float) -> tuple[Floats, Floats]:
     """Return the error rate of each group of cells and its lower bound, [groups] each; 0 without weight."""
     _, right, size = rate_of(cells, "accuracy")
     wrong = size - right
+    # Effective rows can be a fraction, and a slice of weight 0 has none: any divisor but 0 gives its 0.
     return wrong / np.maximum(size, 1e-300), clopper_pearson(wrong, size, tail)[0]
 
 

@@ -72,6 +72,7 @@ class StressHarness:
     def score(self, matrix: Floats) -> Floats:
         """Return the scores of the rows after a change, [n]; only rows that changed are scored again."""
         same = (matrix == self.matrix) | (np.isnan(matrix) & np.isnan(self.matrix))
+        # Scoring is what costs, and most scenarios change few rows; a missing value stays what it is.
         changed = ~same.all(axis=1)
         scores = self.base.copy()
         scores[changed] = probability(self.model.margin_of(matrix[changed]))
@@ -207,6 +208,8 @@ def worst_nudges(harness: StressHarness, shifts: Sequence[Scenario]) -> Iterator
     single = [one for one in shifts if one.feature is not None]
     if single:
         scores = np.vstack([harness.base, *(one.score for one in single)])  # [1 + shifts, n]
+        # An adversary who may shift one number, another one in each row: the least score for a positive row,
+        # the highest for a negative one. No scenario of one shift does worse.
         worst = np.where(harness.rows.label == 1, scores.min(axis=0), scores.max(axis=0))
         yield Scenario("nudge", None, single[-1].amount, worst)
 
@@ -301,6 +304,8 @@ def swapped_evidence(parts: Parts, model: Model) -> SwappedEvidence:
     for name in evidence.columns.astype(str):
         raw = name.removeprefix("withheld:")
         if raw != name:
+            # A model that reads a column by its name finds it here: it gets the chance to cheat, and is
+            # caught by it.
             before[raw], after[raw] = evidence[name], evidence[name].iloc[::-1].reset_index(drop=True)
         elif name in groups and name not in table:
             before[name], after[name] = evidence[name], evidence[name].map(_circle(groups[name]))

@@ -6,7 +6,7 @@ What the experiments beside the measurements compare models and stressed rows by
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -68,7 +68,7 @@ class Rows:
         return confusion_matrix(self.label, decision, code, len(names), weight, self.person_weight)
 
     @property
-    def person(self) -> NDArray[Any] | None:
+    def person(self) -> NDArray[np.generic] | None:
         """Whose each row is, [n], or None where each is somebody else's."""
         return self.table["_person"].to_numpy() if "_person" in self.table else None
 

@@ -7,7 +7,7 @@ model fitted around one row, beside the row's Shapley values.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -124,7 +124,7 @@ def decisions(
     return explained
 
 
-def _moves(row: "pd.Series[Any]", features: Sequence[ColumnSchema], shap: Floats) -> list[Contribution]:
+def _moves(row: pd.Series, features: Sequence[ColumnSchema], shap: Floats) -> list[Contribution]:
     """Return the features with their values and Shapley values [p], the largest move first, ties by name."""
     moves = [
         Contribution(feature=each.name, value=cell_value(row[each.name], each.kind), shap=float(value))
@@ -155,6 +155,7 @@ def above_threshold(model: Model, margin: Floats, groups: pd.DataFrame) -> Float
     """Return how far each row's log-odds lie above its threshold's, [n]; None where all have one."""
     if model.own is None:
         return None
+    # Rows of different thresholds are compared by how far above their own each lies, in log-odds.
     threshold = np.clip(model.cut(groups), EDGE, 1 - EDGE)
     return np.asarray(margin - np.log(threshold / (1 - threshold)))
 
@@ -252,6 +253,7 @@ def surrogate(
     alike = np.column_stack(
         [_alike(matrix[:, j], made[:, j], kind in NAMED) for j, kind in enumerate(kinds)]
     )  # [samples, p]
+    # D^2 is the number of features that differ: of two 0/1 vectors the squared distance is their count.
     near = np.exp(-(len(kinds) - alike.sum(axis=1)) / (WIDTH**2 * len(kinds)))  # [samples]
     wanted = margin(made)
     fitted = Ridge(alpha=PENALTY).fit(alike, wanted, sample_weight=near)
@@ -259,6 +261,7 @@ def surrogate(
     effects = np.where((np.ptp(alike, axis=0) > 0) & (np.ptp(wanted) > 0), fitted.coef_, 0.0)
     rest = near @ (wanted - fitted.predict(alike)) ** 2
     whole = near @ (wanted - np.average(wanted, weights=near)) ** 2
+    # Row 0 is the row itself, and always like itself: over the drawn ones alone the mean is that of the data.
     rare = 1 - alike[1:].mean(axis=0)
     return Local(effects, effects * rare, float(1 - rest / whole) if np.ptp(wanted) > 0 else None)
 
@@ -275,6 +278,8 @@ def _drawn(matrix: Floats, weight: Floats, row: int, rng: np.random.Generator) -
 def _alike(data: Floats, made: Floats, named: bool) -> Floats:
     """Return 1 where a made-up value is like the first one, else 0, [samples]."""
     known = data[~np.isnan(data)]
+    # Quarters, as in the method's own package: a number is like another when both lie in the same one. Equal
+    # quartiles of a column that is mostly one value make fewer bins, not empty ones.
     quarters = np.unique(np.quantile(known, [0.25, 0.5, 0.75])) if len(known) else known
     place = made if named else np.searchsorted(quarters, made, side="left").astype(np.float64)
     gap = np.isnan(made)
@@ -316,6 +321,7 @@ def _leading(features: Sequence[str], values: Floats) -> list[str]:
 
 def _spearman(first: Floats, second: Floats) -> float | None:
     one, other = (_ranks(values) for values in (first, second))
+    # The correlation of mid-ranks, so that ties need no formula of their own.
     scale = float(np.sqrt((one @ one) * (other @ other)))
     return float(one @ other) / scale if scale > 0 else None
 

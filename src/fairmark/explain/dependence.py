@@ -1,11 +1,12 @@
 """Partial dependence: how the score changes along one feature, for single rows too, and where the data is."""
 
+import datetime as dt
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fairmark.data.kinds import Cell, Cells
 from fairmark.data.schema import ColumnSchema
 from fairmark.explain.documents import Dependence, MissingDependence, Value
 from fairmark.stats.arrays import Floats
@@ -17,18 +18,18 @@ LINES = 20
 """Rows of the background that are drawn as lines of their own."""
 
 
-def cell_value(value: Any, kind: str) -> Value:
+def cell_value(value: Cell, kind: str) -> Value:
     """Return one cell as JSON: a number, a truth value, a text (days as ISO 8601), or null when missing."""
     if pd.isna(value):
         return None
+    if isinstance(value, dt.datetime):
+        moment = pd.Timestamp(value)
+        return moment.date().isoformat() if moment == moment.normalize() else moment.isoformat()
     match kind:
         case "numeric":
             return float(value)
         case "boolean":
             return bool(value)
-        case "date":
-            moment = pd.Timestamp(value)
-            return moment.date().isoformat() if moment == moment.normalize() else moment.isoformat()
     return str(value)
 
 
@@ -58,9 +59,13 @@ def dependence(
     grid, unshown = _grid(column, feature, points)
     edges, density = _density(column, feature.kind, grid, points)
     lines = _lines(score, background, feature.name, grid)  # [grid, b]
+    # The mean stands for the table's rows, so that each counts with its weight; single lines stand for
+    # themselves.
     weight = background["_weight"].to_numpy(dtype=np.float64)
     missing = None
     if column.isna().any():
+        # Missing is a value that the model has learnt from: it has a score of its own, and no place on the
+        # axis.
         without = _lines(score, background, feature.name, [None])
         missing = MissingDependence(
             share=float(column.isna().mean()), mean=float(np.average(without[0], weights=weight))
@@ -78,7 +83,7 @@ def dependence(
     )
 
 
-def _grid(column: "pd.Series[Any]", feature: ColumnSchema, points: int) -> tuple[list[Any], int]:
+def _grid(column: Cells, feature: ColumnSchema, points: int) -> tuple[list[Cell], int]:
     """Return the values to set, at most `points`, and how many names were left out."""
     known = column.dropna()
     match feature.kind:
@@ -92,10 +97,10 @@ def _grid(column: "pd.Series[Any]", feature: ColumnSchema, points: int) -> tuple
         case _:
             counts = known.value_counts()
             names = sorted(counts.index, key=lambda name: (-counts[name], name))
-    return names[:points], len(names[points:])
+    return [*names[:points]], len(names[points:])
 
 
-def _quantiles(known: "pd.Series[Any]", points: int) -> list[Any]:
+def _quantiles(known: Cells, points: int) -> list[Cell]:
     """Return rising values of the data at even steps of its ranks.
 
     A column that is mostly one value (capital gains: 0) has few distinct quantiles; the places left over
@@ -105,6 +110,7 @@ def _quantiles(known: "pd.Series[Any]", points: int) -> list[Any]:
         return []
     steps = known.quantile(np.linspace(0, 1, points), interpolation="nearest").drop_duplicates()
     distinct = known.drop_duplicates().sort_values()
+    # Quantiles of equal values are one value: what they leave free goes to the values themselves.
     left = min(points - len(steps), len(distinct))
     if left > 1:
         extra = distinct.quantile(np.linspace(0, 1, left), interpolation="nearest")
@@ -113,8 +119,8 @@ def _quantiles(known: "pd.Series[Any]", points: int) -> list[Any]:
 
 
 def _density(
-    column: "pd.Series[Any]", kind: str, grid: list[Any], points: int
-) -> tuple[list[Any] | None, list[float]]:
+    column: Cells, kind: str, grid: list[Cell], points: int
+) -> tuple[list[float] | None, list[float]]:
     """Return the edges (null for names) and the shares of the known values."""
     known = column.dropna()
     if kind not in {"numeric", "date"}:
@@ -122,6 +128,7 @@ def _density(
     if known.empty:
         return [], []
     numbers = _numbers(known, kind)
+    # The range is given: NumPy's own guess for a single value fails where the value is too large for it.
     counts, edges = np.histogram(numbers, bins=points, range=_range(numbers))
     return edges.tolist(), (counts / counts.sum()).tolist()
 
@@ -136,7 +143,7 @@ def _range(numbers: Floats) -> tuple[float, float]:
     return low - half, high + half
 
 
-def _near(column: "pd.Series[Any]", kind: str, grid: list[Any]) -> list[float]:
+def _near(column: Cells, kind: str, grid: list[Cell]) -> list[float]:
     """Return the share of the known values nearest to each value of the grid, the lower of two as near."""
     places = _numbers(pd.Series(grid), kind)
     numbers = _numbers(column.dropna(), kind)
@@ -146,7 +153,7 @@ def _near(column: "pd.Series[Any]", kind: str, grid: list[Any]) -> list[float]:
     return [float(share) for share in shares]
 
 
-def _numbers(known: "pd.Series[Any]", kind: str) -> Floats:
+def _numbers(known: Cells, kind: str) -> Floats:
     """Return numbers as they are, and moments as days since 1970-01-01."""
     if kind == "date":
         # Not by pd.Timestamp, whose nanoseconds end in 2262.
@@ -155,7 +162,7 @@ def _numbers(known: "pd.Series[Any]", kind: str) -> Floats:
     return np.asarray(known, dtype=np.float64)
 
 
-def _lines(score: Score, background: pd.DataFrame, name: str, grid: list[Any]) -> Floats:
+def _lines(score: Score, background: pd.DataFrame, name: str, grid: list[Cell]) -> Floats:
     """Return the score of every background row with the feature set to each value, [grid, b]."""
     if not grid:
         return np.empty((0, len(background)))

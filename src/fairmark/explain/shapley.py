@@ -43,6 +43,8 @@ def shapley_values(model: Model, frame: pd.DataFrame) -> Floats:
     The last column is the base value, and each row adds up to its `margin`. `Model.contributions` returns the
     same numbers without shap, whose import costs a second and 100 MB.
     """
+    # Calibration is a line on the log-odds, so that it scales every contribution and moves the base value
+    # alone.
     values = _raw(model.scorer, model.encoder.transform(frame)) * model.calibration.a
     values[:, -1] += model.calibration.b
     return values
@@ -88,6 +90,8 @@ def additivity(contributions: Floats, margin: Floats) -> float:
     StateError
         When the gap is above `TOLERANCE`: these numbers would explain another model.
     """
+    # Checked on every row and not on a few: a library that explains another model than the one that scores is
+    # the fault that no picture shows.
     gap = float(np.max(np.abs(contributions.sum(axis=1) - margin)))
     if not gap <= TOLERANCE:
         raise StateError(

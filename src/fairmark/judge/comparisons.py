@@ -42,6 +42,8 @@ class Part:
 
     def sample(self, side: Literal["above", "below"]) -> Sample:
         """Return whole counts; if they aren't, rounded against the claim that the share is on `side`."""
+        # Exact tests want whole numbers, and weights leave others. Fewer rows, and hits rounded against the
+        # claim, only ever weaken it; the slack is for counts that are off by the rounding of share x rows.
         rows = math.floor(self.rows + 1e-9)
         hits = self.share * rows
         whole = math.floor(hits + 1e-6) if side == "above" else math.ceil(hits - 1e-6)
@@ -162,6 +164,7 @@ class Ratio(_Two):
 
     def high(self, tail: float, at: float) -> float:
         """Return the smaller of the upper bounds of the ratio and of its inverse, at most 1."""
+        # smaller / larger <= u exactly when larger / smaller >= 1 / u: one lower bound of the inverse serves.
         return 1 / self._most("ratio", tail, 1 / max(at, 1e-9), 1.0)
 
     def grown(self, factors: tuple[float, ...]) -> "Ratio":
@@ -184,6 +187,7 @@ class Difference(_Two):
 
     def high(self, tail: float, at: float) -> float:
         """Return the larger of the upper bounds of either difference."""
+        # larger - smaller <= u exactly when smaller - larger >= -u, whichever group is the larger in truth.
         return -self._least("difference", tail, -at)
 
     def grown(self, factors: tuple[float, ...]) -> "Difference":
@@ -229,6 +233,7 @@ class Pooled:
         """Return the upper bound while each group's bounds hold."""
         (low1, high1), (low2, high2) = (_clopper_pearson(part, tail) for part in self.parts)
         if self.kind == "ratio":
+            # A lower bound of 0 bounds no ratio; the quotient is huge then, and 1 is what is left.
             return min(1.0, high1 / max(low2, 1e-12), high2 / max(low1, 1e-12))
         return max(high1 - low2, high2 - low1)
 
@@ -237,6 +242,7 @@ class Pooled:
         return Pooled(self.kind, self.one.grown(factors[0]), self.two.grown(factors[1]))
 
 
+# Each group stands in n - 1 pairs, and every pair is asked for at the same few tails.
 @lru_cache(maxsize=65536)
 def _clopper_pearson(part: Part, tail: float) -> tuple[float, float]:
     low, high = intervals.clopper_pearson(part.hits, part.rows, tail)
@@ -254,6 +260,8 @@ class Balance(_Two):
 
     def low(self, tail: float, at: float) -> float:
         """Return the exact lower bound."""
+        # (1 + d) / 2 >= at exactly when d >= 2 at - 1: so the test at the limit is made there, and the bound
+        # clears the limit exactly when it rejects.
         return (1 + _bound(self.one, self.two, "difference", tail, 2 * at - 1)) / 2
 
     def high(self, tail: float, at: float) -> float:

@@ -45,6 +45,8 @@ class _Otherwise:
 
     def bound(self, tail: float, *, above: bool) -> float:
         """Return the exact upper (`above`) or lower bound: the errors of two shares add to `tail`."""
+        # How many rows differ is known far more exactly than how many of these are right, and only the latter
+        # decides on which side of 0 the gain is: most of the tail goes there.
         sure = _ends(self.right, tail * _SIGN)[int(above)]
         share = 2 * sure - 1
         # The farther from 0 the more rows differ: on its own side of 0 a bound takes the nearer end.

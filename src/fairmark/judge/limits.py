@@ -158,6 +158,7 @@ def _pairs(limit: Limit, entries: Mapping[str, GroupMeasures]) -> Iterator[Compa
     formula, kind = quantity.measure.formula, quantity.how
     for each in formula.rates if isinstance(formula, Larger) else (quantity.measure.name,):
         parts = [_part(cells, each, k, name) for k, name in enumerate(names)]
+        # 2 n bounds of groups over n (n - 1) / 2 pairs: what each pooled pair costs of the level.
         bounds = 4 / (len(parts) - 1) if len(parts) > MANY else 1.0
         for one, two in combinations(parts, 2):
             low, high = sorted((one, two), key=lambda part: part.share)
@@ -212,6 +213,8 @@ def rows_needed(comparison: Comparison, aim: Aim) -> Mapping[str, int] | None:
             grown = _grown(comparison, choice, factor)
             if _decided(grown, way):
                 return _extra_rows(comparison, grown)
+            # The score test is close to the exact one, not the same: a little more where the last word is
+            # still no.
             factor *= 1.03
     return None
 
@@ -236,8 +239,10 @@ def _choices(comparison: Comparison) -> list[tuple[bool, ...]]:
 
 
 def _uncertainty(part: Part, *, relative: bool) -> float:
+    # Half a hit and half a miss more: a share of 0 of few rows is not certain, though its variance says so.
     share = (part.hits + 0.5) / (part.rows + 1)
     variance = share * (1 - share) / part.rows
+    # A ratio is as uncertain as the shares are relative to themselves (the delta method on its logarithm).
     return variance / share**2 if relative else variance
 
 
@@ -253,6 +258,7 @@ def _least(comparison: Comparison, choice: tuple[bool, ...], way: _Way) -> float
         if high > MOST_TIMES:
             return None
     while high / low > 1 + _PRECISION:
+        # Geometric: factors run from just above 1 to thousands, and matter by their proportion.
         middle = math.sqrt(low * high)
         low, high = (low, middle) if _likely(_grown(comparison, choice, middle), way) else (middle, high)
     return high
@@ -268,6 +274,8 @@ def _likely(comparison: Comparison, way: _Way) -> bool:
     for one, two, kind, margin in _tests(comparison, way):
         statistic = ratio_statistic if kind == "ratio" else difference_statistic
         scores.append(float(statistic(one.hits, one.rows, two.hits, two.rows, margin)))
+    # To meet the limit every test has to reject, to miss it one: the least, or the largest, statistic
+    # decides.
     return (min if way.good else max)(scores) >= -float(ndtri(way.tail))
 
 
@@ -292,6 +300,8 @@ def _tests(comparison: Two, way: _Way) -> list[tuple[Part, Part, Kind, float]]:
     if isinstance(comparison, Balance):
         return [(one, two, "difference", 2 * at - 1)] if way.above else [(two, one, "difference", 1 - 2 * at)]
     kind: Kind = "ratio" if isinstance(comparison, Ratio) else "difference"
+    # A ratio meets `at` when both quotients are above it, and misses it when one of them is above 1 / at; a
+    # difference when both are above -at, and when one is above at.
     meets, misses = (at, 1 / max(at, 1e-9)) if isinstance(comparison, Ratio) else (-at, at)
     margin = meets if way.good else misses
     return [(one, two, kind, margin), (two, one, kind, margin)]

@@ -63,6 +63,8 @@ class Measured(Record):
             reach = score_measures.reach(np.array(self.spreads or (0.0,)), tail, DRAWS, 0)
             return max(0.0, value - reach), min(1.0, value + reach)
         se, df = _known(self.se), _known(self.df)
+        # Which bound it is shows in what is stored beside it: a loss, an average precision, or an area under
+        # the ROC curve (`OfScores.stored`).
         if self.smaller is not None:
             return intervals.loss(value, se, df, _known(self.skew), self.smaller, MEASURES[name].most, tail)
         if self.without_self is not None:

@@ -463,4 +463,5 @@ def _differing(one: ConfusionMatrix, two: ConfusionMatrix) -> tuple[str, str]:
 def _close(one: ConfusionMatrix, two: ConfusionMatrix) -> bool:
     same = np.array_equal(one.count, two.count)
     pairs = ((one.weight, two.weight), (one.square, two.square))
+    # Counts to the last row; sums of weights as far as ten written digits tell.
     return same and all(np.allclose(a, b, rtol=CLOSE, atol=CLOSE) for a, b in pairs)

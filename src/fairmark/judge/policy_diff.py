@@ -7,10 +7,12 @@ direction, counts as loosened: somebody should look at it.
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeGuard
 
 from fairmark.params.policy import Findings
 
+Entry = Mapping[str, object]
+"""One limit, waiver or exception, as YAML gives it."""
 Way = Literal["loosened", "tightened", "neutral"]
 LOOSENED: Way = "loosened"
 TIGHTENED: Way = "tightened"
@@ -65,15 +67,18 @@ class Change:
         return f"{self.way:9} {self.where}: {self.text}"
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """Return every change between two sets of sections, plain values as YAML gives them."""
+def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[Change]:
+    """Return every change between two sets of sections, plain values as YAML gives them.
+
+    They may be of an earlier version of fairmark, whose sections have other keys: no class reads them.
+    """
     every: list[Change] = []
     for section in SECTIONS:
         every += _mapping(section, before.get(section), after.get(section))
     return every
 
 
-def _mapping(where: str, old: Any, new: Any) -> Iterator[Change]:
+def _mapping(where: str, old: object, new: object) -> Iterator[Change]:
     if not isinstance(old, Mapping | None) or not isinstance(new, Mapping | None):
         yield from _value(where, old, new)
         return
@@ -82,21 +87,20 @@ def _mapping(where: str, old: Any, new: Any) -> Iterator[Change]:
         place = f"{where}.{key}"
         if place in WORDS:
             yield from _wording(place, old.get(key), new.get(key))
-        elif place in NAMED:
-            yield from _named(place, old.get(key) or [], new.get(key) or [])
-        elif place in WAIVING:
-            yield from _waiving(place, old.get(key) or [], new.get(key) or [])
+        elif place in NAMED | WAIVING.keys() and _are_entries(old.get(key)) and _are_entries(new.get(key)):
+            compared = _named if place in NAMED else _waiving
+            yield from compared(place, _entries(old.get(key)), _entries(new.get(key)))
         elif isinstance(old.get(key), Mapping) or isinstance(new.get(key), Mapping):
             yield from _mapping(place, old.get(key), new.get(key))
         else:
             yield from _value(place, old.get(key), new.get(key), first=key not in old)
 
 
-def _value(where: str, old: Any, new: Any, *, first: bool = False) -> Iterator[Change]:
+def _value(where: str, old: object, new: object, *, first: bool = False) -> Iterator[Change]:
     if old == new:
         return
-    if where in LOOSER_LONG | LOOSER_SHORT:
-        yield from _list(where, old or [], new or [])
+    if where in LOOSER_LONG | LOOSER_SHORT and isinstance(old, list | None) and isinstance(new, list | None):
+        yield from _list(where, _texts(old), _texts(new))
         return
     text = f"{_short(old)} to {_short(new)}"
     if first:
@@ -107,7 +111,7 @@ def _value(where: str, old: Any, new: Any, *, first: bool = False) -> Iterator[C
         yield Change(where, LOOSENED if new is None else TIGHTENED, text)
     elif where == "policy.constant_answer.not_required" and None in (old, new):
         yield Change(where, TIGHTENED if new is None else LOOSENED, text)
-    elif where in LOOSER_UP | LOOSER_DOWN and _numbers(old, new):
+    elif where in LOOSER_UP | LOOSER_DOWN and _is_number(old) and _is_number(new):
         looser = new > old if where in LOOSER_UP else new < old
         yield Change(where, LOOSENED if looser else TIGHTENED, text)
     elif where in ("privacy.retention.releases_days", "privacy.retention.trail_days"):
@@ -117,20 +121,20 @@ def _value(where: str, old: Any, new: Any, *, first: bool = False) -> Iterator[C
         yield Change(where, LOOSENED, f"{text} (its direction is not known)")
 
 
-def _wording(where: str, old: Any, new: Any) -> Iterator[Change]:
+def _wording(where: str, old: object, new: object) -> Iterator[Change]:
     if old != new:
         gone = new is None and old is not None
         yield Change(where, LOOSENED if gone else NEUTRAL, "taken away" if gone else "said otherwise")
 
 
-def _list(where: str, old: Any, new: Any) -> Iterator[Change]:
-    for entry in sorted(set(map(str, old)) - set(map(str, new))):
+def _list(where: str, old: set[str], new: set[str]) -> Iterator[Change]:
+    for entry in sorted(old - new):
         yield Change(where, LOOSENED if where in LOOSER_SHORT else TIGHTENED, f"{entry} is taken out")
-    for entry in sorted(set(map(str, new)) - set(map(str, old))):
+    for entry in sorted(new - old):
         yield Change(where, LOOSENED if where in LOOSER_LONG else TIGHTENED, f"{entry} is put in")
 
 
-def _named(where: str, old: Sequence[Any], new: Sequence[Any]) -> Iterator[Change]:
+def _named(where: str, old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Change]:
     """Compare two lists of named entries: the limits, and the licence exceptions."""
     limits = where == "policy.limits"
     was, now = ({str(each["name"]): each for each in entries} for entries in (old, new))
@@ -145,11 +149,11 @@ def _named(where: str, old: Sequence[Any], new: Sequence[Any]) -> Iterator[Chang
             yield Change(f"{where}.{name}", NEUTRAL, "another reason")
 
 
-def _added(limit: Mapping[str, Any]) -> Way:
+def _added(limit: Entry) -> Way:
     return TIGHTENED if limit.get("gate") is True else NEUTRAL
 
 
-def _limit(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _limit(where: str, old: Entry, new: Entry) -> Iterator[Change]:
     for key in dict.fromkeys([*old, *new]):
         was, now = old.get(key), new.get(key)
         if was == now:
@@ -160,14 +164,13 @@ def _limit(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterat
             yield Change(place, NEUTRAL, "another reason")
         elif key == "gate":
             yield Change(place, TIGHTENED if now is True else LOOSENED, text)
-        elif key in ("at_least", "at_most") and _numbers(was, now):
-            rises = float(now or 0) > float(was or 0)
-            yield Change(place, LOOSENED if rises == (key == "at_most") else TIGHTENED, text)
+        elif key in ("at_least", "at_most") and _is_number(was) and _is_number(now):
+            yield Change(place, LOOSENED if (now > was) == (key == "at_most") else TIGHTENED, text)
         else:
             yield Change(place, LOOSENED, f"{text} (another limit under the same name)")
 
 
-def _waiving(where: str, old: Sequence[Any], new: Sequence[Any]) -> Iterator[Change]:
+def _waiving(where: str, old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Change]:
     """Compare waivers or overrides: looser is what no earlier one covers in limit, groups and days."""
     kind = WAIVING[where]
     for each in new:
@@ -191,31 +194,45 @@ def _waiving(where: str, old: Sequence[Any], new: Sequence[Any]) -> Iterator[Cha
             yield Change(where, TIGHTENED, f"{kind} of {_scope(one)} is taken out")
 
 
-def _covers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+def _covers(old: Entry, new: Entry) -> bool:
     groups = old.get("groups") is None or (
-        new.get("groups") is not None and set(new["groups"]) <= set(old["groups"])
+        new.get("groups") is not None and _texts(new["groups"]) <= _texts(old["groups"])
     )
     days = _day(old, "decided") <= _day(new, "decided") and _day(new, "expires") <= _day(old, "expires")
     return old.get("limit") == new.get("limit") and groups and days
 
 
-def _same_scope(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+def _same_scope(old: Entry, new: Entry) -> bool:
     return old.get("limit") == new.get("limit") and old.get("groups") == new.get("groups")
 
 
-def _scope(each: Mapping[str, Any]) -> str:
-    groups = f" ({', '.join(map(str, each['groups']))})" if each.get("groups") else ""
+def _scope(each: Entry) -> str:
+    named = each.get("groups")
+    groups = f" ({', '.join(map(str, named))})" if isinstance(named, list) and named else ""
     return f"{each.get('limit')}{groups} by {each.get('decided_by')} until {each.get('expires')}"
 
 
-def _day(each: Mapping[str, Any], key: str) -> dt.date:
+def _day(each: Entry, key: str) -> dt.date:
     return dt.date.fromisoformat(str(each[key]))
 
 
-def _numbers(*values: Any) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+def _are_entries(value: object) -> bool:
+    """Return whether a value is a list of mappings, or not given; a change of any other is not known."""
+    return value is None or (isinstance(value, list) and all(isinstance(each, Mapping) for each in value))
 
 
-def _short(value: Any) -> str:
+def _entries(value: object) -> list[Entry]:
+    return value if isinstance(value, list) else []
+
+
+def _texts(value: object) -> set[str]:
+    return set(map(str, value)) if isinstance(value, list) else set()
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _short(value: object) -> str:
     text = "none" if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:60]}…"

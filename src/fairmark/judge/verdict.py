@@ -208,6 +208,7 @@ SEVERITY = (MISSED, UNSURE, MET)
 
 def rank(finding: Finding) -> tuple[int, float]:
     """Return the order of comparisons of one limit: the worst outcome first, then the least room."""
+    # Without a bound nothing is known of the room: it stands before every comparison that has one.
     room = float("-inf") if finding.bound is None else finding.bound - finding.limit_value
     return SEVERITY.index(finding.outcome), room if finding.at == "at_least" else -room
 
@@ -318,6 +319,8 @@ def _decisions(measurements: Measurements, policy: Policy) -> tuple[list[_Decisi
 
     Judging again on another day, or to verify, decides nothing anew in the same process.
     """
+    # A waiver changes no decision, so that another day, or another waiver, finds the same case decided
+    # already.
     rules = policy.model_copy(update={"waivers": [], "overrides": []})
     text = measurements.model_dump_json(include={"cells", "overall", "groups", "findings"})
     return _decided_once(_Case(text + rules.model_dump_json(), measurements.evidence, rules))
@@ -365,6 +368,7 @@ def _of_limit(
             outcome, numbers = MISSED, (None, None, None)
         decided.append(_Decision(each, limit, outcome, numbers, None))
     still = [k for k, one in enumerate(decided) if one.outcome == UNSURE and one.numbers[1] is not None]
+    # Those nearest to clearing the limit first: these are the ones that more rows would decide.
     still.sort(key=lambda k: float(decided[k].numbers[1] or 0.0) * (1 if least else -1))
     for k in still[:NEAREST]:
         if isinstance(each := decided[k].each, Compared):
@@ -402,6 +406,8 @@ def shared(each: Sequence[Compared], policy: Policy) -> Tails:
 
 def own(each: Compared, shares: Tails, policy: Policy) -> Tails:
     """Return the tails of one comparison: where each bound stands alone, a pooled pair halves its own."""
+    # A pooled pair rests on one bound of each of two groups, and errs when either does. Under Bonferroni that
+    # is counted in `bounds`; where each bound stands alone, the two halves of its tail add up to it.
     alone = each.pooled and policy.correction == "intersection-union"
     return Tails(shares.clear / 2, shares.miss) if alone else shares
 
@@ -537,6 +543,7 @@ def _decided(comparison: Comparison, at: float, shares: Tails, *, at_least: bool
     else:
         bound, opposite = comparison.high(shares.clear, at), comparison.low(shares.miss, at)
         clears, misses = bound <= at + slip, opposite >= at - slip
+    # Both at once can only be where tails are so wide that the bounds cross: that shows nothing either.
     outcome = UNSURE if clears == misses else MET if clears else MISSED
     return outcome, (comparison.value, bound, opposite)
 

@@ -1,7 +1,6 @@
 """The evidence beside the measurements: learning, features, slices, stress, abstention, leakage."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from fairmark.evaluate.documents import DeferredGroup
 from fairmark.report.experiments import (
@@ -29,7 +28,7 @@ from fairmark.report.stress import (
 from fairmark.report.svg import axis, unit, whisker
 
 
-def checks_view(facts: Facts) -> Mapping[str, Any]:
+def checks_view(facts: Facts) -> Mapping[str, Mapping[str, object]]:
     """Return every check as pictures, tables and sentences."""
     whole = disturbed(facts)
     sample = [text] if (text := sample_text(facts)) else []

@@ -6,7 +6,6 @@ answered from params and from what the stages counted; nothing on it is a value 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
@@ -276,7 +275,7 @@ def _format(prepare: Prepare) -> str:
     return "Parquet"
 
 
-def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
+def _groups(facts: Facts, attribute: str) -> Mapping[str, object]:
     summaries = facts.audit.groups[attribute]
     return {
         "attribute": attribute,

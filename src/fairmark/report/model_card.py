@@ -1,7 +1,6 @@
 """The model card of Mitchell et al. (2019), every number of it taken from what the stages measured."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from fairmark.evaluate.documents import MonotoneFeature
 from fairmark.judge.finding_text import one_sided
@@ -96,7 +95,7 @@ def card_page(facts: Facts, text: str) -> str:
     return html("model-card.html.j2", project=facts.project, body=rendered(text))
 
 
-def _attributes(facts: Facts) -> Sequence[Mapping[str, Any]]:
+def _attributes(facts: Facts) -> Sequence[Mapping[str, object]]:
     measured_groups = facts.measurements.groups
     return [
         {
@@ -143,7 +142,7 @@ def _in_order(overall: Collection[str]) -> Sequence[str]:
     ]
 
 
-def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
+def _groups(facts: Facts, attribute: str) -> Mapping[str, object]:
     groups = facts.measurements.groups[attribute]
     between = facts.measurements.disparities.get(attribute, {})
     keys = [f"{rate}_{kind}" for kind in ("ratio", "difference") for rate in COMPARED] + [EQUALIZED_ODDS]

@@ -1,7 +1,6 @@
 """The report: one HTML file that holds everything, asks for nothing, and runs nothing."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fairmark.judge.measured import Measured
 from fairmark.report import data as people
@@ -96,7 +95,7 @@ def _tiles(facts: Facts) -> Sequence[Mapping[str, str]]:
     ]
 
 
-def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
+def _groups(facts: Facts, attribute: str) -> Mapping[str, object]:
     return {
         "attribute": attribute,
         "strips": quality.strips(facts, attribute),
@@ -105,7 +104,7 @@ def _groups(facts: Facts, attribute: str) -> Mapping[str, Any]:
     }
 
 
-def _people(facts: Facts) -> Mapping[str, Any]:
+def _people(facts: Facts) -> Mapping[str, object]:
     shared = facts.prepared.shared_rows
     return {
         "files": people.files(facts),
@@ -122,7 +121,7 @@ def _people(facts: Facts) -> Mapping[str, Any]:
     }
 
 
-def _reasons(facts: Facts) -> Mapping[str, Any]:
+def _reasons(facts: Facts) -> Mapping[str, object]:
     pictures, tables = explanations.dependences(facts)
     return {
         "importance": explanations.importance(facts),

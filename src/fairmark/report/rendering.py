@@ -6,43 +6,46 @@ HTML made of Markdown can be followed by a screen reader: captions, scopes, no H
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import jinja2
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-OPTIONS: dict[str, Any] = {
-    "autoescape": True,
-    "undefined": jinja2.StrictUndefined,
-    "trim_blocks": True,
-    "lstrip_blocks": True,
-    "keep_trailing_newline": True,
-}
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Signs that no HTML may hold, and those that would turn the direction of the text around them."""
 CAPTION = "Table: "
 """A paragraph that begins so, right before a table, is its caption (as in Pandoc)."""
 
 
-def html(template: str, **values: Any) -> str:
+def _environment(finalize: Callable[[object], object] | None = None) -> jinja2.Environment:
+    """Return the templates, in which `finalize` sees each value before it is written."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("fairmark.report"),
+        finalize=finalize,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def html(template: str, **values: object) -> str:
     """Return an HTML template filled with `values`, each escaped unless it is Markup, and the style sheet."""
-    room = jinja2.Environment(loader=jinja2.PackageLoader("fairmark.report"), **OPTIONS)  # noqa: S701 - it is on
+    room = _environment()
     style = Markup(room.get_template("style.css").render())  # noqa: S704 - our own file
     return _clean(room.get_template(template).render(style=style, style_hash=_hash(style), **values))
 
 
-def markdown(template: str, **values: Any) -> str:
+def markdown(template: str, **values: object) -> str:
     """Return a Markdown template filled with `values`, in each of which nothing is markup any more."""
-    loader = jinja2.PackageLoader("fairmark.report")
-    room = jinja2.Environment(loader=loader, finalize=literal, **OPTIONS)  # noqa: S701 - it is on
-    text = _clean(room.get_template(template).render(**values))
+    text = _clean(_environment(literal).get_template(template).render(**values))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.split("\n")))
 
 
-def literal(value: Any) -> Any:
+def literal(value: object) -> object:
     r"""Return text so that Markdown shows it as it is: one line, `\` before every sign that Markdown knows.
 
     `<`, `>` and `&` become entities, so that no reader of the Markdown takes them for HTML.
@@ -119,11 +122,13 @@ def _closed(tokens: Sequence[Token]) -> None:
             token.tag = opened.pop().tag
 
 
-def _table_open(_reader: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
+def _table_open(_reader: object, tokens: Sequence[Token], index: int, _options: object, _env: object) -> str:
     caption = escape(tokens[index].meta.get("caption", "Table"))
     head = f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}">\n<table class="tight">'
     return f"{head}\n<caption>{caption}</caption>\n"
 
 
-def _table_close(_reader: Any, _tokens: Sequence[Token], _index: int, _options: Any, _env: Any) -> str:
+def _table_close(
+    _reader: object, _tokens: Sequence[Token], _index: int, _options: object, _env: object
+) -> str:
     return "</table>\n</div>\n"

@@ -3,8 +3,10 @@
 What drawing groups together cost, in plain words: against the best model that looks at quality alone.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from fairmark.learn.summaries import Cell, TrialRow
 from fairmark.params.policy import Limit
@@ -18,21 +20,42 @@ SKIPPED = ("state", "failure", "frontier", "chosen", "role")
 """Columns of trials.csv that the table says in other ways, or not at all."""
 
 
-def search_view(facts: Facts) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class FrontierView:
+    """The picture of the frontier, for wide and for narrow pages."""
+
+    wide: Markup
+    narrow: Markup
+    caption: str
+
+
+@dataclass(frozen=True)
+class SearchView:
+    """The sentence, the picture and the tables of the search."""
+
+    sentence: str
+    frontier: FrontierView | None
+    chosen: Table
+    price: Table | None
+    count: str
+    trials: Table
+
+
+def search_view(facts: Facts) -> SearchView:
     """Return the sentence, the picture and the tables of the search."""
     unknown = facts.search.not_searched
     left = f" Limits that validation rows can't be held against: {listed(unknown)}." if unknown else ""
     failed, pruned = (sum(row.state == state for row in facts.trials) for state in ("failed", "pruned"))
     lost = f" {failed} trials came to nothing." if failed else ""
     lost += f" {pruned} trials were given up early: others of like fairness were ahead." if pruned else ""
-    return {
-        "sentence": f"{facts.search.note}{lost}{left}",
-        "frontier": _frontier(facts),
-        "chosen": compared(facts),
-        "price": price(facts),
-        "count": count(len(facts.trials)),
-        "trials": trials(facts),
-    }
+    return SearchView(
+        sentence=f"{facts.search.note}{lost}{left}",
+        frontier=_frontier(facts),
+        chosen=compared(facts),
+        price=price(facts),
+        count=count(len(facts.trials)),
+        trials=trials(facts),
+    )
 
 
 def done(facts: Facts) -> list[TrialRow]:
@@ -53,7 +76,7 @@ def names(row: TrialRow) -> tuple[str, ...]:
     )
 
 
-def _frontier(facts: Facts) -> Mapping[str, Any] | None:
+def _frontier(facts: Facts) -> FrontierView | None:
     """Return the picture for wide and narrow pages, or nothing when no limit on groups was measured."""
     across, key, limit = _fairness(facts)
     marks = [
@@ -77,12 +100,8 @@ def _frontier(facts: Facts) -> Mapping[str, Any] | None:
         if each.attribute is None and each.measure == goal and each.gate
     ]
     floor = max((floor for floor in floors if floor is not None), default=None)
-    drawn = {
-        size: frontier(
-            marks, across, f"{title(goal).lower()} on validation rows", (limit, floor), wide=size == "wide"
-        )
-        for size in ("wide", "narrow")
-    }
+    upward = f"{title(goal).lower()} on validation rows"
+    wide, narrow = (frontier(marks, across, upward, (limit, floor), wide=wide) for wide in (True, False))
     families = sorted({mark.family for mark in marks})
     shapes = " Squares are logistic models, dots are boosted trees." if len(families) > 1 else ""
     nought = " Room is 0 where the limit is." if key == "fairness" else ""
@@ -91,7 +110,7 @@ def _frontier(facts: Facts) -> Mapping[str, Any] | None:
         f"both.{shapes}{nought} Point values on validation rows; the verdict rests on bounds on test rows."
         f"{_folded(facts.trials)}"
     )
-    return {**drawn, "caption": caption}
+    return FrontierView(wide, narrow, caption)
 
 
 def _fairness(facts: Facts) -> tuple[str | None, str, float | None]:

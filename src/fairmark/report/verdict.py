@@ -4,7 +4,9 @@ Where groups have thresholds of their own, pages say that the decision reads a p
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
 
 from fairmark.judge.finding_text import one_sided
 from fairmark.judge.measured import Measured
@@ -33,6 +35,57 @@ LAW = (
 )
 
 
+@dataclass(frozen=True)
+class LimitView:
+    """One limit: what it requires, the comparison that decides it, and the others nearest to it."""
+
+    name: str
+    measure: str
+    required: str
+    outcome: str
+    style: str
+    gate: bool
+    group: str | None
+    comparisons: int
+    value: str
+    bound: str
+    side: str
+    rows: str | None
+    text: str
+    reason: str
+    strip: Markup
+    axis: Markup
+    all: Table | None
+    shown: int
+    folded: str
+    let_through: Sequence[str | None]
+    waivers: Sequence[Waiver]
+    overrides: Sequence[Waiver]
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """The outcome, one sentence about it, and each limit in the order of the policy."""
+
+    outcome: str
+    beware: str
+    state: State
+    style: str
+    sentence: str
+    guarantee: str
+    limits: Sequence[LimitView]
+    gates_fairness: bool
+
+
+@dataclass(frozen=True)
+class OwnThresholds:
+    """The attribute whose groups have thresholds of their own, each as shown, and what pages say of it."""
+
+    attribute: str
+    groups: Sequence[tuple[str, str]]
+    text: Sequence[str]
+
+
 def verdict_view(
     verdict: Verdict,
     policy: Policy,
@@ -40,24 +93,29 @@ def verdict_view(
     measured: Mapping[str, Measured] | None = None,
     *,
     persons_known: bool = True,
-) -> Mapping[str, Any]:
+) -> VerdictView:
     """Return the outcome, one sentence about it, and each limit in the order of the policy.
 
     Without `persons_known` the share of persons in several parts is shown as not known.
     """
-    return {
-        "outcome": verdict.outcome,
-        "beware": one_sided(measured or {}),
-        "state": state(verdict, policy),
-        "style": STYLES[state(verdict, policy)],
-        "sentence": " ".join(filter(None, [sentence(verdict), on_record(verdict, policy)])),
-        "guarantee": verdict.guarantee,
-        "limits": [
-            {**_limit(limit, verdict, policy, decimals), **_persons(limit, known=persons_known)}
-            for limit in policy.required
-        ],
-        "gates_fairness": gates_fairness(policy),
-    }
+    limits = [_limit(limit, verdict, policy, decimals) for limit in policy.required]
+    if not persons_known:
+        limits = [
+            replace(view, value=NOT_KNOWN, bound=NOT_KNOWN, text=PERSONS_UNKNOWN)
+            if limit.measure == "shared_persons"
+            else view
+            for limit, view in zip(policy.required, limits, strict=True)
+        ]
+    return VerdictView(
+        outcome=verdict.outcome,
+        beware=one_sided(measured or {}),
+        state=state(verdict, policy),
+        style=STYLES[state(verdict, policy)],
+        sentence=" ".join(filter(None, [sentence(verdict), on_record(verdict, policy)])),
+        guarantee=verdict.guarantee,
+        limits=limits,
+        gates_fairness=gates_fairness(policy),
+    )
 
 
 def state(verdict: Verdict, policy: Policy) -> State:
@@ -107,43 +165,36 @@ def _recorded(finding: Finding, policy: Policy) -> Sequence[Waiver]:
     return policy.waivers
 
 
-def _persons(limit: Limit, *, known: bool) -> Mapping[str, str]:
-    """Return what stands in place of a share of persons where nobody knows whose a row is."""
-    if known or limit.measure != "shared_persons":
-        return {}
-    return {"value": NOT_KNOWN, "bound": NOT_KNOWN, "text": PERSONS_UNKNOWN}
-
-
-def _limit(limit: Limit, verdict: Verdict, policy: Policy, decimals: int) -> Mapping[str, Any]:
+def _limit(limit: Limit, verdict: Verdict, policy: Policy, decimals: int) -> LimitView:
     findings = [finding for finding in verdict.findings if finding.limit == limit.name]
     worst = decisive(findings)
     outcome = verdict.limits[limit.name]
     where = f" by {limit.attribute}" if limit.attribute else ""
     scale = _scale(findings)
-    return {
-        "name": limit.name,
-        "measure": f"{title(limit.measure)}{where}",
-        "required": f"{SIGNS[worst.at]} {number(worst.limit_value, decimals)}",
-        "outcome": outcome,
-        "style": STYLES[outcome],
-        "gate": limit.gate,
-        "group": worst.group,
-        "comparisons": len(findings),
-        "value": number(worst.value, decimals),
-        "bound": number(worst.bound, decimals),
-        "side": SIDES[worst.at],
-        "rows": None if worst.rows is None else count(worst.rows),
-        "text": worst.text,
-        "reason": limit.reason,
-        "strip": _strip(worst, scale),
-        "axis": axis(scale),
-        "all": _nearest(sorted(findings, key=rank)[:SHOWN], scale, decimals) if len(findings) > 1 else None,
-        "shown": SHOWN,
-        "folded": folded(sorted(findings, key=rank)[SHOWN:]),
-        "let_through": [finding.waived_by for finding in findings if finding.overridden],
-        "waivers": [waiver for waiver in policy.waivers if waiver.limit == limit.name],
-        "overrides": [each for each in policy.overrides if each.limit == limit.name],
-    }
+    return LimitView(
+        name=limit.name,
+        measure=f"{title(limit.measure)}{where}",
+        required=f"{SIGNS[worst.at]} {number(worst.limit_value, decimals)}",
+        outcome=outcome,
+        style=STYLES[outcome],
+        gate=limit.gate,
+        group=worst.group,
+        comparisons=len(findings),
+        value=number(worst.value, decimals),
+        bound=number(worst.bound, decimals),
+        side=SIDES[worst.at],
+        rows=None if worst.rows is None else count(worst.rows),
+        text=worst.text,
+        reason=limit.reason,
+        strip=_strip(worst, scale),
+        axis=axis(scale),
+        all=_nearest(sorted(findings, key=rank)[:SHOWN], scale, decimals) if len(findings) > 1 else None,
+        shown=SHOWN,
+        folded=folded(sorted(findings, key=rank)[SHOWN:]),
+        let_through=[finding.waived_by for finding in findings if finding.overridden],
+        waivers=[waiver for waiver in policy.waivers if waiver.limit == limit.name],
+        overrides=[each for each in policy.overrides if each.limit == limit.name],
+    )
 
 
 def folded(findings: Sequence[Finding]) -> str:
@@ -191,11 +242,11 @@ def _scale(findings: Sequence[Finding]) -> Scale:
     return unit(*around([value for value in known if value is not None], 0, most))
 
 
-def _strip(finding: Finding, scale: Scale) -> str:
+def _strip(finding: Finding, scale: Scale) -> Markup:
     return gate(scale, finding.value, finding.bound, finding.opposite, finding.limit_value, finding.at)
 
 
-def own_thresholds(facts: Facts) -> Mapping[str, Any] | None:
+def own_thresholds(facts: Facts) -> OwnThresholds | None:
     """Return the attribute, the thresholds of its groups, and what is to be said of them, or None."""
     own = facts.measurements.model.thresholds
     if own is None:
@@ -208,7 +259,7 @@ def own_thresholds(facts: Facts) -> Mapping[str, Any] | None:
     allowed = f"The policy allows it by name (protected_at_prediction); the score itself does not see {name}."
     text = [what, LAW, allowed]
     groups = [(group, number(cut, facts.decimals)) for group, cut in own.groups.items()]
-    return {"attribute": name, "groups": groups, "text": text}
+    return OwnThresholds(name, groups, text)
 
 
 def threshold_text(facts: Facts) -> str:
@@ -216,5 +267,5 @@ def threshold_text(facts: Facts) -> str:
     common, own = number(facts.measurements.model.threshold, facts.decimals), own_thresholds(facts)
     if own is None:
         return common
-    known = ", ".join(f"{cut} ({group})" for group, cut in own["groups"])
+    known = ", ".join(f"{cut} ({group})" for group, cut in own.groups)
     return f"{known}, {common} (everybody else)"

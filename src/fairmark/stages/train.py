@@ -9,7 +9,6 @@ rows are not looked at.
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -61,17 +60,16 @@ def _summary(made: Fitted, known: Ready, base: Train, policy: Policy, folder: Pa
     decided = score >= model.cut(known.valid_groups)
     auc = roc_auc(valid.label, score, valid.weight)
     by = base.threshold.by
-    given: dict[str, Any] = {}
+    own: dict[str, object] = {}
     if model.own is not None:
-        given = {"thresholds": model.own}
+        own = {"thresholds": model.own}
     elif by is not None:
-        given = {"thresholds": None, "why": none_found(by, policy, model.chosen.margin, made.held.rows)}
-    return TrainSummary(
+        own = {"thresholds": None, "why": none_found(by, policy, model.chosen.margin, made.held.rows)}
+    summary = TrainSummary(
         family=model.chosen.family,
         rows=PartRows(train=len(known.train.label), valid=len(valid.label)),
         rounds=model.scorer.rounds,
         threshold=model.threshold,
-        **given,
         valid=ValidMetrics(
             roc_auc=None if auc is None else auc.value,
             accuracy=float(np.average(decided == valid.label, weights=valid.weight)),
@@ -79,6 +77,8 @@ def _summary(made: Fitted, known: Ready, base: Train, policy: Policy, folder: Pa
         ),
         size_bytes=sum(path.stat().st_size for path in folder.iterdir()),
     )
+    # What is not given is left out of the document, which says that no group was asked for a threshold.
+    return summary.model_copy(update=own)
 
 
 if __name__ == "__main__":

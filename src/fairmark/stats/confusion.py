@@ -89,6 +89,8 @@ def confusion_matrix(
     heft
         The weight of each row's person (`of_people`); None when each row is somebody else's.
     """
+    # Group, label and decision as the digits of one number, built in place: one count over the rows, however
+    # many groups there are.
     place = np.asarray(code).astype(np.intp)
     place *= 2
     place += np.asarray(label) != 0

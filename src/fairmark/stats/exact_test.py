@@ -34,8 +34,11 @@ from fairmark.stats.score_test import (
 _REACH = 6.5  # binomial mass further out than this many standard deviations, and `_SLACK` rows, is < 1e-9
 _SLACK = 14
 _DEAR = 40  # a binomial distribution function costs as much as so many terms of the sum that it is
+# Tables whose statistics differ by rounding alone are as extreme as each other. Leaving one of them out would
+# make a p-value too small, counting one too many only makes it larger.
 _TIE = 1e-9
 _AT_ONCE = 16  # shares; more would not fit into a processor's cache
+# Shares as squared sines, a hair inside 0 and 1, where the curves divide by a variance that vanishes.
 _ANGLES = np.linspace(1e-6, np.pi / 2 - 1e-6, 49)
 _FINER = np.linspace(0, 1, 3 * len(_ANGLES))
 _AROUND = np.array([[-1.0], [0.0], [1.0], [2.0]])
@@ -70,6 +73,8 @@ class Tables:
 
     def chances(self, share1: Floats, share2: Floats) -> Floats:
         """Return their chance at each pair of shares."""
+        # P(table in the set) is a sum over the smaller sample alone, of P(its count) x P(other count <=
+        # edge): the inner sum is a distribution function, so that the cost is few + many and not few x many.
         few, many = (1 - share2, 1 - share1) if self.turned else (share1, share2)
         hits = _window(self.many, many)
         sums = []
@@ -99,6 +104,7 @@ class Order:
 
         Counts that have no chance at any of these shares are left out.
         """
+        # Counting misses instead of hits makes the set grow the same way when sample 2 is the smaller one.
         turned = self.one.rows > self.two.rows
         few, many = (_misses(self.two), _misses(self.one)) if turned else (self.one, self.two)
         first = _window(few.rows, 1 - share2 if turned else share1)
@@ -118,6 +124,8 @@ class Order:
             statistic = self._statistic(many.rows - at, few.rows - x) if turned else self._statistic(x, at)
             return (y < 0) | ((y <= many.rows) & (statistic >= least))
 
+        # The curve of equal statistic is right to about a count. Four tries around it settle nearly every
+        # edge, in one vectorised call; bisection finds the few that are further off.
         guess = np.floor(self._likely(first, least, turned=turned))
         near = guess + _AROUND
         kept = inside(first, near).sum(axis=0)
@@ -132,7 +140,11 @@ class Order:
                 np.where(inside_set, high[far], middle),
             )
             far = far[high[far] - low[far] > 1]
+        # The observed table is as extreme as itself whatever rounding says: without it a p-value could fall
+        # below the chance of what was seen.
         low = np.where(first >= few.hits, np.maximum(low, many.hits), low)
+        # Ties of the last digit can make the edge step back. A larger set makes the p-value larger, never
+        # invalid.
         return np.asarray(np.maximum.accumulate(low))
 
     def _likely(self, first: Floats, level: float, *, turned: bool) -> Floats:
@@ -185,6 +197,8 @@ def _under(edge: Floats, hits: Floats, rows: int, share: Floats) -> Floats:
 
 def _mass(hits: Floats, rows: int, share: Floats) -> Floats:
     """Return the binomial probabilities, shape `[shares, hits]`."""
+    # In logarithms, because the coefficients of a thousand rows overflow a float; and inside 0..1, because
+    # log 0 times no hits would be NaN where the factor is 1.
     inner = np.clip(share, 1e-300, 1 - 1e-16)
     power = np.multiply.outer(np.log(inner), hits)
     power += np.multiply.outer(np.log1p(-inner), rows - hits)
@@ -241,6 +255,9 @@ class _Tested:
 
     def p_value(self) -> float:
         """Return the largest chance on the grid, and then finer around the best of it."""
+        # The chance has several peaks along the share. The grid is fine enough to be next to the highest, and
+        # the second pass climbs it; `MISSED` pays for shares outside the confidence set (Berger and Boos
+        # 1994).
         chances = self.chances(self.grid)
         best = int(chances.argmax())
         return min(1.0, float(max(chances[best], self.chances(self._around(best)).max())) + MISSED)
@@ -257,10 +274,13 @@ class _Tested:
         """
         left = tail - MISSED
         ends = self.grid[np.linspace(0, len(self.grid) - 1, _PIECES + 1).astype(np.intp)]
+        # Inner points first, where the chance peaks as a rule: most tests that can't reject end here.
         few = self.chances(ends[2:-2:2]).max()
         if few > left + _NOISE:
             return False
         if few < left / 2:
+            # The chance rises with share 1 and falls with share 2 (Barnard's convexity), so that one corner
+            # of a piece bounds all of it.
             bounds = self.tables.chances(_share1(self.kind, self.margin, ends[1:]), ends[:-1])
             if bounds.max() <= left - _NOISE:
                 return True
@@ -317,6 +337,7 @@ def lower(
     least = 0.0 if kind == "ratio" else -1.0
     if one.rows == 0 or two.rows == 0 or (kind == "ratio" and one.hits == 0):
         return least if floor is None else floor
+    # A lower bound above what was observed would claim more than the sample shows, however wide the tail.
     ceiling = _observed(one, two, kind)
     start = lowest(kind, one.hits, one.rows, two.hits, two.rows, tail)
 
@@ -351,6 +372,8 @@ def _boundary(clear: Callable[[float], bool], low: float, high: float, guess: fl
         else:
             high, guess = guess, guess - step
         step *= 2
+    # Each halving is an exact test, and `low` is always one that is clear: stopping early makes the bound
+    # lower, by less than is ever shown, and never wrong.
     while high - low > 0.003 * scale:
         middle = (low + high) / 2
         low, high = (middle, high) if clear(middle) else (low, middle)

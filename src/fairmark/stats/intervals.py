@@ -36,6 +36,7 @@ def clopper_pearson(hits: ArrayLike, rows: ArrayLike, tail: float) -> Bounds:
     from scipy.special import betaincinv
 
     x, n = np.asarray(hits, dtype=np.float64), np.asarray(rows, dtype=np.float64)
+    # `where` works both sides out, and the beta function wants arguments above 0 even where 0 is the answer.
     low = np.where(x > 0, betaincinv(np.maximum(x, 1e-9), np.maximum(n - x, 0) + 1, tail), 0.0)
     high = np.where(x < n, betaincinv(x + 1, np.maximum(n - x, 1e-9), 1 - tail), 1.0)
     return low, high
@@ -83,12 +84,14 @@ def student(value: float, se: float, df: float, skew: float, tail: float) -> tup
     if not df > 0:
         return -np.inf, np.inf
     quantile = -float(stdtrit(df, tail))
+    # 3 / skew loses every digit near 0, where the plain bounds are its limit.
     if abs(skew) < 1e-6:
         return value - quantile * se, value + quantile * se
 
     def untransformed(t: float) -> float:
         return float(3 / skew * (np.cbrt(1 + skew * (t - skew / 6)) - 1))
 
+    # (mean - value) / se is bounded, so its upper quantile makes the lower bound of the value.
     return value - se * untransformed(quantile), value - se * untransformed(-quantile)
 
 
@@ -101,6 +104,7 @@ def loss(
     carries most of the loss, and no standard error knows of losses that were not drawn.
     """
     if smaller < FEW or not se > 0:
+        # df + 1 is the effective number of rows, which is what Hoeffding's pieces are for a mean.
         low, high = hoeffding(value / most, df + 1 if df > 0 else 0, tail)
         return low * most, high * most
     low, high = student(value, se, df, skew, tail)
@@ -117,6 +121,7 @@ def logit_student(value: float, se: float, df: float, tail: float) -> tuple[floa
 
     if not (0 < value < 1 and df > 0):
         return 0.0, 1.0
+    # The delta method: d log-odds / d value = 1 / (value (1 - value)).
     half = float(-stdtrit(df, tail)) * se / (value * (1 - value))
     centre = np.log(value / (1 - value))
     return float(expit(centre - half)), float(expit(centre + half))
@@ -166,6 +171,7 @@ def pr_auc(value: float, se: float, df: float, without_self: float, tail: float)
     precision at its own score: counting itself is what makes an average precision of few rows too high. The
     whole of 0..1 below `FEW` positive rows.
     """
+    # Degrees of freedom are the effective positive rows less one.
     if df + 1 < FEW:
         return 0.0, 1.0
     low, _ = logit_student(without_self, se, df, tail)
@@ -192,6 +198,8 @@ def hoeffding(value: float, pieces: float, tail: float) -> tuple[float, float]:
 def _halved(far: Callable[[float], bool], value: float, end: float) -> float:
     """Return the first point that is too far, on the way from `value` to `end`; `end` if none is."""
     near, away = value, end
+    # To 3e-14 of the way, finer than any bound is written. `away` is too far at every step, so what is
+    # returned errs to the wide side.
     for _ in range(45):
         middle = (near + away) / 2
         near, away = (near, middle) if far(middle) else (middle, away)
@@ -216,6 +224,7 @@ def draw(matrix: ConfusionMatrix, replicates: int, rng: np.random.Generator) -> 
         size = np.maximum(count, 1)
         mean = matrix.weight.ravel() / size
         spread = np.sqrt(np.maximum(matrix.square.ravel() / size - mean**2, 0))
+        # A normal weight for a cell of few rows can fall below 0, which no sum of weights does.
         drawn = np.maximum(drawn * mean + np.sqrt(drawn) * spread * rng.standard_normal(drawn.shape), 0)
     return drawn.reshape(replicates, *matrix.count.shape)
 

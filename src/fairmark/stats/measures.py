@@ -65,6 +65,8 @@ class Share:
     @property
     def rises(self) -> bool:
         """Whether it can only rise as the threshold falls: selected rows out of all rows of some labels."""
+        # As the threshold falls rows only ever move from decided 0 to decided 1. A denominator of whole
+        # labels stays as it is meanwhile, and the selected among them can only become more.
         whole = all(len({*label} & {*self.rows}) != 1 for label in (("tn", "fp"), ("fn", "tp")))
         return whole and {*self.hits} == {*self.rows} & {"fp", "tp"}
 

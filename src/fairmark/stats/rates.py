@@ -42,6 +42,8 @@ def rate_of(matrix: ConfusionMatrix, name: str) -> tuple[Floats, Floats, Floats]
     square_in = summed(matrix.square, formula.hits)
     square_out = summed(matrix.square, formula.rows) - square_in
     with np.errstate(divide="ignore", invalid="ignore"):
+        # The variance of a ratio of weighted sums, linearised: each row pulls by its weight times how far it
+        # lies from the rate. At a rate of 0 or 1 that is 0 and says nothing, and Kish's size stands alone.
         by_kish = bottom**2 / (square_in + square_out)
         spread = ((1 - value) ** 2 * square_in + value**2 * square_out) / bottom**2
         rows = np.fmin(by_kish, np.where(spread > 0, value * (1 - value) / spread, np.inf))
@@ -99,7 +101,10 @@ def disparity(
     one, two = (side.ravel() for side in np.meshgrid(filled, filled, indexing="ij"))
     one, two = one[one != two], two[one != two]
     counts = (hits[one], rows[one], hits[two], rows[two])
+    # On the fair side any ordered pair's bound may err, so all of them share the tail; on the unfair side
+    # only that of the truly worst pair may, which keeps the whole of it.
     shared = tail / (len(one) * claims)
+    # A group without rows may have any rate: it can be no better than the others, and as bad as can be.
     unknown = len(filled) < len(value)
     gap = Disparity(
         float(value[highest] - value[lowest]),
@@ -131,10 +136,12 @@ def _pooled(
     (low, high), unknown = clopper_pearson(hits[filled], rows[filled], tail / 2), len(filled) < len(value)
     share = tail / (2 * len(filled) * claims)
     all_low, all_high = clopper_pearson(hits[filled], rows[filled], share)
+    # Every ordered pair at once, by outer differences and quotients; the diagonal is a group with itself.
     other = ~np.eye(len(filled), dtype=bool)
     farthest, nearest = high[:, None] - low[None, :], all_low[:, None] - all_high[None, :]
     with np.errstate(divide="ignore"):
         least = np.where(high[:, None] > 0, low[None, :] / high[:, None], 0.0)
+        # A lower bound of 0 in the denominator bounds no ratio from above: 1 claims nothing.
         most = np.where(all_low[:, None] > 0, all_high[None, :] / all_low[:, None], 1.0)
     gap = Disparity(
         float(value[highest] - value[lowest]),

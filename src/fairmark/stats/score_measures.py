@@ -52,6 +52,7 @@ def mean_loss(loss: Floats, weight: Floats, heft: Floats | None = None) -> Estim
     squares = float(np.sum(weight * second * deviation**2))
     if rows <= 1 or squares == 0:
         return Estimate(value, 0.0, max(rows - 1, 0.0))
+    # Linearised: the deviations of a weighted mean are its rows' weights times their distance from it.
     se = np.sqrt(squares * rows / (rows - 1)) / total
     return Estimate(
         value, float(se), rows - 1, skew=float(np.sum(weight * second**2 * deviation**3)) / squares**1.5
@@ -106,6 +107,7 @@ def bin_scores(
     label: NDArray[np.integer], score: Floats, weight: Floats, bins: int, heft: Floats | None = None
 ) -> Bins:
     """Return the sums over `bins` equal bins of [0, 1] behind the calibration; `heft` as in `mean_loss`."""
+    # A score of exactly 1 belongs to the last bin, and to none of its own.
     place = np.clip((score * bins).astype(np.intp), 0, bins - 1)
     miss = weight * (weight if heft is None else heft) * (label - score) ** 2
 
@@ -131,6 +133,7 @@ class Ranked:
 
 def ranked(label: NDArray[np.integer], score: Floats, weight: Floats) -> Ranked:
     """Return the rows grouped by score; rows of equal score are one step of every curve."""
+    # Equal scores become one step, so that no curve or area depends on the order of the rows among them.
     order = np.argsort(-score, kind="stable")
     falling = score[order]
     first = np.empty(len(order), dtype=bool)
@@ -167,11 +170,15 @@ def roc_auc(
     beaten = (rest - np.cumsum(rank.negative) + rank.negative / 2) / rest
     beating = (np.cumsum(rank.positive) - rank.positive / 2) / total
     value = float(np.clip(rank.positive @ beaten / total, 0, 1))  # sums of weights round past the ends
+    # The placements of positive and of negative rows are two independent samples: the variances of their
+    # means add (DeLong's S10 / m + S01 / n).
     parts = [
         _variance(weight[side], second[side], share[rank.place[side]] - value)
         for side, share in ((label == 1, beaten), (label == 0, beating))
     ]
     variance = sum(part[0] for part in parts)
+    # One effective row of a class shows no spread. An se of 0 makes the bounds fall back on those that need
+    # none.
     if min(part[1] for part in parts) <= 1 or variance <= 0:
         return Estimate(value, 0.0, 0.0)
     df = variance**2 / sum(part[0] ** 2 / (part[1] - 1) for part in parts)
@@ -209,11 +216,15 @@ def pr_auc(
     safe = np.where(chosen > 0, chosen, np.inf)
     if_positive = np.cumsum((rank.positive * (chosen - above) / safe**2)[::-1])[::-1] / total
     if_negative = np.cumsum((rank.positive * above / safe**2)[::-1])[::-1] / total
+    # The derivative of the average precision by a row's weight: a positive row adds its own step, and every
+    # row counts in the precision at its score and at all lower ones.
     own = (precision - value) / total
     pull = np.where(label == 1, (own + if_positive)[rank.place], -if_negative[rank.place])
     rows = kish(weight[label == 1], (weight * second)[label == 1])
     if rows <= 1:
         return Estimate(value, 0.0, 0.0)
+    # n / (n - 1), as for a sample variance: the squares are taken around an estimate, which lies too near to
+    # them.
     se = float(np.sqrt(np.sum(weight * second * pull**2) * rows / (rows - 1)))
     return Estimate(
         value, se, rows - 1, without_self=_without_self(label, weight, second, rank, above, chosen)
@@ -226,6 +237,7 @@ def _without_self(
     """Return the average precision in which no positive row, nor its person's, counts at its own score."""
     own, whole, place = weight[label == 1], heft[label == 1], rank.place[label == 1]
     others, right = np.maximum(chosen[place] - whole, 0), np.maximum(above[place] - whole, 0)
+    # With nobody else selected the precision is not known at all; chance is what can't flatter.
     base = rank.positive.sum() / chosen[-1]
     precision = np.where(others > 0, right / np.where(others > 0, others, 1), base)
     return float(np.clip(own @ precision / own.sum(), 0, 1))

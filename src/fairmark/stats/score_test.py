@@ -16,6 +16,8 @@ from fairmark.stats.arrays import Bounds, Floats
 Kind = Literal["ratio", "difference"]
 Statistic = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike, ArrayLike], Floats]
 
+# Ten rounds of 32 parts are 50 halvings, five at a time: 31 inner points in one vectorised call cost little
+# more than one.
 _ROUNDS, _PARTS = 10, np.arange(1, 32) / 32
 _LOG_REACH = 40.0  # ratios from exp(-40) to exp(40)
 
@@ -29,6 +31,8 @@ def ratio_statistic(x1: ArrayLike, n1: ArrayLike, x2: ArrayLike, n2: ArrayLike, 
     """
     x1, n1, x2, n2, r = (np.asarray(v, dtype=np.float64) for v in (x1, n1, x2, n2, ratio))
     hits = x1 + x2
+    # Setting the derivative of the likelihood under H to 0 leaves (n1 + n2) r p^2 - b p + (x1 + x2) = 0 for
+    # share 2, of whose two roots the smaller lies within 0..1.
     b = n1 * r + x1 + n2 + x2 * r
     root = np.sqrt(np.maximum(b * b - 4 * (n1 + n2) * r * hits, 0))
     p2 = _within(2 * hits / (b + root), 0.0, 1.0)  # the smaller root, in its stable form
@@ -47,12 +51,16 @@ def difference_statistic(
     """
     x1, n1, x2, n2, d = (np.asarray(v, dtype=np.float64) for v in (x1, n1, x2, n2, difference))
     n, hits = n1 + n2, x1 + x2
+    # Their L2 / 3 L3, L1 / L3 and L0 / L3, divided by L3 = N at once: cubes of thousands of rows would lose
+    # the digits that the root is made of.
     l2 = ((n1 + 2 * n2) * d - n - hits) / (3 * n)
     l1 = ((n2 * d - n - 2 * x2) * d + hits) / n
     l0 = x2 * d * (1 - d) / n
     q = l2**3 - l1 * l2 / 2 + l0 / 2
     p = np.where(q >= 0, 1.0, -1.0) * np.sqrt(np.maximum(l2 * l2 - l1 / 3, 0))
     with np.errstate(divide="ignore", invalid="ignore"):
+        # The cubic has three real roots, and this angle picks the one that is a share. Rounding can take the
+        # cosine a last digit past 1.
         angle = np.arccos(_within(np.where(p == 0, 1.0, q / p**3), -1.0, 1.0))
     p2 = _within(2 * p * np.cos((np.pi + angle) / 3) - l2, np.maximum(0, -d), np.minimum(1, 1 - d))
     p1 = _within(p2 + d, 0.0, 1.0)
@@ -147,6 +155,7 @@ def _crossing(statistic: Statistic, sides: Sequence[Floats], goal: Floats, reach
     As 50 halvings find it, five at a time.
     """
     x1, n1, x2, n2 = (side[..., None] for side in sides)
+    # Without rows any number will do: the callers put the whole range there.
     n1, n2 = np.where(n1 > 0, n1, 1), np.where(n2 > 0, n2, 1)
     low, width = np.full(goal.shape, -reach), 2 * reach
     for _ in range(_ROUNDS):
@@ -159,6 +168,8 @@ def _crossing(statistic: Statistic, sides: Sequence[Floats], goal: Floats, reach
 def _halved(above: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Return after how many of 32 parts halving would find the last one above, along the last axis."""
     count = above.sum(axis=-1)
+    # A falling statistic is above the goal on the first parts only. On its flat ends noise breaks that; then
+    # each cell halves as it would alone, so that a bound has the same bits whatever it is computed beside.
     if not (above[..., 1:] > above[..., :-1]).any():
         return np.asarray(count)
     at = np.zeros((*above.shape[:-1], 1), dtype=np.intp)  # noise of the last digits decides
@@ -172,4 +183,6 @@ def _quantile(rows: Floats, tail: float, *, inflated: bool) -> Floats:
     from scipy.special import ndtri
 
     z = np.full(rows.shape, -float(ndtri(tail)))
+    # A variance times N / (N - 1) is a statistic over its root: on the quantile, it leaves one statistic for
+    # both methods.
     return z * np.sqrt(rows / np.maximum(rows - 1, 1e-9)) if inflated else z
