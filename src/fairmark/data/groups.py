@@ -52,7 +52,7 @@ def groups(
     return evidence, {name: _occurring(evidence[name], order[name]) for name in protected}
 
 
-def places(values: "pd.Series[Any]", known: Sequence[str]) -> npt.NDArray[np.intp]:
+def places(values: Cells, known: Sequence[str]) -> npt.NDArray[np.intp]:
     """Return the place of each value among the known ones, [n]; -1 for a missing or unknown one."""
     index = pd.Index(list(known), dtype=object)
     if isinstance(values.dtype, pd.CategoricalDtype):
