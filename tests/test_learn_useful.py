@@ -96,8 +96,13 @@ def searched(paths: tuple[Path, ...], out: Path, base: Train, **changes: object)
 def base_for(**threshold: object) -> Train:
     kept = {"by": None, **threshold}
     return Train(
-        seed=3, max_categories=9, max_rounds=15, patience=5, monotone={}, threshold=Threshold(**kept)
-    )  # type: ignore[arg-type]
+        seed=3,
+        max_categories=9,
+        max_rounds=15,
+        patience=5,
+        monotone={},
+        threshold=Threshold(**kept),  # type: ignore[arg-type]
+    )
 
 
 @pytest.fixture(autouse=True)

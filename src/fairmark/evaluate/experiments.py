@@ -229,7 +229,7 @@ def checks(
     )
     step("abstaining")
     bands = abstention_bands(chosen_on, test, score, threshold, params.bands, level)
-    return CheckResults(
+    results = CheckResults(
         learning=learning,
         probe=probed,
         excluded=excluded,
@@ -237,9 +237,10 @@ def checks(
         stress=stressed,
         abstention=Abstention(level=level, bands=bands),
         leakage=leaks,
-        **({} if fewer is parts else {"sample": _sizes(fewer, parts)}),
-        **({"monotone": kept} if kept else {}),
     )
+    # Keys that are absent from the document where there is nothing to say of them.
+    more = ({} if fewer is parts else {"sample": _sizes(fewer, parts)}) | ({"monotone": kept} if kept else {})
+    return results.model_copy(update=more)
 
 
 def _sizes(fewer: Parts, parts: Parts) -> dict[str, SampledPart]:
