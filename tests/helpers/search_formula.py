@@ -33,6 +33,7 @@ TUNE: dict[str, Any] = {
     ],
     "pruning": None,
     "finalists": None,
+    "rivals": None,
 }
 
 

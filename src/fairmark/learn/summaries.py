@@ -152,6 +152,27 @@ def read_trials(path: Path) -> list[TrialRow]:
     return [TrialRow.from_texts(row, f"{path}: trial {place}") for place, row in enumerate(rows)]
 
 
+class RivalRow(Record):
+    """One of Fairlearn's mitigators on the same validation rows as the trials; a lottery by expectation."""
+
+    method: str
+    setting: str
+    randomised: bool
+    """Whether decisions are drawn by lot."""
+    reads_group: bool
+    """Whether it must be told the group of everybody it decides on."""
+    models: int
+    """How many models it decides with."""
+    quality: float
+    selection_rate: float
+    limits: dict[str, float | None]
+    """The measure of each limit on groups that is known here, by the limit's name."""
+    keeps: bool
+    """Whether it keeps each gated limit on groups that validation rows can be held against, margin aside."""
+    why: str
+    """Why it is not taken, whatever it reaches."""
+
+
 class SearchSummary(Record):
     """tune/summary.json: how a search went, which trial was chosen and why, and the Pareto front."""
 
@@ -185,6 +206,8 @@ class SearchSummary(Record):
     not_measured: list[str]
     """Names of gated limits on groups for which the held-out rows were too few."""
     note: str
+    rivals: list[RivalRow] | None = None
+    """Given where params ask for them."""
 
 
 class PartRows(Record):

@@ -117,6 +117,20 @@ class Finalists(Section):
     """Then the best of them again, with its strengths times each of these."""
 
 
+class Rivals(Section):
+    """Fairlearn's mitigators on the rows of the search, for the report; none of them is ever chosen."""
+
+    methods: Annotated[
+        list[Literal["exponentiated_gradient", "grid_search", "threshold_optimizer"]], Field(min_length=1)
+    ]
+    bound: Annotated[float, Field(gt=0, lt=1)]
+    """How much rates of a group may differ from those of all rows, for ExponentiatedGradient."""
+    iterations: Count
+    """Models that ExponentiatedGradient may learn."""
+    grid: Count
+    """Models that GridSearch learns."""
+
+
 class Tune(Section):
     """The search: its budget, its sampler, and what it searches over."""
 
@@ -136,6 +150,8 @@ class Tune(Section):
     mitigation: list[Mitigation]
     pruning: Pruning | None
     finalists: Finalists | None
+    rivals: Rivals | None
+    """What the report lays beside the trials, for the attribute and constraint of the first mitigation."""
 
 
 class ByGroup(Section):

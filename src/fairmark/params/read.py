@@ -65,6 +65,8 @@ class Params(Section):
             for name in self.policy.protected_at_prediction
             if name not in known
         ]
+        if self.tune.rivals is not None and not self.tune.mitigation:
+            faults.append("tune.rivals must be null where tune.mitigation names no attribute, got rivals")
         # Groups are known once the table is read, and so are columns that nobody listed.
         listed = None if self.prepare.unlisted == "infer" else [*self.prepare.columns]
         faults += self.policy.strangers({}, listed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from fairmark.learn.summaries import Cell, TrialRow
+from fairmark.learn.summaries import Cell, RivalRow, TrialRow
 from fairmark.params.policy import Limit
 from fairmark.report.charts import Mark, frontier
 from fairmark.report.inputs import Facts
@@ -39,6 +39,7 @@ class SearchView:
     price: Table | None
     count: str
     trials: Table
+    rivals: Table | None
 
 
 def search_view(facts: Facts) -> SearchView:
@@ -55,7 +56,63 @@ def search_view(facts: Facts) -> SearchView:
         price=price(facts),
         count=count(len(facts.trials)),
         trials=trials(facts),
+        rivals=rivals(facts),
     )
+
+
+def rivals(facts: Facts) -> Table | None:
+    """Return Fairlearn's mitigators beside the chosen trial, and why each is not taken, if asked for."""
+    if facts.search.rivals is None:
+        return None
+    limits = [limit for limit in facts.policy.limits if limit.attribute is not None]
+    heads = [
+        title(facts.search.goal),
+        title("selection_rate"),
+        *(_first_upper(_called(each)) for each in limits),
+    ]
+    columns = [
+        Column("Method"),
+        *(Column(head, NUMBER) for head in heads),
+        Column("Keeps the gated limits"),
+        Column("What it is"),
+        Column("Why it is not taken"),
+    ]
+    best = facts.search.best
+    rows: list[Sequence[str]] = [
+        (
+            f"Trial {best.number}, chosen",
+            number(best.quality, facts.decimals),
+            number(best.selection_rate, facts.decimals),
+            *(number(best.limit(each.name), facts.decimals) for each in limits),
+            "yes" if best.feasible else "no",
+            "one model, the same for everybody",
+            "",
+        )
+    ]
+    rows += [
+        (
+            f"{each.method}: {each.setting}",
+            number(each.quality, facts.decimals),
+            number(each.selection_rate, facts.decimals),
+            *(number(each.limits.get(limit.name), facts.decimals) for limit in limits),
+            "yes" if each.keeps else "no",
+            _kind(each),
+            each.why,
+        )
+        for each in facts.search.rivals
+    ]
+    caption = (
+        "Fairlearn's mitigators on the same validation rows: none of them is ever chosen. A lottery is "
+        "measured by its expectation, and no rival has to keep a margin"
+    )
+    return Table(caption, columns, rows, marked=frozenset({0}))
+
+
+def _kind(rival: RivalRow) -> str:
+    words = [f"a lottery over {rival.models} models" if rival.models > 1 else "one model"]
+    if rival.randomised and rival.models == 1:
+        words = ["one model and a lottery"]
+    return words[0] + (", told the group" if rival.reads_group else "")
 
 
 def done(facts: Facts) -> list[TrialRow]:

@@ -23,6 +23,7 @@ from fairmark.learn.group_threshold_search import reaches
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.search import Search, SearchResults
 from fairmark.learn.space import Aim
+from fairmark.learn.summaries import RivalRow
 from fairmark.learn.training_data import Ready, ready
 from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import Progress, workers
@@ -97,8 +98,22 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     chosen = {"chosen": canonical_floats(result.best.chosen.model_dump(mode="json"))}
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
-    result.summary().write(summary)
+    beside = _rivals(known, result, search, base, policy, goal)
+    result.summary().model_copy(update=beside).write(summary)
     record.forget()
+
+
+def _rivals(
+    known: Ready, result: SearchResults, search: Tune, base: Train, policy: Policy, goal: Goal
+) -> dict[str, list[RivalRow]]:
+    """Return what the summary says of Fairlearn's mitigators; nothing where params do not ask for them."""
+    if search.rivals is None:
+        return {}
+    from fairmark.learn.rivals import rivals
+
+    plain = next((trial.outcome.rounds for trial in result.done if trial.chosen.family == "boosted"), None)
+    step = search.mitigation[0]
+    return {"rivals": rivals(known, search.rivals, step, base, policy, goal, plain)}
 
 
 def _aim(known: Ready, search: Tune, base: Train, policy: Policy) -> tuple[Aim, str]:
