@@ -102,8 +102,8 @@ def rivals(facts: Facts) -> Table | None:
         for each in facts.search.rivals
     ]
     caption = (
-        "Fairlearn's mitigators on the same validation rows: none of them is ever chosen. A lottery is "
-        "measured by its expectation, and no rival has to keep a margin"
+        "Fairlearn's mitigators, none of which is ever chosen, on validation rows. A lottery is measured by "
+        f"its expectation, and no rival has to keep a margin.{_folded([best])}"
     )
     return Table(caption, columns, rows, marked=frozenset({0}))
 
