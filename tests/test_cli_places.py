@@ -18,6 +18,7 @@ def words_of(verb: str, release: Path, scratch: Path) -> list[str]:
     why = ["--reason", "x"]
     return {
         "init": [str(release / "params.yaml")],
+        "attest": [],
         "doctor": [],
         "verify": [str(release)],
         "pack": [str(release), "-o", str(scratch / "x.tar.gz")],

@@ -12,7 +12,7 @@ from fairmark.cli.approvals import Approve, Policy, Promote, Rollback
 from fairmark.cli.history import History, Trail
 from fairmark.cli.judge import Judge
 from fairmark.cli.privacy import Forget, Retention
-from fairmark.cli.project import Doctor, Init
+from fairmark.cli.project import Attest, Doctor, Init
 from fairmark.cli.releases import Diff, Pack, Predicates, Rebuild, Verify
 from fairmark.cli.verb import Verb
 from fairmark.errors import FairmarkError
@@ -24,6 +24,7 @@ VERBS: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (
         Init(),
+        Attest(),
         Doctor(),
         Verify(),
         Pack(),

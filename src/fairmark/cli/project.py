@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairmark.cli.verb import Verb
+from fairmark.cli.verb import Verb, add_signing_options, trusted_keys
 from fairmark.terminal import say, say_exact, say_json
 
 if TYPE_CHECKING:
     from fairmark.project.choices import Ask, Options
     from fairmark.project.proposal import Proposal
+    from fairmark.project.scores import ScoreOptions
 
 TEXTS = ("summary", "intended_use", "out_of_scope", "data_origin", "data_licence", "goal", "price")
 """Texts that only the owner can write, each an option."""
@@ -62,6 +63,18 @@ class Init(Verb):
         texts = parser.add_argument_group("texts for the cards; what is left out stands there as TODO")
         for name in ("name", "title", "owner", *TEXTS):
             texts.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT")
+        scores = parser.add_argument_group("judging scores or decisions that were made elsewhere")
+        scores.add_argument(
+            "--scores", action="store_true", help="make no model: judge the scores in the table"
+        )
+        scores.add_argument("--score", metavar="COLUMN", help="the column of scores, chances in 0..1")
+        scores.add_argument("--threshold", type=float, metavar="NUMBER", help="positive from this score on")
+        scores.add_argument(
+            "--decision", metavar="COLUMN", help="the column of decisions, instead of a threshold"
+        )
+        scores.add_argument("--selected", metavar="VALUE", help="its positive value")
+        scores.add_argument("--made-by", metavar="TEXT", help="who made the model, and by what")
+        scores.add_argument("--model-version", metavar="TEXT", help="which version of it")
         form = parser.add_argument_group("how the file is written, where it is not found out")
         form.add_argument("--separator", metavar="SIGN")
         form.add_argument("--decimal", choices=[".", ","])
@@ -97,6 +110,50 @@ class Init(Verb):
             for line in place.recover(root):
                 say(line)
             return _begin(given, root)
+
+
+class Attest(Verb):
+    """`fairmark attest`: release the evaluation of scores that were made elsewhere, as one signed folder.
+
+    In a project of `fairmark init --scores`, committed and with its stages up to date: gathers measurements,
+    verdict, report and card into `releases/` and signs a statement on them, whatever the verdict is. Ends
+    with 0 where it is a pass, else with 3. With `--check` it says whether such a folder holds.
+    """
+
+    name = "attest"
+    help = "release or check the evaluation of scores made elsewhere"
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what the verb takes to `parser`."""
+        parser.add_argument("--check", type=Path, metavar="FOLDER", help="check this folder, and make none")
+        add_signing_options(parser)
+
+    def run(self, given: argparse.Namespace) -> int:
+        """Release an evaluation or check one, say what it says, and return the exit code.
+
+        Raises
+        ------
+        StateError
+            When the project is not ready for it.
+        VerificationError
+            When the folder that is checked is not what its statement says.
+        """
+        from fairmark.project.attest import attest, check
+        from fairmark.signing.key_store import key_in, own_key, public_place
+
+        if given.check is not None:
+            said = check(given.check, trusted_keys(given))
+            say(f"{given.check.name}: holds; {said.made_by} ({said.version}), verdict {said.verdict}")
+            say(*(f"not known: {each}" for each in said.not_known))
+            return 0
+        # No flow runs in such a project, and so nothing else makes the maker's key.
+        key = own_key(make=True) if given.key is None else key_in(given.key)
+        folder, verdict = attest(given.clone.resolve(), key)
+        say(f"released: {folder}, verdict {verdict.state}")
+        say(
+            f"whoever has {public_place() or 'your public key'} runs fairmark attest --check FOLDER --trust KEY"
+        )
+        return 0 if verdict.outcome == "pass" else 3
 
 
 class Doctor(Verb):
@@ -137,6 +194,7 @@ def _begin(given: argparse.Namespace, root: Path) -> int:
     from fairmark.project import place
     from fairmark.project.file_format import Overrides
     from fairmark.project.proposal import proposal
+    from fairmark.project.scores import pipeline, scores_text
 
     if not (given.force or given.show):
         place.refuse_own(root, given.files)
@@ -144,6 +202,7 @@ def _begin(given: argparse.Namespace, root: Path) -> int:
         default = (root / "params.yaml").read_text(encoding="utf-8")
     except OSError as error:
         raise StateError(disk_fault(error, root / "params.yaml", "readable")) from error
+    stages = place.default_pipeline(root)
     names = None if given.names is None else tuple(name.strip() for name in given.names.split(","))
     found = proposal(
         given.files,
@@ -153,14 +212,19 @@ def _begin(given: argparse.Namespace, root: Path) -> int:
         _ask(),
         _owner(root),
         given.decimal,
+        judged=_scores(given),
     )
     if given.show:
         say_exact(found.text)
         return 0
+    texts = {"params.yaml": found.text}
+    if found.scores is not None:
+        texts |= {"scores.yaml": scores_text(found.scores), "dvc.yaml": pipeline(stages)}
     sheet = place.sheet([path.name for path in given.files])
-    kept = place.put(root, given.files, {"params.yaml": found.text}, sheet, lambda: place.dvc_add(root))
+    kept = place.put(root, given.files, texts, sheet, lambda: place.dvc_add(root))
     place.stage(root)
-    say(*_report(found), f"what was there is in {kept.relative_to(root)}", *lines_of(_NEXT))
+    next_steps = _NEXT if found.scores is None else _NEXT_OF_SCORES
+    say(*_report(found), f"what was there is in {kept.relative_to(root)}", *lines_of(next_steps))
     return 0
 
 
@@ -169,6 +233,14 @@ next:
   dvc repro            the run, from the table to the report (artifacts/document/report.html)
   fairmark judge       the verdict
   git commit -m "..."  once params.yaml and data/DATASHEET.md say what you mean; then make run makes a release
+"""
+
+
+_NEXT_OF_SCORES = """
+next:
+  dvc repro            the run, from the table to the report (artifacts/document/report.html)
+  fairmark judge       the verdict
+  git commit -m "..."  once params.yaml, scores.yaml and data/DATASHEET.md say it all; then fairmark attest
 """
 
 
@@ -191,6 +263,23 @@ def _options(given: argparse.Namespace) -> "Options":
         owner=given.owner,
         texts={name: text for name in TEXTS if (text := getattr(given, name)) is not None},
     )
+
+
+def _scores(given: argparse.Namespace) -> "ScoreOptions | None":
+    """Return what was said of scores, or None where a model is to be made."""
+    from fairmark.errors import UsageError
+    from fairmark.project.scores import ScoreOptions
+
+    said = {
+        name: getattr(given, name) for name in ("score", "threshold", "decision", "selected", "made_by")
+    } | {"version": given.model_version}
+    if given.scores:
+        if len(given.files) > 1:
+            raise UsageError(f"FILE: must be one table with --scores, got {len(given.files)}")
+        return ScoreOptions(**said)
+    if named := [name for name, value in said.items() if value is not None]:
+        raise UsageError(f"--{named[0].replace('_', '-')}: must come with --scores, got it alone")
+    return None
 
 
 def _sign(separator: str | None) -> str | None:
@@ -240,8 +329,6 @@ def _meant(words: str, proposed: Sequence[str]) -> str:
 
 def _report(found: "Proposal") -> list[str]:
     """Return what was found and chosen, as lines for a person."""
-    from fairmark.project.params_text import TEST_SHARE
-
     table, made = found.table, found.made
     kinds: dict[str, int] = {}
     for column in table.columns.values():
@@ -270,11 +357,9 @@ def _report(found: "Proposal") -> list[str]:
     ]
     for name in dict.fromkeys(each.limit for each in found.found.provable):
         own = [each for each in found.found.provable if each.limit == name]
-        lines += [f"  {name}: {each.text(TEST_SHARE)}" for each in own[:4]]
+        lines += [f"  {name}: {each.text(found.found.test_share)}" for each in own[:4]]
         lines += [f"  {name}: and {len(own) - 4} more pairs, each easier to show"] if len(own) > 4 else []
     lines += [f"look: {each}" for each in found.warnings]
     lines += [f"yours to decide: {each}" for each in found.questions]
-    return [
-        *lines,
-        f"written: params.yaml, data/, data.dvc; {found.todo} texts in params.yaml wait for you (TODO)",
-    ]
+    others = "" if found.scores is None else "scores.yaml, dvc.yaml, "
+    return [*lines, f"written: params.yaml, {others}data/, data.dvc; {found.todo} texts wait for you (TODO)"]

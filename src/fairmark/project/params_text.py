@@ -53,6 +53,8 @@ class Found:
     ----------
     rate
         Share of positive labels.
+    test_share
+        Share of the rows of the file with the test rows that are measured on.
     proxies, leaks
         Sentences on columns that stand for a protected attribute, or for the label.
     provable
@@ -60,6 +62,7 @@ class Found:
     """
 
     rate: float
+    test_share: float = TEST_SHARE
     proxies: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
     provable: tuple[Provable, ...] = ()
@@ -382,7 +385,7 @@ def _limits(made: Choices, found: Found) -> list[str]:
 
 def _proof(limit: str, found: Found) -> list[str]:
     own = [each for each in found.provable if each.limit == limit]
-    lines = [line for each in own[:3] for line in comment(each.text(TEST_SHARE) + ".", 4)]
+    lines = [line for each in own[:3] for line in comment(each.text(found.test_share) + ".", 4)]
     lines += comment(f"And {len(own) - 3} more pairs, each easier to show.", 4) if len(own) > 3 else []
     return lines
 

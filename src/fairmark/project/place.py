@@ -8,8 +8,9 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from fairmark.errors import StateError, UsageError
+from fairmark.errors import InputError, StateError, UsageError
 from fairmark.files import disk_fault, lines_of, write_text
 from fairmark.repo import process
 from fairmark.repo.git import git
@@ -19,7 +20,7 @@ from fairmark.repo.untrusted import foreign_yaml
 DEFAULT_DATA = "654533607b8f54b70ddf8abb01830955.dir"
 """The address of the default project's data, as its data.dvc has it: what else is there is somebody's own."""
 
-NAMES = ("params.yaml", "data", "data.dvc", "dvc.lock", "artifacts", "dvc.yaml")
+NAMES = ("params.yaml", "scores.yaml", "data", "data.dvc", "dvc.lock", "artifacts", "dvc.yaml")
 """What a project consists of beside code, and what is moved aside."""
 
 SHEET = "DATASHEET.md"
@@ -46,6 +47,28 @@ def refuse_elsewhere(root: Path) -> None:
             "folder without "
             f"{', '.join(lacking)} (git clone it, and call `fairmark init` inside; see docs/own-data.md)"
         )
+
+
+def default_pipeline(root: Path) -> dict[str, Any]:
+    """Return the parsed dvc.yaml of a project that makes models, of which every project has its stages.
+
+    Raises
+    ------
+    StateError
+        When the file is that of a project of scores, or another.
+    """
+    try:
+        found: dict[str, Any] = foreign_yaml(root / "dvc.yaml")
+        lacking = {"prepare", "audit", "train", "evaluate", "document"} - {*found["stages"]}
+    except (OSError, InputError, TypeError, KeyError):
+        lacking = {"stages"}
+    if lacking:
+        raise StateError(
+            "dvc.yaml: must list the stages of the default project, got one without "
+            f"{', '.join(sorted(lacking))} "
+            "(git log -- dvc.yaml names the commit that has it; git checkout COMMIT -- dvc.yaml)"
+        )
+    return found
 
 
 def refuse_own(root: Path, files: Sequence[Path]) -> None:

@@ -10,6 +10,7 @@ from fairmark.data.summaries import DataAudit
 from fairmark.errors import InputError
 from fairmark.judge.verdict import tails
 from fairmark.params.read import Params
+from fairmark.params.scores import Scores
 from fairmark.project.choices import Ask, Choices, Options, chosen, questions
 from fairmark.project.evidence import GroupRows, Provable, of_difference, of_ratio
 from fairmark.project.file_format import Overrides
@@ -23,6 +24,7 @@ from fairmark.project.params_text import (
     params_text,
     read,
 )
+from fairmark.project.scores import ScoreOptions, params_of_scores, parts_of, scores_of
 from fairmark.project.table import Table, read_table
 
 
@@ -47,6 +49,7 @@ class Proposal:
     found: Found
     text: str
     params: Params
+    scores: Scores | None
     questions: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -64,6 +67,8 @@ def proposal(
     ask: Ask | None,
     owner: str,
     decimal: str | None = None,
+    *,
+    judged: ScoreOptions | None = None,
 ) -> Proposal:
     """Return the project that is proposed for a table.
 
@@ -73,6 +78,8 @@ def proposal(
         The table, and where there is one its published test file.
     default
         The text of the default project's params.yaml.
+    judged
+        What was said of scores that were made elsewhere, where a model is judged and none is made.
 
     Raises
     ------
@@ -83,21 +90,24 @@ def proposal(
     """
     table = read_table(paths[0], overrides, decimal)
     test = read_table(paths[1], overrides, decimal) if len(paths) > 1 else None
-    made = chosen(table, given, ask, test)
-    first = Found(_rate(table, made))
+    scores = None if judged is None else scores_of(table, judged, ask)
+    if scores is None:
+        made = chosen(table, given, ask, test)
+    else:
+        table, made = parts_of(table, given, scores, ask)
+    first = Found(_rate(table, made), test_share=TEST_SHARE if test is None and scores is None else 1.0)
     draft = params_text(default, table, made, given, first, owner, test)
     tried = _tried(table, test, read(draft))
     params = read(draft)
     audit = audited(tried.table, tried.evidence, tried.schema, params.audit)
-    found = replace(
-        first,
-        proxies=tuple(_proxies(audit)),
-        leaks=tuple(_leaks(audit, params)),
-        provable=tuple(_provable(tried, made, params)),
-    )
+    found = replace(first, provable=tuple(_provable(tried, made, params, first.test_share)))
+    if scores is None:
+        found = replace(found, proxies=tuple(_proxies(audit)), leaks=tuple(_leaks(audit, params)))
     text = params_text(default, table, made, given, found, owner, test)
+    if scores is not None:
+        text = params_of_scores(text)
     asked = (*questions(table, made), *found.proxies, *audit.questions)
-    return Proposal(table, made, found, text, read(text), asked, tuple(_warnings(found, tried)))
+    return Proposal(table, made, found, text, read(text), scores, asked, tuple(_warnings(found, tried)))
 
 
 def _rate(table: Table, made: Choices) -> float:
@@ -145,11 +155,9 @@ def _leaks(audit: DataAudit, params: Params) -> list[str]:
     ]
 
 
-def _provable(tried: Prepared, made: Choices, params: Params) -> list[Provable]:
+def _provable(tried: Prepared, made: Choices, params: Params, share: float) -> list[Provable]:
     """Return what the test rows could show of each limit, hardest pair first."""
-    published = tried.schema.test_file
-    rows = tried.table["_source"] == "test" if published else tried.table["_source"] == "main"
-    share = 1.0 if published else TEST_SHARE
+    rows = tried.table["_source"] == ("test" if tried.schema.test_file else "main")
     evidence = tried.evidence[rows.to_numpy()]
     rate = float(evidence["_label"].mean())
     found: list[Provable] = []
@@ -176,7 +184,7 @@ def _warnings(found: Found, tried: Prepared) -> list[str]:
             lines.append(
                 f"{name}: {len(hard)} pair(s) of groups can't be shown to meet it by these rows, so "
                 "that the verdict "
-                f"will be insufficient evidence: {hard[0].text(TEST_SHARE)}"
+                f"will be insufficient evidence: {hard[0].text(found.test_share)}"
             )
     if tried.summary.duplicates:
         lines.append(f"{tried.summary.duplicates:,} rows repeat an earlier one in every cell")

@@ -66,12 +66,30 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """The outputs of every stage before `document`, the sections that it takes, and the verdict."""
+class MeasuredFacts:
+    """What was measured of decisions, whoever made them, and the sections that say how it is shown."""
 
     project: Project
     policy: Policy
     document: Document
+    measurements: Measurements
+    curves: Curves
+    verdict: Verdict
+
+    @property
+    def decimals(self) -> int:
+        """How many decimals are shown."""
+        return self.document.decimals
+
+    def small(self, rows: float) -> bool:
+        """Return whether a group of so many test rows is below the policy's minimum."""
+        return rows < self.policy.min_group_rows
+
+
+@dataclass(frozen=True)
+class Facts(MeasuredFacts):
+    """The outputs of every stage before `document`, the sections that it takes, and the verdict."""
+
     chosen: Chosen
     schema: Schema
     prepared: PrepareSummary
@@ -79,16 +97,8 @@ class Facts:
     split: SplitSummary
     trials: Sequence[TrialRow]
     search: SearchSummary
-    measurements: Measurements
-    curves: Curves
     checks: CheckResults
     explanations: Explanations
-    verdict: Verdict
-
-    @property
-    def decimals(self) -> int:
-        """How many decimals are shown."""
-        return self.document.decimals
 
     @property
     def personal(self) -> frozenset[str]:
@@ -106,7 +116,3 @@ class Facts:
     def ratio(self, metrics: ScoringMetrics) -> float | None:
         """Return the ratio of selection rates between the groups of the foremost attribute; 1 = parity."""
         return metrics.selection_rate_ratio.get(self.foremost)
-
-    def small(self, rows: float) -> bool:
-        """Return whether a group of so many test rows is below the policy's minimum."""
-        return rows < self.policy.min_group_rows

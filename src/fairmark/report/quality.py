@@ -7,7 +7,7 @@ from markupsafe import Markup
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import Disparity, GroupMeasures
 from fairmark.report.charts import Bin, calibration, curve
-from fairmark.report.inputs import Facts
+from fairmark.report.inputs import MeasuredFacts
 from fairmark.report.labels import NUMBER, STRIP, Column, Picture, Table, count, measured, number
 from fairmark.report.svg import Scale, axis, tag, unit, whisker
 from fairmark.stats.measures import COMPARED, EQUALIZED_ODDS, MEASURED, MEASURES, STRIPS
@@ -16,7 +16,7 @@ from fairmark.stats.measures import label as title
 FEW = "few rows"
 
 
-def overall(facts: Facts) -> Table:
+def overall(facts: MeasuredFacts) -> Table:
     """Return the headline measures of the test part with their intervals."""
     entries = facts.measurements.overall
     scale = unit(0, 1)
@@ -34,13 +34,13 @@ def overall(facts: Facts) -> Table:
     return Table(caption, columns, rows, ("", axis(scale), ""))
 
 
-def strips(facts: Facts, attribute: str) -> list[Table]:
+def strips(facts: MeasuredFacts, attribute: str) -> list[Table]:
     """Return a table of strips for each of the `STRIPS` rates, a mark standing for all test rows."""
     groups = facts.measurements.groups[attribute]
     return [_rate(facts, attribute, name, groups) for name in STRIPS]
 
 
-def everything(facts: Facts, attribute: str) -> Table:
+def everything(facts: MeasuredFacts, attribute: str) -> Table:
     """Return every measure of every group of an attribute, one row for each measure."""
     groups = facts.measurements.groups[attribute]
     names = [name for name in MEASURED if any(name in entry.measures for entry in groups.values())]
@@ -56,7 +56,7 @@ def everything(facts: Facts, attribute: str) -> Table:
     return Table(f"Every measure by {attribute}", columns, rows)
 
 
-def disparities(facts: Facts, attribute: str) -> Table:
+def disparities(facts: MeasuredFacts, attribute: str) -> Table:
     """Return the ratio and the difference of each rate between the groups of an attribute."""
     entries = facts.measurements.disparities.get(attribute, {})
     columns = [
@@ -74,7 +74,9 @@ def disparities(facts: Facts, attribute: str) -> Table:
     return Table(f"Gaps by {attribute}", columns, rows, ("", axis(unit(0, 1)), "", "", ""))
 
 
-def _gap(facts: Facts, rate: str, ratio: Disparity | None, difference: Disparity | None) -> Sequence[str]:
+def _gap(
+    facts: MeasuredFacts, rate: str, ratio: Disparity | None, difference: Disparity | None
+) -> Sequence[str]:
     known = ratio or difference
     ends = [] if known is None else [known.lowest, known.highest]
     return (
@@ -86,7 +88,7 @@ def _gap(facts: Facts, rate: str, ratio: Disparity | None, difference: Disparity
     )
 
 
-def small_groups(facts: Facts) -> list[tuple[str, str, str]]:
+def small_groups(facts: MeasuredFacts) -> list[tuple[str, str, str]]:
     """Return `(attribute, group, test rows)` of every group below the policy's minimum."""
     return [
         (attribute, group, count(entry.rows))
@@ -96,7 +98,7 @@ def small_groups(facts: Facts) -> list[tuple[str, str, str]]:
     ]
 
 
-def _rate(facts: Facts, attribute: str, name: str, groups: Mapping[str, GroupMeasures]) -> Table:
+def _rate(facts: MeasuredFacts, attribute: str, name: str, groups: Mapping[str, GroupMeasures]) -> Table:
     entries = {group: entry.measures.get(name) for group, entry in groups.items()}
     everybody = facts.measurements.overall.get(name)
     whole = None if everybody is None else everybody.value
@@ -124,7 +126,7 @@ def _strip(scale: Scale, entry: Measured | None, mark: float | None = None) -> M
     return whisker(scale, entry.value, entry.low, entry.high, mark)
 
 
-def _value(facts: Facts, entry: Measured | None) -> str:
+def _value(facts: MeasuredFacts, entry: Measured | None) -> str:
     """Return a value in bold with its interval after it, or why there is none."""
     words = measured(entry, facts.decimals)
     value, space, within = words.partition(" (")
@@ -133,7 +135,7 @@ def _value(facts: Facts, entry: Measured | None) -> str:
     return tag("b", value) + Markup(" ") + tag("span", f"({within}", class_="within")
 
 
-def _named(facts: Facts, group: str, entry: GroupMeasures) -> Markup:
+def _named(facts: MeasuredFacts, group: str, entry: GroupMeasures) -> Markup:
     flag = tag("span", FEW, class_="flag") if facts.small(entry.evidence) else Markup()
     return (
         tag("span", group, class_="who")
@@ -143,7 +145,7 @@ def _named(facts: Facts, group: str, entry: GroupMeasures) -> Markup:
     )
 
 
-def roc(facts: Facts) -> Picture | None:
+def roc(facts: MeasuredFacts) -> Picture | None:
     """Return the ROC curve of all test rows, or nothing when it could not be drawn."""
     points = [(point.false_positive_rate, point.true_positive_rate) for point in facts.curves.roc]
     area = measured(facts.measurements.overall.get("roc_auc"), facts.decimals)
@@ -152,7 +154,7 @@ def roc(facts: Facts) -> Picture | None:
     return Picture(drawn, f"{words}. The dashed line is guessing.") if points else None
 
 
-def precision_recall(facts: Facts) -> Picture | None:
+def precision_recall(facts: MeasuredFacts) -> Picture | None:
     """Return the precision-recall curve of all test rows, or nothing when it could not be drawn."""
     points = [(point.recall, point.precision) for point in facts.curves.precision_recall]
     overall = facts.measurements.overall
@@ -164,7 +166,7 @@ def precision_recall(facts: Facts) -> Picture | None:
     return Picture(drawn, f"{words}. The dashed line is guessing ({number(rate, facts.decimals)}).")
 
 
-def calibrations(facts: Facts) -> Picture | None:
+def calibrations(facts: MeasuredFacts) -> Picture | None:
     """Return the calibration of all test rows, or nothing when it could not be drawn."""
     points = _of(facts, "", "")
     error = measured(facts.measurements.overall.get("calibration_error"), facts.decimals)
@@ -173,7 +175,7 @@ def calibrations(facts: Facts) -> Picture | None:
     return Picture(drawn, f"{words}. On the dashed line a score means what it says.") if points else None
 
 
-def by_group(facts: Facts, attribute: str) -> Sequence[Picture]:
+def by_group(facts: MeasuredFacts, attribute: str) -> Sequence[Picture]:
     """Return a small picture of the calibration of each group, with that of all rows behind it."""
     behind = _of(facts, "", "")
     groups = facts.measurements.groups[attribute]
@@ -182,7 +184,7 @@ def by_group(facts: Facts, attribute: str) -> Sequence[Picture]:
 
 
 def _small(
-    facts: Facts, group: str, entry: GroupMeasures, bins: Sequence[Bin], behind: Sequence[Bin]
+    facts: MeasuredFacts, group: str, entry: GroupMeasures, bins: Sequence[Bin], behind: Sequence[Bin]
 ) -> Picture:
     error = measured(entry.measures.get("calibration_error"), facts.decimals)
     few = ", few" if facts.small(entry.evidence) else ""
@@ -190,7 +192,7 @@ def _small(
     return Picture(calibration(bins, behind, words), words)
 
 
-def _of(facts: Facts, attribute: str, group: str) -> list[Bin]:
+def _of(facts: MeasuredFacts, attribute: str, group: str) -> list[Bin]:
     return [
         Bin(each.mean_score, each.positive_share, each.low, each.high)
         for each in facts.curves.calibration

@@ -1,0 +1,131 @@
+"""The stage that measures scores or decisions which were made elsewhere, on every row of the table.
+
+Reads `table`, `evidence` and `schema` of `prepare` and the file `scores`, which says what is judged. Writes
+`metrics`, `measurements` and the folder `plots`, as `stages.evaluate` writes them for a model; what only a
+model or its training rows could answer stands there as unanswered.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fairmark.data.schema import Schema
+from fairmark.entry import run
+from fairmark.errors import InputError
+from fairmark.evaluate import curves
+from fairmark.evaluate import measure as measuring
+from fairmark.files import read_parquet, write_csv
+from fairmark.judge.findings import NAMES, Strongest
+from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
+from fairmark.params.evaluate import Evaluate
+from fairmark.params.scores import Scores
+from fairmark.stats.arrays import Floats
+
+UNSEEN = "scores were given, not the model or the rows that it learnt from"
+
+
+def evaluate_scores(
+    table: Path,
+    evidence: Path,
+    schema: Path,
+    scores: Scores,
+    metrics: Path,
+    measurements: Path,
+    plots: Path,
+    params: Evaluate,
+) -> None:
+    """Write what the decisions of a table come to.
+
+    Raises
+    ------
+    InputError
+        When a score lies outside 0..1, or the files don't fit together.
+    """
+    rows, proof, described = read_parquet(table), read_parquet(evidence), Schema.read(schema)
+    score, decision = decisions(rows, scores)
+    label = rows["_label"].to_numpy(np.int8)
+    weight = rows["_weight"].to_numpy(np.float64)
+    person = rows["_person"].to_numpy() if "_person" in rows else None
+    known = described.groups
+    groups = proof[list(known)]
+    measured = measuring.measure(
+        label,
+        score,
+        decision,
+        weight if described.weighted else None,
+        groups,
+        known,
+        confidence=params.confidence,
+        replicates=params.replicates,
+        seed=params.seed,
+        bins=params.calibration_bins,
+        person=person,
+    )
+    threshold = 0.5 if scores.threshold is None else scores.threshold
+    persons = {} if person is None else {"persons": int(rows["_person"].nunique())}
+    about = About(
+        MeasuredModel(sha256=_digest(rows["_row_id"], score, decision), threshold=threshold),
+        MeasuredRows(
+            part="test",
+            rows=len(rows),
+            positives=int(label.sum()),
+            weighted=measured.cells.weighted is not None,
+            rows_sha256=hashlib.sha256("\n".join(sorted(rows["_row_id"])).encode()).hexdigest(),
+            **persons,
+        ),
+        params.confidence,
+        {name: Strongest(value=None, each=(), why=UNSEEN) for name in NAMES},
+    )
+    tail, bins, points = (1 - params.confidence) / 2, params.calibration_bins, params.curve_points
+    measuring.headline(measured, threshold).write(metrics)
+    Measurements.of(measured, about).write(measurements)
+    for name, picture in {
+        "roc": curves.roc(label, score, weight, points),
+        "precision_recall": curves.precision_recall(label, score, weight, points),
+        "calibration": curves.calibrations(label, score, weight, groups, bins, tail, person),
+        "groups": measuring.table(measured),
+    }.items():
+        write_csv(plots / f"{name}.csv", picture)
+
+
+def decisions(rows: pd.DataFrame, scores: Scores) -> tuple[Floats, NDArray[np.int8]]:
+    """Return [n] scores in 0..1 and [n] decisions, 1 = positive; without scores decisions stand for them.
+
+    Raises
+    ------
+    InputError
+        When a column is not in the table, or a score lies outside 0..1.
+    """
+    absent = [name for name in (scores.score, scores.decision) if name is not None and name not in rows]
+    if absent:
+        raise InputError(f"scores: must name columns that prepare keeps, got {', '.join(absent)}")
+    score = None
+    if scores.score is not None:
+        score = pd.to_numeric(rows[scores.score], errors="coerce").to_numpy(np.float64)
+        odd = score[~((score >= 0) & (score <= 1))]
+        if len(odd):
+            found, way = f"{len(odd)} others such as {odd[0]:g}", "map points to chances first"
+            raise InputError(f"scores.score: must be chances in 0..1, one in every row, got {found} ({way})")
+    if scores.decision is not None:
+        decision = (rows[scores.decision].astype(str) == scores.selected).to_numpy().astype(np.int8)
+        return decision.astype(np.float64) if score is None else score, decision
+    if score is None or scores.threshold is None:
+        raise InputError("scores: must have a decision, or a score and its threshold, got neither")
+    return score, (score >= scores.threshold).astype(np.int8)
+
+
+def _digest(ids: "pd.Series[str]", score: Floats, decision: NDArray[np.int8]) -> str:
+    """Return the SHA-256 of every row's id, score and decision, in the order of the ids."""
+    lines = sorted(
+        f"{row}\t{value!r}\t{chosen}"
+        for row, value, chosen in zip(ids, score.tolist(), decision, strict=True)
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    run(evaluate_scores, sys.argv)

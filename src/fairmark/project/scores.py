@@ -1,0 +1,252 @@
+"""A project that judges scores or decisions made elsewhere: which columns count, its stages and its params.
+
+Its stages are those that a table of scores can have: prepare, audit, evaluate, document. No part is learnt
+from, so that every row is a test row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fairmark.errors import UsageError
+from fairmark.params.parse import typed
+from fairmark.params.policy import Findings
+from fairmark.params.scores import Scores
+from fairmark.project.candidates import Candidate, quoted
+from fairmark.project.choices import Ask, Choices, Options, chosen
+from fairmark.project.columns import Column
+from fairmark.project.table import Table
+from fairmark.project.words import words_of
+from fairmark.project.yaml_text import comment, entry, with_entry
+from fairmark.yaml12 import format_yaml
+
+SCORED = frozenset(
+    {"score", "scores", "prob", "proba", "probability", "p", "pd", "risk", "pred", "prediction"}
+    | {"predicted", "yhat", "propensity"}
+)
+"""Words that a column of scores is called by."""
+
+UNUSED = "an evaluation reads scores, decisions, outcomes and groups alone"
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What was said of the scores on the command line; None where nothing was."""
+
+    score: str | None = None
+    threshold: float | None = None
+    decision: str | None = None
+    selected: str | None = None
+    made_by: str | None = None
+    version: str | None = None
+
+
+def scores_of(table: Table, given: ScoreOptions, ask: Ask | None) -> Scores:
+    """Return what is judged.
+
+    Raises
+    ------
+    UsageError
+        When it is not said and can't be asked, with the candidates; or when it is not in the table.
+    """
+    score, decision = given.score, given.decision
+    if score is None and decision is None:
+        score = _asked(table, ask)
+    faults = [
+        f"{option}: must name a column of {table.path.name}, got {name!r}"
+        for option, name in (("--score", score), ("--decision", decision))
+        if name is not None and name not in table.columns
+    ]
+    if faults:
+        raise UsageError(*faults)
+    if score is not None:
+        faults += _of_score(table.columns[score])
+    if decision is not None:
+        faults += _of_decision(table.columns[decision], given.selected)
+        if given.threshold is not None:
+            faults.append("--threshold: must not be given beside --decision, which says what was decided")
+    elif given.threshold is None:
+        faults.append(
+            "--threshold: must say from which score on a decision is positive, or --decision which column"
+        )
+    if faults:
+        raise UsageError(*faults)
+    said = {
+        "score": score,
+        "threshold": given.threshold,
+        "decision": decision,
+        "selected": given.selected,
+        "made_by": given.made_by or "TODO: say who made the model, and by what",
+        "version": given.version or "TODO: say which version of it",
+    }
+    return typed(Scores, said, "scores")
+
+
+def _asked(table: Table, ask: Ask | None) -> str:
+    found = candidates(table)
+    if ask is None:
+        lines = [f"  {one.line()}" for one in found] or ["  no column of numbers in 0..1 is called a score"]
+        raise UsageError(
+            ("--score: must name the column of scores, or --decision that of decisions; got none:"), *lines
+        )
+    return ask("Which column holds the scores?", [one.column for one in found])
+
+
+def candidates(table: Table) -> list[Candidate]:
+    """Return the columns that may hold scores: numbers in 0..1 that are called so, or of many values."""
+    found = []
+    for name, column in table.columns.items():
+        if column.kind_name != "numeric" or _of_score(column):
+            continue
+        called = bool({*words_of(name)} & SCORED)
+        if called or column.different > 20:
+            why = "numbers in 0..1" + ("; its name is that of a score" if called else "")
+            found.append((not called, Candidate(name, why, f"--score {quoted(name)} --threshold NUMBER")))
+    return [one for _, one in sorted(found, key=lambda each: each[0])]
+
+
+def _of_score(column: Column) -> list[str]:
+    if column.kind_name != "numeric" or column.missing > 0:
+        return [
+            (
+                f"--score: must name numbers, one in every row, got {column.name!r} of {column.kind_name} "
+                "values"
+            )
+        ]
+    cells = column.cells.to_numpy(np.float64)
+    if cells.min() < 0 or cells.max() > 1:
+        found = f"{cells.min():g} to {cells.max():g} in {column.name!r}"
+        way = "map points to chances first, or give the decisions by --decision"
+        return [f"--score: must be chances in 0..1, got {found} ({way})"]
+    return []
+
+
+def _of_decision(column: Column, selected: str | None) -> list[str]:
+    values = [*map(str, column.values or ())]
+    if column.missing > 0 or len(values) != 2:
+        return [
+            (f"--decision: must name two values, one in every row, got {column.different} in {column.name!r}")
+        ]
+    if selected not in values:
+        return [
+            (
+                f"--selected: must be the positive value of {column.name!r}, {' or '.join(values)}, got "
+                f"{selected!r}"
+            )
+        ]
+    return []
+
+
+def parts_of(table: Table, given: Options, scores: Scores, ask: Ask | None) -> tuple[Table, Choices]:
+    """Return the table with its columns of scores as the stages read them, and the parts of all columns."""
+    kept = tuple(name for name in (scores.score, scores.decision) if name is not None)
+    made = chosen(table, replace(given, time="none", keep=kept, drop=()), ask)
+    used = {
+        *kept,
+        made.target,
+        made.row_id,
+        made.person,
+        made.weight,
+        *(each.column for each in made.protect),
+    }
+    drop = {name: UNUSED for name in table.columns if name not in used}
+    columns = dict(table.columns)
+    if scores.score is not None:
+        said = {"kind": "numeric", "min": 0, "max": 1, "missing": 0}
+        columns[scores.score] = replace(columns[scores.score], said=said, why="", left_out=None)
+    if scores.decision is not None:
+        said = {
+            "kind": "categorical",
+            "values": [*map(str, columns[scores.decision].values or ())],
+            "missing": 0,
+        }
+        columns[scores.decision] = replace(columns[scores.decision], said=said, why="", left_out=None)
+    if clash := sorted(
+        {*kept} & {made.target, made.row_id, *(each.column for each in made.protect)} - {None}
+    ):
+        raise UsageError(
+            f"--score, --decision: must name columns of their own, got {', '.join(map(str, clash))}"
+        )
+    return replace(table, columns=columns), replace(made, drop=drop, forbid=())
+
+
+def scores_text(scores: Scores) -> str:
+    """Return the text of scores.yaml."""
+    lines = comment(
+        ("Written by `fairmark init --scores`: whose scores or decisions are judged, and how they decide."), 0
+    )
+    lines += [
+        "scores:",
+        *(line for key, value in scores.model_dump().items() for line in entry(key, value, 2)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def params_of_scores(text: str) -> str:
+    """Return a params.yaml that asks of scores only what scores can answer."""
+    why = (
+        "Signs of leakage and of persons in several parts come from the model and the rows that it "
+        "learnt from, which "
+        "are not here: null leaves them open, and the report says so."
+    )
+    nothing = dict.fromkeys(Findings.model_fields)
+    lines = [*comment(why, 2), "  findings:", *(f"    {name}: null" for name in nothing)]
+    text = with_entry(text, "policy", "findings", lines)
+    return text.replace(
+        "\naudit:\n",
+        "\n# Of the sections below only audit, evaluate, document and policy are read here.\naudit:\n",
+        1,
+    )
+
+
+def pipeline(default: Mapping[str, Any]) -> str:
+    """Return the dvc.yaml of a project of scores, from the parsed one of the default project.
+
+    `prepare` and `audit` are its own; what measures and shows scores depends on all of the package's code.
+    """
+    said = "--params params.yaml"
+    measured = "artifacts/evaluate"
+    stages = {name: default["stages"][name] for name in ("prepare", "audit")}
+    stages["evaluate"] = {
+        "cmd": (
+            f"${{exact}} python -m fairmark.project.evaluate_scores {said} ${{tables}} --scores scores.yaml "
+            f"--metrics {measured}/metrics.json --measurements {measured}/measurements.json --plots "
+            f"{measured}/plots"
+        ),
+        "deps": [
+            "artifacts/prepare/table.parquet",
+            "artifacts/prepare/evidence.parquet",
+            "artifacts/prepare/schema.json",
+            "src/fairmark",
+        ],
+        "params": ["evaluate", {"scores.yaml": ["scores"]}],
+        "outs": [
+            {f"{measured}/measurements.json": {"cache": False}},
+            {f"{measured}/plots": {"cache": False}},
+        ],
+        "metrics": [{f"{measured}/metrics.json": {"cache": False}}],
+    }
+    stages["document"] = {
+        "cmd": (
+            f"${{exact}} python -m fairmark.project.document_scores {said} --artifacts artifacts "
+            "--scores scores.yaml "
+            "--out artifacts/document"
+        ),
+        "deps": [
+            "artifacts/prepare/schema.json",
+            "artifacts/prepare/summary.json",
+            "artifacts/audit/audit.json",
+            f"{measured}/measurements.json",
+            f"{measured}/plots",
+            "src/fairmark",
+        ],
+        "params": ["document", "project", "policy", {"scores.yaml": ["scores"]}],
+        "outs": ["artifacts/document/evaluation-card.md", "artifacts/document/report.html"],
+    }
+    head = (
+        "# Written by `fairmark init --scores`: the stages that a table of scores can have; no model is "
+        "made here.\n"
+    )
+    return head + format_yaml({"vars": default["vars"], "stages": stages})
