@@ -150,9 +150,8 @@ class Attest(Verb):
         key = own_key(make=True) if given.key is None else key_in(given.key)
         folder, verdict = attest(given.clone.resolve(), key)
         say(f"released: {folder}, verdict {verdict.state}")
-        say(
-            f"whoever has {public_place() or 'your public key'} runs fairmark attest --check FOLDER --trust KEY"
-        )
+        public = public_place() or "your public key"
+        say(f"whoever has {public} runs fairmark attest --check FOLDER --trust KEY")
         return 0 if verdict.outcome == "pass" else 3
 
 

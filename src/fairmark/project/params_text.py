@@ -286,9 +286,6 @@ def _tune(made: Choices, values: Mapping[str, Any]) -> dict[str, list[str]]:
             "with a gate."
         )
         lines["mitigation"] = [*comment(why, 2), "  mitigation:", *(f"    - {flow(step)}" for step in each)]
-    if "margin" in values["tune"]:
-        why = "Kept on validation rows beyond each limit on groups, as in the default project."
-        lines["margin"] = [*comment(why, 2), *entry("margin", values["tune"]["margin"], 2)]
     return lines
 
 
@@ -308,13 +305,15 @@ def _why_goal(rate: float) -> str:
 
 
 def _train(found: Found, values: Mapping[str, Any]) -> dict[str, list[str]]:
-    threshold = values["train"]["threshold"]
-    if not (isinstance(threshold, dict) and "maximise" in threshold):
-        return {}
-    said = threshold | {"maximise": goal_of(found.rate)}
-    if "by" in said:
-        said["by"] = None
-    return {"threshold": [*comment(_why_goal(found.rate), 2), *entry("threshold", said, 2)]}
+    """Return the threshold with why, by the base rate; a measure for each kind of label chooses by itself."""
+    said = values["train"]["threshold"]
+    if not isinstance(said["maximise"], dict):
+        said = said | {"maximise": goal_of(found.rate)}
+    lines = {"threshold": [*comment(_why_goal(found.rate), 2), *entry("threshold", said | {"by": None}, 2)]}
+    if "monotone" in values["train"]:
+        why = "Features that the score follows one way, such as `{income: increasing}`: yours to say."
+        lines["monotone"] = [*comment(why, 2), *entry("monotone", {}, 2)]
+    return lines
 
 
 def _policy(table: Table, made: Choices, given: Options, found: Found) -> dict[str, list[str]]:
