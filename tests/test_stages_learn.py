@@ -244,12 +244,13 @@ def cluster(tmp_path: Path) -> Iterator[str]:
             subprocess.Popen([*dask, *words], stdout=log, stderr=log, start_new_session=True)
             for words in (["scheduler", *local, "--port", port], worker, worker)
         ]
-        wait_for(lambda: answers(int(port)))
-        yield address
-        for process in reversed(running):
-            os.killpg(process.pid, signal.SIGTERM)
-        for process in running:
-            process.wait(30)
+        try:
+            wait_for(lambda: answers(int(port)))
+            yield address
+        finally:
+            for process in running:  # a worker whose scheduler is gone would try to reach it without end
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 @pytest.mark.slow
