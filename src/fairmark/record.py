@@ -49,10 +49,25 @@ class Record(BaseModel):
         """
         try:
             # Through JSON text, because the strict mode of JSON reads arrays as tuples and texts as dates.
-            return cls.model_validate_json(json.dumps(value), by_alias=True, by_name=False)
+            text = json.dumps(value)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise InputError(f"{where}: must be plain JSON values, got {error}") from error
+        return cls.from_text(text, where)
+
+    @classmethod
+    def from_text(cls, text: str, where: str) -> Self:
+        """Return a JSON text as this class; who takes it from a stranger refuses keys that come twice before.
+
+        Raises
+        ------
+        InputError
+            As `from_json`.
+        """
+        try:
+            return cls.model_validate_json(text, by_alias=True, by_name=False)
         except ValidationError as error:
             raise InputError(*fault_lines(error, where)) from error
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{where}: must be plain JSON values, got {error}") from error
 
     @classmethod

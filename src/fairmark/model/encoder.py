@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,7 @@ class Encoder:
                 )
         return cls(tuple(file.columns))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the encoder as plain values; law: `from_json(to_json())` equals the encoder."""
         return EncoderFile(columns=list(self.columns)).to_json()
 

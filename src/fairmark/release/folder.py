@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
@@ -61,7 +61,7 @@ class ReleaseFolder:
         self.folder = folder
         self._left_bytes = MOST_TEXT_BYTES
         self._contents: dict[str, bytes] = {}
-        self._values: dict[str, dict[str, Any]] = {}
+        self._values: dict[str, dict[str, object]] = {}
         self._envelopes: dict[str, Envelope] = {}
         self._digests: dict[str, str] = {}
 
@@ -129,12 +129,13 @@ class ReleaseFolder:
         return {name: each for name, each in stated if each.output in self.data}
 
     @cached_property
-    def written_params(self) -> dict[str, Any]:
+    def written_params(self) -> dict[str, object]:
         """The value of params.yaml as a person wrote it: what is compared, never what is acted on."""
         found = self._mapping(self._yaml("params.yaml"), "params.yaml")
-        limits = found.get("policy", {}).get("limits") if isinstance(found.get("policy"), dict) else None
-        if isinstance(limits, list) and len(limits) > MOST_LIMITS:
-            raise VerificationError(f"params.yaml: must have at most {MOST_LIMITS} limits, got {len(limits)}")
+        match found:
+            case {"policy": {"limits": list(limits)}} if len(limits) > MOST_LIMITS:
+                got = len(limits)
+                raise VerificationError(f"params.yaml: must have at most {MOST_LIMITS} limits, got {got}")
         return found
 
     @cached_property
@@ -247,7 +248,7 @@ class ReleaseFolder:
             self._envelopes[name] = self._model_seal[0] if name == MODEL_SEAL else Envelope.read(place)
         return self._envelopes[name]
 
-    def stated(self, name: str) -> dict[str, Any]:
+    def stated(self, name: str) -> dict[str, object]:
         """Return the statement in the seal `name`, whoever signed it."""
         return self.envelope(name).statement
 
@@ -266,7 +267,7 @@ class ReleaseFolder:
             self._digests[name] = sha256(self.folder / name)
         return self._digests[name]
 
-    def json(self, name: str) -> dict[str, Any]:
+    def json(self, name: str) -> dict[str, object]:
         """Return the mapping in the JSON file `name`."""
         if name not in self._values:
             self._values[name] = self._mapping(strict_json(self.text(name), name), name)
@@ -304,11 +305,12 @@ class ReleaseFolder:
     def _document(self, name: str, kind: type[RecordT]) -> RecordT:
         """Return a JSON file as the class that it is written by."""
         try:
-            return kind.from_json(self.json(name), name)
+            self.json(name)  # refuses what does not say one thing to every reader
+            return kind.from_text(self.text(name), name)
         except InputError as error:
             raise self._unread(name, error) from error
 
-    def _yaml(self, name: str) -> Any:
+    def _yaml(self, name: str) -> object:
         return strict_yaml(self.text(name), name)
 
     def _unread(self, name: str, error: InputError) -> FairmarkError:
@@ -325,11 +327,10 @@ class ReleaseFolder:
         )
 
     @staticmethod
-    def _mapping(value: Any, where: str) -> dict[str, Any]:
+    def _mapping(value: object, where: str) -> dict[str, object]:
         if not isinstance(value, dict):
             raise VerificationError(f"{where}: must be a mapping, got {type(value).__name__}")
-        found: dict[str, Any] = shaped(value, where)
-        return found
+        return value
 
 
 def _of_other_keys(error: InputError) -> bool:
@@ -338,22 +339,3 @@ def _of_other_keys(error: InputError) -> bool:
     return isinstance(cause, ValidationError) and all(
         fault["type"] in _OTHER_KEYS for fault in cause.errors()
     )
-
-
-class _Shaped(dict[str, Any]):
-    """A mapping of a stranger's file: a key that is not there is the file's fault, not ours."""
-
-    where = ""
-
-    def __missing__(self, key: str) -> Any:
-        text = str(key)[:80]
-        raise VerificationError(f"{self.where}: must have the shape of a release, got no {text!a} in it")
-
-
-def shaped(value: Any, where: str) -> Any:
-    """Return a plain value whose mappings answer for a missing key with a fault of the file `where`."""
-    if isinstance(value, dict):
-        found = _Shaped({key: shaped(item, where) for key, item in value.items()})
-        found.where = where
-        return found
-    return [shaped(item, where) for item in value] if isinstance(value, list) else value

@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairmark.data.schema import Schema
 from fairmark.data.summaries import DataAudit, SplitSummary
@@ -186,7 +186,7 @@ def whole_rows(frame: "pd.DataFrame", texts: Mapping[str, Sequence[str]]) -> dic
     return {name: len(held) for name, held in found.items()}
 
 
-def _cells(column: "pd.Series[Any]") -> list[list[str]]:
+def _cells(column: "pd.Series[str]") -> list[list[str]]:
     """Return the words of each value; a missing one has none."""
     import pandas as pd
 

@@ -24,9 +24,9 @@ class Released(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow ships
 
     def predict(
         self,
-        context: Any,  # noqa: ARG002 - MLflow's signature
+        context: object,  # noqa: ARG002 - MLflow's signature
         model_input: pd.DataFrame,
-        params: dict[str, Any] | None = None,  # noqa: ARG002 - the same
+        params: dict[str, object] | None = None,  # noqa: ARG002 - the same
     ) -> pd.DataFrame:
         """Return the columns `score` (0..1) and `decision` (0 or 1), one row for each raw row given.
 

@@ -9,11 +9,12 @@ import json
 import os
 import platform
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
 
 from fairmark.errors import FairmarkError, StateError
 from fairmark.files import sha256, written_whole
@@ -60,6 +61,53 @@ class Registered:
     def text(self) -> str:
         """`NAME version N`."""
         return f"{self.name} version {self.version}"
+
+
+class _Version(Protocol):
+    """A version of a registered model, as MLflow gives it."""
+
+    version: str
+    run_id: str
+    tags: Mapping[str, str]
+
+
+class _Experiment(Protocol):
+    experiment_id: str
+
+
+class _Info(Protocol):
+    run_id: str
+
+
+class _Run(Protocol):
+    info: _Info
+
+
+class _Logged(Protocol):
+    """A model that was logged to a run."""
+
+    model_uri: str
+    run_id: str
+    model_id: str | None
+
+
+class _Client(Protocol):
+    """What of `mlflow.MlflowClient` is asked here; MLflow ships no types."""
+
+    tracking_uri: str
+
+    def search_model_versions(self, filter_string: str, /) -> Sequence[_Version]: ...
+    def search_registered_models(self, filter_string: str, /) -> Sequence[object]: ...
+    def search_runs(self, experiments: Sequence[str], filter_string: str, /) -> Sequence[_Run]: ...
+    def get_experiment_by_name(self, name: str, /) -> _Experiment | None: ...
+    def create_experiment(self, name: str, artifact_location: str | None, /) -> str: ...
+    def create_registered_model(self, name: str, /) -> object: ...
+    def create_model_version(
+        self, name: str, source: str, *, run_id: str, tags: Mapping[str, str], model_id: str | None
+    ) -> _Version: ...
+    def set_registered_model_alias(self, name: str, alias: str, version: str, /) -> None: ...
+    def delete_run(self, run_id: str, /) -> None: ...
+    def log_batch(self, run_id: str, *, metrics: Sequence[object]) -> object: ...
 
 
 def register(
@@ -119,7 +167,7 @@ def record(
 
 
 @contextmanager
-def answering(uri: str, what: str) -> Iterator[Any]:
+def answering(uri: str, what: str) -> Iterator[ModuleType]:
     """Yield MLflow at `uri`; a fault of the registry, of whatever kind, becomes one line."""
     try:
         with mlflow_at(uri) as mlflow:
@@ -155,9 +203,10 @@ def uri_of(root: Path, tracking_uri: str | None) -> str:
 
 
 def _register(
-    mlflow: Any, root: Path, folder: Path, trace: Trace, params: Params, verdict: "Verdict"
+    mlflow: ModuleType, root: Path, folder: Path, trace: Trace, params: Params, verdict: "Verdict"
 ) -> Registered:
-    client, name = mlflow.MlflowClient(), params.project.name
+    client: _Client = mlflow.MlflowClient()
+    name = params.project.name
     tags = _tags(folder, trace, verdict)
     found = _found(client, name, tags["statement_sha256"])
     if found is None:
@@ -198,13 +247,13 @@ def _place(folder: Path) -> dict[str, str]:
     }
 
 
-def _found(client: Any, name: str, digest: str) -> Registered | None:
+def _found(client: _Client, name: str, digest: str) -> Registered | None:
     versions = client.search_model_versions(f"name = '{name}'")
     same = [version for version in versions if version.tags.get("statement_sha256") == digest]
     return Registered(name, str(same[0].version), same[0].run_id) if same else None
 
 
-def _experiment(client: Any, root: Path, name: str) -> str:
+def _experiment(client: _Client, root: Path, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
@@ -213,7 +262,7 @@ def _experiment(client: Any, root: Path, name: str) -> str:
     return str(client.create_experiment(name, None if served else (root / "mlruns").as_uri()))
 
 
-def _log(mlflow: Any, client: Any, run_id: str, folder: Path, params: Params) -> None:
+def _log(mlflow: ModuleType, client: _Client, run_id: str, folder: Path, params: Params) -> None:
     mlflow.log_params(dict(run_params(params, ModelFile.of(folder / "model").chosen)))
     measured = Measurements.read(folder / "measurements.json")
     pairs = [(key, value) for key, value in _metrics(measured) if value is not None]
@@ -271,16 +320,17 @@ def _allowed(char: str) -> str:
     return f":{ord(char):02x}" if ord(char) < 256 else f"::{ord(char):06x}"
 
 
-def _log_model(mlflow: Any, folder: Path) -> Any:
+def _log_model(mlflow: ModuleType, folder: Path) -> _Logged:
     from importlib.metadata import version
 
-    return mlflow.pyfunc.log_model(
+    logged: _Logged = mlflow.pyfunc.log_model(
         name="model",
         python_model=str(Path(__file__).with_name("mlflow_model.py")),
         artifacts=artifacts(folder),
         signature=signature(mlflow, folder),
         pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
     )
+    return logged
 
 
 def artifacts(folder: Path) -> dict[str, str]:
@@ -289,7 +339,7 @@ def artifacts(folder: Path) -> dict[str, str]:
     return {name: str(folder / path) for name, path in names.items()}
 
 
-def _new_version(client: Any, name: str, logged: Any, tags: dict[str, str]) -> str:
+def _new_version(client: _Client, name: str, logged: _Logged, tags: dict[str, str]) -> str:
     # By the client, because `mlflow.register_model` prints.
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
@@ -299,7 +349,7 @@ def _new_version(client: Any, name: str, logged: Any, tags: dict[str, str]) -> s
     return str(made.version)
 
 
-def signature(mlflow: Any, folder: Path) -> Any:
+def signature(mlflow: ModuleType, folder: Path) -> object:
     """Return the signature of a registered model: a raw row's columns in, its score and decision out."""
     from mlflow.types.schema import AnyType, ColSpec, Schema
 
@@ -314,7 +364,7 @@ def signature(mlflow: Any, folder: Path) -> Any:
 
 
 @contextmanager
-def mlflow_at(uri: str) -> Iterator[Any]:
+def mlflow_at(uri: str) -> Iterator[ModuleType]:
     """Yield MLflow, quiet and asking the registry at `uri` alone; what the caller had set is set again."""
     import logging
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairmark.errors import RefusedError, StateError
 from fairmark.judge.finding_text import one_sided
@@ -151,7 +151,7 @@ def in_the_way(finding: "Finding") -> bool:
     return finding.gate and finding.outcome != "pass" and finding.waived_by is None
 
 
-def table(verdict: "Verdict") -> list[dict[str, Any]]:
+def table(verdict: "Verdict") -> list[dict[str, object]]:
     """Return the verdict as rows for Prefect's table artifact, those that stop a release first."""
     return [
         {

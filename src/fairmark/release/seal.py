@@ -78,7 +78,7 @@ def verdict_statement(verdict: "Verdict", digests: Mapping[str, str]) -> dict[st
     }
 
 
-def bill_statement(bill: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+def bill_statement(bill: Mapping[str, object], digests: Mapping[str, str]) -> dict[str, object]:
     """Return the bill of materials as the statement of what it describes: the model's files.
 
     Parameters
@@ -96,7 +96,7 @@ def bill_statement(bill: Mapping[str, Any], digests: Mapping[str, str]) -> dict[
     }
 
 
-def _subjects(digests: Mapping[str, str], *more: str) -> list[dict[str, Any]]:
+def _subjects(digests: Mapping[str, str], *more: str) -> list[dict[str, object]]:
     return [
         {"name": name, "digest": {"sha256": digest}}
         for name, digest in sorted(digests.items())

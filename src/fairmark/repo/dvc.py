@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from fairmark.errors import InputError, StateError
 from fairmark.repo import process
@@ -59,7 +58,7 @@ def stale(status: Iterable[str], order: Sequence[str]) -> list[str]:
     return list(order[first:])
 
 
-def status(root: Path) -> dict[str, Any]:
+def status(root: Path) -> dict[str, object]:
     """Return what `dvc status` finds changed, by stage name; empty when all is up to date."""
     ended = _dvc(root, ["status", "--json"], "dvc status")
     return dict(json.loads(ended.lines[-1])) if ended.lines else {}

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from fairmark.errors import InputError, StateError
 from fairmark.files import sha256
@@ -47,7 +47,7 @@ class Stage:
 
     deps: Mapping[str, Output]
     outs: Mapping[str, Output]
-    params: Mapping[str, Mapping[str, Any]]
+    params: Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def _yaml(path: Path) -> object:
         raise StateError(*(f"{fault} (run dvc repro)" for fault in error.faults)) from error
 
 
-def _mapping(value: object, where: str) -> dict[str, Any]:
+def _mapping(value: object, where: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise StateError(f"{where}: must be a mapping, got {type(value).__name__}")
     return value

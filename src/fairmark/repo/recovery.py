@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from fairmark.errors import FairmarkError, StateError
-from fairmark.files import read_json, write_json, written_whole
+from fairmark.files import written_whole
+from fairmark.record import Record
 from fairmark.repo.commit import committed_file, trace
 from fairmark.repo.dvc_files import DvcLock, data_outputs, stage_outputs
 from fairmark.repo.git import git
@@ -40,7 +40,7 @@ def begun(root: Path) -> Iterator[None]:
             with suppress(StateError):  # without git there is nothing that could be put back
                 seen = trace(root)
                 if not _note(root):
-                    write_json(_place(root), {"commit": seen.commit, "changed": list(seen.dirty)})
+                    _Note(commit=seen.commit, changed=seen.dirty).write(_place(root))
         yield
         if ours:
             _place(root).unlink(missing_ok=True)
@@ -123,12 +123,19 @@ def _place(root: Path) -> Path:
     return root / ".fairmark" / "stages.json"
 
 
-def _note(root: Path) -> dict[str, Any]:
+class _Note(Record):
+    """What a run leaves before it begins, and takes away when it ends well."""
+
+    commit: str
+    changed: tuple[str, ...]
+    """Files that differed from the commit already: what is theirs is not put back."""
+
+
+def _note(root: Path) -> _Note | None:
     try:
-        note = read_json(_place(root))
-        return note if isinstance(note["commit"], str) and isinstance(note["changed"], list) else {}
-    except (FairmarkError, OSError, TypeError, KeyError):
-        return {}
+        return _Note.read(_place(root))
+    except (FairmarkError, OSError):
+        return None
 
 
 def _unlock(path: Path) -> bool:
@@ -183,7 +190,7 @@ def _cut_off(root: Path) -> list[str]:
     return [_restored(root, LOCK)]
 
 
-def _put_back(root: Path, note: dict[str, Any]) -> list[str]:
+def _put_back(root: Path, note: _Note) -> list[str]:
     """Put back what the run that left `note` took or changed of what git keeps, and remove its drafts."""
     done = _cut_off(root)
     with suppress(StateError):
@@ -191,8 +198,8 @@ def _put_back(root: Path, note: dict[str, Any]) -> list[str]:
         for path in trace(root).dirty:
             ours = any(path == output or path.startswith(f"{output}/") for output in outputs)
             kept = committed_file(root, "HEAD", path)
-            same = kept is not None and kept == committed_file(root, str(note["commit"]), path)
-            if ours and same and path not in note["changed"]:
+            same = kept is not None and kept == committed_file(root, note.commit, path)
+            if ours and same and path not in note.changed:
                 done.append(_restored(root, path))
         done += [_removed(root, left) for left in _drafts(root, outputs)]
     _place(root).unlink(missing_ok=True)

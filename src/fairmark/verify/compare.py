@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 from fairmark.errors import FairmarkError, StateError, VerificationError
 from fairmark.files import lines_of, sha256
@@ -30,7 +30,7 @@ from fairmark.repo.git import git_bytes
 from fairmark.repo.untrusted import foreign_yaml
 from fairmark.yaml12 import parse_yaml
 
-Pair = tuple[str, Any, Any]
+Pair = tuple[str, object, object]
 """Where two values stand, the one that was released, and the one that was made again."""
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -89,7 +89,7 @@ def told(pairs: Iterator[Pair]) -> str:
     return "; ".join(words) or "the same values, written otherwise"
 
 
-def _leaves(where: str, old: Any, new: Any) -> Iterator[Pair]:
+def _leaves(where: str, old: object, new: object) -> Iterator[Pair]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys([*old, *new]):
             inside = f"{where}.{key}" if where else str(key)
@@ -141,15 +141,15 @@ def _columns(old: Path, new: Path) -> str:
     return "; ".join(words) or "the same values, written otherwise"
 
 
-def _number(text: str) -> Any:
+def _number(text: str) -> float | str:
     return float(text) if _NUMBER.fullmatch(text) else text
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = str(value) if value is not None else "null"
     return text if len(text) <= 40 else f"{text[:40]}…"
 

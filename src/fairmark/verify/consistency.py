@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairmark.errors import VerificationError
 from fairmark.files import canonical_floats
@@ -255,9 +255,17 @@ def _sums(path: str, stated: list[FileInput]) -> set[str]:
     return {whole, *(item.annotations.output_address for item in stated if item.annotations is not None)}
 
 
-def _at(value: Any, key: str) -> Any:
-    """Return what stands at a key of DVC: parts joined by dots."""
+def _at(value: object, key: str) -> object:
+    """Return what stands in params.yaml at a key of DVC: parts joined by dots.
+
+    Raises
+    ------
+    VerificationError
+        When nothing stands there.
+    """
     for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise VerificationError(f"params.yaml: must hold {key[:80]!a}, got no {part[:80]!a} in it")
         value = value[part]
     return value
 

@@ -1,10 +1,9 @@
 """Two releases side by side: data, code, params, policy, dependencies, model, measures and verdict.
 
-Which rows two versions of the raw data have in common, and which are new, gone or changed.
-
-The bytes come from DVC's cache or a remote that is a folder, by the MD5 of each version; that they are what
-the release states is checked by SHA-256. A row is known by its id where there is one, else by its content:
-then a changed row is one gone and one new.
+Of the data also which rows both have in common, and which are new, gone or changed. The bytes come from DVC's
+cache or a remote that is a folder, by the MD5 of each version; that they are what the release states is
+checked by SHA-256. A row is known by its id where there is one, else by its content: then a changed row is
+one gone and one new.
 """
 
 import tempfile
@@ -12,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fairmark.errors import FairmarkError, InputError, StateError, VerificationError
 from fairmark.files import sha256
@@ -91,11 +90,11 @@ def _version(release: ReleaseFolder, clone: Path) -> _Version:
         for name, item in release.data_files.items():
             target = Path(folder) / name.removeprefix(f"{item.output}/")
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(_held(name, item, clone).resolve())
+            target.symlink_to(_stored(name, item, clone).resolve())
         return _read(Path(folder), release.params.prepare)
 
 
-def _held(name: str, item: FileInput, clone: Path) -> Path:
+def _stored(name: str, item: FileInput, clone: Path) -> Path:
     """Return where the bytes of a data file lie, checked."""
     places = held_at(clone, item.md5)
     if not places:
@@ -182,7 +181,7 @@ class Part:
 
     name: str
     lines: tuple[str, ...]
-    value: Any
+    value: object
 
 
 def compare(one: ReleaseFolder, two: ReleaseFolder, clone: Path | None) -> list[Part]:
@@ -223,19 +222,19 @@ def data(one: ReleaseFolder, two: ReleaseFolder, clone: Path | None) -> Part:
     files = _plain("data", _data(one), _data(two))
     if not files.lines:
         return files
-    told: dict[str, Any] = {"files": files.value, "rows": None}
+    value: dict[str, object] = {"files": files.value, "rows": None}
     if clone is None:
-        return Part("data", (*files.lines, "rows can't be told here: give a clone to look in"), told)
+        return Part("data", (*files.lines, "rows can't be told here: give a clone to look in"), value)
 
     try:
         rows = rows_between(one, two, clone)
     except FairmarkError as error:
-        return Part("data", (*files.lines, f"rows can't be told here: {error.faults[0]}"), told)
+        return Part("data", (*files.lines, f"rows can't be told here: {error.faults[0]}"), value)
     lines = [f"rows: {rows.before:,} to {rows.after:,}; {rows.added:,} added, {rows.removed:,} removed"]
     if rows.changed is not None:
         lines[0] += f", {rows.changed:,} changed"
     lines += [f"rows of {key}: {old:,} to {new:,}" for key, (old, new) in rows.counts.items() if old != new]
-    return Part("data", (*files.lines, *lines), told | {"rows": asdict(rows)})
+    return Part("data", (*files.lines, *lines), value | {"rows": asdict(rows)})
 
 
 def policy(one: ReleaseFolder, two: ReleaseFolder) -> Part:
@@ -248,37 +247,48 @@ def measures(one: ReleaseFolder, two: ReleaseFolder) -> Part:
     """Return each measure that moved, with its intervals, and whether these lie apart."""
     was, now = _measures(one.measurements), _measures(two.measurements)
     words = {True: "; their intervals lie apart", False: "; within their intervals", None: ""}
-    lines, told = [], {}
+    lines, value = [], {}
     for key in dict.fromkeys([*was, *now]):
         old, new = was.get(key), now.get(key)
         if old != new:
-            apart = beyond(old, new)
-            told[key] = {"old": old, "new": new, "beyond": apart}
-            lines.append(f"{key}: {_interval(old)} to {_interval(new)}{words[apart]}")
-    return Part("measures", tuple(lines), told)
+            disjoint = beyond(old, new)
+            value[key] = {"old": old and asdict(old), "new": new and asdict(new), "beyond": disjoint}
+            lines.append(f"{key}: {_interval(old)} to {_interval(new)}{words[disjoint]}")
+    return Part("measures", tuple(lines), value)
 
 
-def beyond(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> bool | None:
+@dataclass(frozen=True)
+class Interval:
+    """A measure as two releases are compared by it: its value and the ends of its interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def beyond(old: Interval | None, new: Interval | None) -> bool | None:
     """Return whether two intervals have no point in common; None where one is missing."""
-    if old is None or new is None or None in (*old.values(), *new.values()):
+    if old is None or new is None or old.value is None or new.value is None:
         return None
-    return bool(old["high"] < new["low"] or new["high"] < old["low"])
+    if old.low is None or old.high is None or new.low is None or new.high is None:
+        return None
+    return old.high < new.low or new.high < old.low
 
 
-def _plain(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Part:
+def _plain(name: str, was: Mapping[str, object], now: Mapping[str, object]) -> Part:
     """Compare two flat mappings."""
-    lines, told = [], {}
+    lines, value = [], {}
     for key in sorted({*was, *now}):
         old, new = was.get(key, ABSENT), now.get(key, ABSENT)
         if old != new:
-            told[key] = {"old": was.get(key), "new": now.get(key)}
+            value[key] = {"old": was.get(key), "new": now.get(key)}
             if old == ABSENT:
                 lines.append(f"{key}: added, {_short(new)}")
             elif new == ABSENT:
                 lines.append(f"{key}: removed, was {_short(old)}")
             else:
                 lines.append(f"{key}: {changed(old, new)}")
-    return Part(name, tuple(lines), told)
+    return Part(name, tuple(lines), value)
 
 
 def _data(release: ReleaseFolder) -> dict[str, str]:
@@ -304,7 +314,7 @@ def _libraries(release: ReleaseFolder) -> dict[str, str]:
     }
 
 
-def _model(release: ReleaseFolder) -> dict[str, Any]:
+def _model(release: ReleaseFolder) -> dict[str, object]:
     kept = {"thresholds": None} | release.model_file.to_json()
     for beside in ("format", "seed", "features", "files"):
         del kept[beside]
@@ -313,41 +323,41 @@ def _model(release: ReleaseFolder) -> dict[str, Any]:
 
 def _verdict(release: ReleaseFolder) -> dict[str, str]:
     """Return the outcome of the verdict, of each limit, and of each finding."""
-    told = {"outcome": str(release.verdict.outcome)}
-    told |= {f"limit {name}": str(outcome) for name, outcome in release.verdict.limits.items()}
+    outcomes = {"outcome": str(release.verdict.outcome)}
+    outcomes |= {f"limit {name}": str(outcome) for name, outcome in release.verdict.limits.items()}
     times: Counter[str] = Counter()
     for finding in release.verdict.findings:
         groups = " and ".join(sorted(map(str, finding.groups)))
         key = " ".join(filter(None, (str(finding.limit), str(finding.attribute or ""), groups)))
         times[key] += 1
         again = f" ({times[key]})" if times[key] > 1 else ""
-        told[f"finding {key}{again}"] = finding.outcome
-    return told
+        outcomes[f"finding {key}{again}"] = finding.outcome
+    return outcomes
 
 
-def _measures(found: Measurements) -> dict[str, dict[str, Any]]:
+def _measures(found: Measurements) -> dict[str, Interval]:
     pairs: list[tuple[str, Measured]] = [*found.overall.items()]
     for attribute, gaps in found.disparities.items():
         pairs += [(f"{attribute} {name}", entry) for name, entry in gaps.items()]
     for attribute, groups in found.groups.items():
         for group, cell in groups.items():
             pairs += [(f"{attribute} {group} {name}", entry) for name, entry in cell.measures.items()]
-    return {key: {"value": it.value, "low": it.low, "high": it.high} for key, it in pairs}
+    return {key: Interval(it.value, it.low, it.high) for key, it in pairs}
 
 
-def _interval(entry: Mapping[str, Any] | None) -> str:
-    if entry is None or entry["value"] is None:
+def _interval(entry: Interval | None) -> str:
+    if entry is None or entry.value is None:
         return "not measured"
-    if entry["low"] is None or entry["high"] is None:
-        return f"{entry['value']:.4g}"
-    return f"{entry['value']:.4g} ({entry['low']:.4g} to {entry['high']:.4g})"
+    if entry.low is None or entry.high is None:
+        return f"{entry.value:.4g}"
+    return f"{entry.value:.4g} ({entry.low:.4g} to {entry.high:.4g})"
 
 
-def _without_policy(params: Mapping[str, Any]) -> dict[str, Any]:
+def _without_policy(params: Mapping[str, object]) -> dict[str, object]:
     return {name: section for name, section in params.items() if name not in SECTIONS}
 
 
-def _flat(where: str, value: Any) -> dict[str, Any]:
+def _flat(where: str, value: object) -> dict[str, object]:
     """Return the leaves of nested mappings by their path in dots; a list is one, but of named mappings."""
     if isinstance(value, list) and value and all(isinstance(it, dict) and "name" in it for it in value):
         names = [str(it["name"]) for it in value]
@@ -358,12 +368,12 @@ def _flat(where: str, value: Any) -> dict[str, Any]:
     return dict(_leaves(where, value))
 
 
-def _leaves(where: str, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _leaves(where: str, value: dict[str, object]) -> Iterator[tuple[str, object]]:
     for key, item in value.items():
         yield from _flat(f"{where}.{key}" if where else str(key), item).items()
 
 
-def changed(old: Any, new: Any) -> str:
+def changed(old: object, new: object) -> str:
     """Return what became of a value: in a list what came and went, of long texts where they differ."""
     if isinstance(old, list) and isinstance(new, list):
         lost, come = ([it for it in one if it not in two] for one, two in ((old, new), (new, old)))
@@ -380,7 +390,7 @@ def changed(old: Any, new: Any) -> str:
     return " to ".join(_short(("…" if start else "") + text[start:], LONG) for text in (was, now))
 
 
-def _short(value: Any, longest: int = LONGEST) -> str:
+def _short(value: object, longest: int = LONGEST) -> str:
     text = "none" if value is None else str(value)
     if len(text) == 64 and text.isalnum():
         return f"{text[:12]}…"

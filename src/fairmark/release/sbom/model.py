@@ -172,7 +172,7 @@ def _risks(params: Params, found: ModelDocuments) -> Iterator[Risk]:
         yield Risk(name=f"{limit}: {outcome}, let through", mitigation_strategy=by)
 
 
-def _energy(cost: EnvironmentalCost) -> dict[str, Any]:
+def _energy(cost: EnvironmentalCost) -> dict[str, object]:
     energy = {"value": cost.training_kwh, "unit": "kWh"}
     provider = {
         "organization": {"name": "unknown"},
