@@ -290,18 +290,18 @@ def _proxies(
 def _personal(
     table: pd.DataFrame, columns: dict[str, _Column], schema: Schema, least: float
 ) -> tuple[PersonalColumn, ...]:
-    columns_found = [
+    entries = [
         PersonalColumn(column=name, kind=one.kind, share=one.share)
         for name, column in columns.items()
         for one in personal(name, column.cells, column.kind, least)
     ]
     if schema.row_id is None:
-        return tuple(columns_found)
+        return tuple(entries)
     # A row id tells rows apart by its nature; what else it says is of interest.
     own = personal(schema.row_id, table["_row_id"], "categorical", least)
-    columns_found += [
+    entries += [
         PersonalColumn(column=schema.row_id, kind=one.kind, share=one.share)
         for one in own
         if one.kind != "id-like"
     ]
-    return tuple(columns_found)
+    return tuple(entries)

@@ -89,8 +89,8 @@ def kind_of(name: str, column: Column, texts: "pd.Series[str]", own: str | None,
     """
     match column:
         case Numeric():
-            texts_found = _texts(texts)
-            return Kind("numeric", numerals=written(form, texts_found.different, texts_found.counts))
+            counted = _texts(texts)
+            return Kind("numeric", numerals=written(form, counted.different, counted.counts))
         case Ordinal():
             return Kind("ordinal", tuple(dict.fromkeys(column.order)), declared=True)
         case Boolean():
@@ -112,27 +112,27 @@ def _texts(texts: "pd.Series[str]") -> _Texts:
 
 
 def _inferred(name: str, texts: "pd.Series[str]", own: str | None, form: Form) -> Kind:
-    texts_found = _texts(texts)
-    if not texts_found.different:
+    counted = _texts(texts)
+    if not counted.different:
         raise ValueError("must hold a value to show its kind, got none: drop it, or say its kind")
     if own == "date":
         return Kind("date")
-    pair = _pair(texts_found.different)
+    pair = _pair(counted.different)
     if pair is not None:
         return Kind("boolean", pair=pair)
-    plain = Kind("categorical", tuple(sorted(texts_found.different)))
-    if any(ZERO_LED.fullmatch(text) for text in texts_found.different):
+    plain = Kind("categorical", tuple(sorted(counted.different)))
+    if any(ZERO_LED.fullmatch(text) for text in counted.different):
         return plain
-    numerals = written(form, texts_found.different, texts_found.counts)
-    known = ~np.isnan(numerals.read(texts_found.different))
+    numerals = written(form, counted.different, counted.counts)
+    known = ~np.isnan(numerals.read(counted.different))
     if known.all():
         return Kind("numeric", numerals=numerals)
-    days = _iso(texts_found.different)
+    days = _iso(counted.different)
     if days.all():
         return Kind("date")
-    best = max(_readings(name, texts_found, form, known, days), key=lambda one: texts_found.share(one.fits))
-    if texts_found.share(best.fits) >= MOSTLY:
-        raise ValueError(_unsettled(name, best, texts_found))
+    best = max(_readings(name, counted, form, known, days), key=lambda one: counted.share(one.fits))
+    if counted.share(best.fits) >= MOSTLY:
+        raise ValueError(_unsettled(name, best, counted))
     return plain
 
 
@@ -153,11 +153,11 @@ def _iso(texts: Sequence[str]) -> Bools:
 
 def numeric_share(texts: "pd.Series[str]", form: Form) -> float:
     """Return the share of given cells that read as numbers, 0 where none is given."""
-    texts_found = _texts(texts)
-    if not texts_found.different:
+    counted = _texts(texts)
+    if not counted.different:
         return 0.0
-    numerals = written(form, texts_found.different, texts_found.counts)
-    return texts_found.share(~np.isnan(numerals.read(texts_found.different)))
+    numerals = written(form, counted.different, counted.counts)
+    return counted.share(~np.isnan(numerals.read(counted.different)))
 
 
 def _readings(name: str, texts: _Texts, form: Form, known: Bools, days: Bools) -> Iterator[_Reading]:

@@ -71,7 +71,7 @@ NATIONAL_WORDS = frozenset({"ssn", "nino", "passport"})
 
 
 @dataclass(frozen=True)
-class Found:
+class PersonalData:
     """Personal data in one column: its kind, and the share of given cells that look like it."""
 
     kind: str
@@ -99,7 +99,7 @@ class _Column:
         return len(self.texts) / self.rows
 
 
-def personal(name: str, cells: Cells, kind: str, least: float) -> list[Found]:
+def personal(name: str, cells: Cells, kind: str, least: float) -> list[PersonalData]:
     """Return what personal data a column seems to hold, in at least the share `least` of its given cells.
 
     Parameters
@@ -124,7 +124,7 @@ def personal(name: str, cells: Cells, kind: str, least: float) -> list[Found]:
     )
     if kind == "date":
         # Any day looks like any other: only the name says that it is somebody's birth.
-        return [Found("birth date", 1.0)] if _born(column.words) else []
+        return [PersonalData("birth date", 1.0)] if _born(column.words) else []
     return [one for one in _kinds_of_data(column) if one.share >= least]
 
 
@@ -144,24 +144,27 @@ def _born(words: frozenset[str]) -> bool:
     return bool(words & BIRTH_WORDS)
 
 
-def _kinds_of_data(column: _Column) -> Iterator[Found]:
+def _kinds_of_data(column: _Column) -> Iterator[PersonalData]:
     """Yield each kind of personal data with its share, the surest first."""
-    alike = [Found(kind, column.share(pattern.fullmatch)) for kind, pattern in PATTERNS.items()]
-    alike += [Found("card number", column.share(_card)), Found("bank account", column.share(_iban))]
+    alike = [PersonalData(kind, column.share(pattern.fullmatch)) for kind, pattern in PATTERNS.items()]
+    alike += [
+        PersonalData("card number", column.share(_card)),
+        PersonalData("bank account", column.share(_iban)),
+    ]
     if len(column.texts) >= FEW:
-        alike += [Found("phone", column.share(_phone(column.words)))]
-        alike += [Found("name", _names(column)), Found("address", _addresses(column))]
+        alike += [PersonalData("phone", column.share(_phone(column.words)))]
+        alike += [PersonalData("name", _names(column)), PersonalData("address", _addresses(column))]
     if column.words & NATIONAL_WORDS:
-        alike.append(Found("national id", column.share(lambda text: any(c.isdigit() for c in text))))
+        alike.append(PersonalData("national id", column.share(lambda text: any(c.isdigit() for c in text))))
     if _born(column.words) and column.kind != "numeric":
-        alike.append(Found("birth date", column.share(DATED.fullmatch)))
+        alike.append(PersonalData("birth date", column.share(DATED.fullmatch)))
     if column.kind != "numeric" and len(column.texts) >= FEW and column.spread >= PROSE:
-        alike.append(Found("free text", column.share(lambda text: len(WORD.findall(text)) >= WORDS)))
+        alike.append(PersonalData("free text", column.share(lambda text: len(WORD.findall(text)) >= WORDS)))
     hits = [one for one in alike if one.share > 0]
     yield from {one.kind: one for one in sorted(hits, key=lambda one: one.share)}.values()
     # Whatever tells a person apart by its own kind need not be called an id as well.
     if not any(one.share >= 0.5 for one in hits) and _id_like(column):
-        yield Found("id-like", column.spread)
+        yield PersonalData("id-like", column.spread)
 
 
 def _phone(words: frozenset[str]) -> Callable[[str], object]:

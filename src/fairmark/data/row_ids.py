@@ -136,11 +136,11 @@ def clusters(columns: Mapping[str, Codes], label: Codes, seed: int) -> Clusters 
     # A person's pattern has many values: it is grown from the columns that tell most rows apart.
     most = sorted(columns, key=lambda name: (-int(columns[name].max(initial=0)), name))
     starts = [(name,) for name in most[:SEED_COLUMNS]] + list(combinations(most[:SEED_COLUMNS], 2))
-    patterns_found = [one for start in starts if (one := _grown(start, columns)) is not None]
-    if not patterns_found:
+    grown = [one for start in starts if (one := _grown(start, columns)) is not None]
+    if not grown:
         return None
     # The fewest patterns: a column that varies within a person splits persons into more.
-    names, pattern = min(patterns_found, key=lambda one: (int(one[1].max()), -len(one[0]), one[0]))
+    names, pattern = min(grown, key=lambda one: (int(one[1].max()), -len(one[0]), one[0]))
     by_chance = _repeated(_shuffled([columns[name] for name in names], seed))
     # Columns of few codes repeat even when each is shuffled by itself: then repeating says nothing of
     # persons.

@@ -220,19 +220,19 @@ def _both(facts: Facts, before: SummaryMetrics, after: SummaryMetrics) -> str:
 
 def slices(facts: Facts) -> Table | None:
     """Return the slices with the highest lower bound of their error rate, or nothing without any."""
-    slices_found = facts.checks.slices
-    if not slices_found.worst:
+    checked = facts.checks.slices
+    if not checked.worst:
         return None
-    scale = unit(0, max(each.error for each in slices_found.worst) or 1)
+    scale = unit(0, max(each.error for each in checked.worst) or 1)
     rows = [
         (
             " and ".join(place(facts, part) for part in each.where),
-            whisker(scale, each.error, each.low, each.error, slices_found.error),
+            whisker(scale, each.error, each.low, each.error, checked.error),
             number(each.error, facts.decimals),
             number(each.low, facts.decimals),
             count(each.rows),
         )
-        for each in slices_found.worst
+        for each in checked.worst
     ]
     columns = [
         Column("Where"),
@@ -241,7 +241,7 @@ def slices(facts: Facts) -> Table | None:
         Column("At least", NUMBER),
         Column("Test rows", NUMBER),
     ]
-    overall = number(slices_found.error, facts.decimals)
+    overall = number(checked.error, facts.decimals)
     caption = f"The slices with the most errors; the dashed mark is the error of all test rows, {overall}"
     return Table(caption, columns, rows, ("", axis(scale), "", "", ""))
 
