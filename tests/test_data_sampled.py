@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scorecard_table import parts
 
-from fairmark.data.sampling import sampled
+from fairmark.data.sampling import sampled, sizes
 
 
 def test_parts_that_are_small_enough_are_given_back_as_they_are() -> None:
@@ -57,3 +57,16 @@ def test_people_are_drawn_with_all_their_rows() -> None:
     kept = fewer.table["_person"].value_counts()
     assert (kept == whole[kept.index]).all()
     assert fewer.belongs.value_counts().max() <= 100
+
+
+def test_parts_that_are_not_named_stay_whole_and_the_sizes_are_stated() -> None:
+    made = parts(1500)
+    counts = made.belongs.value_counts()
+
+    fewer = sampled(made, 100, 1, ("train", "valid"))
+
+    assert {name: one.to_json() for name, one in sizes(fewer, made).items()} == {
+        "train": {"rows": 100, "of": int(counts["train"])},
+        "valid": {"rows": 100, "of": int(counts["valid"])},
+        "test": {"rows": int(counts["test"]), "of": int(counts["test"])},
+    }

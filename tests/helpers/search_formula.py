@@ -15,6 +15,7 @@ TUNE: dict[str, Any] = {
     "useful": None,
     "tie": 0,
     "crossfit": None,
+    "sample": None,
     "families": {
         "logistic": {"c": {"type": "float", "low": 0.01, "high": 100, "log": True, "grid": 3}},
         "boosted": {

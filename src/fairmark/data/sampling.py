@@ -3,6 +3,7 @@
 What the gate reads is never sampled. What looks at a sample states how many rows of how many it saw.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.split import PARTS, Parts
+from fairmark.data.summaries import SampledPart
 
 
-def sampled(parts: Parts, most: int | None, seed: int) -> Parts:
-    """Return a stratified sample without replacement of every part that has more than `most` rows.
+def sampled(parts: Parts, most: int | None, seed: int, of: Collection[str] = PARTS) -> Parts:
+    """Return a stratified sample without replacement of each part in `of` that has more than `most` rows.
 
     Strata are label and groups. Rows are sorted by stratum, in an order drawn within each, and taken at even
     distances (systematic sampling, Madow 1949): each stratum keeps its share to within one row. Where persons
@@ -21,12 +23,12 @@ def sampled(parts: Parts, most: int | None, seed: int) -> Parts:
     are kept whole; `parts` itself is returned where none has more.
     """
     numbers = {name: np.flatnonzero((parts.belongs == name).to_numpy()) for name in PARTS}
-    if most is None or all(len(rows) <= most for rows in numbers.values()):
+    if most is None or all(len(numbers[name]) <= most for name in of):
         return parts
     kept = []
-    for k, rows in enumerate(numbers.values()):
+    for k, (name, rows) in enumerate(numbers.items()):
         draw = np.random.default_rng([seed, 7, k])
-        if len(rows) <= most:
+        if name not in of or len(rows) <= most:
             kept.append(rows)
         elif "_person" in parts.table:
             kept.append(rows[_drawn_persons(parts.table["_person"].iloc[rows], most, draw)])
@@ -40,6 +42,16 @@ def sampled(parts: Parts, most: int | None, seed: int) -> Parts:
         evidence=parts.evidence.iloc[chosen].reset_index(drop=True),
         belongs=parts.belongs.iloc[chosen].reset_index(drop=True),
     )
+
+
+def sizes(fewer: Parts, parts: Parts) -> dict[str, SampledPart]:
+    """Return how many rows of each part a sample holds, and of how many."""
+    counts = [each.belongs.value_counts() for each in (fewer, parts)]
+    return {
+        name: SampledPart(rows=int(counts[0][name]), of=int(counts[1][name]))
+        for name in PARTS
+        if name in counts[1]
+    }
 
 
 def _strata(parts: Parts, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:

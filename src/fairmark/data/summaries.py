@@ -17,6 +17,13 @@ Auc = Share
 """Area under the ROC curve: 0.5 says nothing, 1 gives everything away."""
 
 
+class SampledPart(Record):
+    """How many rows of a part were looked at, and of how many."""
+
+    rows: int
+    of: int
+
+
 class SourceFile(Record):
     """A raw file as it was read; `duplicates` are rows whose content stands in an earlier row of it."""
 

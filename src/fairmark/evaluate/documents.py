@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from fairmark.data.summaries import SampledPart
 from fairmark.judge.measurements import ConfusionCounts, Measurements
 from fairmark.judge.verdict import Outcome
 from fairmark.record import Record
@@ -451,13 +452,6 @@ class Leakage(Record):
     duplicates: Duplicates = Field(validation_alias="twins", serialization_alias="twins")
     shared_persons: float | None
     """Share of test rows of a person who has rows to learn from; None without a column of persons."""
-
-
-class SampledPart(Record):
-    """How many rows of a part experiments looked at, and of how many."""
-
-    rows: int
-    of: int
 
 
 class MonotoneFeature(Record):

@@ -15,8 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fairmark.data.sampling import sampled
-from fairmark.data.split import PARTS, Parts
+from fairmark.data.sampling import sampled, sizes
+from fairmark.data.split import Parts
 from fairmark.evaluate.curves import ScoredRows, abstention_bands
 from fairmark.evaluate.documents import (
     Abstention,
@@ -25,7 +25,6 @@ from fairmark.evaluate.documents import (
     LimitOutcome,
     MonotoneFeature,
     QuickVerdict,
-    SampledPart,
 )
 from fairmark.evaluate.leakage import (
     concentration,
@@ -237,15 +236,15 @@ def checks(
         stress=stressed,
         abstention=Abstention(level=level, bands=bands),
         leakage=leaks,
+<<<<<<< HEAD
+=======
+        **({} if fewer is parts else {"sample": sizes(fewer, parts)}),
+        **({"monotone": kept} if kept else {}),
+>>>>>>> 7a6c308 (Let trials see a stated sample of large tables; the chosen model learns from all rows)
     )
     # Keys that are absent from the document where there is nothing to say of them.
     more = ({} if fewer is parts else {"sample": _sizes(fewer, parts)}) | ({"monotone": kept} if kept else {})
     return results.model_copy(update=more)
-
-
-def _sizes(fewer: Parts, parts: Parts) -> dict[str, SampledPart]:
-    counts = [each.belongs.value_counts() for each in (fewer, parts)]
-    return {name: SampledPart(rows=int(counts[0][name]), of=int(counts[1][name])) for name in PARTS}
 
 
 def _verdict(

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairmark.data.sampling import sampled
 from fairmark.data.split import Parts, position
 from fairmark.errors import InputError
 from fairmark.learn.policy_limits import Rows
@@ -108,6 +109,14 @@ def ready(parts: Parts, base: Train) -> Ready:
         None if by is None else origins(parts.schema, by.attribute),
         _test_rows(parts),
     )
+
+
+def searched(parts: Parts, sample: int | None, seed: int) -> Parts:
+    """Return the parts that trials see: of train and of validation rows a stratified sample of so many.
+
+    Test rows stay as many as they are: their number sets the margin, and nothing else of them is read.
+    """
+    return sampled(parts, sample, seed, ("train", "valid"))
 
 
 def _test_rows(parts: Parts) -> Mapping[str, Mapping[str, float]] | None:

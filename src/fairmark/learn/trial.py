@@ -21,7 +21,7 @@ from fairmark.errors import InputError
 from fairmark.learn.fit import Fitted, Watch, aimed, decide, fitted
 from fairmark.learn.goal import Goal
 from fairmark.learn.policy_limits import Limits, Rows
-from fairmark.learn.training_data import HeldOut, Ready, ready
+from fairmark.learn.training_data import HeldOut, Ready, ready, searched
 from fairmark.params.base import Section
 from fairmark.params.learn import Assurance, Chosen, Pruning, Train, Useful
 from fairmark.params.policy import Policy
@@ -147,6 +147,8 @@ class Setup:
     """A hash of the files, so that a process which has read other files under these paths reads again."""
     pruning: str | None = None
     useful: str | None = None
+    sample: tuple[int, int] | None = None
+    """Rows of a part beyond which trials see a sample of so many, and the seed that draws it."""
 
     @classmethod
     def of(
@@ -158,12 +160,14 @@ class Setup:
         stamp: str,
         pruning: Pruning | None = None,
         useful: Useful | None = None,
+        sample: tuple[int, int] | None = None,
     ) -> Self:
         """Return the setup of a search."""
         table, evidence, schema, rows = (str(path.resolve()) for path in paths)
         whole = (table, evidence, schema, rows)
         given_up, of_use = (None if each is None else each.model_dump_json() for each in (pruning, useful))
-        return cls(whole, base.model_dump_json(), policy.model_dump_json(), margin, stamp, given_up, of_use)
+        texts = (base.model_dump_json(), policy.model_dump_json())
+        return cls(whole, *texts, margin, stamp, given_up, of_use, sample)
 
 
 def attempt(setup: Setup, asked: str) -> str:
@@ -289,5 +293,6 @@ def _loaded(setup: Setup) -> tuple[Ready, Train, Policy]:
     # Once a process, whatever kind of worker it is: reading costs as much as a small fit.
     base = Train.model_validate_json(setup.base)
     table, evidence, schema, rows = map(Path, setup.paths)
-    known = ready(read_parts(table, evidence, schema, rows), base)
+    most, seed = setup.sample or (None, 0)
+    known = ready(searched(read_parts(table, evidence, schema, rows), most, seed), base)
     return known, base, Policy.model_validate_json(setup.policy)

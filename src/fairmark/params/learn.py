@@ -138,6 +138,9 @@ class Tune(Section):
     sampler: Literal["tpe", "random", "grid"]
     trials: Count
     batch: Count
+    sample: Count | None
+    """Rows of the train and of the validation part beyond which trials see a stratified sample of so many;
+    None for all rows. What is chosen is then learnt from all rows, by `train`."""
     margin: Margin
     """How far inside limits on groups held-out rows must stay: by their number, or a constant."""
     useful: Useful | None

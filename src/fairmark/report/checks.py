@@ -68,7 +68,11 @@ def sample_text(facts: Facts) -> str | None:
     sample = facts.checks.sample
     if sample is None:
         return None
-    parts = [f"{count(one.rows)} of {count(one.of)} {name} rows" for name, one in sample.items()]
+    parts = [
+        f"{count(one.rows)} of {count(one.of)} {name} rows"
+        for name, one in sample.items()
+        if one.rows < one.of
+    ]
     return (
         f"This was looked at on a stratified sample by label and group, {listed(parts)}, with the model "
         "learnt again from as many rows where models are compared."

@@ -11,6 +11,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from fairmark.data.sampling import sizes
 from fairmark.data.schema import Schema
 from fairmark.data.split import read_parts
 from fairmark.entry import run
@@ -23,8 +24,12 @@ from fairmark.learn.group_threshold_search import reaches
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.search import Search, SearchResults
 from fairmark.learn.space import Aim
+<<<<<<< HEAD
 from fairmark.learn.summaries import RivalRow
 from fairmark.learn.training_data import Ready, ready
+=======
+from fairmark.learn.training_data import Ready, ready, searched
+>>>>>>> 7a6c308 (Let trials see a stated sample of large tables; the chosen model learns from all rows)
 from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import Progress, workers
 from fairmark.model.monotone import require_ordered
@@ -73,15 +78,17 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     ):  # a waiver of a group that nobody is in would cover nothing
         raise ParamsError(*(f"params.yaml: {fault}" for fault in strangers))
     paths = (table, evidence, schema, rows)
-    known = ready(read_parts(*paths), base)
+    whole = read_parts(*paths)
+    seen = searched(whole, search.sample, search.seed)
+    known = ready(seen, base)
     aim, why = _aim(known, search, base, policy)
     goal = Goal.of(aim.maximise or "accuracy")
     sections = [section.model_dump_json() for section in (search, base, policy)]
     key = key_of(paths, sections)
     record = Checkpoint.open(key)
-    trying = partial(
-        attempt, Setup.of(paths, base, policy, search.margin, key, search.pruning, search.useful)
-    )
+    sample = None if search.sample is None else (search.sample, search.seed)
+    rules = (search.margin, key, search.pruning, search.useful, sample)
+    trying = partial(attempt, Setup.of(paths, base, policy, *rules))
     try:
         with workers() as executor, Progress(_most(search), goal.spoken) as progress:
             trials_run = Search(
@@ -98,8 +105,13 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     chosen = {"chosen": canonical_floats(result.best.chosen.model_dump(mode="json"))}
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
+<<<<<<< HEAD
     beside = _rivals(known, result, search, base, policy, goal)
     result.summary().model_copy(update=beside).write(summary)
+=======
+    stated = {} if seen is whole else {"sample": sizes(seen, whole)}
+    result.summary().model_copy(update=stated).write(summary)
+>>>>>>> 7a6c308 (Let trials see a stated sample of large tables; the chosen model learns from all rows)
     record.forget()
 
 
