@@ -236,14 +236,9 @@ def checks(
         stress=stressed,
         abstention=Abstention(level=level, bands=bands),
         leakage=leaks,
-<<<<<<< HEAD
-=======
-        **({} if fewer is parts else {"sample": sizes(fewer, parts)}),
-        **({"monotone": kept} if kept else {}),
->>>>>>> 7a6c308 (Let trials see a stated sample of large tables; the chosen model learns from all rows)
     )
     # Keys that are absent from the document where there is nothing to say of them.
-    more = ({} if fewer is parts else {"sample": _sizes(fewer, parts)}) | ({"monotone": kept} if kept else {})
+    more = ({} if fewer is parts else {"sample": sizes(fewer, parts)}) | ({"monotone": kept} if kept else {})
     return results.model_copy(update=more)
 
 

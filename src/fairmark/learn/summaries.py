@@ -207,13 +207,10 @@ class SearchSummary(Record):
     not_measured: list[str]
     """Names of gated limits on groups for which the held-out rows were too few."""
     note: str
-<<<<<<< HEAD
     rivals: list[RivalRow] | None = None
     """Given where params ask for them."""
-=======
     sample: Mapping[str, SampledPart] | None = None
     """Written only where trials saw a sample of the rows."""
->>>>>>> 7a6c308 (Let trials see a stated sample of large tables; the chosen model learns from all rows)
 
 
 class PartRows(Record):

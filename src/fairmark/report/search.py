@@ -49,9 +49,14 @@ def search_view(facts: Facts) -> SearchView:
     failed, pruned = (sum(row.state == state for row in facts.trials) for state in ("failed", "pruned"))
     lost = f" {failed} trials came to nothing." if failed else ""
     lost += f" {pruned} trials were given up early: others of like fairness were ahead." if pruned else ""
-<<<<<<< HEAD
+    sample = [
+        f"{count(one.rows)} of {count(one.of)} {name} rows"
+        for name, one in (facts.search.sample or {}).items()
+        if one.rows < one.of
+    ]
+    seen = f" Trials saw a stratified sample by label and group, {listed(sample)}." if sample else ""
     return SearchView(
-        sentence=f"{facts.search.note}{lost}{left}",
+        sentence=f"{facts.search.note}{lost}{seen}{left}",
         frontier=_frontier(facts),
         chosen=compared(facts),
         price=price(facts),
@@ -114,22 +119,6 @@ def _kind(rival: RivalRow) -> str:
     if rival.randomised and rival.models == 1:
         words = ["one model and a lottery"]
     return words[0] + (", told the group" if rival.reads_group else "")
-=======
-    sample = [
-        f"{count(one.rows)} of {count(one.of)} {name} rows"
-        for name, one in (facts.search.sample or {}).items()
-        if one.rows < one.of
-    ]
-    seen = f" Trials saw a stratified sample by label and group, {listed(sample)}." if sample else ""
-    return {
-        "sentence": f"{facts.search.note}{lost}{seen}{left}",
-        "frontier": _frontier(facts),
-        "chosen": compared(facts),
-        "price": price(facts),
-        "count": count(len(facts.trials)),
-        "trials": trials(facts),
-    }
->>>>>>> 7a6c308 (Let trials see a stated sample of large tables; the chosen model learns from all rows)
 
 
 def done(facts: Facts) -> list[TrialRow]:

@@ -24,12 +24,8 @@ from fairmark.learn.group_threshold_search import reaches
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.search import Search, SearchResults
 from fairmark.learn.space import Aim
-<<<<<<< HEAD
 from fairmark.learn.summaries import RivalRow
-from fairmark.learn.training_data import Ready, ready
-=======
 from fairmark.learn.training_data import Ready, ready, searched
->>>>>>> 7a6c308 (Let trials see a stated sample of large tables; the chosen model learns from all rows)
 from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import Progress, workers
 from fairmark.model.monotone import require_ordered
@@ -105,13 +101,9 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     chosen = {"chosen": canonical_floats(result.best.chosen.model_dump(mode="json"))}
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
-<<<<<<< HEAD
     beside = _rivals(known, result, search, base, policy, goal)
-    result.summary().model_copy(update=beside).write(summary)
-=======
     stated = {} if seen is whole else {"sample": sizes(seen, whole)}
-    result.summary().model_copy(update=stated).write(summary)
->>>>>>> 7a6c308 (Let trials see a stated sample of large tables; the chosen model learns from all rows)
+    result.summary().model_copy(update=beside | stated).write(summary)
     record.forget()
 
 
