@@ -68,6 +68,9 @@ class Interruption:
         if again or not self._unwinds:
             self._leave()
         logging.disable(logging.CRITICAL)  # what Prefect says of a run that was stopped helps nobody
+        # An exception is raised between two instructions of Python: a flow that waits in C, or a library that
+        # catches everything, would never hear of it. `_leave` uses os._exit, because sys.exit waits for
+        # Prefect's threads.
         timer = threading.Timer(LIMIT_S, self._leave)
         timer.daemon = True
         timer.start()

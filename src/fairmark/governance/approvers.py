@@ -92,6 +92,7 @@ def read_approvers(source: Path | str) -> list[Approver]:
                 found.append(_approver(line))
             except (ValueError, UsageError) as error:
                 faults.append(f"{FILE}:{number}: {error}")
+    # Approvals are counted by people. One person under two spellings would be two.
     spelt = {person(each.principal): each.principal for each in found}
     faults += [
         f"{FILE}: a person must be written one way, got {each.principal} and {spelt[person(each.principal)]}"

@@ -164,6 +164,10 @@ def release_tags(root: Path, name: str, own: "PublicKey | None", *, remotes: boo
         When git can't tell its tags, or ssh-keygen is missing.
     """
     mine = [own.allowed(_OWN)] if own else []
+    # Trust goes along the chain of releases. The first keys that `approvers` ever named (and whoever asks)
+    # may sign the lowest; from there each release hands on to those that it named itself. A stranger's tag
+    # below the first known one ends that: who was first can't be told any more, and only the asker's own key
+    # counts.
     first = _first_keys(root)
     lines = mine + first
     strangers: list[tuple[str, str]] = []

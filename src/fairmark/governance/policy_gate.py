@@ -167,6 +167,7 @@ def compare(
     who, keys = authors(root, commit)
     makers = keys | ({maker.keyid} if maker else set())
     who |= {each for each in (named([*known, *head], key) for key in makers) if each}
+    # By those of the base: nobody can name himself and approve that.
     able = set(map(person, people(known, APPROVAL, _now()))) - set(map(person, who))
     needed = _needed(found, before, params, len(able))
     request = _request(params, after, text, needed, of, frozenset(makers), frozenset(who))

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from fairmark.errors import FairmarkError, StateError
 from fairmark.governance.flow_runs import COMPLETED
@@ -162,6 +163,6 @@ def _aliased(client: "MlflowClient", name: str) -> Aliased:
 
 
 @contextmanager
-def _registry(root: Path) -> Iterator[Any]:
+def _registry(root: Path) -> Iterator[ModuleType]:
     with answering(uri_of(root, None), "be reachable") as mlflow:
         yield mlflow

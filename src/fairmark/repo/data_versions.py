@@ -3,12 +3,13 @@
 import configparser
 import datetime as dt
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fairmark.errors import InputError, StateError
 from fairmark.files import lines_of
+from fairmark.repo.dvc_files import DvcLock
 from fairmark.repo.git import git, git_bytes, need
 from fairmark.repo.untrusted import strict_yaml
 
@@ -47,16 +48,17 @@ def versions(root: Path) -> list[Version]:
 def address_in(root: Path, commit: str) -> str | None:
     """Return DVC's address of the data in a commit, or None where it has none."""
     value = yaml_in(root, commit, DATA)
-    return None if value is None else str(_outs(value, commit)[0]["md5"])
+    return None if value is None else _address(value, commit)
 
 
 def outputs_in(root: Path, commit: str) -> dict[str, str]:
     """Return the address of every output in the dvc.lock of a commit, by path."""
-    stages = (yaml_in(root, commit, "dvc.lock") or {}).get("stages") or {}
-    return {str(out["path"]): str(out["md5"]) for stage in stages.values() for out in stage.get("outs") or []}
+    value = yaml_in(root, commit, "dvc.lock")
+    outputs = {} if value is None else DvcLock.from_yaml(value, f"dvc.lock of {commit[:12]}").outputs
+    return {path: output.md5 for path, output in outputs.items()}
 
 
-def yaml_in(root: Path, commit: str, name: str) -> dict[str, Any] | None:
+def yaml_in(root: Path, commit: str, name: str) -> dict[str, object] | None:
     """Return the value of a YAML file in a commit, or None where the commit has no such file."""
     text = git_bytes(root, "cat-file", "blob", f"{commit}:./{name}")
     if text is None:
@@ -157,8 +159,9 @@ def gone(root: Path, address: str) -> bool:
     return not elsewhere and not held_at(root, address) and not in_git(root, address)
 
 
-def _outs(value: dict[str, Any], commit: str) -> list[dict[str, Any]]:
+def _address(value: Mapping[str, object], commit: str) -> str:
+    # Not by `data_outputs`: an old commit's file may be of a DVC that named no kind of hash.
     outs = value.get("outs")
     if not isinstance(outs, list) or not outs or not isinstance(outs[0], dict) or "md5" not in outs[0]:
         raise StateError(f"{DATA} of {commit[:12]}: must name an output by its MD5, got {str(outs)[:80]}")
-    return outs
+    return str(outs[0]["md5"])

@@ -173,6 +173,7 @@ def _show(source: str, root: str, target: str, *, write: bool = False) -> None:
 
 def _seal(place: str) -> None:
     """Let nobody write at `place` and below, whatever is mounted there (since Linux 5.12)."""
+    # Not a remount to read alone, which reaches the top mount and leaves those below it open for writing.
     attributes = struct.pack("QQQQ", _READ_ONLY | _SET_NOSUID, 0, 0, 0)
     _call(
         f"mount_setattr {place}",
@@ -184,6 +185,7 @@ def _new_root(spec: Mapping[str, object]) -> None:
     place = str(spec["place"])
     root = f"{place}/.root"
     os.makedirs(root, exist_ok=True)  # noqa: PTH103
+    # Else each mount below would show in the caller's namespace too.
     _mount("none", "/", None, _REC | _PRIVATE)
     _mount("tmpfs", root, "tmpfs", _NOSUID | _NODEV, "size=16m,mode=755")
     temporary = f"{root}/tmp"  # noqa: S108 - it is the new root's own
@@ -283,6 +285,8 @@ def _first(spec: Mapping[str, object]) -> int:
     socket.sethostname("rebuild")
     _new_root(spec)
     _renounce()
+    # This process has been root of its namespaces: what runs in them must not trace it or open its files in
+    # /proc.
     _libc.prctl(_DUMPABLE, 0, 0, 0, 0)
     threading.Thread(target=_watch, args=(spec,), daemon=True).start()
     started = subprocess.Popen(
@@ -301,6 +305,7 @@ def _first(spec: Mapping[str, object]) -> int:
 def _main(spec: Mapping[str, object]) -> int:
     user, group = os.getuid(), os.getgid()
     spaces = _NEWUSER | _NEWNS | _NEWPID | _NEWIPC | _NEWUTS | (0 if spec["network"] else _NEWNET)
+    # One call for all of them: only who makes the user namespace first has the right to make the others.
     _call("unshare", _libc.unshare(spaces))
     for name, text in (
         ("setgroups", "deny"),

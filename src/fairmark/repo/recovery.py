@@ -24,6 +24,7 @@ from fairmark.repo.git import git
 from fairmark.repo.locks import lock
 
 LOCK = "dvc.lock"
+
 STALE_S = 10.0
 """git holds the lock of a ref for milliseconds: one this old was left by a git that was killed."""
 
@@ -175,6 +176,7 @@ def _lived(pid: int, when_s: float) -> bool:
         return True
     if words[0] == "Z":
         return False
+    # The system gives a number again. A process that began after the list was written is not the one on it.
     began_s = int(boot[1] if boot else 0) + int(words[19]) / os.sysconf("SC_CLK_TCK")
     return began_s <= when_s + 1
 
@@ -197,6 +199,8 @@ def _put_back(root: Path, note: _Note) -> list[str]:
         outputs = [LOCK, *_outputs(root)]
         for path in trace(root).dirty:
             ours = any(path == output or path.startswith(f"{output}/") for output in outputs)
+            # A person may have committed since the run began: what the commit changed is not the run's to put
+            # back.
             kept = committed_file(root, "HEAD", path)
             same = kept is not None and kept == committed_file(root, note.commit, path)
             if ours and same and path not in note.changed:
@@ -252,6 +256,7 @@ def _ref_locks(root: Path) -> list[str]:
     for left in sorted(folder.glob("*[@#]*.lock")) if answer.returncode == 0 else []:
         with suppress(FileNotFoundError):
             seen = left.stat()
+            # A live git's lock is gone, or is another file, once this has passed.
             time.sleep(min(max(STALE_S - (time.time() - seen.st_mtime), 0.0), STALE_S))
             if left.stat().st_ino == seen.st_ino:
                 left.unlink()

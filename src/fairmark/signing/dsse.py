@@ -136,6 +136,8 @@ class Envelope:
         """
         try:
             statement = strict_json(self.payload.decode("utf-8"), "payload")
+            # What is signed is the text. Were it not the one text of its value, two readers could disagree on
+            # what it says.
             same = canonical_json(statement) == self.payload
         except (InputError, ValueError) as error:
             raise VerificationError(f"envelope: payload must be strict JSON, got {error}") from error

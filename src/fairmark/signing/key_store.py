@@ -178,6 +178,8 @@ def read_private(path: Path) -> "EllipticCurvePrivateKey":
 def _guarded(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
+            # Of the file that was opened, not of its name, which somebody could give to another file in
+            # between.
             mode, text = os.fstat(stream.fileno()).st_mode & 0o777, stream.read(65536)
     except OSError as error:
         raise StateError(f"{path}: must be a readable key, got {error.strerror or error}") from error
@@ -214,6 +216,8 @@ def make_key_file(path: Path) -> bool:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # One run at a time; what a killed one left is removed here.
         with locked(path.parent, f"{path.parent}: must be free", wait_s=math.inf) as handle:
+            # Written beside its place and moved there when it is whole and on the disk: a key that was lost
+            # half-written would take all that it has signed with it.
             draft = path.with_name(f".{path.name}.draft")
             draft.unlink(missing_ok=True)
             if path.exists():
