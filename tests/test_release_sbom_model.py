@@ -99,6 +99,16 @@ def test_the_parameters_are_those_of_the_model(template: Path, params: Params, f
     assert said["datasets"] == [{"ref": "data:data/people.csv"}]
 
 
+def test_monotone_constraints_stand_beside_the_settings(
+    template: Path, params: Params, found: ModelDocuments
+) -> None:
+    base = params.train.model_copy(update={"monotone": {"income <€>": "increasing"}})
+
+    said = card(template, params.model_copy(update={"train": base}), found)["modelParameters"]
+
+    assert said["modelArchitecture"] == "logistic, c 1.0, monotone in income <€> (increasing)"
+
+
 def test_each_limit_on_groups_has_a_fairness_assessment(
     template: Path, params: Params, found: ModelDocuments
 ) -> None:

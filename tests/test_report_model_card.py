@@ -10,6 +10,7 @@ import pytest
 from markup import read
 from stage_outputs import FAIR, facts, limit, measurements, policy
 
+from fairmark.evaluate.documents import MonotoneFeature
 from fairmark.judge.measured import Measured
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import measured
@@ -94,6 +95,20 @@ def test_every_measure_over_all_rows_is_on_the_card() -> None:
     assert set(GAINS) <= set(overall)
     for name, value in overall.items():
         assert f"| {title(name)} | {measured(value, 3)} |" in text
+
+
+def test_a_monotone_constraint_is_on_the_card_as_it_was_checked() -> None:
+    found = MonotoneFeature(
+        feature="age", direction="decreasing", proved=True, rows=500, values=67, violations=0, largest=0.0
+    )
+    known = facts()
+    checks = known.checks.model_copy(update={"monotone": [found]})
+
+    said = card(dataclasses.replace(known, checks=checks))
+
+    assert "- The score never rises as age grows, whatever the row: " in said
+    assert "500 test rows were given 67 values each, without a violation." in said
+    assert "The score never" not in card(known)
 
 
 def test_the_nine_sections_stand_in_their_order() -> None:
