@@ -119,9 +119,11 @@ def _require(held: bool, what: str) -> None:
 def _parts(text: str) -> tuple[dict[str, str], list[str]]:
     """Return the lines of the header by key, and the text of each tree."""
     _require(not _odd(text), "printable ASCII in lines")
+    # LightGBM's reader and this check must agree on where the trees end.
     _require(text.startswith("tree\n") and text.count(END) == 1, "one beginning and one end")
     head, blank, rest = text[len("tree\n") : text.index(END)].partition("\n\n")
     _require(bool(blank), "a header and trees")
+    # Printable ASCII without this word elsewhere: a feature's name stands in the header, before all trees.
     trees = rest.split("Tree=")
     _require(trees[0] == "", "nothing before its trees")
     return _lines(head.split("\n")), [f"Tree={tree}" for tree in trees[1:]]
@@ -136,11 +138,13 @@ def _odd(text: str) -> bool:
 def _lines(lines: Sequence[str]) -> dict[str, str]:
     pairs = [line.partition("=") for line in lines]
     found = {key: value for key, _, value in pairs}
+    # Of two lines of one key LightGBM keeps one; which, is not written anywhere.
     _require(len(found) == len(pairs) and all(sign for _, sign, _ in pairs), "each key once, with a value")
     return found
 
 
 def _check_header(head: Mapping[str, str], features: int) -> None:
+    # In the order in which LightGBM writes them: a text with a key elsewhere is somebody else's.
     wanted = [key for key in _HEADER if key in head or key not in _MAY_MISS]
     _require(list(head) == wanted, f"the header {', '.join(wanted)}")
     for key, value in head.items():
@@ -158,13 +162,16 @@ def _check_tree(tree: str, number: int, features: int) -> None:
     first, *lines = tree.split("\n")
     _require(first == f"Tree={number}" and lines[-3:] == ["", "", ""], where)
     found = _lines(lines[:-3])
+    # The sizes first: everything below allocates or compares by them.
     leaves, cuts = _size(found, where)
     wanted = [key for key in _LINES if cuts or key not in _OF_CATEGORIES]
     _require(list(found) == wanted, f"{where}: its lines in order")
     values = {key: _numbers(key, text, where) for key, text in found.items()}
     for key, numbers in values.items():
         count = _LINES[key](leaves, cuts)
+        # LightGBM takes as many numbers as the size says, whether they are there or not.
         _require(count in (-1, len(numbers)), f"{where}: {count} numbers of {key}")
+    # A linear leaf has coefficients in further lines, which nothing here checks and no release has.
     _require(values["is_linear"] == [0], f"{where}: constant leaves")
     _check_children(values["left_child"], values["right_child"], f"{where}: every node and leaf once")
     _check_splits(values, cuts, features, where)
@@ -192,10 +199,12 @@ def _numbers(key: str, text: str, where: str) -> list[float]:
 
 def _check_children(left: Sequence[float], right: Sequence[float], what: str) -> None:
     """Do nothing for a tree: a child below zero is a leaf, another a node made after its parent."""
+    # Leaf k is written as -k - 1. Each node but the root, and each leaf, is the child of exactly one node.
     nodes = len(left)
     children = [child for pair in zip(left, right, strict=True) for child in pair]
     wanted = [*range(-nodes - 1, 0), *range(1, nodes)] if nodes else []
     _require(sorted(children) == wanted, what)
+    # A child that stands before its parent would make a circle, and the descent would never end.
     _require(all(child < 0 or child > place // 2 for place, child in enumerate(children)), what)
 
 
@@ -207,6 +216,7 @@ def _check_splits(values: Mapping[str, Sequence[float]], cuts: int, features: in
     by_category = [value for value, kind in zip(values["threshold"], kinds, strict=True) if kind & 1]
     _require(sorted(by_category) == list(range(cuts)), f"{where}: each cut by category once")
     if cuts:
+        # Categories are bits in 32-bit words: cut k owns the words from bounds[k] up to bounds[k + 1].
         bounds, words = values["cat_boundaries"], values["cat_threshold"]
         _require(bounds[0] == 0 and bounds[-1] == len(words), f"{where}: boundaries of categories")
         _require(all(a < b for a, b in pairwise(bounds)), f"{where}: rising boundaries")

@@ -107,6 +107,8 @@ def load(text: str, columns: Sequence[Column]) -> Scorecard:
     except (ValueError, RecursionError) as error:
         raise InputError(f"logistic.json: must be JSON, got {error}") from error
     card = typed(Scorecard, value, "logistic.json")
+    # Both files are read by position when rows are scored: an order that differs would give each feature the
+    # points of another one, and nobody would notice.
     wanted = [
         (column.name, column.categories if column.kind == "categorical" else None) for column in columns
     ]

@@ -55,6 +55,7 @@ def verdict_statement(verdict: "Verdict", digests: Mapping[str, str]) -> dict[st
     digests
         Name of a file of the release -> its SHA-256.
     """
+    # A limit that is compared in several groups is one test, and stands as its worst comparison does.
     marks = {"pass": 0, "warn": 1, "fail": 2}
     worst: dict[str, int] = {}
     for finding in verdict.findings:
@@ -140,6 +141,8 @@ def signed(release: ReleaseFolder, name: str, key: PublicKey | None, *, yours: b
     by = ", ".join(f"{keyid[:16]}…" for keyid in claimed)
     if key is None or (yours and key.keyid not in claimed):
         raise StateError(f"{name}: signed as by key {by}: give its public key (--key) to check it")
+    # All of those that it claims, not one of them: a second signature that nobody can check proves nothing,
+    # and a reader might take it for a second witness.
     if envelope.signers([key]) != claimed:
         raise VerificationError(f"{name}: must be signed by key {key.keyid[:16]}… alone, got key {by}")
     if name == MODEL_SEAL and release.hint != hint(key):

@@ -246,6 +246,8 @@ def state(
         When DVC's files don't say what the outputs are.
     """
     written = foreign_yaml(root / "params.yaml")
+    # As a person wrote it, not as it is typed: a whole number stays one, so that whoever compares the
+    # statement with params.yaml finds the file's own values.
     policy = written.pop("policy")
     definition = BuildDefinition(
         build_type=BUILD_TYPE,

@@ -49,6 +49,8 @@ class Unpacking:
     def __init__(self, archive: str, place: Path, size: int) -> None:
         self.archive = archive
         self._place = place
+        # A bomb is known by how it grows, not by its size: what a release holds shrinks to a tenth at most,
+        # while deflate can reach a thousandth.
         self._left = min(MOST_BYTES, max(SMALL_BYTES, GROWTH * size))
         self._entries: dict[str, str] = {}
         self._spelt: dict[str, str] = {}
@@ -79,6 +81,7 @@ class Unpacking:
         self._note(name, "file")
         target = self._place / name
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # `x` never follows a link and never overwrites, even if a check above were wrong.
         with target.open("xb") as stream:
             while size > 0 and (chunk := source.read(min(size, CHUNK))):
                 size -= len(chunk)
@@ -123,6 +126,7 @@ class Unpacking:
             )
         path = PurePosixPath(name)
         for above in (path, *path.parents):
+            # On a file system that knows no case, two spellings are one file, and the second would win.
             if (first := self._spelt.setdefault(str(above).casefold(), str(above))) != str(above):
                 raise self.fault(f"{above} must be spelt one way, got {first} too")
             if above != path and self._entries.get(str(above), "folder") == "file":
@@ -163,6 +167,7 @@ class Inflated:
                 raise self._into.fault(f"must be deflated as it says, got {error}") from error
             if not given and not more:
                 raise self._into.fault("must be whole, got a stream that breaks off")
+            # No more than was asked for: `decompress` would else put the whole bomb into memory at once.
             found += more
         if self._inflate.eof and (self._inflate.unused_data or self._source.read(1)):
             raise self._into.fault("must end with its stream, got something behind it")
@@ -211,6 +216,7 @@ def unpack(stream: IO[bytes], into: Unpacking, *, packed: bool) -> None:
         When it is not such a tar, or holds what no release needs.
     """
     source: Reader = Inflated(stream, into, GZIP) if packed else stream
+    # A tar ends with empty blocks, and a header is never empty: the checksum alone is not zero.
     while any(header := _exactly(source, BLOCK, into)):
         name, size, kind = _entry(header, into)
         padding = -size % BLOCK
@@ -252,6 +258,7 @@ def _entry(header: bytes, into: Unpacking) -> tuple[str, int, bytes]:
         raise into.fault(f"{name[:80]!a} must have numbers in octal, got a header of two readings")
     if any(header[_LINK]) and header[_KIND] in (*_FILE, _FOLDER):
         raise into.fault(f"{name[:80]!a} must have no link, got a header of two readings")
+    # Some readers join the prefix to the name and others do not know it: both must come to one path.
     prefix = header[_PREFIX]
     if header[_MAGIC] == _GNU:  # GNU tar keeps other things where ustar has the prefix of the name
         if any(prefix):

@@ -41,6 +41,8 @@ def unpack(stream: IO[bytes], into: Unpacking) -> None:
     stream.seek(0)
     if plain_header(stream.read(BLOCK)):
         raise into.fault("must be a zip or a tar, got both in one")
+    # Both the list at the end and the heads before each file say what is there. Programs differ in whom they
+    # believe, so the two must agree on everything, and between them lie no bytes that neither accounts for.
     listed_at, count = _listed_at(stream, into)
     try:
         with zipfile.ZipFile(stream) as archive:
@@ -142,6 +144,7 @@ def _take(stream: IO[bytes], entry: zipfile.ZipInfo, ends_at: int, into: Unpacki
         into.enter(entry.filename)
     elif kind in (0, stat.S_IFREG):
         stream.seek(ends_at - entry.compress_size)
+        # Not by `ZipFile.open`, which inflates as long as there is input, whatever size the list gives.
         part = _Part(stream, entry.compress_size)
         stored = entry.compress_type == zipfile.ZIP_STORED
         content = _Summed(part if stored else Inflated(part, into, RAW))

@@ -65,6 +65,7 @@ class DvcLock:
         StateError
             When it is not DVC's, or has no stage.
         """
+        # A lock of another form is not guessed at: the hashes in it decide what is released.
         found = _mapping(value, where)
         stages = found.get("stages")
         if found.get("schema") != "2.0" or not isinstance(stages, dict) or not stages:

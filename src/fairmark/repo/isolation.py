@@ -187,10 +187,12 @@ def _new_root(spec: Mapping[str, object]) -> None:
     os.makedirs(root, exist_ok=True)  # noqa: PTH103
     # Else each mount below would show in the caller's namespace too.
     _mount("none", "/", None, _REC | _PRIVATE)
+    # In memory, so that nothing of it is left when the last process ends; it holds mount points alone.
     _mount("tmpfs", root, "tmpfs", _NOSUID | _NODEV, "size=16m,mode=755")
     temporary = f"{root}/tmp"  # noqa: S108 - it is the new root's own
     os.mkdir(temporary)  # noqa: PTH102
     _mount("tmpfs", temporary, "tmpfs", _NOSUID | _NODEV, "size=2g,mode=1777")
+    # Where /bin and /lib are links into /usr, they must be links here too, or the loader is not found.
     for name in _SYSTEM:
         if os.path.islink(name):  # noqa: PTH114
             os.symlink(os.readlink(name), f"{root}{name}")  # noqa: PTH115, PTH211
@@ -200,6 +202,7 @@ def _new_root(spec: Mapping[str, object]) -> None:
     for name in settings:
         if os.path.exists(f"/etc/{name}"):  # noqa: PTH110
             _show(os.path.realpath(f"/etc/{name}"), root, f"/etc/{name}")
+    # The real one names everybody who has an account here; programs only look up who they run as.
     with open(f"{root}/etc/passwd", "w", encoding="utf-8") as stream:  # noqa: PTH123
         stream.write(f"rebuild:x:{os.getuid()}:{os.getgid()}::/tmp:/bin/sh\n")
     for name in _DEVICES:
@@ -210,14 +213,18 @@ def _new_root(spec: Mapping[str, object]) -> None:
         os.symlink(f"/proc/self/{target}", f"{root}/dev/{name}")  # noqa: PTH211
     for path in spec["shown"]:  # type: ignore[attr-defined]
         _show(path, root, path)
+    # The one place that may be written to, over all shown above; what must stay in it is sealed below.
     os.makedirs(f"{root}{place}", exist_ok=True)  # noqa: PTH103
     _mount(place, f"{root}{place}", None, _BIND)  # without what is mounted below: the new root itself
     for path in spec["kept"]:  # type: ignore[attr-defined]
         _mount(path, f"{root}{path}", None, _BIND | _REC)
         _seal(f"{root}{path}")
     os.mkdir(f"{root}/proc")  # noqa: PTH102
+    # Of the new namespace of processes, so it lists none of the caller's, nor their environments.
     _mount("proc", f"{root}/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
     os.chdir(root)
+    # "." for both is the form of pivot_root(2) that needs no folder for the old root, which lies on top then
+    # and is let go by the next call; chroot(2) alone can be left again by whoever is root in here.
     _call("pivot_root", _libc.syscall(_PIVOT_ROOT, b".", b"."))
     _call("umount", _libc.umount2(b".", _DETACH))
     os.chdir("/")
@@ -225,15 +232,20 @@ def _new_root(spec: Mapping[str, object]) -> None:
 
 def _renounce() -> None:
     """Give every right away, for good."""
+    # The bounding set first: once the capabilities are gone, nobody may shrink it any more. Those that the
+    # kernel doesn't know fail, and are not there to be given away.
     for capability in range(64):
         _libc.prctl(_BOUNDING_DROP, capability, 0, 0, 0)
     _call("no_new_privs", _libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))
+    # Version 3 of the header, of this process; three sets of 64 bits each, all of them empty.
     header, none = struct.pack("Ii", 0x20080522, 0), bytes(24)
     _call("capset", _libc.syscall(_CAPSET, header, none))
 
 
 def _loopback() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as talk:
+        # SIOCSIFFLAGS with IFF_UP and IFF_RUNNING: a new network namespace has a loopback that is down, and
+        # programs expect to reach themselves.
         fcntl.ioctl(talk, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40))
 
 
@@ -244,6 +256,7 @@ def _limit(spec: Mapping[str, object]) -> None:
         (resource.RLIMIT_FSIZE, 16 * GIB),
         (resource.RLIMIT_CORE, 0),
     ):
+        # What the caller is held to already can't be raised, and asking for more would be refused.
         hard = resource.getrlimit(what)[1]
         asked = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (asked, asked))
@@ -265,6 +278,7 @@ def _watch(spec: Mapping[str, object]) -> None:
     until = time.monotonic() + float(str(spec["seconds"]))
     memory, processes = int(str(spec["memory_bytes"])), int(str(spec["processes"]))
     while True:
+        # Often enough that a program which doubles its memory each time is ended before the machine swaps.
         time.sleep(0.2)
         count, held = _taken()
         for over, words in (
@@ -303,10 +317,13 @@ def _first(spec: Mapping[str, object]) -> int:
 
 
 def _main(spec: Mapping[str, object]) -> int:
+    # Before the namespace, in which both are nobody's until the maps below are written.
     user, group = os.getuid(), os.getgid()
     spaces = _NEWUSER | _NEWNS | _NEWPID | _NEWIPC | _NEWUTS | (0 if spec["network"] else _NEWNET)
     # One call for all of them: only who makes the user namespace first has the right to make the others.
     _call("unshare", _libc.unshare(spaces))
+    # In this order: since CVE-2014-8989 a caller without rights may map groups only once setgroups is denied:
+    # it could else drop a group that a file denies access to.
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{user} {user} 1"),

@@ -31,6 +31,7 @@ def foreign_bytes(path: Path) -> bytes:
         When it is missing, too large, or anything but a regular file (a link, a pipe, a device).
     """
     try:
+        # Looked at before it is opened: a link may lead to a device that never ends, a pipe may never begin.
         seen = path.lstat()
         if not stat.S_ISREG(seen.st_mode):
             found = _KINDS.get(stat.S_IFMT(seen.st_mode), "a device")

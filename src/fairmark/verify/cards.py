@@ -145,11 +145,15 @@ def data_card(release: ReleaseFolder) -> str:
         by_first.setdefault(row[0], []).append(row)
     faults = [
         *_column_faults(release, by_first),
-        *(f"{' '.join(wanted)!r} must stand in a table" for wanted in _rows(release) if wanted not in rows),
-        *(f"{line!r} must stand on it" for line in _lines(release) if line not in lines),
+        *(
+            f"{' '.join(wanted)!r} must stand in a table, got {_texts(by_first.get(wanted[0], []))}"
+            for wanted in _rows(release)
+            if wanted not in rows
+        ),
+        *(f"{line!r} must stand on it, got no such line" for line in _lines(release) if line not in lines),
     ]
     if faults:
-        raise VerificationError(*(f"{DATA_CARD}: {fault}, got something else" for fault in faults))
+        raise VerificationError(*(f"{DATA_CARD}: {fault}" for fault in faults))
     return f"its {len(_columns(release))} columns, files, test rows and times are those of the release"
 
 
@@ -161,15 +165,20 @@ def _column_faults(release: ReleaseFolder, by_first: dict[str, list[tuple[str, .
         said = [row for row in by_first.get(name, []) if len(row) == 5]
         wanted = "yes" if column.name in personal or role == "protected" else "no"
         if [row[1:3] for row in said] != [(column.kind, role)] or not said[0][4].startswith(wanted):
-            faults.append(f"column {name} must be {column.kind}, {role}, personal: {wanted}")
+            fault = f"column {name} must be {column.kind}, {role}, personal: {wanted}"
+            faults.append(f"{fault}, got {_texts(by_first.get(name, []))}")
     known = {_spaced(column.name) for column, _ in _columns(release)}
     seen = {"feature", *ROLES.values()}
     return faults + [
-        f"{name} must be no {row[2]} column, as the schema has none of that name"
+        f"{name} must be no {row[2]} column, as the schema has none of that name, got {_texts([row])}"
         for name, rows in by_first.items()
         for row in rows
         if len(row) == 5 and row[2] in seen and name not in known
     ]
+
+
+def _texts(rows: list[tuple[str, ...]]) -> str:
+    return ascii("; ".join(" ".join(row) for row in rows)[:80]) if rows else "no row"
 
 
 def _columns(release: ReleaseFolder) -> list[tuple[ColumnSchema, str]]:

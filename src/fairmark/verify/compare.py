@@ -72,6 +72,8 @@ def told(pairs: Iterator[Pair]) -> str:
             others.append(f"{where}: {_short(old)} was released, {_short(new)} made")
             continue
         count += 1
+        # The furthest apart and the relatively furthest, as neither alone says enough: a probability of 1e-9
+        # may be off by half of itself, a sum of squares by 100 in its last digit.
         gap = abs(new - old)
         text = f"{where}: {old:.10g} was released, {new:.10g} made"
         furthest = max(furthest, (gap, text))
@@ -197,6 +199,7 @@ def check_commit(release: ReleaseFolder, root: Path) -> None:
         if name in held or entry.annotations is None
     }
     wrong = {name for name in {*held, *stated} if held.get(name) != stated.get(name)}
+    # What git checked out is hashed again: attributes of the commit may change bytes on the way.
     wrong |= {name for name, digest in held.items() if _digest(root / name) != digest}
     if wrong:
         raise VerificationError(
@@ -225,6 +228,7 @@ def take_data(release: ReleaseFolder, source: Path, root: Path) -> bool:
         found[name] = good[0]
     for name, place in found.items():
         target = root / name
+        # A folder of the commit may be a link, and the statement's name would lead through it.
         if not target.resolve().is_relative_to(root.resolve()):
             raise VerificationError(f"{name}: must lie in the clone, got a path that leads out of it")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -245,6 +249,7 @@ def refuse_links(release: ReleaseFolder, root: Path) -> None:
     held = stated_files(root, release.commit)
     wrong = []
     for folder, inside, names in os.walk(root):
+        # The clone's own git folder and environment were made by us, and the latter is full of links.
         inside[:] = [] if Path(folder) in {root / ".git", root / ".venv"} else inside
         for name in [*inside, *names]:
             place = Path(folder) / name

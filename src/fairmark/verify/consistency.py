@@ -59,6 +59,7 @@ def data(release: ReleaseFolder) -> str:
                 read.setdefault(path, set()).add(dep.md5)
     if not read:
         raise VerificationError("dvc.lock: must read the data of data.dvc, got no stage that does")
+    # DVC knows data by MD5, the statement by SHA-256: only together do they tie rows to a hash that holds.
     belonging, count = _by_output(release), 0
     for path, output in release.data.items():
         stated = belonging.get(path, [])
@@ -112,6 +113,7 @@ def model(release: ReleaseFolder) -> str:
 def verdict(release: ReleaseFolder) -> str:
     """Check that judging the measurements by the policy again gives the verdict, and that it is a pass."""
     committed = release.statement.commit.annotations.committed[:10]
+    # Waivers end on a day, so the verdict has to name it, and it can't be chosen after the commit.
     if release.verdict.judged_on not in (None, committed):  # a day of one's own lets any waiver stand
         raise VerificationError(
             f"{VERDICT}: must be judged on the commit's day, {committed}, "
