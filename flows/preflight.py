@@ -94,6 +94,21 @@ def last(root: Path, name: str) -> str:
     return tag
 
 
+def refuse_scores(root: Path) -> None:
+    """Do nothing for a project that makes models.
+
+    Raises
+    ------
+    StateError
+        When it judges scores that were made elsewhere: there is no model to release.
+    """
+    if (root / "scores.yaml").exists():
+        raise StateError(
+            "scores.yaml: must not stand where a model is released, got a project that judges scores "
+            "(fairmark attest releases its evaluation)"
+        )
+
+
 def refuse_taken(root: Path, name: str, version: str) -> None:
     """Do nothing for a version that no release has yet.
 
@@ -119,6 +134,7 @@ def _look(root: Path, version: str | None) -> None:
         commit.check_version(version)
     for line in recovery.recover(root):
         say(line)
+    refuse_scores(root)
     seen = commit.trace(root)
     commit.refuse_dirty(seen)
     name = read_params(root / "params.yaml").project.name

@@ -97,17 +97,20 @@ def test_a_folder_that_is_no_checkout_is_refused(
     assert "must be a checkout of fairmark" in faults(capsys)
 
 
-def test_an_answer_is_a_number_or_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_is_a_number_or_a_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     answers = iter(["", "2", "own name", "1 2", ""])
     monkeypatch.setattr("builtins.input", lambda: next(answers))
 
-    assert answer("Which?", ["first", "second"]) == "second"
-    assert answer("Which?", ["first", "second"]) == "own name"
-    assert answer("Which?", ["a", "b"]) == "a;b"
+    assert answer("Which?", {"first": "it is so", "second": ""}) == "second"
+    assert "  1  first   (it is so)\n  2  second\n" in capsys.readouterr().out
+    assert answer("Which?", {"first": "it is so", "second": ""}) == "own name"
+    assert answer("Which?", {"a": "", "b": ""}) == "a;b"
 
     def ended() -> str:
         raise EOFError
 
     monkeypatch.setattr("builtins.input", ended)
     with pytest.raises(UsageError, match="must be answered"):
-        answer("Which?", [])
+        answer("Which?", {})

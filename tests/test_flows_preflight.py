@@ -44,6 +44,10 @@ def a_release(repo: Path) -> None:
     call(repo, "git", "tag", "-a", "adult-income@v1.0.0", "-m", "x")
 
 
+def scores(repo: Path) -> None:
+    (repo / "scores.yaml").touch()
+
+
 def nothing(_: Path) -> None:
     pass
 
@@ -52,6 +56,7 @@ def nothing(_: Path) -> None:
     ("flow", "words", "spoil", "extra", "code", "said"),
     [
         ("release", (), dirty, {}, 1, "the working tree must be clean"),
+        ("release", (), scores, {}, 1, "fairmark attest releases its evaluation"),
         ("release", ("--version", "1.0"), nothing, {}, 2, "version: must read vX.Y.Z"),
         (
             "release",

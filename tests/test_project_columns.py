@@ -1,5 +1,6 @@
 """What each column of a table is proposed to be, and what a person is asked of it, known by hand."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -128,8 +129,8 @@ def test_on_a_terminal_the_same_is_asked(table: Table) -> None:
     asked: list[str] = []
     answers = iter(["granted", "yes", "Gender; age=30,50"])
 
-    def ask(question: str, proposed: object) -> str:
-        asked.append(f"{question} {proposed}")
+    def ask(question: str, proposed: Mapping[str, str]) -> str:
+        asked.append(f"{question} {dict(proposed)}")
         return next(answers)
 
     made = chosen(table, Options(), ask)
@@ -138,6 +139,7 @@ def test_on_a_terminal_the_same_is_asked(table: Table) -> None:
     assert made.positive == ("yes",)
     assert [each.name for each in made.protect] == ["gender", "age"]
     assert len(asked) == 3
+    assert "sex: its name holds the word 'gender'" in asked[2]
 
 
 def test_a_number_above_which_the_label_is_positive(table: Table) -> None:
@@ -175,6 +177,7 @@ def test_words_of_a_name(name: str, words: list[str]) -> None:
         ("colour", ["White", "Black"], "race or ethnic origin"),
         ("x1", ["cauc", "afam", "other"], "race or ethnic origin"),
         ("Geschlecht", None, "sex"),
+        ("a", ["männlich", "weiblich"], "sex"),
         ("paint", ["red", "white"], None),
         ("language", ["m", "s"], None),
         ("average_price", None, None),

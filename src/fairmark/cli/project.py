@@ -1,7 +1,7 @@
 """The verbs of whoever sets up a project: `init` proposes one for a table, `doctor` says what is lacking."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -300,14 +300,16 @@ def _ask() -> "Ask | None":
     return answer
 
 
-def answer(question: str, proposed: Sequence[str]) -> str:
+def answer(question: str, proposed: Mapping[str, str]) -> str:
     """Return what a person answers on the terminal: what is proposed under a number, or a text of their own.
 
     Several numbers, with blanks between, give what they stand for with `;` between.
     """
     from fairmark.errors import UsageError
 
-    say("", question, *(f"  {number}  {each}" for number, each in enumerate(proposed, 1)))
+    reasons = [f"   ({why})" if why else "" for why in proposed.values()]
+    say("", question)
+    say(*(f"  {k}  {each}{why}" for k, (each, why) in enumerate(zip(proposed, reasons, strict=True), 1)))
     for _ in range(3):
         say("answer by number or by name:")
         try:
@@ -315,7 +317,7 @@ def answer(question: str, proposed: Sequence[str]) -> str:
         except EOFError:
             break
         if words:
-            return _meant(words, proposed)
+            return _meant(words, [*proposed])
     raise UsageError(f"{question} must be answered, got nothing")
 
 

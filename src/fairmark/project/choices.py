@@ -14,8 +14,8 @@ from fairmark.project.candidates import FEW, Candidate
 from fairmark.project.columns import Column, is_persons
 from fairmark.project.table import Table
 
-Ask = Callable[[str, Sequence[str]], str]
-"""Asks a question with the answers that are proposed, and returns what was answered."""
+Ask = Callable[[str, Mapping[str, str]], str]
+"""Asks a question with the answers that are proposed, each with its reason, and returns what was answered."""
 
 NONE = "none"
 """What a person says who wants no such column."""
@@ -181,9 +181,8 @@ def _asked_target(table: Table, ask: Ask | None) -> str:
             "--target: must name the column that holds the outcome, got none; candidates:",
             *_lines(found, "no column holds two values; name one, with its positive value by --positive"),
         )
-    answer = ask(
-        "Which column holds the outcome that a model is to learn?", [one.column for one in found[:9]]
-    )
+    proposed = {one.column: one.why for one in found[:9]}
+    answer = ask("Which column holds the outcome that a model is to learn?", proposed)
     if answer not in table.columns:
         raise UsageError(f"target: must be a column of {table.path.name}, got {answer!r}")
     return answer
@@ -201,17 +200,18 @@ def _positive(column: Column, table: Table, given: Options, ask: Ask | None) -> 
         )
     said = given.positive
     if not said:
-        proposed = candidates.positives(column) if column.values else []
+        values_shown = candidates.positives(column)[:12] if column.values else []
+        rates = {
+            value: f"{float((table.texts[column.name] == value).mean()):.1%} of the rows"
+            for value in values_shown
+        }
         if ask is None:
-            rates = {value: float((table.texts[column.name] == value).mean()) for value in proposed[:12]}
-            shown = ", ".join(f"{value} ({rate:.1%} of the rows)" for value, rate in rates.items())
+            shown = ", ".join(f"{value} ({rate})" for value, rate in rates.items())
             some = shown or f"numbers of {column.different:,} values: say --positive '>NUMBER'"
             raise UsageError(
                 f"--positive: must say which value of {column.name} counts as positive, got none; {some}"
             )
-        said = (
-            ask(f"Which value of {column.name} is the positive one (what a model is to find)?", proposed[:9]),
-        )
+        said = (ask(f"Which value of {column.name} is the positive one (what a model is to find)?", rates),)
     above = said[0].removeprefix(">").strip()
     if len(said) == 1 and said[0].startswith(">") and said[0] not in values and column.kind_name == "numeric":
         number = float(Numerals().read([above])[0])
@@ -260,7 +260,7 @@ def _protect(table: Table, given: Options, target: str, ask: Ask | None) -> tupl
                     found, f"no column's name or values tell of one; of {', '.join(list(table.columns)[:20])}"
                 ),
             )
-        proposed = [each.option.removeprefix("--protect ").strip("'") for each in found]
+        proposed = {each.option.removeprefix("--protect ").strip("'"): each.why for each in found}
         answer = ask(
             "Whom must decisions treat alike? (columns, with edges for numbers, `;` between)", proposed
         )

@@ -103,7 +103,7 @@ def _column(name: str, texts: "pd.Series[str]", own: str | None, form: Csv | Par
         return Column(name, None, {}, "", out, **shared, identifier=False, looks=(), cells=texts)
     kind, said, why = _kind(name, texts, own, form)
     cells = typed(texts, kind).cells
-    looks = tuple(one.kind for one in personal(name, cells, kind.name, SHARE))
+    looks = _looks(name, cells, kind)
     alone = len(counts) == len(texts) > 1
     named = kind.name != "date" and bool({*words_of(name)} & ID_WORDS)
     said = said | (_range(cells) if kind.name == "numeric" else {}) | {"missing": _allowed(missing)}
@@ -155,6 +155,13 @@ def _kind(
         case _:
             entry = {"kind": "categorical", "values": sorted(found) if len(found) <= LISTED else None}
     return kind, entry, why
+
+
+def _looks(name: str, cells: "pd.Series[Any]", kind: Kind) -> tuple[str, ...]:
+    """Return what personal data a column seems to hold; numbers with decimals are nobody's."""
+    if kind.name == "numeric" and (cells.dropna() % 1 != 0).any():
+        return ()
+    return tuple(one.kind for one in personal(name, cells, kind.name, SHARE))
 
 
 def _range(cells: "pd.Series[float]") -> dict[str, Any]:

@@ -36,8 +36,8 @@ LIKELY = (
 )  # fmt: skip
 """Texts that mean it where all others of their column are numbers or days."""
 
-DIFFERENT = 2000
-"""Different texts of a column that are looked at."""
+DIFFERENT = 300
+"""Different texts of a column by which forms of numbers are told apart; whether all read is asked later."""
 
 FORMS = (
     Numerals("."), Numerals(","), Numerals(".", ","), Numerals(",", "."), Numerals(".", " "),
@@ -81,12 +81,16 @@ def number_format(
         The decimal mark that a person named.
     """
     different = {
-        str(name): [str(text) for text in texts[name].dropna().unique()[:DIFFERENT]]
+        str(name): [str(text) for text in texts[name].dropna().unique()]
         for name in texts
         if name not in types
     }
     plain = {name: _without(found, {*SURE, *LIKELY}) for name, found in different.items()}
-    loose = {name: [_bare(text) for text in found] for name, found in plain.items() if _numeric_like(found)}
+    loose = {
+        name: [_bare(text) for text in sample]
+        for name, found in plain.items()
+        if _numeric_like(sample := _spread(found))
+    }
     forms = _tried(separator, decimal)
     read = {form: {name for name, found in loose.items() if _all_read(found, form)} for form in forms}
     best = max(forms, key=lambda form: (len(read[form]), -forms.index(form)))
@@ -95,7 +99,7 @@ def number_format(
     notes = _of_marks(forms, read, best, loose)
     missing = {text for found in different.values() for text in found if text in SURE}
     for name, found in different.items():
-        if name in numbers or (plain[name] and _all_days(plain[name])):
+        if name in numbers or (plain[name] and _all_days(_spread(plain[name]))):
             missing |= {text for text in found if text in LIKELY}
     return NumberFormat(
         best.decimal, best.thousands, tuple(sorted(units)), tuple(sorted(missing)), tuple(notes)
@@ -114,6 +118,11 @@ def _tried(separator: str | None, decimal: str | None) -> list[Numerals]:
 
 def _without(found: Sequence[str], marks: set[str]) -> list[str]:
     return [text for text in found if text not in marks]
+
+
+def _spread(found: Sequence[str]) -> Sequence[str]:
+    """Return so many texts as are looked at, from all over the column."""
+    return found[:: max(1, len(found) // DIFFERENT)]
 
 
 def _numeric_like(found: Sequence[str]) -> bool:
@@ -163,7 +172,7 @@ def day_format(found: Sequence[str]) -> tuple[str, ...] | None:
     """Return the strptime formats of which each reads all texts as days; None where none does."""
     import warnings
 
-    texts = pd.Series(found[:DIFFERENT], dtype="str")
+    texts = pd.Series(_spread(found), dtype="str")
     if texts.empty or not texts.str.contains(r"\d").all() or (texts.str.len() > 30).any():
         return None
     fits = []

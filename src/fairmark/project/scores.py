@@ -91,7 +91,7 @@ def _asked(table: Table, ask: Ask | None) -> str:
         raise UsageError(
             ("--score: must name the column of scores, or --decision that of decisions; got none:"), *lines
         )
-    return ask("Which column holds the scores?", [one.column for one in found])
+    return ask("Which column holds the scores?", {one.column: one.why for one in found})
 
 
 def candidates(table: Table) -> list[Candidate]:

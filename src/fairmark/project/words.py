@@ -47,7 +47,7 @@ _OF_WORD = {word: what for what, words in PROTECTED.items() for word in words.sp
 
 VALUES = {
     "sex": (
-        "male female m f man woman men women boy girl nonbinary non-binary mann frau maennlich "
+        "male female m f man woman men women boy girl nonbinary non-binary mann frau männlich maennlich "
         "weiblich homme "
         "femme hombre mujer masculino femenino"
     ),
