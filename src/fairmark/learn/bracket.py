@@ -106,7 +106,9 @@ class Bracket:
             return [(top + below) / 2]
         high = max(known)
         near = max(known, key=lambda strength: (self._least(known[strength]), -strength))
-        if near == high and high < MOST:
+        # A trial of no use says nothing of how near the limits are: a weak one may "keep" them by selecting
+        # nearly everybody, and only a stronger one does so with decisions that are worth anything.
+        if (near == high or known[high].outcome.useless) and high < MOST:
             return [2 * high]
         if len(known) >= TRIED or any(self._kept_by(other) for other in self.tried if other != family):
             return []
