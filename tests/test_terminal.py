@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairmark.errors import StateError
-from fairmark.terminal import HIDDEN, plain, printable, redacted, say, say_exact, say_json, stopped
+from fairmark.terminal import HIDDEN, Steps, plain, printable, redacted, say, say_exact, say_json, stopped
 
 ROOT = Path(__file__).parents[1]
 
@@ -244,3 +244,21 @@ def test_an_error_carries_no_secret_wherever_it_is_written() -> None:
     error = StateError(*(place.format(SECRET) for place in PLACES))
 
     assert SECRET not in f"{error} {error.faults} {error.args}"
+
+
+def test_short_work_prints_no_step_and_long_work_each_of_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([0.0, 1.0, 2.5, 63.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+
+    step = Steps("evaluate")
+    for what in ("reading", "slices", "disturbed rows"):
+        step(what)
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines() == [
+        "evaluate: slices (after 2 s)",
+        "evaluate: disturbed rows (after 63 s)",
+    ]

@@ -148,6 +148,10 @@ class Steps:
             say(f"{self._who}: {what} (after {past:.0f} s)", error=True)
 
 
+def silent(_: str) -> None:
+    """Print no step: what work takes for its steps where nobody asked."""
+
+
 def stopped(who: str, faults: Sequence[str]) -> None:
     """Print to the standard error why `who` stopped: one fault a line, below its name."""
     say(f"{who}:", *(f"  {fault}" for fault in faults), error=True)

@@ -5,6 +5,7 @@ measured in one way (`power`): the AUC, out of fold, of a score that is the rate
 or quantile bin.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ from fairmark.data.summaries import (
 )
 from fairmark.params.split import Audit
 from fairmark.stats.arrays import Floats, Ints
+from fairmark.terminal import silent
 
 BINS = 20
 """Quantile bins of a number or a day."""
@@ -149,9 +151,17 @@ class _Column:
     withheld: bool
 
 
-def audited(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params: Audit) -> DataAudit:
+def audited(
+    table: pd.DataFrame,
+    evidence: pd.DataFrame,
+    schema: Schema,
+    params: Audit,
+    step: Callable[[str], None] = silent,
+) -> DataAudit:
     """Return the audit of a table: rows by group, associations, proxies, leakage suspects, personal data."""
+    step(f"levels of the columns of {len(table):,} rows")
     columns = _columns(table, evidence, schema)
+    step("what columns say of groups and label")
     fold = folds(len(table), params.folds, params.seed)
     associated = {
         name: _associations(columns, fold, evidence[name], attribute, params.min_group_rows)
@@ -159,7 +169,9 @@ def audited(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params:
     }
     label = evidence["_label"].map({0: "negative", 1: "positive"})
     known = _powers(columns, fold, label, least=1, skipped=())
+    step("rows of one person")
     clustered = _clusters(table, columns, params.seed)
+    step("groups and personal data")
     return DataAudit(
         rows=len(table),
         label_rate=float(table["_label"].mean()),

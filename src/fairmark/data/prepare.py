@@ -4,6 +4,7 @@ All files are read before anything is written, and every fault of every file is 
 mends a table sees all of it at once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from fairmark.data.summaries import ColumnReading, PrepareSummary, SourceFile, S
 from fairmark.errors import stop
 from fairmark.files import sha256
 from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Inferred, Prepare, Protected, Source
+from fairmark.terminal import silent
 
 SHOWN = 60
 """Columns of which a line is printed."""
@@ -212,7 +214,7 @@ class Prepared:
     summary: PrepareSummary
 
 
-def prepared(folder: Path, params: Prepare) -> Prepared:
+def prepared(folder: Path, params: Prepare, step: Callable[[str], None] = silent) -> Prepared:
     """Return the tables that the raw files of `folder` hold.
 
     Raises
@@ -221,11 +223,11 @@ def prepared(folder: Path, params: Prepare) -> Prepared:
         With every fault of every file, one line each.
     """
     sources = {"main": params.files.main, "test": params.files.test}
-    files = {
-        name: kept(read_raw(folder, source, params, coded=True), params)
-        for name, source in sources.items()
-        if source
-    }
+    files = {}
+    for name, source in sources.items():
+        if source:
+            step(f"reading {source.name}")
+            files[name] = kept(read_raw(folder, source, params, coded=True), params)
     raws = {name: file.raw for name, file in files.items()}
     main = raws["main"]
     if main.texts.empty:
@@ -233,11 +235,13 @@ def prepared(folder: Path, params: Prepare) -> Prepared:
             main.faults.add("must hold at least one whole row, got none")
         stop(raw.faults for raw in raws.values())
     plan = planned(main, params)
+    step(f"checking {sum(len(raw.texts) for raw in raws.values()):,} rows")
     known = {"main": checked(files["main"], params.files.main.rows, plan, params, None)}
     if params.files.test:
         known["test"] = checked(files["test"], params.files.test.rows, plan, params, known["main"])
     _note_of_all(plan, params, known)
     stop(raw.faults for raw in raws.values())
+    step("ids, groups and the summary")
     return _joined(folder, params, plan, known)
 
 

@@ -51,6 +51,7 @@ from fairmark.params.learn import Train
 from fairmark.params.policy import Limit, Policy
 from fairmark.stats.arrays import Floats
 from fairmark.stats.measures import QUANTITIES
+from fairmark.terminal import silent
 
 UNSEEN = 0.5
 """The tail of displayed bounds, of which nothing is shown here."""
@@ -153,17 +154,13 @@ def monotone(experiment: Experiment, base: Train) -> list[MonotoneFeature]:
     return monotone_features(model, base.monotone, rows, train, params.sample, params.seed)
 
 
-def _silent(_: str) -> None:
-    """Print no step."""
-
-
 def checks(
     experiment: Experiment,
     base: Train,
     policy: Policy,
     about: About,
     leaks: Leakage,
-    step: Callable[[str], None] = _silent,
+    step: Callable[[str], None] = silent,
 ) -> CheckResults:
     """Return what artifacts/evaluate/checks.json holds; no row id and no row is in it.
 

@@ -12,6 +12,7 @@ from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.files import read_coded
 from fairmark.params.split import Audit
+from fairmark.terminal import Steps
 
 
 def audit(table: Path, evidence: Path, schema: Path, report: Path, params: Audit) -> None:
@@ -22,7 +23,8 @@ def audit(table: Path, evidence: Path, schema: Path, report: Path, params: Audit
     InputError
         When a file of `prepare` is missing or damaged.
     """
-    audited(read_coded(table), read_coded(evidence), Schema.read(schema), params).write(report)
+    step = Steps("audit")
+    audited(read_coded(table), read_coded(evidence), Schema.read(schema), params, step).write(report)
 
 
 if __name__ == "__main__":

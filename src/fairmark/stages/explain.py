@@ -31,6 +31,7 @@ from fairmark.explain.shapley import (
 from fairmark.files import write_csv
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Explain
+from fairmark.terminal import Steps
 
 
 def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and writes
@@ -45,12 +46,14 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
     params: Explain,
 ) -> None:
     """Explain a seeded sample of test rows."""
+    step = Steps("explain")
     parts = read_parts(table, evidence, schema, rows)
     scorer = Model.load(model)
     frame, groups = parts.part("test")
     chosen = sample_positions(len(frame), params.sample, params.seed)
     frame, groups = frame.iloc[chosen], groups.iloc[chosen]
 
+    step(f"Shapley values of {len(frame):,} of the test rows")
     contributions = shapley_values(scorer, frame)  # [n, p + 1]
     gap = additivity(contributions, scorer.margin(frame))
     values = contributions[:, :-1]  # [n, p]
@@ -70,6 +73,7 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
         above_threshold(scorer, scorer.margin(frame), groups),
     )
     single = with_thresholds(scorer, single, groups)
+    step("dependence, and LIME beside single decisions")
     explained = Explanations(
         rows=len(frame),
         background=len(background),

@@ -15,7 +15,7 @@ from fairmark.errors import InputError
 from fairmark.files import write_parquet
 from fairmark.params.prepare import Prepare
 from fairmark.params.privacy import Privacy
-from fairmark.terminal import say
+from fairmark.terminal import Steps, say
 
 
 def prepare(
@@ -29,8 +29,10 @@ def prepare(
         With every fault of every raw file, one line each, and with what params.yaml or the data sheet says of
         another table.
     """
-    made = prepared(data, params)
+    step = Steps("prepare")
+    made = prepared(data, params, step)
     _refuse_others(data, params, privacy, {*made.summary.columns, *made.summary.unread})
+    step("writing")
     write_parquet(table, made.table)
     write_parquet(evidence, made.evidence)
     made.schema.write(schema)

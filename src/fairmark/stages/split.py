@@ -17,6 +17,7 @@ from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.files import read_coded, write_parquet
 from fairmark.params.split import Split
+from fairmark.terminal import Steps
 
 
 def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, params: Split) -> None:
@@ -28,9 +29,12 @@ def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, 
         When a part holds no rows or one class, or the test part no row of a group; when parts that were drawn
         by hash know the label.
     """
+    step = Steps("split")
     frame, groups = read_coded(table), read_coded(evidence)
     described = Schema.read(schema)
+    step(f"parting {len(frame):,} rows")
     part = parts.parted(frame, groups, described, params)
+    step("how the parts differ")
     measured = part_tests.summary(frame, groups, described, part, params)
     part_tests.require_independent(measured)
     write_parquet(rows, pd.DataFrame({"_row_id": frame["_row_id"], "part": part}))

@@ -23,6 +23,7 @@ from fairmark.model.monotone import require_ordered
 from fairmark.params.learn import Chosen, Train
 from fairmark.params.policy import Policy
 from fairmark.stats.score_measures import roc_auc
+from fairmark.terminal import Steps
 
 
 def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it reads
@@ -45,9 +46,11 @@ def train(  # noqa: PLR0913, PLR0917 - it names every path and section that it r
     ParamsError
         When a monotone constraint is on a column without an order.
     """
+    step = Steps("train")
     parts = read_parts(table, evidence, schema, rows)
     require_ordered(parts.schema, base.monotone)
     known = ready(parts, base)
+    step(f"learning from {len(known.train.label):,} rows")
     made = fitted(known, chosen, base, policy)
     made.model.save(model)
     _summary(made, known, base, policy, model).write(summary)
