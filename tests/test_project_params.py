@@ -129,6 +129,15 @@ def test_what_is_written_runs_through_prepare(tmp_path: Path) -> None:
         assert found.summary.positives == found.table["_label"].sum() > 0
 
 
+def test_groups_of_few_rows_are_named_with_what_to_do(tmp_path: Path) -> None:
+    path = loans(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b";Frau;", b";divers;", 20))
+
+    (line,) = [each for each in proposed([path], SAID).warnings if each.startswith("sex: ")]
+
+    assert "divers (6) test rows, below policy.min_group_rows 30" in line
+
+
 def test_a_published_test_file_is_the_test_set(tmp_path: Path) -> None:
     made_ = proposed([loans(tmp_path), loans(tmp_path, 300, name="later.csv")], SAID)
 

@@ -107,7 +107,9 @@ def proposal(
     if scores is not None:
         text = params_of_scores(text)
     asked = (*questions(table, made), *found.proxies, *audit.questions)
-    return Proposal(table, made, found, text, read(text), scores, asked, tuple(_warnings(found, tried)))
+    return Proposal(
+        table, made, found, text, read(text), scores, asked, tuple(_warnings(found, tried, params))
+    )
 
 
 def _rate(table: Table, made: Choices) -> float:
@@ -175,8 +177,25 @@ def _provable(tried: Prepared, made: Choices, params: Params, share: float) -> l
     return found
 
 
-def _warnings(found: Found, tried: Prepared) -> list[str]:
-    lines = [*found.leaks]
+def _small(tried: Prepared, params: Params, share: float) -> list[str]:
+    """Return a sentence for each attribute with groups that have fewer test rows than the policy asks for."""
+    least, lines = params.policy.min_group_rows, []
+    rows = tried.table["_source"] == ("test" if tried.schema.test_file else "main")
+    for attribute in params.prepare.protected:
+        sizes = tried.evidence.loc[rows.to_numpy(), attribute].value_counts() * share
+        few = [f"{group} ({round(size)})" for group, size in sizes.items() if round(size) < least]
+        if few:
+            lines.append(
+                f"{attribute}: about {', '.join(few[:8])} test rows, below policy.min_group_rows "
+                f"{least}, so that "
+                "the verdict on them stays open: merge groups (prepare.spellings), leave such rows out "
+                "(prepare.drop_rows), or record a waiver"
+            )
+    return lines
+
+
+def _warnings(found: Found, tried: Prepared, params: Params) -> list[str]:
+    lines = [*found.leaks, *_small(tried, params, found.test_share)]
     names = list(dict.fromkeys(each.limit for each in found.provable if each.kind == "ratio"))
     for name in names:
         hard = [each for each in found.provable if each.limit == name and each.needed is None]
