@@ -14,9 +14,10 @@ from scipy.special import expit
 from scipy.stats import binom
 from sklearn import metrics as sk
 
-from fairmark.judge.constant_answer import gain
+from fairmark.judge.constant_answer import gain, profit_gain
 from fairmark.judge.measurements import ConfusionCounts
 from fairmark.judge.verdict import judge
+from fairmark.params.learn import Profit
 from fairmark.params.policy import ConstantAnswer, Policy
 from fairmark.params.read import read_params
 from fairmark.stats.confusion import ConfusionMatrix
@@ -219,4 +220,35 @@ def test_the_model_that_selects_nearly_all_fails_the_default_gate(selected: floa
     found = judge(document(counts), rules, None)  # type: ignore[arg-type]
 
     assert found.outcome == "fail"
-    assert [each.limit for each in found.findings if each.outcome == "fail"] == ["constant-answer-accuracy"]
+    assert [each.limit for each in found.findings if each.outcome == "fail"] == ["constant-answer-goal"]
+
+
+def test_the_gain_of_a_profit_is_that_of_accuracy_where_each_right_decision_brings_one() -> None:
+    cells = _cells(30, 10, 10, 50)
+    plain, _ = gain("accuracy_gain", {}, cells)
+    found = profit_gain(Profit(tp=1, tn=1, fp=0, fn=0), cells)
+
+    assert found.value == pytest.approx(plain.value)
+    assert (found.low(0.05, 0), found.high(0.05, 0)) == pytest.approx(
+        (plain.low(0.05, 0), plain.high(0.05, 0))
+    )
+
+
+def test_the_gain_of_a_profit_by_hand() -> None:
+    # 30 hits, 10 false, 10 missed, 50 right noes: 30 x 10 - 10 x 4 - 10 x 1 a hundred rows; "yes" brings
+    # 40 x 10 - 60 x 4 and "no" brings - 40 x 1.
+    cells = _cells(30, 10, 10, 50)
+
+    found = profit_gain(Profit(tp=10, fp=-4, tn=0, fn=-1), cells)
+
+    assert found.value == pytest.approx(2.5 - 1.6)
+    assert found.low(0.05, 0) < 2.5 - 1.6 < found.high(0.05, 0)
+
+
+def test_a_policy_follows_the_goal_of_the_threshold() -> None:
+    rules = _required(answer=ConstantAnswer(measures=["goal"], at_least=0, not_required=None))
+
+    assert [each.measure for each in rules.following("f1").gains] == ["f1_gain"]
+    assert {each.name for goal in (None, "f1") for each in rules.following(goal).gains} == {
+        "constant-answer-goal"
+    }

@@ -9,7 +9,7 @@ and the number of rows that would decide by more of them; whether a limit is met
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -244,10 +244,10 @@ def _verdict(
 ) -> QuickVerdict:
     """Return how stressed scores would be judged by the gated limits, on no day."""
     decision = harness.decide(score).astype(np.int8)
-    bins = params.calibration_bins
-    return quick_verdict(
-        gated_measurements(harness.rows, score, decision, policy, bins, about.findings), policy
-    )
+    bins, goal = params.calibration_bins, about.model.goal
+    policy = policy.following(None if goal is None else goal.measure)
+    seen = gated_measurements(harness.rows, score, decision, policy, bins, about.findings)
+    return quick_verdict(replace(seen, goal=goal), policy)
 
 
 def _measurements(

@@ -16,9 +16,11 @@ otherwise, and it is above 0 exactly when more than half of these are right (McN
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Self
 
 from fairmark.judge.comparisons import Balance, Comparison, Part, Scored, Share
 from fairmark.judge.measured import Measured
+from fairmark.params.learn import Profit
 from fairmark.stats import intervals
 from fairmark.stats.confusion import ConfusionMatrix
 from fairmark.stats.measures import GAINS, f1_of, share
@@ -37,25 +39,33 @@ class _Otherwise:
     """Share of all rows that are decided otherwise."""
     right: Part
     """Share of these that are decided as they are labelled."""
+    gained: float = 1.0
+    """What one of them brings beyond the constant answer, where it is right."""
+    lost: float = 1.0
+    """What it brings less, where it is wrong."""
 
     @property
     def value(self) -> float:
         """Return accuracy less that of the constant answer: -1..1, 0 = the constant answer does as well."""
-        return self.differ.share * (2 * self.right.share - 1) if self.right.rows > 0 else 0.0
+        return self.differ.share * self._mean(self.right.share) if self.right.rows > 0 else 0.0
 
     def bound(self, tail: float, *, above: bool) -> float:
         """Return the exact upper (`above`) or lower bound: the errors of two shares add to `tail`."""
         # How many rows differ is known far more exactly than how many of these are right, and only the latter
         # decides on which side of 0 the gain is: most of the tail goes there.
         sure = _ends(self.right, tail * _SIGN)[int(above)]
-        share = 2 * sure - 1
+        share = self._mean(sure)
         # The farther from 0 the more rows differ: on its own side of 0 a bound takes the nearer end.
         wide = (share > 0) == above
         return share * _ends(self.differ, tail * (1 - _SIGN))[int(wide)]
 
     def grown(self, factor: float) -> "_Otherwise":
         """Return the same shares of more rows."""
-        return _Otherwise(self.differ.grown(factor), self.right.grown(factor))
+        return replace(self, differ=self.differ.grown(factor), right=self.right.grown(factor))
+
+    def _mean(self, right: float) -> float:
+        """Return what the rows that are decided otherwise bring each, beyond the constant answer."""
+        return (self.gained + self.lost) * right - self.lost
 
 
 def _ends(part: Part, tail: float) -> tuple[float, float]:
@@ -64,8 +74,11 @@ def _ends(part: Part, tail: float) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class AccuracyGain:
-    """Accuracy less that of the better constant answer: the smaller of the gains over "no" and over "yes"."""
+class DecisionGain:
+    """The mean worth of decisions less that of the better constant answer: the smaller of the gains.
+
+    Over "no" and over "yes" to everybody. Worth is 1 for a right decision in accuracy, and money in a profit.
+    """
 
     over_no: _Otherwise
     over_yes: _Otherwise
@@ -94,9 +107,27 @@ class AccuracyGain:
         """Return the smaller of the upper bounds, whose chances of error add up."""
         return min(self.over_no.bound(tail / 2, above=True), self.over_yes.bound(tail / 2, above=True))
 
-    def grown(self, factors: tuple[float, ...]) -> "AccuracyGain":
+    def grown(self, factors: tuple[float, ...]) -> Self:
         """Return the same shares of more rows."""
-        return AccuracyGain(self.over_no.grown(factors[0]), self.over_yes.grown(factors[0]))
+        return type(self)(self.over_no.grown(factors[0]), self.over_yes.grown(factors[0]))
+
+
+@dataclass(frozen=True)
+class AccuracyGain(DecisionGain):
+    """Accuracy less that of the better constant answer."""
+
+
+def profit_gain(profit: Profit, cells: ConfusionMatrix) -> DecisionGain:
+    """Return the mean profit of a row less that of the better constant answer, in the profit's own unit.
+
+    Exactly bounded as accuracy is: a row that is decided otherwise gains what its right decision brings more
+    than the wrong one, or loses it.
+    """
+    yes, no = profit.tp - profit.fn, profit.tn - profit.fp
+    (chosen, precise), (rejected, right) = (
+        (_part(cells, differ), _part(cells, right)) for differ, right in _OTHERWISE
+    )
+    return DecisionGain(_Otherwise(chosen, precise, yes, no), _Otherwise(rejected, right, no, yes))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Pooled, Ratio, Scored, Share
-from fairmark.judge.constant_answer import gain
+from fairmark.judge.constant_answer import gain, profit_gain
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import Evidence, GroupMeasures, by_group
 from fairmark.params.policy import Limit
@@ -79,11 +79,16 @@ class Compared:
         return self.bounds if self.pooled else 2 if len(self.groups) == 2 else 1
 
 
+PROFIT = "profit_gain"
+"""The gain in a profit: params give its numbers, so that it stands in no registry."""
+
+
 def invalid(limit: Limit, attributes: Collection[str]) -> str | None:
     """Return why a limit can't be judged on these attributes, or None if it can."""
     quantity = QUANTITIES.get(limit.measure)
     if quantity is None:
-        return f"measure must be one of {', '.join(QUANTITIES)}, got {limit.measure!r}"
+        wrong = f"measure must be one of {', '.join(QUANTITIES)}, got {limit.measure!r}"
+        return None if limit.measure == PROFIT else wrong
     if limit.attribute is not None and limit.attribute not in attributes:
         return f"attribute must be one that was measured, {sorted(attributes)}, got {limit.attribute!r}"
     if quantity.how == "gain" and limit.attribute is not None:
@@ -111,7 +116,13 @@ def compared(limit: Limit, evidence: Evidence) -> list[Compared]:
 
 def _compared(limit: Limit, evidence: Evidence) -> list[Compared]:
     if limit.attribute is None:
-        one = _plain(limit.measure, None, evidence.overall, evidence.cells.matrix)
+        goal, cells = evidence.goal, evidence.cells.matrix
+        if limit.measure == PROFIT:
+            if goal is None or goal.profit is None:
+                return []
+            gained = profit_gain(goal.profit, cells)
+            return [Compared(limit, (), (evidence.cells.rows,), gained, "no rows", PROFIT)]
+        one = _plain(limit.measure, None, evidence.overall, cells)
         return [Compared(limit, (), (evidence.cells.rows,), *one, limit.measure)]
     entries = evidence.groups[limit.attribute]
     if QUANTITIES[limit.measure].over_groups:

@@ -20,6 +20,7 @@ from fairmark.judge.constant_answer import gain
 from fairmark.judge.findings import Strongest
 from fairmark.judge.findings import faults as finding_faults
 from fairmark.judge.measured import Measured
+from fairmark.params.learn import Profit
 from fairmark.record import Record
 from fairmark.stats.arrays import Floats, Ints
 from fairmark.stats.confusion import ConfusionMatrix, kish
@@ -135,12 +136,23 @@ class Thresholds(Record):
     origins: tuple[dict[str, JsonValue], ...]
 
 
+class MeasuredGoal(Record):
+    """What the model's threshold is for."""
+
+    measure: str
+    """The measure that the quality is, or `profit`."""
+    profit: Profit | None = None
+    """What each decision brings, where the quality is a profit."""
+
+
 class MeasuredModel(Record):
     """Which model was measured, and at which threshold."""
 
     sha256: Digest
     threshold: float
     thresholds: Thresholds | None = None
+    goal: MeasuredGoal | None = None
+    """Given since thresholds have goals."""
 
 
 class MeasuredRows(Record):
@@ -202,7 +214,7 @@ class Measurements(RowMeasures):
     @property
     def evidence(self) -> "Evidence":
         """What the limits of a policy are judged by."""
-        return Evidence(self.overall, self.cells, self.groups, self.findings)
+        return Evidence(self.overall, self.cells, self.groups, self.findings, self.model.goal)
 
     def in_order(self, order: Mapping[str, Sequence[str]]) -> Self:
         """Return the same with `groups` in the order of schema.json, not as texts."""
@@ -221,6 +233,7 @@ class Evidence:
     cells: ConfusionCounts
     groups: Mapping[str, Mapping[str, GroupMeasures]]
     findings: Mapping[str, Strongest]
+    goal: MeasuredGoal | None = None
 
 
 def read_measurements(value: object) -> Measurements:

@@ -257,6 +257,8 @@ def judge(
         so that decisions by thresholds of groups' own fail. They fail too where the policy does not name
         their attribute in `protected_at_prediction`.
     """
+    goal = measurements.model.goal
+    policy = policy.following(None if goal is None else goal.measure)
     expected = Expected(expected_model, expected_threshold, expected_groups, expected_thresholds)
     wrong = faults(measurements, expected) or [*forbidden(measurements.model, policy)]
     if wrong:
@@ -322,7 +324,7 @@ def _decisions(measurements: Measurements, policy: Policy) -> tuple[list[_Decisi
     # A waiver changes no decision, so that another day, or another waiver, finds the same case decided
     # already.
     rules = policy.model_copy(update={"waivers": [], "overrides": []})
-    text = measurements.model_dump_json(include={"cells", "overall", "groups", "findings"})
+    text = measurements.model_dump_json(include={"cells", "overall", "groups", "findings", "model"})
     return _decided_once(_Case(text + rules.model_dump_json(), measurements.evidence, rules))
 
 

@@ -19,7 +19,7 @@ FIRST = 1.0
 MOST = 16.0
 CLOSE = 1.15
 """A bracket is narrow enough when the strength that keeps limits is at most this times one that misses."""
-TRIED = 7
+TRIED = 6
 """Strengths of one family that are tried at most."""
 ABOVE = 1.1
 """The bracket ends at this times the strength that keeps the limits."""
@@ -110,7 +110,7 @@ class Bracket:
         # nearly everybody, and only a stronger one does so with decisions that are worth anything.
         if (near == high or known[high].outcome.useless) and high < MOST:
             return [2 * high]
-        if len(known) >= TRIED or any(self._kept_by(other) for other in self.tried if other != family):
+        if len(known) >= TRIED:
             return []
         around = sorted(known)
         place = around.index(near)

@@ -151,6 +151,7 @@ def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watc
         When the choices leave nothing to learn, as when a mitigation relabels every row alike.
     """
     base = aimed(rows, chosen, base)
+    policy = policy.following(Goal.of(base.threshold.maximise).measure)
     scorer = _learnt(rows, chosen, base, watch)
     held = _held(rows, scorer)
     if chosen.folds is not None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +57,7 @@ def fit(
     if train.mitigated:
         start = even_odds(train)
         centre = Goal.of(base.threshold.maximise).log_odds(start)
+        train, valid = (_scaled(each, centre) for each in (train, valid))
         own, evaluate = own | _objective(train, centre), _metric(valid, centre)
     try:
         booster = lgb.train(
@@ -120,6 +122,13 @@ def _objective(train: Sample, centre: float) -> dict[str, Any]:
         return loss.gradient(log_odds)
 
     return {"objective": gradient, "metric": "None"}
+
+
+def _scaled(rows: Sample, centre: float) -> Sample:
+    # Log loss is as flat as p (1 - p) around rows of risk p. So costs are scaled by it, at the risk around
+    # which rows are decided: a strength moves log-odds as far where one label is rare as at even odds.
+    steady = 1 / np.cosh(centre / 2) ** 2
+    return replace(rows, cost=rows.cost * steady)
 
 
 def _metric(valid: Sample, centre: float) -> Callable[[Floats, "lgb.Dataset"], tuple[str, float, bool]]:

@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 
 from fairmark.errors import ParamsError
-from fairmark.params.learn import ByBaseRate, Capacity, Fixed, Maximise, Profit
+from fairmark.params.learn import ByBaseRate, Capacity, Fixed, Maximise, Profit, measure_of
 from fairmark.stats.arrays import Floats
 from fairmark.stats.measures import spoken
 from fairmark.stats.rates import values_of
@@ -63,8 +63,8 @@ class Goal:
                 return cls("balanced_accuracy", at=threshold)
             case ByBaseRate():
                 raise ParamsError("params.yaml: train.threshold.maximise: must be chosen by base rate first")
-            case name:
-                return cls("balanced_accuracy" if name == "youden" else name)
+            case _:
+                return cls(measure_of(maximise))
 
     @property
     def spoken(self) -> str:

@@ -188,6 +188,7 @@ def attempt(setup: Setup, asked: str) -> str:
         return cut_off.model_dump_json()
     useful = None if setup.useful is None else Useful.model_validate_json(setup.useful)
     base = aimed(known, ask.chosen, base)
+    policy = policy.following(Goal.of(base.threshold.maximise).measure)
     found = assess(made, Limits(policy, made.held.rows, setup.margin), base, useful)
     return found.model_copy(update={"rungs": seen}).model_dump_json()
 

@@ -19,7 +19,7 @@ from fairmark.model import boosted_trees, scorecard
 from fairmark.model.encoder import Encoder
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.model.model_file import ENCODER_JSON, FORMAT, MODEL_JSON, Calibration, Column, ModelFile
-from fairmark.params.learn import Chosen
+from fairmark.params.learn import Chosen, stated_goal
 from fairmark.stats.arrays import Floats
 
 
@@ -143,9 +143,9 @@ class Model:
 
     @property
     def stated(self) -> dict[str, Any]:
-        """The threshold, and those of groups' own where there are any, as measurements state them."""
+        """The threshold, those of groups' own if there are any, and its goal, as measurements state them."""
         own = {} if self.own is None else {"thresholds": self.own.model_dump()}
-        return {"threshold": self.threshold, **own}
+        return {"threshold": self.threshold, **own, **stated_goal(self.chosen)}
 
     def contributions(self, frame: pd.DataFrame) -> Floats:
         """Return exact Shapley values of the calibrated log-odds, [n, p + 1].

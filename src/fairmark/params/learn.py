@@ -319,3 +319,19 @@ class Chosen(Section):
     """What the threshold is for, the choice by base rate made; null: what `train.threshold` says."""
     selected: tuple[Share, Share] | None = None
     """The least and the largest share of held-out rows that the threshold may select; null: any."""
+
+
+def measure_of(maximise: Maximise) -> str:
+    """Return the measure that the quality of a resolved goal is, or `profit`; see `learn.goal`."""
+    if isinstance(maximise, str):
+        return "balanced_accuracy" if maximise == "youden" else maximise
+    return "profit" if isinstance(maximise, Profit) else "balanced_accuracy"
+
+
+def stated_goal(chosen: Chosen) -> dict[str, Any]:
+    """Return the entry `goal` of measurements of a model with these choices, where it has a goal."""
+    aim = chosen.maximise
+    if aim is None:
+        return {}
+    profit = {"profit": aim.model_dump()} if isinstance(aim, Profit) else {}
+    return {"goal": {"measure": measure_of(aim), **profit}}

@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 from fairmark.params.base import Count, Section, Share, Text, one_of
 from fairmark.stats.measures import GAINED, GOALS, QUANTITIES
 
+GOAL = "goal"
+"""In the place of a measure: the one that the model's threshold is for."""
+
 
 class Limit(Section):
     """One limit on one measure: overall when `attribute` is null, else for every group of the attribute."""
@@ -32,6 +35,10 @@ class Limit(Section):
         return self
 
     def _faults(self) -> Iterator[str]:
+        if self.measure == GOAL:
+            if self.attribute is not None:
+                yield f"attribute must be null for {GOAL}, got {self.attribute!r}"
+            return
         asked = QUANTITIES.get(self.measure)
         if asked is None:
             yield f"measure must be one of {', '.join(QUANTITIES)}, got {self.measure!r}"
@@ -75,8 +82,9 @@ class ConstantAnswer(Section):
     Without it a policy can be met by not deciding: whoever selects all or nobody selects every group alike.
     """
 
-    measures: list[Annotated[str, one_of(GAINED)]]
-    """In which measures the gain over the best constant answer must be shown, each by its own bound."""
+    measures: list[Annotated[str, one_of([*GAINED, GOAL])]]
+    """In which measures the gain over the best constant answer must be shown, each by its own bound; `goal`
+    is the one that the model's threshold is for (`train.threshold`)."""
     at_least: Annotated[float, Field(ge=0, lt=1)]
     """The gain that must be shown."""
     not_required: Text | None
@@ -84,7 +92,7 @@ class ConstantAnswer(Section):
 
     @model_validator(mode="after")
     def _of_decisions(self) -> Self:
-        if self.not_required is None and not set(self.measures) & set(GOALS):
+        if self.not_required is None and not set(self.measures) & {*GOALS, GOAL}:
             raise ValueError(
                 f"measures must hold one of decisions, {', '.join(GOALS)}, because scores say nothing of "
                 f"who is selected, got {self.measures} (or say in `not_required` why)"
@@ -218,6 +226,21 @@ class Policy(Section):
                 faults.append(f"policy.{kind} of {each.limit}: must name {asked}, got {wrong}")
         return faults
 
+    def following(self, goal: str | None) -> Self:
+        """Return the same where limits on the threshold's goal are limits on this measure.
+
+        Without one, as of models made before thresholds had goals, it is accuracy, in which a gain is hardest
+        to show where a label is rare.
+        """
+        goal = "accuracy" if goal is None else goal
+        limits = [
+            limit.model_copy(update={"measure": goal}) if limit.measure == GOAL else limit
+            for limit in self.limits
+        ]
+        measures = [f"{GOAL}={goal}" if name == GOAL else name for name in self.constant_answer.measures]
+        answer = self.constant_answer.model_copy(update={"measures": measures})
+        return self.model_copy(update={"limits": limits, "constant_answer": answer})
+
     @property
     def gains(self) -> list[Limit]:
         """The limits that `constant_answer` stands for."""
@@ -225,8 +248,8 @@ class Policy(Section):
             return []
         return [
             Limit.model_construct(
-                name=f"constant-answer-{measure.replace('_', '-')}",
-                measure=f"{measure}_gain",
+                name=f"constant-answer-{measure.partition('=')[0].replace('_', '-')}",
+                measure=f"{measure.rpartition('=')[2]}_gain",
                 attribute=None,
                 at_least=self.constant_answer.at_least,
                 at_most=None,

@@ -60,7 +60,8 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
         Schema.read(at["schema"]),
         TrainSummary.read(at["trained"]),
     )
-    groups = described.groups
+    groups, goal = described.groups, measurements.model.goal
+    policy = policy.following(None if goal is None else goal.measure)
     verdict = judge(
         measurements,
         policy,

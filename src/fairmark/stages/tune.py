@@ -77,8 +77,14 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     whole = read_parts(*paths)
     seen = searched(whole, search.sample, search.seed)
     known = ready(seen, base)
-    aim, why = _aim(known, search, base, policy)
+    aim, why = _aim(known, search, base, policy.following("accuracy"))
     goal = Goal.of(aim.maximise or "accuracy")
+    followed = policy.following(goal.measure)
+    if wrong := [limit.name for limit in followed.limits if limit.measure == "profit"]:
+        raise ParamsError(
+            f"params.yaml: policy.limits.{wrong[0]}.measure: must be another one than goal where thresholds "
+            "are for a profit, whose gain policy.constant_answer gates, got goal"
+        )
     sections = [section.model_dump_json() for section in (search, base, policy)]
     key = key_of(paths, sections)
     record = Checkpoint.open(key)
@@ -88,12 +94,12 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     try:
         with workers() as executor, Progress(_most(search), goal.spoken) as progress:
             trials_run = Search(
-                search, policy, trying, executor, record, progress.show, aim, len(known.train.label)
+                search, followed, trying, executor, record, progress.show, aim, len(known.train.label)
             ).run()
     except KeyboardInterrupt as stop:
         kept = f"{len(record.found)} finished trials kept"
         raise StateError(f"tune: must run to its end, got stopped: run it again, {kept}") from stop
-    result = SearchResults(search, policy, goal.measure, trials_run, why)
+    result = SearchResults(search, followed, goal.measure, trials_run, why)
     if not result.done:
         raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in trials_run}))
     if not result.useful:
