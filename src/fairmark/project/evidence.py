@@ -52,6 +52,8 @@ class Provable:
         The pair, and the rows of each that count.
     at
         The limit.
+    rate
+        The share that is assumed of the higher group.
     needed
         The worst value that, when measured, would still show the limit to be met; None where none would.
     more
@@ -64,12 +66,15 @@ class Provable:
     groups: tuple[str, str]
     rows: tuple[int, int]
     at: float
+    rate: float
     needed: float | None
     more: Mapping[str, int]
 
     def text(self, test_share: float) -> str:
         """Return it in words; rows that are missing are those of the whole table."""
         pair = f"{self.groups[0]} / {self.groups[1]} ({self.rows[0]:,} and {self.rows[1]:,} test rows)"
+        if self.kind == "ratio":
+            pair = f"{pair}, if {self.rate:.0%} are selected"
         if self.needed is not None:
             word = "at least" if self.kind == "ratio" else "at most"
             return f"{pair}: met when {self.kind} {word} {self.needed:.2f} is measured"
@@ -157,7 +162,7 @@ class _Question:
             low, high = Part(one, self.rate, few, few), Part(two, self.rate, many, many)
             more = rows_needed(self.comparison(low, high), self.aim) or {}
         kind = "ratio" if self.aim.at_least else "difference"
-        return Provable(self.limit, kind, (one, two), (few, many), self.aim.at, needed, more)
+        return Provable(self.limit, kind, (one, two), (few, many), self.aim.at, self.rate, needed, more)
 
 
 def _pairs(groups: Sequence[tuple[str, int]]) -> list[Pair]:

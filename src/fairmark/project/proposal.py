@@ -201,9 +201,8 @@ def _warnings(found: Found, tried: Prepared, params: Params) -> list[str]:
         hard = [each for each in found.provable if each.limit == name and each.needed is None]
         if hard:
             lines.append(
-                f"{name}: {len(hard)} pair(s) of groups can't be shown to meet it by these rows, so "
-                "that the verdict "
-                f"will be insufficient evidence: {hard[0].text(found.test_share)}"
+                f"{name}: {len(hard)} pairs of groups can't be shown to meet it by these rows, unless more "
+                f"are selected than are positive; first {hard[0].text(found.test_share)}"
             )
     if tried.summary.duplicates:
         lines.append(f"{tried.summary.duplicates:,} rows repeat an earlier one in every cell")
