@@ -19,7 +19,7 @@ from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Finding, Verdict
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.model.model_file import ModelFile
-from fairmark.params.learn import Chosen
+from fairmark.params.learn import Assurance, Chosen
 from fairmark.params.policy import Limit
 from fairmark.params.read import Params
 from fairmark.params.release import EnvironmentalCost
@@ -95,7 +95,12 @@ def assessment(
         f"Trained with {', '.join(steps)}." if steps else "Nothing was done by this attribute in training."
     )
     if chosen.margin is not None:
-        trained += f" The threshold keeps the limits on validation rows with a margin of {chosen.margin}."
+        margin = (
+            f"the margin by which the gate's bound clears them with chance {chosen.margin.chance:g}"
+            if isinstance(chosen.margin, Assurance)
+            else f"a margin of {chosen.margin}"
+        )
+        trained += f" The threshold keeps the limits on held-out rows with {margin}."
     return FairnessAssessment(
         group_at_risk=f"{limit.attribute}: {groups}",
         benefits=params.policy.goal,
