@@ -150,6 +150,14 @@ def test_codes_with_leading_zeros_say_nothing_of_numbers() -> None:
         ),
         (b"a,b,a\n1,2,3\n4,5,6\n", "must name each column once, got 'a' more than once"),
         (b"a,b\n1,2\n3\n" + b"4,5\n" * 20, "must have 2 columns"),
+        (
+            b"a,b\n1,2,\n3,4,\n5,6,\n",
+            "must have a name for each column, got 2 names above rows of 3 cells: name all",
+        ),
+        (
+            b"a,b\n" + b"1,x\n2,y\n" * 9 + b"a,b\n3,z\n",
+            "must name its columns in one line, got 'a', 'b' in 2 of",
+        ),
         (b'a,b\n1,"2\n3,4\n', "must be"),
         (b"x" * 300_000, "must be"),
     ],

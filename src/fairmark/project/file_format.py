@@ -173,6 +173,7 @@ def _separated(
             raise InputError(f"--names: must name {best.width} columns, got {len(given.names)}")
         return FileFormat("csv", encoding, best.separator, skip, given.names, tuple(notes))
     if not _is_header(records):
+        _refuse_lost_names(path, best)
         names = tuple(f"column_{k}" for k in range(1, best.width + 1))
         notes.append("No line names the columns: they are numbered; name them by --names.")
         return FileFormat("csv", encoding, best.separator, skip, names, tuple(notes))
@@ -195,7 +196,10 @@ def _refuse_twice(path: Path, names: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class _Shape:
-    """What a separator makes of a text: the table's records, lines above it, lines of its first record."""
+    """What a separator makes of a text: the table's records, lines above it, lines of its first record.
+
+    `before` holds the cells of the line right above the table.
+    """
 
     separator: str
     width: int
@@ -203,6 +207,7 @@ class _Shape:
     above: int
     lines: int
     records: list[list[str]]
+    before: list[str]
 
 
 def _shape(text: str, separator: str, *, whole: bool) -> _Shape | None:
@@ -232,7 +237,27 @@ def _shape(text: str, separator: str, *, whole: bool) -> _Shape | None:
     if width < 2 or alike < ALIKE or found[start][0] > PREAMBLE:
         return None
     records = [cells for _, _, cells in kept if len(cells) == width]
-    return _Shape(separator, width, alike, found[start][0], found[start][1], records)
+    before = found[start - 1][2] if start else []
+    return _Shape(separator, width, alike, found[start][0], found[start][1], records, before)
+
+
+def _refuse_lost_names(path: Path, shape: _Shape) -> None:
+    """Refuse a line of names that can't be taken as one: its columns would be numbered in silence."""
+    first, width = shape.records[0], shape.width
+    others = [row for row in shape.records if row != first]
+    if others and shape.records.count(first) > 1 and _is_header([first, *others]):
+        shown = ", ".join(map(repr, first[:3]))
+        raise InputError(
+            f"{path}: must name its columns in one line, got {shown} in {shape.records.count(first)} "
+            f"of the first {len(shape.records):,}: take out all but the first"
+        )
+    # A separator at the end of each row, or R's row names before it: which, only the user knows.
+    before = [cell.strip() for cell in shape.before]
+    if len(before) == width - 1 and all(before) and not any(_is_value(cell) for cell in before):
+        raise InputError(
+            f"{path}: must have a name for each column, got {width - 1} names above rows of {width} cells: "
+            "name all by --names"
+        )
 
 
 def _is_header(records: Sequence[Sequence[str]]) -> bool:
