@@ -75,6 +75,7 @@ def test_a_look_writes_nothing(checkout: Path, table: Path, capsys: pytest.Captu
         ([*SAID, "--encoding", "klingon"], 1, "--encoding: must be a known encoding"),
         ([*SAID, "--separator", "#"], 1, "--separator"),
         (["--target", "ok", "--positive", "yes", "--protect", "age"], 2, "--protect age="),
+        ([*SAID, "--protect", "age=200,300"], 2, "--protect: must cut age into two groups or more"),
         ([*SAID, "--name", "Not A Name"], 1, "project.name"),
     ],
 )

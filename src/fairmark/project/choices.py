@@ -292,7 +292,14 @@ def _protected(said: str, table: Table) -> Protect:
         edges = Numerals().read(cut.split(","))
         if not np.isfinite(edges).all():
             raise UsageError(f"--protect: must have numbers as edges, such as {column}=25,40, got {said!r}")
-        return Protect(name, column, tuple(sorted({float(edge) for edge in edges})))
+        cuts = tuple(sorted({float(edge) for edge in edges}))
+        cells = found.cells[np.isfinite(found.cells)]
+        if len(np.unique(np.searchsorted(cuts, cells, side="right"))) < 2:
+            raise UsageError(
+                f"--protect: must cut {column} into two groups or more, got {said!r} of numbers from "
+                f"{cells.min():g} to {cells.max():g}"
+            )
+        return Protect(name, column, cuts)
     if found.kind_name == "numeric" and found.different > FEW:
         raise UsageError(
             f"--protect: must cut {column} into groups by edges, because it holds {found.different:,} "
