@@ -457,7 +457,7 @@ def load_release(release: str | Path, key: str | Path) -> Model:
     """
     from fairmark.release.handover import found
     from fairmark.signing.keys import read_public
-    from fairmark.verify.verify import HELD, WRONG, exit_code, verify
+    from fairmark.verify.verify import CONFIRMED, WRONG, exit_code, verify
 
     public = read_public(Path(key))
     with found(str(release), None) as target, tempfile.TemporaryDirectory(prefix="fairmark-") as place:
@@ -466,7 +466,7 @@ def load_release(release: str | Path, key: str | Path) -> Model:
         shutil.copytree(target.folder, folder, symlinks=True)
         facts = verify(folder, None, public)
         code = exit_code(facts)
-        if code != HELD:
+        if code != CONFIRMED:
             lines = [fact.line() for fact in facts if fact.asked and not fact.held]
             kind = VerificationError if code == WRONG else StateError
             raise kind(f"{folder.name}: must be what was released before it is loaded, got", *lines)

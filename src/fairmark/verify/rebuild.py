@@ -77,10 +77,10 @@ def check_first(folder: Path, clone: Path, key: PublicKey | None, *, yours: bool
         When it can't be told who sealed it, or that the clone holds its commit.
     """
     facts = refuse_wrong(folder, clone, key, yours=yours)
-    untold = [fact.line() for fact in facts if fact.held is None and fact.name.startswith(_NEEDED)]
-    if untold:
+    undecided = [fact.line() for fact in facts if fact.held is None and fact.name.startswith(_NEEDED)]
+    if undecided:
         raise StateError(
-            f"{folder.name}: must be known to be whose it says before it is rebuilt, got", *untold
+            f"{folder.name}: must be known to be whose it says before it is rebuilt, got", *undecided
         )
     return ReleaseFolder(folder)
 

@@ -88,9 +88,9 @@ def check_tag_seal(
     return f"{name} is signed by key {key.keyid[:16]}…"
 
 
-HELD = 0
+CONFIRMED = 0
 WRONG = 4
-UNTOLD = 5
+UNDECIDED = 5
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def exit_code(facts: Sequence[Fact]) -> int:
     held = [fact.held for fact in facts if fact.asked]
     if False in held:
         return WRONG
-    return HELD if held and None not in held else UNTOLD
+    return CONFIRMED if held and None not in held else UNDECIDED
 
 
 Check = Callable[[ReleaseFolder], str]
