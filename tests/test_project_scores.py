@@ -153,6 +153,7 @@ def test_the_pages_say_what_they_can_not(project: Path) -> None:
     [
         (ScoreOptions(), "--score score --threshold NUMBER"),
         (ScoreOptions(score="score"), "--threshold: must say"),
+        (ScoreOptions(score="score", threshold=2), "--threshold: must be in 0..1, as the scores are, got 2"),
         (ScoreOptions(score="nothing", threshold=0.5), "must name a column"),
         (ScoreOptions(score="id", threshold=0.5), "must be chances in 0..1, got 0 to 599"),
         (ScoreOptions(score="sex", threshold=0.5), "must name numbers"),
@@ -170,6 +171,15 @@ def test_what_is_judged_is_said_and_never_guessed(table: Path, judged: ScoreOpti
         proposed(table, judged)
 
     assert must in str(fault.value)
+
+
+def test_rows_without_a_score_are_counted(tmp_path: Path, table: Path) -> None:
+    rows = pd.read_csv(table)
+    rows.loc[::10, "score"] = None
+    rows.to_csv(tmp_path / "lacking.csv", index=False)
+
+    with pytest.raises(UsageError, match=r"numeric values, and none in 10\.0% of the rows"):
+        proposed(tmp_path / "lacking.csv", ScoreOptions(score="score", threshold=0.5))
 
 
 def test_a_later_table_with_another_scale_is_refused(project: Path, tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ def scores_of(table: Table, given: ScoreOptions, ask: Ask | None) -> Scores:
         faults.append(
             "--threshold: must say from which score on a decision is positive, or --decision which column"
         )
+    elif not 0 <= given.threshold <= 1:
+        faults.append(f"--threshold: must be in 0..1, as the scores are, got {given.threshold:g}")
     if faults:
         raise UsageError(*faults)
     said = {
@@ -109,12 +111,9 @@ def candidates(table: Table) -> list[Candidate]:
 
 def _of_score(column: Column) -> list[str]:
     if column.kind_name != "numeric" or column.missing > 0:
-        return [
-            (
-                f"--score: must name numbers, one in every row, got {column.name!r} of {column.kind_name} "
-                "values"
-            )
-        ]
+        lacking = f", and none in {column.missing:.1%} of the rows" if column.missing > 0 else ""
+        found = f"{column.kind_name} values{lacking}"
+        return [f"--score: must name numbers, one in every row, got {column.name!r} of {found}"]
     cells = column.cells.to_numpy(np.float64)
     if cells.min() < 0 or cells.max() > 1:
         found = f"{cells.min():g} to {cells.max():g} in {column.name!r}"
