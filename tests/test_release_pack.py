@@ -313,7 +313,7 @@ def test_a_zip_whose_two_lists_differ_is_refused(refused: Callable[[bytes, str],
     refused(_changed(content, 30, b"l0ans"), "the same in both lists")
     refused(_changed(content, listed + 46, b"l0ans"), "the same in both lists")
     refused(_changed(content, 22, struct.pack("<L", 1)), "the same in both lists")
-    refused(_changed(content, 30 + 19, b"[]"), "must have the size and sum")
+    refused(_changed(content, 30 + 19, b"[]"), "must have the sum [0-9a-f]{8} that the zip says")
 
 
 def test_an_encrypted_or_streamed_zip_is_refused(refused: Callable[[bytes, str], None]) -> None:
@@ -345,15 +345,16 @@ def test_a_bomb_of_one_declared_byte_is_not_believed(refused: Callable[[bytes, s
     crc = struct.pack("<L", zlib.crc32(b"\0"))
     said = _changed(_changed(content, 22, one), listed + 24, one)
 
-    refused(said, "must have the size and sum")
-    refused(_changed(_changed(said, 14, crc), listed + 16, crc), "must have the size and sum")
+    refused(said, "must have 1 bytes, as the zip says")
+    refused(_changed(_changed(said, 14, crc), listed + 16, crc), "must have 1 bytes, as the zip says")
     stored = _zip([(f"{TOP}/it", b"ab")], method=zipfile.ZIP_STORED)
     refused(
-        _changed(_changed(stored, 22, one), stored.index(b"PK\1\2") + 24, one), "must have the size and sum"
+        _changed(_changed(stored, 22, one), stored.index(b"PK\1\2") + 24, one),
+        "must have 1 bytes, as the zip says",
     )
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "it")
-    with pytest.raises(VerificationError, match="must be a file"), unpacked(tmp_path / "it"):
+    with pytest.raises(VerificationError, match="must be a regular file"), unpacked(tmp_path / "it"):
         pass
