@@ -111,8 +111,9 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAIRMARK_WORKERS", "1")
 
 
+@pytest.mark.parametrize(("finalists", "trials"), [(None, 6), ({"trials": 1, "folds": 2, "near": []}, 7)])
 def test_where_nothing_is_of_use_tune_ends_with_what_there_is(
-    paths: tuple[Path, ...], tmp_path: Path
+    paths: tuple[Path, ...], tmp_path: Path, finalists: dict[str, object] | None, trials: int
 ) -> None:
     with pytest.raises(InputError) as told:
         searched(
@@ -120,10 +121,13 @@ def test_where_nothing_is_of_use_tune_ends_with_what_there_is(
             tmp_path / "out",
             base_for(maximise="accuracy"),
             useful={"margin": 0.9, "selected": [0.01, 0.99]},
+            finalists=finalists,
         )
 
     lines = list(told.value.faults)
-    assert lines[0] == "tune: must find decisions of use (tune.useful), got none in 6 trials: no model"
+    assert (
+        lines[0] == f"tune: must find decisions of use (tune.useful), got none in {trials} trials: no model"
+    )
     assert [line.split(":")[0] for line in lines[1:]] == [
         "nearest to being of use",
         "nearest to the limits",

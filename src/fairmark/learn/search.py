@@ -447,18 +447,21 @@ class SearchResults:
         )
 
     def report(self) -> list[str]:
-        """Return, where no trial is of use, what there is instead and what to talk about."""
-        nearest = max(self.final, key=lambda t: (t.outcome.gain or 0.0, -t.number))
-        fair = min(self.final, key=lambda t: (t.outcome.violation, -(t.outcome.gain or 0.0), t.number))
+        """Return, where no trial is of use, what there is instead and what to talk about.
+
+        Of all trials, not of the finalists alone: these may be one, which can't say what a limit costs.
+        """
+        nearest = max(self.done, key=lambda t: (t.outcome.gain or 0.0, -t.number))
+        fair = min(self.done, key=lambda t: (t.outcome.violation, -(t.outcome.gain or 0.0), t.number))
         lines = [
-            f"tune: must find decisions of use (tune.useful), got none in {len(self.final)} trials: no model",
+            f"tune: must find decisions of use (tune.useful), got none in {len(self.done)} trials: no model",
             f"nearest to being of use: {self._told(nearest)}",
             f"nearest to the limits: {self._told(fair)}",
         ]
-        top = max(trial.outcome.quality for trial in self.final)
+        top = max(trial.outcome.quality for trial in self.done)
         for limit in self.policy.limits:
-            kept = [t for t in self.final if t.outcome.slacks.get(limit.name, -1.0) >= 0]
-            if not limit.gate or limit.name not in self.final[0].outcome.slacks:
+            kept = [t for t in self.done if t.outcome.slacks.get(limit.name, -1.0) >= 0]
+            if not limit.gate or limit.name not in self.done[0].outcome.slacks:
                 continue
             best = max((t.outcome.quality for t in kept), default=None)
             cost = (
