@@ -318,7 +318,7 @@ def _train(found: Found, values: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _policy(table: Table, made: Choices, given: Options, found: Found) -> dict[str, list[str]]:
     least = group_floor(table.rows)
-    gain = {"measures": [goal_of(found.rate)], "at_least": 0, "not_required": None}
+    gain = {"measures": ["goal"], "at_least": 0, "not_required": None}
     return {
         "goal": entry("goal", _text("goal", given), 2),
         "price": entry("price", _text("price", given), 2),
