@@ -25,11 +25,10 @@ from sides.rows import Rows, rows
 from sklearn.metrics import roc_auc_score
 
 from fairmark.data.split import read_parts
-from fairmark.learn.checkpoint import Checkpoint
 from fairmark.learn.fit import fit_model
 from fairmark.learn.search import Search, SearchResults
 from fairmark.learn.trial import Setup, attempt
-from fairmark.learn.workers import workers
+from fairmark.learn.workers import Checkpoint, workers
 from fairmark.params.learn import FloatRange, Tune
 from fairmark.params.policy import Policy
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fairmark.errors import StateError
-from fairmark.learn.checkpoint import Checkpoint, key_of
+from fairmark.learn.workers import Checkpoint, key_of
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairmark.learn.fair_loss import Lagrangian, even_odds
+from fairmark.learn.fit_boosted import Lagrangian, even_odds
 from fairmark.learn.training_data import Sample
 
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from fairmark.errors import ParamsError
-from fairmark.learn.goal import Goal
-from fairmark.learn.threshold import choose
+from fairmark.learn.threshold import Goal, choose
 from fairmark.params.learn import Profit, Threshold
 from fairmark.params.parse import typed
 

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from people_table import limit, policy
 
 from fairmark.errors import ParamsError
-from fairmark.learn.goal import Goal
 from fairmark.learn.group_threshold_search import Reach, large, reaches, together
 from fairmark.learn.policy_limits import Limits, Rows
-from fairmark.learn.threshold import EVERYBODY, NOBODY, choose, cuts
+from fairmark.learn.threshold import EVERYBODY, NOBODY, Goal, choose, cuts
 from fairmark.params.learn import ByGroup
 from fairmark.params.policy import Limit, Policy
 

@@ -11,9 +11,9 @@ from people_table import TRAIN, limit, policy, written
 from sklearn.metrics import accuracy_score
 
 from fairmark.data.split import read_parts
-from fairmark.learn.goal import Goal
 from fairmark.learn.rivals import PlainTrees, rivals
 from fairmark.learn.summaries import RivalRow
+from fairmark.learn.threshold import Goal
 from fairmark.learn.training_data import Ready, ready
 from fairmark.params.learn import Mitigation, Rivals
 from fairmark.stats.arrays import Floats

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from fairmark.learn.goal import Goal
-from fairmark.learn.threshold import EVERYBODY, NOBODY, choose
+from fairmark.learn.threshold import EVERYBODY, NOBODY, Goal, choose
 
 GOALS = ["accuracy", "balanced_accuracy", "f1"]
 ROWS = st.lists(st.tuples(st.integers(0, 12), st.booleans(), st.integers(1, 3)), min_size=1, max_size=25)

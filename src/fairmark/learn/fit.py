@@ -15,11 +15,10 @@ from fairmark.data.split import Parts
 from fairmark.errors import ParamsError
 from fairmark.files import canonical_floats
 from fairmark.learn import fit_boosted, fit_logistic
-from fairmark.learn.goal import Goal
 from fairmark.learn.group_threshold_search import together
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
 from fairmark.learn.policy_limits import Limits
-from fairmark.learn.threshold import choose
+from fairmark.learn.threshold import Goal, choose
 from fairmark.learn.training_data import HeldOut, Ready, Sample, balanced, ready, rotated
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.model.model import Model, Scorer, probability

@@ -22,9 +22,8 @@ import pandas as pd
 
 from fairmark.data.schema import is_unknown
 from fairmark.errors import ParamsError
-from fairmark.learn.goal import Goal
 from fairmark.learn.policy_limits import Rows
-from fairmark.learn.threshold import cuts
+from fairmark.learn.threshold import Goal, cuts
 from fairmark.params.learn import Assurance, ByGroup
 from fairmark.params.policy import Limit, Policy
 from fairmark.stats.arrays import Floats

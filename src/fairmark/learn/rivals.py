@@ -19,9 +19,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from fairmark.learn.fit_boosted import FIXED
-from fairmark.learn.goal import Goal
 from fairmark.learn.policy_limits import Limits, Rows
 from fairmark.learn.summaries import RivalRow
+from fairmark.learn.threshold import Goal
 from fairmark.learn.training_data import Ready
 from fairmark.params.learn import Mitigation, Rivals, Train
 from fairmark.params.policy import Policy

@@ -13,11 +13,11 @@ import pandas as pd
 
 from fairmark.errors import StateError
 from fairmark.learn.bracket import Bracket
-from fairmark.learn.checkpoint import Checkpoint
 from fairmark.learn.policy_limits import EVENTS
 from fairmark.learn.space import Aim, Point, Space, Value, holds, single, suggest
 from fairmark.learn.summaries import Cell, Role, SearchSummary, TrialRow
 from fairmark.learn.trial import IntermediateValue, Outcome, TrialRequest, bars, fairness
+from fairmark.learn.workers import Checkpoint
 from fairmark.params.learn import Assurance, Chosen, Tune
 from fairmark.params.policy import Policy
 from fairmark.stats.measures import TILES

@@ -1,14 +1,152 @@
-"""Choose the score from which a row is decided 1, on validation rows alone."""
+"""What a threshold is for: the quality of decisions, of constant decisions, and the standard error of it.
+
+| `train.threshold.maximise` | threshold | quality |
+|---|---|---|
+| a measure of decisions | where it is largest | the measure |
+| `youden` | where recall + specificity - 1 is largest (Youden 1950) | balanced accuracy, half of it + 1/2 |
+| `{tp, fp, tn, fn}` | where the profit is largest (Elkan 2001) | mean profit of a row |
+| `{select: s}` | the lowest that selects at most the share s | balanced accuracy |
+| `{at: t}` | t | balanced accuracy |
+
+Among decisions that select as many, balanced accuracy is the higher the more positive rows are selected, so
+it is the quality where the number of the selected is given. The threshold is chosen on validation rows alone.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from fairmark.errors import ParamsError
 from fairmark.files import SIGNIFICANT_DIGITS
-from fairmark.learn.goal import Goal
+from fairmark.params.learn import ByBaseRate, Capacity, Fixed, Maximise, Profit, measure_of
 from fairmark.stats.arrays import Floats, Labels
+from fairmark.stats.measures import spoken
+from fairmark.stats.rates import values_of
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A goal of decisions, the choice by base rate made.
+
+    Parameters
+    ----------
+    measure
+        The measure that the quality is, or `profit`.
+    profit
+        What each decision brings, where the quality is a profit.
+    select
+        The largest share of rows that may be selected; None for any.
+    at
+        The threshold, where it is given.
+    """
+
+    measure: str
+    profit: Profit | None = None
+    select: float | None = None
+    at: float | None = None
+
+    @classmethod
+    def of(cls, maximise: Maximise) -> Self:
+        """Return the goal of `train.threshold.maximise`.
+
+        Raises
+        ------
+        ParamsError
+            When the choice by base rate is still to be made.
+        """
+        match maximise:
+            case Profit():
+                return cls("profit", profit=maximise)
+            case Capacity(select=share):
+                return cls("balanced_accuracy", select=share)
+            case Fixed(at=threshold):
+                return cls("balanced_accuracy", at=threshold)
+            case ByBaseRate():
+                raise ParamsError("params.yaml: train.threshold.maximise: must be chosen by base rate first")
+            case _:
+                return cls(measure_of(maximise))
+
+    @property
+    def spoken(self) -> str:
+        """What a sentence calls the quality."""
+        return "profit of a row" if self.profit is not None else spoken(self.measure)
+
+    def reached(self, table: Floats) -> Floats:
+        """Return the quality of confusion matrices of weights, `[..., 2, 2]` to `[...]`; 0 if undefined."""
+        if self.profit is not None:
+            return np.asarray((table * self._worth).sum(axis=(-2, -1)) / table.sum(axis=(-2, -1)))
+        by_label = table.sum(axis=-1)
+        if self.measure == "balanced_accuracy" and not by_label.all():
+            # The rate of the label that no row has counts as 1.
+            return np.asarray((1 + values_of(table, "accuracy")) / 2)
+        return np.asarray(np.nan_to_num(values_of(table, self.measure)))
+
+    def constant(self, positives: float) -> float:
+        """Return the quality of the better of yes and no to everybody, at a share of positive labels."""
+        share = np.array([1 - positives, positives])
+        nobody, everybody = np.zeros((2, 2)), np.zeros((2, 2))
+        nobody[:, 0], everybody[:, 1] = share, share
+        return float(max(self.reached(nobody), self.reached(everybody)))
+
+    def span(self, positives: float) -> float:
+        """Return the quality of decisions that are all right, less that of decisions that are all wrong."""
+        if self.profit is None:
+            return 1.0
+        return positives * (self.profit.tp - self.profit.fn) + (1 - positives) * (
+            self.profit.tn - self.profit.fp
+        )
+
+    def error(self, table: Floats, rows: float) -> float:
+        """Return the standard error of the quality of one confusion matrix `[2, 2]`, from so many rows.
+
+        Of a mean over rows, exact; of balanced accuracy, of two independent shares; of F1 by the delta method
+        from the share of hits among rows that are positive or selected.
+        """
+        part = table / table.sum()
+        if self.profit is not None:
+            mean = float((part * self._worth).sum())
+            return float(np.sqrt(max(0.0, float((part * self._worth**2).sum()) - mean**2) / rows))
+        if self.measure == "accuracy":
+            right = part[0, 0] + part[1, 1]
+            return float(np.sqrt(right * (1 - right) / rows))
+        if self.measure == "f1":
+            one = part[1, 1] + part[0, 1] + part[1, 0]
+            if not one:
+                return 0.0
+            hits = part[1, 1] / one
+            return float(2 / (1 + hits) ** 2 * np.sqrt(hits * (1 - hits) / (one * rows)))
+        by_label = part.sum(axis=-1)
+        if not by_label.all():
+            return 0.0
+        share = part[:, 1] / by_label
+        return float(np.sqrt((share * (1 - share) / (by_label * rows)).sum()) / 2)
+
+    @property
+    def _worth(self) -> Floats:
+        """The profit of a row by label and decision, [2, 2]."""
+        known = self.profit
+        assert known is not None  # noqa: S101 - a profit's own
+        return np.array([[known.tn, known.fp], [known.fn, known.tp]])
+
+    def log_odds(self, base: float) -> float:
+        """Return the log-odds around which rows are decided.
+
+        Accuracy is best at even odds, a profit where the mean gain of a yes is that of a no (Elkan 2001,
+        equation 2); balanced accuracy at the log-odds of the base rate, `base`.
+        """
+        if self.at is not None:
+            return float(np.log(self.at / (1 - self.at)))
+        if self.profit is not None:
+            known = self.profit
+            return float(np.log((known.tn - known.fp) / (known.tp - known.fn)))
+        return 0.0 if self.measure == "accuracy" else base
+
+
+# ------------------------------------------------------------------ threshold
+
 
 Admissible = Callable[[Floats], npt.NDArray[np.bool_]]
 """Says of each cut, [k], whether it may be chosen."""

@@ -19,8 +19,8 @@ from pydantic import Field
 from fairmark.data.split import read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import Fitted, Watch, aimed, decide, fitted
-from fairmark.learn.goal import Goal
 from fairmark.learn.policy_limits import Limits, Rows
+from fairmark.learn.threshold import Goal
 from fairmark.learn.training_data import HeldOut, Ready, ready, searched
 from fairmark.params.base import Section
 from fairmark.params.learn import Assurance, Chosen, Pruning, Train, Useful

@@ -322,7 +322,7 @@ class Chosen(Section):
 
 
 def measure_of(maximise: Maximise) -> str:
-    """Return the measure that the quality of a resolved goal is, or `profit`; see `learn.goal`."""
+    """Return the measure that the quality of a resolved goal is, or `profit`; see `learn.threshold`."""
     if isinstance(maximise, str):
         return "balanced_accuracy" if maximise == "youden" else maximise
     return "profit" if isinstance(maximise, Profit) else "balanced_accuracy"

@@ -18,16 +18,15 @@ from fairmark.entry import run
 from fairmark.errors import InputError, ParamsError, StateError
 from fairmark.extras import require
 from fairmark.files import canonical_floats, write_csv, write_text
-from fairmark.learn.checkpoint import Checkpoint, key_of
-from fairmark.learn.goal import Goal
 from fairmark.learn.group_threshold_search import reaches
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.search import Search, SearchResults
 from fairmark.learn.space import Aim
 from fairmark.learn.summaries import RivalRow
+from fairmark.learn.threshold import Goal
 from fairmark.learn.training_data import Ready, ready, searched
 from fairmark.learn.trial import Setup, attempt
-from fairmark.learn.workers import Progress, workers
+from fairmark.learn.workers import Checkpoint, Progress, key_of, workers
 from fairmark.model.monotone import require_ordered
 from fairmark.params.learn import Train, Tune
 from fairmark.params.policy import Policy
