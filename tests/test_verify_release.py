@@ -238,6 +238,10 @@ def other_threshold(value: Any) -> None:
     value["threshold"] = 0.4
 
 
+def other_goal(value: Any) -> None:
+    value["model"]["goal"] = {"measure": "f1"}
+
+
 def milder(value: Any) -> None:
     value["outcome"], value["findings"] = "pass", []
 
@@ -280,6 +284,7 @@ def other_data(value: Any) -> None:
             {"outputs", "metrics"},
         ),
         ("measurements.json", rounded, {"outputs", "verdict", "metrics", "card", "bill"}),
+        ("measurements.json", other_goal, {"outputs", "model", "verdict"}),
         ("model/model.json", other_threshold, {"metrics", "outputs", "model", "verdict", "bill"}),
         ("verdict.json", milder, {"verdict", "stated verdict", "bill"}),
         ("sbom.cdx.json", older_numpy, {"bill"}),

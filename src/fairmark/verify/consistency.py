@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fairmark.errors import VerificationError
 from fairmark.files import canonical_floats
 from fairmark.model.model_file import MODEL_JSON
+from fairmark.params.learn import stated_goal
 from fairmark.params.prepare import ByCross
 from fairmark.record import first_difference
 from fairmark.release.folder import ReleaseFolder
@@ -104,6 +105,13 @@ def model(release: ReleaseFolder) -> str:
     same(measured.threshold, found.threshold, "measurements.json", "at the model's threshold")
     wanted = found.group_thresholds
     same(stated and stated.to_json(), wanted, "measurements.json", "at its groups' thresholds")
+    goal = None if measured.goal is None else measured.goal.to_json()
+    same(
+        goal,
+        stated_goal(found.chosen).get("goal"),
+        "measurements.json",
+        "for what the model's threshold is for",
+    )
     if own is None:
         return f"model {digest[:12]}… was measured at its threshold {found.threshold:.4g}"
     each = ", ".join(f"{group} {cut:.4g}" for group, cut in own.groups.items())
