@@ -11,6 +11,7 @@ from fairmark.learn import fit_boosted
 from fairmark.learn.training_data import Sample
 from fairmark.model import boosted_trees
 from fairmark.model.encoder import Encoder
+from fairmark.release.disclosure import smallest_leaf
 
 TABLE, EVIDENCE, _ = frames(800)
 ENCODER = Encoder.fit(TABLE, FEATURES, 9)
@@ -70,6 +71,30 @@ def test_a_row_without_weight_has_no_say() -> None:
     turned = replace(heavy, label=np.where(lost, 1 - ROWS.label, ROWS.label).astype(np.int8))
 
     assert np.array_equal(fitted(heavy).raw(ALL.matrix), fitted(turned).raw(ALL.matrix))
+
+
+@pytest.mark.parametrize("smallest", [3, 12])
+def test_no_leaf_stands_for_fewer_rows_than_asked_however_sure_the_model_is_of_the_others(
+    smallest: int,
+) -> None:
+    rng = np.random.default_rng(5)
+    number = rng.normal(size=(3000, len(FEATURES)))
+    # Nearly all labels follow from the first feature, so that the few others have all the curvature.
+    label = (number[:, 0] > 0) ^ (rng.random(3000) < 0.004)
+    rows = Sample.plain(number, label.astype(np.int8), np.ones(3000))
+    columns = [
+        column.model_copy(update={"kind": "numeric", "categories": None}) for column in ENCODER.columns
+    ]
+    base = TRAIN.model_copy(update={"max_rounds": 200, "patience": 200})
+
+    def least(asked: int) -> int:
+        made = fit_boosted.fit(
+            rows, rows, columns, SETTINGS, base.model_copy(update={"smallest_leaf": asked})
+        )
+        return smallest_leaf(made.text) or 0
+
+    assert least(smallest) >= smallest
+    assert least(1) < smallest  # min_child_samples alone, 20 here, does not hold it
 
 
 def test_a_mitigated_fit_starts_from_the_label_rate_and_says_so_in_its_trees() -> None:

@@ -100,6 +100,7 @@ def base_for(**threshold: object) -> Train:
         max_categories=9,
         max_rounds=15,
         patience=5,
+        smallest_leaf=1,
         monotone={},
         threshold=Threshold(**kept),  # type: ignore[arg-type]
     )

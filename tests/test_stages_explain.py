@@ -26,6 +26,7 @@ TRAIN = Train(
     max_categories=9,
     max_rounds=1,
     patience=1,
+    smallest_leaf=1,
     monotone={},
     threshold=Threshold(maximise="accuracy", by=None),
 )

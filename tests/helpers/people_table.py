@@ -32,6 +32,7 @@ TRAIN = Train(
     max_categories=9,
     max_rounds=40,
     patience=10,
+    smallest_leaf=1,
     monotone={},
     threshold=Threshold(maximise="accuracy", by=None),
 )

@@ -42,6 +42,7 @@ TRAIN = Train(
     max_categories=9,
     max_rounds=20,
     patience=5,
+    smallest_leaf=1,
     monotone={},
     threshold=Threshold(maximise="accuracy", by=None),
 )

@@ -284,6 +284,8 @@ class Train(Section):
     max_categories: Annotated[int, Field(ge=2)]
     max_rounds: Count
     patience: Count
+    smallest_leaf: Count
+    """Train rows that each leaf of a boosted tree stands for, at least."""
     monotone: dict[Text, Direction]
     """Features that the score follows one way; `{}` for none. A feature without an order can't be one."""
     threshold: Threshold
