@@ -1,5 +1,6 @@
 """Decisions of no use are never chosen, however they keep the limits; without others tune says so."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,15 @@ def test_a_useful_trial_that_misses_a_limit_says_by_how_much() -> None:
     )
     assert found.summary().useful == 1
     assert found.table()["useful"].tolist() == [True, False]
+
+
+def test_a_useful_trial_goes_before_finalists_that_lost_their_use() -> None:
+    lost = replace(trial(2, 0.51, 0.1, 0.7, useless=True), role="finalist")
+    found = results([trial(0, 0.8, -0.4, 0.8, useless=False), trial(1, 0.7, 0.1, 0.8, useless=False), lost])
+
+    assert found.useful
+    assert found.best.number == 1
+    assert "Trial 1 has the best balanced_accuracy of the 1 of 3 trials" in found.note()
 
 
 @pytest.fixture(scope="module")

@@ -293,8 +293,13 @@ class SearchResults:
 
     @property
     def final(self) -> list[Trial]:
-        """The trials that one is chosen from: the finalists, where there are any."""
-        return [trial for trial in self.done if trial.role == "finalist"] or self.done
+        """The trials that one is chosen from: the finalists, or all where no finalist is of use.
+
+        A finalist keeps its limits on more rows than a trial, and can lose its use by that; then a trial that
+        is of use on validation rows still goes before none at all.
+        """
+        finalists = [trial for trial in self.done if trial.role == "finalist"]
+        return finalists if any(not trial.outcome.useless for trial in finalists) else self.done
 
     @property
     def feasible(self) -> list[Trial]:
