@@ -29,6 +29,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import yaml
+from sides.projects import commands
 from sides.rows import ROOT
 
 from fairmark.params.parse import read_yaml
@@ -153,19 +154,11 @@ def _params(params: dict[str, Any], name: str, shape: Shape, trials: int) -> dic
     return params
 
 
-def commands() -> dict[str, list[str]]:
-    """Return the words of each stage's command, as `dvc.yaml` has them."""
-    pipeline = read_yaml(ROOT / "dvc.yaml")
-    named = {key: value for each in pipeline["vars"] for key, value in each.items()}
-    found = {}
-    for stage in STAGES:
-        text = pipeline["stages"][stage]["cmd"]
-        for key, value in named.items():
-            text = text.replace(f"${{{key}}}", value)
-        words = shlex.split(text)
-        words[words.index("python")] = sys.executable
-        found[stage] = [f"PYTHONPATH={ROOT / 'src'}" if word == "PYTHONPATH=src" else word for word in words]
-    return found
+def words_of(command: str) -> list[str]:
+    """Return the words of a stage's command, run by this interpreter on this repository's code."""
+    words = shlex.split(command)
+    words[words.index("python")] = sys.executable
+    return [f"PYTHONPATH={ROOT / 'src'}" if word == "PYTHONPATH=src" else word for word in words]
 
 
 def run(stage: str, words: Sequence[str], folder: Path, rows: int, limit: int | None) -> Cost:
@@ -225,8 +218,8 @@ def main() -> None:
             folder = scratch / "-".join(map(str, (*asdict(shape).values(), given.form)))
             if not folder.exists():
                 project(folder, shape, given.form, given.trials)
-            for stage in stages:
-                cost = run(stage, commands()[stage], folder, rows, limit)
+            for stage, command in commands(stages).items():
+                cost = run(stage, words_of(command), folder, rows, limit)
                 before = next((one for one in reversed(found) if one.stage == stage), None)
                 found.append(cost)
                 print(line(cost, before), flush=True)

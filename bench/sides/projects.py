@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,7 +186,7 @@ def steps(given: list[dict[str, Any]], attribute: str, ratio: float | None) -> l
     return [] if ratio is None else [step | {"attribute": attribute} for step in given[:1]]
 
 
-def commands(stages: tuple[str, ...]) -> dict[str, str]:
+def commands(stages: Sequence[str]) -> dict[str, str]:
     """Return the commands of these stages in dvc.yaml, its variables filled in."""
     pipeline = read_yaml(ROOT / "dvc.yaml")
     known = {name: value for entry in pipeline["vars"] for name, value in entry.items()}

@@ -145,9 +145,6 @@ class Goal:
         return 0.0 if self.measure == "accuracy" else base
 
 
-# ------------------------------------------------------------------ threshold
-
-
 Admissible = Callable[[Floats], npt.NDArray[np.bool_]]
 """Says of each cut, [k], whether it may be chosen."""
 

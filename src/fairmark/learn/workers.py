@@ -135,9 +135,6 @@ class Progress:
             self.bar.set_postfix_str(words)
 
 
-# ------------------------------------------------------------------ checkpoint
-
-
 LIBRARIES = ("lightgbm", "numpy", "optuna", "pandas", "scikit-learn")
 
 
