@@ -113,10 +113,12 @@ LOCK = UV_FIND_LINKS=$(CURDIR)/wheels $(UV) pip compile --universal --python-ver
 # The first lines of a lock: whoever installs from it, by pip or uv, builds nothing.
 SEAL = { printf -- '--only-binary :all:\n-f ./wheels\n'; cat $$lock; } > $$lock.new && mv $$lock.new $$lock
 # The extra alone: by its name uv would list what fairmark itself requires a second time.
+SERVE = import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*(d for d in p["dependencies"] if not d.startswith(("pandas", "pyarrow"))), *p["optional-dependencies"]["serve"], sep="\n")
 DEV = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["dev"], sep="\n")
 lock: .venv-tools/.uv
-	@$(LOCK) pyproject.toml --extra flows --extra cluster --extra hsm -o requirements.lock >/dev/null
+	@$(LOCK) pyproject.toml --extra flows --extra cluster --extra hsm --extra serve --extra watch -o requirements.lock >/dev/null
 	@$(PYTHON) -c '$(DEV)' | $(LOCK) - -c requirements.lock -o requirements-dev.lock >/dev/null
+	@$(PYTHON) -c '$(SERVE)' | $(LOCK) - -c requirements.lock -o requirements-serve.lock >/dev/null
 	@$(LOCK) --group bench -c requirements.lock -o requirements-bench.lock >/dev/null
 	@$(LOCK) --group tools -o requirements-tools.lock >/dev/null
 	@$(LOCK) --group security -o requirements-security.lock >/dev/null

@@ -15,6 +15,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "pipeline": PIPELINE,
     "flows": ("codecarbon", "mlflow", "model_signing", "prefect", "rich"),
     "cluster": ("dask", "distributed"),
+    "serve": ("asyncpg", "fastapi", "httptools", "msgspec", "prometheus_client", "uvicorn", "uvloop"),
+    "watch": ("duckdb", "msgspec"),
     "hsm": ("pkcs11", "securesystemslib"),
 }
 """The modules of each extra of pyproject.toml that runs (`dev` only tests and builds)."""

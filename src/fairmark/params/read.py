@@ -19,7 +19,9 @@ from fairmark.params.prepare import Prepare
 from fairmark.params.privacy import Privacy
 from fairmark.params.project import Project
 from fairmark.params.release import Release
+from fairmark.params.serve import Serve
 from fairmark.params.split import Audit, Split
+from fairmark.params.watch import Watch
 
 
 class Params(Section):
@@ -37,6 +39,10 @@ class Params(Section):
     policy: Policy
     release: Release
     privacy: Privacy
+    serve: Serve | None
+    """null: it is not served."""
+    watch: Watch | None
+    """null: it is not watched."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
