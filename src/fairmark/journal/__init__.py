@@ -1,1 +1,1 @@
-"""What was answered, on disk before the answer leaves: entries, their chain, and the stores that hold them."""
+"""What was answered, on disk before the answer leaves: entries, their chain, the stores that hold them."""

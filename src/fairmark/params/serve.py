@@ -1,6 +1,6 @@
 """The section `serve`: who decides, what is referred to a person, what is kept, and how a canary grows.
 
-It travels in the release's params.yaml: whoever serves a release serves it under the policy that it was signed
+It travels in the release's params.yaml: a release is served under the policy that it was signed
 with. Where it runs, with which keys and which database, is the environment's.
 """
 
@@ -32,7 +32,7 @@ class Oversight(Section):
     """How people oversee the decisions (Regulation (EU) 2024/1689, Article 14)."""
 
     mode: Mode
-    """`in_the_loop`: a person confirms each decision that `refer` names, before it stands; `on_the_loop`: each
+    """`in_the_loop`: a person confirms each decision that `refer` names before it stands; `on_the_loop`: each
     goes out, and a person can overturn it for `overturn_days`; `in_command`: as `on_the_loop`, but nothing is
     answered until a named person has opened the service for this release."""
     refer: Refer
@@ -73,7 +73,7 @@ class Canary(Section):
     """How a new release takes over from the one in production, on evidence."""
 
     level: OpenShare
-    """Chance that a canary at a limit is promoted or an equal one returned, over all looks together."""
+    """Chance that a canary at a limit is promoted, or an equal one returned, over all looks together."""
     shadow: Count
     """Decisions that both models score before anybody is exposed."""
     shares: Annotated[list[OpenShare], Field(min_length=1)]

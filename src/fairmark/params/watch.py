@@ -1,4 +1,4 @@
-"""The section `watch`: what is compared with the release's reference, how rarely it may alarm, and what follows."""
+"""The section `watch`: what is compared with the reference, how rarely it may alarm, and what follows."""
 
 from typing import Annotated, Literal
 

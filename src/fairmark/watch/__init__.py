@@ -1,1 +1,1 @@
-"""What a release does while it decides, beside what it was released with: drift, fairness, quality, alarms."""
+"""What a release does while it decides, held against its reference: drift, fairness, quality, alarms."""
