@@ -81,7 +81,7 @@ class Canary(Section):
     least: Count
     """Decisions of the canary at each share before it grows."""
     most: Count
-    """Decisions over all shares, after which a missing answer is `insufficient evidence` for a named person."""
+    """Decisions over all shares, after which no answer is `insufficient evidence`, for a named person."""
     quality_margin: OpenShare
     """How much smaller the canary's accuracy may be than the champion's, where outcomes came."""
     fault_rate: OpenShare
