@@ -6,9 +6,11 @@ One class per different thing that a caller would do about it::
     ├── InputError          mend the data, and run again
     │   └── ParamsError     mend params.yaml, and run again
     ├── StateError          mend the working folder (commit, pull, free the disk), and run again
-    │   └── UndeterminedError   fetch what the message names: from what is here it can't be told
+    │   ├── UndeterminedError   fetch what the message names: from what is here it can't be told
+    │   └── UnavailableError    try again later: the journal's disk or database is full, away or held
     ├── RefusedError        the verdict is not `pass`: read it, change the model or the policy
     ├── UsageError          you called fairmark wrongly
+    │   └── ConflictError       it was done before, or otherwise: look at what is there, do not repeat
     └── VerificationError   this is not what was released: trust nothing of it
 
 Every message reads ``where: what must hold, got what was found``; all faults of a raw file are collected
@@ -82,6 +84,10 @@ class UndeterminedError(StateError):
     exit_code = 5
 
 
+class UnavailableError(StateError):
+    """What must be written down can't be now; nothing was answered, and the same call may succeed later."""
+
+
 class RefusedError(FairmarkError):
     """The verdict does not let this model out."""
 
@@ -92,6 +98,10 @@ class UsageError(FairmarkError):
     """The call itself is wrong."""
 
     exit_code = 2
+
+
+class ConflictError(UsageError):
+    """What was asked for was done before, or in another way: asking again changes nothing."""
 
 
 class VerificationError(FairmarkError):

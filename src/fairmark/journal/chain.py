@@ -1,0 +1,48 @@
+"""The hash chain of the journal: each entry's SHA-256 goes over the one before it.
+
+An entry that was edited, deleted, inserted or moved breaks the chain from there on. What is personal enters
+by a salted commitment alone, so that erasing it (and its salt) leaves the chain as it was. The chain is keyed
+to nothing: whoever can write the file can write another one, which is why its heads are signed into the audit
+trail (`journal.seal`).
+
+By hand: `seal = SHA-256(salt ‖ JSON [subject] ‖ personal)`, with nothing in place of a `personal` of None;
+`chain = SHA-256(chain before ‖ JSON [number, id, kind, about, closes, at_us, due_us, release, arm, mode,
+caller, decision, score, took_us, SHA-256 of body, seal])`, where JSON is canonical (no spaces, UTF-8), the
+score is its C99 hexadecimal text (`float.hex`), and hashes inside the JSON are hex.
+"""
+
+import hashlib
+
+import msgspec
+
+from fairmark.journal.entry import Entry, Stored, new_salt
+
+_encode = msgspec.json.Encoder().encode
+
+
+def genesis(journal: str) -> bytes:
+    """Return what stands before the first entry: SHA-256 of the journal's own id, 32 bytes."""
+    return hashlib.sha256(f"fairmark journal {journal}".encode()).digest()
+
+
+def commitment(salt: bytes, entry: Entry) -> bytes:
+    """Return the SHA-256 that commits to subject and personal without telling them, 32 bytes."""
+    return hashlib.sha256(salt + _encode([entry.subject]) + (entry.personal or b"")).digest()
+
+
+def link(before: bytes, number: int, entry: Entry, seal: bytes) -> bytes:
+    """Return the chain at entry `number`, 32 bytes, from the chain `before` it."""
+    fields = [
+        number, entry.id, entry.kind, entry.about, entry.closes, entry.at_us, entry.due_us, entry.release,
+        entry.arm, entry.mode, entry.caller, entry.decision,
+        None if entry.score is None else float(entry.score).hex(), entry.took_us,
+        hashlib.sha256(entry.body).hexdigest(), seal.hex(),
+    ]  # fmt: skip
+    return hashlib.sha256(before + _encode(fields)).digest()
+
+
+def stored(before: bytes, number: int, entry: Entry) -> Stored:
+    """Return `entry` as it is kept at `number`, with a salt of its own, after the chain `before`."""
+    salt = new_salt()
+    seal = commitment(salt, entry)
+    return Stored(number=number, entry=entry, chain=link(before, number, entry, seal), seal=seal, salt=salt)

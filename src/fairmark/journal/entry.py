@@ -1,0 +1,232 @@
+"""The journal's entry: one decision, outcome, review, contest or alarm, as it is written and as it is kept.
+
+What is counted (kind, time, release, arm, decision, score, latency) has a field of its own, so that nobody
+parses JSON for a count. What tells whose it is stands apart from what may stay: `subject` and `personal` are
+taken out when a person is erased or their time is over, and `body` stays. So the inputs of a decision, a
+person's own words and a caller's row id belong into `personal`; output, reason codes and flags into `body`.
+Protected attributes stand in neither (`journal.memberships`).
+"""
+
+import hashlib
+import hmac
+import math
+import os
+import re
+import time
+from typing import Literal, get_args
+
+import msgspec
+
+from fairmark.errors import UsageError
+
+Kind = Literal[
+    "decision", "shadow", "outcome", "review", "confirmation", "override", "contest", "correction", "opened",
+    "closed", "drill", "alarm", "canary", "erasure",
+]  # fmt: skip
+"""decision: answered to a caller; shadow: scored beside it and shown to nobody; outcome: the label, later;
+review: a case for a person (`due_us`); confirmation, override: a person's decision on a case (`closes`) or on
+a decision; contest: a person's objection (`due_us`); correction: an input mended, and the decision anew;
+opened, closed: the service, for this release, by a named person; erasure: what was taken out of the
+journal, and why."""
+
+Arm = Literal["champion", "challenger", "shadow", "fallback", "none"]
+"""Whose decision it is: of the release in production, of the canary, of the one that only looks on, of the
+verified simpler model, or of no model (a person's, or none yet)."""
+
+KINDS: tuple[str, ...] = get_args(Kind)
+ARMS: tuple[str, ...] = get_args(Arm)
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_PSEUDONYM = re.compile(r"[0-9a-f]{64}")
+_SALT_BYTES = 16
+
+
+def new_id() -> str:
+    """Return 128 random bits as 32 hex digits: an id that tells nothing and that nobody guesses."""
+    return os.urandom(16).hex()
+
+
+def now_us() -> int:
+    """Return whole microseconds since 1970-01-01 UTC by the machine's clock, which may be set back."""
+    return time.time_ns() // 1000
+
+
+def pseudonym(key: bytes, subject: str) -> str:
+    """Return the keyed pseudonym of a person's id: HMAC-SHA256 (RFC 2104), 64 hex digits.
+
+    Without the key nobody can tell whether a guessed id is the one; with it the same person is always the
+    same pseudonym, so that a person's entries are found when they ask.
+
+    Raises
+    ------
+    UsageError
+        When the key has fewer than 16 bytes.
+    """
+    if len(key) < 16:
+        raise UsageError(f"key of pseudonyms: must have at least 16 bytes, got {len(key)}")
+    return hmac.new(key, subject.encode(), hashlib.sha256).hexdigest()
+
+
+def json_bytes(value: object) -> bytes:
+    """Return `value` as canonical JSON: sorted keys, no spaces, UTF-8, floats in their shortest exact form.
+
+    A number that is not finite becomes `null`, as JSON has none.
+    """
+    return msgspec.json.encode(value, order="sorted")
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry, as its writer makes it.
+
+    Parameters
+    ----------
+    kind
+        What it is of.
+    at_us
+        Whole microseconds since 1970-01-01 UTC, as the writer's clock tells: the order of entries is their
+        number's.
+    id
+        32 hex digits, random.
+    about
+        Id of the decision (or case) that it is about; None for one that stands alone.
+    closes
+        Id of the case (an entry with `due_us`) that it ends. A case is ended once: the second is refused.
+    due_us
+        Until when a case is due; it stays open until an entry closes it.
+    release
+        Digest of the release that decided, `sha256:` and 64 hex digits; None where none did.
+    arm, mode
+        Whose decision it is, and the mode of human oversight that it was made under.
+    caller
+        Name of the key that asked, or of the person who decided.
+    subject
+        Keyed pseudonym of the person that it is about (`pseudonym`), 64 hex digits; erased with the person.
+    decision
+        0 or 1; None for an entry that decides nothing, or is left to a person.
+    score
+        The score in double precision, finite; None where there is none.
+    took_us
+        Microseconds that the answer took; None where nothing was answered.
+    body
+        Canonical JSON of an object: what may stay when the person is erased.
+    personal
+        Canonical JSON of an object: what is erased (the inputs, a person's own words); None for nothing.
+    """
+
+    kind: Kind
+    at_us: int
+    id: str = msgspec.field(default_factory=new_id)
+    about: str | None = None
+    closes: str | None = None
+    due_us: int | None = None
+    release: str | None = None
+    arm: Arm = "none"
+    mode: str | None = None
+    caller: str | None = None
+    subject: str | None = None
+    decision: int | None = None
+    score: float | None = None
+    took_us: int | None = None
+    body: bytes = b"{}"
+    personal: bytes | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no store could give back.
+
+        Raises
+        ------
+        UsageError
+            With every field that is not what it must be.
+        """
+        # One expression for the usual case: this runs for each answer.
+        if (
+            self.kind in KINDS
+            and self.arm in ARMS
+            and _ID.fullmatch(self.id)
+            and (self.decision is None or self.decision in {0, 1})
+            and (self.score is None or math.isfinite(self.score))
+            and (self.subject is None or _PSEUDONYM.fullmatch(self.subject))
+            and self.body[:1] == b"{"
+            and (self.personal is None or self.personal[:1] == b"{")
+        ):
+            return
+        raise UsageError(*_faults(self))
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry as the journal keeps it.
+
+    Parameters
+    ----------
+    number
+        Its place: 1, 2, 3 … without a gap, in the order in which entries were written.
+    entry
+        As it was appended; without `subject` and `personal` once they were erased.
+    chain
+        SHA-256 over the chain of the entry before it and this one (`journal.chain.link`), 32 bytes.
+    seal
+        SHA-256 over salt, subject and personal (`journal.chain.commitment`), 32 bytes; stays when they go.
+    salt
+        16 random bytes; None when what they hid was erased.
+    """
+
+    number: int
+    entry: Entry
+    chain: bytes
+    seal: bytes
+    salt: bytes | None
+
+    @property
+    def erased(self) -> bool:
+        """Whether what was personal in it was taken out."""
+        return self.salt is None
+
+
+class IdempotencyKey(msgspec.Struct, frozen=True):
+    """What makes a repeated request the same request.
+
+    Parameters
+    ----------
+    caller
+        Name of the key that asks; another caller's key is another one.
+    key
+        As the caller gives it (the header `Idempotency-Key`); it must tell nothing of a person.
+    digest
+        SHA-256 of the request, hex: the same key with another request is a conflict. Erased with the entries.
+    """
+
+    caller: str
+    key: str
+    digest: str
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """What `append` wrote, or had written before under the same idempotency key (`repeated`)."""
+
+    entries: tuple[Stored, ...]
+    repeated: bool = False
+
+
+def new_salt() -> bytes:
+    """Return 128 random bits: without them, the seal of an erased row can't be tried against guesses."""
+    return os.urandom(_SALT_BYTES)
+
+
+def _faults(entry: Entry) -> list[str]:
+    found = {
+        f"kind: must be one of {', '.join(KINDS)}": (entry.kind in KINDS, entry.kind),
+        f"arm: must be one of {', '.join(ARMS)}": (entry.arm in ARMS, entry.arm),
+        "id: must be 32 hex digits": (_ID.fullmatch(entry.id), entry.id),
+        "decision: must be 0, 1 or none": (entry.decision in {None, 0, 1}, entry.decision),
+        "score: must be finite": (entry.score is None or math.isfinite(entry.score), entry.score),
+        "subject: must be a pseudonym of 64 hex digits": (
+            entry.subject is None or _PSEUDONYM.fullmatch(entry.subject),
+            "another text",  # which may name the person
+        ),
+        "body: must be a JSON object": (entry.body[:1] == b"{", f"{len(entry.body)} bytes of another"),
+        "personal: must be a JSON object": (
+            entry.personal is None or entry.personal[:1] == b"{",
+            f"{len(entry.personal or b'')} bytes of another",
+        ),
+    }
+    return [f"journal entry: {must}, got {got}" for must, (holds, got) in found.items() if not holds]

@@ -1,0 +1,356 @@
+"""The `Journal`: what every store of entries does, and its twin in memory for tests.
+
+`SqliteJournal` (one machine, a file) and `PostgresJournal` (a server) do the same and are held to it by the
+same tests. `open_journal` gives the one that an address names.
+"""
+
+import bisect
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+import msgspec
+
+from fairmark.errors import ConflictError, UnavailableError, UsageError
+from fairmark.journal.chain import genesis, stored
+from fairmark.journal.entry import Appended, Entry, IdempotencyKey, Stored, json_bytes, new_id
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The journal's newest entry: which journal (32 hex digits), its number (0: none yet), its chain."""
+
+    journal: str
+    number: int
+    chain: bytes
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """What an erasure took out: how many entries, and the entry that records it (None without any)."""
+
+    entries: int
+    record: Stored | None = None
+
+
+class Overdue(msgspec.Struct, frozen=True):
+    """What is kept too long: how many entries still hold what is personal, and the oldest one's time."""
+
+    entries: int
+    oldest_us: int | None
+
+
+class Journal(Protocol):
+    """Entries in order, each of which is on disk before anybody is told so.
+
+    Every method raises `UnavailableError` when the store can't be written or read now (disk full, database
+    away, held by another): nothing of the call is in the journal then that its caller was told of, and it may
+    be called again. A reader sees what is on disk, and never half of an `append`.
+    """
+
+    async def append(self, entries: Sequence[Entry], key: IdempotencyKey | None = None) -> Appended:
+        """Write the entries one after another, all or none; return when they are durable.
+
+        Parameters
+        ----------
+        key
+            Of a request that may come again: the entries of the first are returned then, and nothing is
+            written.
+
+        Raises
+        ------
+        ConflictError
+            When `key` came with another request before, an id is there already, or a case that one of the
+            entries closes is closed already.
+        UnavailableError
+            When they are not in the journal. After a lost connection it can't be told: repeat with the key.
+        """
+        ...
+
+    async def entry(self, entry_id: str) -> Stored | None:
+        """Return the entry of that id, or None."""
+        ...
+
+    async def about(self, entry_id: str) -> list[Stored]:
+        """Return the entries about a decision or a case (not itself), in order."""
+        ...
+
+    async def find(
+        self,
+        kinds: Collection[str],
+        *,
+        still_open: bool | None = None,
+        due_before_us: int | None = None,
+        release: str | None = None,
+        after: int = 0,
+        most: int = 100,
+    ) -> list[Stored]:
+        """Return entries of these kinds, for queues.
+
+        Parameters
+        ----------
+        still_open
+            True: only cases (entries with `due_us`) that no entry closes, the first due first; False: those
+            that are closed; None: whatever they are, in order.
+        due_before_us
+            Only what is due before.
+        release
+            Only of this digest.
+        after
+            Only entries of greater numbers.
+        most
+            So many at most.
+        """
+        ...
+
+    async def after(self, number: int, most: int, kinds: Collection[str] | None = None) -> list[Stored]:
+        """Return at most `most` entries of numbers above `number`, in order; an empty list at the end."""
+        ...
+
+    async def head(self) -> Head:
+        """Return the newest entry's number and chain."""
+        ...
+
+    async def erase(
+        self,
+        *,
+        subjects: Collection[str] = (),
+        ids: Collection[str] = (),
+        before_us: int | None = None,
+        reason: str,
+        at_us: int,
+        caller: str | None = None,
+    ) -> Erased:
+        """Take subject, personal and salt out of entries: their bytes are gone from the files of the store.
+
+        An `erasure` entry with their numbers is written in the same step. What stays is still in the chain.
+
+        Parameters
+        ----------
+        subjects
+            Pseudonyms: their entries, and all entries about these.
+        ids
+            Of entries: these, and all entries about these.
+        before_us
+            All entries that are older.
+        """
+        ...
+
+    async def overdue(self, before_us: int) -> Overdue:
+        """Return what is older than `before_us` and still holds what is personal."""
+        ...
+
+    async def close(self) -> None:
+        """End, after what was given to `append` is on disk."""
+        ...
+
+
+class MemoryJournal:
+    """The twin in memory: the same answers, nothing on disk; for tests.
+
+    Parameters
+    ----------
+    journal
+        Its id, 32 hex digits.
+    """
+
+    def __init__(self, journal: str | None = None) -> None:
+        self.journal = journal or new_id()
+        self.kept: list[Stored] = []
+        self._numbers: dict[str, int] = {}
+        self._closed: set[str] = set()
+        self._keys: dict[tuple[str, str], tuple[str | None, range]] = {}
+        self.unavailable: str | None = None
+        """What keeps every call from being answered, in words; tests set it."""
+
+    async def append(self, entries: Sequence[Entry], key: IdempotencyKey | None = None) -> Appended:
+        """See `Journal.append`."""
+        self._need()
+        if key is not None and (before := self._keys.get((key.caller, key.key))):
+            refuse_other_request(key, before[0])
+            return Appended(tuple(self.kept[number - 1] for number in before[1]), repeated=True)
+        refuse_taken(entries, self._numbers, self._closed)
+        first = len(self.kept) + 1
+        for entry in entries:
+            self._write(entry)
+        if key is not None:
+            self._keys[key.caller, key.key] = key.digest, range(first, len(self.kept) + 1)
+        return Appended(tuple(self.kept[first - 1 :]))
+
+    async def entry(self, entry_id: str) -> Stored | None:
+        """See `Journal.entry`."""
+        self._need()
+        number = self._numbers.get(entry_id)
+        return None if number is None else self.kept[number - 1]
+
+    async def about(self, entry_id: str) -> list[Stored]:
+        """See `Journal.about`."""
+        self._need()
+        return [each for each in self.kept if each.entry.about == entry_id]
+
+    async def find(
+        self,
+        kinds: Collection[str],
+        *,
+        still_open: bool | None = None,
+        due_before_us: int | None = None,
+        release: str | None = None,
+        after: int = 0,
+        most: int = 100,
+    ) -> list[Stored]:
+        """See `Journal.find`."""
+        self._need()
+        found = [
+            each
+            for each in self.kept[after:]
+            if each.entry.kind in kinds
+            and (still_open is None or self._is_open(each.entry) is still_open)
+            and (due_before_us is None or (each.entry.due_us or due_before_us) < due_before_us)
+            and (release is None or each.entry.release == release)
+        ]
+        if still_open:
+            found.sort(key=lambda each: (each.entry.due_us, each.number))
+        return found[:most]
+
+    async def after(self, number: int, most: int, kinds: Collection[str] | None = None) -> list[Stored]:
+        """See `Journal.after`."""
+        self._need()
+        return [each for each in self.kept[number:] if kinds is None or each.entry.kind in kinds][:most]
+
+    async def head(self) -> Head:
+        """See `Journal.head`."""
+        self._need()
+        return Head(self.journal, len(self.kept), self._chain())
+
+    async def erase(
+        self,
+        *,
+        subjects: Collection[str] = (),
+        ids: Collection[str] = (),
+        before_us: int | None = None,
+        reason: str,
+        at_us: int,
+        caller: str | None = None,
+    ) -> Erased:
+        """See `Journal.erase`."""
+        self._need()
+        named = set(ids) | {each.entry.id for each in self.kept if each.entry.subject in set(subjects)}
+        found = [
+            each
+            for each in self.kept
+            if holds_personal(each)
+            and (
+                each.entry.id in named
+                or each.entry.about in named
+                or (before_us is not None and each.entry.at_us < before_us)
+            )
+        ]
+        for each in found:
+            self.kept[each.number - 1] = without_personal(each)
+        numbers = {each.number for each in found}
+        for at, (_, written) in list(self._keys.items()):
+            if not numbers.isdisjoint(written):
+                self._keys[at] = None, written
+        if not found:
+            return Erased(0)
+        self._write(erasure_entry(sorted(numbers), reason, at_us, caller))
+        return Erased(len(found), self.kept[-1])
+
+    async def overdue(self, before_us: int) -> Overdue:
+        """See `Journal.overdue`."""
+        self._need()
+        times = [each.entry.at_us for each in self.kept if holds_personal(each)]
+        old = [each for each in times if each < before_us]
+        return Overdue(len(old), min(old, default=None))
+
+    async def close(self) -> None:
+        """See `Journal.close`."""
+
+    def _need(self) -> None:
+        if self.unavailable:
+            raise UnavailableError(f"journal: must be writable, got {self.unavailable}")
+
+    def _write(self, entry: Entry) -> None:
+        made = stored(self._chain(), len(self.kept) + 1, entry)
+        self.kept.append(made)
+        self._numbers[entry.id] = made.number
+        if entry.closes is not None:
+            self._closed.add(entry.closes)
+
+    def _chain(self) -> bytes:
+        return self.kept[-1].chain if self.kept else genesis(self.journal)
+
+    def _is_open(self, entry: Entry) -> bool | None:
+        return None if entry.due_us is None else entry.id not in self._closed
+
+
+def refuse_other_request(key: IdempotencyKey, digest: str | None) -> None:
+    """Do nothing when the request of `key` is the one that came with it before, of SHA-256 `digest`.
+
+    Raises
+    ------
+    ConflictError
+        When it is another one, or its entries were erased (None) and can't be answered again.
+    """
+    if digest is None:
+        raise ConflictError("idempotency key: must be a new one, got that of a request that was erased")
+    if digest != key.digest:
+        raise ConflictError("idempotency key: must come with the same request, got another one")
+
+
+def refuse_taken(entries: Sequence[Entry], ids: Collection[str], closed: Collection[str]) -> None:
+    """Do nothing when no id of the entries is there, and no case that they close is closed.
+
+    Raises
+    ------
+    ConflictError
+        Otherwise.
+    """
+    seen: set[str] = set()
+    ended: set[str] = set()
+    for entry in entries:
+        if entry.id in ids or entry.id in seen:
+            raise ConflictError(f"journal entry: must have an id of its own, got {entry.id} again")
+        if entry.closes is not None and (entry.closes in closed or entry.closes in ended):
+            raise ConflictError(f"case {entry.closes}: must be open to be closed, got a closed one")
+        seen.add(entry.id)
+        ended.update(() if entry.closes is None else (entry.closes,))
+
+
+def holds_personal(kept: Stored) -> bool:
+    """Return whether there is anything personal in an entry."""
+    return not kept.erased and (kept.entry.subject is not None or kept.entry.personal is not None)
+
+
+def without_personal(kept: Stored) -> Stored:
+    """Return an entry as it is after its erasure."""
+    entry = msgspec.structs.replace(kept.entry, subject=None, personal=None)
+    return msgspec.structs.replace(kept, entry=entry, salt=None)
+
+
+def erasure_entry(numbers: Sequence[int], reason: str, at_us: int, caller: str | None) -> Entry:
+    """Return the entry that records the erasure of `numbers`, which rise: as ranges, first and last of each.
+
+    Raises
+    ------
+    UsageError
+        When no reason is given.
+    """
+    if not reason.strip():
+        raise UsageError("reason: must say why entries are erased, got nothing")
+    body = {"erased": ranges(numbers), "reason": reason}
+    return Entry(kind="erasure", at_us=at_us, caller=caller, body=json_bytes(body))
+
+
+def ranges(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Return rising numbers as ranges: 1 2 3 7 as (1, 3), (7, 7)."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1] = found[-1][0], number
+        else:
+            found.append((number, number))
+    return found
+
+
+def in_ranges(number: int, spans: Sequence[tuple[int, int]]) -> bool:
+    """Return whether a number lies in one of `spans`, which are sorted and apart."""
+    at = bisect.bisect_right(spans, (number, float("inf")))
+    return at > 0 and spans[at - 1][0] <= number <= spans[at - 1][1]
