@@ -22,6 +22,7 @@ INSTALLED = {**packages_distributions(), "google": ["protobuf"]}
 
 ROOMS: Mapping[str, str] = {
     **dict.fromkeys(("evaluate", "explain", "learn", "report", "stages"), "pipeline"),
+    "journal": "serve",
     "learn/workers.py": "cluster",
     "data/kinds.py": "pipeline",
     "evaluate/costs.py": "flows",
