@@ -1,8 +1,10 @@
 """A project takes another's place whole, or not at all; what was there is kept, whatever happens."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -102,6 +104,57 @@ def test_a_killed_run_is_put_back_by_the_next(checkout: Path, table: Path) -> No
     kept = checkout / ".fairmark" / "replaced"
     assert any(path.name == "mine.csv" for path in kept.rglob("*"))
     assert place.recover(checkout) == []
+
+
+def kills(what: str, checkout: Path, table: Path) -> list[dict[str, Any]]:
+    """Return what a kill before each change of the disk left, and the run that none stopped."""
+    script = ROOT / "tests" / "helpers" / "killed_init.py"
+    (checkout / "dvc.lock").unlink()
+    (checkout / "dvc.lock").symlink_to("nowhere")
+    (checkout / "data").mkdir()
+    (checkout / "data" / "own.csv").write_text("nobody else has this")
+    words = [what, str(checkout), str(table.parent), str(table)]
+    ended = subprocess.run([sys.executable, script, *words], check=True, capture_output=True, text=True)
+    found: list[dict[str, Any]] = json.loads(ended.stdout)
+    assert [each["code"] for each in found] == [9] * (len(found) - 1) + [0]
+    return found
+
+
+def own(standing: dict[str, str]) -> dict[str, str]:
+    return {name: text for name, text in standing.items() if not name.startswith(".fairmark/")}
+
+
+def test_a_kill_at_any_step_loses_nothing_and_leaves_one_whole_project(checkout: Path, table: Path) -> None:
+    found = kills("put", checkout, table)
+    before, after = own(found[0]["recovered"]), own(found[-1]["recovered"])
+
+    assert len(found) > 20
+    assert after["params.yaml"] == "new: 1\n"
+    assert "-> nowhere" in before.values()
+    for each in found:
+        assert {*before.values()} <= {*each["left"].values()}, "a file stands nowhere while it is killed"
+        assert {*before.values()} <= {*each["recovered"].values()}
+        assert own(each["recovered"]) in (before, after)
+
+
+def test_a_recovery_that_is_killed_at_any_step_is_ended_by_the_next(checkout: Path, table: Path) -> None:
+    found = kills("recover", checkout, table)
+    before = own(found[-1]["recovered"])
+
+    assert len(found) > 5
+    assert before["data/own.csv"] == "nobody else has this"
+    assert before["dvc.lock"] == "-> nowhere"
+    assert all(own(each["recovered"]) == before for each in found)
+
+
+def test_what_an_older_init_left_without_a_mark_is_kept(checkout: Path) -> None:
+    left = checkout / ".fairmark" / "init" / "old"
+    left.mkdir(parents=True)
+    (left / "params.yaml").write_text("all that is left of it")
+
+    assert "project-1" in place.recover(checkout)[0]
+
+    assert (checkout / ".fairmark" / "replaced" / "project-1" / "params.yaml").is_file()
 
 
 def test_a_project_of_ones_own_is_not_replaced(checkout: Path, table: Path) -> None:

@@ -1,9 +1,12 @@
 """Put a proposed project into a checkout of fairmark: its data, its params, what was there moved aside whole.
 
 What stood there goes to `.fairmark/replaced/`. It is moved by names on one disk and put back on any fault; a
-run that was killed is put back by the next one, so that at no moment bytes stand nowhere.
+run that was killed is put back by the next one, so that at no moment bytes stand nowhere. The one step that
+decides is the move of all that stood there to its kept place: a run killed before it is put back, a run
+killed after it is done.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from typing import Any
 from fairmark.errors import InputError, StateError, UsageError
 from fairmark.files import disk_fault, lines_of, write_text
 from fairmark.repo import process
+from fairmark.repo.dvc_files import address, data_outputs
 from fairmark.repo.git import git
 from fairmark.repo.locks import locked
 from fairmark.repo.untrusted import foreign_yaml
@@ -24,8 +28,6 @@ NAMES = ("params.yaml", "scores.yaml", "data", "data.dvc", "dvc.lock", "artifact
 """What a project consists of beside code, and what is moved aside."""
 
 SHEET = "DATASHEET.md"
-
-Say = Callable[[str], None]
 
 
 def refuse_elsewhere(root: Path) -> None:
@@ -90,20 +92,21 @@ def refuse_own(root: Path, files: Sequence[Path]) -> None:
     if changed:
         found = ", ".join(line[3:] for line in changed[:5])
         faults.append(f"{root.name}: must have no changes that are not committed, got {found}")
-    if _address(root) not in (DEFAULT_DATA, None):
+    if not _default_data(root):
         faults.append("data.dvc: must name the data of the default project, got data of your own")
     faults += _strangers(root, files)
     if faults:
         raise StateError(*faults, "--force replaces them, and keeps what was there in .fairmark/replaced/")
 
 
-def _address(root: Path) -> str | None:
+def _default_data(root: Path) -> bool:
+    """Return whether data.dvc names the default project's data, or there is none."""
+    if not os.path.lexists(root / "data.dvc"):
+        return True
     try:
-        return str(foreign_yaml(root / "data.dvc")["outs"][0]["md5"])
-    except FileNotFoundError:
-        return None
-    except Exception:  # noqa: BLE001 - whatever a file of somebody's holds, it is theirs
-        return ""
+        return [output.md5 for output in data_outputs(root).values()] == [DEFAULT_DATA]
+    except (StateError, OSError):  # whatever a file of somebody's holds, it is theirs
+        return False
 
 
 def _strangers(root: Path, files: Sequence[Path]) -> list[str]:
@@ -122,16 +125,9 @@ def _strangers(root: Path, files: Sequence[Path]) -> list[str]:
         for path in sorted(data.rglob("*"))
         if path.is_file()
         and path.resolve() not in given
-        and _md5(path) != known.get(path.relative_to(data).as_posix())
+        and address(path) != known.get(path.relative_to(data).as_posix())
     ]
     return [f"data/: must hold the default project's files alone, got {', '.join(odd[:5])}"] if odd else []
-
-
-def _md5(path: Path) -> str:
-    import hashlib
-
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 @contextmanager
@@ -144,13 +140,20 @@ def alone(root: Path) -> Iterator[None]:
 
 
 def recover(root: Path) -> list[str]:
-    """Put back what a killed run had moved aside; return a line that says so, or nothing."""
+    """Put back what a killed run had moved aside; return a line that says what was found, or nothing."""
     work = root / ".fairmark" / "init"
-    if not (work / "begun").is_file():
-        shutil.rmtree(work, ignore_errors=True)
-        return []
-    _put_back(root, work, keep=True)
-    return ["an init that was stopped in the middle has been put back: everything is as it was before it"]
+    moved = work / "old"
+    begun, aside = os.path.lexists(work / "begun"), os.path.lexists(moved)
+    if begun and aside:
+        _put_back(root, work, keep=True)
+        return ["an init that was stopped in the middle has been put back: everything is as it was before it"]
+    if aside and any(moved.iterdir()):  # of what moved it nothing is known: it may be all there is of it
+        kept = _next(root / ".fairmark" / "replaced", "project")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        moved.rename(kept)
+        return [f"files of an init that was stopped are kept in {kept.relative_to(root)}"]
+    shutil.rmtree(work, ignore_errors=True)
+    return ["an init that was stopped at its end had done its work"] if begun else []
 
 
 def _put_back(root: Path, work: Path, *, keep: bool) -> None:
@@ -158,11 +161,13 @@ def _put_back(root: Path, work: Path, *, keep: bool) -> None:
     absent = lines_of((work / "begun").read_text(encoding="utf-8"))
     for name in NAMES:
         old, here = work / "old" / name, root / name
-        if old.exists() or (name in absent and here.exists()):
-            if here.exists():
+        moved = os.path.lexists(old)  # a link to nowhere is somebody's as well
+        if moved or name in absent:
+            if os.path.lexists(here):
                 _kept_apart(root, here) if keep else _removed(here)
-            if old.exists():
+            if moved:
                 old.rename(here)
+    (work / "begun").unlink()
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -202,30 +207,32 @@ def put(
     StateError
         When the disk does not let it, or DVC; then everything is as it was.
     """
-    work, kept = root / ".fairmark" / "init", _next(root / ".fairmark" / "replaced", "project")
+    work = root / ".fairmark" / "init"
     try:
-        shutil.rmtree(work, ignore_errors=True)
+        recover(root)
+        kept = _next(root / ".fairmark" / "replaced", "project")
         (work / "new").mkdir(parents=True)
         (work / "old").mkdir()
         for path in files:
             shutil.copyfile(path, work / "new" / path.name)
         if not (work / "new" / SHEET).exists():
             write_text(work / "new" / SHEET, sheet)
+        for name, text in texts.items():
+            write_text(work / "texts" / name, text)
         moved = [name for name in NAMES if name in texts or name != "dvc.yaml"]
-        write_text(work / "begun", "".join(f"{name}\n" for name in moved if not (root / name).exists()))
+        write_text(work / "begun", "".join(f"{name}\n" for name in moved if not os.path.lexists(root / name)))
         try:
             for name in moved:
-                if (root / name).exists():
+                if os.path.lexists(root / name):
                     (root / name).rename(work / "old" / name)
             (work / "new").rename(root / "data")
-            for name, text in texts.items():
-                write_text(root / name, text)
+            for name in texts:
+                (work / "texts" / name).rename(root / name)
             add()
+            kept.parent.mkdir(parents=True, exist_ok=True)
         except BaseException:
             _put_back(root, work, keep=False)
             raise
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        (work / "begun").unlink()
         (work / "old").rename(kept)
         shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
@@ -249,7 +256,8 @@ def stage(root: Path) -> None:
     names = [
         name
         for name in (*NAMES, ".gitignore")
-        if name != "data" and ((root / name).exists() or git(root, "ls-files", "--", name).stdout.strip())
+        if name != "data"
+        and (os.path.lexists(root / name) or git(root, "ls-files", "--", name).stdout.strip())
     ]
     git(root, "add", "--all", "--", *names)
 
