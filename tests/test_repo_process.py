@@ -67,6 +67,23 @@ def test_a_child_that_hangs_is_ended(tmp_path: Path) -> None:
     assert gone("sleep\x007412")
 
 
+@pytest.mark.parametrize("limit_s", [0.3, 1.2])
+def test_a_child_that_closes_its_output_and_goes_on_is_ended_in_time(tmp_path: Path, limit_s: float) -> None:
+    command = ["sh", "-c", "echo said; exec >&- 2>&-; sleep 7415"]
+    began = time.monotonic()
+    with pytest.raises(StateError, match="got one that still ran"):
+        process.run(command, tmp_path, limit_s=limit_s)
+
+    assert time.monotonic() - began < 20
+    assert gone("sleep\x007415")
+
+
+def test_a_child_that_closes_its_output_early_ends_with_its_own_code(tmp_path: Path) -> None:
+    ended = process.run(["sh", "-c", "echo said; exec >&- 2>&-; sleep 0.7; exit 6"], tmp_path)
+
+    assert ended == process.Ended(6, ["said"])
+
+
 def test_a_leader_killed_from_outside_takes_its_group_along(tmp_path: Path) -> None:
     command = ["sh", "-c", "sleep 7413 & echo $$; sleep 7413"]
     ended = process.run(command, tmp_path, lambda line: os.kill(int(line), signal.SIGKILL))

@@ -32,6 +32,9 @@ PATIENCE_S = 2.0
 LIMIT_S = 3 * 3600.0
 """A child that runs longer hangs: it is ended, so that the next scheduled run finds the way free."""
 
+LOOK_S = 0.5
+"""How often a silent child is looked at: has it ended, is its time over, does its guardian live."""
+
 NOT_STARTED = 127
 """The exit code of a program that could not be started, as a shell gives it."""
 
@@ -140,11 +143,12 @@ def run(
     with child:
         lines = []
         try:
-            for line in _lines(child, time.monotonic() + limit_s):
+            until = time.monotonic() + limit_s
+            for line in _lines(child, until):
                 lines.append(line)
                 if say is not None:
                     say(line)
-            code = child.wait()
+            code = _code(child, until)
         except TimeoutError as error:
             what = " ".join(command)
             raise StateError(f"{what}: must end within {limit_s:.0f} s, got one that still ran") from error
@@ -183,7 +187,7 @@ def _lines(child: "subprocess.Popen[bytes]", until: float) -> Iterator[str]:
             # Before the look at the output: what a child wrote last is there once it is dead. Whoever it
             # left behind may hold the output open for ever, so its end alone is not waited for.
             dead = child.poll() is not None
-            if selector.select(0 if dead else 0.5):
+            if selector.select(0 if dead else LOOK_S):
                 chunk = os.read(stream.fileno(), 65536)
                 if not chunk:
                     break
@@ -195,6 +199,15 @@ def _lines(child: "subprocess.Popen[bytes]", until: float) -> Iterator[str]:
                 raise TimeoutError
     if rest.strip():
         yield rest.rstrip()
+
+
+def _code(child: "subprocess.Popen[bytes]", until: float) -> int:
+    """Return the exit code of a child that may go on with its work after it has closed its output."""
+    while time.monotonic() <= until:
+        guarded()
+        with suppress(subprocess.TimeoutExpired):
+            return child.wait(min(LOOK_S, max(until - time.monotonic(), 0)))
+    raise TimeoutError
 
 
 def _end(child: "subprocess.Popen[bytes]", mark: str) -> None:
