@@ -134,6 +134,26 @@ PLACES = [
     "a key sk-{}",
     "a key eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.{}",
     "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----",
+    "PREFECT_API_AUTH_STRING=ada:{}",
+    "curl -u ada:{} http://x",
+    "curl --user ada:{} http://x",
+    "nonnumeric port: '{}@127.0.0.1'",
+    "http_proxy=ada:{}@proxy:3128",
+    "remote: ada:{}@example.org:/x",
+    "https%3A%2F%2Fada%3A{}%40example.org",
+    "https://h/?next=https%3A%2F%2Fada%3A{}%40h&x=1",
+    "Cookie: session={}",
+    "{{'Authorization': 'Basic {}'}}",
+    '{{"Authorization": "Bearer {}"}}',
+    "headers={{b'authorization': b'Basic {}'}}",
+    '{{\\"password\\": \\"{}\\"}}',
+    "MYSQL_PWD={}",
+    "credentials={}",
+    "FERNET_KEY={}",
+    "SESSION_KEY: {}",
+    "http:\\/\\/ada:{}@host",
+    "https://hooks.slack.com/services/T000/B000/{}",
+    "https://discord.com/api/webhooks/1/{}",
 ]
 
 
@@ -173,6 +193,9 @@ def test_no_quoted_password_is_printed(place: str, secret: str) -> None:
         "key file: password: must be given, got none",
         "--token must be one word",
         "pass: ROC AUC 0.9, compass=3, tokens_read=4, secrets: none",
+        "loans@v0.1.0: waits; where:loans@v0.1.0; image lib:3@sha256:0123",
+        "policy by role:owner, mail ada@example.org, 12:30 @noon",
+        "a cookie that says nothing, and authorization by two people",
     ],
 )
 def test_what_is_no_secret_is_left_alone(text: str) -> None:
@@ -195,6 +218,12 @@ def test_what_is_no_secret_is_left_alone(text: str) -> None:
         "a://b:c@",
         "?a=&",
         "bearer ",
+        "a:b",
+        "-u a:",
+        "%3A%2F%2F%3A",
+        "//a/services/",
+        "nonnumeric port: '",
+        "cookie: ",
     ],
 )
 def test_redaction_takes_linear_time(piece: str) -> None:

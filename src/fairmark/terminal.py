@@ -22,7 +22,7 @@ _BLANK = dict.fromkeys(map(ord, "\t\n\v\f\r\x85\u2028\u2029"), " ")
 # Every length is bounded, so that no text made for it takes long. A password may hold a slash
 # (SQLAlchemy takes one), and a port is no password.
 _LOGIN = re.compile(
-    r"(?:\b(?P<scheme>[a-z][a-z0-9+.-]{0,30}):)?//(?P<user>[^\s/:@'\"]{0,2048})"
+    r"(?:\b(?P<scheme>[a-z][a-z0-9+.-]{0,30}):)?(?P<at>//|\\/\\/)(?P<user>[^\s/:@'\"]{0,2048})"
     r"(?P<secret>:(?!\d+(?:/|$))[^\s'\"]{0,2048}?)?@(?=[^\s@]*(?:[\s'\"]|$))",
     re.IGNORECASE,
 )
@@ -33,21 +33,40 @@ _WORDS = (
 _QUERY = re.compile(
     rf"((?:[?&#](?:{_WORDS}|sig|key|pin|pass|auth|code)|;jsessionid)=)[^&\s'\"#]+", re.IGNORECASE
 )
-_VALUE = r"(?:\"[^\"]{1,2048}\"|'[^']{1,2048}'|[^\s;&,'\")}]+)"
+_QUOTE = r"\\?[\"']"
+_VALUE = r"(?:\"[^\"]{1,2048}\"|'[^']{1,2048}'|\\\"[^\"\\]{1,2048}\\\"|[^\s;&,'\")}]+)"
 _NAMED = (
-    r"(?:token|secret|passw(?:or)?d|passphrase|(?:access|account|api|private|secret)[-_]?key"
-    r"|accesssignature|jwt)"
+    r"(?:token|secret|passw(?:or)?d|passphrase|jwt|auth[-_]string|accesssignature"
+    r"|(?:access|account|api|private|secret|encryption|signing|fernet|session)[-_]?key)"
 )
 # After a colon prose may follow, of ours too: `password: must be given`.
 _PAIR = re.compile(
-    rf"(?<![\w.-])([\w.-]{{0,40}}{_NAMED}[\"']?\s{{0,3}}(?:=|:(?=\s{{0,3}}(?!must\b)\S))\s{{0,3}})"
+    rf"(?<![\w.-])([\w.-]{{0,40}}{_NAMED}(?:{_QUOTE})?\s{{0,3}}(?:=|:(?=\s{{0,3}}(?!must\b)\S))\s{{0,3}})"
     rf"(?!//){_VALUE}"
-    rf"|\b((?:[\w.-]{{0,40}}[-_]pass|pwd|pin-value)=){_VALUE}"
-    rf"|(--[\w-]{{0,40}}(?:token|secret|passw(?:or)?d|passphrase|api-key) (?!must\b)){_VALUE}",
+    rf"|\b((?:[\w.-]{{0,40}}[-_](?:pass|pwd|credentials?)|dbpass|pwd|pin-value|credentials?)=){_VALUE}"
+    rf"|(--[\w-]{{0,40}}(?:token|secret|passw(?:or)?d|passphrase|api-key|auth) (?!must\b)){_VALUE}",
     re.IGNORECASE,
 )
 _HEADER = re.compile(
-    r"\b(authorization[:=]\s*(?:\w+\s+)?|bearer\s+(?=\S{16}))(?!must\b)[^\s'\"]+", re.IGNORECASE
+    rf"\b((?:authorization|(?:set-)?cookie)(?:{_QUOTE})?\s{{0,3}}[:=]\s{{0,3}}\[?(?:b?{_QUOTE})?"
+    rf"(?:\w{{1,20}}\s+)?|bearer\s+(?=\S{{16}}))(?!must\b)[^\s'\"]+",
+    re.IGNORECASE,
+)
+# A login without a scheme before it, as curl, a proxy's variable, and Python's own `nonnumeric port` show it.
+# What is behind the @ of a tag or of an image is a version or a digest.
+_BARE = re.compile(
+    r"(?<![\w/:@.+-])([\w.+-]{1,64}:)(?!/)[^\s/@:'\"]{1,256}(?=@(?!v\d|sha\d)[\w\[])"
+    r"|((?<![\w-])(?:-u|--user)[ =][^\s:@/'\"]{1,64}:)[^\s'\"]{1,256}"
+    r"|(nonnumeric port: ['\"])[^@'\"]{1,2048}(?=@)",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(
+    r"(%3A%2F%2F(?:(?!%40)[^\s&'\"/]){0,256}?%3A)(?:(?!%40)[^\s&'\"/]){1,2048}(?=%40)",
+    re.IGNORECASE,
+)
+_HOOK = re.compile(
+    r"(//(?:hooks\.[\w.-]{1,250}/|[\w.-]{1,253}/(?:[\w.-]{1,64}/){0,4}webhooks?/))[^\s'\"]{1,2048}",
+    re.IGNORECASE,
 )
 _TOKEN = re.compile(
     r"\b(?:gh[pousr]_|github_pat_|glpat-|hvs\.|xox[abp]-|xapp-|hf_|npm_|pypi-|dckr_pat_|AIza|sk-(?=[\w-]*\d))"
@@ -76,26 +95,30 @@ def redacted(text: str) -> str:
 
     Hidden are the login of a web address, the password of any other, the values of parameters named like a
     secret (`?token=`, `&X-Amz-Signature=`), what is given under such a name (`AWS_SECRET_ACCESS_KEY=`,
-    `"token": "…"`, `--password …`), an authorization header, the tokens of well-known services, and the
-    inside of a private key. Applying it twice changes nothing more.
+    `"token": "…"`, `--password …`), a login without an address (`-u ada:…`), an authorization header or a
+    cookie, the path of a webhook, the tokens of well-known services, and the inside of a private key.
+    Applying it twice changes nothing more.
     """
-    if "//" in text:
-        text = _LOGIN.sub(_login, text)
+    if "//" in text or r"\/" in text:
+        text = _HOOK.sub(rf"\1{HIDDEN}", _LOGIN.sub(_login, text))
+    if "%40" in text:
+        text = _QUOTED.sub(rf"\1{HIDDEN}", text)
     if "PRIVATE KEY-----" in text:
         text = _PEM.sub(rf"\1{HIDDEN}", text)
     text = _QUERY.sub(rf"\1{HIDDEN}", text)
     text = _PAIR.sub(_pair, text)
     text = _HEADER.sub(rf"\1{HIDDEN}", text)
+    text = _BARE.sub(lambda found: f"{found[1] or found[2] or found[3]}{HIDDEN}", text)
     return _TOKEN.sub(HIDDEN, text)
 
 
 def _login(found: "re.Match[str]") -> str:
-    scheme, user, secret = found["scheme"], found["user"], found["secret"]
+    scheme, at, user, secret = found["scheme"], found["at"], found["user"], found["secret"]
     if scheme is None:
-        return f"//{user}:{HIDDEN}@" if secret else found[0]
+        return f"{at}{user}:{HIDDEN}@" if secret else found[0]
     if scheme.lower().endswith(("http", "https")):
-        return f"{scheme}://{HIDDEN}@"  # a token is often the user's name there
-    return f"{scheme}://{user}{f':{HIDDEN}' if secret else ''}@"
+        return f"{scheme}:{at}{HIDDEN}@"  # a token is often the user's name there
+    return f"{scheme}:{at}{user}{f':{HIDDEN}' if secret else ''}@"
 
 
 def _pair(found: "re.Match[str]") -> str:
