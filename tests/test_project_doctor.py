@@ -62,8 +62,17 @@ def test_each_thing_that_is_taken_away_is_named_with_what_to_do(checkout: Path) 
     assert lacking(checkout) == {"requirements.lock", "cyclonedx-py", "data.dvc", "dvc remotes"}
     assert all(check.do for check in found(checkout).values() if check.state != "ok")
 
+
+def test_a_broken_params_file_is_told_once(checkout: Path) -> None:
     (checkout / "params.yaml").write_text("project: {}\n")
-    assert "params" in lacking(checkout)
+
+    assert lacking(checkout) == {"params"}
+
+
+def test_a_file_that_is_no_text_hides_no_other_check(checkout: Path) -> None:
+    (checkout / "requirements.lock").write_bytes(b"\xff\xfe")
+
+    assert lacking(checkout) == {"locks"}
 
 
 def test_what_others_need_is_a_note_and_stops_nothing(checkout: Path) -> None:
@@ -77,9 +86,10 @@ def test_what_others_need_is_a_note_and_stops_nothing(checkout: Path) -> None:
 
 
 def test_versions_beside_the_lock_are_told(checkout: Path) -> None:
-    (checkout / "requirements.lock").write_text(
-        "pytest==0.0.1 \\\n    --hash=sha256:00\nnobody-has-this==1.0\n"
+    text = (
+        "pytest==0.0.1 \\\n    --hash=sha256:00\nnobody-has-this==1.0\npluggy==0.0.1 ; python_version<'3'\n"
     )
+    (checkout / "requirements.lock").write_text(text)
 
     check = found(checkout)["requirements.lock"]
 
@@ -111,12 +121,19 @@ class Server(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
+        if self.path.startswith("/elsewhere/"):
+            self.send_response(302)
+            self.send_header("Location", self.path.replace("/elsewhere/", "/api/"))
+            self.end_headers()
+            return
         self._answer(True)
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        if "/odd/" in self.path:
+            return self._answer(5)
         deployments = self.path.endswith("/deployments/filter")
-        self._answer([{"name": "weekly"}] if deployments else [{"name": "w", "status": "ONLINE"}])
+        return self._answer([{"name": "weekly"}] if deployments else [{"name": "w", "status": "ONLINE"}])
 
     def _answer(self, value: object) -> None:
         login = self.headers.get("Authorization", "")
@@ -151,10 +168,23 @@ def test_a_server_is_asked_for_schedules_and_workers(checkout: Path, monkeypatch
     assert found(checkout, told)["prefect server"].state == "lacking"
 
 
+def test_a_login_in_the_address_is_a_login_and_follows_nobody_elsewhere(checkout: Path) -> None:
+    with server() as address:
+        inside = address.replace("//", f"//ada:{SECRET}@")
+        seen = found(checkout, {"PREFECT_API_URL": inside})
+        odd = found(checkout, {"PREFECT_API_URL": f"{inside}/odd"})
+        moved = found(checkout, {"PREFECT_API_URL": inside.replace("/api", "/elsewhere")})
+
+    assert seen["prefect server"].state == odd["prefect server"].state == "ok"
+    assert odd["prefect worker"].found == "0 online"
+    assert moved["prefect server"].state == "lacking"
+
+
+@pytest.mark.parametrize("port", [":9", "", ":x", ":99999"])
 def test_no_secret_is_shown(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], port: str
 ) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", f"http://ada:{SECRET}@127.0.0.1:9/api")
+    monkeypatch.setenv("PREFECT_API_URL", f"http://ada:{SECRET}@127.0.0.1{port}/api")
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", f"ada:{SECRET}")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"https://ada:{SECRET}@example.org")
     monkeypatch.setenv("FAIRMARK_KEY", str(checkout / "no-key.pem"))

@@ -10,16 +10,17 @@ import os
 import re
 import shutil
 import sys
-import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from fairmark.errors import FairmarkError
+from fairmark.errors import FairmarkError, ParamsError
 from fairmark.extras import EXTRAS
 from fairmark.files import lines_of
 from fairmark.repo.git import git
@@ -30,11 +31,11 @@ State = Literal["ok", "note", "lacking"]
 ROOM = 1 << 30
 """Free bytes below which a release may not fit: the environment's caches and a model's copies."""
 
-PINNED = re.compile(r"^([\w.-]+)==([^\s;\\]+)", re.MULTILINE)
-"""A distribution and its version in a lock."""
-
 PATIENCE_S = 3.0
 """Seconds that a server may take to answer."""
+
+LONGEST_ANSWER = 1 << 22
+"""Bytes of an answer that are read."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,12 @@ def _looked(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
     except FairmarkError as error:
         return [Check(name, "lacking", "; ".join(error.faults[:3]), "mend what it says")]
     except OSError as error:
-        return [Check(name, "lacking", f"{error.strerror or error}", "make it readable")]
+        return [Check(name, "lacking", error.strerror or type(error).__name__, "make it readable")]
+    except UnicodeDecodeError:
+        return [Check(name, "lacking", "a file of it is no UTF-8", "write it as UTF-8")]
+    except Exception as error:  # noqa: BLE001 - one look that fails must not hide the others; its text may
+        # carry an address with a password, and is not shown
+        return [Check(name, "lacking", f"could not be looked at ({type(error).__name__})", "look at it")]
 
 
 def _python() -> Iterator[Check]:
@@ -141,17 +147,17 @@ def _programs(root: Path) -> Iterator[Check]:
 
 
 def _locks(root: Path) -> Iterator[Check]:
+    from fairmark.release.sbom import requirements
+
     path = root / "requirements.lock"
     if not path.is_file():
         yield Check("requirements.lock", "lacking", "no such file", "git checkout requirements.lock")
         return
-    wanted: dict[str, list[str]] = {}  # a name may have a version for each Python
-    for name, version in PINNED.findall(path.read_text(encoding="utf-8")):
-        wanted.setdefault(name, []).append(version)
+    wanted = requirements.locked(path.read_text(encoding="utf-8"), requirements.here())
     other = [
         f"{name} {have}"
-        for name, versions in sorted(wanted.items())
-        if (have := _installed(name)) is not None and have not in versions
+        for name, version in sorted(wanted.items())
+        if (have := _installed(name)) not in (None, version)
     ]
     if other:
         some = f"{', '.join(other[:3])}{' and more' if len(other) > 3 else ''}"
@@ -215,7 +221,10 @@ def _data(root: Path) -> Iterator[Check]:
             "put your table in data/ and dvc add data, or fairmark init FILE",
         )
         return
-    files = read_params(root / "params.yaml").prepare.files
+    try:
+        files = read_params(root / "params.yaml").prepare.files
+    except ParamsError:  # told once, by the look at params.yaml
+        return
     names = [source.name for source in (files.main, files.test) if source is not None]
     missing = [name for name in names if not (root / "data" / name).is_file()]
     do = "dvc pull data.dvc" if missing else ""
@@ -279,12 +288,12 @@ def _approvers(root: Path) -> Iterator[Check]:
 
 
 def _prefect(root: Path, told: Mapping[str, str]) -> Iterator[Check]:
-    address = told.get("PREFECT_API_URL", "").rstrip("/")
-    if not address:
+    named = told.get("PREFECT_API_URL", "").strip().rstrip("/")
+    if not named:
         do = "prefect server start; set PREFECT_API_URL (docs/flows.md): only schedules need it"
         yield Check("prefect server", "note", "none named: flows start one of their own", do)
         return
-    login = told.get("PREFECT_API_AUTH_STRING")
+    address, login = _without_login(named, told.get("PREFECT_API_AUTH_STRING"))
     found = _asked(f"{address}/health", None, login)
     if found is None:
         do = "start it, or unset PREFECT_API_URL: flows start one of their own then"
@@ -295,15 +304,39 @@ def _prefect(root: Path, told: Mapping[str, str]) -> Iterator[Check]:
     wanted = re.findall(
         r"^  - name: (\S+)", (root / "prefect.yaml").read_text(encoding="utf-8"), re.MULTILINE
     )
-    there = {str(each.get("name")) for each in deployments or [] if isinstance(each, dict)}
+    there = {str(each.get("name")) for each in _mappings(deployments)}
     lacking = [name for name in wanted if name not in there]
     do = "prefect deploy --all" if lacking else ""
     shown = f"without {', '.join(lacking)}" if lacking else f"deployed: {', '.join(wanted)}"
     yield Check("prefect schedules", "note" if lacking else "ok", shown, do)
     workers = _asked(f"{address}/work_pools/fairmark/workers/filter", {}, login)
-    online = [each for each in workers or [] if isinstance(each, dict) and each.get("status") == "ONLINE"]
+    online = [each for each in _mappings(workers) if each.get("status") == "ONLINE"]
     do = "" if online else "prefect worker start --pool fairmark"
     yield Check("prefect worker", "ok" if online else "note", f"{len(online)} online", do)
+
+
+def _without_login(address: str, login: str | None) -> tuple[str, str | None]:
+    """Return an address without the login in it, and the login: what names a server never carries one."""
+    try:
+        parts = urllib.parse.urlsplit(address)
+    except ValueError:  # of an address that is none, such as http://[
+        return "", None
+    own, at, host = parts.netloc.rpartition("@")
+    return urllib.parse.urlunsplit(parts._replace(netloc=host)), login or (
+        urllib.parse.unquote(own) if at else None
+    )
+
+
+def _mappings(value: object) -> list[dict[str, Any]]:
+    """Return the mappings of a list, whatever a server has answered."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+class _Here(urllib.request.HTTPRedirectHandler):
+    """Follows nobody elsewhere: a login is for the server that was named."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Return no request."""
 
 
 def _asked(address: str, body: Any, login: str | None) -> Any:
@@ -316,11 +349,11 @@ def _asked(address: str, body: Any, login: str | None) -> Any:
     if not address.startswith(("http://", "https://")):
         return None
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address, data, headers)  # noqa: S310 - its scheme is checked above
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
-            return json.loads(answer.read())
-    except (OSError, ValueError, urllib.error.URLError):
+        request = urllib.request.Request(address, data, headers)  # noqa: S310 - its scheme is checked above
+        with urllib.request.build_opener(_Here).open(request, timeout=PATIENCE_S) as answer:
+            return json.loads(answer.read(LONGEST_ANSWER))
+    except (OSError, ValueError, HTTPException, RecursionError):
         return None
 
 
