@@ -187,3 +187,35 @@ def show(done: "PromotionResult", how: str) -> None:
         say(f"approved by {each.who} until {each.expires}: {each.reason}")
     say(*done.notes)
     say(f"publish it: git push --atomic REMOTE refs/fairmark/trail 'refs/tags/{done.tag}'")
+
+
+class Review(Verb):
+    """`fairmark review BASE`: what this change does to verdict, limits, groups and policy, as Markdown.
+
+    Both sides are judged from the measurements in git, each by its own policy. It decides nothing: `fairmark
+    policy` and the release flow refuse.
+    """
+
+    name = "review"
+    help = "show what a change does to verdict, fairness, measures and policy, as Markdown"
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what the verb takes to `parser`."""
+        parser.add_argument("base", metavar="BASE", help="the commit or branch that it is compared with")
+        parser.add_argument(
+            "--clone", type=Path, default=Path(), help="the repository; by default this folder"
+        )
+        parser.add_argument(
+            "--on", metavar="YYYY-MM-DD", help="the day by which waivers stand; by default today"
+        )
+
+    def run(self, given: argparse.Namespace) -> int:
+        """Write the Markdown, and return 0."""
+        import datetime as dt
+
+        from fairmark.governance.review import review
+
+        today = dt.datetime.now(tz=dt.UTC).date() if given.on is None else parse_day(given.on, "--on")
+        for line in review(given.clone, given.base, today).lines():
+            say(line)
+        return 0

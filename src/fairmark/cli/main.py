@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
-from fairmark.cli.approvals import Approve, Policy, Promote, Rollback
+from fairmark.cli.approvals import Approve, Policy, Promote, Review, Rollback
 from fairmark.cli.history import History, Trail
 from fairmark.cli.judge import Judge
 from fairmark.cli.privacy import Forget, Retention
@@ -39,6 +39,7 @@ VERBS: Mapping[str, Verb] = {
         Rollback(),
         History(),
         Policy(),
+        Review(),
         Predicates(),
     )
 }
