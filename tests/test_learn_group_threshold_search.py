@@ -14,7 +14,7 @@ from fairmark.errors import ParamsError
 from fairmark.learn.group_threshold_search import Reach, large, reaches, together
 from fairmark.learn.policy_limits import Limits, Rows
 from fairmark.learn.threshold import EVERYBODY, NOBODY, Goal, choose, cuts
-from fairmark.params.learn import ByGroup
+from fairmark.params.learn import Assurance, ByGroup
 from fairmark.params.policy import Limit, Policy
 
 GOALS = ["accuracy", "balanced_accuracy", "f1"]
@@ -79,7 +79,7 @@ def test_no_pair_of_thresholds_within_the_ratio_reaches_more(
     score, known = table(rows)
     allowed = held(limit("selection_rate_ratio", "side", at_least=least))
 
-    own = together(PARITY, allowed, 0.0, Goal.of(goal), score, known, 0.5)
+    own = together(PARITY, Limits(allowed, known, 0.0), Goal.of(goal), score, 0.5)
 
     assert own is not None
     slow = slow_best(goal, score, known, allowed, 0.0)
@@ -100,7 +100,7 @@ def test_nor_within_a_difference_of_error_rates(
     name = "true_positive_rate_difference" if by is TPR else "equalized_odds_difference"
     allowed = held(limit(name, "side", at_most=most))
 
-    own = together(by, allowed, 0.0, Goal.of(goal), score, known, 0.5)
+    own = together(by, Limits(allowed, known, 0.0), Goal.of(goal), score, 0.5)
 
     assert own is not None
     slow = slow_best(goal, score, known, allowed, 0.0)
@@ -119,7 +119,7 @@ def test_limits_on_each_group_alone_and_on_several_rates_are_kept_too(
         limit("selection_rate", "side", at_least=floor),
     )
 
-    own = together(PARITY, allowed, 0.1, Goal.of("accuracy"), score, known, 0.5)
+    own = together(PARITY, Limits(allowed, known, 0.1), Goal.of("accuracy"), score, 0.5)
 
     slow = slow_best("accuracy", score, known, allowed, 0.1)
     assert (own is None) == (slow is None)
@@ -135,10 +135,40 @@ def test_a_tighter_limit_never_reaches_more(rows: list[tuple[int, bool, str, int
     reached = []
     for least in (0.2, 0.5, 0.8, 1.0):
         allowed = held(limit("selection_rate_ratio", "side", at_least=least))
-        own = together(PARITY, allowed, 0.0, Goal.of(goal), score, known, 0.5)
+        own = together(PARITY, Limits(allowed, known, 0.0), Goal.of(goal), score, 0.5)
         reached.append(quality(goal, known, decided(score, known, own)))
 
     assert all(more >= less - 1e-12 for more, less in itertools.pairwise(reached))
+
+
+LIMITS = [
+    (PARITY, limit("selection_rate_ratio", "side", at_least=0.8)),
+    (PARITY, limit("selection_rate_difference", "side", at_most=0.1)),
+    (TPR, limit("true_positive_rate_ratio", "side", at_least=0.8)),
+    (ODDS, limit("equalized_odds_difference", "side", at_most=0.2)),
+]
+
+
+@pytest.mark.parametrize(("by", "given_limit"), LIMITS)
+@pytest.mark.parametrize("base", [(0.02, 0.01), (0.5, 0.1), (0.99, 0.97)])
+def test_by_assurance_thresholds_keep_the_limits_at_the_ends_of_the_scale_too(
+    by: ByGroup, given_limit: Limit, base: tuple[float, float]
+) -> None:
+    """One margin for all rates let one selected row of each group pass for parity."""
+    rng = np.random.default_rng(3)
+    side = np.where(rng.random(2000) < 0.5, "a", "b")
+    label = (rng.random(2000) < np.where(side == "a", *base)).astype(np.int8)
+    score = 1 / (1 + np.exp(-label - rng.normal(size=2000)))
+    rows = Rows(label, np.ones(2000), pd.DataFrame({"side": pd.Series(side, dtype="str")}))
+    limits = Limits(held(given_limit), rows, Assurance(chance=0.95, room=0.75))
+
+    own = together(by, limits, Goal.of("accuracy"), score, 0.5)
+
+    if own is not None:
+        cut = np.where(side == "a", own["a"], own["b"])
+        slacks = limits.slacks(score, cut)
+        assert all(slack >= 0 for slack in slacks.values())
+    assert own is not None or base != (0.5, 0.1)
 
 
 @settings(max_examples=15, deadline=None)
@@ -154,7 +184,9 @@ def test_groups_by_other_names_have_the_same_thresholds(
         known.groups.replace({"side": {"a": "z", "b": "c"}}).astype({"side": "str"}),
     )
 
-    one, two = (together(PARITY, allowed, 0.0, Goal.of(goal), score, each, 0.5) for each in (known, other))
+    one, two = (
+        together(PARITY, Limits(allowed, each, 0.0), Goal.of(goal), score, 0.5) for each in (known, other)
+    )
 
     assert one is not None
     assert two == {"z": one["a"], "c": one["b"]}
@@ -171,20 +203,16 @@ def test_a_case_by_hand() -> None:
 
     wide = together(
         PARITY,
-        held(limit("selection_rate_ratio", "side", at_least=0.5)),
-        0.0,
+        Limits(held(limit("selection_rate_ratio", "side", at_least=0.5)), rows, 0.0),
         Goal.of("accuracy"),
         score,
-        rows,
         0.75,
     )
     even = together(
         PARITY,
-        held(limit("selection_rate_ratio", "side", at_least=1.0)),
-        0.0,
+        Limits(held(limit("selection_rate_ratio", "side", at_least=1.0)), rows, 0.0),
         Goal.of("accuracy"),
         score,
-        rows,
         0.75,
     )
 
@@ -197,7 +225,7 @@ def test_the_margin_is_kept_beyond_the_limit() -> None:
     score, rows = plain([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2], [1, 1, 0, 0, 1, 0, 0, 0], "aaaabbbb")
     allowed = held(limit("selection_rate_ratio", "side", at_least=0.5))
 
-    own = together(PARITY, allowed, 0.1, Goal.of("accuracy"), score, rows, 0.75)
+    own = together(PARITY, Limits(allowed, rows, 0.1), Goal.of("accuracy"), score, 0.75)
 
     assert min(Limits(allowed, rows, 0.1).slacks(decided(score, rows, own).astype(float), 0.5).values()) >= 0
 
@@ -207,7 +235,7 @@ def test_a_group_with_few_rows_or_without_a_name_has_the_common_threshold() -> N
     named = Rows(rows.label, rows.weight, rows.groups.replace({"side": {"c": "missing"}}))
     allowed = held(limit("selection_rate_ratio", "side", at_least=0.5))
 
-    own = together(PARITY, allowed, 0.0, Goal.of("accuracy"), score, named, 0.5)
+    own = together(PARITY, Limits(allowed, named, 0.0), Goal.of("accuracy"), score, 0.5)
 
     assert own is not None
     assert sorted(own) == ["a", "b"]
@@ -223,7 +251,7 @@ def test_f1_counts_the_rows_that_have_the_common_threshold(seed: int) -> None:
     number, rows = plain(list(score), list(label), side)
     allowed = policy(limit("selection_rate_ratio", "side", at_least=0.6), min_group_rows=9)
 
-    own = together(PARITY, allowed, 0.0, Goal.of("f1"), number, rows, 0.2)
+    own = together(PARITY, Limits(allowed, rows, 0.0), Goal.of("f1"), number, 0.2)
 
     bars = {
         name: cuts(number[mine], rows.label[mine], rows.weight[mine])[0]
@@ -243,7 +271,7 @@ def test_one_group_alone_has_the_common_threshold() -> None:
     score, rows = plain([0.9, 0.8, 0.3], [1, 0, 0], "aaa")
     allowed = held(limit("selection_rate_ratio", "side", at_least=0.5))
 
-    assert together(PARITY, allowed, 0.0, Goal.of("accuracy"), score, rows, 0.5) is None
+    assert together(PARITY, Limits(allowed, rows, 0.0), Goal.of("accuracy"), score, 0.5) is None
 
 
 def test_limits_that_no_thresholds_keep_leave_the_common_one() -> None:
@@ -252,7 +280,7 @@ def test_limits_that_no_thresholds_keep_leave_the_common_one() -> None:
         limit("selection_rate_ratio", "side", at_least=0.5), limit("accuracy", "side", at_least=0.9)
     )
 
-    assert together(PARITY, allowed, 0.0, Goal.of("accuracy"), score, rows, 0.5) is None
+    assert together(PARITY, Limits(allowed, rows, 0.0), Goal.of("accuracy"), score, 0.5) is None
 
 
 def test_nothing_is_drawn_together_without_a_limit_that_says_how_far() -> None:
@@ -296,15 +324,8 @@ def test_fairlearns_randomised_thresholds_reach_no_less_and_little_more(constrai
     number, rows = plain(list(score), list(label), "".join(side))
     rate = "selection_rate" if constraint == "demographic_parity" else "true_positive_rate"
     by = ByGroup(attribute="side", constraint=constraint)  # type: ignore[arg-type]
-    own = together(
-        by,
-        held(limit(f"{rate}_difference", "side", at_most=0.0005)),
-        0.0,
-        Goal.of("accuracy"),
-        number,
-        rows,
-        0.5,
-    )
+    near = held(limit(f"{rate}_difference", "side", at_most=0.0005))
+    own = together(by, Limits(near, rows, 0.0), Goal.of("accuracy"), number, 0.5)
 
     ours = quality("accuracy", rows, decided(number, rows, own))
     assert theirs - 0.002 <= ours <= theirs + 0.002
@@ -314,7 +335,7 @@ def test_thresholds_of_equal_scores_are_those_of_the_common_choice() -> None:
     score, rows = plain([0.2, 0.4, 0.6, 0.8] * 2, [0, 0, 1, 1] * 2, "aaaabbbb")
     allowed = held(limit("selection_rate_ratio", "side", at_least=0.9))
 
-    own = together(PARITY, allowed, 0.0, Goal.of("accuracy"), score, rows, 0.5)
+    own = together(PARITY, Limits(allowed, rows, 0.0), Goal.of("accuracy"), score, 0.5)
 
     bar = choose(score, rows.label, rows.weight, Goal.of("accuracy")).cut
     assert own == {"a": bar, "b": bar}

@@ -102,7 +102,7 @@ def test_a_limit_that_no_cut_can_move_does_not_rule_cuts_out() -> None:
 def test_a_limit_without_groups_enough_is_not_measured_and_steers_nothing(measure: str, least: int) -> None:
     given = limits(limit(measure, "side", at_least=0.5), limit("accuracy", None, at_least=0.9), least=least)
 
-    slacks, values = given.measured(SCORE, 0.5)
+    slacks, values, _, _ = given.held(SCORE, 0.5)
 
     assert list(slacks) == ["accuracy"]
     assert values[measure.replace("_", "-")] is None

@@ -130,6 +130,21 @@ def test_a_mark_is_what_a_model_of_so_many_rounds_would_come_to(
     assert mark.fairness == pytest.approx(whole.slacks["selection-rate-ratio"])
 
 
+def test_a_limit_on_the_goal_is_watched_as_one_on_its_measure(paths: tuple[Path, Path, Path, Path]) -> None:
+    """`goal` is in the place of a measure, and none itself."""
+    on_goal = limit("goal", None, at_least=0.5)
+    named = on_goal.model_copy(update={"measure": "accuracy"})
+    asked = TrialRequest(chosen=chosen(strength=0.6, margin=0.05, settings=SLOW), bars=[]).model_dump_json()
+
+    found = [
+        attempt(Setup.of(paths, TRAIN, policy(*GIVEN.limits, each), 0.05, "1", RUNGS), asked)
+        for each in (on_goal, named)
+    ]
+
+    assert found[0] == found[1]
+    assert Outcome.model_validate_json(found[0]).rungs
+
+
 def test_a_beaten_trial_ends_at_its_rung(paths: tuple[Path, Path, Path, Path]) -> None:
     ended = looked_at(paths, chosen(settings=SLOW), IntermediateValue(rounds=12, quality=1.0, fairness=1.0))
 

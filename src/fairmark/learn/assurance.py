@@ -18,14 +18,14 @@ the rows' own base rate would give: such a limit steers, and the verdict will fi
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 
 from fairmark.params.learn import Assurance
 from fairmark.params.policy import Limit
 from fairmark.stats.arrays import Floats, Places
-from fairmark.stats.measures import QUANTITIES, Composite, Larger, Share, share, summed
+from fairmark.stats.measures import COUNTS, QUANTITIES, Composite, How, Larger, Share, share, summed
 from fairmark.stats.rates import MANY
 from fairmark.stats.score_test import difference_statistic, koopman, miettinen_nurminen, ratio_statistic
 
@@ -44,7 +44,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class _Side:
+class Side:
     """A rate of one group at each cut, with the rows that it is of."""
 
     share: Floats
@@ -92,6 +92,8 @@ class Bar:
     def slack(self, limit: Limit, table: Floats, sizes: Sizes) -> Floats:
         """Return how far inside a limit on groups each cut is, margin taken off, in its own unit, [cuts].
 
+        The least over all comparisons that have a value; NaN where none has one, as when nobody is selected.
+
         Parameters
         ----------
         limit
@@ -114,18 +116,16 @@ class Bar:
     def _room_left(self, found: "_Scored") -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
             error = np.where(np.abs(found.score) > 1e-9, found.room / found.score, 0.0)
-        left = found.room - self.required(found) * np.where(np.isfinite(error), error, 0.0)
-        # At the limit itself the score is 0, and no multiple of nothing is a margin.
-        return np.where((np.abs(found.score) <= 1e-9) & (self.required(found) > 0), -1e-6, left)
+        asked = self.required(found)
+        left = found.room - asked * np.where(np.isfinite(error), error, 0.0)
+        # At the limit itself the score is 0, and no multiple of nothing is a margin. So it is where neither
+        # group has a hit, but a ratio of nothing to nothing is not known, and stays so.
+        at_limit = (np.abs(found.score) <= 1e-9) & (asked > 0) & ~np.isnan(found.room)
+        return np.where(at_limit, -1e-6, left)
 
-    def constant(self, limit: Limit, sizes: Sizes) -> float:
-        """Return the margin of a ratio or difference between groups that are alike at the base rate."""
-        table = np.empty((1, len(sizes.held), 2, 2))
-        table[:, :, 0] = (1 - sizes.base) * np.array([1 - sizes.base, sizes.base])
-        table[:, :, 1] = sizes.base * np.array([1 - sizes.base, sizes.base])
-        each = [one for one in _comparisons(limit, table, sizes) if np.isfinite(one.score).all()]
-        margins = [float((self.required(one) * one.room / one.score)[0]) for one in each if one.score[0] > 0]
-        return max(margins, default=0.0)
+    def between(self, how: How, at: float, one: Side, two: Side) -> Floats:
+        """Return how far inside a limit `at` on their ratio or difference two rates are, margin taken off."""
+        return self._room_left(_ratio(one, two, at) if how == "ratio" else _difference(one, two, at))
 
     def bound(self, limit: Limit, table: Floats, sizes: Sizes) -> float | None:
         """Return the gate's bound of a ratio or difference, if test rows had the rates of one table.
@@ -136,32 +136,50 @@ class Bar:
         if not asked.over_groups:
             return None
         formula = asked.measure.formula
-        found = []
+        found: list[float] = []
         for rate in formula.rates if isinstance(formula, Larger) else (asked.measure.name,):
-            sides = [side for side in _sides(rate, table[None], sizes) if side.tests[0] > 0]
-            for one, two in combinations(sides, 2):
-                low, high = sorted((one, two), key=lambda side: float(side.share[0]))
-                counts = (low.share * low.tests, low.tests, high.share * high.tests, high.tests)
-                if asked.how == "ratio":
-                    found.append(float(koopman(*counts, self.tail)[0][0]))
-                else:
-                    found.append(-float(miettinen_nurminen(*counts, self.tail)[0][0]))
+            sides = [side for side in sides_of(rate, table[None], sizes) if side.tests[0] > 0]
+            # The gate bounds a pair both ways round: near equal rates either may be the worse.
+            pairs = list(permutations(sides, 2))
+            if not pairs:
+                continue
+            low, high = (
+                (
+                    np.concatenate([each.share * each.tests for each in side]),
+                    np.concatenate([each.tests for each in side]),
+                )
+                for side in zip(*pairs, strict=True)
+            )
+            if asked.how == "ratio":
+                found += koopman(*low, *high, self.tail)[0].tolist()
+            else:
+                found += (-miettinen_nurminen(*low, *high, self.tail)[0]).tolist()
         if not found:
             return None
         return min(found) if asked.how == "ratio" else max(found)
 
 
-def _sides(rate: str, table: Floats, sizes: Sizes) -> list[_Side]:
+def sides_of(rate: str, table: Floats, sizes: Sizes) -> list[Side]:
     """Return a rate of each group at each cut."""
     formula = share(rate)
     rows, hits = summed(table, formula.rows), summed(table, formula.hits)
     with np.errstate(divide="ignore", invalid="ignore"):
         value, part = hits / rows, rows / table.sum(axis=(-2, -1))
-    usual = sizes.base if {"tn", "fp"} & {*formula.rows} and formula.rises else HALF
     return [
-        _Side(value[:, k], part[:, k] * sizes.held[k], part[:, k] * sizes.tests[k], usual)
+        Side(value[:, k], part[:, k] * sizes.held[k], part[:, k] * sizes.tests[k], _usual(formula, sizes))
         for k in range(table.shape[1])
     ]
+
+
+def _usual(formula: Share, sizes: Sizes) -> float:
+    """Return the share at which the errors of a rate are worked out in advance.
+
+    The base rate says it of rates over rows of both labels alone: as many are selected as are positive, and
+    the better constant answer is right as often. It says nothing of rates within one label.
+    """
+    if {*formula.rows} != {*COUNTS}:
+        return HALF
+    return sizes.base if formula.rises else max(sizes.base, 1 - sizes.base)
 
 
 def _comparisons(limit: Limit, table: Floats, sizes: Sizes) -> Iterator[_Scored]:
@@ -169,22 +187,23 @@ def _comparisons(limit: Limit, table: Floats, sizes: Sizes) -> Iterator[_Scored]
     formula = asked.measure.formula
     if asked.over_groups:
         for rate in formula.rates if isinstance(formula, Larger) else (asked.measure.name,):
-            sides = _sides(rate, table, sizes)
+            sides = sides_of(rate, table, sizes)
             if len(sides) > MANY:
                 yield _farthest(sides, limit)
                 continue
             for one, two in combinations(sides, 2):
-                yield _ratio(one, two, limit) if asked.how == "ratio" else _difference(one, two, limit)
+                at = _at(limit)[0]
+                yield _ratio(one, two, at) if asked.how == "ratio" else _difference(one, two, at)
         return
     if isinstance(formula, Share):
-        yield from (_alone(side, limit, *_at(limit)) for side in _sides(limit.measure, table, sizes))
+        yield from (_alone(side, limit, *_at(limit)) for side in sides_of(limit.measure, table, sizes))
     elif isinstance(formula, Composite) and formula.read is not None:
         at, least = _at(limit)
         # F1 = 2 J / (1 + J) rises with the share J.
-        for side in _sides(formula.shares[0], table, sizes):
+        for side in sides_of(formula.shares[0], table, sizes):
             yield _alone(side, limit, at / (2 - at), least)
     elif isinstance(formula, Composite):
-        for one, two in zip(*(_sides(name, table, sizes) for name in formula.shares), strict=True):
+        for one, two in zip(*(sides_of(name, table, sizes) for name in formula.shares), strict=True):
             yield _balance(one, two, limit)
 
 
@@ -192,7 +211,8 @@ def _at(limit: Limit) -> tuple[float, bool]:
     return (limit.at_least, True) if limit.at_least is not None else (float(limit.at_most or 0.0), False)
 
 
-def _inflation(one: _Side, two: _Side, factor: float = 1.0) -> Floats:
+def _inflation(one: Side, two: Side, factor: float = 1.0) -> Floats:
+    """Return sqrt(1 + held / tests), the variances of the first share less `factor` times the second."""
     (held1, tests1), (held2, tests2) = one.variance, two.variance
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (held1 + factor**2 * held2) / (tests1 + factor**2 * tests2)
@@ -200,34 +220,44 @@ def _inflation(one: _Side, two: _Side, factor: float = 1.0) -> Floats:
     return np.asarray(np.sqrt(1 + np.where(np.isfinite(ratio), ratio, whole)))
 
 
-def _ordered(one: _Side, two: _Side) -> tuple[Floats, ...]:
-    """Return share and test rows of the lower side and of the higher one at each cut."""
+def _ordered(one: Side, two: Side) -> tuple[Side, Side]:
+    """Return the lower side and the higher one at each cut; of equals the lower has fewer rows."""
     turned = one.share > two.share
-    low, high = np.where(turned, two.share, one.share), np.where(turned, one.share, two.share)
-    n_low, n_high = np.where(turned, two.tests, one.tests), np.where(turned, one.tests, two.tests)
-    return low, n_low, high, n_high
+    tied = one.share == two.share
+    turned |= tied & (one.tests > two.tests)
+    turned |= tied & (one.tests == two.tests) & (one.held > two.held)
+
+    def picked(first: Side, second: Side) -> Side:
+        return Side(
+            np.where(turned, second.share, first.share),
+            np.where(turned, second.held, first.held),
+            np.where(turned, second.tests, first.tests),
+            first.usual,
+        )
+
+    return picked(one, two), picked(two, one)
 
 
-def _ratio(one: _Side, two: _Side, limit: Limit) -> _Scored:
-    at = float(limit.at_least or 0.0)
-    low, n_low, high, n_high = _ordered(one, two)
+def _ratio(one: Side, two: Side, at: float) -> _Scored:
+    low, high = _ordered(one, two)
     with np.errstate(divide="ignore", invalid="ignore"):
-        room = low / high - at
-        score = ratio_statistic(low * n_low, n_low, high * n_high, n_high, at)
-        usual = ratio_statistic(one.usual * n_low, n_low, one.usual * n_high, n_high, at)
-    return _Scored(room, score, _inflation(one, two, at), usual)
+        room = low.share / high.share - at
+        score = ratio_statistic(low.share * low.tests, low.tests, high.share * high.tests, high.tests, at)
+        usual = ratio_statistic(low.usual * low.tests, low.tests, high.usual * high.tests, high.tests, at)
+    return _Scored(room, score, _inflation(low, high, at), usual)
 
 
-def _difference(one: _Side, two: _Side, limit: Limit) -> _Scored:
-    at = float(limit.at_most or 0.0)
-    low, n_low, high, n_high = _ordered(one, two)
+def _difference(one: Side, two: Side, at: float) -> _Scored:
+    low, high = _ordered(one, two)
+    hits = [side.share * side.tests for side in (low, high)]
+    even = [side.usual * side.tests for side in (low, high)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        score = difference_statistic(low * n_low, n_low, high * n_high, n_high, -at)
-        usual = difference_statistic(one.usual * n_low, n_low, one.usual * n_high, n_high, -at)
-    return _Scored(at - (high - low), score, _inflation(one, two), usual)
+        score = difference_statistic(hits[0], low.tests, hits[1], high.tests, -at)
+        usual = difference_statistic(even[0], low.tests, even[1], high.tests, -at)
+    return _Scored(at - (high.share - low.share), score, _inflation(low, high), usual)
 
 
-def _alone(side: _Side, limit: Limit, at: float, least: bool) -> _Scored:  # noqa: ARG001
+def _alone(side: Side, limit: Limit, at: float, least: bool) -> _Scored:  # noqa: ARG001
     sign = 1.0 if least else -1.0
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(at * (1 - at) / side.tests)
@@ -237,7 +267,7 @@ def _alone(side: _Side, limit: Limit, at: float, least: bool) -> _Scored:  # noq
         return _Scored(room, room / error, np.where(np.isfinite(inflation), inflation, 1.0), best / error)
 
 
-def _balance(one: _Side, two: _Side, limit: Limit) -> _Scored:
+def _balance(one: Side, two: Side, limit: Limit) -> _Scored:
     at, least = _at(limit)
     sides = (one, two) if least else (two, one)
     gap = 2 * at - 1 if least else 1 - 2 * at
@@ -248,7 +278,7 @@ def _balance(one: _Side, two: _Side, limit: Limit) -> _Scored:
     return _Scored(room, score, _inflation(one, two), np.full(len(score), np.inf))
 
 
-def _farthest(sides: list[_Side], limit: Limit) -> _Scored:
+def _farthest(sides: list[Side], limit: Limit) -> _Scored:
     """Return the farthest pair of many groups: bounds of groups stand for pairs, so that errors add up."""
     asked = QUANTITIES[limit.measure]
     shares = np.stack([side.share for side in sides], axis=-1)

@@ -203,8 +203,8 @@ def _own(
         )
     if chosen.margin is None:
         return None
-    margin = Limits(policy, held.rows, chosen.margin).constant_margin(by.attribute)
-    groups = together(by, policy, margin, Goal.of(base.threshold.maximise), score, held.rows, common)
+    limits = Limits(policy, held.rows, chosen.margin)
+    groups = together(by, limits, Goal.of(base.threshold.maximise), score, common)
     return None if groups is None else GroupThresholds(**by.model_dump(), origins=rows.origins, groups=groups)
 
 

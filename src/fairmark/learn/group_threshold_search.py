@@ -22,20 +22,44 @@ import pandas as pd
 
 from fairmark.data.schema import is_unknown
 from fairmark.errors import ParamsError
-from fairmark.learn.policy_limits import Rows
+from fairmark.learn.assurance import Bar, Side, Sizes, sides_of
+from fairmark.learn.policy_limits import Limits, Rows
 from fairmark.learn.threshold import Goal, cuts
 from fairmark.params.learn import Assurance, ByGroup
 from fairmark.params.policy import Limit, Policy
 from fairmark.stats.arrays import Floats
-from fairmark.stats.measures import COMPARED, ODDS, QUANTITIES, Larger, share
+from fairmark.stats.measures import COMPARED, ODDS, QUANTITIES, How, Larger, share
 from fairmark.stats.rates import values_of
 
 TRIED = 100_000
 """How many lowest rates, or combinations of them, are tried at most."""
 SLIP = 1e-12
+HALVINGS = 30
+"""Of the rates that one group may have: 1e-9 is less than one row of any table."""
 NONE = np.iinfo(np.int64).max
 
 Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Assured:
+    """The rows that a rate of each group is known from, for limits that are held by assurance."""
+
+    bar: Bar
+    sides: Sequence[Side]
+    """One a group; their shares are not looked at."""
+
+    def room(self, how: How, at: float, group: int, lowest: Floats, highest: Floats) -> Floats:
+        """Return the room between this group's rate, the highest, and the lowest of the others."""
+        others = [side for place, side in enumerate(self.sides) if place != group and side.tests[0] > 0]
+        one, shape = self.sides[group], lowest.shape
+        if not others or not one.tests[0] > 0:
+            return np.full(shape, np.inf)  # nothing to be compared with, as in `Limits`
+        # Of several others the fewest rows: any of them may have the lowest rate.
+        held, tests = (min(float(getattr(side, name)[0]) for side in others) for name in ("held", "tests"))
+        low = Side(lowest, np.full(shape, held), np.full(shape, tests), one.usual)
+        high = Side(highest, np.full(shape, one.held[0]), np.full(shape, one.tests[0]), one.usual)
+        return self.bar.between(how, at, low, high)
 
 
 @dataclass(frozen=True)
@@ -45,19 +69,25 @@ class Reach:
     Parameters
     ----------
     margin
-        How far inside both limits it must stay.
+        How far inside both limits it must stay, where that is a constant.
     ratio
         The least that lowest / highest may be; None for no such limit.
     difference
         The most that highest - lowest may be; None for no such limit.
+    assured
+        What the margin follows from, where it is no constant.
     """
 
     margin: float
     ratio: float | None = None
     difference: float | None = None
+    assured: Assured | None = None
 
-    def highest(self, lowest: Floats) -> Floats:
-        """Return about the highest rate that is allowed beside each lowest one, never too low."""
+    def highest(self, lowest: Floats, group: int) -> Floats:
+        """Return about the highest rate that a group is allowed beside each lowest one, never too low."""
+        if self.assured is not None:
+            each, place = np.unique(lowest, return_inverse=True)
+            return self._highest_assured(each, group)[place]
         high = np.full(len(lowest), 2.0)
         if self.difference is not None:
             high = np.minimum(high, lowest + self.difference - self.margin + SLIP)
@@ -65,9 +95,22 @@ class Reach:
             high = np.minimum(high, lowest / (self.ratio + self.margin) * (1 + SLIP))
         return np.asarray(np.maximum(high, lowest))
 
-    def kept(self, lowest: Floats, highest: Floats) -> npt.NDArray[np.bool_]:
+    def _highest_assured(self, lowest: Floats, group: int) -> Floats:
+        """Return the highest rate by halving: room only falls as the higher rate rises."""
+        low, width = lowest.copy(), 1 - lowest
+        for _ in range(HALVINGS):
+            width = width / 2
+            low = np.where(self.kept(lowest, low + width, group), low + width, low)
+        return np.minimum(low + width, 1.0)
+
+    def kept(self, lowest: Floats, highest: Floats, group: int) -> npt.NDArray[np.bool_]:
         """Return whether the limits are kept by these rates, by the same arithmetic as `Limits`."""
         kept = np.ones(len(lowest), dtype=bool)
+        if self.assured is not None:
+            for how, at in (("ratio", self.ratio), ("difference", self.difference)):
+                if at is not None:
+                    kept &= self.assured.room(how, at, group, lowest, highest) >= 0  # type: ignore[arg-type]
+            return kept
         if self.difference is not None:
             kept &= self.difference - (highest - lowest) - self.margin >= 0
         if self.ratio is not None:
@@ -86,6 +129,8 @@ class Candidates:
     rates: Mapping[str, Floats]
     allowed: npt.NDArray[np.bool_]
     """Whether the policy's limits on the group alone are kept."""
+    table: Floats
+    """The confusion matrix at each, [k, 2, 2] of weights."""
 
 
 def best(
@@ -154,22 +199,22 @@ def _spans(each: Sequence[Candidates], limits: Mapping[str, Reach]) -> list[tupl
     tried = [_thinned(np.concatenate([one.rates[name] for one in each]), most) for name in limits]
     lowest = [grid.ravel() for grid in np.meshgrid(*tried)]
     found = []
-    for one in each:
+    for place, one in enumerate(each):
         start, stop = np.zeros(len(lowest[0]), np.int64), np.full(len(lowest[0]), len(one.cut), np.int64)
         for (name, reach), low in zip(limits.items(), lowest, strict=True):
             if not np.isnan(one.rates[name]).any():  # a group in which nobody has the rate is left out of it
-                first, last = _stretch(one.rates[name], low, reach)
+                first, last = _stretch(one.rates[name], low, reach, place)
                 start, stop = np.maximum(start, first), np.minimum(stop, last)
         found.append((start, stop))
     return found
 
 
-def _stretch(rates: Floats, low: Floats, reach: Reach) -> tuple[Places, Places]:
+def _stretch(rates: Floats, low: Floats, reach: Reach, group: int) -> tuple[Places, Places]:
     """Return the first and the last place + 1 whose rate is allowed beside each lowest rate, [tried]."""
     first = np.searchsorted(rates, low, side="left")
-    last = np.searchsorted(rates, reach.highest(low), side="right")
+    last = np.searchsorted(rates, reach.highest(low, group), side="right")
     top = rates[np.maximum(last - 1, 0)]
-    beyond = (last > first) & ~reach.kept(low, top)
+    beyond = (last > first) & ~reach.kept(low, top, group)
     return first, np.where(beyond, np.searchsorted(rates, top, side="left"), last)
 
 
@@ -264,13 +309,7 @@ def reaches(by: ByGroup, policy: Policy, margin: float = 0.0) -> dict[str, Reach
 
 
 def together(
-    by: ByGroup,
-    policy: Policy,
-    margin: float,
-    goal: Goal,
-    score: Floats,
-    rows: Rows,
-    common: float,
+    by: ByGroup, limits: Limits, goal: Goal, score: Floats, common: float
 ) -> dict[str, float] | None:
     """Return the threshold of each group that is large enough, the best in quality that keeps the limits.
 
@@ -280,32 +319,48 @@ def together(
     ----------
     by
         The attribute, and what is drawn together.
-    margin
-        How far inside each limit on groups these rows must stay, in the measure's own unit.
+    limits
+        The policy's, with their margin, on rows that were held out and never are test rows.
     goal
         What the quality is; that of all rows, those with the common threshold included.
-    score, rows
-        Rows that were held out, never test rows: their scores [n], labels, weights and groups.
+    score
+        The scores of these rows, [n].
     common
         The threshold of rows whose group is too small or not known.
     """
-    limits = reaches(by, policy, margin)
+    rows, policy = limits.rows, limits.policy
     group = rows.groups[by.attribute]
     names = large(group, policy.min_group_rows)
     if len(names) < 2:
         return None
+    code = pd.Index(names, dtype=object).get_indexer(pd.Index(group.astype(object)))
+    sizes = rows.sizes(by.attribute, code, names)
     each = []
-    for name in names:
-        mine = (group == name).to_numpy()
-        each.append(_candidates(score[mine], rows.label[mine], rows.weight[mine], by, policy, margin))
-    rest = ~group.isin(names).to_numpy() & (score >= common)
+    for place in range(len(names)):
+        mine = code == place
+        alone = Sizes(sizes.held[[place]], sizes.tests[[place]], sizes.base)
+        each.append(_candidates(score[mine], rows.label[mine], rows.weight[mine], by, limits, alone))
+    rest = (code < 0) & (score >= common)
     everybody = np.ones(len(rest), dtype=bool)
-    found = best(each, limits, goal, _weights(rows, everybody), _weights(rows, rest))
+    allowed = _allowed(by, limits, each, sizes)
+    found = best(each, allowed, goal, _weights(rows, everybody), _weights(rows, rest))
     return (
         None
         if found is None
         else {name: float(one.cut[k]) for name, one, k in zip(names, each, found, strict=True)}
     )
+
+
+def _allowed(by: ByGroup, limits: Limits, each: Sequence[Candidates], sizes: Sizes) -> dict[str, Reach]:
+    """Return how far apart the groups may be in each rate, with the margin of the limits."""
+    if not isinstance(limits.margin, Assurance):
+        return reaches(by, limits.policy, limits.margin)
+    # Rates that rise are shares of whole labels: how many rows they are of is the same at any threshold.
+    table = np.stack([one.table[0] for one in each])[None]
+    return {
+        name: replace(reach, assured=Assured(limits.bar, sides_of(name, table, sizes)))
+        for name, reach in reaches(by, limits.policy).items()
+    }
 
 
 def none_found(by: ByGroup, policy: Policy, margin: float | Assurance | None, rows: Rows) -> str:
@@ -335,22 +390,21 @@ def _gates(policy: Policy, attribute: str) -> list[Limit]:
 
 
 def _candidates(
-    score: Floats, label: npt.NDArray[np.int8], weight: Floats, by: ByGroup, policy: Policy, margin: float
+    score: Floats, label: npt.NDArray[np.int8], weight: Floats, by: ByGroup, limits: Limits, sizes: Sizes
 ) -> Candidates:
     cut, hit, false = cuts(score, label, weight)
     negative, positive = (float(weight[label == value].sum()) for value in (0, 1))
-    table = np.empty((len(cut), 2, 2))
-    table[:, 0, 0], table[:, 0, 1], table[:, 1, 0], table[:, 1, 1] = (
-        negative - false,
-        false,
-        positive - hit,
-        hit,
-    )
+    table = np.stack([negative - false, false, positive - hit, hit], axis=-1).reshape(-1, 2, 2)
     allowed = np.ones(len(cut), dtype=bool)
-    for limit in _gates(policy, by.attribute):
+    for limit in _gates(limits.policy, by.attribute):
         asked = QUANTITIES[limit.measure]
-        if asked.how == "value" and asked.measure.counted:
+        if asked.how != "value" or not asked.measure.counted:
+            continue
+        if isinstance(limits.margin, Assurance):
+            slack = limits.bar.slack(limit, table[:, None], sizes)
+        else:
             value = values_of(table, limit.measure)
             slack = value - limit.at_least if limit.at_least is not None else (limit.at_most or 0.0) - value
-            allowed &= np.nan_to_num(slack - margin, nan=-1.0) >= 0
-    return Candidates(cut, hit, false, {name: values_of(table, name) for name in RISING}, allowed)
+            slack = slack - limits.margin
+        allowed &= np.nan_to_num(slack, nan=-1.0) >= 0
+    return Candidates(cut, hit, false, {name: values_of(table, name) for name in RISING}, allowed, table)

@@ -5,18 +5,18 @@ A limit on groups is kept with a margin: one that follows from the number of hel
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fairmark.learn.assurance import Bar, Sizes
 from fairmark.learn.threshold import Admissible
 from fairmark.params.learn import Assurance
 from fairmark.params.policy import Limit, Policy
-from fairmark.stats.arrays import Floats, Labels, Mask
+from fairmark.stats.arrays import Floats, Labels, Mask, Places
 from fairmark.stats.confusion import as_one_threshold, kish, matrices_by_threshold
 from fairmark.stats.measures import QUANTITIES, Larger, Measure, OfScores, Share
 from fairmark.stats.rates import MANY, values_of, values_over_groups
@@ -37,6 +37,71 @@ class Rows:
     """[n, attributes], a column of group names for each protected attribute."""
     tests: Mapping[str, Mapping[str, float]] | None = None
     """Effective number of test rows of each group of each attribute: their labels are not looked at."""
+    _coded: dict[str, tuple[Places, list[str]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def coded(self, attribute: str) -> tuple[Places, list[str]]:
+        """Return the number of each row's group, -1 without one, and the groups' names, sorted.
+
+        Worked out once: comparing the names of all rows costs as much as a round of boosting.
+        """
+        if attribute not in self._coded:
+            code, names = pd.factorize(self.groups[attribute].astype(object), sort=True)
+            self._coded[attribute] = code, [*names]
+        return self._coded[attribute]
+
+    def sizes(self, attribute: str | None, code: Places, names: Sequence[str]) -> Sizes:
+        """Return the effective rows of groups; without a test part, as many as held out.
+
+        `code` is the number of each row's group among `names`, below 0 for one that is left out, [n].
+        """
+        inside = code >= 0
+        sums = [
+            np.bincount(code[inside], power[inside], minlength=len(names))
+            for power in (self.weight, self.weight**2)
+        ]
+        held = np.array([kish(weight, square) for weight, square in zip(*sums, strict=True)])
+        known = (self.tests or {}).get(attribute or "")
+        tests = held if known is None else np.array([known.get(name, 0.0) for name in names])
+        return Sizes(held, tests, float(np.average(self.label, weights=self.weight)))
+
+
+class Held(NamedTuple):
+    """What decisions come to on held-out rows, each confusion matrix built once."""
+
+    slacks: dict[str, float]
+    """How far inside each gated limit the rows are, margin taken off; >= 0 keeps it."""
+    measures: dict[str, float | None]
+    """The value of each known limit's measure; None where there is none."""
+    bounds: dict[str, float]
+    """The bound that the gate would have of each ratio and difference, by as many test rows as there are;
+    nothing where the margin is a constant."""
+    table: Floats
+    """The confusion matrix of all rows, [2, 2] of weights."""
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """Rows decided by thresholds, and their confusion matrices, each built once for all limits."""
+
+    limits: "Limits"
+    score: Floats
+    """Of each row, for measures of scores, [n]."""
+    marked: Floats
+    """What is compared with the thresholds, [n]."""
+    cut: Floats
+    """Thresholds, [k]."""
+    tables: dict[tuple[str | None, frozenset[str]], Floats] = field(default_factory=dict)
+
+    def table(self, limit: Limit | None) -> Floats:
+        """Return the confusion matrices of a limit's groups, or of all rows, [k, groups, 2, 2] of weights."""
+        key = (None, frozenset[str]()) if limit is None else self.limits.compared(limit)
+        if key not in self.tables:
+            (code, names), rows = self.limits.codes(*key), self.limits.rows
+            shape = (rows.label, rows.weight, code, len(names), self.cut)
+            self.tables[key] = matrices_by_threshold(self.marked, *shape)
+        return self.tables[key]
 
 
 @dataclass(frozen=True)
@@ -58,13 +123,19 @@ class Limits:
     policy: Policy
     rows: Rows
     margin: float | Assurance
+    _codes: dict[tuple[str | None, frozenset[str]], tuple[Places, list[str]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _known_sizes: dict[tuple[str | None, frozenset[str]], Sizes] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
-    @property
+    @cached_property
     def known(self) -> list[Limit]:
         """The limits whose measure is known here, in the policy's order."""
         return [limit for limit in self.policy.limits if _is_known(limit)]
 
-    @property
+    @cached_property
     def gates(self) -> list[Limit]:
         """The gated limits that these rows can be held against; the others are not measured.
 
@@ -78,7 +149,7 @@ class Limits:
         needed = 2 if QUANTITIES[limit.measure].over_groups else 1
         if limit.attribute is None:
             return True
-        code, names = self._codes(limit)
+        code, names = self.codes(*self.compared(limit))
         labels = [value for value in (0, 1) if value in _labels(limit)] if len(names) >= needed else []
         rows = [
             np.bincount(code[(code >= 0) & (self.rows.label == value)], minlength=len(names))
@@ -100,32 +171,30 @@ class Limits:
 
         `threshold` is one for all rows, or that of each row, [n].
         """
-        return self.measured(score, threshold)[1]
+        return self.held(score, threshold).measures
 
     def slacks(self, score: Floats, threshold: float | Floats) -> dict[str, float]:
         """Return how far inside each gated limit the rows are, margin taken off; >= 0 keeps it.
 
         `threshold` is one for all rows, or that of each row, [n].
         """
-        return self.measured(score, threshold)[0]
+        return self.held(score, threshold).slacks
 
-    def measured(
-        self, score: Floats, threshold: float | Floats
-    ) -> tuple[dict[str, float], dict[str, float | None]]:
-        """Return `slacks` and `values`, each measure worked out once."""
-        at, each, overall = as_one_threshold(score, threshold), dict[str, Floats](), dict[str, Floats]()
+    def held(self, score: Floats, threshold: float | Floats) -> Held:
+        """Return all that is known of the limits at one threshold for all rows, or that of each row, [n]."""
+        rows = _Decided(self, score, *as_one_threshold(score, threshold))
+        each, overall = dict[str, Floats](), dict[str, Floats]()
         for limit in self.known:
             if limit.attribute is not None:
-                each[limit.name] = self._value(limit, score, *at)
+                each[limit.name] = self._value(limit, rows)
                 continue
             if limit.measure not in overall:  # a floor and a ceiling often share one
-                overall[limit.measure] = self._value(limit, score, *at)
+                overall[limit.measure] = self._value(limit, rows)
             each[limit.name] = overall[limit.measure]
-        slacks = {
-            limit.name: float(self._room(limit, each[limit.name], score, *at)[0]) for limit in self.gates
-        }
+        slacks = {limit.name: float(self._room(limit, each[limit.name], rows)[0]) for limit in self.gates}
         numbers = {name: float(value[0]) for name, value in each.items()}
-        return slacks, {name: value if np.isfinite(value) else None for name, value in numbers.items()}
+        values = {name: value if np.isfinite(value) else None for name, value in numbers.items()}
+        return Held(slacks, values, self._bounds(rows), rows.table(None)[0, 0])
 
     def admissible(self, score: Floats) -> Admissible | None:
         """Return a judge of cuts of this score: those that keep every gated limit that a cut can move.
@@ -137,52 +206,43 @@ class Limits:
             return None
 
         def keeps(cut: Floats) -> Mask:
-            return np.asarray(
-                np.all(
-                    [self._room(limit, None, score, score, cut) >= 0 for limit in movable],
-                    axis=0,
-                )
-            )
+            rows = _Decided(self, score, score, cut)
+            return np.asarray(np.all([self._room(limit, None, rows) >= 0 for limit in movable], axis=0))
 
         return keeps
 
-    def constant_margin(self, attribute: str) -> float:
-        """Return one margin for all limits on an attribute: the constant, or assurance's at usual rates."""
-        if not isinstance(self.margin, Assurance):
-            return self.margin
-        own = [limit for limit in self.gates if limit.attribute == attribute]
-        return max((self._bar.constant(limit, self._sizes(limit)) for limit in own), default=0.0)
-
-    def bounds(self, score: Floats, threshold: float | Floats) -> dict[str, float]:
-        """Return the bound that the gate would have of each ratio and difference, at these rates.
-
-        By as many test rows as there are; nothing where the margin is a constant.
-        """
-        marked, bar = as_one_threshold(score, threshold)
+    def _bounds(self, rows: _Decided) -> dict[str, float]:
         found = {}
         for limit in self.gates:
             if limit.attribute is None or not isinstance(self.margin, Assurance):
                 continue
-            bound = self._bar.bound(limit, self._table(limit, marked, bar)[0], self._sizes(limit))
+            bound = self.bar.bound(limit, rows.table(limit)[0], self._sizes(limit))
             if bound is not None:
                 found[limit.name] = bound
         return found
 
-    def _room(self, limit: Limit, value: Floats | None, score: Floats, marked: Floats, cut: Floats) -> Floats:
+    def _room(self, limit: Limit, value: Floats | None, rows: _Decided) -> Floats:
         """Return how far inside a limit each cut is, margin taken off; `value` where it is known already."""
         counted = QUANTITIES[limit.measure].measure
         if limit.attribute is not None and isinstance(self.margin, Assurance) and not counted.scored:
-            slack = self._bar.slack(limit, self._table(limit, marked, cut), self._sizes(limit))
+            slack = self.bar.slack(limit, rows.table(limit), self._sizes(limit))
             return np.asarray(np.maximum(np.where(np.isnan(slack), WORST, slack), WORST))
         if value is None:
-            value = self._value(limit, score, marked, cut)
+            value = self._value(limit, rows)
         slack = value - limit.at_least if limit.at_least is not None else (limit.at_most or 0.0) - value
         if limit.attribute is not None and not isinstance(self.margin, Assurance):
             slack = slack - self.margin
         return np.where(np.isnan(slack), WORST, slack)
 
-    @property
-    def _bar(self) -> Bar:
+    @cached_property
+    def bar(self) -> Bar:
+        """What assurance asks of comparisons.
+
+        Raises
+        ------
+        TypeError
+            When the margin is a constant.
+        """
         if not isinstance(self.margin, Assurance):
             raise TypeError(self.margin)
         shared = 1 if self.policy.correction == "intersection-union" else self._comparisons()
@@ -195,49 +255,57 @@ class Limits:
             if not limit.gate:
                 continue
             asked = QUANTITIES[limit.measure]
-            groups = 1 if limit.attribute is None else self.rows.groups[limit.attribute].nunique()
+            groups = 1 if limit.attribute is None else len(self.rows.coded(limit.attribute)[1])
             pairs = groups * (groups - 1) // 2 if groups <= MANY else 2 * groups
             rates = len(asked.measure.formula.rates) if isinstance(asked.measure.formula, Larger) else 1
             found += pairs * rates if asked.over_groups else groups
         return found
 
     def _sizes(self, limit: Limit) -> Sizes:
-        """Return the effective rows of the groups of a limit; without a test part, as many as held out."""
-        code, names = self._codes(limit)
-        weight = self.rows.weight
-        held = np.array([kish(weight[code == k], weight[code == k] ** 2) for k in range(len(names))])
-        known = (self.rows.tests or {}).get(limit.attribute or "")
-        tests = held if known is None else np.array([known.get(str(name), 0.0) for name in names])
-        return Sizes(held, tests, float(np.average(self.rows.label, weights=weight)))
+        key = self.compared(limit)
+        if key not in self._known_sizes:
+            self._known_sizes[key] = self.rows.sizes(limit.attribute, *self.codes(*key))
+        return self._known_sizes[key]
 
-    def _table(self, limit: Limit, marked: Floats, cut: Floats) -> Floats:
-        code, names = self._codes(limit)
-        return matrices_by_threshold(marked, self.rows.label, self.rows.weight, code, len(names), cut)
-
-    def _value(self, limit: Limit, score: Floats, marked: Floats, cut: Floats) -> Floats:
-        code, names = self._codes(limit)
+    def _value(self, limit: Limit, rows: _Decided) -> Floats:
         asked = QUANTITIES[limit.measure]
         if asked.measure.scored:
-            each = [self._scored(asked.measure, score, code == group) for group in range(len(names))]
-            return np.full(len(cut), _worst(np.array(each), limit))
-        table = matrices_by_threshold(marked, self.rows.label, self.rows.weight, code, len(names), cut)
+            code, names = self.codes(*self.compared(limit))
+            each = [self._scored(asked.measure, rows.score, code == group) for group in range(len(names))]
+            return np.full(len(rows.cut), _worst(np.array(each), limit))
+        table = rows.table(limit)
         if asked.over_groups:
             return values_over_groups(table, limit.measure)
         return _worst(values_of(table, limit.measure), limit)
 
-    def _codes(self, limit: Limit) -> tuple[npt.NDArray[np.intp], Sequence[Any]]:
+    def compared(self, limit: Limit) -> tuple[str | None, frozenset[str]]:
+        """Return the attribute whose groups a limit looks at, and those of them that it does not.
+
+        By assurance these are what a waiver of the policy lets go on undecided: no margin decides of them.
+        """
+        waived = self._waived(limit) if isinstance(self.margin, Assurance) else set[str]()
+        return limit.attribute, frozenset(waived)
+
+    def codes(self, attribute: str | None, without: frozenset[str]) -> tuple[Places, list[str]]:
         """Return the number of each row's group, -1 for one that is left out, and the groups' names.
 
-        Left out are groups with too few rows, and by assurance those that a waiver of the policy lets go on
-        undecided: no margin would decide of them.
+        Left out are groups with too few rows, and those `without`.
         """
-        if limit.attribute is None:
+        if (attribute, without) not in self._codes:
+            self._codes[attribute, without] = self._numbered(attribute, without)
+        return self._codes[attribute, without]
+
+    def _numbered(self, attribute: str | None, without: frozenset[str]) -> tuple[Places, list[str]]:
+        if attribute is None:
             return np.zeros(len(self.rows.label), dtype=np.intp), ["all"]
-        group = self.rows.groups[limit.attribute]
-        counts = group.value_counts()
-        waived = self._waived(limit) if isinstance(self.margin, Assurance) else set()
-        names = sorted(set(counts.index[counts >= self.policy.min_group_rows]) - waived)
-        return pd.Index(names, dtype=object).get_indexer(pd.Index(group.astype(object))), names
+        code, names = self.rows.coded(attribute)
+        counts = np.bincount(code[code >= 0], minlength=len(names))
+        kept = [
+            name not in without and count >= self.policy.min_group_rows
+            for name, count in zip(names, counts, strict=True)
+        ]
+        place = np.where(kept, np.cumsum(kept) - 1, -1)
+        return np.r_[place, -1][code], [name for name, own in zip(names, kept, strict=True) if own]
 
     def _waived(self, limit: Limit) -> set[str]:
         """Return the groups that a waiver of the policy names for a limit."""

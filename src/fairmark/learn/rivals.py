@@ -26,7 +26,6 @@ from fairmark.learn.training_data import Ready
 from fairmark.params.learn import Mitigation, Rivals, Train
 from fairmark.params.policy import Policy
 from fairmark.stats.arrays import Floats
-from fairmark.stats.confusion import matrices_by_threshold
 
 
 class PlainTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
@@ -94,6 +93,8 @@ def rivals(
     ----------
     step
         The attribute and the constraint that rivals are held to: those of the search's first mitigation.
+    policy
+        Limits that follow what the threshold is for (`Policy.following`).
     rounds
         Boosting rounds of every learner; None where no trial of the search says it.
     """
@@ -186,11 +187,9 @@ def _measured(rival: _Rival, rows: Rows, policy: Policy, goal: Goal, step: Mitig
     )
     decided = np.repeat([1.0, 0.0], len(chance))
     twice = policy.model_copy(update={"min_group_rows": 2 * policy.min_group_rows})
-    slacks, values = Limits(twice, both, 0.0).measured(decided, 0.5)
+    slacks, values, _, table = Limits(twice, both, 0.0).held(decided, 0.5)
     on_groups = {limit.name for limit in policy.limits if limit.attribute is not None}
     gated = [limit.name for limit in policy.limits if limit.gate and limit.name in on_groups]
-    one = np.zeros(len(decided), dtype=np.intp)
-    table = matrices_by_threshold(decided, both.label, both.weight, one, 1, np.array([0.5]))[0, 0]
     return RivalRow(
         method=rival.method,
         setting=rival.setting,
@@ -200,7 +199,8 @@ def _measured(rival: _Rival, rows: Rows, policy: Policy, goal: Goal, step: Mitig
         quality=float(goal.reached(table)),
         selection_rate=float(table[:, 1].sum() / table.sum()),
         limits={name: values.get(name) for name in values if name in on_groups},
-        keeps=all(slacks[name] >= 0 for name in gated if name in slacks),
+        # What is not measured here, or has no value, is not kept.
+        keeps=all(slacks.get(name, float("nan")) >= 0 for name in gated),
         why=_why(rival, step),
     )
 

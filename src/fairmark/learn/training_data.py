@@ -10,6 +10,7 @@ validation rows keep theirs.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
@@ -73,7 +74,7 @@ class Ready:
     tests: Mapping[str, Mapping[str, float]] | None = None
     """Effective number of test rows of each group of each attribute."""
 
-    @property
+    @cached_property
     def rows(self) -> Rows:
         """The validation rows, for the policy's limits."""
         return Rows(self.valid.label, self.valid.weight, self.valid_groups, self.tests)

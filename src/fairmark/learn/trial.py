@@ -19,14 +19,14 @@ from pydantic import Field
 from fairmark.data.split import read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import Fitted, Watch, aimed, decide, fitted
-from fairmark.learn.policy_limits import Limits, Rows
+from fairmark.learn.policy_limits import Limits
 from fairmark.learn.threshold import Goal
 from fairmark.learn.training_data import HeldOut, Ready, ready, searched
 from fairmark.params.base import Section
 from fairmark.params.learn import Assurance, Chosen, Pruning, Train, Useful
 from fairmark.params.policy import Policy
 from fairmark.stats.arrays import Floats
-from fairmark.stats.confusion import as_one_threshold, kish, matrices_by_threshold
+from fairmark.stats.confusion import kish
 from fairmark.stats.rates import values_of
 from fairmark.stats.score_measures import roc_auc
 
@@ -177,6 +177,8 @@ def attempt(setup: Setup, asked: str) -> str:
     """
     known, base, policy = _loaded(setup)
     ask = TrialRequest.model_validate_json(asked)
+    base = aimed(known, ask.chosen, base)
+    policy = policy.following(Goal.of(base.threshold.maximise).measure)
     seen: list[IntermediateValue] = []
     try:
         made = fitted(known, ask.chosen, base, policy, _watch(setup, ask, seen, (known, base, policy)))
@@ -187,8 +189,6 @@ def attempt(setup: Setup, asked: str) -> str:
         cut_off = _nothing(quality=last.quality, rounds=last.rounds, pruned=True, rungs=beaten.marks)
         return cut_off.model_dump_json()
     useful = None if setup.useful is None else Useful.model_validate_json(setup.useful)
-    base = aimed(known, ask.chosen, base)
-    policy = policy.following(Goal.of(base.threshold.maximise).measure)
     found = assess(made, Limits(policy, made.held.rows, setup.margin), base, useful)
     return found.model_copy(update={"rungs": seen}).model_dump_json()
 
@@ -197,8 +197,8 @@ def assess(made: Fitted, limits: Limits, base: Train, useful: Useful | None = No
     """Return what a model comes to on the rows that it was held against; `base` is `aimed`."""
     rows, decision = made.held.rows, made.decision
     score, cut = decision.score(made.held.raw), decision.cut(rows.groups)
-    slacks, measures = limits.measured(score, cut)
-    goal, table = Goal.of(base.threshold.maximise), _table(rows, score, cut)
+    slacks, measures, bounds, table = limits.held(score, cut)
+    goal = Goal.of(base.threshold.maximise)
     accuracy, selected = (float(values_of(table, name)) for name in ("accuracy", "selection_rate"))
     quality, positives = float(goal.reached(table)), float(table[1].sum() / table.sum())
     gain = (quality - goal.constant(positives)) / goal.span(positives)
@@ -220,7 +220,7 @@ def assess(made: Fitted, limits: Limits, base: Train, useful: Useful | None = No
         error=goal.error(table, kish(rows.weight, rows.weight**2)),
         gain=gain,
         useless=[] if useful is None else _useless(useful, gain, selected, goal),
-        bounds=limits.bounds(score, cut),
+        bounds=bounds,
     )
 
 
@@ -249,15 +249,16 @@ def fairness(policy: Policy, slacks: Mapping[str, float]) -> float:
 def _watch(
     setup: Setup, ask: TrialRequest, seen: list[IntermediateValue], given: tuple[Ready, Train, Policy]
 ) -> Watch | None:
-    """Return who looks at a trial at each rung, notes it in `seen`, and prunes it when it is dominated."""
+    """Return who looks at a trial at each rung, notes it in `seen`, and prunes it when it is dominated.
+
+    Of what is given, the params are `aimed` and the policy follows their goal.
+    """
     if setup.pruning is None or ask.bars is None:
         return None
     pruning, bars = Pruning.model_validate_json(setup.pruning), ask.bars
     known, base, policy = given
-    base = aimed(known, ask.chosen, base)
     goal = Goal.of(base.threshold.maximise)
-    on_groups = [limit for limit in policy.limits if limit.attribute is not None and limit.gate]
-    limits = Limits(policy.model_copy(update={"limits": on_groups}), known.rows, setup.margin)
+    limits = Limits(policy, known.rows, setup.margin)
 
     def watch(rounds: int, raw: Callable[[], Floats]) -> None:
         if rounds not in pruning.rungs:
@@ -265,23 +266,14 @@ def _watch(
         held = HeldOut(raw(), known.rows)
         decision = decide(held, known, ask.chosen, base, policy)
         score, cut = decision.score(held.raw), decision.cut(held.rows.groups)
-        table = _table(held.rows, score, cut)
+        slacks, _, _, table = limits.held(score, cut)
         quality = float(goal.reached(table)) / goal.span(float(table[1].sum() / table.sum()))
-        mark = IntermediateValue(
-            rounds=rounds, quality=quality, fairness=fairness(policy, limits.slacks(score, cut))
-        )
+        mark = IntermediateValue(rounds=rounds, quality=quality, fairness=fairness(policy, slacks))
         seen.append(mark)
         if is_dominated(mark, bars, pruning):
             raise PrunedError(seen)
 
     return watch
-
-
-def _table(rows: Rows, score: Floats, cut: float | Floats) -> Floats:
-    """Return the confusion matrix of all rows, [2, 2] of weights."""
-    marked, bar = as_one_threshold(score, cut)
-    one = np.zeros(len(rows.label), dtype=np.intp)
-    return np.asarray(matrices_by_threshold(marked, rows.label, rows.weight, one, 1, bar)[0, 0])
 
 
 def _nothing(failure: str | None = None, quality: float = 0.0, **known: Any) -> Outcome:
