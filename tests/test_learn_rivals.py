@@ -85,6 +85,18 @@ def test_one_model_is_measured_as_fairlearn_and_scikit_learn_do(
     assert ours.keeps == (ratio >= 0.8)
 
 
+def test_a_limit_without_a_value_is_not_kept(rows: Ready, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PlainTrees, "predict", lambda _, x: np.zeros(len(x), dtype=int))
+    asked = ASKED.model_copy(update={"methods": ["grid_search"]})
+    unknown = policy(limit("calibration_error", "age", at_most=0.1))
+
+    (nobody,) = rivals(rows, asked, STEP, TRAIN, POLICY, GOAL, 5)
+    (unmeasured,) = rivals(rows, asked, STEP, TRAIN, unknown, GOAL, 5)
+
+    assert (nobody.limits, nobody.keeps) == ({"selection-rate-ratio": None}, False)
+    assert not unmeasured.keeps
+
+
 def test_the_same_rows_give_the_same_rivals(rows: Ready, found: dict[str, RivalRow]) -> None:
     asked = ASKED.model_copy(update={"methods": ["threshold_optimizer"]})
 

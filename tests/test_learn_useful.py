@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from fairmark.learn.search import SearchResults, Trial, ranked
 from fairmark.learn.trial import Outcome
 from fairmark.params.learn import ByBaseRate, Threshold, Train, Tune
 from fairmark.params.parse import typed
+from fairmark.params.policy import Policy
 from fairmark.stages.tune import tune as stage
 
 USEFUL = {"margin": 0.05, "selected": [0.01, 0.9]}
@@ -94,12 +96,14 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path, P
     return written(tmp_path_factory.mktemp("people"), 800)
 
 
-def searched(paths: tuple[Path, ...], out: Path, base: Train, **changes: object) -> dict[str, object]:
+def searched(
+    paths: tuple[Path, ...], out: Path, base: Train, rules: Policy | None = None, **changes: object
+) -> dict[str, Any]:
     files = [out / name for name in ("tuned.yaml", "trials.csv", "summary.json")]
-    rules = policy(limit("selection_rate_ratio", "side", at_least=0.5))
+    rules = rules or policy(limit("selection_rate_ratio", "side", at_least=0.5))
     search = typed(Tune, TUNE | {"trials": 6} | changes, "tune")
     stage(*paths, *files, search, base, rules)  # type: ignore[call-arg,arg-type]
-    found: dict[str, object] = read_json(files[2])
+    found: dict[str, Any] = read_json(files[2])
     return found
 
 
@@ -148,6 +152,26 @@ def test_where_nothing_is_of_use_tune_ends_with_what_there_is(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_limit_on_the_goal_is_searched_with_pruning_and_with_rivals(
+    paths: tuple[Path, ...], tmp_path: Path
+) -> None:
+    ratio, floor = limit("selection_rate_ratio", "age", at_least=0.8), limit("goal", None, at_least=0.5)
+    step = {"attribute": "age", "constraint": "demographic_parity", "strength": "auto"}
+
+    found = searched(
+        paths,
+        tmp_path / "out",
+        base_for(maximise="balanced_accuracy"),
+        rules=policy(ratio, floor),
+        mitigation=[step],
+        pruning={"rungs": [5, 10], "quality": 0.01, "fairness": 0.05},
+        rivals={"methods": ["threshold_optimizer"], "bound": 0.02, "iterations": 2, "grid": 2},
+    )
+
+    assert found["best"]["limit.goal"] == found["best"]["quality"]
+    assert [each["method"] for each in found["rivals"]] == ["ThresholdOptimizer"]
+
+
 def test_strengths_are_bracketed_and_the_margin_follows_from_the_rows(
     paths: tuple[Path, ...], tmp_path: Path
 ) -> None:
@@ -168,7 +192,7 @@ def test_strengths_are_bracketed_and_the_margin_follows_from_the_rows(
     assert found["assurance"] == {"chance": 0.8, "room": 0.5}
     assert found["margin"] is None
     assert "Every trial is cross-fitted, because" in str(found["note"])
-    assert set(found["expected"]) == {"selection-rate-ratio"}  # type: ignore[call-overload]
+    assert set(found["expected"]) == {"selection-rate-ratio"}
 
 
 def test_accuracy_is_refused_before_any_trial_where_one_label_is_rare(

@@ -169,7 +169,7 @@ class RivalRow(Record):
     limits: dict[str, float | None]
     """The measure of each limit on groups that is known here, by the limit's name."""
     keeps: bool
-    """Whether it keeps each gated limit on groups that validation rows can be held against, margin aside."""
+    """Whether it keeps each gated limit on groups, margin aside; one that has no value here is not kept."""
     why: str
     """Why it is not taken, whatever it reaches."""
 

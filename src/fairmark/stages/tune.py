@@ -106,14 +106,14 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     chosen = {"chosen": canonical_floats(result.best.chosen.model_dump(mode="json"))}
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
-    beside = _rivals(known, result, search, base, policy, goal)
+    beside = _rivals(known, result, search, base, goal)
     stated = {} if seen is whole else {"sample": sizes(seen, whole)}
     result.summary().model_copy(update=beside | stated).write(summary)
     record.forget()
 
 
 def _rivals(
-    known: Ready, result: SearchResults, search: Tune, base: Train, policy: Policy, goal: Goal
+    known: Ready, result: SearchResults, search: Tune, base: Train, goal: Goal
 ) -> dict[str, list[RivalRow]]:
     """Return what the summary says of Fairlearn's mitigators; nothing where params do not ask for them."""
     if search.rivals is None:
@@ -122,7 +122,7 @@ def _rivals(
 
     plain = next((trial.outcome.rounds for trial in result.done if trial.chosen.family == "boosted"), None)
     step = search.mitigation[0]
-    return {"rivals": rivals(known, search.rivals, step, base, policy, goal, plain)}
+    return {"rivals": rivals(known, search.rivals, step, base, result.policy, goal, plain)}
 
 
 def _aim(known: Ready, search: Tune, base: Train, policy: Policy) -> tuple[Aim, str]:
