@@ -23,7 +23,7 @@ class Rung:
 def climbed(useful_from: float) -> tuple[list[float], tuple[float, float]]:
     """Return the strengths that are tried, and the bracket, where a weaker one selects nearly everybody."""
     space = Space(tune(mitigation=AUTO, families=FAMILY))
-    bracket = Bracket(space, policy(limit("selection_rate_ratio", "side", at_least=0.8)), 40, 2)
+    bracket = Bracket(space, policy(limit("selection_rate_ratio", "side", at_least=0.8)), 40)
     tried: list[float] = []
     for points in bracket.batches():
         strengths = [float(point["strength.0"]) for point in points]

@@ -130,6 +130,25 @@ def test_tpe_looks_where_limits_are_kept_at_little_cost(tmp_path: Path) -> None:
     assert 0.85 >= best["tpe"] >= best["random"] - 0.002
 
 
+def test_the_sampler_is_told_of_no_setting_that_a_trial_did_not_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rung of the bracket leaves `extra_trees` to its library: a drawn value must not stand in for it."""
+    study = optuna.create_study(directions=["maximize", "maximize"])
+    monkeypatch.setattr(optuna, "create_study", lambda **_: study)
+    step = TUNE["mitigation"][0] | {"strength": "auto"}
+
+    trials = searched(tmp_path, mitigation=[step], trials=14)
+
+    settings = [
+        {name.removeprefix("boosted."): value for name, value in each.params.items() if "boosted." in name}
+        for each in study.trials
+        if each.params["family"] == "boosted"
+    ]
+    assert any("extra_trees" not in one for one in settings)
+    assert all(any(one.items() <= each.chosen.settings.items() for each in trials) for one in settings)
+
+
 def test_a_trial_that_fails_is_kept_and_told_of(tmp_path: Path) -> None:
     def failing(choices: str) -> str:
         if TrialRequest.model_validate_json(choices).chosen.balance == "weights":

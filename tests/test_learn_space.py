@@ -86,6 +86,52 @@ def test_a_point_becomes_choices_with_the_digits_that_are_written() -> None:
     )
 
 
+RANGE: dict[str, Any] = {"type": "float", "low": 0, "high": 1.2, "log": False, "grid": 4}
+STEPS: list[dict[str, Any]] = [
+    {"attribute": "side", "constraint": "demographic_parity", "strength": "auto"},
+    {"attribute": "age", "constraint": "demographic_parity", "strength": RANGE},
+    {
+        "attribute": "own",
+        "constraint": "equalized_odds",
+        "strength": {"type": "choice", "values": [0.0, 0.5]},
+    },
+]
+
+
+def test_a_range_that_is_given_is_kept_to_beside_one_that_is_bracketed() -> None:
+    space = Space(tune(mitigation=STEPS))
+
+    far, none = space.rung("boosted", 8.0), space.rung("boosted", 0.0)
+
+    assert [far[f"strength.{n}"] for n in range(3)] == [8.0, 1.2, 0.5]
+    assert [none[f"strength.{n}"] for n in range(3)] == [0.0, 0.0, 0.0]
+
+
+def test_a_plain_model_is_not_mitigated_where_a_range_begins_above_zero() -> None:
+    step = {**STEPS[1], "strength": {**RANGE, "low": 0.4}}
+    space = Space(tune(mitigation=[step]))
+
+    assert all(plain.mitigation == [] for _, plain in space.plain(Aim(margin=None)))
+    assert space.rung("boosted", 0.0)["strength.0"] == 0.4
+
+
+def test_a_neighbour_has_no_step_of_strength_zero() -> None:
+    space = Space(tune(mitigation=STEPS), brackets={("boosted", 0): (0.0, 2.0)})
+    chosen = space.chosen(space.rung("boosted", 1.0), Aim(margin=None))
+    closed = Space(tune(mitigation=STEPS[:1])).nearby(
+        chosen.model_copy(update={"mitigation": chosen.mitigation[:1]}), 0.9
+    )
+
+    near = space.nearby(chosen, 0.9)
+
+    assert [(step.attribute, step.strength) for step in near.mitigation] == [
+        ("side", 0.9),
+        ("age", 0.9),
+        ("own", 0.5),
+    ]
+    assert closed.mitigation == []
+
+
 BAD = {"type": "float", "low": 2, "high": 1, "log": False, "grid": 2}
 FLAT = {"type": "int", "low": 0, "high": 5, "log": True, "grid": 2}
 

@@ -41,14 +41,11 @@ class Bracket:
     ----------
     budget
         Trials that are left to the whole search; the bracket takes at most three quarters of them.
-    batch
-        Trials that run side by side.
     """
 
     space: Space
     policy: Policy
     budget: int
-    batch: int
     tried: dict[str, dict[float, Tried]] = field(default_factory=dict)
 
     def batches(self) -> Iterator[list[Point]]:

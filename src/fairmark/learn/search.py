@@ -14,7 +14,7 @@ import pandas as pd
 from fairmark.errors import StateError
 from fairmark.learn.bracket import Bracket
 from fairmark.learn.policy_limits import EVENTS
-from fairmark.learn.space import Aim, Point, Space, Value, holds, single, suggest
+from fairmark.learn.space import Aim, Point, Space, Value, distribution, holds, single, suggest
 from fairmark.learn.summaries import Cell, Role, SearchSummary, TrialRow
 from fairmark.learn.trial import IntermediateValue, Outcome, TrialRequest, bars, fairness
 from fairmark.learn.workers import Checkpoint
@@ -121,7 +121,7 @@ class Search:
         ]
         self.report(trials)
         if space.bracketed:
-            bracket = Bracket(space, self.policy, self.tune.trials - len(trials), self.tune.batch)
+            bracket = Bracket(space, self.policy, self.tune.trials - len(trials))
             for points in bracket.batches():
                 tried = self._outcomes(
                     [space.chosen(point, self._aim) for point in points], self._reached(trials)
@@ -171,7 +171,13 @@ class Search:
             yield told
 
     def _remember(self, study: "optuna.Study", space: Space, done: Trial) -> None:
-        """Tell the sampler of a trial that it has not asked for, where its point lies within the space."""
+        """Tell the sampler of a trial that it has not asked for, where its strengths lie within the space.
+
+        Of the settings it learns those that the trial had: a plain model leaves most to its library, and a
+        value drawn in the place of one of these would be given the blame or the praise for another.
+        """
+        import optuna
+
         point: dict[str, Value] = {"family": done.chosen.family}
         point |= {"balance": done.chosen.balance, "reweighing": done.chosen.reweighing}
         point |= {f"{done.chosen.family}.{name}": value for name, value in done.chosen.settings.items()}
@@ -179,20 +185,20 @@ class Search:
             own = (each.strength for each in done.chosen.mitigation if each.attribute == step.attribute
                    and each.constraint == step.constraint)  # fmt: skip
             point[f"strength.{n}"] = next(own, 0.0)
-        if done.chosen.family not in space.families:
+        outcome = done.outcome
+        if outcome.failure is not None or outcome.pruned or done.chosen.family not in space.families:
             return
-        dimensions = space.dimensions(done.chosen.family)
-        within = {
-            name: point[name]
-            for name, each in dimensions.items()
-            if name in point and holds(each, point[name])
-        }
-        asked = {name for name, each in dimensions.items() if not single(each)}
-        strengths = {name for name in asked if name.startswith("strength.")}
-        if done.outcome.failure is not None or done.outcome.pruned or not strengths <= set(within):
+        asked = {name: each for name, each in space.sampled(done.chosen.family).items() if not single(each)}
+        known = {name: each for name, each in asked.items() if name in point and holds(each, point[name])}
+        if any(name.startswith("strength.") for name in set(asked) - set(known)):
             return
-        study.enqueue_trial({"family": done.chosen.family, **{k: v for k, v in within.items() if k in asked}})
-        self.tell(study, self._ask(study, space)[0], done)
+        told = optuna.trial.create_trial(
+            params={name: point[name] for name in known},
+            distributions={name: distribution(each) for name, each in known.items()},
+            values=self._values(done),
+            constraints={"violation": outcome.violation},
+        )
+        study.add_trial(told)
 
     def _finals(self, space: Space, trials: Sequence[Trial]) -> Iterator[list[tuple[Chosen, Outcome]]]:
         """Yield the finalists, then the best of them at strengths nearby."""
@@ -246,7 +252,10 @@ class Search:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             return
         trial.set_constraint("violation", done.outcome.violation)
-        study.tell(trial, [done.outcome.quality, done.fairness(self.policy)])
+        study.tell(trial, self._values(done))
+
+    def _values(self, done: Trial) -> list[float]:
+        return [done.outcome.quality, done.fairness(self.policy)]
 
     def _outcomes(
         self, choices: Sequence[Chosen], reached: list[IntermediateValue] | None

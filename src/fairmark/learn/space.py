@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from fairmark.params.learn import (
     Step,
     Tune,
 )
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
 
 Value = float | int | str | bool
 Point = Mapping[str, Value]
@@ -105,6 +108,10 @@ class Space:
         found |= {f"{family}.{name}": self._held(name, each) for name, each in sorted(settings.items())}
         return found | {f"strength.{n}": self.strength(family, n) for n in range(len(self.tune.mitigation))}
 
+    def sampled(self, family: str) -> dict[str, Dimension]:
+        """Return every dimension that a sampler is asked for, the family among them."""
+        return {"family": Choice(type="choice", values=[*self.families])} | self.dimensions(family)
+
     def strength(self, family: str, n: int) -> Dimension:
         """Return the range of a strength: the given one, or the bracket that was found."""
         given = self.tune.mitigation[n].strength
@@ -153,16 +160,15 @@ class Space:
         )
 
     def nearby(self, chosen: Chosen, factor: float) -> Chosen:
-        """Return the choices with every strength times `factor`, held within its dimension."""
-        ends = {
-            (step.attribute, step.constraint): _ends(self.strength(chosen.family, n))
+        """Return the choices with every strength times `factor`, held within its dimension; none of 0."""
+        ranges = {
+            (step.attribute, step.constraint): self.strength(chosen.family, n)
             for n, step in enumerate(self.tune.mitigation)
         }
         steps = []
         for step in chosen.mitigation:
-            low, high = ends[step.attribute, step.constraint]
-            strength = _short(min(max(step.strength * factor, low), high))
-            steps.append(step.model_copy(update={"strength": strength}))
+            strength = _short(_within(ranges[step.attribute, step.constraint], step.strength * factor))
+            steps += [step.model_copy(update={"strength": strength})] if strength else []
         return chosen.model_copy(update={"mitigation": steps})
 
     def plain(self, aim: Aim) -> list[tuple[str, Chosen]]:
@@ -175,14 +181,18 @@ class Space:
         roles = {"boosted": "unmitigated", "logistic": "baseline"}
         only = len(self.tune.families) == 1
         aim = replace(aim, margin=None)
+        none = {f"strength.{n}": 0.0 for n in range(len(self.tune.mitigation))}
         return [
-            ("baseline" if only else role, self.chosen(self.rung(family, 0.0), aim))
+            ("baseline" if only else role, self.chosen({**self.rung(family, 0.0), **none}, aim))
             for family, role in roles.items()
             if family in self.tune.families
         ]
 
     def rung(self, family: str, strength: float) -> Point:
-        """Return the family's plain point at a strength of every mitigation; nothing else is done."""
+        """Return the family's plain point at a strength of every mitigation; nothing else is done.
+
+        A mitigation whose range is given keeps to it, however far the others are bracketed.
+        """
         point: dict[str, Value] = {"family": family, "balance": "none", "reweighing": False}
         point |= {f"{family}.{name}": value for name, value in PLAIN[family].items()}
         given: Mapping[str, Dimension] = self.tune.families[family]  # type: ignore[index]
@@ -192,7 +202,10 @@ class Space:
             for name, each in given.items()
             if isinstance(each, Choice) and single(each)
         }
-        return point | {f"strength.{n}": strength for n in range(len(self.tune.mitigation))}
+        return point | {
+            f"strength.{n}": strength if step.strength == "auto" else _within(step.strength, strength)
+            for n, step in enumerate(self.tune.mitigation)
+        }
 
     def ladder(self) -> list[Point]:
         """Return points of the strongest family, mid-space but for mitigation, which rises rung by rung."""
@@ -251,6 +264,20 @@ def rungs(dimension: Dimension) -> list[Value]:
     return [*values]
 
 
+def distribution(dimension: Dimension) -> "BaseDistribution":
+    """Return Optuna's distribution of a dimension, the one that `suggest` asks for."""
+    from optuna import distributions
+
+    match dimension:
+        case Choice(values=values):
+            return distributions.CategoricalDistribution(values)
+        case IntRange(low=low, high=high, log=log):
+            return distributions.IntDistribution(low, high, log=log)
+        case FloatRange(low=low, high=high, log=log):
+            return distributions.FloatDistribution(low, high, log=log)
+    raise TypeError(dimension)
+
+
 def suggest(trial: Any, name: str, dimension: Dimension) -> Value:
     """Return the value that an Optuna trial suggests for a dimension."""
     match dimension:
@@ -265,11 +292,11 @@ def suggest(trial: Any, name: str, dimension: Dimension) -> Value:
     raise TypeError(dimension)
 
 
-def _ends(dimension: Dimension) -> tuple[float, float]:
+def _within(dimension: Dimension, value: float) -> float:
+    """Return the value of a dimension of numbers that is nearest to this one; of two as near the lower."""
     if isinstance(dimension, Choice):
-        numbers = [float(value) for value in dimension.values]
-        return min(numbers), max(numbers)
-    return float(dimension.low), float(dimension.high)
+        return min((float(each) for each in dimension.values), key=lambda each: (abs(each - value), each))
+    return min(max(value, float(dimension.low)), float(dimension.high))
 
 
 def _middle(dimension: Dimension) -> Value:
