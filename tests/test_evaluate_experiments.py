@@ -29,7 +29,13 @@ from fairmark.params.policy import Policy
 from fairmark.params.read import read_params
 
 EVALUATE = Evaluate(
-    seed=1, confidence=0.95, replicates=100, calibration_bins=5, curve_points=10, checks=CHECKS
+    seed=1,
+    confidence=0.95,
+    replicates=100,
+    calibration_bins=5,
+    curve_points=10,
+    reference_bins=5,
+    checks=CHECKS,
 )
 BOOSTED = CHOSEN.model_copy(
     update={"family": "boosted", "settings": {"num_leaves": 4, "min_child_samples": 5}}

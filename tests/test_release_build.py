@@ -59,6 +59,7 @@ def test_it_holds_what_a_release_holds(working: Path) -> None:
         "model-card.md",
         "model.sig",
         "params.yaml",
+        "reference.json",
         "report.html",
         "requirements-dev.lock",
         "requirements.lock",

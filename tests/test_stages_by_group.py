@@ -30,6 +30,7 @@ from fairmark.stages.tune import tune
 ROOT = Path(__file__).parents[1]
 WHOLE = read_params(ROOT / "params.yaml")
 PARAMS = WHOLE.evaluate.model_copy(update={"replicates": 100, "checks": CHECKS})
+PRIVACY = WHOLE.privacy
 BASE = TRAIN.model_copy(
     update={
         "threshold": Threshold(
@@ -55,7 +56,7 @@ def run(
 ) -> dict[str, Path]:
     """Run train on people, and if the whole is asked for evaluate and explain; return every path."""
     names = "table evidence schema.json rows tuned model trained.json metrics.json measurements.json plots"
-    more = "checks.json importance.csv explanations.json shapley.npz prepared audit parted"
+    more = "checks.json reference.json importance.csv explanations.json shapley.npz prepared audit parted"
     made = {name.split(".")[0]: folder / name for name in f"{names} {more}".split()}
     for name, frame in zip(("table", "evidence", "rows"), frames(2400), strict=True):
         write_parquet(made[name], frame)
@@ -65,11 +66,11 @@ def run(
     train(*read, picked, made["model"], made["trained"], base, rules)  # type: ignore[call-arg, arg-type]
     if not whole:
         return made
-    written = [made[name] for name in ("metrics", "measurements", "plots", "checks")]
+    written = [made[name] for name in ("metrics", "measurements", "plots", "checks", "reference")]
     for name, found in (("prepared", PREPARED), ("audit", AUDITED), ("parted", PARTED)):
         found.write(made[name])
     before = [*read[:3], made["prepared"], made["audit"], read[3], made["parted"]]
-    evaluate(*before, made["model"], *written, PARAMS, base, rules)  # type: ignore[call-arg, arg-type]
+    evaluate(*before, made["model"], *written, PARAMS, base, rules, PRIVACY)  # type: ignore[call-arg, arg-type]
     explain(*read, made["model"], made["importance"], made["explanations"], made["shapley"], EXPLAIN)  # type: ignore[call-arg, arg-type]
     return made
 

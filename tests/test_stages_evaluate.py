@@ -48,6 +48,7 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
         "measurements.json",
         "plots",
         "further.json",
+        "reference.json",
     )
     made = {name: folder / name for name in names}
     table, evidence, parts = frames(900)
@@ -74,12 +75,13 @@ def _evaluated(paths: dict[str, Path]) -> dict[str, Path]:
         patch.setattr(
             "fairmark.stages.evaluate.checks", lambda *_: checks({"side": {"left": 9}}, ("x", "job"))
         )
-        evaluate(*paths.values(), PARAMS, WHOLE.train, WHOLE.policy)  # type: ignore[call-arg, arg-type]
+        evaluate(*paths.values(), PARAMS, WHOLE.train, WHOLE.policy, WHOLE.privacy)  # type: ignore[call-arg, arg-type]
     return paths
 
 
 def _outputs(paths: dict[str, Path]) -> dict[str, bytes]:
-    files = [paths["metrics.json"], paths["measurements.json"], *(paths["plots"] / name for name in PLOTS)]
+    names = ("metrics.json", "measurements.json", "reference.json")
+    files = [*(paths[name] for name in names), *(paths["plots"] / name for name in PLOTS)]
     return {path.name: path.read_bytes() for path in files}
 
 

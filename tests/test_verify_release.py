@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import release_attacks
 import yaml
 from maker_and_forger import FORGER, MINE, forge, stated
 from release_folder import git
@@ -75,6 +76,29 @@ def test_an_untouched_release_holds_in_every_claim(small_release: Path) -> None:
     assert [fact.name for fact in facts] == [*CHECKS, *seals, "commit", "tag", "tag seal"]
     assert [fact for fact in facts if fact.asked and not fact.held] == []
     assert exit_code(facts) == 0
+
+
+def test_a_release_of_a_pipeline_without_a_reference_is_told_and_not_called_a_forgery(
+    small_release: Path,
+) -> None:
+    source = GATHERED["reference.json"]
+    (small_release / "reference.json").unlink()
+    release_attacks.edit_yaml(
+        small_release / "dvc.lock", lambda lock: _forget(lock["stages"]["evaluate"]["outs"], source)
+    )
+    statement = stated(small_release)
+    _forget(statement["subject"], "reference.json")
+    _forget(statement["predicate"]["buildDefinition"]["resolvedDependencies"], source)
+    release_attacks.sign(small_release, statement, FORGER)
+    release_attacks.restate(small_release, FORGER)
+
+    facts = {fact.name: fact for fact in verify(small_release, key=FORGER.public)}
+    assert facts["reference"].line().startswith("ok    reference: none: the fairmark that made the release")
+    assert [fact.line() for fact in facts.values() if fact.asked and not fact.held] == []
+
+
+def _forget(entries: list[Any], name: str) -> None:
+    entries[:] = [each for each in entries if each.get("name", each.get("path")) != name]
 
 
 def test_without_a_clone_the_commit_and_the_tag_are_not_asked(small_release: Path) -> None:
@@ -285,7 +309,11 @@ def other_data(value: Any) -> None:
         ),
         ("measurements.json", rounded, {"outputs", "verdict", "metrics", "card", "bill"}),
         ("measurements.json", other_goal, {"outputs", "model", "verdict"}),
-        ("model/model.json", other_threshold, {"metrics", "outputs", "model", "verdict", "bill"}),
+        (
+            "model/model.json",
+            other_threshold,
+            {"metrics", "outputs", "model", "reference", "verdict", "bill"},
+        ),
         ("verdict.json", milder, {"verdict", "stated verdict", "bill"}),
         ("sbom.cdx.json", older_numpy, {"bill"}),
         ("sbom.cdx.json", no_numpy, {"bill"}),

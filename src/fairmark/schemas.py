@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from fairmark.data.reference import Reference
 from fairmark.data.schema import Schema
 from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.evaluate.documents import (
@@ -43,6 +44,7 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "model": ModelFile,
     "measurements": Measurements,
     "metrics": HeadlineMetrics,
+    "reference": Reference,
     "checks": CheckResults,
     "roc-point": RocPoint,
     "precision-recall-point": PrecisionRecallPoint,

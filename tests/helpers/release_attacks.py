@@ -343,6 +343,12 @@ def _unstated(name: str) -> Change:
 
 EVERY_SEAL = {f"seal {name}" for name in SEALS}
 
+
+def _other_decisions(value: Any) -> None:
+    group = value["groups"]["sex"]["Female"]
+    group["tp"], group["fn"] = group["tp"] + 1, group["fn"] - 1
+
+
 ATTACKS = [
     # Without the maker's key.
     Attack("drop a file", _dropped, {"files"}, restated=False),
@@ -423,6 +429,18 @@ ATTACKS = [
         "edit a measurement",
         of_json("measurements.json", lambda value: value["overall"]["roc_auc"].update(value=0.999)),
         {"metrics", "card"},
+        relocked=True,
+    ),
+    Attack(
+        "edit the decisions of a group in the reference",
+        of_json("reference.json", _other_decisions),
+        {"reference"},
+        relocked=True,
+    ),
+    Attack(
+        "a reference of another model",
+        of_json("reference.json", lambda value: value.update(model_sha256="0" * 64)),
+        {"reference"},
         relocked=True,
     ),
     Attack("a verdict that the policy does not give", _no_pass, {"verdict"}),

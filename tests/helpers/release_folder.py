@@ -11,8 +11,10 @@ import yaml
 from loans_table import said_of
 from schemas import column, schema, withheld
 
+from fairmark.data.reference import Reference
 from fairmark.data.schema import Label
 from fairmark.evaluate.measure import headline, measure
+from fairmark.evaluate.reference import reference
 from fairmark.files import sha256, write_text
 from fairmark.judge.findings import Shown, Strongest
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
@@ -147,6 +149,21 @@ def measurements(folder: Path) -> Measurements:
     return Measurements.of(measure(label, score, decision, None, groups, known, **options), about)
 
 
+def binned(found: Measurements, root: Path) -> Reference:
+    """Return what `evaluate` would count of the rows behind `found`, and of twice as many train rows."""
+    params = read_params(root / "params.yaml")
+    rng = np.random.default_rng(8)
+    size = found.data.rows
+    train, test = (
+        some.iloc[rng.integers(0, 4, n)].reset_index(drop=True)
+        for some, n in ((rows(), 2 * size), (rows(), size))
+    )
+    test["_label"] = np.arange(size) < found.data.positives
+    scores = np.round(np.linspace(0.05, 0.95, size), 2)
+    how = {"bins": params.evaluate.reference_bins, "most": 9, "smallest": params.privacy.smallest_cell}
+    return reference(train, test, SCHEMA.features, scores, found, **how)
+
+
 PAGES = ("data-card.html", "data-card.md", "model-card.html", "model-card.md", "report.html")
 STAGES: dict[str, dict[str, list[str]]] = {
     "prepare": {"deps": ["data"], "params": ["prepare"], "outs": ["artifacts/prepare/schema.json"]},
@@ -158,7 +175,11 @@ STAGES: dict[str, dict[str, list[str]]] = {
     "evaluate": {
         "deps": ["artifacts/train/model"],
         "params": ["evaluate"],
-        "outs": ["artifacts/evaluate/measurements.json", "artifacts/evaluate/metrics.json"],
+        "outs": [
+            "artifacts/evaluate/measurements.json",
+            "artifacts/evaluate/metrics.json",
+            "artifacts/evaluate/reference.json",
+        ],
     },
     "document": {
         "deps": ["artifacts/evaluate/measurements.json"],
@@ -177,6 +198,7 @@ def write_artifacts(root: Path) -> None:
     found = measurements(made / "train" / "model")
     found.write(made / "evaluate" / "measurements.json")
     headline(found, 0.5).write(made / "evaluate" / "metrics.json")
+    binned(found, root).write(made / "evaluate" / "reference.json")
     for name in PAGES:
         write_text(made / "document" / name, model_card(found))
     write_text(made / "document" / "data-card.md", data_card(root, found))

@@ -52,6 +52,9 @@ class Evaluate(Section):
     replicates: Annotated[int, Field(ge=100)]
     calibration_bins: Annotated[int, Field(ge=2)]
     curve_points: Annotated[int, Field(ge=10)]
+    reference_bins: Annotated[int, Field(ge=2, le=100)]
+    """Bins of a number, a date and the score in the release's reference, by quantiles of train rows (of test
+    rows for the score)."""
     checks: Checks
 
 

@@ -1,8 +1,6 @@
 """The section `watch`: what is compared with the reference, how rarely it may alarm, and what follows."""
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from fairmark.params.base import Count, OpenShare, Section, Share, Text
 
@@ -41,8 +39,6 @@ class Watch(Section):
     """Looks between two false alarms, on average at least, over all columns, scores and groups together."""
     least_rows: Count
     """Decisions of a window below which it waits for the next."""
-    bins: Annotated[int, Field(ge=2, le=100)]
-    """Bins of a number in the reference, by quantiles of the train rows."""
     harm: Share
     """The move that the printed delay is of: so much of one column's mass, or of a group's selection rate."""
     outcome_days: Count

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from fairmark.errors import VerificationError
 from fairmark.params.privacy import Privacy
+from fairmark.release.layout import REFERENCE
 
 if TYPE_CHECKING:
+    from fairmark.data.reference import Reference
     from fairmark.judge.measurements import Measurements
 
 REPORT = "report.html"
@@ -66,12 +68,15 @@ class Shown:
         Fewest training rows of a leaf; None for a model without trees.
     cell
         Smallest count of the measurements that is not zero, and where it stands.
+    reference
+        Smallest count of the reference that is not zero, and where it stands; None where there is none.
     """
 
     decisions: int
     lines: int
     leaf: int | None
     cell: tuple[int, str] | None
+    reference: tuple[int, str] | None = None
 
     def faults(self, allowed: Privacy) -> list[str]:
         """Return what goes beyond the section `privacy` of params.yaml, one line each."""
@@ -86,15 +91,18 @@ class Shown:
                 f"{BOOSTER}: every leaf must stand for {allowed.smallest_leaf} rows "
                 f"(privacy.smallest_leaf), got one of {self.leaf}"
             )
-        if self.cell is not None and self.cell[0] < allowed.smallest_cell:
-            faults.append(
-                f"measurements.json: every count must be of {allowed.smallest_cell} rows "
-                f"(privacy.smallest_cell), got {self.cell[0]} at {self.cell[1]}"
-            )
+        for where, cell in (("measurements.json", self.cell), (REFERENCE, self.reference)):
+            if cell is not None and cell[0] < allowed.smallest_cell:
+                faults.append(
+                    f"{where}: every count must be of {allowed.smallest_cell} rows "
+                    f"(privacy.smallest_cell), got {cell[0]} at {cell[1]}"
+                )
         return faults
 
 
-def shown(report: str, booster: str | None, measurements: "Measurements") -> Shown:
+def shown(
+    report: str, booster: str | None, measurements: "Measurements", reference: "Reference | None" = None
+) -> Shown:
     """Return what a release shows of few people.
 
     Parameters
@@ -105,6 +113,8 @@ def shown(report: str, booster: str | None, measurements: "Measurements") -> Sho
         The text of the model's trees; None for a model without any.
     measurements
         What measurements.json says.
+    reference
+        What reference.json says; None for a release without one.
 
     Raises
     ------
@@ -115,7 +125,8 @@ def shown(report: str, booster: str | None, measurements: "Measurements") -> Sho
     decisions, lines = explained(report)
     leaf = None if booster is None else smallest_leaf(booster)
     cells = sorted(counted(measurements))
-    return Shown(decisions, lines, leaf, cells[0] if cells else None)
+    binned = () if reference is None else reference.counted()
+    return Shown(decisions, lines, leaf, cells[0] if cells else None, min(binned, default=None))
 
 
 def explained(text: str) -> tuple[int, int]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
+from fairmark.data.reference import Reference
 from fairmark.data.schema import Schema
 from fairmark.errors import FairmarkError, InputError, UndeterminedError, UsageError, VerificationError
 from fairmark.files import sha256
 from fairmark.model.model_file import ENCODER_JSON, MODEL_JSON, EncoderFile, ModelFile
 from fairmark.record import Record
-from fairmark.release.layout import BILL, STATEMENT, VERDICT, list_files
+from fairmark.release.layout import BILL, GATHERED, REFERENCE, STATEMENT, VERDICT, list_files
 from fairmark.release.sbom.cyclonedx import Bill
 from fairmark.release.statement import BUILD_TYPE, FileInput, Statement
 from fairmark.repo.dvc_files import DvcLock, Output, data_outputs_of, folder_sha256
@@ -215,6 +216,24 @@ class ReleaseFolder:
                     f"measurements.json: {name[:40]!a} must have at most {MOST_GROUPS}, got {len(groups)}"
                 )
         return found
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether its pipeline wrote a reference; that of an earlier fairmark did not."""
+        return GATHERED[REFERENCE] in self.statement.inputs
+
+    @cached_property
+    def reference(self) -> Reference:
+        """What reference.json says of the rows that the release was made from.
+
+        Raises
+        ------
+        VerificationError
+            When it is no such document.
+        UndeterminedError
+            When keys came or went between the fairmark that made the release and this one.
+        """
+        return self._document(REFERENCE, Reference)
 
     @cached_property
     def verdict(self) -> "Verdict":

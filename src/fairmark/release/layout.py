@@ -11,6 +11,7 @@ MODEL = "artifacts/train/model"
 MEASUREMENTS = "artifacts/evaluate/measurements.json"
 DATASHEET = "data/DATASHEET.md"
 
+REFERENCE = "reference.json"
 STATEMENT = "statement.json"
 VERDICT = "verdict.json"
 BILL = "sbom.cdx.json"
@@ -40,6 +41,7 @@ GATHERED = {
     "model": MODEL,
     "measurements.json": MEASUREMENTS,
     "metrics.json": "artifacts/evaluate/metrics.json",
+    REFERENCE: "artifacts/evaluate/reference.json",
     "schema.json": "artifacts/prepare/schema.json",
     "model-card.md": "artifacts/document/model-card.md",
     "model-card.html": "artifacts/document/model-card.html",

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairmark.data.reference import Reference
 from fairmark.data.schema import Schema
 from fairmark.data.summaries import DataAudit, SplitSummary
 from fairmark.errors import RefusedError
@@ -27,6 +28,7 @@ from fairmark.files import read_parquet
 from fairmark.judge.measurements import Measurements
 from fairmark.params.read import Params
 from fairmark.release.disclosure import BOOSTER, REPORT, shown
+from fairmark.release.layout import REFERENCE
 from fairmark.repo.dvc_files import names
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ def refuse(root: Path, folder: Path, params: Params) -> None:
     booster = folder / BOOSTER
     trees = booster.read_text(encoding="utf-8") if booster.is_file() else None
     report = (folder / REPORT).read_text(encoding="utf-8")
-    faults = shown(report, trees, Measurements.read(folder / "measurements.json")).faults(allowed)
+    binned = Reference.read(folder / REFERENCE) if (folder / REFERENCE).is_file() else None
+    faults = shown(report, trees, Measurements.read(folder / "measurements.json"), binned).faults(allowed)
     faults += [
         f"{where}: every count must be of {allowed.smallest_cell} rows (privacy.smallest_cell), got {count}"
         for where, count in behind(root / "artifacts")

@@ -22,6 +22,7 @@ from fairmark.release.layout import (
     GATHERED,
     PINNED,
     PLAIN_NAME,
+    REFERENCE,
     SEALS,
     STATEMENT,
     VERDICT,
@@ -228,6 +229,8 @@ def files(release: ReleaseFolder) -> str:
     found = set(release.files)
     stated = {*release.digests, *SEALS}
     needed = {name for name in GATHERED if name != "model"} | {VERDICT, BILL}
+    if not release.has_reference:
+        needed.discard(REFERENCE)
     faults = [f"{name}: must be there, got nothing" for name in sorted((stated | needed) - found)]
     faults += [
         f"{name}: must be named by the statement, got a file too many" for name in sorted(found - stated)

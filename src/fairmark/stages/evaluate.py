@@ -4,8 +4,9 @@ Reads `table`, `evidence`, `schema` and `summary` of `prepare`, the `audit`, `ro
 and the folder `model` of `train`. Writes `metrics` (JSON: the headline, for `dvc metrics`), `measurements`
 (JSON: every measure overall, by group and by intersection, with the cells behind it, and the findings of
 earlier stages; what `judge` reads), the folder `plots` (CSV: roc, precision_recall, calibration, groups) and
-`further` (JSON: the experiments beside, `evaluate.experiments`). Read by `document` and the release. Test
-rows are measured on here, and nowhere decided by.
+`further` (JSON: the experiments beside, `evaluate.experiments`) and `reference` (JSON: histograms of
+features, scores and decisions, by which the release is served and watched, `data.reference`).
+Read by `document` and the release. Test rows are measured on here, and nowhere decided by.
 """
 
 import hashlib
@@ -21,12 +22,14 @@ from fairmark.evaluate import curves
 from fairmark.evaluate import measure as measuring
 from fairmark.evaluate.experiments import Experiment, checks, leakage
 from fairmark.evaluate.leakage import signs
+from fairmark.evaluate.reference import reference as counted
 from fairmark.files import write_csv
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
 from fairmark.model.model import Model, digest
 from fairmark.params.evaluate import Evaluate
 from fairmark.params.learn import Train
 from fairmark.params.policy import Policy
+from fairmark.params.privacy import Privacy
 from fairmark.terminal import Steps
 
 
@@ -43,9 +46,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     measurements: Path,
     plots: Path,
     further: Path,
+    reference: Path,
     params: Evaluate,
     base: Train,
     policy: Policy,
+    privacy: Privacy,
 ) -> None:
     """Write what the model comes to on test rows, at its own threshold or thresholds.
 
@@ -104,7 +109,18 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     checks(experiment, base, policy, about, leaks, step).write(further)
     own = None if scorer.own is None else scorer.own.groups
     measuring.headline(measured, scorer.threshold, own).write(metrics)
-    Measurements.of(measured, about).write(measurements)
+    document = Measurements.of(measured, about)
+    document.write(measurements)
+    counted(
+        parts.part("train")[0],
+        test,
+        [feature for feature in parts.schema.features if feature.name in scorer.encoder.names],
+        score,
+        document,
+        bins=params.reference_bins,
+        most=base.max_categories,
+        smallest=privacy.smallest_cell,
+    ).write(reference)
     for name, picture in pictures.items():
         write_csv(plots / f"{name}.csv", picture)
 

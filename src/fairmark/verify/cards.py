@@ -229,7 +229,8 @@ def _data_card_plain(text: str) -> str:
 def personal(release: ReleaseFolder) -> str:
     """Check that the release shows no more of single people than its own params allow."""
     booster = release.text(BOOSTER) if BOOSTER in release.files else None
-    found = shown(release.text(REPORT), booster, release.measurements)
+    binned = release.reference if release.has_reference else None
+    found = shown(release.text(REPORT), booster, release.measurements, binned)
     allowed = release.params.privacy
     if faults := found.faults(allowed):
         raise VerificationError(*faults)
@@ -237,6 +238,7 @@ def personal(release: ReleaseFolder) -> str:
     words = [f"{found.decisions} decisions and {found.lines} lines of single rows (at most {most})"]
     if found.leaf is not None:
         words.append(f"leaves of {found.leaf} rows or more ({allowed.smallest_leaf})")
-    if found.cell is not None:
-        words.append(f"counts of {found.cell[0]} or more ({allowed.smallest_cell})")
+    cells = [cell for cell, _ in filter(None, (found.cell, found.reference))]
+    if cells:
+        words.append(f"counts of {min(cells)} or more ({allowed.smallest_cell})")
     return ", ".join(words)

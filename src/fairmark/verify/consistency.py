@@ -11,11 +11,12 @@ from fairmark.params.learn import stated_goal
 from fairmark.params.prepare import ByCross
 from fairmark.record import first_difference
 from fairmark.release.folder import ReleaseFolder
-from fairmark.release.layout import DATASHEET, GATHERED, VERDICT
+from fairmark.release.layout import DATASHEET, GATHERED, REFERENCE, VERDICT
 from fairmark.release.statement import FileInput
 from fairmark.repo.dvc_files import Output, address, files_of, folder_address, names
 
 if TYPE_CHECKING:
+    from fairmark.judge.measurements import ConfusionCounts, Measurements
     from fairmark.judge.verdict import Verdict
 
 
@@ -75,6 +76,8 @@ def outputs(release: ReleaseFolder) -> str:
     """Check that the stages' outputs in the release have the bytes that dvc.lock and the statement name."""
     named = release.lock.outputs
     made = {name: source for name, source in GATHERED.items() if source.startswith("artifacts/")}
+    if not release.has_reference:
+        del made[REFERENCE]
     faults = [
         f"{name}: must be the {source} of dvc.lock, got the MD5 {address(release.folder / name)}"
         for name, source in made.items()
@@ -162,6 +165,57 @@ def metrics(release: ReleaseFolder) -> str:
     if not overall:
         raise VerificationError("metrics.json: must have quality, got no measure of all rows")
     return f"{len(overall)} measures, and the gaps by {', '.join(found.fairness)}, as measured"
+
+
+def reference(release: ReleaseFolder) -> str:
+    """Check that reference.json counts the features of this model, and the decisions that were measured."""
+    if not release.has_reference:
+        return "none: the fairmark that made the release wrote no reference, so that it can't be watched"
+    found, measured, params = release.reference, release.measurements, release.params
+    same(found.model_sha256, release.model_sha256, REFERENCE, "of this model")
+    same(found.smallest_cell, params.privacy.smallest_cell, REFERENCE, "of the cells that privacy allows")
+    same(found.test_rows, measured.data.rows, REFERENCE, "of the rows that were measured")
+    known = [(column.name, column.kind) for column in release.encoder_file.columns]
+    same(
+        [[each.name, each.kind] for each in found.features],
+        [[*each] for each in known],
+        REFERENCE,
+        "of the features that the model knows",
+    )
+    for name, entry in (("all", measured.cells), *_cells(measured)):
+        decided = found.decided if name == "all" else found.groups.get(name[0], {}).get(name[1])
+        same(
+            None if decided is None else decided.to_json(),
+            dict(entry.each()),
+            f"{REFERENCE}: {name if name == 'all' else ' '.join(name)}",
+            "the decisions that were measured",
+        )
+    same(_groups(found.groups), _groups(measured.groups), REFERENCE, "of the groups that were measured")
+    most = params.evaluate.reference_bins
+    for each in found.features:
+        categories = next((it.categories for it in release.schema.features if it.name == each.name), None)
+        if each.edges is not None and each.bins > most:
+            raise VerificationError(
+                f"{REFERENCE}: {each.name}: must have at most {most} bins, got {each.bins}"
+            )
+        if categories is not None and (strange := {*(each.categories or ()), *each.others} - {*categories}):
+            raise VerificationError(
+                f"{REFERENCE}: {each.name}: must have categories of schema.json, got {min(strange)[:80]!a}"
+            )
+    merged = f", {found.merged} places in a cell with others" if found.merged else ""
+    return (
+        f"{len(known)} features on {found.train_rows} train and {found.test_rows} test rows, and the "
+        f"decisions as measured; counts of {found.smallest_cell} or more{merged}"
+    )
+
+
+def _cells(measured: "Measurements") -> Iterator[tuple[tuple[str, str], "ConfusionCounts"]]:
+    for attribute, groups in measured.groups.items():
+        yield from (((attribute, group), entry.cells) for group, entry in groups.items())
+
+
+def _groups(found: Mapping[str, Mapping[str, object]]) -> dict[str, list[str]]:
+    return {attribute: sorted(groups) for attribute, groups in found.items()}
 
 
 def schema(release: ReleaseFolder) -> str:

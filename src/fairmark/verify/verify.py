@@ -144,6 +144,7 @@ CHECKS: Mapping[str, Check] = {
     "model": consistency.model,
     "verdict": consistency.verdict,
     "metrics": consistency.metrics,
+    "reference": consistency.reference,
     "schema": consistency.schema,
     "card": cards.model_card,
     "data card": cards.data_card,
