@@ -12,10 +12,15 @@ score is its C99 hexadecimal text (`float.hex`), and hashes inside the JSON are 
 """
 
 import hashlib
+import os
+from collections.abc import Sequence
 
 import msgspec
 
-from fairmark.journal.entry import Entry, Stored, new_salt
+from fairmark.journal.entry import Entry, Stored
+
+SALT_BYTES = 16
+"""128 random bits: without them, the commitment of an erased row can't be tried against guesses."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,7 +40,8 @@ def link(before: bytes, number: int, entry: Entry, seal: bytes) -> bytes:
     fields = [
         number, entry.id, entry.kind, entry.about, entry.closes, entry.at_us, entry.due_us, entry.release,
         entry.arm, entry.mode, entry.caller, entry.decision,
-        None if entry.score is None else float(entry.score).hex(), entry.took_us,
+        # Zero has one sign: SQLite keeps no other.
+        None if entry.score is None else (float(entry.score) + 0.0).hex(), entry.took_us,
         hashlib.sha256(entry.body).hexdigest(), seal.hex(),
     ]  # fmt: skip
     return hashlib.sha256(before + _encode(fields)).digest()
@@ -43,6 +49,37 @@ def link(before: bytes, number: int, entry: Entry, seal: bytes) -> bytes:
 
 def stored(before: bytes, number: int, entry: Entry) -> Stored:
     """Return `entry` as it is kept at `number`, with a salt of its own, after the chain `before`."""
-    salt = new_salt()
+    salt = os.urandom(SALT_BYTES)
     seal = commitment(salt, entry)
     return Stored(number=number, entry=entry, chain=link(before, number, entry, seal), seal=seal, salt=salt)
+
+
+def tail_faults(
+    kept: Sequence[Stored], last: int, chain: bytes, before: tuple[int, bytes] | None
+) -> list[str]:
+    """Return what is wrong with entries that must end at number `last` with `chain`, in words.
+
+    Parameters
+    ----------
+    before
+        Number and chain before the first of them; None takes those of the first as given.
+    """
+    faults: list[str] = []
+    for each in kept:
+        faults += [] if before is None else entry_faults(each, *before)
+        before = each.number, each.chain
+    if before is not None and before != (last, chain):
+        faults.append(f"entry {last}: must be the newest, as the head says, got {before[0]} or another chain")
+    return faults
+
+
+def entry_faults(kept: Stored, number: int, chain: bytes) -> list[str]:
+    """Return what is wrong with an entry after `number` and its `chain`, in words; nothing where it holds."""
+    here = kept.number
+    if here != number + 1:
+        return [f"entry {number + 1}: must be there, got {here} in its place"]
+    if link(chain, here, kept.entry, kept.seal) != kept.chain:
+        return [f"entry {here}: must be what was written after entry {number}, got another entry or order"]
+    if kept.salt is not None and commitment(kept.salt, kept.entry) != kept.seal:
+        return [f"entry {here}: must hold the personal part that was written, got another one"]
+    return []

@@ -38,7 +38,8 @@ ARMS: tuple[str, ...] = get_args(Arm)
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _PSEUDONYM = re.compile(r"[0-9a-f]{64}")
-_SALT_BYTES = 16
+LONGEST_TEXT = 255
+"""Characters of a name, an id or a key."""
 
 
 def new_id() -> str:
@@ -88,7 +89,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     id
         32 hex digits, random.
     about
-        Id of the decision (or case) that it is about; None for one that stands alone.
+        Id of the decision that it is about, also where it opens or closes a case; None for one that stands
+        alone. What is erased of a decision is erased of all that is about it.
     closes
         Id of the case (an entry with `due_us`) that it ends. A case is ended once: the second is refused.
     due_us
@@ -139,18 +141,25 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             With every field that is not what it must be.
         """
         # One expression for the usual case: this runs for each answer.
-        if (
+        if not (
             self.kind in KINDS
             and self.arm in ARMS
             and _ID.fullmatch(self.id)
-            and (self.decision is None or self.decision in {0, 1})
-            and (self.score is None or math.isfinite(self.score))
+            and _is_text(self.about)
+            and _is_text(self.closes)
+            and _is_text(self.release)
+            and _is_text(self.mode)
+            and _is_text(self.caller)
             and (self.subject is None or _PSEUDONYM.fullmatch(self.subject))
-            and self.body[:1] == b"{"
-            and (self.personal is None or self.personal[:1] == b"{")
+            and _is_count(self.at_us)
+            and (self.due_us is None or _is_count(self.due_us))
+            and (self.took_us is None or _is_count(self.took_us))
+            and (self.decision is None or _is_decision(self.decision))
+            and (self.score is None or _is_score(self.score))
+            and _is_object(self.body)
+            and (self.personal is None or _is_object(self.personal))
         ):
-            return
-        raise UsageError(*_faults(self))
+            raise UsageError(*_faults(self))
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,12 +201,30 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
     key
         As the caller gives it (the header `Idempotency-Key`); it must tell nothing of a person.
     digest
-        SHA-256 of the request, hex: the same key with another request is a conflict. Erased with the entries.
+        SHA-256 of the request, hex: the same key with another request is a conflict.
     """
 
     caller: str
     key: str
     digest: str
+
+    def __post_init__(self) -> None:
+        """Refuse a key that no store could hold.
+
+        Raises
+        ------
+        UsageError
+            When caller or key is empty, too long or not printable.
+        """
+        if not (self.caller and self.key and _is_text(self.caller) and _is_text(self.key)):
+            raise UsageError(
+                f"idempotency key: must be a printable text of 1 to {LONGEST_TEXT} characters, "
+                f"got {len(self.key)} characters"
+            )
+
+    def salted(self, salt: bytes) -> bytes:
+        """Return the SHA-256 of salt and digest, 32 bytes: without the salt it tells nothing."""
+        return hashlib.sha256(salt + self.digest.encode()).digest()
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -207,26 +234,54 @@ class Appended(msgspec.Struct, frozen=True):
     repeated: bool = False
 
 
-def new_salt() -> bytes:
-    """Return 128 random bits: without them, the seal of an erased row can't be tried against guesses."""
-    return os.urandom(_SALT_BYTES)
+def _is_text(value: str | None) -> bool:
+    return value is None or (0 < len(value) <= LONGEST_TEXT and "\0" not in value and value.isprintable())
+
+
+def _is_count(value: int) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _is_decision(value: int) -> bool:
+    return type(value) is int and value in {0, 1}
+
+
+def _is_score(value: float) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _is_object(value: bytes) -> bool:
+    return isinstance(value, bytes) and value[:1] == b"{" and value[-1:] == b"}"
 
 
 def _faults(entry: Entry) -> list[str]:
-    found = {
-        f"kind: must be one of {', '.join(KINDS)}": (entry.kind in KINDS, entry.kind),
-        f"arm: must be one of {', '.join(ARMS)}": (entry.arm in ARMS, entry.arm),
-        "id: must be 32 hex digits": (_ID.fullmatch(entry.id), entry.id),
-        "decision: must be 0, 1 or none": (entry.decision in {None, 0, 1}, entry.decision),
-        "score: must be finite": (entry.score is None or math.isfinite(entry.score), entry.score),
-        "subject: must be a pseudonym of 64 hex digits": (
-            entry.subject is None or _PSEUDONYM.fullmatch(entry.subject),
-            "another text",  # which may name the person
-        ),
-        "body: must be a JSON object": (entry.body[:1] == b"{", f"{len(entry.body)} bytes of another"),
-        "personal: must be a JSON object": (
-            entry.personal is None or entry.personal[:1] == b"{",
-            f"{len(entry.personal or b'')} bytes of another",
-        ),
-    }
-    return [f"journal entry: {must}, got {got}" for must, (holds, got) in found.items() if not holds]
+    texts = {name: getattr(entry, name) for name in ("about", "closes", "release", "mode", "caller")}
+    times = {name: getattr(entry, name) for name in ("at_us", "due_us", "took_us")}
+    faults = [
+        f"{name}: must be a printable text of 1 to {LONGEST_TEXT} characters or none, got {str(text)[:60]!a}"
+        for name, text in texts.items()
+        if not _is_text(text)
+    ]
+    faults += [
+        f"{name}: must be a whole number of microseconds from 0, got {count!r}"
+        for name, count in times.items()
+        if not (_is_count(count) or (count is None and name != "at_us"))
+    ]
+    if entry.kind not in KINDS:
+        faults.append(f"kind: must be one of {', '.join(KINDS)}, got {str(entry.kind)[:60]!a}")
+    if entry.arm not in ARMS:
+        faults.append(f"arm: must be one of {', '.join(ARMS)}, got {str(entry.arm)[:60]!a}")
+    if not _ID.fullmatch(entry.id):
+        faults.append(f"id: must be 32 hex digits, got {entry.id[:60]!a}")
+    if entry.subject is not None and not _PSEUDONYM.fullmatch(entry.subject):
+        # What stands there instead may name the person.
+        faults.append("subject: must be a pseudonym of 64 hex digits, got another text")
+    if entry.decision is not None and not _is_decision(entry.decision):
+        faults.append(f"decision: must be 0, 1 or none, got {entry.decision!r}")
+    if entry.score is not None and not _is_score(entry.score):
+        faults.append(f"score: must be a finite float or none, got {entry.score!r}")
+    if not _is_object(entry.body):
+        faults.append("body: must be the bytes of a JSON object, got others")
+    if entry.personal is not None and not _is_object(entry.personal):
+        faults.append("personal: must be the bytes of a JSON object or none, got others")
+    return [f"journal entry: {fault}" for fault in faults]

@@ -13,6 +13,7 @@ import msgspec
 from fairmark.errors import ConflictError, UnavailableError, UsageError
 from fairmark.journal.chain import genesis, stored
 from fairmark.journal.entry import Appended, Entry, IdempotencyKey, Stored, json_bytes, new_id
+from fairmark.journal.group import Append, Known, place
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -24,10 +25,18 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """What an erasure took out: how many entries, and the entry that records it (None without any)."""
+    """What an erasure took out: ids of the entries, and the entry that records it (None without any)."""
 
-    entries: int
+    ids: tuple[str, ...]
     record: Stored | None = None
+
+
+class Whose(msgspec.Struct, frozen=True):
+    """Which entries an erasure means; see `Journal.erase`."""
+
+    subjects: frozenset[str]
+    ids: frozenset[str]
+    before_us: int | None
 
 
 class Overdue(msgspec.Struct, frozen=True):
@@ -69,7 +78,7 @@ class Journal(Protocol):
         ...
 
     async def about(self, entry_id: str) -> list[Stored]:
-        """Return the entries about a decision or a case (not itself), in order."""
+        """Return the entries about a decision (not itself), in order."""
         ...
 
     async def find(
@@ -156,23 +165,28 @@ class MemoryJournal:
         self.kept: list[Stored] = []
         self._numbers: dict[str, int] = {}
         self._closed: set[str] = set()
-        self._keys: dict[tuple[str, str], tuple[str | None, range]] = {}
+        self._requests: dict[tuple[str, str], tuple[bytes, range]] = {}
         self.unavailable: str | None = None
         """What keeps every call from being answered, in words; tests set it."""
 
     async def append(self, entries: Sequence[Entry], key: IdempotencyKey | None = None) -> Appended:
         """See `Journal.append`."""
         self._need()
-        if key is not None and (before := self._keys.get((key.caller, key.key))):
-            refuse_other_request(key, before[0])
-            return Appended(tuple(self.kept[number - 1] for number in before[1]), repeated=True)
-        refuse_taken(entries, self._numbers, self._closed)
-        first = len(self.kept) + 1
-        for entry in entries:
-            self._write(entry)
-        if key is not None:
-            self._keys[key.caller, key.key] = key.digest, range(first, len(self.kept) + 1)
-        return Appended(tuple(self.kept[first - 1 :]))
+        if not entries:
+            raise UsageError("append: must be given an entry, got none")
+        written = {
+            name: (digest, tuple(self.kept[number - 1] for number in numbers))
+            for name, (digest, numbers) in self._requests.items()
+        }
+        known = Known(written, self._numbers.keys(), self._closed)
+        made = place([Append(tuple(entries), key)], len(self.kept), self._chain(), known)
+        self._keep(made.rows)
+        for each in made.requests:
+            self._requests[each.caller, each.key] = each.digest, range(each.first, each.last + 1)
+        [answer] = made.answers
+        if isinstance(answer, ConflictError):
+            raise answer
+        return answer
 
     async def entry(self, entry_id: str) -> Stored | None:
         """See `Journal.entry`."""
@@ -244,14 +258,11 @@ class MemoryJournal:
         ]
         for each in found:
             self.kept[each.number - 1] = without_personal(each)
-        numbers = {each.number for each in found}
-        for at, (_, written) in list(self._keys.items()):
-            if not numbers.isdisjoint(written):
-                self._keys[at] = None, written
         if not found:
-            return Erased(0)
-        self._write(erasure_entry(sorted(numbers), reason, at_us, caller))
-        return Erased(len(found), self.kept[-1])
+            return Erased(())
+        record = erasure_entry([each.number for each in found], reason=reason, at_us=at_us, caller=caller)
+        self._keep([stored(self._chain(), len(self.kept) + 1, record)])
+        return Erased(tuple(each.entry.id for each in found), self.kept[-1])
 
     async def overdue(self, before_us: int) -> Overdue:
         """See `Journal.overdue`."""
@@ -267,51 +278,16 @@ class MemoryJournal:
         if self.unavailable:
             raise UnavailableError(f"journal: must be writable, got {self.unavailable}")
 
-    def _write(self, entry: Entry) -> None:
-        made = stored(self._chain(), len(self.kept) + 1, entry)
-        self.kept.append(made)
-        self._numbers[entry.id] = made.number
-        if entry.closes is not None:
-            self._closed.add(entry.closes)
+    def _keep(self, rows: Sequence[Stored]) -> None:
+        self.kept += rows
+        self._numbers.update((each.entry.id, each.number) for each in rows)
+        self._closed.update(each.entry.closes for each in rows if each.entry.closes is not None)
 
     def _chain(self) -> bytes:
         return self.kept[-1].chain if self.kept else genesis(self.journal)
 
     def _is_open(self, entry: Entry) -> bool | None:
         return None if entry.due_us is None else entry.id not in self._closed
-
-
-def refuse_other_request(key: IdempotencyKey, digest: str | None) -> None:
-    """Do nothing when the request of `key` is the one that came with it before, of SHA-256 `digest`.
-
-    Raises
-    ------
-    ConflictError
-        When it is another one, or its entries were erased (None) and can't be answered again.
-    """
-    if digest is None:
-        raise ConflictError("idempotency key: must be a new one, got that of a request that was erased")
-    if digest != key.digest:
-        raise ConflictError("idempotency key: must come with the same request, got another one")
-
-
-def refuse_taken(entries: Sequence[Entry], ids: Collection[str], closed: Collection[str]) -> None:
-    """Do nothing when no id of the entries is there, and no case that they close is closed.
-
-    Raises
-    ------
-    ConflictError
-        Otherwise.
-    """
-    seen: set[str] = set()
-    ended: set[str] = set()
-    for entry in entries:
-        if entry.id in ids or entry.id in seen:
-            raise ConflictError(f"journal entry: must have an id of its own, got {entry.id} again")
-        if entry.closes is not None and (entry.closes in closed or entry.closes in ended):
-            raise ConflictError(f"case {entry.closes}: must be open to be closed, got a closed one")
-        seen.add(entry.id)
-        ended.update(() if entry.closes is None else (entry.closes,))
 
 
 def holds_personal(kept: Stored) -> bool:
@@ -325,7 +301,7 @@ def without_personal(kept: Stored) -> Stored:
     return msgspec.structs.replace(kept, entry=entry, salt=None)
 
 
-def erasure_entry(numbers: Sequence[int], reason: str, at_us: int, caller: str | None) -> Entry:
+def erasure_entry(numbers: Sequence[int], *, reason: str, at_us: int, caller: str | None) -> Entry:
     """Return the entry that records the erasure of `numbers`, which rise: as ranges, first and last of each.
 
     Raises

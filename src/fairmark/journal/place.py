@@ -1,0 +1,78 @@
+"""Where the journal is: an address from the environment, never from params (it changes no result)."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairmark.errors import UsageError
+from fairmark.journal.store import Journal
+
+if TYPE_CHECKING:
+    from fairmark.journal.memberships import Memberships
+
+JOURNAL = "FAIRMARK_JOURNAL"
+"""A path, or `postgresql://USER@HOST/DATABASE`; the password comes from PGPASSWORD or ~/.pgpass."""
+MEMBERSHIPS = "FAIRMARK_MEMBERSHIPS"
+"""The same for protected attributes: another file or database, which may have a role of its own."""
+SUBJECT_KEY = "FAIRMARK_SUBJECT_KEY"
+"""The secret of pseudonyms, at least 16 bytes of text."""
+DEFAULT = Path(".fairmark/journal.db")
+DEFAULT_MEMBERSHIPS = Path(".fairmark/memberships.db")
+
+
+def journal_address(clone: Path, given: str | None = None) -> str:
+    """Return the journal's address: the one given, that of the environment, or the file below `clone`."""
+    return given or os.environ.get(JOURNAL) or str(clone / DEFAULT)
+
+
+def memberships_address(clone: Path, given: str | None = None) -> str:
+    """Return the address of the memberships: as `journal_address`."""
+    return given or os.environ.get(MEMBERSHIPS) or str(clone / DEFAULT_MEMBERSHIPS)
+
+
+def subject_key() -> bytes | None:
+    """Return the secret that pseudonyms are made with, or None where none is set."""
+    text = os.environ.get(SUBJECT_KEY)
+    return text.encode() if text else None
+
+
+async def open_journal(address: str, tail: int = 1000) -> Journal:
+    """Return the journal at an address; see `SqliteJournal.open` and `PostgresJournal.open`.
+
+    Raises
+    ------
+    UsageError
+        When the address is of another kind.
+    """
+    if is_postgres(address):
+        from fairmark.journal.postgres import PostgresJournal
+
+        return await PostgresJournal.open(address, tail)
+    from fairmark.journal.sqlite import SqliteJournal
+
+    return await SqliteJournal.open(Path(address), tail)
+
+
+async def open_memberships(address: str) -> "Memberships":
+    """Return the memberships at an address, as `open_journal` does."""
+    if is_postgres(address):
+        from fairmark.journal.membership_stores import PostgresMemberships
+
+        return await PostgresMemberships.open(address)
+    from fairmark.journal.membership_stores import SqliteMemberships
+
+    return await SqliteMemberships.open(Path(address))
+
+
+def is_postgres(address: str) -> bool:
+    """Return whether an address is a database's; a path otherwise.
+
+    Raises
+    ------
+    UsageError
+        When it is the address of something else.
+    """
+    scheme, mark, _ = address.partition("://")
+    if mark and scheme not in {"postgresql", "postgres"}:
+        raise UsageError(f"journal: must be a path or postgresql://…, got {scheme}://…")
+    return bool(mark)
