@@ -18,7 +18,7 @@ convex null. So rates may even move, as long as their means over each block stay
 Shapes: `hits` and `rows` are (..., blocks, groups) and may be real numbers, results (..., blocks).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fairmark.stats.arrays import Floats
+from fairmark.stats.score_test import Kind
 
 _HALVINGS = 44
 _TINY = 1e-12
@@ -40,16 +41,28 @@ class Margin:
     kind
         `ratio`: lower rate >= limit x higher rate. `difference`: lower rate >= higher rate - limit.
     limit
-        Within 0..1, and above 0 for a ratio; parity is 1 for a ratio and 0 for a difference.
+        Parity is 1 for a ratio and 0 for a difference. A ratio above 1 or a difference below 0 asks the lower
+        rate to be above the other (`reversed`).
     """
 
-    kind: Literal["ratio", "difference"]
+    kind: Kind
     limit: float
 
     def __post_init__(self) -> None:
-        low = self.kind == "ratio"
-        if not (0 <= self.limit <= 1) or (low and self.limit == 0):
-            raise ValueError(f"margin: must be in {'(0' if low else '[0'}, 1], got {self.limit}")
+        if self.kind == "ratio" and not 0 < self.limit < np.inf:
+            raise ValueError(f"margin: must be a ratio above 0, got {self.limit}")
+        if self.kind == "difference" and not -1 < self.limit < 1:
+            raise ValueError(f"margin: must be a difference in -1..1, got {self.limit}")
+
+    @property
+    def reversed(self) -> "Margin":
+        """The margin of the higher rate below the lower one: beyond it is just what is within this one."""
+        return Margin(self.kind, 1 / self.limit if self.kind == "ratio" else -self.limit)
+
+    @property
+    def holds_parity(self) -> bool:
+        """Whether two equal rates are within it."""
+        return self.limit <= 1 if self.kind == "ratio" else self.limit >= 0
 
     def below(self, rate: ArrayLike) -> Floats:
         """Return the smallest rate that is within the margin of `rate`."""
@@ -90,6 +103,11 @@ class Prior:
         r = np.clip(np.asarray(rates, dtype=np.float64), 1e-4, 1 - 1e-4)
         return cls(r, hits / np.minimum(r, 1 - r))
 
+    def of(self, groups: Sequence[int]) -> "Prior":
+        """Return the prior of some of the groups."""
+        at = list(groups)
+        return Prior(self.rates[at], np.broadcast_to(self.weight, self.rates.shape)[at])
+
     @property
     def hits(self) -> Floats:
         """Hits that the prior counts for."""
@@ -112,7 +130,14 @@ def projection_within(rates: ArrayLike, rows: ArrayLike, margin: Margin) -> Floa
     """Return the KL projection of the rates on: every group is within the margin of every other.
 
     It is the rates clipped to margin.below(m)..m, with the m that minimises sum n_k KL(q_k, p_k).
+
+    Raises
+    ------
+    ValueError
+        When the margin does not hold parity: no rates would be within it of each other.
     """
+    if not margin.holds_parity:
+        raise ValueError(f"margin: must hold parity, got a {margin.kind} of {margin.limit}")
     q, n = _arrays(rates, rows)
 
     def slope(m: Floats) -> Floats:
@@ -160,7 +185,8 @@ def against_within(hits: ArrayLike, rows: ArrayLike, margin: Margin, prior: Prio
 def against_beyond(hits: ArrayLike, rows: ArrayLike, margin: Margin, prior: Prior) -> Floats:
     """Return the e-process against: the first of two rates is at or below the margin of the second.
 
-    To reject it is to show that the first is within the margin: non-inferiority. The last axis is the pair.
+    To reject it is to show that the first is within the margin: non-inferiority. With the pair swapped and
+    the margin `reversed`, the null is that the first is within the margin. The last axis is the pair.
     """
     x, n = _arrays(hits, rows)
     q = bets(x, n, prior)
@@ -199,6 +225,16 @@ def against_beyond_counts(hits: ArrayLike, rows: ArrayLike, margin: Margin, prio
     return np.asarray(
         (_marginal(x, n, prior) - _likelihood(x, n, projection_beyond(*_mle(x, n), margin))).sum(-1)
     )
+
+
+def against_rate_counts(
+    hits: ArrayLike, rows: ArrayLike, limit: ArrayLike, side: Literal["at_most", "at_least"], prior: Prior
+) -> Floats:
+    """Return the e-process of `against_rate` from total counts alone, of each group."""
+    x, n = _arrays(hits, rows)
+    q, _ = _mle(x, n)
+    p = np.minimum(q, limit) if side == "at_most" else np.maximum(q, limit)
+    return np.asarray(_marginal(x, n, prior) - _likelihood(x, n, p))
 
 
 def against_paired(counts: ArrayLike, margin: ArrayLike, prior: ArrayLike) -> Floats:
