@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from fairmark.cli.approvals import Approve, Policy, Promote, Review, Rollback
 from fairmark.cli.history import History, Trail
+from fairmark.cli.journal import Journal
 from fairmark.cli.judge import Judge
 from fairmark.cli.privacy import Forget, Retention
 from fairmark.cli.project import Attest, Doctor, Init
@@ -32,6 +33,7 @@ VERBS: Mapping[str, Verb] = {
         Diff(),
         Judge(),
         Trail(),
+        Journal(),
         Forget(),
         Retention(),
         Approve(),

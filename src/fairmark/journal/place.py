@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairmark.errors import UsageError
+from fairmark.errors import StateError, UsageError
 from fairmark.journal.store import Journal
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def subject_key() -> bytes | None:
     return text.encode() if text else None
 
 
-async def open_journal(address: str, tail: int = 1000) -> Journal:
+async def open_journal(address: str, tail: int | None = 1000) -> Journal:
     """Return the journal at an address; see `SqliteJournal.open` and `PostgresJournal.open`.
 
     Raises
@@ -53,6 +53,30 @@ async def open_journal(address: str, tail: int = 1000) -> Journal:
     return await SqliteJournal.open(Path(address), tail)
 
 
+async def existing_journal(clone: Path, given: str | None) -> Journal:
+    """Return the journal that is there, whatever is wrong with its newest entries: to be read and checked.
+
+    Raises
+    ------
+    StateError
+        When there is no such file: none is made.
+    """
+    address = journal_address(clone, given)
+    if _absent(address):
+        raise StateError(f"{address}: must be a journal, got no such file (--journal, or ${JOURNAL})")
+    return await open_journal(address, tail=None)
+
+
+async def existing_memberships(clone: Path, given: str | None) -> "Memberships | None":
+    """Return the memberships that are there; None where there is no file of them and no address was given."""
+    address = memberships_address(clone, given)
+    if _absent(address):
+        if given or os.environ.get(MEMBERSHIPS):
+            raise StateError(f"{address}: must hold memberships, got no such file")
+        return None
+    return await open_memberships(address)
+
+
 async def open_memberships(address: str) -> "Memberships":
     """Return the memberships at an address, as `open_journal` does."""
     if is_postgres(address):
@@ -62,6 +86,10 @@ async def open_memberships(address: str) -> "Memberships":
     from fairmark.journal.membership_stores import SqliteMemberships
 
     return await SqliteMemberships.open(Path(address))
+
+
+def _absent(address: str) -> bool:
+    return not is_postgres(address) and not Path(address).is_file()
 
 
 def is_postgres(address: str) -> bool:

@@ -154,13 +154,14 @@ class PostgresJournal:
         self._group = GroupCommit(self._commit)
 
     @classmethod
-    async def open(cls, address: str, tail: int = 1000) -> Self:
+    async def open(cls, address: str, tail: int | None = 1000) -> Self:
         """Return the journal in a database, whose tables are made if they are not there.
 
         Parameters
         ----------
         tail
-            So many of the newest entries are held against the chain before anything is added to them.
+            So many of the newest entries are held against the chain before anything is added to them; None
+            for none of them, as who checks them all.
 
         Raises
         ------
@@ -178,7 +179,8 @@ class PostgresJournal:
                 async with pool.acquire() as connection:
                     await prepare_schema(connection, where, "journal", POSTGRES)
                     await _first_head(connection)
-                    await _check_tail(connection, where, tail)
+                    if tail is not None:
+                        await _check_tail(connection, where, tail)
             except BaseException:
                 pool.terminate()
                 raise
@@ -259,6 +261,14 @@ class PostgresJournal:
                     await _put(connection, [made])
             await connection.execute("VACUUM (FULL) personal", timeout=3600)
         return Erased(tuple(entry_id for _, entry_id in found), made)
+
+    async def meant(
+        self, *, subjects: Collection[str] = (), ids: Collection[str] = (), before_us: int | None = None
+    ) -> list[str]:
+        """See `Journal.meant`."""
+        async with self._connection() as connection:
+            found = await _held(connection, Whose(frozenset(subjects), frozenset(ids), before_us))
+        return [entry_id for _, entry_id in found]
 
     async def overdue(self, before_us: int) -> Overdue:
         """See `Journal.overdue`."""

@@ -134,13 +134,14 @@ class SqliteJournal:
         self._group = GroupCommit(self._commit)
 
     @classmethod
-    async def open(cls, path: Path, tail: int = 1000) -> Self:
+    async def open(cls, path: Path, tail: int | None = 1000) -> Self:
         """Return the journal in a file, which is made if it is not there.
 
         Parameters
         ----------
         tail
-            So many of the newest entries are held against the chain before anything is added to them.
+            So many of the newest entries are held against the chain before anything is added to them; None
+            for none of them, as who checks them all.
 
         Raises
         ------
@@ -152,12 +153,13 @@ class SqliteJournal:
         return await asyncio.to_thread(cls._open, path, tail)
 
     @classmethod
-    def _open(cls, path: Path, tail: int) -> Self:
+    def _open(cls, path: Path, tail: int | None) -> Self:
         with as_unavailable(path):
             writer = connect(path)
             try:
                 _migrate(writer, path)
-                _check_tail(writer, path, tail)
+                if tail is not None:
+                    _check_tail(writer, path, tail)
                 _grow_log(writer, path)
                 reader = connect(path)
                 reader.execute("PRAGMA query_only = ON")
@@ -225,6 +227,13 @@ class SqliteJournal:
         found = await self._write(lambda: self._erase(whose, record))
         await self._write(self._empty_log)
         return found
+
+    async def meant(
+        self, *, subjects: Collection[str] = (), ids: Collection[str] = (), before_us: int | None = None
+    ) -> list[str]:
+        """See `Journal.meant`."""
+        whose = Whose(frozenset(subjects), frozenset(ids), before_us)
+        return await self._write(lambda: [entry_id for _, entry_id in self._held(whose)])
 
     async def overdue(self, before_us: int) -> Overdue:
         """See `Journal.overdue`."""

@@ -142,6 +142,16 @@ class Journal(Protocol):
         """
         ...
 
+    async def meant(
+        self, *, subjects: Collection[str] = (), ids: Collection[str] = (), before_us: int | None = None
+    ) -> list[str]:
+        """Return the ids of the entries that `erase` would take something out of."""
+        ...
+
+    async def check_pages(self) -> list[str]:
+        """Return what the store finds wrong with its own structure, in words; nothing where it can't look."""
+        ...
+
     async def overdue(self, before_us: int) -> Overdue:
         """Return what is older than `before_us` and still holds what is personal."""
         ...
@@ -245,17 +255,7 @@ class MemoryJournal:
     ) -> Erased:
         """See `Journal.erase`."""
         self._need()
-        named = set(ids) | {each.entry.id for each in self.kept if each.entry.subject in set(subjects)}
-        found = [
-            each
-            for each in self.kept
-            if holds_personal(each)
-            and (
-                each.entry.id in named
-                or each.entry.about in named
-                or (before_us is not None and each.entry.at_us < before_us)
-            )
-        ]
+        found = self._held(Whose(frozenset(subjects), frozenset(ids), before_us))
         for each in found:
             self.kept[each.number - 1] = without_personal(each)
         if not found:
@@ -263,6 +263,17 @@ class MemoryJournal:
         record = erasure_entry([each.number for each in found], reason=reason, at_us=at_us, caller=caller)
         self._keep([stored(self._chain(), len(self.kept) + 1, record)])
         return Erased(tuple(each.entry.id for each in found), self.kept[-1])
+
+    async def meant(
+        self, *, subjects: Collection[str] = (), ids: Collection[str] = (), before_us: int | None = None
+    ) -> list[str]:
+        """See `Journal.meant`."""
+        self._need()
+        return [each.entry.id for each in self._held(Whose(frozenset(subjects), frozenset(ids), before_us))]
+
+    async def check_pages(self) -> list[str]:
+        """See `Journal.check_pages`."""
+        return []
 
     async def overdue(self, before_us: int) -> Overdue:
         """See `Journal.overdue`."""
@@ -273,6 +284,19 @@ class MemoryJournal:
 
     async def close(self) -> None:
         """See `Journal.close`."""
+
+    def _held(self, whose: Whose) -> list[Stored]:
+        named = whose.ids | {each.entry.id for each in self.kept if each.entry.subject in whose.subjects}
+        return [
+            each
+            for each in self.kept
+            if holds_personal(each)
+            and (
+                each.entry.id in named
+                or each.entry.about in named
+                or (whose.before_us is not None and each.entry.at_us < whose.before_us)
+            )
+        ]
 
     def _need(self) -> None:
         if self.unavailable:

@@ -1,0 +1,167 @@
+"""The verbs of the journal: seal it, check it, expire it, and score one of its decisions again."""
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairmark.cli.verb import Verb
+from fairmark.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from fairmark.params.serve import Kept
+
+WHERE = "a file or postgresql://…; by default $FAIRMARK_JOURNAL, else .fairmark/journal.db of the clone"
+
+
+class Journal(Verb):
+    """`fairmark journal`: what was decided, sealed into the audit trail, checked against it, and expired.
+
+    Exit codes of --check: 0 every entry is there and unchanged up to a signed head, 4 it is not what was
+    written, 5 no signed head of a known key vouches for it.
+    """
+
+    name = "journal"
+    help = "seal, check or expire the journal of decisions"
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what the verb takes to `parser`."""
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument(
+            "--seal", action="store_true", help="sign the heads since the last time into the audit trail"
+        )
+        what.add_argument(
+            "--check", action="store_true", help="check every entry against the chain and the sealed heads"
+        )
+        what.add_argument(
+            "--expire", action="store_true", help="erase the inputs that are older than serve.journal.days"
+        )
+        parser.add_argument(
+            "--from-head", action="store_true", help="with --check: begin at the newest sealed head"
+        )
+        parser.add_argument("--reason", metavar="TEXT", help="with --expire: why; it is kept")
+        add_journal_option(parser)
+        parser.add_argument(
+            "--memberships", metavar="ADDRESS", help="those of protected attributes, likewise"
+        )
+        parser.add_argument(
+            "--key", type=Path, action="append", default=[], metavar="PEM",
+            help="with --seal the key to sign with, by default your own; with --check a public key to know",
+        )  # fmt: skip
+        parser.add_argument(
+            "--clone", type=Path, default=Path(), help="the repository; by default this folder"
+        )
+        parser.add_argument("--json", action="store_true", help="write what is told as JSON")
+
+    def run(self, given: argparse.Namespace) -> int:
+        """Seal, check or expire, or tell where the journal ends; return 0, 4 or 5."""
+        from fairmark.errors import UsageError
+
+        if given.from_head and not given.check:
+            raise UsageError("--from-head: must go with --check, got it alone")
+        if given.expire != (given.reason is not None):
+            raise UsageError("--expire and --reason: must be given together, got one of them")
+        if given.seal:
+            return asyncio.run(_seal(given))
+        if given.check:
+            return asyncio.run(_check(given))
+        return asyncio.run(_expire(given) if given.expire else _tell(given))
+
+
+def add_journal_option(parser: argparse.ArgumentParser) -> None:
+    """Add to `parser` what every verb takes that reads the journal."""
+    parser.add_argument("--journal", metavar="ADDRESS", help=WHERE)
+
+
+async def _seal(given: argparse.Namespace) -> int:
+    from fairmark.cli.verb import signing_key
+    from fairmark.errors import UsageError
+    from fairmark.journal.audit import seal
+    from fairmark.journal.place import existing_journal
+
+    if len(given.key) > 1:
+        raise UsageError(f"--key: must be given once with --seal, got {len(given.key)} keys")
+    given.key = given.key[0] if given.key else None
+    kept = _kept(given)
+    journal = await existing_journal(given.clone, given.journal)
+    try:
+        made = await seal(journal, given.clone, kept.segment, signing_key(given))
+    finally:
+        await journal.close()
+    if given.json:
+        say_json({"sealed": [[number, chain.hex()] for number, chain in made]})
+    elif made:
+        say(f"{len(made)} heads sealed, the newest of entry {made[-1][0]}: {made[-1][1].hex()}")
+        say("publish it: git push REMOTE refs/fairmark/trail")
+    else:
+        say("nothing is new since the newest sealed head")
+    return 0
+
+
+async def _check(given: argparse.Namespace) -> int:
+    from fairmark.cli.history import known_keys
+    from fairmark.journal.audit import audit
+    from fairmark.journal.place import existing_journal
+
+    journal = await existing_journal(given.clone, given.journal)
+    try:
+        keys = known_keys(given.clone, given.key)
+        found = await audit(journal, given.clone, keys, from_newest=given.from_head)
+        pages = await journal.check_pages()
+    finally:
+        await journal.close()
+    code = 4 if pages else found.exit_code
+    if given.json:
+        say_json(vars(found) | {"pages": pages, "exit_code": code})
+    else:
+        say(*(f"the file's own structure: {line}" for line in pages), *found.lines())
+    return code
+
+
+async def _expire(given: argparse.Namespace) -> int:
+    from fairmark.journal.entry import now_us
+    from fairmark.journal.place import existing_journal, existing_memberships
+    from fairmark.journal.retention import cutoff_us, erase
+
+    kept = _kept(given)
+    journal = await existing_journal(given.clone, given.journal)
+    memberships = await existing_memberships(given.clone, given.memberships)
+    try:
+        now = now_us()
+        before = cutoff_us(now, kept.days)
+        erased, rows = await erase(journal, memberships, before_us=before, reason=given.reason, at_us=now)
+    finally:
+        await journal.close()
+        if memberships is not None:
+            await memberships.close()
+    if given.json:
+        say_json({"erased": erased, "memberships": rows})
+    else:
+        say(f"{erased} entries are without their personal part now, and {rows} memberships are gone")
+    return 0
+
+
+async def _tell(given: argparse.Namespace) -> int:
+    from fairmark.journal.place import existing_journal
+
+    journal = await existing_journal(given.clone, given.journal)
+    try:
+        head = await journal.head()
+    finally:
+        await journal.close()
+    if given.json:
+        say_json({"journal": head.journal, "number": head.number, "chain": head.chain.hex()})
+    else:
+        say(f"journal {head.journal}: {head.number} entries, the newest's chain {head.chain.hex()}")
+    return 0
+
+
+def _kept(given: argparse.Namespace) -> "Kept":
+    """Return the section serve.journal of the clone's params.yaml."""
+    from fairmark.errors import ParamsError
+    from fairmark.params.read import read_params
+
+    served = read_params(given.clone / "params.yaml").serve
+    if served is None:
+        raise ParamsError("params.yaml: must have the section serve to keep a journal by, got null")
+    return served.journal
