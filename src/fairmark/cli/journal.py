@@ -1,7 +1,6 @@
 """The verbs of the journal: seal it, check it, expire it, and score one of its decisions again."""
 
 import argparse
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +54,8 @@ class Journal(Verb):
 
     def run(self, given: argparse.Namespace) -> int:
         """Seal, check or expire, or tell where the journal ends; return 0, 4 or 5."""
+        import asyncio
+
         from fairmark.errors import UsageError
 
         if given.from_head and not given.check:
