@@ -73,17 +73,32 @@ class Canary(Section):
     """How a new release takes over from the one in production, on evidence."""
 
     level: OpenShare
-    """Chance that a canary at a limit is promoted, or an equal one returned, over all looks together."""
+    """Chance that a canary beyond a limit is promoted, and that one within all limits is returned, each over
+    all looks together."""
     shadow: Count
     """Decisions that both models score before anybody is exposed."""
     shares: Annotated[list[OpenShare], Field(min_length=1)]
     """Of the traffic, growing."""
+    block: Count
+    """Decisions between two looks: bets are laid anew after each block."""
     least: Count
     """Decisions of the canary at each share before it grows."""
     most: Count
     """Decisions over all shares, after which no answer is `insufficient evidence`, for a named person."""
+    most_days: Count
+    """Days after which the same holds, however few decisions came."""
+    hold: Count
+    """Decisions after it took over, during which harm still takes it back."""
+    harm: OpenShare
+    """Beyond a limit or a margin by so much: the harm that `fairmark canary plan` tells the delay of."""
     quality_margin: OpenShare
     """How much smaller the canary's accuracy may be than the champion's, where outcomes came."""
+    outcomes_from: Count | None
+    """Outcomes of the canary from which its quality must be shown before a promotion: a few show nothing.
+    Below it, and always with null, harm to quality returns it, and a promotion rests on the test rows."""
+    group_margin: OpenShare | None
+    """How much smaller the share of any group that gets the better decision may be than the champion's, on
+    the rows of the shadow that both decided; null asks nothing."""
     fault_rate: OpenShare
     """Largest share of requests that end in the fallback."""
     latency_ms: Annotated[float, Field(gt=0)]
@@ -96,6 +111,8 @@ class Canary(Section):
             raise ValueError(f"shares must grow, got {self.shares}")
         if self.most < self.least * len(self.shares):
             raise ValueError(f"most must be at least least times the shares, got {self.most}")
+        if self.block > self.least:
+            raise ValueError(f"block must be at most least, got {self.block}")
         return self
 
 

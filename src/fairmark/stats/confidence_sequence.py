@@ -25,7 +25,7 @@ from fairmark.stats.score_test import Kind
 
 _HALVINGS = 50
 _TINY = 1e-9
-_RATIOS = np.unique(np.concatenate([np.linspace(0.02, 1, 50), 1 / np.linspace(0.1, 1, 19)]))
+_RATIOS = np.concatenate([np.arange(0.1, 0.5, 0.1), np.arange(0.5, 1, 0.02), 1 / np.arange(1, 0.1, -0.1)])
 _DIFFERENCES = np.linspace(-0.99, 0.99, 199)
 REACH = {"ratio": (0.0, np.inf), "difference": (-1.0, 1.0)}
 """Everything that is possible: the bounds where nothing is known."""

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 from fairmark.stats.arrays import Floats
 from fairmark.stats.score_test import Kind
 
-_HALVINGS = 44
+_HALVINGS = 38
 _TINY = 1e-12
 
 

@@ -1,0 +1,116 @@
+"""The state of a canary, as the journal's last `canary` entry has it: who looks on, and who answers how much.
+
+Whoever runs a canary (`flows/promote.py`) appends entries; every service on that journal reads them within a
+second, and a restart goes on where the last one stands. Routing is sticky: a keyed hash of the person
+decides, so that the same person meets the same model, and those of a smaller share are among those of a
+larger one.
+"""
+
+import hashlib
+import math
+from typing import Literal
+
+import msgspec
+
+from fairmark.errors import InputError, UsageError
+from fairmark.journal.entry import Entry, json_bytes
+
+Phase = Literal["off", "shadow", "share", "halted"]
+"""off: the champion alone; shadow: the challenger scores every row beside it and answers nobody; share: it
+answers a share of the people; halted: taken back, as off, after evidence against it."""
+
+
+class CanaryState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One state of a canary.
+
+    Parameters
+    ----------
+    phase
+        What the challenger does.
+    challenger
+        Digest of the release that is tried, `sha256:` and 64 hex digits; None when the phase is off.
+    share
+        Of the people that it answers, 0..1; 0 unless the phase is `share`.
+    by
+        Who or what set it: a person's name, or `flow promote`.
+    reason
+        Why, in one line.
+    """
+
+    phase: Phase
+    challenger: str | None = None
+    share: float = 0.0
+    by: str = ""
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a state that says two things.
+
+        Raises
+        ------
+        UsageError
+            When a share is given without the phase, or none with it, or a challenger is missing.
+        """
+        if not (math.isfinite(self.share) and 0 <= self.share <= 1):
+            raise UsageError(f"canary: share must be in 0..1, got {self.share}")
+        if (self.share > 0) != (self.phase == "share"):
+            raise UsageError(f"canary: share must go with the phase share, got {self.share} in {self.phase}")
+        if self.challenger is None and self.phase in {"shadow", "share"}:
+            raise UsageError(f"canary: must name the challenger in {self.phase}, got none")
+
+    def entry(self, at_us: int) -> Entry:
+        """Return the journal's entry that sets this state."""
+        body = {"phase": self.phase, "share": self.share, "by": self.by, "reason": self.reason}
+        arm: Literal["challenger", "none"] = "challenger" if self.challenger else "none"
+        return Entry(
+            kind="canary",
+            at_us=at_us,
+            release=self.challenger,
+            arm=arm,
+            caller=self.by or None,
+            body=json_bytes(body),
+        )
+
+
+OFF = CanaryState(phase="off")
+
+
+class _Body(msgspec.Struct):
+    phase: Phase
+    share: float = 0.0
+    by: str = ""
+    reason: str = ""
+
+
+_decoder = msgspec.json.Decoder(_Body)
+
+
+def state_of(entry: Entry) -> CanaryState:
+    """Return the state that a `canary` entry sets; law: `state_of(state.entry(t)) == state`.
+
+    Raises
+    ------
+    InputError
+        When it is no such entry.
+    """
+    try:
+        body = _decoder.decode(entry.body)
+        return CanaryState(
+            phase=body.phase, challenger=entry.release, share=body.share, by=body.by, reason=body.reason
+        )
+    except (msgspec.MsgspecError, UsageError) as error:
+        raise InputError(f"canary entry {entry.id}: must set a state, got {error}") from error
+
+
+def place(person: str, challenger: str) -> float:
+    """Return where a person stands, 0 up to below 1: who is below the share meets the challenger.
+
+    Parameters
+    ----------
+    person
+        A keyed pseudonym, or a random id where the caller does not say whose a row is.
+    challenger
+        Its digest, so that another canary meets other people first.
+    """
+    digest = hashlib.sha256(f"{challenger}\n{person}".encode()).digest()
+    return (int.from_bytes(digest[:8]) >> 11) / 2**53
