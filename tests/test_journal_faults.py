@@ -18,7 +18,7 @@ from postgres_server import PASSWORD, PostgresServer
 
 from fairmark.errors import StateError, UnavailableError, VerificationError
 from fairmark.journal.chain import genesis, tail_faults
-from fairmark.journal.entry import Entry, Stored, json_bytes, pseudonym
+from fairmark.journal.entry import Entry, IdempotencyKey, Stored, json_bytes, pseudonym
 from fairmark.journal.place import open_journal
 
 WRITER = Path(__file__).parent / "helpers" / "journal_writer.py"
@@ -110,6 +110,33 @@ def test_two_services_on_one_journal_write_one_chain(
         (n + first, kind): 1 for n in range(40) for first in (0, 1000) for kind in ("decision", "shadow")
     }
     assert survivors(address) == wanted
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_of_two_services_one_closes_a_case_and_one_request_is_written_once(
+    store: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    postgres = store == "postgres"
+    address = request.getfixturevalue("server").new_database() if postgres else str(tmp_path / "j.db")
+    key = IdempotencyKey("bank", "one", "digest")
+
+    async def act() -> list[str]:
+        two = [await open_journal(address) for _ in range(2)]
+        said: list[str] = []
+        for _ in range(5):
+            case = Entry(kind="review", at_us=1, due_us=2)
+            await two[0].append([case])
+            calls = [each.append([Entry(kind="override", at_us=3, closes=case.id)]) for each in two]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            said += sorted(type(each).__name__ for each in answers)
+        twice = await asyncio.gather(*(each.append([Entry(kind="alarm", at_us=4)], key) for each in two))
+        for each in two:
+            await each.close()
+        return [*said, *sorted(str(each.repeated) for each in twice)]
+
+    assert asyncio.run(act()) == ["Appended", "ConflictError"] * 5 + ["False", "True"]
+    assert len(asyncio.run(read_all(address))) == 11
 
 
 def test_a_full_disk_is_told_and_takes_nothing_that_was_answered(tmp_path: Path) -> None:

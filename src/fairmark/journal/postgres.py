@@ -41,14 +41,30 @@ CONNECTIONS = 4
 """At most, one of which writes."""
 
 
-def places(count: int) -> str:
-    """Return `$1, $2, …` for so many values."""
-    return ", ".join(f"${number}" for number in range(1, count + 1))
+_ENTRY_TYPES = (
+    "bigint", "text", "text", "bigint", "text", "text", "bigint", "text", "text", "text", "text", "smallint",
+    "double precision", "bigint", "bytea", "bytea", "bytea",
+)  # fmt: skip
+_PERSONAL_TYPES = ("bigint", "bytea", "text", "bytea")
 
 
-_PUT_ENTRY = f"INSERT INTO entries ({', '.join(ENTRY_COLUMNS)}) VALUES ({places(len(ENTRY_COLUMNS))})"
-_PUT_PERSONAL = f"INSERT INTO personal ({', '.join(PERSONAL_COLUMNS)}) VALUES ({places(4)})"
-_PUT_REQUEST = f"INSERT INTO requests (caller, key, digest, first, last) VALUES ({places(5)})"
+def _arrays(types: Sequence[str], first: int) -> str:
+    return ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, first))
+
+
+_PUT = (
+    f"WITH e AS (INSERT INTO entries ({', '.join(ENTRY_COLUMNS)}) "
+    f"SELECT * FROM unnest({_arrays(_ENTRY_TYPES, 3)})), "
+    f"p AS (INSERT INTO personal ({', '.join(PERSONAL_COLUMNS)}) "
+    f"SELECT * FROM unnest({_arrays(_PERSONAL_TYPES, 3 + len(_ENTRY_TYPES))})) "
+    "UPDATE head SET number = $1, chain = $2"
+)
+"""A whole group in one statement: each trip to the server is waited for under the lock of the head."""
+_LOCK = (
+    "SELECT h.journal, h.number, h.chain, ARRAY(SELECT id FROM entries WHERE id = ANY($1::text[])), "
+    "ARRAY(SELECT closes FROM entries WHERE closes = ANY($2::text[])) FROM head h FOR UPDATE"
+)
+_PUT_REQUEST = "INSERT INTO requests (caller, key, digest, first, last) VALUES ($1, $2, $3, $4, $5)"
 _ZERO_SALT = "decode('00000000000000000000000000000000', 'hex')"
 _HELD = (
     "SELECT e.number, e.id FROM entries e JOIN personal p ON p.number = e.number "
@@ -296,14 +312,32 @@ class PostgresJournal:
             return [from_row(tuple(row)) for row in await connection.fetch(text, *values)]
 
     async def _commit(self, group: Sequence[Append]) -> Answers:
-        async with self._connection() as connection, connection.transaction():
-            head = await _head(connection, "FOR UPDATE")
-            made = place(group, head.number, head.chain, await _known(connection, group))
-            await _put(connection, made.rows)
-            if made.requests:
-                rows = [(each.caller, each.key, each.digest, each.first, each.last) for each in made.requests]
-                await connection.executemany(_PUT_REQUEST, rows)
-        return made.answers
+        import asyncpg
+
+        async with self._connection() as connection:
+            try:
+                return await _write_group(connection, group)
+            except asyncpg.UniqueViolationError:
+                # What another service wrote while we waited for the lock is not seen by the statement that
+                # waited: the next one sees it.
+                return await _write_group(connection, group)
+
+
+async def _write_group(connection: "asyncpg.Connection[Any]", group: Sequence[Append]) -> Answers:
+    ids = [entry.id for call in group for entry in call.entries]
+    closes = [entry.closes for call in group for entry in call.entries if entry.closes is not None]
+    async with connection.transaction():
+        heads = await connection.fetch(_LOCK, ids, closes)
+        if len(heads) != 1:
+            raise VerificationError(f"journal: must have one head, got {len(heads)}")
+        [(_, number, chain, taken, closed)] = heads
+        known = Known(await _requests(connection, group), set(taken), set(closed))
+        made = place(group, number, chain, known)
+        await _put(connection, made.rows)
+        if made.requests:
+            rows = [(each.caller, each.key, each.digest, each.first, each.last) for each in made.requests]
+            await connection.executemany(_PUT_REQUEST, rows)
+    return made.answers
 
 
 async def _head(connection: "asyncpg.Connection[Any]", lock: str = "") -> Head:
@@ -316,30 +350,28 @@ async def _head(connection: "asyncpg.Connection[Any]", lock: str = "") -> Head:
 async def _put(connection: "asyncpg.Connection[Any]", rows: Sequence[Stored]) -> None:
     if not rows:
         return
-    await connection.executemany(_PUT_ENTRY, list(map(entry_row, rows)))
-    await connection.executemany(_PUT_PERSONAL, list(map(personal_row, rows)))
-    await connection.execute("UPDATE head SET number = $1, chain = $2", rows[-1].number, rows[-1].chain)
+    columns = [*zip(*map(entry_row, rows), strict=True), *zip(*map(personal_row, rows), strict=True)]
+    await connection.execute(_PUT, rows[-1].number, rows[-1].chain, *columns)
 
 
-async def _known(connection: "asyncpg.Connection[Any]", group: Sequence[Append]) -> Known:
-    ids = [entry.id for call in group for entry in call.entries]
-    closes = [entry.closes for call in group for entry in call.entries if entry.closes is not None]
+async def _requests(
+    connection: "asyncpg.Connection[Any]", group: Sequence[Append]
+) -> dict[tuple[str, str], tuple[bytes, tuple[Stored, ...]]]:
     keys = [call.key for call in group if call.key is not None]
-    taken = await connection.fetch("SELECT id FROM entries WHERE id = ANY($1::text[])", ids)
-    asked = "SELECT closes FROM entries WHERE closes = ANY($1::text[])"
-    closed = await connection.fetch(asked, closes) if closes else []
+    if not keys:
+        return {}
     text = (
         "SELECT r.caller, r.key, r.digest, r.first, r.last FROM requests r "
         "JOIN unnest($1::text[], $2::text[]) AS k (caller, key) ON k.caller = r.caller AND k.key = r.key"
     )
-    pairs = [each.caller for each in keys], [each.key for each in keys]
+    found = await connection.fetch(text, [each.caller for each in keys], [each.key for each in keys])
     requests = {}
-    for caller, key, digest, first, last in await connection.fetch(text, *pairs) if keys else []:
+    for caller, key, digest, first, last in found:
         rows = await connection.fetch(
             f"{SELECT} WHERE e.number BETWEEN $1 AND $2 ORDER BY e.number", first, last
         )
         requests[caller, key] = digest, tuple(from_row(tuple(row)) for row in rows)
-    return Known(requests, {value for (value,) in taken}, {value for (value,) in closed})
+    return requests
 
 
 async def _held(connection: "asyncpg.Connection[Any]", whose: Whose) -> list[tuple[int, str]]:
