@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_tables import ROWS, faults, lines, made
 
-from fairmark.data.groups import cut, groups, intervals, names
-from fairmark.data.kinds import Kind
+from fairmark.data.cells import Kind
+from fairmark.data.group_names import intervals
+from fairmark.data.groups import cut, groups, names
 from fairmark.data.schema import MISSING, KindName, is_unknown
 from fairmark.errors import InputError
 from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Protected

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_tables import PREPARE, faults, lines, made
 
+from fairmark.data.cells import Kind, Numerals
 from fairmark.data.inference import kind_of
-from fairmark.data.kinds import Kind, Numerals, typed
+from fairmark.data.kinds import typed
 from fairmark.data.schema import KindName
 from fairmark.params.parse import typed as section
 from fairmark.params.prepare import Boolean, Csv, Date, Inferred, Ordinal

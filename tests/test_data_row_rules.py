@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from tiny_tables import faults, lines, made
 
-from fairmark.data.kinds import Numerals
-from fairmark.data.row_rules import matches
+from fairmark.data.cells import Numerals, matches
 
 NOT_GIVEN = "prepare.drop_rows: [{column: ok, when: missing, reason: ...}] leaves such rows out"
 LEFT_OUT = "prepare.drop_rows: [{column: w, when: [0], reason: ...}] leaves such rows out"

@@ -14,7 +14,8 @@ from people_table import TRAIN
 from pipeline import PIPELINE, run_stage
 from schemas import column
 
-from fairmark.data.kinds import LARGEST, SMALLEST, Kind, check, typed
+from fairmark.data.cells import LARGEST, SMALLEST, Kind
+from fairmark.data.kinds import check, typed
 from fairmark.errors import Faults
 from fairmark.explain.dependence import dependence
 from fairmark.learn import fit_logistic

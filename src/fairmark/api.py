@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from fairmark.data.groups import quoted
+from fairmark.data.group_names import quoted
 from fairmark.data.schema import MISSING
 from fairmark.errors import InputError, StateError, VerificationError
 from fairmark.evaluate.metric_frame import metric_frame, metric_frame_of

@@ -19,8 +19,9 @@ import pandas as pd
 
 from fairmark.data import kinds as validation
 from fairmark.data import row_ids
+from fairmark.data.cells import Kind, Numerals
 from fairmark.data.inference import kind_of
-from fairmark.data.kinds import Kind, Numerals, Typed, typed
+from fairmark.data.kinds import Typed, typed
 from fairmark.data.pii import personal
 from fairmark.data.raw import Raw
 from fairmark.data.roles import Roles, declared, roles_of

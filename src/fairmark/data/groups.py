@@ -1,18 +1,18 @@
 """The groups of protected attributes: evidence for every fairness measurement, and never a feature."""
 
-import datetime as dt
 import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.kinds import Cell, Cells, Kind, Typed
+from fairmark.data.cells import Kind
+from fairmark.data.group_names import intervals, name_of
+from fairmark.data.kinds import Cells, Typed
 from fairmark.data.schema import AND, MISSING
 from fairmark.errors import Faults
 from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Protected
@@ -93,49 +93,9 @@ def names(values: Cells, kind: Kind) -> "pd.Series[str]":
     return pd.Series(np.array([*texts, MISSING], dtype=object)[codes], dtype="str", index=values.index)
 
 
-def name_of(value: Cell, kind: Kind) -> str:
-    """Return the name of the group of one value; law: different values have different names.
-
-    A number is written in the fewest digits that read back as it, a boolean as params.yaml or the data spell
-    it, a day as in ISO 8601. A text is itself, or itself in quotes where it could be taken for something
-    else: for the group `missing`, for a crossing of groups, or for a text in quotes.
-    """
-    match value:
-        case dt.datetime():
-            moment = pd.Timestamp(value)
-            return str(moment.date()) if moment == moment.normalize() else moment.isoformat()
-        case int() | float() if kind.name == "numeric":
-            return shortest(float(value))
-    if kind.name == "boolean" and kind.pair:
-        return quoted(kind.pair[0] if value else kind.pair[1])
-    return quoted(str(value))
-
-
-def shortest(number: float) -> str:
-    """Return the fewest digits that read back as a number; a whole one has no point."""
-    return str(int(number)) if number.is_integer() else repr(number)
-
-
-def quoted(text: str, *, always: bool = False) -> str:
-    """Return a text as a group's name; law: texts share none with each other, nor with a crossing.
-
-    Texts with an `&` between, before or after spaces are quoted, so that a name parts into those it was
-    joined of in one way only.
-    """
-    # A text that looks like our own names would share one with another group, and two groups would be one.
-    taken = always or text == MISSING or text.startswith('"') or AND in f" {text} "
-    return '"' + text.replace('"', '""') + '"' if taken else text
-
-
 def crossed(parts: "Sequence[pd.Series[str]]") -> "pd.Series[str]":
     """Return the name of each row's intersection of groups, joined from the names of its parts."""
     return reduce(lambda left, right: left + AND + right, parts)
-
-
-def intervals(edges: Sequence[float]) -> list[str]:
-    """Return the names of the intervals that edges make, lowest first: `<25`, `25 to <60`, `>=60`."""
-    marks = [shortest(float(edge)) for edge in edges]
-    return [f"<{marks[0]}", *(f"{low} to <{high}" for low, high in pairwise(marks)), f">={marks[-1]}"]
 
 
 def cut(values: "pd.Series[float]", edges: Sequence[float]) -> "pd.Series[str]":

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.kinds import ISO_DAY, Kind, Numerals, without_unit, written
+from fairmark.data.cells import ISO_DAY, Kind, Numerals, without_unit
+from fairmark.data.kinds import written
 from fairmark.errors import shown
 from fairmark.params.prepare import (
     Boolean,

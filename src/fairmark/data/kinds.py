@@ -1,98 +1,30 @@
-"""The kind of a column, the values that its texts stand for, and what each value must be.
+"""The values that the texts of a whole column stand for, and what each value must be.
 
-A kind is number, category, rank, yes or no, or day; how a file writes its numbers (decimal mark, mark between
-thousands, units beside them) is a part of it. What a column must hold is a Pandera schema built from
-params.yaml, whose failures become plain faults.
+What a column must hold is a Pandera schema built from params.yaml, whose failures become plain faults; of
+what kind a cell is, and how its text is read, `data.cells` says.
 """
 
 import datetime as dt
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.schema import KindName
+from fairmark.data.cells import LARGEST, SMALLEST, Bound, Kind, Numerals, bounds_of
 from fairmark.errors import Faults
-from fairmark.params.prepare import Column, Csv, Date, Numeric, Parquet, Rows
+from fairmark.params.prepare import Column, Csv, Parquet, Rows
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
 Cells = pd.Series
 """One typed column: floats, texts, booleans or days, missing where the text has no value."""
-Cell = float | str | dt.datetime | None
-"""One cell of a column: a number or a truth value, a text, a moment; None where it is missing."""
 Test = Callable[[Cells], "pd.Series[bool]"]
 """Whether each cell of a column holds what it must."""
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-ENDLESS = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
-SAME_MARKS = {" ": " \u00a0\u202f", "'": "'\u2019"}
-"""Marks between thousands that are written in more than one way; within a number they are all alike."""
-ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?", re.ASCII)
-LARGEST = 1e50
-SMALLEST = 1e-50
-"""Sizes of a number other than 0 that every stage can carry: a square of a ratio of two of them is finite."""
-EARLIEST = pd.Timestamp("0001-01-01T00:00:00")
-LATEST = pd.Timestamp("9999-12-31T23:59:59.999999")
 DTYPES = {"numeric": "float64", "date": "datetime64[us]", "categorical": "str", "ordinal": "str"}
-
-
-@dataclass(frozen=True)
-class Numerals:
-    """How the numbers of a file, or of one of its columns, are written.
-
-    Parameters
-    ----------
-    decimal
-        The decimal mark, a point or a comma.
-    thousands
-        The mark between groups of three digits; None where there is none.
-    unit
-        What stands before or after every number, such as `$`; empty where nothing does.
-    """
-
-    decimal: str = "."
-    thousands: str | None = None
-    unit: str = ""
-
-    def read(self, texts: Iterable[str]) -> npt.NDArray[np.float64]:
-        """Return the number each text stands for: NaN for none, infinity for `nan`, `inf` and overflow."""
-        return np.array([self._number(text) for text in texts], dtype=np.float64)
-
-    def _number(self, text: str) -> float:
-        bare = without_unit(text, self.unit) if self.unit else text
-        if bare is None:
-            return np.nan
-        # Only whole groups of three lose their marks: `1,5` with a comma between thousands is no number, not
-        # 15.
-        if self.thousands and _grouped(self.thousands, self.decimal).fullmatch(bare):
-            bare = re.sub(f"[{SAME_MARKS.get(self.thousands, self.thousands)}]", "", bare)
-        if self.decimal == ",":
-            # A point where the decimal mark is a comma is no number, rather than one a thousand times too
-            # large.
-            bare = bare.replace(",", ".") if "." not in bare else "x"
-        if NUMBER.fullmatch(bare):
-            return float(bare)
-        return np.inf if ENDLESS.fullmatch(bare) else np.nan
-
-
-@cache
-def _grouped(thousands: str, decimal: str) -> re.Pattern[str]:
-    mark = SAME_MARKS.get(thousands, thousands)
-    return re.compile(rf"[+-]?\d{{1,3}}([{mark}])\d{{3}}(\1\d{{3}})*([{decimal}]\d*)?", re.ASCII)
-
-
-def without_unit(text: str, unit: str) -> str | None:
-    """Return a text without the unit before or after its number, sign kept; None where it has none."""
-    sign, rest = (text[0], text[1:].lstrip()) if text[:1] in {"+", "-"} else ("", text)
-    if rest.startswith(unit):
-        return sign + rest[len(unit) :].lstrip()
-    return sign + rest[: -len(unit)].rstrip() if rest.endswith(unit) else None
 
 
 def written(form: Csv | Parquet, texts: Sequence[str], counts: npt.NDArray[np.int64]) -> Numerals:
@@ -110,45 +42,6 @@ def written(form: Csv | Parquet, texts: Sequence[str], counts: npt.NDArray[np.in
     if len(each) == 1:
         return each[0]
     return max(each, key=lambda one: int(counts[~np.isnan(one.read(texts))].sum()))
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How the texts of one column are read.
-
-    Parameters
-    ----------
-    categories
-        Sorted values of a categorical, ranked values of an ordinal; None for the other kinds.
-    declared
-        Whether params.yaml lists the categories; if not, they are those found in the main file.
-    pair
-        The texts of a boolean's true and false; case does not matter in the data.
-    form
-        A date's strptime format; None for ISO 8601.
-    numerals
-        How a numeric's numbers are written.
-    """
-
-    name: KindName
-    categories: tuple[str, ...] | None = None
-    declared: bool = False
-    pair: tuple[str, str] | None = None
-    form: str | None = None
-    numerals: Numerals = field(default_factory=Numerals)
-
-    @property
-    def must(self) -> str:
-        """What a text of this kind must be, in words."""
-        match self.name:
-            case "numeric":
-                unit = self.numerals.unit
-                return f"must be a finite number with {unit}" if unit else "must be a finite number"
-            case "date":
-                return f"must be a date like {self.form or '2026-01-31 (ISO 8601)'}"
-            case "boolean" if self.pair:
-                return f"must be {self.pair[0]} or {self.pair[1]}"
-        return "must be text"
 
 
 @dataclass(frozen=True)
@@ -261,33 +154,30 @@ def _column(column: Column, kind: Kind, typed: Typed) -> "pa.Column":
 
 def bounds(column: Column, kind: Kind) -> list[tuple[str, Test]]:
     """Return what each value that is given must hold, in words and as a vectorised test."""
-    bounds: list[tuple[str, Test]] = []
-    if kind.name == "numeric":
-        sizes = f"must be 0 or of a size from {SMALLEST:g} to {LARGEST:g}"
-        bounds.append((sizes, lambda values: (values == 0) | values.abs().between(SMALLEST, LARGEST)))
-    if kind.name == "date":
-        # A zone can take a moment of the first or last day out of the years that a calendar has.
-        bounds.append(
-            ("must be in the years 1 to 9999 (UTC)", lambda values: values.between(EARLIEST, LATEST))
-        )
-    if isinstance(column, Numeric):
-        low, high = column.min, column.max
-        if low is not None:
-            bounds.append((f"must be at least {low:g}", lambda values: values >= low))
-        if high is not None:
-            bounds.append((f"must be at most {high:g}", lambda values: values <= high))
-    if isinstance(column, Date):
-        if column.earliest is not None:
-            first = pd.Timestamp(column.earliest)
-            bounds.append((f"must be {column.earliest} or later", lambda values: values >= first))
-        if column.latest is not None:
-            after = pd.Timestamp(column.latest) + dt.timedelta(days=1)
-            bounds.append((f"must be {column.latest} or earlier", lambda values: values < after))
-    if kind.declared and kind.categories is not None:
-        known = list(kind.categories)
-        listed = ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
-        bounds.append((f"must be one of {listed}", lambda values: values.isin(known)))
-    return bounds
+    return [(bound.must, _vectorised(bound)) for bound in bounds_of(column, kind)]
+
+
+def _vectorised(bound: Bound) -> Test:
+    if bound.among is not None:
+        known = list(bound.among)
+        return lambda values: values.isin(known)
+    if bound.sized:
+        return lambda values: (values == 0) | values.abs().between(SMALLEST, LARGEST)
+    # Moments as pandas has them: a bound in Python's own would be compared one by one.
+    least, most, before = (
+        pd.Timestamp(edge) if isinstance(edge, dt.datetime) else edge
+        for edge in (bound.least, bound.most, bound.before)
+    )
+
+    def within(values: Cells) -> "pd.Series[bool]":
+        holds = pd.Series(True, index=values.index)
+        if least is not None:
+            holds &= values >= least
+        if most is not None:
+            holds &= values <= most
+        return holds & (values < before) if before is not None else holds
+
+    return within
 
 
 def _note(

@@ -21,13 +21,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fairmark.data.cells import WHOLE_LIMIT
 from fairmark.data.roles import columns_named
 from fairmark.errors import Faults
 from fairmark.files import lines_of
 from fairmark.params.prepare import Csv, Parquet, Prepare, Source
-
-WHOLE_LIMIT = 1e15
-"""Whole numbers below this are exact in float64 and written without a point, as integers are."""
 
 
 def without_index(table: pa.Table, named: Collection[str]) -> tuple[pa.Table, list[str]]:

@@ -17,14 +17,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fairmark.data.kinds import Cells, Kind, Numerals, Typed, bounds, typed
-from fairmark.data.raw import WHOLE_LIMIT, Raw, cleaned, respelt, texts_of
+from fairmark.data.cells import WHOLE_LIMIT, Kind, in_words, kind_of
+from fairmark.data.kinds import Cells, Typed, bounds, typed
+from fairmark.data.raw import Raw, cleaned, respelt, texts_of
 from fairmark.data.roles import declared
-from fairmark.data.row_rules import in_words, kept
-from fairmark.data.schema import ColumnSchema, Schema
+from fairmark.data.row_rules import kept
+from fairmark.data.schema import Schema
 from fairmark.errors import Faults, stop
 from fairmark.files import lines_of
-from fairmark.params.prepare import Categorical, Csv, Ordinal, Prepare
+from fairmark.params.prepare import Csv, Prepare
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Reader:
     @classmethod
     def of(cls, params: Prepare, schema: Schema) -> Self:
         """Return the reader of the rows that schema.json describes."""
-        return cls(params, {column.name: _kind(column, params) for column in schema.columns})
+        return cls(params, {column.name: kind_of(column, params) for column in schema.columns})
 
     def read(self, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         """Return the typed columns of raw rows, as they would stand in the table of `prepare`.
@@ -136,23 +137,6 @@ class Reader:
                 raw.faults.rows(
                     raw.numbers[out], f"column {rule.column}: {must}", raw.texts[rule.column][out]
                 )
-
-
-def _kind(column: ColumnSchema, params: Prepare) -> Kind:
-    rule, form = declared(params, column.name), params.format
-    return Kind(
-        column.kind,
-        column.categories,
-        declared=isinstance(rule, Ordinal) or (isinstance(rule, Categorical) and _lists(rule)),
-        pair=column.pair,
-        form=column.format,
-        numerals=Numerals(form.decimal if isinstance(form, Csv) else ".", form.thousands, column.unit),
-    )
-
-
-def _lists(column: Categorical) -> bool:
-    listed = column.values  # noqa: PD011 - of params.yaml, no table's
-    return listed is not None
 
 
 def _is_day(kind: pa.DataType) -> bool:

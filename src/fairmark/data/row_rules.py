@@ -7,14 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairmark.data.kinds import Numerals, written
+from fairmark.data.cells import Numerals, in_words, matches
+from fairmark.data.kinds import written
 from fairmark.data.raw import Raw
 from fairmark.data.summaries import Exclusion
 from fairmark.errors import Faults, shown
 from fairmark.params.prepare import Above, Below, Csv, DropRows, Parquet, Prepare, Target, Value
 
-TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
-FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 Bools = npt.NDArray[np.bool_]
 
 
@@ -53,19 +52,6 @@ def value_text(value: Value | Sequence[Value]) -> str:
     if isinstance(value, str):
         return value
     return f"{value:.15g}" if isinstance(value, int | float) else " or ".join(map(value_text, value))
-
-
-def matches(text: str, value: Value, numerals: Numerals) -> bool:
-    """Return whether a text stands for a value of params.yaml.
-
-    A boolean is met by its usual spellings, because YAML reads `yes` and `true` as the same value; a number
-    by any spelling of that number; a text by itself alone.
-    """
-    if isinstance(value, bool):
-        return text.lower() in (TRUE if value else FALSE)
-    if isinstance(value, str):
-        return text == value
-    return bool(numerals.read([text])[0] == value)
 
 
 def labels(
@@ -232,15 +218,3 @@ def exclusions(params: Prepare, dropped: Sequence[Sequence[int]]) -> tuple[Exclu
         )
         for k, rule in enumerate(params.drop_rows)
     )
-
-
-def in_words(rule: DropRows) -> str:
-    """Return when a row is left out, as a clause: `is missing`, `is a or b`, `is above 9`."""
-    match rule.when:
-        case Above(above=number):
-            return f"is above {number:.15g}"
-        case Below(below=number):
-            return f"is below {number:.15g}"
-        case "missing":
-            return "is missing"
-    return f"is {' or '.join(map(str, rule.when))}"

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from fairmark.data.kinds import Cell, Cells
+from fairmark.data.cells import Cell
+from fairmark.data.kinds import Cells
 from fairmark.data.schema import ColumnSchema
 from fairmark.explain.documents import Dependence, MissingDependence, Value
 from fairmark.stats.arrays import Floats

@@ -39,8 +39,8 @@ class Origin(Section):
         InputError
             When the values are of another kind.
         """
+        from fairmark.data.cells import Kind
         from fairmark.data.groups import cut, names
-        from fairmark.data.kinds import Kind
 
         try:
             known = _typed(values, self.kind)

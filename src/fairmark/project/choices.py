@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fairmark.data.cells import Numerals
 from fairmark.data.groups import alike, folded
-from fairmark.data.kinds import Numerals
 from fairmark.errors import UsageError
 from fairmark.project import candidates
 from fairmark.project.candidates import FEW, Candidate

@@ -11,8 +11,9 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from fairmark.data.cells import Kind
 from fairmark.data.inference import kind_of
-from fairmark.data.kinds import Kind, typed
+from fairmark.data.kinds import typed
 from fairmark.data.pii import personal
 from fairmark.params.prepare import Csv, Inferred, Parquet
 from fairmark.project.number_format import day_format

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fairmark.data.kinds import ISO_DAY, Numerals
+from fairmark.data.cells import ISO_DAY, Numerals
 from fairmark.data.raw import GZIP, OTHERS, WAYS
 from fairmark.errors import InputError
 from fairmark.files import disk_fault

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from fairmark.data.cells import ISO_DAY, Numerals, without_unit
 from fairmark.data.inference import DAYS, UNITS, ZERO_LED
-from fairmark.data.kinds import ISO_DAY, Numerals, without_unit
 
 SURE = (
     "NA",

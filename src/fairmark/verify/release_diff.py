@@ -149,7 +149,7 @@ def _counted(texts: "pd.DataFrame", params: Prepare) -> Counter[str]:
 
 def _values(texts: "pd.Series[str]") -> list[str]:
     """Return the cells of a column as groups are named; those with a comma stand in quotes."""
-    from fairmark.data.groups import quoted
+    from fairmark.data.group_names import quoted
     from fairmark.data.schema import MISSING
 
     return [
