@@ -6,7 +6,6 @@ anything is learnt from it; `load_release` gives back the model of a release, ve
 
 import datetime as dt
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairmark.data.group_names import quoted
 from fairmark.data.schema import MISSING
-from fairmark.errors import InputError, StateError, VerificationError
+from fairmark.errors import InputError
 from fairmark.evaluate.metric_frame import metric_frame, metric_frame_of
 from fairmark.judge.verdict import Verdict
 from fairmark.model.estimator import Estimator as Model
@@ -455,19 +454,8 @@ def load_release(release: str | Path, key: str | Path) -> Model:
     StateError
         When a claim can't be told, such as a seal by another key.
     """
-    from fairmark.release.handover import found
     from fairmark.signing.keys import read_public
-    from fairmark.verify.verify import CONFIRMED, WRONG, exit_code, verify
+    from fairmark.verify.verify import verified_copy
 
-    public = read_public(Path(key))
-    with found(str(release), None) as target, tempfile.TemporaryDirectory(prefix="fairmark-") as place:
-        # Links stay links, which the check refuses.
-        folder = Path(place) / target.folder.resolve().name
-        shutil.copytree(target.folder, folder, symlinks=True)
-        facts = verify(folder, None, public)
-        code = exit_code(facts)
-        if code != CONFIRMED:
-            lines = [fact.line() for fact in facts if fact.asked and not fact.held]
-            kind = VerificationError if code == WRONG else StateError
-            raise kind(f"{folder.name}: must be what was released before it is loaded, got", *lines)
+    with verified_copy(str(release), read_public(Path(key))) as folder:
         return Model.load(folder / "model", folder / "schema.json", folder / "params.yaml")

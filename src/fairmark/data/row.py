@@ -9,11 +9,14 @@ import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 
 from fairmark.data.cells import (
+    LARGEST,
+    SMALLEST,
     WHOLE_LIMIT,
     Bound,
     Cell,
@@ -82,6 +85,39 @@ class ColumnReader:
     bounds: Sequence[Bound]
     comma: bool
     left_out: Sequence[tuple[str, Callable[[str | None], bool]]]
+
+    @cached_property
+    def quick(self) -> Callable[[object], Cell]:
+        """What `read` does, and first looks for the usual: a listed text, or a number within its bounds."""
+        read = self.read
+        if self.left_out or self.spellings or self.kind.name not in {"numeric", "categorical", "ordinal"}:
+            return read
+        if self.kind.name == "numeric":
+            if self.kind.numerals.unit:
+                return read
+            least = max((float(b.least) for b in self.bounds if b.least is not None), default=-LARGEST)  # type: ignore[arg-type]
+            most = min((float(b.most) for b in self.bounds if b.most is not None), default=LARGEST)  # type: ignore[arg-type]
+            marks = frozenset(
+                number for mark in self.missing if np.isfinite(number := self.kind.numerals.number(mark))
+            )
+
+            def number(value: object) -> Cell:
+                kind = type(value)
+                if (kind is int or kind is float) and least <= value <= most and value not in marks:  # type: ignore[operator]
+                    found = value + 0.0  # type: ignore[operator]
+                    if found == 0 or not -SMALLEST < found < SMALLEST:
+                        return found  # type: ignore[no-any-return]
+                return read(value)
+
+            return number
+        listed = [text for text in self.kind.categories or () if text == text.strip()]
+        texts = {text: text for text in listed if text not in self.missing}
+
+        def text(value: object) -> Cell:
+            found = texts.get(value) if type(value) is str else None
+            return read(value) if found is None else found
+
+        return text
 
     def read(self, value: object) -> Cell:
         """Return the value that a cell stands for, None where it is missing.

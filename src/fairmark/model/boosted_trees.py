@@ -286,3 +286,23 @@ def load(text: str, columns: Sequence[Column]) -> Boosted:
     """
     check(text, len(columns))
     return Boosted(text)
+
+
+def train_ranges(text: str) -> list[tuple[float, float] | None]:
+    """Return the smallest and largest train value of each numeric feature, as LightGBM's text tells them.
+
+    None for a feature of categories, and for one that no tree could use.
+    """
+    infos = _lines(
+        [line for line in text.partition("\n\n")[0].split("\n") if line.startswith("feature_infos=")]
+    )
+    return [_range(info) for info in infos["feature_infos"].split(" ")]
+
+
+def _range(info: str) -> tuple[float, float] | None:
+    found = re.fullmatch(r"\[([^:\]]+):([^:\]]+)\]", info)
+    if found is None:
+        return None
+    with suppress(ValueError):
+        return float(found[1]), float(found[2])
+    return None

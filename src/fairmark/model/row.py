@@ -266,6 +266,20 @@ class RowModel:
     def _named(self) -> list[tuple[int, str]]:
         return [(place, each.name) for place, each in enumerate(self.columns) if each.categories is not None]
 
+    @cached_property
+    def _quick(self) -> list[tuple[str, Callable[[object], Cell]]]:
+        return [(column.name, column.quick) for column in self.reader.columns]
+
+    def read(self, row: Mapping[str, object]) -> Encoded:
+        """Return the numbers of one raw row; a column that it lacks is missing.
+
+        Raises
+        ------
+        CellFault
+            At the first cell that `prepare` would refuse; `RowReader.faults` tells all of them.
+        """
+        return self.encode([quick(row.get(name)) for name, quick in self._quick])
+
     def encode(self, cells: Sequence[Cell]) -> Encoded:
         """Return the numbers of one row from its typed cells, in the order of `reader.columns`."""
         matrix = np.array([code(cell) for code, cell in zip(self._codes, cells, strict=False)])

@@ -6,7 +6,10 @@ verified once more together with the object of its tag, which nothing names yet.
 refuse is refused here, and leaves nothing: no folder, no tag, no version in a registry.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -237,6 +240,43 @@ def _line(text: str) -> str:
     # What a stranger wrote is shown to a terminal here: no control characters, and not without end.
     shown = "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
     return shown if len(shown) <= LONGEST else shown[:LONGEST] + "…"
+
+
+@contextmanager
+def verified_copy(release: str, key: PublicKey, clone: Path | None = None) -> Iterator[Path]:
+    """Yield a folder with a copy of a release, every claim of which holds; it is gone when the block ends.
+
+    What is checked is the copy, and the copy is loaded: a folder that changes meanwhile changes nothing.
+
+    Parameters
+    ----------
+    release
+        A release folder, an archive of one, or a tag of `clone`.
+    key
+        The public key that it must be signed by.
+    clone
+        A clone of the repository: then its commit, its tag and the tag's signer are checked too.
+
+    Raises
+    ------
+    VerificationError
+        When a claim of the release is wrong, with a line for each.
+    StateError
+        When a claim can't be told, such as a seal by another key.
+    """
+    from fairmark.release.handover import found
+
+    with found(release, clone) as target, tempfile.TemporaryDirectory(prefix="fairmark-") as place:
+        # Links stay links, which the check refuses.
+        folder = Path(place) / target.folder.resolve().name
+        shutil.copytree(target.folder, folder, symlinks=True)
+        facts = verify(folder, clone, key)
+        code = exit_code(facts)
+        if code != CONFIRMED:
+            lines = [fact.line() for fact in facts if fact.asked and not fact.held]
+            kind = VerificationError if code == WRONG else StateError
+            raise kind(f"{folder.name}: must be what was released before it is loaded, got", *lines)
+        yield folder
 
 
 TAG = ("tag", "tag seal")

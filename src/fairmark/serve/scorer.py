@@ -1,0 +1,242 @@
+"""`init` and `run`, as the field teaches them: a release is verified and loaded once, then rows are scored.
+
+Nothing is loaded before every claim of the release holds. Before it answers, the release scores golden rows,
+made of its own schema, by the quick path and by the plain one: the 64 bits must agree.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fairmark.data.cells import Cell
+from fairmark.data.schema import Schema
+from fairmark.errors import ParamsError, VerificationError
+from fairmark.model.boosted_trees import Boosted, train_ranges
+from fairmark.model.row import Encoded, PlainBooster, PlainCard, RowModel, SingleRow
+from fairmark.params.serve import Serve
+from fairmark.release.folder import ReleaseFolder
+from fairmark.release.statement import release_digest
+from fairmark.serve.oversight import Flagged, Scored, chosen_reasons
+from fairmark.stats.arrays import Floats
+from fairmark.verify.verify import verified_copy
+
+if TYPE_CHECKING:
+    from fairmark.signing.keys import PublicKey
+
+GOLDEN = 64
+"""Golden rows of a release."""
+FOLDER = ("model-card.md", "verdict.json", "statement.json")
+"""Files of a release that the service shows."""
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A verified release, loaded: what scores rows, and what is said of it.
+
+    Parameters
+    ----------
+    name, version, digest
+        `adult-income`, `v0.1.0`, and `sha256:` with the release digest.
+    params
+        The section `serve` that the release was signed with.
+    ranges
+        Smallest and largest train value of numeric features and dates, as the model has them; a feature
+        whose range nothing tells is not among them.
+    documents
+        Texts of the files that are shown, by name.
+    """
+
+    name: str
+    version: str
+    digest: str
+    schema: Schema
+    params: Serve
+    model: RowModel
+    ranges: Mapping[str, Range]
+    documents: Mapping[str, str]
+
+    @property
+    def features(self) -> list[str]:
+        """The features, in the order of a row's numbers."""
+        return [column.name for column in self.model.columns]
+
+    @property
+    def columns(self) -> list[str]:
+        """The raw columns that a row must have."""
+        return self.model.reader.names
+
+    @cached_property
+    def _bounded(self) -> list[tuple[int, str, float, float]]:
+        return [
+            (place, name, *self.ranges[name])
+            for place, name in enumerate(self.features)
+            if name in self.ranges
+        ]
+
+    def flags(self, row: Encoded) -> tuple[Flagged, ...]:
+        """Return what is unusual about a row: categories never learnt, numbers outside the train rows'."""
+        found = [Flagged("unknown_category", name) for name in row.unseen]
+        numbers = row.matrix.tolist()
+        found += [
+            Flagged("out_of_range", name)
+            for place, name, low, high in self._bounded
+            if not (low <= numbers[place] <= high or math.isnan(numbers[place]))
+        ]
+        return tuple(found)
+
+    def explain(self, rows: Sequence[Encoded], decisions: Sequence[int]) -> list[list[tuple[str, float]]]:
+        """Return the reasons for decisions: feature and Shapley value, log-odds, the strongest first."""
+        values = self.contributions(rows)
+        return [
+            chosen_reasons(list(zip(self.features, line[:-1], strict=True)), decision, self.params.reasons)
+            for line, decision in zip(values.tolist(), decisions, strict=True)
+        ]
+
+    def contributions(self, rows: Sequence[Encoded]) -> Floats:
+        """Return exact Shapley values of the calibrated log-odds, [n, p + 1]; the last is the base value."""
+        return self.model.contributions(rows)
+
+
+def init(release: str, key: "PublicKey", clone: Path | None = None) -> Scorer:
+    """Return a release that was verified, loaded once, warmed up and held to its golden rows.
+
+    Parameters
+    ----------
+    release
+        A release folder, an archive of one, or a tag NAME@vX.Y.Z of `clone`.
+    key
+        The public key that it must be signed by.
+    clone
+        Then its commit and its tag are checked too.
+
+    Raises
+    ------
+    VerificationError
+        When it is not what was released, or does not score its golden rows alike both ways.
+    StateError
+        When that can't be told.
+    ParamsError
+        When its params say that it is not served.
+    """
+    with verified_copy(release, key, clone) as place:
+        folder = ReleaseFolder(place)
+        params, written = folder.params.serve, folder.params.prepare
+        name, _, version = place.name.rpartition("-v")
+        if params is None:
+            raise ParamsError(f"{place.name}: params.yaml must have the section serve, got null")
+        model = RowModel.load(place / "model", folder.schema, written)
+        scorer = Scorer(
+            name=name,
+            version=f"v{version}",
+            digest=f"sha256:{release_digest(place)}",
+            schema=folder.schema,
+            params=params,
+            model=model,
+            ranges=_ranges(model),
+            documents={each: (place / each).read_text(encoding="utf-8") for each in FOLDER},
+        )
+    check_golden(scorer)
+    return scorer
+
+
+def run(scorer: Scorer, rows: Sequence[Encoded]) -> list[Scored]:
+    """Return what the release says of rows that were read: score, decision, and what is unusual."""
+    return [
+        Scored(score, int(score >= row.threshold), scorer.flags(row))
+        for row, score in zip(rows, scorer.model.scores(rows), strict=True)
+    ]
+
+
+def _ranges(model: RowModel) -> dict[str, Range]:
+    trees = getattr(model.scorer, "trees", None)
+    if not isinstance(trees, Boosted):
+        return {}
+    found = zip(model.columns, train_ranges(trees.text), strict=True)
+    return {
+        column.name: each for column, each in found if each is not None and column.kind in {"numeric", "date"}
+    }
+
+
+def golden_rows(scorer: Scorer) -> list[Encoded]:
+    """Return rows that are made of the release's own schema, the same each time.
+
+    Each feature goes through its train range (both ends, the middle, and beyond), its categories, and a
+    missing value, at a pace of its own, so that values meet in many ways.
+    """
+    model = scorer.model
+    values = [_values(column.name, scorer) for column in model.columns]
+    rows = []
+    for number in range(GOLDEN):
+        picked = [each[(number * (place + 1) + place) % len(each)] for place, each in enumerate(values)]
+        matrix = np.array(picked)
+        rows.append(Encoded(matrix, (), model.threshold))
+    return rows
+
+
+def _values(name: str, scorer: Scorer) -> list[float]:
+    column = next(each for each in scorer.model.columns if each.name == name)
+    if column.categories is not None:
+        return [*map(float, range(len(column.categories))), math.nan]
+    if column.kind == "boolean":
+        return [0.0, 1.0, math.nan]
+    low, high = scorer.ranges.get(name, (0.0, 1.0))
+    return [low, high, (low + high) / 2, math.nan, low - 1, high + 1, low + (high - low) / 3]
+
+
+def check_golden(scorer: Scorer) -> None:
+    """Do nothing when the quick path scores the golden rows to the bits of the plain one.
+
+    Raises
+    ------
+    VerificationError
+        When a row differs, or is no probability: this release can't be scored on this machine.
+    """
+    rows, model = golden_rows(scorer), scorer.model
+    matrix = np.array([row.matrix for row in rows])
+    quick = [model.scorer.raw(row.matrix) for row in rows]
+    plain = _plain(model, matrix)
+    scores = model.scores(rows)
+    differ = [
+        number
+        for number, (one, other, score) in enumerate(zip(quick, plain, scores, strict=True), 1)
+        if float(one).hex() != float(other).hex() or not 0 <= score <= 1
+    ]
+    if differ:
+        raise VerificationError(
+            f"{scorer.name}-{scorer.version}: golden rows must score alike by {model.scorer.path} and by the "
+            f"plain path, got other bits for {len(differ)} of {len(rows)} (first: row {differ[0]})"
+        )
+
+
+def _plain(model: RowModel, matrix: Floats) -> list[float]:
+    match model.scorer:
+        case SingleRow(trees=trees) | PlainBooster(trees=trees):
+            return trees.raw(matrix).tolist()  # type: ignore[no-any-return]
+        case PlainCard(card=card):
+            return card.raw(matrix).tolist()  # type: ignore[no-any-return]
+    return model.scorer.raw_of(matrix).tolist()  # type: ignore[no-any-return]
+
+
+def cells_of(scorer: Scorer, row: Mapping[str, object]) -> list[Cell]:
+    """Return the typed cells of a raw row, in the order of `columns`.
+
+    Raises
+    ------
+    CellFault
+        At the first cell that `prepare` would refuse.
+    """
+    return [column.read(row.get(column.name)) for column in scorer.model.reader.columns]
+
+
+def warm_up(scorer: Scorer) -> None:
+    """Score and explain golden rows once, so that the first caller does not wait for what is made lazily."""
+    rows = list(itertools.islice(golden_rows(scorer), 8))
+    scored = run(scorer, rows)
+    scorer.explain(rows, [each.decision for each in scored])
