@@ -7,6 +7,7 @@ microseconds later and to the same bits. Scorecards are added up here.
 
 import ctypes
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,7 +54,7 @@ class RowScorer(Protocol):
 
 
 class SingleRow:
-    """Boosted trees by LightGBM's C call for one row. One thread at a time may score.
+    """Boosted trees by LightGBM's C call for one row; one thread at a time scores, the others wait.
 
     Parameters
     ----------
@@ -89,6 +90,7 @@ class SingleRow:
             self._booster, RAW_SCORE, 0, -1, FLOAT64, ctypes.c_int32(features), SETTINGS,
             ctypes.byref(self._settings),
         )  # fmt: skip
+        self._alone = threading.Lock()
         self.row = np.empty(features)
         self._length, self._result = ctypes.c_int64(), ctypes.c_double()
         self._predict = predict
@@ -115,10 +117,11 @@ class SingleRow:
 
     def raw(self, row: Floats) -> float:
         """Return the raw log-odds of one row, [p]."""
-        self.row[:] = row
-        if self._predict(*self._arguments) != 0:
-            raise RuntimeError("lightgbm: must score a row, got a failure of its call for one row")
-        return self._result.value
+        with self._alone:
+            self.row[:] = row
+            if self._predict(*self._arguments) != 0:
+                raise RuntimeError("lightgbm: must score a row, got a failure of its call for one row")
+            return self._result.value
 
     def raw_of(self, matrix: Floats) -> Floats:
         """Return the raw log-odds of rows [n, p], [n]."""

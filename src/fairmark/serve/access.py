@@ -28,8 +28,8 @@ from fairmark.serve.body import Fault, Refused
 
 KEYS = "FAIRMARK_SERVICE_KEYS"
 Scope = Literal["decide", "outcome", "review", "read", "evidence"]
-"""decide: ask for decisions, explanations and contests; outcome: report labels; review: decide cases and open
-the service; read: see decisions, cases and the release; evidence: metrics, memberships and counts by group."""
+"""decide: ask for decisions, explanations and contests; outcome: report labels; review: decide cases, open
+the service; read: see decisions, cases, the release; evidence: metrics, memberships, counts by group."""
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "fmk_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")

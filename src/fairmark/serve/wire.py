@@ -46,13 +46,20 @@ class Reader:
     ----------
     scorer
         The release: its columns, and what each cell must hold.
+    others
+        Releases that may answer in its place: their columns may come too, and are not looked at here.
     """
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Scorer, others: Sequence[Scorer] = ()) -> None:
         self.scorer = scorer
         self.limits: RequestLimits = scorer.params.limits
-        self.columns = frozenset(scorer.columns)
-        self.withheld = {column.name: column.why for column in scorer.schema.withheld}
+        self.columns = frozenset(name for each in (scorer, *others) for name in each.columns)
+        self.withheld = {
+            column.name: column.why
+            for column in scorer.schema.withheld
+            # A model that decides by thresholds of groups' own, which its policy allows, must be told them.
+            if column.name not in self.columns
+        }
         subject = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_SUBJECT)]
         rows = Annotated[list[Raw], msgspec.Meta(min_length=1, max_length=self.limits.rows)]
         one = msgspec.defstruct(
