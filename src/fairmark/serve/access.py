@@ -154,6 +154,21 @@ class Access:
             callers[key.sha256] = Caller(key.name, frozenset(key.scopes), left, at)
         self._callers, self._seen = callers, seen
 
+    def known(self, headers: Mapping[bytes, bytes]) -> Caller:
+        """Return who asks, whatever it may ask.
+
+        Raises
+        ------
+        Refused
+            401 without a known key.
+        """
+        token = _token(headers.get(b"authorization", b""))
+        found = self._callers.get(_hash(token)) if token else None
+        if found is None:
+            must = "must be Bearer and a key of this service, or Basic with it as the password"
+            raise Refused(401, "no known key", Fault(must, "another", field="authorization"))
+        return found
+
     def caller(self, headers: Mapping[bytes, bytes], scope: Scope) -> Caller:
         """Return who asks, when its key has the scope and it has not asked too often.
 
@@ -162,11 +177,7 @@ class Access:
         Refused
             401 without a known key, 403 without the scope, 429 after too many requests.
         """
-        token = _token(headers.get(b"authorization", b""))
-        found = self._callers.get(_hash(token)) if token else None
-        if found is None:
-            must = "must be Bearer and a key of this service, or Basic with it as the password"
-            raise Refused(401, "no known key", Fault(must, "another", field="authorization"))
+        found = self.known(headers)
         if scope not in found.scopes:
             got = ", ".join(sorted(found.scopes))
             raise Refused(403, "not allowed", Fault(f"must be a key with the scope {scope}", got))

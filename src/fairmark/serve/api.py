@@ -1,0 +1,274 @@
+"""All paths beside the one that decides, by FastAPI: health, metrics, other protocols, and the description.
+
+The OpenAPI description names every path, `POST /v1/decide` among them, with the columns that the release
+reads. Its page is plain HTML of the same: nothing is fetched from anywhere.
+"""
+
+import html
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from fairmark.errors import UnavailableError
+from fairmark.serve import protocols
+from fairmark.serve.access import Caller
+from fairmark.serve.body import Fault, Refused, problem, strict_json
+from fairmark.serve.desk import Desk
+from fairmark.serve.metrics import CONTENT_TYPE
+from fairmark.serve.paths import (
+    PROBLEM,
+    STRUCTS,
+    answers,
+    as_json,
+    case_paths,
+    needs,
+    release_paths,
+)
+from fairmark.serve.scorer import Scorer
+
+DECIDE = "/v1/decide"
+PAGE = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Whether the service can answer, and if not, why."""
+
+    ready: bool
+    why: tuple[str, ...] = ()
+
+
+def make_api(desk: Desk) -> FastAPI:
+    """Return the paths of the service beside the one that decides."""
+    lead = desk.lead
+    api = FastAPI(
+        title=lead.name,
+        version=lead.version,
+        summary=f"Decisions by the release {lead.name}-{lead.version}.",
+        docs_url=None,
+        redoc_url=None,
+        default_response_class=Response,
+    )
+    api.include_router(case_paths(desk))
+    api.include_router(release_paths(desk))
+    _health(api, desk)
+    _protocols(api, desk)
+    api.add_exception_handler(Refused, _refused)  # type: ignore[arg-type]
+    api.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
+    api.add_exception_handler(HTTPException, _no_such)  # type: ignore[arg-type]
+    described = api.openapi
+
+    def whole() -> dict[str, Any]:
+        if api.openapi_schema is None:
+            api.openapi_schema = describe(described(), lead)
+        return api.openapi_schema
+
+    api.openapi = whole  # type: ignore[method-assign]
+    return api
+
+
+def _health(api: FastAPI, desk: Desk) -> None:
+    async def health() -> Health:
+        why = []
+        try:
+            await desk.journal.head()
+        except UnavailableError:
+            why.append("the journal can't be read")
+        if not desk.is_open:
+            why.append("no person has opened the service for this release")
+        return Health(not why, tuple(why))
+
+    async def ready() -> Response:
+        """Return whether decisions can be answered now."""
+        found = await health()
+        return as_json(found, 200 if found.ready else 503)
+
+    async def alive() -> Response:
+        """Return that the process runs."""
+        return as_json(Health(ready=True))
+
+    for path in ("/healthz", "/ping", "/v2/health/live"):
+        api.add_api_route(path, alive, name=path, operation_id=f"alive {path}", responses=answers(Health))
+    for path in ("/readyz", "/v2/health/ready", f"/v2/models/{desk.lead.name}/ready"):
+        api.add_api_route(path, ready, name=path, operation_id=f"ready {path}", responses=answers(Health))
+
+    _pages(api, desk)
+
+
+def _pages(api: FastAPI, desk: Desk) -> None:
+    witness = needs(desk, "evidence")
+
+    @api.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
+    async def metrics(_: Caller = witness) -> Response:
+        """Return the counters, for Prometheus."""
+        return Response(desk.metrics.text(), media_type=CONTENT_TYPE)
+
+    @api.get("/version", responses={200: {"content": {"text/plain": {}}}})
+    async def version() -> Response:
+        """Return the version of fairmark, as MLflow's servers return theirs."""
+        from importlib.metadata import version as installed
+
+        return Response(installed("fairmark"), media_type="text/plain")
+
+    @api.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        page = description_page(api.openapi())
+        return Response(page, media_type="text/html", headers={"content-security-policy": PAGE.decode()})
+
+
+def _protocols(api: FastAPI, desk: Desk) -> None:
+    lead, limits = desk.lead, desk.lead.params.limits
+    decider, reader = needs(desk, "decide"), desk.router.reader
+    content = {"application/json": {"schema": {"type": "object"}}}
+    body = {"requestBody": {"content": content, "required": True}}
+
+    @api.post("/invocations", responses={200: {"content": {"application/json": {}}}}, openapi_extra=body)
+    async def invocations(request: Request, caller: Caller = decider) -> Response:
+        """Decide by MLflow's scoring protocol."""
+        asked = protocols.mlflow_rows(strict_json(await request.body(), limits), reader)
+        return as_json(protocols.mlflow_answer(await desk.decide(asked, caller.name)))
+
+    @api.get("/v2", responses={200: {"content": {"application/json": {}}}})
+    async def server() -> Response:
+        """Return what serves, by the Open Inference Protocol."""
+        from importlib.metadata import version as installed
+
+        return as_json({"name": "fairmark", "version": installed("fairmark"), "extensions": []})
+
+    at = f"/v2/models/{lead.name}"
+
+    @api.get(at, responses={200: {"content": {"application/json": {}}}})
+    async def model() -> Response:
+        """Return the model's tensors."""
+        return as_json(protocols.v2_metadata(lead))
+
+    async def infer(request: Request, caller: Caller = decider) -> Response:
+        """Decide by the Open Inference Protocol."""
+        value = strict_json(await request.body(), limits)
+        decided = await desk.decide(protocols.v2_rows(value, reader), caller.name)
+        return as_json(protocols.v2_answer(value, decided, lead))
+
+    for path in (f"{at}/infer", f"{at}/versions/{lead.version}/infer"):
+        api.add_api_route(
+            path, infer, methods=["POST"], name=path, operation_id=f"infer {path}", openapi_extra=body,
+            responses={200: {"content": {"application/json": {}}}},
+        )  # fmt: skip
+
+
+async def _refused(_: Request, error: Refused) -> Response:
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(error.retry_after_s)
+    if error.status == 401:
+        headers["www-authenticate"] = 'Bearer realm="fairmark"'
+    return Response(problem(error), error.status, headers, PROBLEM)
+
+
+async def _invalid(_: Request, error: RequestValidationError) -> Response:
+    faults = []
+    for each in error.errors():
+        place = [part for part in each["loc"] if part not in {"body", "query", "path"}]
+        row = next((part + 1 for part in place if isinstance(part, int)), None)
+        field = ".".join(str(part) for part in place if not isinstance(part, int)) or None
+        must = each["msg"].replace("Input should be", "must be", 1)
+        faults.append(Fault(must, str(type(each.get("input")).__name__), row, field))
+    return await _refused(_, Refused(422, "no request for this path", *faults))
+
+
+async def _no_such(_: Request, error: HTTPException) -> Response:
+    title = {404: "not found", 405: "no such method"}.get(error.status_code, "refused")
+    answer = await _refused(_, Refused(error.status_code, title))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def describe(found: dict[str, Any], lead: Scorer) -> dict[str, Any]:
+    """Return the description with what FastAPI does not know: the path that decides, and our own structs."""
+    _, parts = msgspec.json.schema_components([*STRUCTS, Health], ref_template="#/components/schemas/{name}")
+    components = found.setdefault("components", {})
+    components.setdefault("schemas", {}).update(parts)
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    found["security"] = [{"key": []}]
+    from fairmark.serve.decision import Answer
+
+    said = answers(Answer, 409)
+    said[200]["content"]["application/json"]["schema"] = {
+        "anyOf": [{"$ref": "#/components/schemas/Answer"}, {"$ref": "#/components/schemas/Answers"}]
+    }
+    found["paths"][DECIDE] = {
+        "post": {
+            "summary": "Decide",
+            "description": "Decide on one row or many; every decision is on record before it is answered.",
+            "operationId": "decide",
+            "parameters": [
+                {
+                    "name": "Idempotency-Key",
+                    "in": "header",
+                    "required": False,
+                    "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+                    "description": "The same key with the same body gets the same answer, once decided.",
+                }
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": request_schema(lead)}},
+            },
+            "responses": {str(status): each for status, each in said.items()},
+        }
+    }
+    return found
+
+
+def request_schema(lead: Scorer) -> dict[str, Any]:
+    """Return the JSON Schema of a request for decisions: the columns that the release reads."""
+    columns = {column.name: _column_schema(column) for column in lead.model.reader.columns}
+    row = {
+        "type": "object",
+        "properties": columns,
+        "required": [column.name for column in lead.model.reader.columns if column.required],
+        "additionalProperties": False,
+    }
+    subject = {"type": ["string", "null"], "minLength": 1, "maxLength": 200}
+    one = {"type": "object", "properties": {"row": row, "subject": subject}, "required": ["row"]}
+    rows = {"type": "array", "items": row, "minItems": 1, "maxItems": lead.params.limits.rows}
+    subjects = {"type": "array", "items": subject}
+    many = {"type": "object", "properties": {"rows": rows, "subjects": subjects}, "required": ["rows"]}
+    return {"oneOf": [{**each, "additionalProperties": False} for each in (one, many)]}
+
+
+def _column_schema(column: Any) -> dict[str, Any]:
+    kind = {"numeric": "number", "boolean": "boolean"}.get(column.kind.name, "string")
+    found: dict[str, Any] = {"type": [kind] if column.required else [kind, "null"]}
+    for bound in column.bounds:
+        if kind == "number" and bound.least is not None:
+            found["minimum"] = bound.least
+        if kind == "number" and bound.most is not None:
+            found["maximum"] = bound.most
+        if bound.among is not None:
+            found["enum"] = [*bound.among, *([] if column.required else [None])]
+    return found
+
+
+def description_page(described: dict[str, Any]) -> str:
+    """Return the description as one plain page of HTML."""
+    info = described["info"]
+    title = html.escape(f"{info['title']} {info['version']}")
+    rows = []
+    for path, methods in sorted(described["paths"].items()):
+        for method, about in methods.items():
+            text = about.get("description") or about.get("summary", "")
+            statuses = ", ".join(about.get("responses", {}))
+            cells = (f"{method.upper()} {path}", text, statuses)
+            rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
+        f"<title>{title}</title><style>body{{font:1rem/1.5 system-ui;margin:2rem;max-width:70rem}}"
+        "td,th{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0}td:first-child"
+        "{font-family:ui-monospace,monospace;overflow-wrap:anywhere}</style></head>"
+        f"<body><h1>{title}</h1><p>{html.escape(info.get('summary', ''))} As JSON: /openapi.json.</p>"
+        f"<table><thead><tr><th>Path</th><th>What it does</th><th>Answers</th></tr></thead><tbody>"
+        f"{''.join(rows)}</tbody></table></body></html>\n"
+    )
