@@ -27,19 +27,13 @@ class Serve(Verb):
         """Add what the verb takes to `parser`."""
         parser.add_argument("release", nargs="?", metavar="RELEASE", help=RELEASE)
         parser.add_argument("--key", type=Path, metavar="PUB", help="the public key it must be signed by")
-        parser.add_argument(
-            "--stage", help="instead of RELEASE: what this stage of the clone holds, followed"
-        )
-        parser.add_argument(
-            "--clone", type=Path, default=Path(), help="the repository; by default this folder"
-        )
+        parser.add_argument("--stage", help="serve what this stage of the clone holds, and follow it")
+        parser.add_argument("--clone", type=Path, default=Path(), help="the repository; default: this folder")
         parser.add_argument("--fallback", metavar="RELEASE", help="what answers when the release can't")
         parser.add_argument("--challenger", metavar="RELEASE", help="what a canary tries")
         parser.add_argument("--journal", help="a file or postgresql://…; by default FAIRMARK_JOURNAL")
         parser.add_argument("--memberships", help="the same for protected attributes")
-        parser.add_argument(
-            "--host", default="127.0.0.1", help="by default the loopback: others can't reach it"
-        )
+        parser.add_argument("--host", default="127.0.0.1", help="default: loopback, which others can't reach")
         parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
         parser.add_argument("--new-key", metavar="NAME", help="make a caller's key, show it once, and end")
         parser.add_argument("--scope", default="decide", help="of the new key, with commas between")
@@ -68,9 +62,8 @@ def _settings(given: argparse.Namespace, keys: Path) -> "Settings":
     from fairmark.signing.keys import read_public
 
     if (given.release is None) == (given.stage is None):
-        raise UsageError(
-            "serve: must be given RELEASE or --stage, got " + ("both" if given.release else "none")
-        )
+        got = "both" if given.release else "neither"
+        raise UsageError(f"serve: must be given RELEASE or --stage, got {got}")
     key = own_public() if given.key is None else read_public(given.key)
     if key is None:
         raise UsageError("serve: must be given --key, the public key of the releases, got none of your own")

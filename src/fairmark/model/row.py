@@ -198,13 +198,13 @@ class Encoded:
     matrix
         What the model reads, [p]; NaN is missing or never seen.
     unseen
-        Categorical features whose value the model has no code for.
+        Categorical features whose value the model has no code for, each with its value.
     threshold
         Decide 1 from this score on.
     """
 
     matrix: Floats
-    unseen: tuple[str, ...]
+    unseen: tuple[tuple[str, str], ...]
     threshold: float
 
 
@@ -287,7 +287,9 @@ class RowModel:
         """Return the numbers of one row from its typed cells, in the order of `reader.columns`."""
         matrix = np.array([code(cell) for code, cell in zip(self._codes, cells, strict=False)])
         unseen = tuple(
-            name for place, name in self._named if cells[place] is not None and matrix[place] != matrix[place]
+            (name, str(cells[place]))
+            for place, name in self._named
+            if cells[place] is not None and math.isnan(matrix[place])
         )
         return Encoded(matrix, unseen, self.threshold if self.own is None else self._own(cells))
 

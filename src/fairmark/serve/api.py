@@ -119,15 +119,18 @@ def _pages(api: FastAPI, desk: Desk) -> None:
 
 
 def _protocols(api: FastAPI, desk: Desk) -> None:
-    lead, limits = desk.lead, desk.lead.params.limits
-    decider, reader = needs(desk, "decide"), desk.router.reader
+    lead, decider = desk.lead, needs(desk, "decide")
+
+    async def posted(request: Request) -> Any:
+        return strict_json(await request.body(), desk.lead.params.limits)
+
     content = {"application/json": {"schema": {"type": "object"}}}
     body = {"requestBody": {"content": content, "required": True}}
 
     @api.post("/invocations", responses={200: {"content": {"application/json": {}}}}, openapi_extra=body)
     async def invocations(request: Request, caller: Caller = decider) -> Response:
         """Decide by MLflow's scoring protocol."""
-        asked = protocols.mlflow_rows(strict_json(await request.body(), limits), reader)
+        asked = protocols.mlflow_rows(await posted(request), desk.router.reader)
         return as_json(protocols.mlflow_answer(await desk.decide(asked, caller.name)))
 
     @api.get("/v2", responses={200: {"content": {"application/json": {}}}})
@@ -142,13 +145,13 @@ def _protocols(api: FastAPI, desk: Desk) -> None:
     @api.get(at, responses={200: {"content": {"application/json": {}}}})
     async def model() -> Response:
         """Return the model's tensors."""
-        return as_json(protocols.v2_metadata(lead))
+        return as_json(protocols.v2_metadata(desk.lead))
 
     async def infer(request: Request, caller: Caller = decider) -> Response:
         """Decide by the Open Inference Protocol."""
-        value = strict_json(await request.body(), limits)
-        decided = await desk.decide(protocols.v2_rows(value, reader), caller.name)
-        return as_json(protocols.v2_answer(value, decided, lead))
+        value = await posted(request)
+        decided = await desk.decide(protocols.v2_rows(value, desk.router.reader), caller.name)
+        return as_json(protocols.v2_answer(value, decided, desk.lead))
 
     for path in (f"{at}/infer", f"{at}/versions/{lead.version}/infer"):
         api.add_api_route(

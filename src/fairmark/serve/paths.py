@@ -147,9 +147,8 @@ STRUCTS: tuple[Any, ...] = (
 
 def answers(struct: type[msgspec.Struct], *statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what a path answers, for the OpenAPI description: a struct, or a problem."""
-    said: dict[int | str, dict[str, Any]] = {
-        200: {"description": "As asked.", "content": {JSON: {"schema": _ref(struct)}}}
-    }
+    content = {JSON: {"schema": _ref(struct)}}
+    said: dict[int | str, dict[str, Any]] = {200: {"description": "As asked.", "content": content}}
     always = (400, 401, 403, 408, 413, 415, 422, 429, 503)
     problems: dict[int | str, dict[str, Any]] = {
         status: {"description": "A problem.", "content": {PROBLEM: {"schema": _ref(Problem)}}}

@@ -6,7 +6,7 @@ made of its own schema, by the quick path and by the plain one: the 64 bits must
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fairmark.data.cells import Cell
+from fairmark.data.reference import FeatureReference, Reference
 from fairmark.data.schema import Schema
 from fairmark.errors import ParamsError, VerificationError
 from fairmark.model.boosted_trees import Boosted, train_ranges
@@ -47,8 +48,10 @@ class Scorer:
     params
         The section `serve` that the release was signed with.
     ranges
-        Smallest and largest train value of numeric features and dates, as the model has them; a feature
-        whose range nothing tells is not among them.
+        Smallest and largest train value of numeric features and dates, by the release's reference or else
+        by the model; a feature whose range nothing tells is not among them.
+    reference
+        How many train rows each value had; None for a release that was made without.
     documents
         Texts of the files that are shown, by name.
     """
@@ -60,6 +63,7 @@ class Scorer:
     params: Serve
     model: RowModel
     ranges: Mapping[str, Range]
+    reference: Reference | None
     documents: Mapping[str, str]
 
     @property
@@ -81,15 +85,52 @@ class Scorer:
         ]
 
     def flags(self, row: Encoded) -> tuple[Flagged, ...]:
-        """Return what is unusual about a row: categories never learnt, numbers outside the train rows'."""
-        found = [Flagged("unknown_category", name) for name in row.unseen]
+        """Return what is unusual about a row.
+
+        A category that no train row had counts as missing; a number outside those of the train rows is
+        scored as it is, and so is a row some of whose values few train rows had.
+        """
+        found = [
+            Flagged("unknown_category", name) for name, value in row.unseen if self._unknown(name, value)
+        ]
         numbers = row.matrix.tolist()
         found += [
             Flagged("out_of_range", name)
             for place, name, low, high in self._bounded
             if not (low <= numbers[place] <= high or math.isnan(numbers[place]))
         ]
+        if self._fewest(row, numbers) < self.params.oversight.sparse_rows:
+            found.append(Flagged("sparse"))
         return tuple(found)
+
+    def _unknown(self, name: str, value: str) -> bool:
+        if self.reference is None:
+            return True
+        feature = self.reference.by_name[name]
+        return feature.place(value) == feature.unseen
+
+    @cached_property
+    def _counts(self) -> list[tuple[int, str, Callable[[float], int]]]:
+        if self.reference is None:
+            return []
+        by_name = self.reference.by_name
+        return [
+            (place, column.name, _train_rows(by_name[column.name], column.categories))
+            for place, column in enumerate(self.model.columns)
+            if column.name in by_name
+        ]
+
+    def _fewest(self, row: Encoded, numbers: Sequence[float]) -> float:
+        """Return the fewest train rows beside any value of a row; infinity where nothing tells."""
+        unseen = dict(row.unseen)
+        by_name = self.reference.by_name if self.reference is not None else {}
+        return min(
+            (
+                by_name[name].train_rows(unseen[name]) if name in unseen else rows(numbers[place])
+                for place, name, rows in self._counts
+            ),
+            default=math.inf,
+        )
 
     def explain(self, rows: Sequence[Encoded], decisions: Sequence[int]) -> list[list[tuple[str, float]]]:
         """Return the reasons for decisions: feature and Shapley value, log-odds, the strongest first."""
@@ -132,6 +173,7 @@ def init(release: str, key: "PublicKey", clone: Path | None = None) -> Scorer:
         if params is None:
             raise ParamsError(f"{place.name}: params.yaml must have the section serve, got null")
         model = RowModel.load(place / "model", folder.schema, written)
+        reference = folder.reference if folder.has_reference else None
         scorer = Scorer(
             name=name,
             version=f"v{version}",
@@ -139,7 +181,8 @@ def init(release: str, key: "PublicKey", clone: Path | None = None) -> Scorer:
             schema=folder.schema,
             params=params,
             model=model,
-            ranges=_ranges(model),
+            ranges=_ranges(model, reference),
+            reference=reference,
             documents={each: (place / each).read_text(encoding="utf-8") for each in FOLDER},
         )
     check_golden(scorer)
@@ -154,7 +197,26 @@ def run(scorer: Scorer, rows: Sequence[Encoded]) -> list[Scored]:
     ]
 
 
-def _ranges(model: RowModel) -> dict[str, Range]:
+def _train_rows(feature: FeatureReference, categories: Sequence[str] | None) -> Callable[[float], int]:
+    """Return how many train rows fell where an encoded value falls."""
+    if categories is not None:
+        by_code = [feature.train_rows(name) for name in categories]
+        absent = feature.train_rows(None)
+        return lambda code: absent if math.isnan(code) else by_code[int(code)]
+    if feature.kind == "boolean":
+        pair = [feature.train_rows(value=False), feature.train_rows(value=True)]
+        without = feature.train_rows(None)
+        return lambda code: without if math.isnan(code) else pair[int(code)]
+    return feature.train_rows
+
+
+def _ranges(model: RowModel, reference: Reference | None) -> dict[str, Range]:
+    if reference is not None:
+        return {
+            each.name: (each.low, each.high)
+            for each in reference.features
+            if each.low is not None and each.high is not None
+        }
     trees = getattr(model.scorer, "trees", None)
     if not isinstance(trees, Boosted):
         return {}

@@ -84,9 +84,7 @@ def loaded(settings: Settings, say: Callable[[str], None]) -> Router:
     except (FairmarkError, OSError) as error:
         if fallback is None:
             raise
-        say(
-            f"champion: could not be loaded ({error}); {fallback.name}-{fallback.version} answers in its place"
-        )
+        say(f"champion: could not be loaded ({error}); {fallback.name}-{fallback.version} answers instead")
     router = Router(champion, challenger, fallback)
     for scorer in router.releases.values():
         warm_up(scorer)
