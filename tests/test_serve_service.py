@@ -1,4 +1,4 @@
-"""The service over a real socket: what it decides is on record, what it refuses is told whole, and kept in."""
+"""The service over a real socket: what it decides is on record, and what it refuses is told whole."""
 
 from collections.abc import Iterator
 from pathlib import Path

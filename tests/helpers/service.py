@@ -101,7 +101,7 @@ def environment(place: Path) -> dict[str, str]:
 def running(
     release: Path, key: Path, place: Path, *options: str, words: Sequence[str] = ()
 ) -> Iterator[Client]:
-    """Yield a client of a service of `release`, with a key of every scope; the service ends with the block."""
+    """Yield a client with a key of every scope; the service ends with the block."""
     keys = place / "keys.jsonl"
     token = new_key(keys, f"all-{os.urandom(3).hex()}", SCOPES)
     program = [sys.executable, *words] if words else [sys.executable, "-m", "fairmark.cli"]

@@ -101,23 +101,23 @@ class ColumnReader:
                 number for mark in self.missing if np.isfinite(number := self.kind.numerals.number(mark))
             )
 
-            def number(value: object) -> Cell:
+            def typed_number(value: object) -> Cell:
                 kind = type(value)
                 if (kind is int or kind is float) and least <= value <= most and value not in marks:  # type: ignore[operator]
                     found = value + 0.0  # type: ignore[operator]
                     if found == 0 or not -SMALLEST < found < SMALLEST:
-                        return found  # type: ignore[no-any-return]
+                        return found
                 return read(value)
 
-            return number
+            return typed_number
         listed = [text for text in self.kind.categories or () if text == text.strip()]
         texts = {text: text for text in listed if text not in self.missing}
 
-        def text(value: object) -> Cell:
+        def listed_text(value: object) -> Cell:
             found = texts.get(value) if type(value) is str else None
             return read(value) if found is None else found
 
-        return text
+        return listed_text
 
     def read(self, value: object) -> Cell:
         """Return the value that a cell stands for, None where it is missing.

@@ -5,12 +5,12 @@ reads. Its page is plain HTML of the same: nothing is fetched from anywhere.
 """
 
 import html
+from functools import partial
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 
 from fairmark.errors import UnavailableError
 from fairmark.serve import protocols
@@ -57,7 +57,8 @@ def make_api(desk: Desk) -> FastAPI:
     _protocols(api, desk)
     api.add_exception_handler(Refused, _refused)  # type: ignore[arg-type]
     api.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
-    api.add_exception_handler(HTTPException, _no_such)  # type: ignore[arg-type]
+    for status, title in ((404, "not found"), (405, "no such method")):
+        api.add_exception_handler(status, partial(_no_such, Refused(status, title)))
     described = api.openapi
 
     def whole() -> dict[str, Any]:
@@ -180,10 +181,9 @@ async def _invalid(_: Request, error: RequestValidationError) -> Response:
     return await _refused(_, Refused(422, "no request for this path", *faults))
 
 
-async def _no_such(_: Request, error: HTTPException) -> Response:
-    title = {404: "not found", 405: "no such method"}.get(error.status_code, "refused")
-    answer = await _refused(_, Refused(error.status_code, title))
-    answer.headers.update(error.headers or {})
+async def _no_such(refused: Refused, request: Request, error: Exception) -> Response:
+    answer = await _refused(request, refused)
+    answer.headers.update(getattr(error, "headers", None) or {})  # which methods there are
     return answer
 
 

@@ -44,7 +44,7 @@ class Scorer:
     Parameters
     ----------
     name, version, digest
-        `adult-income`, `v0.1.0`, and `sha256:` with the release digest.
+        Such as `loans`, `v0.1.0`, and `sha256:` with the release digest.
     params
         The section `serve` that the release was signed with.
     ranges
