@@ -166,3 +166,48 @@ def _kept(given: argparse.Namespace) -> "Kept":
     if served is None:
         raise ParamsError("params.yaml: must have the section serve to keep a journal by, got null")
     return served.journal
+
+
+class Replay(Verb):
+    """`fairmark replay DECISION`: whether its release, verified, says the same of its row, to the last bit."""
+
+    name = "replay"
+    help = "score a journalled decision again by its verified release"
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what the verb takes to `parser`."""
+        parser.add_argument("decision", metavar="DECISION", help="the id of a decision, 32 hex digits")
+        add_journal_option(parser)
+        parser.add_argument(
+            "--release", metavar="RELEASE", help="the release; by default that of its digest in the clone"
+        )
+        parser.add_argument("--key", type=Path, help="the public key that it must be signed by (PEM or SSH)")
+        parser.add_argument(
+            "--clone", type=Path, default=Path(), help="the repository; by default this folder"
+        )
+        parser.add_argument("--json", action="store_true", help="write what is told as JSON")
+
+    def run(self, given: argparse.Namespace) -> int:
+        """Score it again; return 0 (the same 64 bits), 4 (others, or not what was released) or 5 (untold)."""
+        import asyncio
+
+        return asyncio.run(_replay(given))
+
+
+async def _replay(given: argparse.Namespace) -> int:
+    from fairmark.journal.place import existing_journal
+    from fairmark.journal.replay import replay
+    from fairmark.signing.key_store import own_public
+    from fairmark.signing.keys import read_public
+
+    key = own_public() if given.key is None else read_public(given.key)
+    journal = await existing_journal(given.clone, given.journal)
+    try:
+        found = await replay(journal, given.decision, key, given.clone, given.release)
+    finally:
+        await journal.close()
+    if given.json:
+        say_json(vars(found) | {"same": found.same})
+    else:
+        say(*found.lines())
+    return 0 if found.same else 4

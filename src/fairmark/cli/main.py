@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from fairmark.cli.approvals import Approve, Policy, Promote, Review, Rollback
 from fairmark.cli.history import History, Trail
-from fairmark.cli.journal import Journal
+from fairmark.cli.journal import Journal, Replay
 from fairmark.cli.judge import Judge
 from fairmark.cli.privacy import Forget, Retention
 from fairmark.cli.project import Attest, Doctor, Init
@@ -35,6 +35,7 @@ VERBS: Mapping[str, Verb] = {
         Judge(),
         Trail(),
         Journal(),
+        Replay(),
         Forget(),
         Retention(),
         Approve(),
