@@ -169,7 +169,7 @@ def _kept(given: argparse.Namespace) -> "Kept":
 
 
 class Replay(Verb):
-    """`fairmark replay DECISION`: whether its release, verified, says the same of its row, to the last bit."""
+    """`fairmark replay DECISION`: whether its verified release says the same of its row, to the last bit."""
 
     name = "replay"
     help = "score a journalled decision again by its verified release"
