@@ -1,6 +1,7 @@
 """What every store of the journal promises: the same of memory, SQLite and a real PostgreSQL."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -210,6 +211,35 @@ def test_what_is_too_old_is_counted_and_erased_once(run: Run) -> None:
     before, erased, after = run(act)
     assert (before.entries, before.oldest_us, after.entries, after.oldest_us) == (2, 10, 0, None)
     assert erased == [2, 0]
+
+
+def test_many_are_erased_in_parts_each_on_record(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for store in ("sqlite", "postgres"):
+        monkeypatch.setattr(f"fairmark.journal.{store}.CHUNK", 2)
+
+    async def act(journal: Journal) -> Any:
+        await journal.append([decision() for _ in range(5)])
+        erased = await journal.erase(subjects=[ANN], reason="asked", at_us=5)
+        return erased, await journal.after(0, 20), await journal.overdue(10**9)
+
+    erased, kept, overdue = run(act)
+    spans = [span for each in kept[5:] for span in json.loads(each.entry.body)["erased"]]
+    assert (len(erased.ids), overdue.entries) == (5, 0)
+    assert sorted(number for first, last in spans for number in range(first, last + 1)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("most", [1, 2, 100])
+def test_kinds_that_are_few_are_read_in_pages_too(run: Run, most: int) -> None:
+    async def act(journal: Journal) -> Any:
+        for number in range(1, 7):
+            await journal.append([decision(), Entry(kind="canary" if number % 2 else "opened", at_us=number)])
+        found: list[int] = []
+        while page := await journal.after(found[-1] if found else 0, most, ["canary"]):
+            found += [each.number for each in page]
+        both = await journal.find(["canary", "opened"]), await journal.find(["canary", "decision"])
+        return found, *[len(each) for each in both]
+
+    assert run(act) == ([2, 6, 10], 6, 9)
 
 
 def test_a_request_that_was_erased_is_not_answered_again(run: Run) -> None:

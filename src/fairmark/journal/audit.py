@@ -144,7 +144,8 @@ class _Walk:
         if kept.entry.kind == "erasure":
             spans = _erased_by(kept)
             self.faults += [] if spans is not None else [f"entry {self.number}: must name what was erased"]
-            self.recorded += spans or []
+            # Numbers from its own on were not there to be erased.
+            self.recorded += [(first, min(last, self.number - 1)) for first, last in spans or []]
         self.turned_back += kept.entry.at_us < self.at_us
         self.at_us = kept.entry.at_us
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from fairmark.errors import StateError, UnavailableError, VerificationError
+from fairmark.errors import StateError, UnavailableError, UsageError, VerificationError
 from fairmark.journal.chain import genesis, stored, tail_faults
 from fairmark.journal.entry import Appended, Entry, IdempotencyKey, Stored, new_id
 from fairmark.journal.group import Answers, Append, GroupCommit, Known, place
@@ -29,6 +29,7 @@ from fairmark.journal.schema import (
     from_row,
     migrations,
     personal_row,
+    rare,
 )
 from fairmark.journal.store import Erased, Head, Overdue, Whose, erasure_entry
 
@@ -39,6 +40,8 @@ PATIENCE_S = 5.0
 """How long the server may take to let us in, and to answer."""
 CONNECTIONS = 4
 """At most, one of which writes."""
+CHUNK = 10_000
+"""Rows that an erasure takes at a time."""
 
 
 _ENTRY_TYPES = (
@@ -72,10 +75,25 @@ _HELD = (
 )
 
 
+_ERASE = (
+    f"UPDATE personal SET salt = {_ZERO_SALT}, subject = NULL, content = NULL "
+    "WHERE number = ANY($1::bigint[])"
+)
+
+
 def shown(address: str) -> str:
-    """Return an address for a message: without user and password."""
+    """Return an address for a message: without user and password.
+
+    Raises
+    ------
+    UsageError
+        When its port is none.
+    """
     parts = urlsplit(address)
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError as error:
+        raise UsageError(f"journal: must be postgresql://USER@HOST:PORT/DATABASE, got {error}") from error
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
 
 
@@ -227,7 +245,7 @@ class PostgresJournal:
     ) -> list[Stored]:
         """See `Journal.find`."""
         where = [
-            "e.kind = ANY($1::text[]) AND e.number > $2",
+            f"e.kind = ANY($1::text[]) AND e.number > $2{rare(kinds)}",
             "($3::bigint IS NULL OR e.due_us < $3) AND ($4::text IS NULL OR e.release = $4)",
         ]
         if still_open is not None:
@@ -240,7 +258,7 @@ class PostgresJournal:
     async def after(self, number: int, most: int, kinds: Collection[str] | None = None) -> list[Stored]:
         """See `Journal.after`."""
         of = "($3::text[] IS NULL OR e.kind = ANY($3))"
-        text = f"{SELECT} WHERE e.number > $1 AND {of} ORDER BY e.number LIMIT $2"
+        text = f"{SELECT} WHERE e.number > $1 AND {of}{rare(kinds)} ORDER BY e.number LIMIT $2"
         return await self._select(text, number, most, None if kinds is None else list(kinds))
 
     async def head(self) -> Head:
@@ -262,17 +280,12 @@ class PostgresJournal:
         whose = Whose(frozenset(subjects), frozenset(ids), before_us)
         record = partial(erasure_entry, reason=reason, at_us=at_us, caller=caller)
         async with self._connection() as connection:
-            async with connection.transaction():
-                head = await _head(connection, "FOR UPDATE")
-                found = await _held(connection, whose)
-                made = None
-                if found:
-                    numbers = [number for number, _ in found]
-                    await connection.execute(
-                        f"UPDATE personal SET salt = {_ZERO_SALT}, subject = NULL, content = NULL "
-                        "WHERE number = ANY($1::bigint[])",
-                        numbers,
-                    )
+            found, made = await _held(connection, whose), None
+            for at in range(0, len(found), CHUNK):
+                numbers = [number for number, _ in found[at : at + CHUNK]]
+                async with connection.transaction():
+                    head = await _head(connection, "FOR UPDATE")
+                    await connection.execute(_ERASE, numbers)
                     made = stored(head.chain, head.number + 1, record(numbers))
                     await _put(connection, [made])
             await connection.execute("VACUUM (FULL) personal", timeout=3600)

@@ -4,13 +4,15 @@
 never edited once it was released: the next one is added.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeAlias
-
-import msgspec
 
 from fairmark.errors import UsageError, VerificationError
 from fairmark.journal.entry import Entry, Stored
+
+FREQUENT = ("decision", "shadow", "outcome")
+"""Kinds that come with the traffic: all others are few, and have an index."""
+_RARE_SQL = "kind NOT IN ('decision', 'shadow', 'outcome')"
 
 Steps: TypeAlias = Mapping[int, Sequence[str]]
 """Version -> the statements that lead to it from the version before."""
@@ -28,6 +30,7 @@ SQLITE: Steps = {
         """,
         "CREATE INDEX entries_about ON entries (about) WHERE about IS NOT NULL",
         "CREATE INDEX entries_due ON entries (due_us) WHERE due_us IS NOT NULL",
+        f"CREATE INDEX entries_rare ON entries (kind, number) WHERE {_RARE_SQL}",
         # No index on subject: pages of an index that was split keep old bytes, and erasure may read all.
         """
         CREATE TABLE personal (
@@ -56,6 +59,7 @@ POSTGRES: Steps = {
         """,
         "CREATE INDEX entries_about ON entries (about) WHERE about IS NOT NULL",
         "CREATE INDEX entries_due ON entries (due_us) WHERE due_us IS NOT NULL",
+        f"CREATE INDEX entries_rare ON entries (kind, number) WHERE {_RARE_SQL}",
         "CREATE TABLE personal (number bigint PRIMARY KEY, salt bytea NOT NULL, subject text, content bytea)",
         """
         CREATE TABLE requests (
@@ -77,6 +81,11 @@ SELECT = (
     "FROM entries e JOIN personal p ON p.number = e.number"
 )
 """What a `Stored` is made of, in the order of `from_row`."""
+
+
+def rare(kinds: Collection[str] | None) -> str:
+    """Return the condition that lets a query of these kinds use their index; true of each of their rows."""
+    return f" AND e.{_RARE_SQL}" if kinds is not None and not {*kinds} & {*FREQUENT} else ""
 
 
 def entry_row(kept: Stored) -> tuple[object, ...]:
@@ -107,19 +116,18 @@ def from_row(row: Sequence[object]) -> Stored:
     given = dict(zip(names, fields, strict=True))
     given |= {"subject": None, "personal": None} if erased else {"subject": subject, "personal": content}
     try:
-        return msgspec.convert(
-            {
-                "number": number,
-                "entry": Entry(**given),  # type: ignore[arg-type]  # what they are is checked here
-                "chain": chain,
-                "seal": seal,
-                "salt": None if erased else salt,
-            },
-            Stored,
-            builtin_types=(bytes,),
-        )
-    except (UsageError, TypeError, msgspec.ValidationError) as error:
+        entry = Entry(**given)  # type: ignore[arg-type]  # what they are is checked there
+        if not (isinstance(chain, bytes) and isinstance(seal, bytes) and isinstance(salt, bytes)):
+            raise UsageError("chain, seal and salt: must be bytes, got others")
+    except (UsageError, TypeError) as error:
         raise VerificationError(f"entry {number}: must be as a journal writes it, got {error}") from error
+    return Stored(
+        number=number,  # type: ignore[arg-type]  # the key of the table
+        entry=entry,
+        chain=chain,
+        seal=seal,
+        salt=None if erased else salt,
+    )
 
 
 def migrations(steps: Steps, version: int) -> list[str]:

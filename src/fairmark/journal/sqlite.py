@@ -35,6 +35,7 @@ from fairmark.journal.schema import (
     from_row,
     migrations,
     personal_row,
+    rare,
 )
 from fairmark.journal.store import Erased, Head, Overdue, Whose, erasure_entry
 
@@ -88,8 +89,12 @@ def as_unavailable(path: Path) -> Iterator[None]:
 def connect(path: Path) -> sqlite3.Connection:
     """Return a connection in WAL mode whose commits are durable; the file is made, for its owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Its log and index take the mode of the file.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if not path.exists():
+        # Its log and index take the mode of the file; its name must be on the disk as well as its content.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
     made = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
     until = time.monotonic() + PATIENCE_S
     while True:
@@ -197,7 +202,7 @@ class SqliteJournal:
 
     async def after(self, number: int, most: int, kinds: Collection[str] | None = None) -> list[Stored]:
         """See `Journal.after`."""
-        of = "" if kinds is None else f" AND e.kind IN ({marks(len(kinds))})"
+        of = "" if kinds is None else f" AND e.kind IN ({marks(len(kinds))}){rare(kinds)}"
         text = f"{SELECT} WHERE e.number > ?{of} ORDER BY e.number LIMIT ?"
         return await self._select(text, number, *(kinds or ()), most)
 
@@ -224,16 +229,21 @@ class SqliteJournal:
         """
         whose = Whose(frozenset(subjects), frozenset(ids), before_us)
         record = partial(erasure_entry, reason=reason, at_us=at_us, caller=caller)
-        found = await self._write(lambda: self._erase(whose, record))
+        # Searched beside the writer, which is held for a part at a time: what comes meanwhile is not meant.
+        found = await self._read(lambda: _held(self._reader, whose))
+        made = None
+        for at in range(0, len(found), CHUNK):
+            numbers = [number for number, _ in found[at : at + CHUNK]]
+            made = await self._write(partial(self._erase, numbers, record))
         await self._write(self._empty_log)
-        return found
+        return Erased(tuple(entry_id for _, entry_id in found), made)
 
     async def meant(
         self, *, subjects: Collection[str] = (), ids: Collection[str] = (), before_us: int | None = None
     ) -> list[str]:
         """See `Journal.meant`."""
         whose = Whose(frozenset(subjects), frozenset(ids), before_us)
-        return await self._write(lambda: [entry_id for _, entry_id in self._held(whose)])
+        return [entry_id for _, entry_id in await self._read(lambda: _held(self._reader, whose))]
 
     async def overdue(self, before_us: int) -> Overdue:
         """See `Journal.overdue`."""
@@ -318,38 +328,32 @@ class SqliteJournal:
             found.update(value for (value,) in self._writer.execute(text, part))
         return found
 
-    def _erase(self, whose: Whose, record: Callable[[Sequence[int]], Entry]) -> Erased:
+    def _erase(self, numbers: Sequence[int], record: Callable[[Sequence[int]], Entry]) -> Stored:
         with transaction(self._writer):
-            found = self._held(whose)
-            if not found:
-                return Erased(())
-            self._writer.executemany(_ZEROS, [(number,) for number, _ in found])
+            self._writer.executemany(_ZEROS, [(number,) for number in numbers])
             head = _head(self._writer)
-            made = stored(head.chain, head.number + 1, record([number for number, _ in found]))
+            made = stored(head.chain, head.number + 1, record(numbers))
             self._put([made])
-        return Erased(tuple(entry_id for _, entry_id in found), made)
-
-    def _held(self, whose: Whose) -> list[tuple[int, str]]:
-        """Return number and id of the entries that an erasure means and that hold what is personal."""
-        named = {*whose.ids, *self._ids("p.subject", list(whose.subjects))}
-        found: set[tuple[int, str]] = set()
-        for column in ("e.id", "e.about"):
-            found.update(self._rows(f"{_HELD} AND {column}", list(named)))
-        if whose.before_us is not None:
-            found.update(self._writer.execute(f"{_HELD} AND e.at_us < ?", [whose.before_us]))
-        return sorted(found)
-
-    def _ids(self, column: str, values: Sequence[str]) -> list[str]:
-        return [entry_id for _, entry_id in self._rows(f"{_HELD} AND {column}", values)]
-
-    def _rows(self, text: str, values: Sequence[str]) -> Iterator[tuple[int, str]]:
-        for at in range(0, len(values), CHUNK):
-            part = values[at : at + CHUNK]
-            yield from self._writer.execute(f"{text} IN ({marks(len(part))})", part)
+        return made
 
     def _empty_log(self) -> None:
         empty_log(self._writer, self.path)
         _grow_log(self._writer, self.path)
+
+
+def _held(connection: sqlite3.Connection, whose: Whose) -> list[tuple[int, str]]:
+    """Return number and id of the entries that an erasure means, and that hold what is personal."""
+
+    def rows(text: str, values: Sequence[str]) -> Iterator[tuple[int, str]]:
+        for at in range(0, len(values), CHUNK):
+            part = values[at : at + CHUNK]
+            yield from connection.execute(f"{_HELD} AND {text} IN ({marks(len(part))})", part)
+
+    named = {*whose.ids, *(entry_id for _, entry_id in rows("p.subject", sorted(whose.subjects)))}
+    found = {each for column in ("e.id", "e.about") for each in rows(column, sorted(named))}
+    if whose.before_us is not None:
+        found.update(connection.execute(f"{_HELD} AND e.at_us < ?", [whose.before_us]))
+    return sorted(found)
 
 
 def query(
@@ -361,7 +365,7 @@ def query(
     most: int,
 ) -> tuple[str, list[object]]:
     """Return the SQL of `Journal.find` with `?` for its values, and these."""
-    where, values = [f"e.kind IN ({marks(len(kinds))})", "e.number > ?"], [*kinds, after]
+    where, values = [f"e.kind IN ({marks(len(kinds))}){rare(kinds)}", "e.number > ?"], [*kinds, after]
     if still_open is not None:
         exists = "EXISTS (SELECT 1 FROM entries c WHERE c.closes = e.id)"
         where.append(f"e.due_us IS NOT NULL AND {'NOT ' if still_open else ''}{exists}")

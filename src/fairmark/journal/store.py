@@ -25,7 +25,7 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """What an erasure took out: ids of the entries, and the entry that records it (None without any)."""
+    """What an erasure took out: ids of the entries, and the newest entry that records it, if any."""
 
     ids: tuple[str, ...]
     record: Stored | None = None
@@ -129,7 +129,8 @@ class Journal(Protocol):
     ) -> Erased:
         """Take subject, personal and salt out of entries: their bytes are gone from the files of the store.
 
-        An `erasure` entry with their numbers is written in the same step. What stays is still in the chain.
+        An `erasure` entry with their numbers is written in the same step; of very many, one for each part of
+        them. What stays is still in the chain.
 
         Parameters
         ----------
