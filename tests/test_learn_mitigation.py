@@ -15,7 +15,9 @@ from fairmark.params.learn import Step
 CONSTRAINTS: dict[str, Any] = {
     "demographic_parity": reductions.DemographicParity,
     "true_positive_rate_parity": reductions.TruePositiveRateParity,
+    "false_positive_rate_parity": reductions.FalsePositiveRateParity,
     "equalized_odds": reductions.EqualizedOdds,
+    "error_rate_parity": reductions.ErrorRateParity,
 }
 
 

@@ -7,7 +7,8 @@ multipliers of a fairness constraint (Agarwal et al. 2018, section 3.2), which i
 .. math:: c_i = \frac{\sum_g \lambda_{e, g}}{P(e)} - \frac{\lambda_{e, g_i}}{P(e, g_i)}
 
 for a row of group :math:`g_i` in event e: any row for demographic parity, a row with label 1 for true
-positive rate parity, a row with label 1 or one with label 0 for equalized odds.
+positive rate parity, one with label 0 for false positive rate parity, one or the other for equalized odds.
+For error rate parity, any row again, it is :math:`(1 - 2 y_i) c_i`: deciding 1 is wrong where the label is 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,16 @@ PRIOR_ROWS = 50
 NO_EVENT = ""
 
 
+MOMENTS: Mapping[str, str] = {
+    "demographic_parity": "DemographicParity",
+    "true_positive_rate_parity": "TruePositiveRateParity",
+    "false_positive_rate_parity": "FalsePositiveRateParity",
+    "equalized_odds": "EqualizedOdds",
+    "error_rate_parity": "ErrorRateParity",
+}
+"""Fairlearn's moment of each constraint of params.yaml."""
+
+
 @dataclass(frozen=True)
 class Constraint:
     """A parity constraint on weighted rows: a moment of Fairlearn, and the weight of its events and groups.
@@ -45,27 +56,26 @@ class Constraint:
     Parameters
     ----------
     moment
-        `DemographicParity`, `TruePositiveRateParity` or `EqualizedOdds`, with its rows loaded.
+        One of `MOMENTS`, with its rows loaded.
     events
         The event of a row of each label, named as Fairlearn does; a label of no event is left out.
     share
         P(event, group) by weight, indexed by both.
+    positives
+        The share of positive labels of each group, where the moment counts mistakes; else None.
     """
 
     moment: "UtilityParity"
     events: Mapping[int, str]
     share: "pd.Series[float]"
+    positives: Mapping[str, float] | None = None
 
     @classmethod
     def of(cls, name: str, label: Labels, group: pd.Series, weight: Floats) -> Self:
         """Return the constraint `name` of params.yaml on rows, [n]; a row of weight 0 counts as none."""
         from fairlearn import reductions
 
-        moment = {
-            "demographic_parity": reductions.DemographicParity,
-            "true_positive_rate_parity": reductions.TruePositiveRateParity,
-            "equalized_odds": reductions.EqualizedOdds,
-        }[name]()
+        moment = getattr(reductions, MOMENTS[name])()
         part = weight / weight.sum()
         labels, groups = (pd.Series(names) for names in zip(*_sums((label, group), part), strict=True))
         moment.load_data(labels.to_frame(), labels, sensitive_features=groups)
@@ -73,13 +83,24 @@ class Constraint:
         events = dict(zip(tags["label"].tolist(), tags["event"].tolist(), strict=True))
         sums = _sums((_named(events, label), group), part)
         index = moment.prob_group_event.index
-        return cls(moment, events, pd.Series([sums[key] for key in index], index, dtype=np.float64))
+        share = pd.Series([sums[key] for key in index], index, dtype=np.float64)
+        if name != "error_rate_parity":
+            return cls(moment, events, share)
+        by_group, positive = _sums_of(group, part), _sums_of(group, part * label)
+        return cls(
+            moment, events, share, {each: positive.get(each, 0.0) / by_group[each] for each in by_group}
+        )
 
     def violation(self, rate: Mapping[str, float]) -> "pd.Series[float]":
         """Return the rate of each group less the mean rate of its event, by event and group; 0 = parity.
 
-        It is the moment's `gamma` of a classifier that decides 1 at these rates.
+        It is the moment's `gamma` of a classifier that decides 1 at these rates; of mistakes, where it counts
+        these.
         """
+        if self.positives is not None:
+            wrong = {name: p + rate[name] - 2 * p * rate[name] for name, p in self.positives.items()}
+            each = pd.Series([wrong[name] for _, name in self.share.index], self.share.index)
+            return each - (self.share * each).sum() / self.share.sum()
         chance = self.moment.tags["group_id"].map(rate).to_numpy(dtype=np.float64)
         gamma = self.moment.gamma(lambda _: chance)["+"]
         by_event = (self.share * gamma).groupby(level=0), self.share.groupby(level=0)
@@ -90,6 +111,8 @@ class Constraint:
     def costs(self, multiplier: "pd.Series[float]") -> Table:
         """Return what deciding 1 gains in each event and group, in mistakes: the moment's `signed_weights`.
 
+        Where the moment counts mistakes, it is what a mistake gains: of a row with label 1, deciding 0.
+
         Parameters
         ----------
         multiplier
@@ -98,6 +121,8 @@ class Constraint:
         """
         sides = pd.concat({"+": multiplier.clip(lower=0), "-": (-multiplier).clip(lower=0)})
         signed = self.moment.signed_weights(sides.reindex(self.moment.index))
+        if self.positives is not None:
+            signed = signed * (1 - 2 * self.moment.tags["label"])
         each = signed.groupby([self.moment.tags["event"], self.moment.tags["group_id"]]).first()
         table: Table = (each * self.moment.prob_group_event / self.share).to_dict()
         return table
@@ -128,10 +153,13 @@ class Costs:
     events: Mapping[int, str]
     """The event of each label; a label of no event has no cost."""
     table: Table
+    mistakes: bool = False
+    """Whether the table is of mistakes: of a row with label 1 it is what deciding 0 gains."""
 
     def of(self, label: Labels, group: pd.Series) -> Floats:
         """Return each row's cost, [n]; 0 for an event or a group that train rows don't hold."""
-        return _looked_up(self.table, 0.0, _named(self.events, label), group)
+        each = _looked_up(self.table, 0.0, _named(self.events, label), group)
+        return np.where(label == 1, -each, each) if self.mistakes else each
 
 
 def costs(step: Step, label: Labels, group: pd.Series, weight: Floats) -> Costs:
@@ -142,7 +170,7 @@ def costs(step: Step, label: Labels, group: pd.Series, weight: Floats) -> Costs:
     if not constraint.events:
         return Costs({}, {})
     chosen = multipliers(constraint, step.strength, label, group, weight)
-    return Costs(constraint.events, constraint.costs(chosen))
+    return Costs(constraint.events, constraint.costs(chosen), constraint.positives is not None)
 
 
 def relabel(label: Labels, weight: Floats, cost: Floats) -> tuple[Labels, Floats]:

@@ -19,6 +19,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from fairmark.learn.fit_boosted import FIXED
+from fairmark.learn.mitigation import MOMENTS
 from fairmark.learn.policy_limits import Limits, Rows
 from fairmark.learn.summaries import RivalRow
 from fairmark.learn.threshold import Goal
@@ -76,18 +77,15 @@ class _Fits:
         """Return Fairlearn's moment of the constraint that the search mitigates for."""
         from fairlearn import reductions
 
-        moments = {
-            "demographic_parity": reductions.DemographicParity,
-            "true_positive_rate_parity": reductions.TruePositiveRateParity,
-            "equalized_odds": reductions.EqualizedOdds,
-        }
-        return moments[self.step.constraint](**settings)
+        return getattr(reductions, MOMENTS[self.step.constraint])(**settings)
 
 
 def rivals(
     rows: Ready, asked: Rivals, step: Mitigation, base: Train, policy: Policy, goal: Goal, rounds: int | None
 ) -> list[RivalRow]:
     """Return what each rival comes to on validation rows, in the order of `asked.methods`.
+
+    ThresholdOptimizer has no constraint on error rates, and is left out there.
 
     Parameters
     ----------
@@ -107,7 +105,12 @@ def rivals(
     kinds = rows.encoder.kinds
     coded = [place for place, kind in enumerate(kinds) if kind == "categorical"]
     fits = _Fits(rows, step, asked, PlainTrees(coded, rounds or 100, base.seed), costs)
-    return [_measured(METHODS[name](fits), rows.rows, policy, goal, step) for name in asked.methods]
+    able = [
+        name
+        for name in asked.methods
+        if (name, step.constraint) != ("threshold_optimizer", "error_rate_parity")
+    ]
+    return [_measured(METHODS[name](fits), rows.rows, policy, goal, step) for name in able]
 
 
 @dataclass(frozen=True)
