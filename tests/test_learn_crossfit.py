@@ -1,6 +1,7 @@
 """HeldOut-out scores are of rows that their model has not learnt from, and every row is held out once."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from people_table import TRAIN, chosen, limit, policy, written
 from fairmark.data.split import read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import fitted, platt
-from fairmark.learn.training_data import Ready, Sample, ready, rotated
+from fairmark.learn.training_data import Moments, Ready, Sample, ready, rotated
 
 GIVEN = policy(limit("selection_rate_ratio", "side", at_least=0.6))
 
@@ -69,6 +70,59 @@ def test_duplicates_share_a_fold(rows: Ready) -> None:
     ]
 
     assert sorted(map(len, where)) == [0, len(same)]
+
+
+def timed(rows: Ready, gap: float = 1.0, persons: int = 10_000) -> Ready:
+    """Return the rows with a moment each, in an order of its own, and so many persons."""
+    many = len(rows.train.label)
+    moments = np.random.default_rng(4).permutation(many).astype(float)
+    keys = pd.Series([f"p{k % persons}" for k in range(many)])
+    return replace(rows, moments=Moments(moments, gap), keys=keys)
+
+
+@pytest.mark.parametrize("gap", [1.0, 40.0])
+def test_parts_in_time_are_held_out_by_models_of_earlier_rows_alone(rows: Ready, gap: float) -> None:
+    known = timed(rows, gap, persons=300)
+    when = dict(zip(ids(rows.train.matrix), known.moments.train.tolist(), strict=True))  # type: ignore[union-attr]
+    whose = dict(zip(ids(rows.train.matrix), known.keys, strict=True))
+
+    folds = list(rotated(known, 4, seed=1))
+
+    later = sorted(when[row] for fold in folds for row in ids(fold.valid.matrix))
+    assert len(folds) == 3
+    assert later == sorted(moment for moment in when.values() if moment >= later[0])
+    assert len(later) == pytest.approx(len(when) / 2, abs=2)
+    for fold in folds:
+        learnt, held = ids(fold.train.matrix), ids(fold.valid.matrix)
+        assert max(map(when.get, learnt)) <= min(map(when.get, held)) - gap  # type: ignore[type-var,operator]
+        assert not {whose[row] for row in learnt} & {whose[row] for row in held}
+
+
+def test_a_stretch_of_one_label_is_held_out_with_the_next_one(rows: Ready) -> None:
+    known = timed(rows)
+    assert known.moments is not None
+    order, label = np.argsort(known.moments.train), rows.train.label.copy()
+    label[order[len(label) // 2 - 2 : len(label) * 3 // 4]] = 0
+    one_label = replace(known, train=replace(rows.train, label=label))
+
+    sizes = [len(fold.valid.label) for fold in rotated(one_label, 5, seed=1)]
+
+    assert len(sizes) == 2
+    assert sum(sizes) == pytest.approx(len(label) / 2, abs=2)
+
+
+def test_moments_are_of_parts_that_follow_each_other_alone(tmp_path: Path) -> None:
+    parts = read_parts(*written(tmp_path, 600))
+    day = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(600), unit="D")
+    later = day + pd.to_timedelta(np.where(parts.belongs == "valid", 900, 0), unit="D")
+
+    mixed, ordered = (
+        Moments.of(replace(parts, table=parts.table.assign(_time=time))) for time in (day, later)
+    )
+
+    assert (Moments.of(parts), mixed) == (None, None)
+    assert ordered is not None
+    assert ordered.gap == (903 - 597) * 86_400e6
 
 
 def test_two_folds_are_validation_rows_and_train_rows(rows: Ready) -> None:

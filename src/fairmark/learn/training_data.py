@@ -4,8 +4,10 @@ A disparity is estimated from a few hundred positive decisions of the smaller gr
 validation rows knows a ratio poorly. Cross-fitting scores all train and validation rows, each by a model that
 has not learnt from it: the validation rows are held out first, then each fold of the train rows, cut by a
 hash of their ids. What holds of rows held out in turn holds of the one model that is kept, as far as models
-of as many rows are alike (Stone 1974; Chernozhukov et al. 2018). Classes are balanced in train rows alone;
-validation rows keep theirs.
+of as many rows are alike (Stone 1974; Chernozhukov et al. 2018). Where the parts follow each other in time,
+folds do so too, and each is scored by a model of earlier rows alone (a rolling origin, Tashman 2000): of rows
+drawn at random a model would know what came after those it is asked about. Classes are balanced in train rows
+alone; validation rows keep theirs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -57,6 +59,26 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Moments:
+    """When train rows are from, in microseconds."""
+
+    train: Floats
+    """[n]."""
+    gap: float
+    """How much later the first validation row is than the last train row, above 0."""
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self | None:
+        """Return those of parts in which every validation row is later than all train rows, or None."""
+        if "_time" not in parts.table:
+            return None
+        each = parts.table["_time"].to_numpy("datetime64[us]").astype(np.int64).astype(np.float64)
+        train, valid = (each[(parts.belongs == name).to_numpy()] for name in ("train", "valid"))
+        gap = float(valid.min() - train.max())
+        return cls(train, gap) if gap > 0 else None
+
+
+@dataclass(frozen=True)
 class Ready:
     """Train and validation rows, encoded once for any number of fits."""
 
@@ -73,6 +95,8 @@ class Ready:
     """What tells the groups of the attribute that has thresholds of its own, where one has."""
     tests: Mapping[str, Mapping[str, float]] | None = None
     """Effective number of test rows of each group of each attribute."""
+    moments: Moments | None = None
+    """When train rows are from, where every validation row is later than all of them."""
 
     @cached_property
     def rows(self) -> Rows:
@@ -109,6 +133,7 @@ def ready(parts: Parts, base: Train) -> Ready:
         parts.keys[(parts.belongs == "train").to_numpy()],
         None if by is None else origins(parts.schema, by.attribute),
         _test_rows(parts),
+        Moments.of(parts),
     )
 
 
@@ -166,13 +191,18 @@ def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
     """Yield the rows with each of the other folds in the place of the validation rows.
 
     Each of these folds is a part of the train rows; the validation rows are learnt from in its place. So all
-    folds are alike when the validation rows are 1 / `folds` of both.
+    folds are alike when the validation rows are 1 / `folds` of both. Where the parts follow each other in
+    time, the folds are stretches of the later half of the train rows, each learnt from the rows before it
+    alone: those as long before it as train rows are before validation rows, and of no person of its own.
 
     Raises
     ------
     InputError
         When a fold holds one label only.
     """
+    if rows.moments is not None:
+        yield from _forward(rows, rows.moments, folds)
+        return
     sample = _joined(rows.train, rows.valid)
     groups = pd.concat([rows.train_groups, rows.valid_groups], ignore_index=True)
     number = np.full(len(sample.label), -1)
@@ -188,6 +218,35 @@ def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
             train_groups=groups.iloc[inside].reset_index(drop=True),
             valid_groups=groups.iloc[outside].reset_index(drop=True),
         )
+
+
+def _forward(rows: Ready, moments: Moments, folds: int) -> Iterator[Ready]:
+    when, found = moments.train, 0
+    starts = np.unique(np.quantile(when, np.linspace(0.5, 1, folds)[:-1], method="inverted_cdf"))
+    start = starts[0]
+    for stop in [*starts[1:], np.inf]:
+        outside = (when >= start) & (when < stop)
+        own = rows.keys[outside]
+        inside = (when <= start - moments.gap) & ~rows.keys.isin(own).to_numpy()
+        if any(len(np.unique(rows.train.label[each])) < 2 for each in (inside, outside)):
+            continue  # together with the next stretch
+        yield _parted(rows, *map(np.flatnonzero, (inside, outside)))
+        start, found = stop, found + 1
+    if not found:
+        raise InputError(
+            f"chosen.folds: must leave both labels in a stretch of time, got none of {folds - 1}"
+        )
+
+
+def _parted(rows: Ready, inside: npt.NDArray[np.intp], outside: npt.NDArray[np.intp]) -> Ready:
+    """Return the rows with some train rows to learn from, and others in the place of the validation rows."""
+    return replace(
+        rows,
+        train=rows.train.take(inside),
+        valid=rows.train.take(outside),
+        train_groups=rows.train_groups.iloc[inside].reset_index(drop=True),
+        valid_groups=rows.train_groups.iloc[outside].reset_index(drop=True),
+    )
 
 
 def _fold(keys: "pd.Series[str]", folds: int, seed: int) -> npt.NDArray[np.intp]:
