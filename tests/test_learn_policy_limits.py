@@ -71,7 +71,7 @@ def test_a_limit_that_does_not_gate_has_a_value_and_no_slack() -> None:
     told = limits(limit("accuracy", None, at_least=0.9, gate=False))
 
     assert told.values(SCORE, 0.5) == {"accuracy": 5 / 8}
-    assert (told.slacks(SCORE, 0.5), told.admissible(SCORE)) == ({}, None)
+    assert (told.slacks(SCORE, 0.5), told.violation(SCORE)) == ({}, None)
 
 
 def test_a_measure_unknown_here_is_left_to_the_verdict() -> None:
@@ -85,17 +85,18 @@ def test_a_group_under_the_least_size_is_left_out() -> None:
     assert limits(RATIO, least=1, side=side).values(SCORE, 0.5) == {RATIO.name: 0}
 
 
-def test_a_cut_is_admissible_where_its_slacks_are_above_zero() -> None:
+def test_the_violation_of_a_cut_is_the_sum_of_what_is_missing() -> None:
     given = limits(RATIO, limit("accuracy", None, at_least=0.6), margin=0.05)
     cuts = np.linspace(0, 1, 41)
-    keeps = given.admissible(SCORE)
+    missing = given.violation(SCORE)
 
-    assert keeps is not None
-    assert keeps(cuts).tolist() == [min(given.slacks(SCORE, cut).values()) >= 0 for cut in cuts.tolist()]
+    assert missing is not None
+    by_hand = [sum(max(-slack, 0) for slack in given.slacks(SCORE, cut).values()) for cut in cuts.tolist()]
+    assert missing(cuts) == pytest.approx(by_hand)
 
 
 def test_a_limit_that_no_cut_can_move_does_not_rule_cuts_out() -> None:
-    assert limits(limit("roc_auc", None, at_least=0.99)).admissible(SCORE) is None
+    assert limits(limit("roc_auc", None, at_least=0.99)).violation(SCORE) is None
 
 
 @pytest.mark.parametrize(("measure", "least"), [("selection_rate_ratio", 5), ("recall", 5)])
@@ -106,9 +107,9 @@ def test_a_limit_without_groups_enough_is_not_measured_and_steers_nothing(measur
 
     assert list(slacks) == ["accuracy"]
     assert values[measure.replace("_", "-")] is None
-    movable = given.admissible(SCORE)
-    assert movable is not None
-    assert not movable(np.array([0.5])).any()  # by accuracy alone
+    missing = given.violation(SCORE)
+    assert missing is not None
+    assert missing(np.array([0.5])) == pytest.approx([0.9 - 5 / 8])  # of accuracy alone
 
 
 def test_a_ratio_that_a_model_leaves_undefined_is_not_kept() -> None:

@@ -77,6 +77,22 @@ def test_the_summary_is_plain_json_that_names_the_plain_models(tmp_path: Path) -
     assert summary["nearest"] is None
 
 
+def test_the_summary_says_how_far_inside_a_limit_the_rows_had_to_be() -> None:
+    by_rows = tune(margin={"chance": 0.9, "room": 0.5})
+    plain = result(POINTS)
+    found = SearchResults(by_rows, policy(), "accuracy", plain.trials, brackets={("boosted", 0): (0.5, 1.5)})
+
+    told = found.summary()
+
+    assert told.margins is not None
+    assert told.margins["selection-rate-ratio"] == pytest.approx(0.82 - 0.8 - 0.02)
+    assert told.brackets is not None
+    assert [(each.family, each.attribute, each.low, each.high) for each in told.brackets] == [
+        ("boosted", "side", 0.5, 1.5)
+    ]
+    assert (told.of_use, told.over_plain) == (None, None)
+
+
 def test_a_limit_that_the_search_cannot_measure_is_named() -> None:
     strange = limit("calibration_error", None, at_most=0.1)
     found = SearchResults(tune(), policy(strange), "accuracy", result(POINTS).trials)

@@ -70,8 +70,24 @@ def test_scores_that_differ_in_the_last_digits_are_never_parted() -> None:
 def test_only_admissible_cuts_are_chosen_where_there_are_any() -> None:
     rows = [0.2, 0.4, 0.9], [0, 0, 1]
 
-    assert chosen(*rows, admissible=lambda cuts: cuts < 0.5) == 0.3
-    assert chosen(*rows, admissible=lambda cuts: cuts > 5) == 0.65
+    assert chosen(*rows, violation=lambda cuts: 1.0 * (cuts >= 0.5)) == 0.3
+    assert chosen(*rows, violation=lambda cuts: 1.0 * (cuts <= 5)) == 0.65
+
+
+@pytest.mark.parametrize(("price", "cut"), [(None, 0.65), (0.2, 0.65), (0.4, 0.3), (9.0, EVERYBODY)])
+def test_where_no_cut_keeps_the_limits_nearer_ones_cost_quality_at_a_price(
+    price: float | None, cut: float
+) -> None:
+    """Of three rows 0.65 decides all rightly, 0.3 two; lower cuts are nearer to the limits."""
+    missing = {NOBODY: 4.0, 0.65: 3.0, 0.3: 2.0, EVERYBODY: 1.9}
+    rows = np.array([0.2, 0.4, 0.9]), np.array([0, 0, 1], dtype=np.int8), np.ones(3)
+
+    found = choose(
+        *rows, Goal.of("accuracy"), lambda cuts: np.array([missing[c] for c in cuts.tolist()]), price=price
+    )
+
+    assert found.cut == cut
+    assert found.spent == pytest.approx({0.65: 0.0, 0.3: 1 / 3, EVERYBODY: 2 / 3}[cut])
 
 
 def test_a_weight_counts_as_so_many_rows() -> None:

@@ -13,6 +13,8 @@ from search_formula import TUNE, outcome, tune
 from fairmark.errors import InputError, ParamsError
 from fairmark.files import read_json
 from fairmark.learn.search import SearchResults, Trial, ranked
+from fairmark.learn.space import Aim, Space
+from fairmark.learn.summaries import read_trials
 from fairmark.learn.trial import Outcome
 from fairmark.params.learn import ByBaseRate, Threshold, Train, Tune
 from fairmark.params.parse import typed
@@ -53,11 +55,26 @@ def test_what_is_of_no_use_is_never_chosen_beside_what_is(
 
     assert bool(useful) == any(not row[3] for row in rows)
     if useful:
+        kept = [each.outcome.quality for each in useful if each.outcome.violation == 0]
         assert not best.useless
-        assert best.violation == min(each.outcome.violation for each in useful)
-        alike = [each.outcome for each in useful if each.outcome.violation == best.violation]
-        assert best.quality >= max(each.quality for each in alike) - 0.01
-        assert not found.best.outcome.feasible or best.violation == 0
+        assert (best.violation == 0) == bool(kept)
+        assert best.quality >= max(kept) - 0.01 if kept else True
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=TRIALS, price=st.sampled_from([0.0, 0.2, 1.0, 1e6]))
+def test_where_none_keeps_the_limits_nearer_costs_no_more_than_its_price(
+    rows: list[tuple[float, float, float, bool]], price: float
+) -> None:
+    trials = [trial(k, row[0], -abs(row[1]) - 0.01, 0.8, useless=False) for k, row in enumerate(rows)]
+
+    best = ranked(trials, price=price)[0].outcome
+
+    for other in (each.outcome for each in trials):
+        nearer = best.violation - other.violation
+        assert other.quality <= best.quality - price * nearer + 1e-9 * (1 + price)
+    if price == 1e6:  # quality, which is within 0.7, buys no more than a millionth of a unit
+        assert best.violation <= min(each.outcome.violation for each in trials) + 1e-6
 
 
 @settings(max_examples=100, deadline=None)
@@ -89,6 +106,58 @@ def test_a_useful_trial_goes_before_finalists_that_lost_their_use() -> None:
     assert found.useful
     assert found.best.number == 1
     assert "Trial 1 has the best balanced_accuracy of the 1 of 3 trials" in found.note()
+
+
+SPACE = Space(tune())
+PLAIN = SPACE.chosen(SPACE.none("logistic"), Aim(margin=0.05))
+
+
+def beside_plain(best: tuple[float, float, float], plain: tuple[float, float, float]) -> SearchResults:
+    """Return results of a mitigated trial 0 and of plain trial 1: quality, slack and AUC of each."""
+    trials = [trial(0, *best, useless=False), replace(trial(1, *plain, useless=False), chosen=PLAIN)]
+    return SearchResults(
+        tune(useful={**USEFUL, "plain": 0.02}, tie=0.0), policy(), "balanced_accuracy", trials
+    )
+
+
+@pytest.mark.parametrize(
+    ("best", "plain", "taken"),
+    [
+        ((0.81, 0.1, 0.80), (0.80, 0.2, 0.80), 1),  # ahead by a hundredth, less than two
+        ((0.83, 0.1, 0.80), (0.80, 0.2, 0.80), 0),
+        ((0.81, 0.1, 0.85), (0.80, 0.2, 0.80), 0),  # ranks better
+        ((0.70, 0.1, 0.70), (0.90, -0.1, 0.90), 0),  # the plain one misses the limit
+        ((0.81, -0.1, 0.80), (0.80, -0.1, 0.80), 1),  # both miss it by as much
+        ((0.80, -0.1, 0.80), (0.81, -0.3, 0.80), 0),  # nearer by 0.2, which is worth 0.05
+    ],
+)
+def test_a_plain_model_within_the_same_limits_goes_before_one_that_is_hardly_better(
+    best: tuple[float, float, float], plain: tuple[float, float, float], taken: int
+) -> None:
+    assert beside_plain(best, plain).best.number == taken
+
+
+def test_the_summary_says_what_a_plain_model_would_have_done() -> None:
+    ahead = beside_plain((0.83, 0.1, 0.80), (0.80, 0.2, 0.80)).note()
+    behind = beside_plain((0.81, 0.1, 0.80), (0.80, 0.2, 0.80)).note()
+
+    assert "0.03 better than a plain model with one threshold for all (trial 1, logistic)" in ahead
+    assert behind.endswith("less than 0.02 (tune.useful.plain), and trial 1 is taken.")
+
+
+def test_plain_models_are_held_to_the_limits_where_a_lead_over_them_is_asked_for(
+    paths: tuple[Path, ...], tmp_path: Path
+) -> None:
+    base = base_for(maximise="accuracy")
+    useful = {"margin": 0.0, "selected": [0.0, 1.0], "plain": 0.0}
+
+    for name, asked in (("asked", useful), ("not", {**useful, "plain": None})):
+        searched(paths, tmp_path / name, base, trials=5, useful=asked)
+
+    rows = {name: read_trials(tmp_path / name / "trials.csv") for name in ("asked", "not")}
+    assert [row.family for row in rows["asked"]][2:4] == ["boosted", "logistic"]
+    assert [row.number_in("strength.side.demographic_parity") for row in rows["asked"]][2:4] == [0.0, 0.0]
+    assert rows["not"][2].number_in("strength.side.demographic_parity") != 0.0
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,13 @@
 """The search shows every trial, its frontier, what was chosen, and what that cost."""
 
 from markup import read
-from stage_outputs import FAIR, facts, limit, policy, trials
+from stage_outputs import FAIR, facts, limit, policy, search, trials
 
+from fairmark.learn.summaries import BracketRow
+from fairmark.params.learn import Useful
 from fairmark.report.charts import Mark, frontier
 from fairmark.report.inputs import Facts
-from fairmark.report.search import FrontierView, compared, names, price, search_view
+from fairmark.report.search import FrontierView, asked, compared, names, price, search_view
 from fairmark.report.search import trials as table
 
 MINUS = "\N{MINUS SIGN}"
@@ -50,6 +52,40 @@ def test_the_chosen_trial_stands_beside_the_simple_ones() -> None:
         "Chosen (trial 3)",
     ]
     assert list(found.rows[0]) == ["Family", "logistic", "boosted", "boosted"]
+
+
+def test_what_was_asked_of_the_chosen_trial_stands_beside_what_was_found() -> None:
+    rows = [
+        row.model_copy(update={"strength.team.demographic_parity": 1.25, "gain": 0.08}) if row.chosen else row
+        for row in trials(FAIR.limits)
+    ]
+    name = next(each.name for each in FAIR.limits if each.attribute is not None)
+    strength = BracketRow(
+        family="boosted", attribute="team", constraint="demographic_parity", low=1, high=1.5
+    )
+    more = {
+        "margins": {name: 0.05},
+        "expected": {name: 0.82},
+        "of_use": Useful(margin=0.01, selected=(0.1, 0.9), plain=0.005),
+        "brackets": [strength, strength.model_copy(update={"family": "logistic"})],
+    }
+
+    found = asked(facts(trials=rows, search=search(rows).model_copy(update=more)))
+
+    assert found is not None
+    assert [tuple(row[1:]) for row in found.rows] == [
+        ("at least 0.850", "0.860"),
+        ("at least 0.800", "0.820"),
+        ("at least 0.010", "0.080"),
+        ("0.100 to 0.900", "0.300"),
+        ("at least 0.005", "no plain model is as near to the limits"),
+        ("1.000 to 1.500", "1.250"),
+    ]
+    assert found.rows[0][0] == "Selection rate ratio by team: 0.800 and a margin of 0.050"
+
+
+def test_a_search_that_does_not_say_what_it_asked_has_no_table_of_it() -> None:
+    assert asked(facts()) is None
 
 
 def test_a_trial_that_failed_says_why_in_the_table() -> None:

@@ -13,6 +13,7 @@ TUNE: dict[str, Any] = {
     "batch": 3,
     "margin": 0.05,
     "useful": None,
+    "price": 0.25,
     "tie": 0,
     "crossfit": None,
     "sample": None,

@@ -1,12 +1,14 @@
-"""Bracket strengths of mitigation from data: how strong it must be for limits to be kept with a margin.
+"""Bracket strengths of mitigation from data: how strong it must be for limits to be kept at the best quality.
 
 Trials at the plain settings of each family climb from no mitigation at all, doubling the strength until the
-limits on the attribute are kept, then halve the step below. Each is a trial like any other, so that what the
-bracket finds may be chosen. Beyond the strength that keeps the limits there is only loss of quality, so the
-bracket ends a little above it; where no strength keeps them, at twice the one that comes nearest.
+limits on the attribute are kept; then the steps around the best one are halved. A threshold alone may keep
+limits at any strength, by selecting nearly everybody or nearly nobody: as long as the limits cost quality at
+the threshold, more strength may win some of it back, and the climb goes on. Where they cost nothing there,
+more strength only loses quality, and the least that keeps the limits is looked for. Each is a trial like any
+other, so that what the bracket finds may be chosen. It ends at the neighbours of its best strength.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,11 +20,16 @@ FIRST = 1.0
 """The strength of the first rung: a row of the group that is worst off counts one mistake less or more."""
 MOST = 16.0
 CLOSE = 1.15
-"""A bracket is narrow enough when the strength that keeps limits is at most this times one that misses."""
-TRIED = 6
+"""A step is narrow enough when its ends are nearer than by this factor."""
+TRIED = 7
 """Strengths of one family that are tried at most."""
 ABOVE = 1.1
-"""The bracket ends at this times the strength that keeps the limits."""
+"""The bracket ends at this times the strength that keeps the limits, where they cost nothing there."""
+
+
+def _close(strength: float) -> float:
+    """Return the width of a step that is not halved any more."""
+    return max(strength * (1 - 1 / CLOSE), FIRST / 8)
 
 
 class Tried(Protocol):
@@ -85,34 +92,52 @@ class Bracket:
         if not kept:
             near = max(known, key=lambda strength: (self._least(known[strength]), -strength))
             return 0.0, min(MOST, 2 * near) or FIRST
-        top = min(kept)
-        below = max((strength for strength in known if strength < top), default=0.0)
-        return (below if alone else 0.0), ABOVE * top or FIRST / 2
+        best = self._best(known, kept)
+        below = max((strength for strength in known if strength < best), default=0.0)
+        above = min((strength for strength in known if strength > best), default=2 * best)
+        top = above if self._costly(known[best]) else ABOVE * best
+        return (below if alone else 0.0), top or FIRST / 2
 
     def _next(self, family: str) -> list[float]:
         """Return the strengths of a family to be tried next; none when its bracket stands."""
         known = self.tried.get(family, {})
         if not known:
             return [0.0, FIRST]
-        kept = sorted(strength for strength, trial in known.items() if self._all_kept(trial))
-        if kept:
-            top = kept[0]
-            below = max((strength for strength in known if strength < top), default=None)
-            if below is None or top <= CLOSE * below or len(known) >= TRIED:
-                return []
-            return [(top + below) / 2]
         high = max(known)
-        near = max(known, key=lambda strength: (self._least(known[strength]), -strength))
-        # A trial of no use says nothing of how near the limits are: a weak one may "keep" them by selecting
-        # nearly everybody, and only a stronger one does so with decisions that are worth anything.
-        if (near == high or known[high].outcome.useless) and high < MOST:
-            return [2 * high]
-        if len(known) >= TRIED:
-            return []
-        around = sorted(known)
-        place = around.index(near)
-        sides = [around[k] for k in (place - 1, place + 1) if 0 <= k < len(around)]
-        return [round((near + side) / 2, 6) for side in sides if abs(near - side) > near / 8][:2]
+        if kept := [strength for strength, trial in known.items() if self._all_kept(trial)]:
+            near = self._best(known, kept)
+            costly = self._costly(known[near])
+            if near == high and costly and high < MOST:
+                return [2 * high]
+            sides = [self._neighbour(known, near, -1), *([self._neighbour(known, near, 1)] if costly else [])]
+        else:
+            near = max(known, key=lambda strength: (self._least(known[strength]), -strength))
+            # A trial of no use says nothing of how near the limits are: a weak one may "keep" them by
+            # selecting nearly everybody, and only a stronger one does so with decisions worth anything.
+            if (near == high or known[high].outcome.useless) and high < MOST:
+                return [2 * high]
+            sides = [self._neighbour(known, near, way) for way in (-1, 1)]
+        halves = [(near + side) / 2 for side in sides if side is not None and abs(near - side) > _close(near)]
+        return [round(each, 6) for each in halves][: max(0, TRIED - len(known))]
+
+    @staticmethod
+    def _neighbour(known: Mapping[float, Tried], strength: float, way: int) -> float | None:
+        """Return the next strength that was tried, above or below."""
+        beyond = [each for each in known if way * (each - strength) > 0]
+        return min(beyond, key=lambda each: abs(each - strength), default=None)
+
+    def _best(self, known: Mapping[float, Tried], kept: Sequence[float]) -> float:
+        """Return the strength of best quality of those that keep the limits; of as good ones the least.
+
+        As good is what is within `tune.tie` standard errors of the best.
+        """
+        top = max((known[strength].outcome for strength in kept), key=lambda found: found.quality)
+        least = top.quality - self.space.tune.tie * top.error
+        return min(strength for strength in kept if known[strength].outcome.quality >= least)
+
+    def _costly(self, trial: Tried) -> bool:
+        """Return whether limits cost quality at the threshold, by more than counts as equal."""
+        return trial.outcome.spent > self.space.tune.tie * trial.outcome.error
 
     def _own(self, n: int) -> bool:
         """Return whether a gated limit speaks of the attribute of a mitigation."""

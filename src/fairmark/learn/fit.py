@@ -119,6 +119,8 @@ class Decision:
     calibration: Calibration
     threshold: float
     own: GroupThresholds | None
+    spent: float = 0.0
+    """How much quality the limits cost at the common threshold."""
 
     def score(self, raw: Floats) -> Floats:
         """Return the probabilities of raw log-odds, [n]."""
@@ -173,10 +175,12 @@ def decide(held: HeldOut, rows: Ready, chosen: Chosen, base: Train, policy: Poli
     """Return the calibration and the thresholds that held-out rows ask for; `base` is `aimed`."""
     calibration = platt(held.raw, held.rows.label, held.rows.weight)
     score = probability(calibration.a * held.raw + calibration.b)
-    keeps = None if chosen.margin is None else Limits(policy, held.rows, chosen.margin).admissible(score)
+    missing = None if chosen.margin is None else Limits(policy, held.rows, chosen.margin).violation(score)
     goal = Goal.of(base.threshold.maximise)
-    common = choose(score, held.rows.label, held.rows.weight, goal, keeps, chosen.selected).cut
-    return Decision(calibration, common, _own(held, rows, chosen, base, policy, score, common))
+    known = held.rows.label, held.rows.weight
+    found = choose(score, *known, goal, missing, chosen.selected, chosen.price)
+    own = _own(held, rows, chosen, base, policy, score, found.cut)
+    return Decision(calibration, found.cut, own, found.spent)
 
 
 def _learnt(rows: Ready, chosen: Chosen, base: Train, watch: Watch | None = None) -> Scorer:

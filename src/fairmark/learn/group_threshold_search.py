@@ -271,6 +271,7 @@ def _least(rank: Places, start: Places, stop: Places) -> Places:
 DRAWN: Mapping[str, tuple[str, ...]] = {
     "demographic_parity": ("selection_rate",),
     "true_positive_rate_parity": ("true_positive_rate",),
+    "false_positive_rate_parity": ("false_positive_rate",),
     "equalized_odds": ODDS,
 }
 """The rates that each constraint draws together."""

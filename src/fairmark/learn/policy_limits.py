@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fairmark.learn.assurance import Bar, Sizes
-from fairmark.learn.threshold import Admissible
+from fairmark.learn.threshold import Violation
 from fairmark.params.learn import Assurance
 from fairmark.params.policy import Limit, Policy
 from fairmark.stats.arrays import Floats, Labels, Mask, Places
@@ -196,20 +196,21 @@ class Limits:
         values = {name: value if np.isfinite(value) else None for name, value in numbers.items()}
         return Held(slacks, values, self._bounds(rows), rows.table(None)[0, 0])
 
-    def admissible(self, score: Floats) -> Admissible | None:
-        """Return a judge of cuts of this score: those that keep every gated limit that a cut can move.
+    def violation(self, score: Floats) -> Violation | None:
+        """Return what says of cuts of this score how much is missing to the gated limits that a cut can move.
 
-        None when there is no such limit.
+        The sum over limits; 0 keeps them all. None when there is no such limit.
         """
         movable = [limit for limit in self.gates if not QUANTITIES[limit.measure].measure.scored]
         if not movable:
             return None
 
-        def keeps(cut: Floats) -> Mask:
+        def missing(cut: Floats) -> Floats:
             rows = _Decided(self, score, score, cut)
-            return np.asarray(np.all([self._room(limit, None, rows) >= 0 for limit in movable], axis=0))
+            each = [np.maximum(-self._room(limit, None, rows), 0.0) for limit in movable]
+            return np.asarray(np.sum(each, axis=0))
 
-        return keeps
+        return missing
 
     def _bounds(self, rows: _Decided) -> dict[str, float]:
         found = {}

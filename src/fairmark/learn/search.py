@@ -3,10 +3,11 @@
 The same trials run in the same order, wherever and however often the search runs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from fairmark.errors import StateError
 from fairmark.learn.bracket import Bracket
 from fairmark.learn.policy_limits import EVENTS
 from fairmark.learn.space import Aim, Point, Space, Value, distribution, holds, single, suggest
-from fairmark.learn.summaries import Cell, Role, SearchSummary, TrialRow
+from fairmark.learn.summaries import BracketRow, Cell, Role, SearchSummary, TrialRow
 from fairmark.learn.trial import IntermediateValue, Outcome, TrialRequest, bars, fairness
 from fairmark.learn.workers import Checkpoint
 from fairmark.params.learn import Assurance, Chosen, Tune
@@ -40,18 +41,25 @@ class Trial:
         return fairness(policy, self.outcome.slacks)
 
 
-def ranked(trials: Sequence[Trial], tie: float = 0.0) -> list[Trial]:
+def ranked(trials: Sequence[Trial], tie: float = 0.0, price: float = math.inf) -> list[Trial]:
     """Return the trials that ran to their end, the best first.
 
     Those that are of use, then the others; among them those that keep every gated limit by quality, then the
-    others by how little is missing; of equals the earlier one. First of all stands, of the trials that are as
-    near to the limits as the best and within `tie` standard errors of its quality, the one of the best AUC
-    (the one standard error rule of Breiman et al. 1984, section 3.4.3, with ranking in the place of size).
+    others by their gain less `price` for each unit of what is missing, which is a point of the convex hull of
+    their Pareto front; of equals the nearer, then the earlier one. With an infinite price it is the nearest.
+    First of all stands, of the trials that are as near to the limits as the best and within `tie` standard
+    errors of its quality, the one of the best AUC (the one standard error rule of Breiman et al. 1984,
+    section 3.4.3, with ranking in the place of size).
     """
     done = [trial for trial in trials if trial.outcome.failure is None and not trial.outcome.pruned]
-    order = sorted(
-        done, key=lambda t: (bool(t.outcome.useless), t.outcome.violation, -t.outcome.quality, t.number)
-    )
+
+    def place(trial: Trial) -> tuple[float, ...]:
+        found = trial.outcome
+        missed = found.violation > 0
+        worth = found.worth(price) if missed and math.isfinite(price) else 0.0
+        return (bool(found.useless), missed, -worth, found.violation, -found.quality, trial.number)
+
+    order = sorted(done, key=place)
     if not order or not tie:
         return order
     top = order[0].outcome
@@ -63,6 +71,18 @@ def ranked(trials: Sequence[Trial], tie: float = 0.0) -> list[Trial]:
     ]
     first = max(alike, key=lambda t: (t.outcome.area, t.outcome.quality, -t.number))
     return [first, *(each for each in order if each is not first)]
+
+
+def lead(best: Trial, plain: Trial, price: float) -> float:
+    """Return how much better a trial is than a plain model, in gain or in AUC, whichever is more.
+
+    Outside the limits the gain is taken less the price of the violation. Infinite where only the first is of
+    use, or within the limits.
+    """
+    one, two = best.outcome, plain.outcome
+    if (bool(one.useless), one.violation > 0) != (bool(two.useless), two.violation > 0):
+        return math.inf
+    return max(one.worth(price) - two.worth(price), one.area - two.area)
 
 
 @dataclass(frozen=True)
@@ -96,6 +116,8 @@ class Search:
     report: Callable[[Sequence[Trial]], None]
     aim: Aim | None = None
     rows: int | None = None
+    brackets: dict[tuple[str, int], tuple[float, float]] = field(default_factory=dict, init=False)
+    """The range of each strength that is `auto`, by family and place among mitigations; filled by `run`."""
 
     @property
     def _aim(self) -> Aim:
@@ -129,7 +151,11 @@ class Search:
                 first = len(trials)
                 self._add(trials, "searched", tried)
                 bracket.tell(points, trials[first:])
-            space = replace(space, brackets=bracket.found(), only=bracket.families)
+            self.brackets.update(bracket.found())
+            space = replace(space, brackets=self.brackets, only=bracket.families)
+        elif self.tune.mitigation and self._least_lead is not None:
+            held = [space.chosen(space.none(family), self._aim) for family in space.families]
+            self._add(trials, "searched", self._outcomes(held[: self.tune.trials - len(trials)], []))
         known = trials[len(plain) :]
         for batch in self._batches(space, self.tune.trials - len(trials), trials, known):
             self._add(trials, "searched", batch)
@@ -203,20 +229,36 @@ class Search:
     def _finals(self, space: Space, trials: Sequence[Trial]) -> Iterator[list[tuple[Chosen, Outcome]]]:
         """Yield the finalists, then the best of them at strengths nearby."""
         final = self.tune.finalists
-        best = ranked(trials, self.tune.tie)
+        best = self._ranked(trials)
         if final is None or not best or self._aim.folds is not None:
             return
         folded = [trial.chosen.model_copy(update={"folds": final.folds}) for trial in best]
         texts = dict.fromkeys(chosen.model_dump_json() for chosen in folded)
         first = [Chosen.model_validate_json(text) for text in [*texts][: final.trials]]
+        first += [plain for plain in self._plain_finalist(space, best, final.folds) if plain not in first]
         told = self._outcomes(first, None)
         yield told
-        top = ranked([Trial(k, "finalist", *pair) for k, pair in enumerate(told)], self.tune.tie)
+        top = self._ranked([Trial(k, "finalist", *pair) for k, pair in enumerate(told)])
         known = {chosen.model_dump_json() for chosen in first}
         near = [space.nearby(top[0].chosen, factor) for factor in final.near] if top else []
         fresh = {chosen.model_dump_json(): chosen for chosen in near}
         if more := [chosen for text, chosen in fresh.items() if text not in known]:
             yield self._outcomes(more, None)
+
+    @property
+    def _least_lead(self) -> float | None:
+        return None if self.tune.useful is None else self.tune.useful.plain
+
+    def _plain_finalist(self, space: Space, order: Sequence[Trial], folds: int) -> list[Chosen]:
+        """Return the best plain model, cross-fitted, where the best trial may not be enough better."""
+        plain = next((t for t in order if t.chosen.margin is not None and space.is_plain(t.chosen)), None)
+        if self._least_lead is None or plain is None:
+            return []
+        near = lead(order[0], plain, self.tune.price) < self._least_lead + order[0].outcome.error
+        return [plain.chosen.model_copy(update={"folds": folds})] if near else []
+
+    def _ranked(self, trials: Sequence[Trial]) -> list[Trial]:
+        return ranked(trials, self.tune.tie, self.tune.price)
 
     def _plan(self, space: Space, budget: int) -> list[Point]:
         """Return the points to begin with: the whole grid, or a ladder of mitigation in mid-space."""
@@ -279,6 +321,12 @@ class Search:
         ]
 
 
+def _missed(trial: Trial) -> str:
+    """Return the gated limits that a trial misses, and by how much."""
+    short = sorted((name, -slack) for name, slack in trial.outcome.slacks.items() if slack < 0)
+    return ", ".join(f"{name} by {slack:.3g}" for name, slack in short)
+
+
 @dataclass(frozen=True)
 class SearchResults:
     """All trials of a search, and which of them stand out."""
@@ -289,6 +337,8 @@ class SearchResults:
     trials: Sequence[Trial]
     crossfitted: str = ""
     """Why every trial is cross-fitted, where they are."""
+    brackets: Mapping[tuple[str, int], tuple[float, float]] = field(default_factory=dict)
+    """The range of each bracketed strength, by family and place among mitigations."""
 
     @property
     def done(self) -> list[Trial]:
@@ -322,8 +372,34 @@ class SearchResults:
 
     @property
     def best(self) -> Trial:
-        """The best of the feasible trials; without any, the useful one with the least violation."""
-        return ranked(self.final, self.tune.tie)[0]
+        """The best of the feasible trials; without any, the useful one of most worth at `tune.price`.
+
+        A plain model that is held to the same limits goes before one that is not better by `useful.plain`.
+        """
+        plain, asked = self.plain, None if self.tune.useful is None else self.tune.useful.plain
+        if plain is not None and asked is not None and lead(self._top, plain, self.tune.price) < asked:
+            return plain
+        return self._top
+
+    @property
+    def _top(self) -> Trial:
+        return ranked(self.final, self.tune.tie, self.tune.price)[0]
+
+    @property
+    def plain(self) -> Trial | None:
+        """The best plain model, held to the limits by one threshold for all, or None where none was run.
+
+        Without limits on groups those that look at quality alone are held to as much.
+        """
+        space, groups = Space(self.tune), any(limit.gate and limit.attribute for limit in self.policy.limits)
+        return next(
+            (
+                trial
+                for trial in ranked(self.final, price=self.tune.price)
+                if space.is_plain(trial.chosen) and (trial.chosen.margin is not None or not groups)
+            ),
+            None,
+        )
 
     @property
     def frontier(self) -> list[Trial]:
@@ -411,7 +487,24 @@ class SearchResults:
 
     def note(self) -> str:
         """Return what was chosen, and why, in words; what could not be measured comes first."""
-        return " ".join(filter(None, [self._unmeasured(), self._chosen(), self._folds()]))
+        return " ".join(filter(None, [self._unmeasured(), self._chosen(), self._over_plain(), self._folds()]))
+
+    def _over_plain(self) -> str:
+        """Return how the chosen trial stands beside plain models held to the same limits, if asked."""
+        asked = None if self.tune.useful is None else self.tune.useful.plain
+        plain, top = self.plain, self._top
+        if asked is None or plain is None or plain is top:
+            return ""
+        ahead = lead(top, plain, self.tune.price)
+        what = f"a plain model with one threshold for all (trial {plain.number}, {plain.chosen.family})"
+        if ahead < asked:
+            return (
+                f"Trial {top.number} is no more than {ahead:.2g} better than {what}, less than {asked:g} "
+                f"(tune.useful.plain), and trial {plain.number} is taken."
+            )
+        if math.isinf(ahead):
+            return f"Within the same limits {what} is of no use, or does not keep them."
+        return f"It is {ahead:.2g} better than {what} held to the same limits."
 
     def _folds(self) -> str:
         return f"Every trial is cross-fitted, because {self.crossfitted}." if self.crossfitted else ""
@@ -438,10 +531,10 @@ class SearchResults:
         return f"those on groups with a margin of {margin:g}"
 
     def _chosen(self) -> str:
-        best_of_few = self.best.role == "finalist"
-        folded = self.best.chosen.folds is not None
+        best_of_few = self._top.role == "finalist"
+        folded = self._top.chosen.folds is not None
         held = "train and validation rows held out in turn" if folded else "validation rows"
-        best, known = self.best, f"{len(self.final)} {'finalists' if best_of_few else 'trials'}"
+        best, known = self._top, f"{len(self.final)} {'finalists' if best_of_few else 'trials'}"
         if self.feasible:
             every = "every gated limit that was measured" if self.not_measured else "every gated limit"
             top = max(trial.outcome.quality for trial in self.feasible)
@@ -452,12 +545,17 @@ class SearchResults:
                     f"of the best {self.goal.replace('_', ' ')} ({top:.4g}) of {of}."
                 )
             return f"Trial {best.number} has the best {self.goal} of {of}."
-        short = {name: slack for name, slack in best.outcome.slacks.items() if slack < 0}
-        worst = ", ".join(f"{name} by {-slack:.3g}" for name, slack in sorted(short.items()))
-        nearest = "nearest of those that are of use" if len(self.useful) < len(self.final) else "nearest"
+        of_use = " of those that are of use" if len(self.useful) < len(self.final) else ""
+        nearest = ranked(self.final)[0]
+        none = f"None of {known} keeps every gated limit on {held}, {self._margin}. "
+        if nearest.outcome.violation >= best.outcome.violation:
+            return f"{none}Trial {best.number} is the nearest{of_use}: it misses {_missed(best)}."
+        cost = best.outcome.quality - nearest.outcome.quality
         return (
-            f"None of {known} keeps every gated limit on {held}, {self._margin}. "
-            f"Trial {best.number} is the {nearest}: it misses {worst}."
+            f"{none}Trial {best.number} is worth most{of_use}, where one unit nearer may cost "
+            f"{self.tune.price:g} of the {self.goal.replace('_', ' ')} (tune.price): it misses "
+            f"{_missed(best)}. The nearest, trial {nearest.number}, misses {_missed(nearest)}, and costs "
+            f"{cost:.3g} more."
         )
 
     def report(self) -> list[str]:
@@ -508,11 +606,39 @@ class SearchResults:
         if isinstance(self.tune.margin, Assurance):
             more["assurance"] = self.tune.margin
             more["expected"] = self.best.outcome.bounds
+            more["margins"] = self._margins()
+        if self.brackets:
+            more["brackets"] = [
+                BracketRow(
+                    family=family,  # type: ignore[arg-type]
+                    attribute=self.tune.mitigation[n].attribute,
+                    constraint=self.tune.mitigation[n].constraint,
+                    low=low,
+                    high=high,
+                )
+                for (family, n), (low, high) in sorted(self.brackets.items())
+            ]
         if self.tune.useful is not None:
             more["useful"] = len(self.useful)
+            more["of_use"] = self.tune.useful
+            ahead = math.inf if self.plain is None else lead(self._top, self.plain, self.tune.price)
+            more["over_plain"] = (
+                ahead if math.isfinite(ahead) and self.tune.useful.plain is not None else None
+            )
         if self.best.chosen.maximise is not None:
             more["maximise"] = self.best.chosen.maximise
         return more
+
+    def _margins(self) -> dict[str, float]:
+        """Return what a value's room to its limit has more than its slack, of gated limits on groups."""
+        outcome, found = self.best.outcome, {}
+        for limit in self.policy.limits:
+            value, slack = outcome.measures.get(limit.name), outcome.slacks.get(limit.name)
+            if limit.attribute is None or value is None or slack is None:
+                continue
+            room = value - limit.at_least if limit.at_least is not None else (limit.at_most or 0.0) - value
+            found[limit.name] = room - slack
+        return found
 
     def summary(self) -> SearchSummary:
         """Return the summary of the search."""

@@ -49,6 +49,7 @@ class Aim:
     folds: int | None = None
     maximise: Maximise | None = None
     selected: tuple[float, float] | None = None
+    price: float | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ class Space:
             folds=aim.folds,
             maximise=aim.maximise,
             selected=aim.selected,
+            price=aim.price if aim.margin is not None else None,
         )
 
     def nearby(self, chosen: Chosen, factor: float) -> Chosen:
@@ -181,12 +183,24 @@ class Space:
         roles = {"boosted": "unmitigated", "logistic": "baseline"}
         only = len(self.tune.families) == 1
         aim = replace(aim, margin=None)
-        none = {f"strength.{n}": 0.0 for n in range(len(self.tune.mitigation))}
         return [
-            ("baseline" if only else role, self.chosen({**self.rung(family, 0.0), **none}, aim))
+            ("baseline" if only else role, self.chosen(self.none(family), aim))
             for family, role in roles.items()
             if family in self.tune.families
         ]
+
+    def none(self, family: str) -> Point:
+        """Return the family's plain point without mitigation, wherever its ranges begin."""
+        return {
+            **self.rung(family, 0.0),
+            **{f"strength.{n}": 0.0 for n in range(len(self.tune.mitigation))},
+        }
+
+    def is_plain(self, chosen: Chosen) -> bool:
+        """Return whether choices are those of a plain model, whatever its margin."""
+        plain = self.chosen(self.none(chosen.family), Aim(margin=None))
+        done = chosen.balance, chosen.reweighing, chosen.mitigation
+        return chosen.settings == plain.settings and done == ("none", False, [])
 
     def rung(self, family: str, strength: float) -> Point:
         """Return the family's plain point at a strength of every mitigation; nothing else is done.

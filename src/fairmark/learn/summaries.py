@@ -15,7 +15,7 @@ from pydantic import ConfigDict, model_validator
 from fairmark.data.summaries import SampledPart
 from fairmark.errors import InputError
 from fairmark.model.group_thresholds import GroupThresholds
-from fairmark.params.learn import Assurance, Chosen, Maximise
+from fairmark.params.learn import Assurance, Chosen, Maximise, Useful
 from fairmark.record import Record
 
 Cell = bool | int | float | str | None
@@ -174,6 +174,16 @@ class RivalRow(Record):
     """Why it is not taken, whatever it reaches."""
 
 
+class BracketRow(Record):
+    """The range in which a strength was searched, found by trials."""
+
+    family: Family
+    attribute: str
+    constraint: str
+    low: float
+    high: float
+
+
 class SearchSummary(Record):
     """tune/summary.json: how a search went, which trial was chosen and why, and the Pareto front."""
 
@@ -191,8 +201,17 @@ class SearchSummary(Record):
     assurance: Assurance | None = None
     expected: dict[str, float] | None = None
     """The bounds that the gate would have on as many test rows, if these had the held-out rows' rates."""
+    margins: dict[str, float] | None = None
+    """How far inside each gated limit on groups the rows had to be, at the chosen trial's rates."""
+    brackets: list[BracketRow] | None = None
+    """Given where strengths are bracketed by trials."""
     useful: int | None = None
     """How many trials are of use, where params ask for it."""
+    of_use: Useful | None = None
+    """What params ask of a trial to be of use."""
+    over_plain: float | None = None
+    """How much better, in gain or AUC, the best trial is than a plain model held to the same limits; null
+    where none was run, is of use or keeps them as well. Below `of_use.plain` the plain one is chosen."""
     chosen: int
     """The number of the chosen trial."""
     best: TrialRow

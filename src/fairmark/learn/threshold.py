@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from fairmark.errors import ParamsError
 from fairmark.files import SIGNIFICANT_DIGITS
@@ -145,8 +144,8 @@ class Goal:
         return 0.0 if self.measure == "accuracy" else base
 
 
-Admissible = Callable[[Floats], npt.NDArray[np.bool_]]
-"""Says of each cut, [k], whether it may be chosen."""
+Violation = Callable[[Floats], Floats]
+"""Says of each cut, [k], how much is missing to the limits in all; 0 keeps them."""
 
 SAME = 1e-8
 """Scores nearer than this are never parted: a cut between them would not survive being written down."""
@@ -160,6 +159,8 @@ class Threshold:
     cut: float
     quality: float
     admissible: bool
+    spent: float
+    """How much less the quality is than that of the best cut without limits."""
 
 
 def choose(
@@ -167,15 +168,17 @@ def choose(
     label: Labels,
     weight: Floats,
     goal: Goal,
-    admissible: Admissible | None = None,
+    violation: Violation | None = None,
     selected: tuple[float, float] | None = None,
+    price: float | None = None,
 ) -> Threshold:
     """Return the best of all cuts that part the rows in different ways.
 
     A cut lies midway between two neighbouring scores, or takes everybody or nobody. Of equally good cuts the
-    one nearest to 0.5 is chosen, then the lower. Cuts that select too few or too many, or are not admissible,
-    are left out: where that leaves none, the admissible ones come back last. Under a capacity no cut may
-    select more, and the best is the one that selects most.
+    one nearest to 0.5 is chosen, then the lower. Cuts that select too few or too many, or violate a limit,
+    are left out. Where that leaves none, those that violate limits come back, each with its quality less the
+    price of its violation; then all. Under a capacity no cut may select more, and the best is the one that
+    selects most.
 
     Parameters
     ----------
@@ -187,6 +190,8 @@ def choose(
         What is to be as large as can be.
     selected
         The least and the largest share of rows that may be selected.
+    price
+        What a unit of violation costs, as a share of the quality's span; None: nothing.
     """
     cut, hit, false = cuts(score, label, weight)
     if goal.at is not None:
@@ -200,13 +205,19 @@ def choose(
     share = (hit + false) / (positive + negative)
     kept = np.ones(len(cut), dtype=bool) if goal.select is None else share <= goal.select + 1e-12
     within = kept if selected is None else kept & (share >= selected[0]) & (share <= selected[1])
-    allowed = np.ones(len(cut), dtype=bool) if admissible is None else admissible(cut)
+    missing = np.zeros(len(cut)) if violation is None else violation(cut)
+    allowed = missing <= 0
     asked = reached if goal.select is None else np.round(share, 12)
     pool = np.flatnonzero(
         next((each for each in (allowed & within, within, kept) if each.any()), allowed | True)
     )
+    if price is not None and goal.select is None and not allowed[pool].any():
+        asked = np.round(reached - price * goal.span(positive / (positive + negative)) * missing, 12)
     best = pool[np.lexsort((cut[pool], np.round(np.abs(cut[pool] - 0.5), 12), -asked[pool]))[0]]
-    return Threshold(float(cut[best]), float(reached[best]), bool(allowed[best]))
+    free = reached[within if within.any() else kept if kept.any() else allowed | True].max()
+    return Threshold(
+        float(cut[best]), float(reached[best]), bool(allowed[best]), float(max(0.0, free - reached[best]))
+    )
 
 
 def cuts(score: Floats, label: Labels, weight: Floats) -> tuple[Floats, Floats, Floats]:

@@ -109,6 +109,8 @@ class Outcome(Section):
     """The standard error of the quality."""
     gain: float | None = None
     """The quality beyond that of the better constant answer; of a profit, as a share of its span."""
+    spent: float = 0.0
+    """How much quality the limits cost at the threshold, beside one that looks at none."""
     useless: list[str] = Field(default_factory=list)
     """Why the decisions are of no use, where somebody asks; nothing else may make a trial chosen."""
     bounds: dict[str, float] = Field(default_factory=dict)
@@ -126,6 +128,10 @@ class Outcome(Section):
     def violation(self) -> float:
         """The sum of what is missing to each gated limit; 0 keeps them all."""
         return float(sum(max(0.0, -slack) for slack in self.slacks.values()))
+
+    def worth(self, price: float) -> float:
+        """Return the gain less the price of the violation: what trials that keep no limits are ranked by."""
+        return (self.quality if self.gain is None else self.gain) - price * self.violation
 
     @property
     def feasible(self) -> bool:
@@ -219,6 +225,7 @@ def assess(made: Fitted, limits: Limits, base: Train, useful: Useful | None = No
         size_bytes=len(made.model.scorer.dumps().encode()),
         error=goal.error(table, kish(rows.weight, rows.weight**2)),
         gain=gain,
+        spent=decision.spent if decision.own is None else 0.0,
         useless=[] if useful is None else _useless(useful, gain, selected, goal),
         bounds=bounds,
     )

@@ -38,8 +38,12 @@ class Choice(Section):
 Dimension = Annotated[FloatRange | IntRange | Choice, Field(discriminator="type")]
 
 
-Parity = Literal["demographic_parity", "true_positive_rate_parity", "equalized_odds"]
-"""What groups are made to be alike in, by the names of Fairlearn's moments."""
+Rising = Literal[
+    "demographic_parity", "true_positive_rate_parity", "false_positive_rate_parity", "equalized_odds"
+]
+"""Parity of rates that only rise as a threshold falls, by the names of Fairlearn's moments."""
+Parity = Rising | Literal["error_rate_parity"]
+"""What groups are made to be alike in, likewise; the error rate is 1 - accuracy."""
 
 Strength = Annotated[
     Annotated[Dimension, Tag("range")] | Annotated[Literal["auto"], Tag("auto")],
@@ -79,6 +83,9 @@ class Useful(Section):
     lies between all decisions wrong and all right."""
     selected: tuple[Share, Share]
     """The least and the largest share of rows that may be selected."""
+    plain: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """How much better, in quality or in AUC, than a plain model with one threshold for all that is held to
+    the same limits: less, and the plain model is taken. A share like `margin`; null: that is not asked."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Useful":
@@ -144,6 +151,9 @@ class Tune(Section):
     margin: Margin
     """How far inside limits on groups held-out rows must stay: by their number, or a constant."""
     useful: Useful | None
+    price: Annotated[float, Field(ge=0)]
+    """What being one unit nearer to a limit may cost in quality, as a share of its span, where no threshold
+    or no trial keeps every limit; a large one takes the nearest, whatever it costs."""
     tie: Annotated[float, Field(ge=0)]
     """Trials within so many standard errors of the best quality count as equal; the best AUC is chosen."""
     crossfit: Crossfit | None
@@ -161,7 +171,7 @@ class ByGroup(Section):
     """Thresholds of an attribute's groups, drawn together on what the constraint speaks of."""
 
     attribute: Text
-    constraint: Parity
+    constraint: Rising
 
 
 Named = Annotated[str, one_of([*GOALS, "youden"])]
@@ -321,6 +331,9 @@ class Chosen(Section):
     """What the threshold is for, the choice by base rate made; null: what `train.threshold` says."""
     selected: tuple[Share, Share] | None = None
     """The least and the largest share of held-out rows that the threshold may select; null: any."""
+    price: Annotated[float, Field(ge=0)] | None = None
+    """What a unit nearer to a limit may cost, as `tune.price`, where no threshold keeps every limit; null: no
+    limit moves the threshold there."""
 
 
 def measure_of(maximise: Maximise) -> str:

@@ -36,6 +36,7 @@ class SearchView:
     sentence: str
     frontier: FrontierView | None
     chosen: Table
+    asked: Table | None
     price: Table | None
     count: str
     trials: Table
@@ -59,11 +60,91 @@ def search_view(facts: Facts) -> SearchView:
         sentence=f"{facts.search.note}{lost}{seen}{left}",
         frontier=_frontier(facts),
         chosen=compared(facts),
+        asked=asked(facts),
         price=price(facts),
         count=count(len(facts.trials)),
         trials=trials(facts),
         rivals=rivals(facts),
     )
+
+
+def asked(facts: Facts) -> Table | None:
+    """Return what the search asked of the chosen trial, and what it found, or nothing where it did not say.
+
+    The margins of limits on groups, what makes decisions of use, and the range of each strength.
+    """
+    rows = [*_margins(facts), *_use(facts), *_brackets(facts)]
+    if not rows:
+        return None
+    columns = [Column("What"), Column("Asked for", NUMBER), Column("Found", NUMBER)]
+    caption = f"What the search asked of the chosen trial, on held-out rows.{_folded([facts.search.best])}"
+    return Table(caption, columns, rows)
+
+
+def _margins(facts: Facts) -> list[Sequence[str]]:
+    """Return a line for each limit with a margin, and one for the bound that the gate can expect."""
+    shown, best = facts.decimals, facts.search.best
+    rows: list[Sequence[str]] = []
+    for limit in facts.policy.limits:
+        margin = (facts.search.margins or {}).get(limit.name)
+        if margin is None:
+            continue
+        at, sign = (limit.at_least, 1) if limit.at_least is not None else (limit.at_most or 0.0, -1)
+        side = "at least" if sign > 0 else "at most"
+        called = _first_upper(_called(limit))
+        goal = number(at + sign * margin, shown)
+        rows.append(
+            (
+                f"{called}: {number(at, shown)} and a margin of {number(margin, shown)}",
+                f"{side} {goal}",
+                number(best.limit(limit.name), shown),
+            )
+        )
+        if (bound := (facts.search.expected or {}).get(limit.name)) is not None:
+            rows.append(
+                (f"{called}: bound on as many test rows", f"{side} {number(at, shown)}", number(bound, shown))
+            )
+    return rows
+
+
+def _use(facts: Facts) -> list[Sequence[str]]:
+    """Return what decisions must show to be of use, and what they show."""
+    of_use, best, shown = facts.search.of_use, facts.search.best, facts.decimals
+    if of_use is None:
+        return []
+    least, most = of_use.selected
+    rows: list[Sequence[str]] = [
+        (
+            "Better than the better of yes and no to everybody",
+            f"at least {number(of_use.margin, shown)}",
+            number(best.gain, shown),
+        ),
+        (
+            "Share selected",
+            f"{number(least, shown)} to {number(most, shown)}",
+            number(best.selection_rate, shown),
+        ),
+    ]
+    if of_use.plain is not None:
+        ahead = facts.search.over_plain
+        found = "no plain model is as near to the limits" if ahead is None else number(ahead, shown)
+        what = "Better, in quality or AUC, than a plain model within the same limits, or that one is taken"
+        rows.append((what, f"at least {number(of_use.plain, shown)}", found))
+    return rows
+
+
+def _brackets(facts: Facts) -> list[Sequence[str]]:
+    """Return the range of each strength of the chosen family, and the strength that was chosen."""
+    best, shown = facts.search.best, facts.decimals
+    return [
+        (
+            f"Strength of {each.constraint.replace('_', ' ')} by {each.attribute}, bracketed by trials",
+            f"{number(each.low, shown)} to {number(each.high, shown)}",
+            number(best.number_in(f"strength.{each.attribute}.{each.constraint}"), shown),
+        )
+        for each in facts.search.brackets or []
+        if each.family == best.family
+    ]
 
 
 def rivals(facts: Facts) -> Table | None:

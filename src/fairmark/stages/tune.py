@@ -92,13 +92,13 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     trying = partial(attempt, Setup.of(paths, base, policy, *rules))
     try:
         with workers() as executor, Progress(_most(search), goal.spoken) as progress:
-            trials_run = Search(
-                search, followed, trying, executor, record, progress.show, aim, len(known.train.label)
-            ).run()
+            rows_known = len(known.train.label)
+            asked = Search(search, followed, trying, executor, record, progress.show, aim, rows_known)
+            trials_run = asked.run()
     except KeyboardInterrupt as stop:
         kept = f"{len(record.found)} finished trials kept"
         raise StateError(f"tune: must run to its end, got stopped: run it again, {kept}") from stop
-    result = SearchResults(search, followed, goal.measure, trials_run, why)
+    result = SearchResults(search, followed, goal.measure, trials_run, why, asked.brackets)
     if not result.done:
         raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in trials_run}))
     if not result.useful:
@@ -143,6 +143,7 @@ def _aim(known: Ready, search: Tune, base: Train, policy: Policy) -> tuple[Aim, 
             folds=search.crossfit.folds if search.crossfit is not None and why else None,
             maximise=threshold.maximise,
             selected=None if search.useful is None else search.useful.selected,
+            price=search.price,
         ),
         why,
     )
