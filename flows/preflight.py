@@ -54,6 +54,70 @@ def release(root: Path, version: str | None) -> None:
             raise error from None
 
 
+ENVIRONMENTS = ("development", "staging", "production")
+"""In the order in which one and the same release goes through them."""
+PRODUCTION = ENVIRONMENTS[-1]
+
+
+def promote(
+    root: Path,
+    release: str | None,
+    to: str | None,
+    reason: str | None,
+    wait_s: str | None,
+    look_s: str | None,
+) -> None:
+    """Refuse a promotion that can't come to be.
+
+    Raises
+    ------
+    FairmarkError
+        When there is no such release or environment, a number is none, there is no key, or production holds
+        nothing that could be gone back to.
+    """
+    from fairmark.errors import UsageError
+    from fairmark.governance.promotion_tags import one_line, refs
+    from fairmark.release.folder import ReleaseFolder
+    from fairmark.serve import canary_release
+
+    for name, text in (("wait_s", wait_s), ("look_s", look_s)):
+        if text is not None and not text.replace(".", "", 1).isdecimal():
+            raise UsageError(f"--{name}: must be a number of seconds, got {text[:40]!a}")
+    if reason is not None:
+        one_line(reason)
+    asked = stage(to)
+    if release is None:
+        return
+    folder = named(root, release)
+    own_key(make=False)
+    if asked == PRODUCTION:
+        statement = ReleaseFolder(folder).statement.external
+        found = canary_release.champion(refs(root, statement.name).promotions, statement.version)
+        canary_release.refuse_without(found)
+
+
+def named(root: Path, release: str) -> Path:
+    """Return the folder of a release; see `governance.request.find_release`."""
+    from fairmark.governance.request import find_release
+
+    return find_release(root, release)
+
+
+def stage(to: str | None) -> str:
+    """Return the environment that is asked for, production by default.
+
+    Raises
+    ------
+    UsageError
+        When it is none.
+    """
+    from fairmark.errors import UsageError
+
+    if to is not None and to not in ENVIRONMENTS:
+        raise UsageError(f"--to: must be one of {', '.join(ENVIRONMENTS)}, got {to[:40]!a}")
+    return to or PRODUCTION
+
+
 def retrain(root: Path) -> None:
     """Refuse params or a pipeline that no stage could run by.
 

@@ -34,10 +34,17 @@ def test_each_runs_alone_and_checks_what_it_is_given() -> None:
         assert deployment["work_pool"]["name"] == "fairmark"
 
 
-def test_retraining_is_weekly_the_rebuild_nightly_and_a_release_by_hand() -> None:
+def test_retraining_is_weekly_the_rebuild_nightly_a_release_by_hand_a_canary_looked_at_each_ten_minutes() -> (
+    None
+):
     crons = {name: [s["cron"] for s in d.get("schedules", [])] for name, d in DEPLOYMENTS.items()}
 
-    assert crons == {"weekly": ["0 3 * * 1"], "nightly": ["0 1 * * *"], "by-hand": []}
+    assert crons == {
+        "weekly": ["0 3 * * 1"],
+        "nightly": ["0 1 * * *"],
+        "by-hand": [],
+        "canary": ["*/10 * * * *"],
+    }
     for cron, *_ in filter(None, crons.values()):
         assert CronSchedule(cron=cron, timezone="UTC").cron == cron
 

@@ -25,13 +25,13 @@ def test_a_missing_champion_is_a_refusal() -> None:
     ("changes", "action", "share"),
     [
         ({"state": state(phase="shadow"), "shadowed": 199}, "continue", 0.0),
-        ({"state": state(phase="shadow"), "shadowed": 200}, "grow", 0.1),
-        ({"state": state(0.1), "at_share": 199}, "continue", 0.1),
-        ({"state": state(0.1), "at_share": 200}, "grow", 0.5),
+        ({"state": state(phase="shadow"), "shadowed": 200}, "grow", 0.25),
+        ({"state": state(0.25), "at_share": 199}, "continue", 0.25),
+        ({"state": state(0.25), "at_share": 200}, "grow", 0.5),
         ({"state": state(0.5), "at_share": 199}, "continue", 0.5),
         ({"state": state(0.5), "at_share": 200}, "promote", 1.0),
-        ({"state": state(1.0), "at_share": 499}, "continue", 1.0),
-        ({"state": state(1.0), "at_share": 500}, "keep", 1.0),
+        ({"state": state(1.0), "at_share": 999}, "continue", 1.0),
+        ({"state": state(1.0), "at_share": 1000}, "keep", 1.0),
         ({"state": CanaryState(phase="off")}, "continue", 0.0),
     ],
 )
@@ -42,7 +42,7 @@ def test_a_harmless_canary_goes_step_by_step(changes: dict[str, Any], action: st
 
 
 @pytest.mark.parametrize(
-    "changes", [{"state": state(phase="shadow")}, {"state": state(0.1)}, {"state": state(1.0)}]
+    "changes", [{"state": state(phase="shadow")}, {"state": state(0.25)}, {"state": state(1.0)}]
 )
 def test_harm_returns_it_from_everywhere(changes: dict[str, Any]) -> None:
     found = advice((0.12, 0.3), **changes)

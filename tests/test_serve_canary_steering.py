@@ -46,7 +46,7 @@ def test_a_fair_model_goes_from_the_shadow_to_everybody() -> None:
     found = run(to_its_end(Traffic(1, ALIKE)))
 
     assert [each.action for each in found] == ["grow", "grow", "promote", "keep"]
-    assert [each.share for each in found[:3]] == [0.1, 0.5, 1.0]
+    assert [each.share for each in found[:3]] == [0.25, 0.5, 1.0]
 
 
 def test_an_unfair_model_is_halted_and_nobody_meets_it_any_more() -> None:

@@ -23,8 +23,8 @@ DAY_US = 86_400_000_000
 def rules(**changes: Any) -> Canary:
     """Return params of a canary that is soon over."""
     known: dict[str, Any] = {
-        "level": 0.05, "shadow": 200, "shares": [0.1, 0.5], "block": 50, "least": 200, "most": 20_000,
-        "most_days": 30, "hold": 500, "harm": 0.15, "quality_margin": 0.05, "outcomes_from": None,
+        "level": 0.05, "shadow": 200, "shares": [0.25, 0.5], "block": 50, "least": 200, "most": 20_000,
+        "most_days": 30, "hold": 1000, "harm": 0.15, "quality_margin": 0.05, "outcomes_from": None,
         "group_margin": None, "fault_rate": 0.05, "latency_ms": 50, "latency_share": 0.95,
     }  # fmt: skip
     return Canary.model_validate(known | changes)
@@ -106,23 +106,29 @@ class Traffic:
     def __init__(self, seed: int, rates: Mapping[str, float], champion: float = 0.3) -> None:
         self.rng = np.random.default_rng(seed)
         self.rates, self.champion = dict(rates), champion
-        self.journal, self.memberships = MemoryJournal(), MemoryMemberships()
+        self.journal: Any = MemoryJournal()
+        self.memberships: Any = MemoryMemberships()
+        self.champion_digest, self.challenger_digest = CHAMPION, CHALLENGER
         self.now_us = 1_700_000_000_000_000
         self.slow = self.faults = 0.0
         self.told = True
 
     async def decide(self, number: int, current: CanaryState) -> list[str]:
         """Answer so many rows under a canary's state, tell their sex, and return their ids."""
-        ids = []
+        ids, entries, members = [], [], []
         for _ in range(number):
             self.now_us += 1_000_000
             sex = str(self.rng.choice(list(self.rates)))
-            ids.append(await self._row(sex, current))
-            if self.told:
-                await self.memberships.add_memberships([Membership(ids[-1], "sex", {sex: 1.0})])
+            row = self._row(sex, current)
+            entries += row
+            ids.append(row[0].id)
+            members.append(Membership(ids[-1], "sex", {sex: 1.0}))
+        await self.journal.append(entries)
+        if self.told:
+            await self.memberships.add_memberships(members)
         return ids
 
-    async def _row(self, sex: str, current: CanaryState) -> str:
+    def _row(self, sex: str, current: CanaryState) -> list[Entry]:
         tried = current.phase == "share" and self.rng.random() < current.share
         failed = tried and self.rng.random() < self.faults
         arm: Arm = "challenger" if tried and not failed else "champion"
@@ -132,7 +138,7 @@ class Traffic:
                 kind="decision",
                 at_us=self.now_us,
                 id=this,
-                release=CHALLENGER if arm == "challenger" else CHAMPION,
+                release=self.challenger_digest if arm == "challenger" else self.champion_digest,
                 arm=arm,
                 decision=self._drawn(sex, arm),
                 score=0.5,
@@ -147,13 +153,12 @@ class Traffic:
                     kind="shadow",
                     at_us=self.now_us,
                     about=this,
-                    release=CHALLENGER,
+                    release=self.challenger_digest,
                     arm="shadow",
                     decision=decision,
                 )
             )
-        await self.journal.append(entries)
-        return this
+        return entries
 
     def _drawn(self, sex: str, arm: Arm) -> int:
         rate = self.rates[sex] if arm == "challenger" else self.champion

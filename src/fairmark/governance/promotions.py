@@ -249,17 +249,8 @@ def _tag_promotion(
     keys: "Sequence[PublicKey]",
 ) -> PromotionResult:
     _refuse_untagged(root, plan, allowed(approvers, keys))
-    # Approvals that an earlier promotion of the same release carries count again while they last: who has
-    # only the tags, without the folder `approvals`, may promote what was approved.
-    stored, faults = kept(root, request)
-    carried: dict[str, object] = {
-        f"{each.tag}: approval {number}": envelope
-        for each in before
-        if each.digest == request.digest
-        for number, envelope in enumerate(each.approvals, 1)
-    }
     now = dt.datetime.now(tz=dt.UTC)
-    counted = count({**stored, **carried}, request, approvers, now)
+    counted, faults = approved(root, request, before, approvers, now)
     refuse_unapproved(request, counted, faults, approvers, now)
     wait_until_after(before)
     # `checked_chain` has refused a gap, so the count is the last number.
@@ -279,6 +270,28 @@ def _tag_promotion(
     # be made again from it (`fairmark history --align`).
     notes = follow(root, plan.name, refs(root, plan.name).promotions, key).lines()
     return PromotionResult(tag, plan.stage, plan.version, counted.approvals, tuple(notes))
+
+
+def approved(
+    root: Path,
+    request: ApprovalRequest,
+    before: Sequence[Promotion],
+    approvers: Sequence[Approver],
+    now: dt.datetime,
+) -> tuple[Counted, list[str]]:
+    """Return the approvals of a release that count now, and what is wrong with files that hold some.
+
+    Approvals that an earlier promotion of the same release carries count again while they last: who has only
+    the tags, without the folder `approvals`, may promote what was approved.
+    """
+    stored, faults = kept(root, request)
+    carried: dict[str, object] = {
+        f"{each.tag}: approval {number}": envelope
+        for each in before
+        if each.digest == request.digest
+        for number, envelope in enumerate(each.approvals, 1)
+    }
+    return count({**stored, **carried}, request, approvers, now), faults
 
 
 def refuse_unapproved(

@@ -88,7 +88,7 @@ class Canary(Section):
     most_days: Count
     """Days after which the same holds, however few decisions came."""
     hold: Count
-    """Decisions after it took over, during which harm still takes it back."""
+    """Decisions after it took over, during which harm still takes it back, by evidence of that time alone."""
     harm: OpenShare
     """Beyond a limit or a margin by so much: the harm that `fairmark canary plan` tells the delay of."""
     quality_margin: OpenShare

@@ -3,7 +3,7 @@
 A row enters a block when all that it is counted by is known: its decision, and the group of the attribute.
 That order is the one of writing, so whoever reads the journal again, after a restart or at another time, gets
 the same blocks. Entries are read once and forgotten, but for the challenger's own decisions: about 300 bytes
-each, and `most` bounds them.
+each, and `most` bounds them. When the challenger takes over, the counts begin anew, without the rows before.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -39,11 +39,12 @@ _body = msgspec.json.Decoder(_Body)
 
 @dataclass
 class _Row:
-    """A decision of the challenger; `champion` is that of the champion on the same row."""
+    """A decision of the challenger, and the champion's on the same row; in era 1 it has taken over."""
 
     decision: int
     champion: int | None
     shown: bool
+    era: int
     groups: dict[str, int] = field(default_factory=dict)
     label: int | None = None
 
@@ -109,13 +110,9 @@ class CanaryCounter:
         self._number, self._member = 0, 0
         self._rows: dict[str, _Row] = {}
         self._lone: dict[str, int] = {}
-        size = terms.rules.block
         self._places = {name: {g: k for k, g in enumerate(groups)} for name, groups in terms.groups.items()}
-        self._decided = {name: Blocks(size, (len(groups), 2)) for name, groups in terms.groups.items()}
-        self._paired = {name: Blocks(size, (len(groups), 3)) for name, groups in terms.groups.items()}
-        self._operation = Blocks(size, (3,))
-        self._outcomes = {name: np.zeros((len(groups), 2, 2)) for name, groups in terms.groups.items()}
-        self._arms = np.zeros((2, 2, 2))
+        self._era = 0
+        self._count_anew()
         self.state = OFF
         self.last = 0
         """Number of the last entry that set a canary's state."""
@@ -124,6 +121,14 @@ class CanaryCounter:
         self._exposed = self._shadowed = self._at_share = 0
         self.unknown: dict[str, int] = {}
         """Memberships of the challenger's decisions that name no group for certain, by attribute."""
+
+    def _count_anew(self) -> None:
+        size, groups = self._terms.rules.block, self._terms.groups
+        self._decided = {name: Blocks(size, (len(names), 2)) for name, names in groups.items()}
+        self._paired = {name: Blocks(size, (len(names), 3)) for name, names in groups.items()}
+        self._operation = Blocks(size, (3,))
+        self._outcomes = {name: np.zeros((len(names), 2, 2)) for name, names in groups.items()}
+        self._arms = np.zeros((2, 2, 2))
 
     async def read(self) -> None:
         """Read what was written since the last time.
@@ -165,6 +170,11 @@ class CanaryCounter:
         if self.state.challenger == self.challenger:
             self.history.append(stored)
             self._at_share = 0
+            if self.state.share >= 1:
+                # What it did for some tells little of a turn for the worse since: its time of probation has
+                # evidence, and a level, of its own.
+                self._era = 1
+                self._count_anew()
             if self._first_us is None:
                 self._first_us = stored.entry.at_us
 
@@ -178,7 +188,7 @@ class CanaryCounter:
             return
         if mine:
             self._exposed, self._at_share = self._exposed + 1, self._at_share + 1
-            self._keep(entry.id, _Row(said, None, shown=True))
+            self._keep(entry.id, _Row(said, None, shown=True, era=self._era))
         elif self.state.phase == "shadow":
             # Until its shadow comes, which the same append holds; the oldest go where none does.
             self._lone[entry.id] = said
@@ -197,7 +207,9 @@ class CanaryCounter:
         if entry.release != self.challenger or entry.about is None or entry.decision is None:
             return
         self._shadowed += 1
-        self._keep(entry.about, _Row(entry.decision, self._lone.pop(entry.about, None), shown=False))
+        self._keep(
+            entry.about, _Row(entry.decision, self._lone.pop(entry.about, None), shown=False, era=self._era)
+        )
 
     def _keep(self, decision_id: str, row: _Row) -> None:
         self._rows[decision_id] = row
@@ -215,7 +227,7 @@ class CanaryCounter:
     def _join(self, one: Membership) -> None:
         row = self._rows.get(one.decision)
         places = self._places.get(one.attribute)
-        if row is None or places is None or one.attribute in row.groups:
+        if row is None or places is None or one.attribute in row.groups or row.era != self._era:
             return
         sure = next((name for name, share in one.groups.items() if share >= 1 - 1e-9), None)
         if sure is None or sure not in places:
@@ -231,7 +243,7 @@ class CanaryCounter:
         if row is None:
             await self._champions(about, label)
             return
-        if row.label is not None:
+        if row.label is not None or row.era != self._era:
             return  # the first word on a decision counts
         row.label = label
         self._outcomes[ALL][0, label, row.decision] += 1

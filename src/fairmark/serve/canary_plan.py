@@ -201,6 +201,15 @@ def plan(terms: Terms, *, outcomes: float = 0.0) -> Iterator[Foresight | Unjudge
         yield _foresight(each, alone, looks, len(of_groups), outcomes)
 
 
+def lines(terms: Terms, *, outcomes: float = 0.0) -> Iterator[str]:
+    """Yield what `plan` does, in words."""
+    for each in plan(terms, outcomes=outcomes):
+        if isinstance(each, Foresight):
+            yield each.line(terms.rules.most)
+        else:
+            yield f"{each.name}: not judged by a canary: {each.why}"
+
+
 def _foresight(each: Family, terms: Terms, looks: int, limits: int, outcomes: float) -> Foresight:
     attribute = terms.limits[0].attribute or ALL
     harm, harmful = harmed(terms, each, attribute)

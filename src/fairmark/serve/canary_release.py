@@ -1,0 +1,101 @@
+"""The two releases of a canary: the one that is tried by its folder, the one in production by its tag."""
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+from fairmark.files import read_json
+from fairmark.governance import promotion_tags
+from fairmark.governance.promotion_tags import Promotion
+from fairmark.journal.place import journal_address, open_journal
+from fairmark.judge.measurements import read_measurements
+from fairmark.release.folder import ReleaseFolder
+from fairmark.release.statement import release_digest
+from fairmark.serve.canary import CanaryState
+from fairmark.serve.canary_counts import current
+from fairmark.serve.canary_decision import refuse_without_champion
+from fairmark.serve.canary_evidence import Terms
+
+PRODUCTION = "production"
+
+
+def terms(folder: Path, today: dt.date) -> Terms:
+    """Return what the release in a folder is held to: its own signed params, policy and measurements.
+
+    Raises
+    ------
+    InputError
+        When its params serve nothing, or a file of it is not what it must be.
+    """
+    return Terms.of(
+        ReleaseFolder(folder).params, read_measurements(read_json(folder / "measurements.json")), today
+    )
+
+
+def champion(promotions: Sequence[Promotion], version: str) -> Promotion | None:
+    """Return the promotion of what production holds, or, where that is `version`, of what it held before."""
+    now = promotion_tags.now_in(promotions, PRODUCTION)
+    if now is None or now.version != version:
+        return now
+    earlier = promotion_tags.before_present(promotions, PRODUCTION)
+    there = [each for each in promotions if each.stage == PRODUCTION and each.version in earlier[-1:]]
+    return there[-1] if there else None
+
+
+def refuse_without(found: Promotion | None) -> None:
+    """Do nothing where there is a champion; see `refuse_without_champion`."""
+    refuse_without_champion(None if found is None else found.digest)
+
+
+def settled(root: Path, name: str, version: str) -> bool:
+    """Return whether production holds a version by the signed tags."""
+    now = promotion_tags.now_in(promotion_tags.refs(root, name).promotions, PRODUCTION)
+    return now is not None and now.version == version
+
+
+async def state(root: Path) -> CanaryState:
+    """Return where the canary of the service stands whose journal the environment names."""
+    journal = await open_journal(journal_address(root))
+    try:
+        return await current(journal)
+    finally:
+        await journal.close()
+
+
+async def is_tried(root: Path, digest: str) -> bool:
+    """Return whether the canary that is under way is that of a release digest."""
+    now = await state(root)
+    return now.phase in {"shadow", "share"} and now.challenger == f"sha256:{digest}"
+
+
+async def under_way(root: Path) -> Path | None:
+    """Return the folder of the release whose canary is under way, or None where none is.
+
+    Raises
+    ------
+    StateError
+        When its folder is not below `releases`.
+    """
+    now = await state(root)
+    if now.phase not in {"shadow", "share"} or now.challenger is None:
+        return None
+    return folder_of(root, now.challenger)
+
+
+def folder_of(root: Path, digest: str) -> Path:
+    """Return the folder below `releases` of a release digest, `sha256:` and 64 hex digits.
+
+    Raises
+    ------
+    StateError
+        When there is none.
+    """
+    from fairmark.errors import FairmarkError, StateError
+
+    for folder in sorted((root / "releases").glob("*")):
+        try:
+            if folder.is_dir() and f"sha256:{release_digest(folder)}" == digest:
+                return folder
+        except FairmarkError:
+            continue  # no release, or half of one
+    raise StateError(f"{root / 'releases'}: must hold the release {digest[:19]}…, got none of that digest")

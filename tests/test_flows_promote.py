@@ -1,0 +1,196 @@
+"""A release goes through the environments by signed tags, into production on evidence, and back on evidence.
+
+The tags, their chain and the journal are real. The tasks that verify a release folder and sign its promotion
+are replaced by ones that need no folder.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import promotion_repo
+import pytest
+from canaries import Traffic, terms
+from promotion_repo import NAME, asked, digest, repository
+
+from fairmark.errors import RefusedError, StateError, UndeterminedError, UsageError
+from fairmark.governance import trail
+from fairmark.governance.promotion_tags import refs, stages
+from fairmark.governance.request import Candidate
+from fairmark.journal.entry import now_us
+from fairmark.journal.place import JOURNAL, MEMBERSHIPS, open_journal, open_memberships
+from fairmark.repo.locks import locked
+from fairmark.serve import canary_release
+from fairmark.serve.canary import CanaryState
+from fairmark.serve.canary_counts import current
+from flows import preflight, promote
+
+pytest_plugins = ("flows_fixtures",)
+ALIKE, UNFAIR = {"Female": 0.6, "Male": 0.6}, {"Female": 0.3, "Male": 0.6}
+
+
+class Production:
+    """A repository with three releases, the first of them in production, and a service with a journal."""
+
+    def __init__(self, root: Path, patch: pytest.MonkeyPatch) -> None:
+        self.root = repository(root)
+        self.days = 1
+        promotion_repo.promote(self.root, "production", "v0.1.0", self.days)
+        patch.setenv(JOURNAL, str(root / "journal.db"))
+        patch.setenv(MEMBERSHIPS, str(root / "memberships.db"))
+        self.events: list[str] = []
+        patch.setattr(promote, "ROOT", self.root)
+        patch.setattr("flows.console.TIMINGS", root / "timings.json")
+        patch.setattr(preflight, "named", lambda _, release: Path(release))
+        patch.setattr(promote, "verify", lambda folder: self.candidate(folder.name))
+        patch.setattr(promote, "wait_for_approvals", lambda *_: "bob@example.org")
+        patch.setattr(promote, "sign", lambda folder, stage, _: self.tag(stage, folder.name, "promote"))
+        patch.setattr(
+            promote, "take_back", lambda _, stage, version, __: self.tag(stage, version, "rollback")
+        )
+        patch.setattr(promote, "emit", lambda _, advice: self.events.append(advice.action))
+        patch.setattr(canary_release, "terms", lambda *_: terms())
+
+    @staticmethod
+    def candidate(version: str) -> Candidate:
+        return Candidate(asked(version), NAME, version, "", "pass", ())
+
+    def tag(self, stage: str, version: str, action: str) -> str:
+        self.days += 1
+        return promotion_repo.promote(self.root, stage, version, self.days, action=action).tag
+
+    def serve(self, seed: int, rates: dict[str, float], rows: int = 250) -> CanaryState:
+        """Answer rows as a service on the journal does; return the state that it did it under."""
+        return asyncio.run(self._serve(Traffic(seed, rates), rows))
+
+    async def _serve(self, traffic: Traffic, rows: int) -> CanaryState:
+        traffic.journal = await open_journal(str(self.root / "journal.db"))
+        traffic.memberships = await open_memberships(str(self.root / "memberships.db"))
+        traffic.champion_digest, traffic.challenger_digest = (
+            f"sha256:{digest(version)}" for version in ("v0.1.0", "v0.2.0")
+        )
+        now = await current(traffic.journal)
+        await traffic.decide(rows, now)
+        await traffic.journal.close()
+        await traffic.memberships.close()
+        return now
+
+    def holds(self) -> dict[str, str]:
+        return {name: each.version for name, each in stages(refs(self.root, NAME).promotions).items()}
+
+
+@pytest.fixture
+def production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Production:
+    return Production(tmp_path / "repo", monkeypatch)
+
+
+def look(release: str | None = "v0.2.0", to: str | None = None) -> None:
+    promote.promote.fn(release=release, to=to, look_s=0)
+
+
+def to_its_end(production: Production, rates: Callable[[CanaryState], dict[str, float]]) -> list[CanaryState]:
+    """Look, and serve, until the flow says that it is over."""
+    look()
+    seen: list[CanaryState] = []
+    for seed in range(40):
+        seen.append(production.serve(seed, rates(seen[-1] if seen else CanaryState(phase="off")), 600))
+        look()
+        if production.events and production.events[-1] == "keep":
+            break
+    return seen
+
+
+def test_a_fair_release_passes_all_environments_and_every_step_stands_in_the_trail(
+    production: Production,
+) -> None:
+    seen = to_its_end(production, lambda _: ALIKE)
+
+    assert list(dict.fromkeys((each.phase, each.share) for each in seen)) == [
+        ("shadow", 0.0), ("share", 0.25), ("share", 0.5), ("share", 1.0),
+    ]  # fmt: skip
+    assert production.holds() == dict.fromkeys(("development", "staging", "production"), "v0.2.0")
+    kept = [each.outcome for each in trail.entries(production.root) if each.event.action == "canary"]
+    assert production.events == kept == ["grow", "grow", "promote", "keep"]
+
+
+def test_an_unfair_release_is_returned_before_it_is_promoted(production: Production) -> None:
+    with pytest.raises(RefusedError, match=r"loans-v0.2.0 was returned\n.*returns it"):
+        to_its_end(production, lambda _: UNFAIR)
+
+    assert production.holds()["production"] == "v0.1.0"
+    assert asyncio.run(canary_release.state(production.root)).phase == "halted"
+
+
+def test_one_that_turns_unfair_after_it_took_over_is_rolled_back(production: Production) -> None:
+    def rates(before: CanaryState) -> dict[str, float]:
+        return UNFAIR if before.share == 1 or production.events[-1:] == ["promote"] else ALIKE
+
+    with pytest.raises(RefusedError, match=r"production holds v0.1.0 again \(loans#production#\d+\)"):
+        to_its_end(production, rates)
+
+    last = refs(production.root, NAME).promotions[-1]
+    assert (last.action, last.version, last.stage) == ("rollback", "v0.1.0", "production")
+
+
+def test_too_few_decisions_are_for_a_named_person(
+    production: Production, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look()
+    production.serve(1, ALIKE, 20)
+    month = now_us() + 31 * 86_400_000_000
+    monkeypatch.setattr(promote, "now_us", lambda: month)
+
+    with pytest.raises(
+        UndeterminedError, match=r"insufficient evidence; v0\.1\.0 answers everybody"
+    ) as found:
+        look()
+    assert any("Female / Male" in line for line in found.value.faults)
+
+
+def test_without_a_champion_nothing_is_signed(production: Production) -> None:
+    for tag in refs(production.root, NAME).promotions:
+        promotion_repo.git(production.root, "tag", "-d", tag.tag)
+
+    with pytest.raises(RefusedError, match="must have a champion in production"):
+        look()
+    assert production.holds() == {}
+
+
+def test_development_and_staging_need_no_canary(production: Production) -> None:
+    look(to="staging")
+    look(to="staging")  # there already
+
+    assert production.holds() == {"development": "v0.2.0", "production": "v0.1.0", "staging": "v0.2.0"}
+    assert len(refs(production.root, NAME).promotions) == 3
+
+
+def test_with_no_canary_under_way_a_look_is_nothing(
+    production: Production, capsys: pytest.CaptureFixture[str]
+) -> None:
+    look(release=None)
+
+    assert "no canary is under way" in capsys.readouterr().out
+    assert production.events == []
+
+
+def test_a_second_flow_is_refused(production: Production) -> None:
+    (production.root / ".fairmark").mkdir()
+
+    with (
+        locked(production.root / ".fairmark" / "promote.lock", "busy"),
+        pytest.raises(StateError, match="must have one canary at a time"),
+    ):
+        look()
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [({"to": "prod"}, "--to: must be one of development, staging, production"),
+     ({"look_s": "soon"}, "--look_s: must be a number of seconds")],
+)  # fmt: skip
+def test_what_is_wrong_is_refused_before_prefect(tmp_path: Path, option: dict[str, Any], words: str) -> None:
+    given = dict.fromkeys(("release", "to", "reason", "wait_s", "look_s")) | option
+
+    with pytest.raises(UsageError, match=words):
+        preflight.promote(tmp_path, **given)
