@@ -19,9 +19,13 @@ from loans_table import DEBT, make_second
 from pipeline import run_stage
 from served_model import load_served
 
+from fairmark.data.row import CellFault
+from fairmark.data.schema import Schema
 from fairmark.errors import InputError
 from fairmark.model.estimator import Estimator
 from fairmark.model.model import Model
+from fairmark.model.row import RowModel
+from fairmark.params.read import read_params
 
 STAGES = ("prepare", "split", "tune", "train")
 
@@ -34,6 +38,13 @@ class Made:
     texts: pd.DataFrame
     scores: "np.ndarray[Any, np.dtype[np.float64]]"
     estimator: Estimator
+
+    @property
+    def rows(self) -> RowModel:
+        """The same model as the service reads rows for it, one by one."""
+        made = self.folder / "artifacts"
+        params = read_params(self.folder / "params.yaml").prepare
+        return RowModel.load(made / "train" / "model", Schema.read(made / "prepare" / "schema.json"), params)
 
     @property
     def typed(self) -> pd.DataFrame:
@@ -87,6 +98,17 @@ def test_every_raw_row_has_the_bits_that_it_has_in_the_pipeline(second: Made, re
     assert second.estimator.predict_proba(rows)[:, 1].tobytes() == second.scores.tobytes()
 
 
+@pytest.mark.parametrize("form", ["as they are", "padded", "booleans", "others"])
+@pytest.mark.parametrize("read", ["texts", "typed"])
+def test_every_raw_row_has_those_bits_one_by_one(second: Made, read: str, form: str) -> None:
+    records = FORMS[form](second.texts if read == "texts" else second.typed).to_dict("records")
+    model = second.rows
+    rows = [model.read({str(name): value for name, value in each.items()}) for each in records]
+
+    assert np.array([model.score(row) for row in rows]).tobytes() == second.scores.tobytes()
+    assert np.array(model.scores(rows)).tobytes() == second.scores.tobytes()
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.filterwarnings("ignore")  # MLflow's, about itself
 def test_every_raw_row_has_those_bits_in_the_registered_model(second: Made, served: Any, form: str) -> None:
@@ -136,6 +158,8 @@ def test_what_prepare_refuses_is_refused_at_every_door(
     for door in (second.estimator.predict, second.estimator.predict_proba, served.predict):
         with pytest.raises(InputError, match=f"rows: row 7: column {column}: .*{must}"):
             door(rows)
+    with pytest.raises(CellFault, match=must):
+        second.rows.read({str(name): value for name, value in rows.iloc[6].items()})
     assert len(second.estimator.faults(rows)) == 1
     assert second.estimator.faults(second.texts) == []
 

@@ -50,7 +50,7 @@ class CellFault(Exception):  # noqa: N818 - one of many faults of a request, no 
     """What one cell must hold, and what it holds."""
 
     def __init__(self, must: str, got: str) -> None:
-        super().__init__(must, got)
+        super().__init__(f"{must}, got {got}")
         self.must = must
         self.got = got
 

@@ -67,7 +67,6 @@ class CanaryState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             at_us=at_us,
             release=self.challenger,
             arm=arm,
-            caller=self.by or None,
             body=json_bytes(body),
         )
 

@@ -5,7 +5,14 @@
 
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from fairmark.journal.entry import Arm
@@ -22,6 +29,7 @@ class Metrics:
     """The counters of one service, in a registry of its own."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, which no alert reads
         self.registry = known = CollectorRegistry()
         self.decisions = Counter(
             "fairmark_decisions", "Decisions answered.", ("arm", "decision"), registry=known

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from fairmark.errors import UsageError
 from fairmark.journal.memberships import Membership
@@ -29,26 +29,32 @@ Words = Annotated[str, Field(max_length=10_000)]
 Scalar = str | float | int | bool | None
 
 
-class ExplainRequest(Record):
+class Posted(Record):
+    """The body of a request: as every record, and built at once, because FastAPI asks for it so."""
+
+    model_config = ConfigDict(defer_build=False)
+
+
+class ExplainRequest(Posted):
     """Which decision is to be explained."""
 
     id: Id
 
 
-class OutcomeItem(Record):
+class OutcomeItem(Posted):
     """The label of one decision, as it became known: 1 is the positive one."""
 
     id: Id
     label: Label
 
 
-class OutcomeRequest(Record):
+class OutcomeRequest(Posted):
     """Labels that became known."""
 
     outcomes: Annotated[list[OutcomeItem], Field(min_length=1, max_length=10_000)]
 
 
-class ContestRequest(Record):
+class ContestRequest(Posted):
     """A person's objection to a decision, and inputs that were wrong with what they should have been."""
 
     id: Id
@@ -56,7 +62,7 @@ class ContestRequest(Record):
     correction: Annotated[dict[str, Scalar], Field(min_length=1)] | None = None
 
 
-class ReviewRequest(Record):
+class ReviewRequest(Posted):
     """A person's decision on a case: with a short reason that is counted, and words that are not."""
 
     decision: Label
@@ -64,7 +70,7 @@ class ReviewRequest(Record):
     words: Words = ""
 
 
-class MembershipItem(Record):
+class MembershipItem(Posted):
     """Probabilities of the groups of one protected attribute, which sum to 1."""
 
     id: Id
@@ -72,13 +78,13 @@ class MembershipItem(Record):
     groups: Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=1000)]
 
 
-class MembershipRequest(Record):
+class MembershipRequest(Posted):
     """What is lawfully known of the protected attributes of people whom decisions are about."""
 
     memberships: Annotated[list[MembershipItem], Field(min_length=1, max_length=10_000)]
 
 
-class OpenRequest(Record):
+class OpenRequest(Posted):
     """Whether the service is to answer for this release, and why."""
 
     open: bool

@@ -91,7 +91,8 @@ class Reader:
             if single:
                 asked = Asked((found.row,), (found.subject,), single=True)
             else:
-                asked = Asked(found.rows, found.subjects or [None] * len(found.rows), single=False)
+                subjects = [None] * len(found.rows) if found.subjects is None else found.subjects
+                asked = Asked(found.rows, subjects, single=False)
             if len(asked.rows) == len(asked.subjects) and self._plain(body, asked, found):
                 return asked
         return self._slowly(body)
