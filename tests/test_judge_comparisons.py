@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from fairmark.judge.comparisons import Balance, Difference, Part, Pooled, Ratio, Scored, Share
-from fairmark.judge.measured import Measured
+from fairmark.judge.measured import Measured, UnitCounts
 from fairmark.stats.exact_test import lower, p_value
 from fairmark.stats.intervals import clopper_pearson
 from fairmark.stats.measures import f1_of
@@ -93,7 +93,8 @@ def test_two_groups_without_hits_have_no_ratio() -> None:
 
 
 def test_more_rows_narrow_the_bounds_of_a_score() -> None:
-    entry = Measured(value=0.8, low=None, high=None, se=0.04, df=50.0, positives=30.0, negatives=70.0)
+    placed = UnitCounts(value=(0.5, 0.8, 1.0), count=(4.0, 20.0, 6.0), heaviest=1.0, low=0.0, high=1.0)
+    entry = Measured(value=0.8, low=None, high=None, se=0.04, positives=placed, negatives=placed)
     found = Scored("roc_auc", entry, Part(None, 0.0, 100.0, 100))
 
     assert found.grown((4.0,)).entry.se == pytest.approx(0.02)

@@ -20,7 +20,6 @@ from fairmark.judge.verdict import judge
 from fairmark.params.learn import Profit
 from fairmark.params.policy import ConstantAnswer, Policy
 from fairmark.params.read import read_params
-from fairmark.stats.confusion import ConfusionMatrix
 from fairmark.stats.measures import GOALS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,8 +30,8 @@ def _required(*limits: Any, answer: ConstantAnswer = ACCURACY) -> Policy:
     return policy(*limits).model_copy(update={"constant_answer": answer})
 
 
-def _cells(tp: int, fp: int, fn: int, tn: int) -> ConfusionMatrix:
-    return ConfusionCounts(tp=tp, fp=fp, fn=fn, tn=tn).matrix
+def _cells(tp: int, fp: int, fn: int, tn: int) -> ConfusionCounts:
+    return ConfusionCounts(tp=tp, fp=fp, fn=fn, tn=tn)
 
 
 # ------------------------------------------------------------------ by hand

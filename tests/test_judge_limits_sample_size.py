@@ -6,7 +6,7 @@ import pytest
 
 from fairmark.judge.comparisons import Comparison, Difference, Part, Ratio, Scored, Share
 from fairmark.judge.limits import Aim, rows_needed
-from fairmark.judge.measured import Measured
+from fairmark.judge.measured import Measured, UnitCounts
 
 AIM = Aim(0.8, at_least=True, clear=0.05, miss=0.05)
 
@@ -44,6 +44,10 @@ def test_rows_that_would_show_the_limit_missed_are_counted_too() -> None:
     assert _grown(low, asked, 1.15).high(0.05, 0.8) <= 0.8 + 1e-9
 
 
+PLACED = UnitCounts(value=(0.4, 0.84, 1.0), count=(15.0, 25.0, 35.0), heaviest=1.0, low=0.0, high=1.0)
+"""Placements with a mean of (15 x 0.4 + 25 x 0.84 + 35) / 75 = 0.8267."""
+
+
 @pytest.mark.parametrize(
     ("found", "aim"),
     [
@@ -53,7 +57,7 @@ def test_rows_that_would_show_the_limit_missed_are_counted_too() -> None:
         (
             Scored(
                 "roc_auc",
-                Measured(value=0.82, low=None, high=None, se=0.03, df=80.0, positives=50.0, negatives=150.0),
+                Measured(value=0.82, low=None, high=None, se=0.03, positives=PLACED, negatives=PLACED),
                 _part(0.0, 200),
             ),
             AIM,

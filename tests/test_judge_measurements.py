@@ -75,11 +75,11 @@ def test_a_document_read_and_written_again_is_the_same() -> None:
         ),
         (
             lambda d: d["overall"]["roc_auc"].pop("positives"),
-            "overall.roc_auc.positives: must be a number >= 0",
+            "overall.roc_auc.positives: must be given",
         ),
         (
             lambda d: d["overall"]["calibration_error"].update(gaps=[0.0]),
-            "overall.calibration_error: must be the sum of its bins' gaps",
+            "overall.calibration_error: must be what its units come to",
         ),
         (lambda d: d["cells"].update(tp=1), "data.rows: must be the sum of its cells"),
         (lambda d: d["cells"].update(tp=-1), "cells.tp: must be greater than or equal to 0, got -1"),

@@ -4,18 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
 from fairmark.stats.intervals import (
     clopper_pearson,
-    hanley_mcneil,
-    hoeffding,
     logit_student,
-    loss,
     newcombe,
     pr_auc,
-    roc_auc,
-    student,
     wilson,
 )
 
@@ -78,66 +73,6 @@ def test_bounds_of_an_area_hold_it_and_stay_within_0_and_1(value: float, se: flo
 
     assert 0 <= low <= value + 1e-12
     assert value - 1e-12 <= high <= 1
-
-
-@pytest.mark.parametrize(("df", "quantile"), [(1e9, 1.959964), (1.0, 12.706205)])  # of Student's t at 0.975
-def test_without_skewness_bounds_of_a_mean_are_the_textbook_ones(df: float, quantile: float) -> None:
-    assert student(0.5, 0.01, df, 0.0, 0.025) == pytest.approx(
-        (0.5 - 0.01 * quantile, 0.5 + 0.01 * quantile), rel=1e-5
-    )
-    assert student(0.5, 0.01, df, 1e-4, 0.025) == pytest.approx(student(0.5, 0.01, df, 0.0, 0.025), rel=1e-3)
-
-
-def test_the_correction_for_skewness_keeps_the_level_where_plain_t_does_not() -> None:
-    # Means of 40 exponential losses: the truth is above the plain upper bound far too often.
-    draw = np.random.default_rng(1)
-    missed = np.zeros(2)
-    for _ in range(4000):
-        rows = draw.exponential(size=40)
-        deviation = rows - rows.mean()
-        skew = (deviation**3).sum() / (deviation**2).sum() ** 1.5
-        se = rows.std(ddof=1) / np.sqrt(40)
-        missed += [student(rows.mean(), se, 39.0, s, 0.05)[1] < 1 for s in (0.0, skew)]
-
-    assert missed[0] / 4000 > 0.07
-    assert missed[1] < 0.8 * missed[0]
-
-
-def test_few_rows_of_a_class_leave_a_loss_to_the_bound_that_always_holds() -> None:
-    found = {"value": 0.5, "se": 0.01, "df": 99.0, "skew": 0.0, "smaller": 9.0}
-    low, high = hoeffding(0.25, 100.0, 0.05)
-
-    assert loss(**(found), most=2.0, tail=0.05) == (2 * low, 2 * high)
-    assert loss(**(found | {"smaller": 10.0}), most=2.0, tail=0.05) == student(0.5, 0.01, 99.0, 0.0, 0.05)
-    assert loss(**(found | {"df": 0.0, "se": 0.0}), most=2.0, tail=0.05) == (0.0, 2.0)
-
-
-def test_an_area_of_one_is_bounded_by_the_pairs_that_show_it() -> None:
-    # k disjoint pairs that are all in order have chance a^k: the bound solves a^k = tail.
-    low, high = hoeffding(1.0, 20, 0.05)
-
-    assert low == pytest.approx(0.05 ** (1 / 20))
-    assert high == 1.0
-    assert hoeffding(0.8, 0, 0.05) == (0.0, 1.0)
-
-
-def test_hanley_and_mcneils_variance_is_that_of_exponential_scores() -> None:
-    draw = np.random.default_rng(2)
-    positive, negative = draw.exponential(4.0, (4000, 20)), draw.exponential(1.0, (4000, 60))
-    areas = (positive[:, :, None] > negative[:, None, :]).mean((1, 2))
-    low, high = hanley_mcneil(0.8, 20, 60, 0.49)
-
-    assert areas.mean() == pytest.approx(0.8, abs=0.005)
-    assert (high - low) / 2 / norm.isf(0.49) == pytest.approx(areas.std(), rel=0.04)
-
-
-def test_an_area_takes_the_wider_of_its_bounds_on_each_side() -> None:
-    found = {"value": 0.95, "se": 0.02, "df": 30.0, "positives": 25.0, "negatives": 400.0}
-    delong, score = logit_student(0.95, 0.02, 30.0, 0.05), hanley_mcneil(0.95, 25.0, 400.0, 0.05)
-
-    assert roc_auc(**(found), tail=0.05) == (min(delong[0], score[0]), max(delong[1], score[1]))
-    assert score[0] < delong[0]
-    assert roc_auc(**(found | {"positives": 9.0}), tail=0.05) == hoeffding(0.95, 9.0, 0.05)
 
 
 def test_an_average_precision_is_bounded_from_below_without_rows_counting_themselves() -> None:

@@ -10,7 +10,7 @@ from sklearn import metrics as peer
 from fairmark.stats.confusion import confusion_matrix
 from fairmark.stats.measures import COUNTED
 from fairmark.stats.rates import rate_of, value_of
-from fairmark.stats.score_measures import bin_scores, mean_loss, reach, row_losses
+from fairmark.stats.score_measures import bin_scores, mean_loss, row_losses
 
 DRAW = np.random.default_rng(4)
 LABEL = (DRAW.random(500) < 0.3).astype(np.int8)
@@ -60,7 +60,7 @@ def test_without_weights_the_standard_error_of_a_loss_is_the_textbook_one() -> N
 
 def test_one_certain_mistake_costs_a_finite_loss() -> None:
     assert row_losses(np.array([1], dtype=np.int8), np.array([0.0]), "log_loss")[0] == pytest.approx(
-        34.54, abs=0.01
+        6.9078, abs=1e-4
     )
 
 
@@ -110,14 +110,3 @@ def test_a_calibration_error_is_counted_by_hand() -> None:
     # Lower bin: mean score 0.3, share 0.5; upper bin: mean score 0.95, share 1; half of the rows each.
     assert found.error() == pytest.approx(0.5 * 0.2 + 0.5 * 0.05)
     assert found.rows.tolist() == [2, 2]
-
-
-def test_the_bound_of_a_calibration_error_holds_where_the_error_is_zero() -> None:
-    draw = np.random.default_rng(8)
-    held = 0
-    for k in range(200):
-        score = draw.random(400)
-        found = bin_scores((draw.random(400) < score).astype(np.int8), score, np.ones(400), 10)
-        held += found.error() <= reach(found.spreads().tolist(), 0.05, 500, k)
-
-    assert held / 200 >= 0.92

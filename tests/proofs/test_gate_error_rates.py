@@ -24,10 +24,11 @@ from gates import (
     window,
 )
 from numpy.typing import NDArray
+from scipy.stats import norm
 
+from fairmark.evaluate.measure import EvaluationRows, scored
 from fairmark.judge.verdict import Correction, tails
-from fairmark.stats import score_measures
-from fairmark.stats.intervals import clopper_pearson, roc_auc, wilson
+from fairmark.stats.intervals import clopper_pearson, wilson
 
 pytestmark = pytest.mark.proof
 
@@ -214,8 +215,6 @@ def _both(
 
 @pytest.mark.parametrize("truth", [0.7, 0.9, 0.97])
 def test_an_auc_exactly_at_its_limit_passes_with_chance_about_the_level_at_most(truth: float) -> None:
-    from scipy.stats import norm
-
     rng = np.random.default_rng(3)
     apart = np.sqrt(2) * norm.ppf(truth)
     lines = []
@@ -232,18 +231,25 @@ def test_an_auc_exactly_at_its_limit_passes_with_chance_about_the_level_at_most(
     )
 
 
+def bounds(label: NDArray[np.int8], score: Floats, name: str) -> tuple[float, float] | None:
+    """Return the bounds of a measure of scores at the level, as the gate has them."""
+    rows = EvaluationRows.of(
+        label, score, np.ones(len(label)), None, None, bins=10, tail=LEVEL, replicates=2, seed=0
+    )
+    found = scored(rows, name)
+    return None if found.low is None or found.high is None else (found.low, found.high)
+
+
 def _auc_errors(
     rows: int, base: float, apart: float, truth: float, runs: int, rng: np.random.Generator
 ) -> tuple[float, float]:
     above = below = 0
     for _ in range(runs):
         label = (rng.random(rows) < base).astype(np.int8)
-        found = score_measures.roc_auc(label, rng.standard_normal(rows) + apart * label, np.ones(rows))
+        score = norm.cdf(rng.standard_normal(rows) + apart * label)
+        found = bounds(label, score, "roc_auc")
         if found is None:
             continue
-        known = {"value": found.value, "se": found.se, "df": found.df}
-        positives = float(label.sum())
-        low, high = roc_auc(**known, positives=positives, negatives=rows - positives, tail=LEVEL)
-        above += low >= truth
-        below += high <= truth
+        above += found[0] >= truth
+        below += found[1] <= truth
     return above / runs, below / runs

@@ -115,8 +115,8 @@ def test_intervals_of_measures_of_scores_cover_them(base: float) -> None:
 
 def _bounds(label: NDArray[np.int8], score: Floats) -> dict[str, tuple[float, float, float]]:
     """Return each measure of scores with its bounds, as the measurements document has them."""
-    rows = measure.EvaluationRows(
-        label, score, np.ones(len(label)), bins=10, tail=TAIL, replicates=200, seed=1
+    rows = measure.EvaluationRows.of(
+        label, score, np.ones(len(label)), None, None, bins=10, tail=TAIL, replicates=200, seed=1
     )
     found = {name: measure.scored(rows, name) for name in SCORED}
     ends = {name: (entry.value, entry.low, entry.high) for name, entry in found.items()}

@@ -34,12 +34,13 @@ from fairmark.evaluate.leakage import (
     shared_persons,
     single_feature_auc,
 )
-from fairmark.evaluate.measure import EvaluationRows, measure, scored
+from fairmark.evaluate.measure import UNSEEN, EvaluationRows, measure, scored
 from fairmark.evaluate.monotone import monotone_features
 from fairmark.evaluate.refits import Fits, excluded_features, learning_curves, probe
 from fairmark.evaluate.slices import Binning, axes, worst_slices
 from fairmark.evaluate.stress import StressHarness, stress, swapped_evidence
 from fairmark.evaluate.summary_metrics import Rows
+from fairmark.evaluate.units import of_rates
 from fairmark.judge.findings import Sign, Strongest
 from fairmark.judge.limits import Aim, Compared, shown
 from fairmark.judge.measurements import About, ConfusionCounts, Evidence, GroupMeasures, Measurements
@@ -53,8 +54,6 @@ from fairmark.stats.arrays import Floats
 from fairmark.stats.measures import QUANTITIES
 from fairmark.terminal import silent
 
-UNSEEN = 0.5
-"""The tail of displayed bounds, of which nothing is shown here."""
 REPLICATES = 100
 """Of the bootstrap in stressed measurements: the gate does not use it, and the report shows nothing of it."""
 
@@ -263,7 +262,7 @@ def _measurements(
         rows.weight,
         rows.groups,
         {name: groups for name, groups in rows.known.items() if name in gated},
-        confidence=params.confidence,
+        confidence=0.0,  # no interval of these is shown, and the gate makes its own
         replicates=REPLICATES,
         seed=params.seed,
         bins=params.calibration_bins,
@@ -305,6 +304,7 @@ def gated_measurements(
     policy: Policy,
     bins: int,
     signs: Mapping[str, Strongest],
+    heaviest: float | None = None,
 ) -> Evidence:
     """Return as much of measurements as `quick_verdict` reads, for a policy's gated limits."""
     gates = [limit for limit in policy.required if limit.gate]
@@ -312,10 +312,15 @@ def gated_measurements(
     for limit in gates:
         if limit.measure in QUANTITIES and (measure := QUANTITIES[limit.measure].measure).scored:
             measures[limit.attribute].add(measure.name)
-    whole = EvaluationRows(rows.label, score, rows.weight, bins, UNSEEN, 2, 0, rows.person_weight)
+    whole = EvaluationRows.of(
+        rows.label, score, rows.weight, rows.person, heaviest, bins=bins, tail=UNSEEN, replicates=2, seed=0
+    )
+    every = np.ones(len(rows.label), dtype=bool)
     return Evidence(
         overall={name: scored(whole, name) for name in measures.get(None, ())},
-        cells=ConfusionCounts.of(rows.confusion(decision)),
+        cells=ConfusionCounts.of(
+            rows.confusion(decision), 0, of_rates(rows.label, decision, whole.units, every)
+        ),
         groups={
             attribute: dict(_groups(rows, decision, whole, attribute, names))
             for attribute, names in measures.items()
@@ -330,7 +335,8 @@ def _groups(
 ) -> Iterator[tuple[str, GroupMeasures]]:
     matrices, code = rows.confusion(decision, attribute), rows.codes(attribute)
     for k, group in enumerate(rows.known[attribute]):
-        counts = ConfusionCounts.of(matrices.group(k))
+        units = of_rates(rows.label, decision, whole.units, code == k)
+        counts = ConfusionCounts.of(matrices.group(k), 0, units)
         scores = {name: scored(whole.only(code == k), name) for name in names}
         one = GroupMeasures(rows=counts.rows, positives=counts.positives, cells=counts, measures=scores)
         yield group, one

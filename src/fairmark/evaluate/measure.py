@@ -5,7 +5,8 @@ its own, one-sided, exact and simultaneous, from the cells and standard errors b
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,14 @@ from numpy.typing import NDArray
 from fairmark.data.groups import places
 from fairmark.errors import InputError
 from fairmark.evaluate.documents import HeadlineMetrics
+from fairmark.evaluate.units import RowUnits, of_bins, of_losses, of_placements, of_rates
 from fairmark.judge.constant_answer import gains
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import ConfusionCounts, GroupMeasures, RowMeasures
 from fairmark.judge.measurements import Disparity as GroupDisparity
 from fairmark.stats import intervals, score_measures
-from fairmark.stats.arrays import Floats, Mask
-from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix, kish, of_people
+from fairmark.stats.arrays import Floats
+from fairmark.stats.confusion import ConfusionMatrix, confusion_matrix, of_people
 from fairmark.stats.measures import (
     COMPARED,
     COUNTED,
@@ -50,12 +52,45 @@ class EvaluationRows:
     seed: int
     heft: Floats | None = None
     """The weight of each row's person (`confusion.of_people`), where people have several rows."""
+    person: NDArray[np.integer] | None = None
+    """The number of each row's person, where people have several rows."""
+    heaviest: float = 1.0
+    """What no row, or person, weighs more than."""
+
+    @property
+    def units(self) -> RowUnits:
+        """The rows as independent units."""
+        return RowUnits(self.weight, self.person, self.heft, self.heaviest)
 
     def only(self, kept: NDArray[np.bool_]) -> "EvaluationRows":
         """Return the rows where this is true."""
         parts = (self.label[kept], self.score[kept], self.weight[kept])
         heft = None if self.heft is None else self.heft[kept]
-        return EvaluationRows(*parts, self.bins, self.tail, self.replicates, self.seed, heft)
+        person = None if self.person is None else self.person[kept]
+        return replace(self, label=parts[0], score=parts[1], weight=parts[2], heft=heft, person=person)
+
+    @classmethod
+    def of(  # noqa: PLR0913 - the rows' columns, and how to measure them by name
+        cls,
+        label: NDArray[np.integer],
+        score: Floats,
+        weight: Floats,
+        person: NDArray[np.generic] | None,
+        heaviest: float | None,
+        *,
+        bins: int,
+        tail: float,
+        replicates: int,
+        seed: int,
+    ) -> "EvaluationRows":
+        """Return rows whose persons are known, or None; `heaviest` None is what is heaviest among them."""
+        numbers = None if person is None else np.unique(person, return_inverse=True)[1]
+        if numbers is not None and numbers.max(initial=-1) + 1 == len(numbers):
+            numbers = None  # each row is somebody else's
+        heft = None if numbers is None else of_people(weight, numbers)
+        most = float((weight if heft is None else heft).max(initial=0.0)) or 1.0
+        most = most if heaviest is None else max(most, heaviest)
+        return cls(label.astype(np.int8), score, weight, bins, tail, replicates, seed, heft, numbers, most)
 
 
 def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by name
@@ -71,6 +106,7 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     seed: int,
     bins: int,
     person: NDArray[np.generic] | None = None,
+    heaviest: float | None = None,
 ) -> RowMeasures:
     """Return what measurements say of these rows: over all, by group, and between groups.
 
@@ -79,15 +115,18 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     label, score, decision
         0 or 1, 0..1, and 0 or 1, shape `[rows]`.
     weight
-        Row weights > 0, shape `[rows]`, or None. With weights, rates are weighted and their bounds rest on
-        effective sizes (`rates.rate_of`): close to their level, not exact.
+        Row weights > 0, shape `[rows]`, or None. With weights, rates are weighted and their bounds are those
+        of bounded means (`bounded_means`).
     groups
         One text column for each protected attribute, rows as above.
     known
         Every group of every attribute; one without rows is measured as null, and says so.
     person
         Whose each row is, shape `[rows]`, or None when each is somebody else's. With several rows a person,
-        every bound is that of rows which hang together as far as they can (`confusion.of_people`).
+        bounds are made of persons, not of rows.
+    heaviest
+        The most that a row (or all rows of a person) weighs anywhere, also among rows that are not measured
+        on; None where these are all that is known.
     replicates, seed
         For the bootstrap standard errors of the disparities, and for the calibration error.
 
@@ -98,10 +137,11 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
     """
     heavy = np.ones(len(label)) if weight is None else np.asarray(weight, dtype=np.float64)
     _check(label, score, decision, heavy)
-    heft = None if person is None else of_people(heavy, person)
-    rows = EvaluationRows(
-        label.astype(np.int8), score, heavy, bins, (1 - confidence) / 2, replicates, seed, heft
+    tail = (1 - confidence) / 2
+    rows = EvaluationRows.of(
+        label, score, heavy, person, heaviest, bins=bins, tail=tail, replicates=replicates, seed=seed
     )
+    heft = rows.heft
     codes = {name: _codes(groups[name], names, name) for name, names in known.items()}
     plain = bool((heavy == 1).all())
     cells = {
@@ -109,14 +149,21 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
         for name, code in codes.items()
     }
     whole = confusion_matrix(label, decision, np.zeros(len(label)), 1, None if plain else heavy, heft)
-    overall = _measures(whole, rows)
+    every = ConfusionCounts.of(
+        whole, 0, of_rates(label, decision, rows.units, np.ones(len(label), dtype=bool))
+    )
+    overall = _measures(every, rows)
     return RowMeasures(
-        overall=overall | gains(overall, whole, rows.tail),
-        cells=ConfusionCounts.of(whole),
+        overall=overall | gains(overall, every, rows.tail),
+        cells=every,
         groups={
             name: {
-                group: _group(cells[name].group(k), rows.only(codes[name] == k), person, codes[name] == k)
+                group: _group(
+                    ConfusionCounts.of(cells[name].group(k), 0, of_rates(label, decision, rows.units, at)),
+                    rows.only(at),
+                )
                 for k, group in enumerate(names)
+                for at in [codes[name] == k]
             }
             for name, names in known.items()
         },
@@ -128,6 +175,8 @@ def measure(  # noqa: PLR0913 - the rows' columns, and how to measure them by na
 
 
 _LEAST_WEIGHT = 1e-100
+UNSEEN = 0.5
+"""The tail of bounds that nobody will see, and that are not worked out."""
 
 
 def _check(label: NDArray[np.integer], score: Floats, decision: NDArray[np.integer], weight: Floats) -> None:
@@ -163,20 +212,17 @@ def _codes(column: pd.Series, known: Sequence[str], name: str) -> NDArray[np.int
     return codes
 
 
-def _group(
-    matrix: ConfusionMatrix, rows: EvaluationRows, person: NDArray[np.generic] | None, kept: Mask
-) -> GroupMeasures:
-    counts = ConfusionCounts.of(matrix)
+def _group(counts: ConfusionCounts, rows: EvaluationRows) -> GroupMeasures:
     measures = GroupMeasures(
-        rows=counts.rows, positives=counts.positives, cells=counts, measures=_measures(matrix, rows)
+        rows=counts.rows, positives=counts.positives, cells=counts, measures=_measures(counts, rows)
     )
-    persons = counts.rows if person is None else len(np.unique(person[kept]))
+    persons = counts.rows if rows.person is None else len(np.unique(rows.person))
     # Said only where it is known and fewer than the rows.
     return measures.model_copy(update={"persons": persons}) if persons < counts.rows else measures
 
 
-def _measures(matrix: ConfusionMatrix, rows: EvaluationRows) -> dict[str, Measured]:
-    return {name: _counted(matrix, name, rows.tail) for name in COUNTED} | {
+def _measures(counts: ConfusionCounts, rows: EvaluationRows) -> dict[str, Measured]:
+    return {name: _counted(counts, name, rows.tail) for name in COUNTED} | {
         name: scored(rows, name) for name in SCORED
     }
 
@@ -189,8 +235,9 @@ def _nothing(why: str) -> Measured:
     return Measured(value=None, low=None, high=None, why=why)
 
 
-def _counted(cells: ConfusionMatrix, name: str, tail: float) -> Measured:
-    """Measure the decisions of one group: shares by Clopper-Pearson, the balance by score."""
+def _counted(counted: ConfusionCounts, name: str, tail: float) -> Measured:
+    """Measure the decisions of one group: shares by Clopper-Pearson or their units, the balance by score."""
+    cells = counted.matrix
     value, formula = float(value_of(cells, name)[0]), MEASURES[name].formula
     shares = formula.shares if isinstance(formula, Composite) else (name,)
     counts = [rate_of(cells, each)[1:] for each in shares]
@@ -203,7 +250,10 @@ def _counted(cells: ConfusionMatrix, name: str, tail: float) -> Measured:
     if len(shares) > 1:
         low, high = miettinen_nurminen(hits[0], rows[0], counts[1][0][0], counts[1][1][0], tail)
         return _interval(value, float(1 + low) / 2, float(1 + high) / 2)
+    units = counted.units_of(shares[0])
     ends = [float(end) for end in intervals.clopper_pearson(hits[0], rows[0], tail)]
+    if units is not None:
+        ends = [units.lower(tail), units.upper(tail)]
     if isinstance(formula, Composite) and formula.read is not None:
         ends = [formula.read(end) for end in ends]
     return _interval(value, *ends)
@@ -219,46 +269,39 @@ def scored(rows: EvaluationRows, name: str) -> Measured:
     estimate = formula.estimate(rows.label, rows.score, rows.weight, rows.heft)
     if estimate is None or (formula.both and rows.label.min() == rows.label.max()):
         return _nothing(f"no row has the {'negative' if rows.label[0] else 'positive'} label")
-    negatives, positives = _classes(rows)
-    whole = Measured(
-        value=estimate.value,
-        low=None,
-        high=None,
-        se=estimate.se,
-        df=estimate.df,
-        skew=estimate.skew,
-        smaller=min(negatives, positives),
-        without_self=estimate.without_self,
-        positives=positives,
-        negatives=negatives,
-    )
-    # Of what is known only what its bounds need is written down.
-    stored = {"value", "low", "high", "se", "df", *formula.stored}
-    kept = Measured(**whole.model_dump(include=stored))
-    low, high = kept.bounds(name, rows.tail)
+    kept = Measured(value=estimate.value, low=None, high=None, **_stored(estimate, rows, name))
+    low, high = _shown(kept, rows.tail)
     return kept.model_copy(update={"low": float(low), "high": float(high)})
 
 
-def _classes(rows: EvaluationRows) -> tuple[float, float]:
-    """Return the effective rows of the negative and of the positive class."""
-    second = rows.weight if rows.heft is None else rows.heft
-    sides = [rows.label == k for k in (0, 1)]
-    negative, positive = (kish(rows.weight[at], (rows.weight * second)[at]) for at in sides)
-    return negative, positive
+def _stored(estimate: score_measures.Estimate, rows: EvaluationRows, name: str) -> dict[str, Any]:
+    """Return what the bounds of a measure are made from."""
+    if name == "pr_auc":
+        return {"se": estimate.se, "df": estimate.df, "without_self": estimate.without_self}
+    if name != "roc_auc":
+        return {"se": estimate.se, "units": of_losses(rows.label, rows.score, rows.units, name)}
+    positives, negatives = of_placements(rows.label, rows.score, rows.units)
+    known = {"se": estimate.se, "positives": positives, "negatives": negatives}
+    if rows.person is None:
+        return known
+    both = np.intersect1d(*(rows.person[rows.label == side] for side in (0, 1)))
+    return known | ({"crossing": True} if len(both) else {})
 
 
 def _calibration(rows: EvaluationRows) -> Measured:
-    sums = score_measures.bin_scores(rows.label, rows.score, rows.weight, rows.bins, rows.heft)
-    gaps, spreads = sums.gaps(), sums.spreads()
-    reach = score_measures.reach(spreads, rows.tail, rows.replicates, rows.seed)
-    value = sums.error()
-    return Measured(
-        value=value,
-        low=max(0.0, value - reach),
-        high=min(1.0, value + reach),
-        gaps=tuple(gaps.tolist()),
-        spreads=tuple(spreads.tolist()),
-    )
+    sums = score_measures.bin_scores(rows.label, rows.score, rows.weight, rows.bins)
+    each = tuple(of_bins(rows.label, rows.score, rows.units, rows.bins))
+    kept = Measured(value=sums.error(), low=None, high=None, gaps=tuple(sums.gaps().tolist()), bins=each)
+    low, high = _shown(kept, rows.tail)
+    return kept.model_copy(update={"low": low, "high": high})
+
+
+def _shown(kept: Measured, tail: float) -> tuple[float, float]:
+    """Return the bounds, around the value itself; the value alone at `UNSEEN`."""
+    value = float(kept.value or 0.0)
+    if tail >= UNSEEN:
+        return value, value
+    return min(kept.lower(tail), value), max(kept.upper(tail), value)
 
 
 def _disparities(

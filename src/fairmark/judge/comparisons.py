@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from fairmark.judge.measured import Measured
 from fairmark.stats import intervals
+from fairmark.stats.bounded_means import Pair, Units
 from fairmark.stats.exact_test import Sample, lower, rejects
 from fairmark.stats.score_test import Kind
 
@@ -30,6 +31,8 @@ class Part:
     share: float
     rows: float
     tests: int
+    units: Units | None = None
+    """Independent units behind the share, where they are not rows of weight 1."""
 
     @property
     def hits(self) -> float:
@@ -38,7 +41,13 @@ class Part:
 
     def grown(self, factor: float) -> "Part":
         """Return the same share of `factor` times the rows, in whole rows."""
-        return replace(self, rows=math.ceil(self.rows * factor), tests=math.ceil(self.tests * factor))
+        units = None if self.units is None else self.units.grown(factor)
+        rows, tests = math.ceil(self.rows * factor), math.ceil(self.tests * factor)
+        return replace(self, rows=rows, tests=tests, units=units)
+
+    def bounds(self, tail: float) -> tuple[float, float]:
+        """Return the lower and the upper bound of the share alone: by its units, or Clopper and Pearson's."""
+        return _alone(self, tail)
 
     def sample(self, side: Literal["above", "below"]) -> Sample:
         """Return whole counts; if they aren't, rounded against the claim that the share is on `side`."""
@@ -90,11 +99,11 @@ class Share:
 
     def low(self, tail: float, at: float) -> float:  # noqa: ARG002 - exact at every limit
         """Return the exact lower bound."""
-        return self._read(float(intervals.clopper_pearson(self.part.hits, self.part.rows, tail)[0]))
+        return self._read(self.part.bounds(tail)[0])
 
     def high(self, tail: float, at: float) -> float:  # noqa: ARG002 - the same
         """Return the exact upper bound."""
-        return self._read(float(intervals.clopper_pearson(self.part.hits, self.part.rows, tail)[1]))
+        return self._read(self.part.bounds(tail)[1])
 
     def grown(self, factors: tuple[float, ...]) -> "Share":
         """Return the same share of more rows."""
@@ -106,10 +115,11 @@ class Share:
 
 @dataclass(frozen=True)
 class _Two:
-    """Two independent shares."""
+    """Two shares, independent unless they are `crossing`: some units stand in both."""
 
     one: Part
     two: Part
+    crossing: bool = False
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -124,11 +134,11 @@ class _Two:
     def _least(self, kind: Kind, tail: float, at: float) -> float:
         """Return the smaller of the lower bounds of one share against the other, either way round."""
         less, more = sorted(self.parts, key=lambda part: part.share)
-        first = _bound(less, more, kind, tail, at)
+        first = self._bound(less, more, kind, tail, at)
         # As a rule the other way round is far from it: one test says so, where its bound would take many.
-        if rejects(more.sample("above"), less.sample("below"), kind, first, tail):
+        if self.rejects(more, less, kind, first, tail):
             return first
-        return min(first, _bound(more, less, kind, tail, at))
+        return min(first, self._bound(more, less, kind, tail, at))
 
     def _most(self, kind: Kind, tail: float, at: float, parity: float) -> float:
         """Return the larger of the lower bounds of one share against the other, but at least `parity`.
@@ -136,11 +146,24 @@ class _Two:
         That of the smaller share against the larger is never above parity: no bound is above what was seen.
         """
         less, more = sorted(self.parts, key=lambda part: part.share)
-        return _bound(more, less, kind, tail, at, parity)
+        return self._bound(more, less, kind, tail, at, parity)
 
+    def rejects(self, one: Part, two: Part, kind: Kind, margin: float, tail: float) -> bool:
+        """Return whether H: share 1 <= margin x share 2, or share 2 + margin, is rejected at `tail`."""
+        if one.units is not None and two.units is not None:
+            return Pair(one.units, two.units, self.crossing).p_above(kind, margin) <= tail
+        return rejects(one.sample("above"), two.sample("below"), kind, margin, tail)
 
-def _bound(one: Part, two: Part, kind: Kind, tail: float, at: float, floor: float | None = None) -> float:
-    return lower(one.sample("above"), two.sample("below"), kind, tail, at, floor)
+    def _bound(
+        self, one: Part, two: Part, kind: Kind, tail: float, at: float, floor: float | None = None
+    ) -> float:
+        if one.units is None or two.units is None:
+            return lower(one.sample("above"), two.sample("below"), kind, tail, at, floor)
+        least = (0.0 if kind == "ratio" else -1.0) if floor is None else floor
+        # No lower bound is above what was seen.
+        seen = one.share / max(two.share, 1e-9) if kind == "ratio" else one.share - two.share
+        pair = Pair(one.units, two.units, self.crossing)
+        return pair.lower(kind, tail, at, least, max(seen, least))
 
 
 @dataclass(frozen=True)
@@ -169,7 +192,7 @@ class Ratio(_Two):
 
     def grown(self, factors: tuple[float, ...]) -> "Ratio":
         """Return the same shares of more rows."""
-        return Ratio(self.one.grown(factors[0]), self.two.grown(factors[1]))
+        return replace(self, one=self.one.grown(factors[0]), two=self.two.grown(factors[1]))
 
 
 @dataclass(frozen=True)
@@ -192,7 +215,7 @@ class Difference(_Two):
 
     def grown(self, factors: tuple[float, ...]) -> "Difference":
         """Return the same shares of more rows."""
-        return Difference(self.one.grown(factors[0]), self.two.grown(factors[1]))
+        return replace(self, one=self.one.grown(factors[0]), two=self.two.grown(factors[1]))
 
 
 @dataclass(frozen=True)
@@ -224,14 +247,14 @@ class Pooled:
 
     def low(self, tail: float, at: float) -> float:  # noqa: ARG002 - the same at every limit
         """Return the lower bound while each group's bounds, which err with chance `tail`, hold."""
-        (low1, high1), (low2, high2) = (_clopper_pearson(part, tail) for part in self.parts)
+        (low1, high1), (low2, high2) = (part.bounds(tail) for part in self.parts)
         if self.kind == "ratio":
             return min(low1 / high2, low2 / high1)
         return max(0.0, low1 - high2, low2 - high1)
 
     def high(self, tail: float, at: float) -> float:  # noqa: ARG002 - the same
         """Return the upper bound while each group's bounds hold."""
-        (low1, high1), (low2, high2) = (_clopper_pearson(part, tail) for part in self.parts)
+        (low1, high1), (low2, high2) = (part.bounds(tail) for part in self.parts)
         if self.kind == "ratio":
             # A lower bound of 0 bounds no ratio; the quotient is huge then, and 1 is what is left.
             return min(1.0, high1 / max(low2, 1e-12), high2 / max(low1, 1e-12))
@@ -244,7 +267,9 @@ class Pooled:
 
 # Each group stands in n - 1 pairs, and every pair is asked for at the same few tails.
 @lru_cache(maxsize=65536)
-def _clopper_pearson(part: Part, tail: float) -> tuple[float, float]:
+def _alone(part: Part, tail: float) -> tuple[float, float]:
+    if part.units is not None:
+        return part.units.lower(tail), part.units.upper(tail)
     low, high = intervals.clopper_pearson(part.hits, part.rows, tail)
     return float(low), float(high)
 
@@ -262,22 +287,22 @@ class Balance(_Two):
         """Return the exact lower bound."""
         # (1 + d) / 2 >= at exactly when d >= 2 at - 1: so the test at the limit is made there, and the bound
         # clears the limit exactly when it rejects.
-        return (1 + _bound(self.one, self.two, "difference", tail, 2 * at - 1)) / 2
+        return (1 + self._bound(self.one, self.two, "difference", tail, 2 * at - 1)) / 2
 
     def high(self, tail: float, at: float) -> float:
         """Return the exact upper bound."""
-        return (1 - _bound(self.two, self.one, "difference", tail, 1 - 2 * at)) / 2
+        return (1 - self._bound(self.two, self.one, "difference", tail, 1 - 2 * at)) / 2
 
     def grown(self, factors: tuple[float, ...]) -> "Balance":
         """Return the same shares of more rows."""
-        return Balance(self.one.grown(factors[0]), self.two.grown(factors[1]))
+        return replace(self, one=self.one.grown(factors[0]), two=self.two.grown(factors[1]))
 
 
 @dataclass(frozen=True)
 class Scored:
     """A measure of scores, from its stored value, standard error and degrees of freedom.
 
-    Its bounds are those of `Measured.bounds`.
+    Its bounds are those of `Measured`.
     """
 
     name: str
@@ -296,11 +321,11 @@ class Scored:
 
     def low(self, tail: float, at: float) -> float:  # noqa: ARG002 - one formula for every limit
         """Return the lower bound."""
-        return self.entry.bounds(self.name, tail)[0]
+        return self.entry.lower(tail)
 
     def high(self, tail: float, at: float) -> float:  # noqa: ARG002 - the same
         """Return the upper bound."""
-        return self.entry.bounds(self.name, tail)[1]
+        return self.entry.upper(tail)
 
     def grown(self, factors: tuple[float, ...]) -> "Scored":
         """Return the same value with the errors of more rows."""

@@ -16,15 +16,27 @@ otherwise, and it is above 0 exactly when more than half of these are right (McN
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 from fairmark.judge.comparisons import Balance, Comparison, Part, Scored, Share
 from fairmark.judge.measured import Measured
 from fairmark.params.learn import Profit
-from fairmark.stats import intervals
+from fairmark.stats.bounded_means import Units
 from fairmark.stats.confusion import ConfusionMatrix
-from fairmark.stats.measures import GAINS, f1_of, share
+from fairmark.stats.measures import GAINS, ODDS, f1_of, share
 from fairmark.stats.rates import rate_of
+
+
+class Cells(Protocol):
+    """The confusion matrix of some rows, shape `[1, 2, 2]`, and the units of its rates."""
+
+    @property
+    def matrix(self) -> ConfusionMatrix:
+        """Return the matrix."""
+
+    def units_of(self, rate: str) -> Units | None:
+        """Return the units of a rate, or None where they are rows of weight 1."""
+
 
 _SIGN = 0.9
 """Part of a tail that goes to the share of right ones among the rows decided otherwise; the rest to how many
@@ -53,11 +65,11 @@ class _Otherwise:
         """Return the exact upper (`above`) or lower bound: the errors of two shares add to `tail`."""
         # How many rows differ is known far more exactly than how many of these are right, and only the latter
         # decides on which side of 0 the gain is: most of the tail goes there.
-        sure = _ends(self.right, tail * _SIGN)[int(above)]
+        sure = self.right.bounds(tail * _SIGN)[int(above)]
         share = self._mean(sure)
         # The farther from 0 the more rows differ: on its own side of 0 a bound takes the nearer end.
         wide = (share > 0) == above
-        return share * _ends(self.differ, tail * (1 - _SIGN))[int(wide)]
+        return share * self.differ.bounds(tail * (1 - _SIGN))[int(wide)]
 
     def grown(self, factor: float) -> "_Otherwise":
         """Return the same shares of more rows."""
@@ -66,11 +78,6 @@ class _Otherwise:
     def _mean(self, right: float) -> float:
         """Return what the rows that are decided otherwise bring each, beyond the constant answer."""
         return (self.gained + self.lost) * right - self.lost
-
-
-def _ends(part: Part, tail: float) -> tuple[float, float]:
-    low, high = intervals.clopper_pearson(part.hits, part.rows, tail)
-    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ class AccuracyGain(DecisionGain):
     """Accuracy less that of the better constant answer."""
 
 
-def profit_gain(profit: Profit, cells: ConfusionMatrix) -> DecisionGain:
+def profit_gain(profit: Profit, cells: Cells) -> DecisionGain:
     """Return the mean profit of a row less that of the better constant answer, in the profit's own unit.
 
     Exactly bounded as accuracy is: a row that is decided otherwise gains what its right decision brings more
@@ -169,7 +176,7 @@ class Beyond:
         return Beyond(self.measure.grown(factors), constant)
 
 
-def gain(name: str, entries: Mapping[str, Measured], cells: ConfusionMatrix) -> tuple[Comparison, str]:
+def gain(name: str, entries: Mapping[str, Measured], cells: Cells) -> tuple[Comparison, str]:
     """Return the comparison of a gain, such as `accuracy_gain`, and why it has no value where it has none.
 
     Parameters
@@ -177,7 +184,7 @@ def gain(name: str, entries: Mapping[str, Measured], cells: ConfusionMatrix) -> 
     entries
         Measures of all rows, of which those of scores are read.
     cells
-        The cells of all rows, shape `[1, 2, 2]`.
+        The cells of all rows.
     """
     base = _part(cells, "base_rate")
     match name.removesuffix("_gain"):
@@ -186,7 +193,7 @@ def gain(name: str, entries: Mapping[str, Measured], cells: ConfusionMatrix) -> 
             return AccuracyGain(*sides), "no rows"
         case "balanced_accuracy":
             one, two = _part(cells, "recall"), _part(cells, "false_positive_rate")
-            return Beyond(Balance(one, two), 0.5), share(
+            return Beyond(Balance(one, two, crossing(cells)), 0.5), share(
                 "false_positive_rate" if one.rows else "recall"
             ).empty
         case "f1":
@@ -194,7 +201,7 @@ def gain(name: str, entries: Mapping[str, Measured], cells: ConfusionMatrix) -> 
             return f1_gain, share("jaccard").empty
         case measure:
             entry = entries[measure]
-            tests = int(cells.count.sum())
+            tests = int(cells.matrix.count.sum())
             ranked = Scored(measure, entry, Part(None, 0.0, float(tests), tests))
             return Beyond(ranked, 0.5 if measure == "roc_auc" else Share(base)), entry.why or ""
 
@@ -206,13 +213,21 @@ _OTHERWISE = (
 """The share that differs from "no" and from "yes", and the share of it that is right."""
 
 
-def _part(cells: ConfusionMatrix, rate: str) -> Part:
-    value, _, rows = rate_of(cells, rate)
-    filled = rows[0] > 0
-    return Part(None, float(value[0]) if filled else 0.0, float(rows[0]), int(cells.count[0].sum()))
+def crossing(cells: Cells) -> bool:
+    """Return whether a unit, such as a person, may have rows of both labels."""
+    every = cells.units_of("selection_rate")
+    labels = [cells.units_of(rate) for rate in ODDS]
+    apart = sum(one.size for one in labels if one is not None)
+    return every is not None and apart > every.size * (1 + 1e-9)
 
 
-def gains(entries: Mapping[str, Measured], cells: ConfusionMatrix, tail: float) -> dict[str, Measured]:
+def _part(cells: Cells, rate: str) -> Part:
+    value, _, rows = rate_of(cells.matrix, rate)
+    filled, tests = rows[0] > 0, int(cells.matrix.count[0].sum())
+    return Part(None, float(value[0]) if filled else 0.0, float(rows[0]), tests, cells.units_of(rate))
+
+
+def gains(entries: Mapping[str, Measured], cells: Cells, tail: float) -> dict[str, Measured]:
     """Return the value and the interval of every gain, for the measurements document."""
     intervals_by_gain: dict[str, Measured] = {}
     for name in GAINS:

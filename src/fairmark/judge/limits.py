@@ -24,12 +24,12 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Pooled, Ratio, Scored, Share
-from fairmark.judge.constant_answer import gain, profit_gain
+from fairmark.judge.constant_answer import crossing, gain, profit_gain
 from fairmark.judge.measured import Measured
-from fairmark.judge.measurements import Evidence, GroupMeasures, by_group
+from fairmark.judge.measurements import ConfusionCounts, Evidence, GroupMeasures, by_group
 from fairmark.params.policy import Limit
+from fairmark.stats.bounded_means import Units
 from fairmark.stats.confusion import ConfusionMatrix
-from fairmark.stats.exact_test import rejects
 from fairmark.stats.measures import QUANTITIES, Composite, Larger, share
 from fairmark.stats.rates import MANY, rate_of
 from fairmark.stats.score_test import Kind, difference_statistic, ratio_statistic
@@ -116,7 +116,7 @@ def compared(limit: Limit, evidence: Evidence) -> list[Compared]:
 
 def _compared(limit: Limit, evidence: Evidence) -> list[Compared]:
     if limit.attribute is None:
-        goal, cells = evidence.goal, evidence.cells.matrix
+        goal, cells = evidence.goal, evidence.cells
         if limit.measure == PROFIT:
             if goal is None or goal.profit is None:
                 return []
@@ -126,13 +126,14 @@ def _compared(limit: Limit, evidence: Evidence) -> list[Compared]:
         return [Compared(limit, (), (evidence.cells.rows,), *one, limit.measure)]
     entries = evidence.groups[limit.attribute]
     if QUANTITIES[limit.measure].over_groups:
-        return [*_pairs(limit, entries)]
+        whole = evidence.cells.units_of("selection_rate")
+        return [*_pairs(limit, entries, whole)]
     return [
         Compared(
             limit,
             (group,),
             (entry.rows,),
-            *_plain(limit.measure, group, entry.measures, entry.cells.matrix),
+            *_plain(limit.measure, group, entry.measures, entry.cells),
             limit.measure,
         )
         for group, entry in entries.items()
@@ -140,40 +141,45 @@ def _compared(limit: Limit, evidence: Evidence) -> list[Compared]:
 
 
 def _plain(
-    name: str, group: str | None, entries: Mapping[str, Measured], cells: ConfusionMatrix
+    name: str, group: str | None, entries: Mapping[str, Measured], cells: ConfusionCounts
 ) -> tuple[Comparison, str]:
     quantity = QUANTITIES[name]
     if quantity.how == "gain":
         return gain(name, entries, cells)
-    formula, tests = quantity.measure.formula, int(cells.count.sum())
+    formula, tests = quantity.measure.formula, cells.rows
     if quantity.measure.scored:
         entry = entries[name]
         return Scored(name, entry, Part(group, 0.0, float(tests), tests)), entry.why or ""
     if not isinstance(formula, Composite):
-        return Share(_part(cells, name, 0, group)), share(name).empty
-    parts = [_part(cells, each, 0, group) for each in formula.shares]
+        return Share(_part(cells.matrix, name, 0, group, cells)), share(name).empty
+    parts = [_part(cells.matrix, each, 0, group, cells) for each in formula.shares]
     if formula.read is not None:
         return Share(parts[0], formula.read), share(formula.shares[0]).empty
     without = formula.shares[1 if parts[0].rows else 0]
-    return Balance(*parts), share(without).empty
+    return Balance(parts[0], parts[1], crossing(cells)), share(without).empty
 
 
-def _part(cells: ConfusionMatrix, rate: str, at: int, group: str | None) -> Part:
-    value, _, rows = rate_of(cells, rate)
-    filled = rows[at] > 0
-    return Part(group, float(value[at]) if filled else 0.0, float(rows[at]), int(cells.count[at].sum()))
+def _part(matrix: ConfusionMatrix, rate: str, at: int, group: str | None, cells: ConfusionCounts) -> Part:
+    value, _, rows = rate_of(matrix, rate)
+    known, tests = float(value[at]) if rows[at] > 0 else 0.0, int(matrix.count[at].sum())
+    return Part(group, known, float(rows[at]), tests, cells.units_of(rate))
 
 
-def _pairs(limit: Limit, entries: Mapping[str, GroupMeasures]) -> Iterator[Compared]:
+def _pairs(limit: Limit, entries: Mapping[str, GroupMeasures], whole: Units | None) -> Iterator[Compared]:
     cells, names, quantity = by_group(entries), list(entries), QUANTITIES[limit.measure]
+    sizes = [units.size for one in entries.values() if (units := one.cells.units_of("selection_rate"))]
+    # More persons in the groups than there are: some have rows in several.
+    crossed = whole is not None and sum(sizes) > whole.size * (1 + 1e-9)
     formula, kind = quantity.measure.formula, quantity.how
     for each in formula.rates if isinstance(formula, Larger) else (quantity.measure.name,):
-        parts = [_part(cells, each, k, name) for k, name in enumerate(names)]
+        parts = [_part(cells, each, k, name, entries[name].cells) for k, name in enumerate(names)]
         # 2 n bounds of groups over n (n - 1) / 2 pairs: what each pooled pair costs of the level.
         bounds = 4 / (len(parts) - 1) if len(parts) > MANY else 1.0
         for one, two in combinations(parts, 2):
             low, high = sorted((one, two), key=lambda part: part.share)
-            pair: Comparison = Ratio(low, high) if kind == "ratio" else Difference(high, low)
+            pair: Comparison = Difference(high, low, crossed)
+            if kind == "ratio":
+                pair = Ratio(low, high, crossed)
             if len(parts) > MANY:
                 ratio = kind == "ratio"
                 pair = Pooled("ratio", low, high) if ratio else Pooled("difference", high, low)
@@ -279,7 +285,7 @@ def _likely(comparison: Comparison, way: _Way) -> bool:
     """Return whether the score test decides; for what is no pair, whether its bound does."""
     from scipy.special import ndtri
 
-    if not isinstance(comparison, Two):
+    if not isinstance(comparison, Two) or comparison.one.units is not None:
         return _decided(comparison, way)
     scores = []
     for one, two, kind, margin in _tests(comparison, way):
@@ -299,7 +305,7 @@ def _decided(comparison: Comparison, way: _Way) -> bool:
             else comparison.high(way.tail, way.at) <= way.at
         )
     shown = (
-        rejects(one.sample("above"), two.sample("below"), kind, margin, way.tail)
+        comparison.rejects(one, two, kind, margin, way.tail)
         for one, two, kind, margin in _tests(comparison, way)
     )
     return (all if way.good else any)(shown)

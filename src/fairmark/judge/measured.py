@@ -1,20 +1,67 @@
 """One measured value with its interval, and what bounds at any other level are made of beside it."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fairmark.record import Record
-from fairmark.stats import intervals, score_measures
+from fairmark.stats import intervals
+from fairmark.stats.arrays import Floats
+from fairmark.stats.bounded_means import Pair, Units, lower_sum_of_gaps, upper_sum_of_gaps
 from fairmark.stats.measures import MEASURES, OfScores
 
-DRAWS = 20_000
-"""Draws behind a bound of the calibration error; their seed is fixed, so it is a pure function."""
-_GROWTH = {"se": -0.5, "skew": -0.5, "df": 1.0, "smaller": 1.0, "positives": 1.0, "negatives": 1.0}
+CLOSE = 1e-6
+"""Values are written with ten digits; what is further off was not computed from what stands beside it."""
+
+_GROWTH = {"se": -0.5, "df": 1.0}
 """How what is stored of a measure of scores changes with the number of rows, as a power of it."""
 
 Positive = Annotated[float, Field(ge=0)]
+Above = Annotated[float, Field(gt=0)]
+
+
+class UnitCounts(Record):
+    """Independent units (rows, or persons) by weight and value, on a grid that keeps their mean."""
+
+    weight: tuple[Above, ...] | None = None
+    """Of each node; left out where every unit weighs 1."""
+    value: tuple[float, ...]
+    count: tuple[Above, ...]
+    """How many units are at each node; not whole where they lie between nodes."""
+    heaviest: Above
+    """The weight that no unit is above, seen or not."""
+    low: float
+    high: float
+    """What no value is below and above."""
+
+    @classmethod
+    def of(cls, nodes: tuple[Floats, Floats, Floats], heaviest: float, low: float, high: float) -> Self:
+        """Return weights, values and counts of nodes as they are written."""
+        weight, value, count = (tuple(part.tolist()) for part in nodes)
+        plain = heaviest == 1 and all(each == 1 for each in weight)
+        known = {} if plain else {"weight": weight}
+        return cls(value=value, count=count, heaviest=heaviest, low=low, high=high, **known)
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        sizes = {len(part) for part in (self.value, self.count, self.weight) if part is not None}
+        if len(sizes) != 1:
+            raise ValueError(f"must have as many values as counts and weights, got {sorted(sizes)}")
+        if any(not self.low - 1e-9 <= each <= self.high + 1e-9 for each in self.value):
+            raise ValueError(f"value must be within {self.low} to {self.high}, got one outside")
+        if self.weight is not None and max(self.weight, default=0.0) > self.heaviest * (1 + 1e-9):
+            raise ValueError(f"weight must be at most heaviest {self.heaviest}, got {max(self.weight)}")
+        return self
+
+    @property
+    def units(self) -> Units:
+        """The same for computing."""
+        weight = (1.0,) * len(self.value) if self.weight is None else self.weight
+        return Units(weight, self.value, self.count, self.heaviest, self.low, self.high)
+
+    def grown(self, factor: float) -> Self:
+        """Return `factor` times as many of each."""
+        return self.model_copy(update={"count": tuple(each * factor for each in self.count)})
 
 
 class Measured(Record):
@@ -31,52 +78,86 @@ class Measured(Record):
     """Standard error; of a disparity, by the bootstrap."""
     df: Positive | None = None
     """Degrees of freedom."""
-    skew: float | None = None
-    """Skewness of the mean, of a loss."""
-    smaller: Positive | None = None
-    """Effective rows of the rarer label, of a loss."""
     without_self: float | None = None
     """Average precision in which no row counts for itself."""
-    positives: Positive | None = None
-    """Effective rows of the positive label, of an AUC."""
-    negatives: Positive | None = None
-    """Effective rows of the negative label, of an AUC."""
+    units: UnitCounts | None = None
+    """Of a loss."""
+    positives: UnitCounts | None = None
+    """Units of the positive label by their placements, of an AUC."""
+    negatives: UnitCounts | None = None
+    """Units of the negative label by their placements, of an AUC."""
+    crossing: bool | None = None
+    """Of an AUC: whether some persons have rows of both labels."""
     gaps: tuple[float, ...] | None = None
     """Each bin's part of the calibration error, with its sign."""
-    spreads: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
-    """The standard errors of these."""
+    bins: Annotated[tuple[UnitCounts, ...], Field(min_length=1)] | None = None
+    """The units of each bin by label less score."""
 
     def lacks(self, name: str) -> str | None:
         """Return the first of what bounds of the measure `name` need that is not here, or None."""
         formula = MEASURES[name].formula
-        needed = ("se", "df", *formula.stored) if isinstance(formula, OfScores) else ("gaps", "spreads")
+        needed = formula.stored if isinstance(formula, OfScores) else ("gaps", "bins")
         return next((key for key in needed if getattr(self, key) is None), None)
 
-    def bounds(self, name: str, tail: float) -> tuple[float, float]:
-        """Return bounds of a measure of scores at any `tail`, from what is stored of it.
+    def contradicts(self) -> bool:
+        """Return whether the stored units have another mean than the value."""
+        value = _known(self.value)
+        if self.bins is not None:
+            if len(self.bins) != len(self.gaps or ()):
+                return True
+            sums = [one.units.total for one in self.bins]
+            weight = sum(each[0] for each in sums)
+            means = [each[1] / weight for each in sums]
+            off = [abs(a - b) for a, b in zip(means, self.gaps or (), strict=True)]
+            return max(off) > CLOSE or abs(sum(map(abs, means)) - value) > CLOSE
+        stored = [one for one in (self.units, self.positives, self.negatives) if one is not None]
+        return any(not abs(one.units.mean - value) <= CLOSE for one in stored)
 
-        They are not exact but close, and on the safe side where rows are few; for the calibration error a
-        quantile of the sum of its bins' errors (`score_measures.reach`).
+    def lower(self, tail: float) -> float:
+        """Return the lower bound of a measure of scores at any `tail`, from what is stored of it.
+
+        Of a loss that of a bounded mean (`bounded_means`), of the calibration error that of the largest of
+        such means, of an AUC that of the sum of two, the placements of each label. Of the average precision a
+        close one by its standard error.
         """
-        formula, value = MEASURES[name].formula, _known(self.value)
-        if not isinstance(formula, OfScores):
-            reach = score_measures.reach(np.array(self.spreads or (0.0,)), tail, DRAWS, 0)
-            return max(0.0, value - reach), min(1.0, value + reach)
+        if self.bins is not None:
+            return lower_sum_of_gaps([one.units for one in self.bins], tail)
+        if self.units is not None:
+            return self.units.units.lower(tail)
+        if self.positives is None or self.negatives is None:
+            return self._by_error(tail)[0]
+        return self._auc_low(self.positives.units, self.negatives.units, _known(self.value), tail)
+
+    def upper(self, tail: float) -> float:
+        """Return the upper bound likewise."""
+        if self.bins is not None:
+            return upper_sum_of_gaps([one.units for one in self.bins], tail)
+        if self.units is not None:
+            return self.units.units.upper(tail)
+        if self.positives is None or self.negatives is None:
+            return self._by_error(tail)[1]
+        one, two = self.positives.units.turned(), self.negatives.units.turned()
+        return 1 - self._auc_low(one, two, 1 - _known(self.value), tail)
+
+    def _by_error(self, tail: float) -> tuple[float, float]:
         se, df = _known(self.se), _known(self.df)
-        # Which bound it is shows in what is stored beside it: a loss, an average precision, or an area under
-        # the ROC curve (`OfScores.stored`).
-        if self.smaller is not None:
-            return intervals.loss(value, se, df, _known(self.skew), self.smaller, MEASURES[name].most, tail)
-        if self.without_self is not None:
-            return intervals.pr_auc(value, se, df, self.without_self, tail)
-        return intervals.roc_auc(value, se, df, _known(self.positives), _known(self.negatives), tail)
+        return intervals.pr_auc(_known(self.value), se, df, _known(self.without_self), tail)
+
+    def _auc_low(self, one: Units, two: Units, value: float, tail: float) -> float:
+        # The error of an AUC is the sum of the errors of both means, to the first order (Hoeffding's
+        # decomposition).
+        pair = Pair(one, two, bool(self.crossing))
+        return max(0.0, pair.lower("sum", tail, 2 * value, value, 2 * value) - value)
 
     def grown(self, factor: float) -> "Measured":
         """Return the same value with the errors of `factor` times the rows, which shrink with its root."""
         stored = self.model_dump(include={*_GROWTH}, exclude_none=True)
-        more = {key: number * factor ** _GROWTH[key] for key, number in stored.items()}
-        if self.spreads is not None:
-            more["spreads"] = tuple(spread / factor**0.5 for spread in self.spreads)
+        more: dict[str, object] = {key: number * factor ** _GROWTH[key] for key, number in stored.items()}
+        for key in ("units", "positives", "negatives"):
+            if (one := getattr(self, key)) is not None:
+                more[key] = one.grown(factor)
+        if self.bins is not None:
+            more["bins"] = tuple(one.grown(factor) for one in self.bins)
         return self.model_copy(update=more)
 
 

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import Field, JsonValue, model_validator
@@ -19,17 +19,27 @@ from fairmark.files import canonical_floats
 from fairmark.judge.constant_answer import gain
 from fairmark.judge.findings import Strongest
 from fairmark.judge.findings import faults as finding_faults
-from fairmark.judge.measured import Measured
+from fairmark.judge.measured import CLOSE, Measured, UnitCounts
 from fairmark.params.learn import Profit
 from fairmark.record import Record
 from fairmark.stats.arrays import Floats, Ints
+from fairmark.stats.bounded_means import Units
 from fairmark.stats.confusion import ConfusionMatrix, kish
-from fairmark.stats.measures import COMPARED, COUNTED, EQUALIZED_ODDS, GAINS, MEASURES, ODDS, PLACE, SCORED
+from fairmark.stats.measures import (
+    COMPARED,
+    COUNTED,
+    EQUALIZED_ODDS,
+    GAINS,
+    MEASURES,
+    ODDS,
+    PLACE,
+    SCORED,
+    Share,
+    share,
+    summed,
+)
 from fairmark.stats.measures import Count as CountName
 from fairmark.stats.rates import rate_of, value_of
-
-CLOSE = 1e-6
-"""Values are written with ten digits; what is further off was not computed from the counts beside it."""
 
 Whole = Annotated[int, Field(ge=0, lt=2**53)]
 Sum = Annotated[float, Field(ge=0, lt=2**53)]
@@ -55,19 +65,22 @@ class ConfusionCounts(Record):
     weighted: Sums | None = None
     squared: Sums | None = None
     effective_rows: float | None = None
+    units: dict[str, UnitCounts] | None = None
+    """Of each rate its independent units, where rows weigh or people have several."""
 
     @classmethod
-    def of(cls, matrix: ConfusionMatrix, index: int = 0) -> Self:
-        """Return the counts of one group of a confusion matrix."""
+    def of(cls, matrix: ConfusionMatrix, index: int = 0, units: dict[str, UnitCounts] | None = None) -> Self:
+        """Return the counts of one group of a confusion matrix, and the units of its rates."""
         (tn, fp), (fn, tp) = matrix.count[index].tolist()
+        known: dict[str, Any] = {} if units is None else {"units": units}
         if not matrix.weighted:
-            return cls(tn=tn, fp=fp, fn=fn, tp=tp)
+            return cls(tn=tn, fp=fp, fn=fn, tp=tp, **known)
         weight, square = (
             Sums(**{name: float(part[index][at]) for name, at in PLACE.items()})
             for part in (matrix.weight, matrix.square)
         )
         rows = float(kish(matrix.weight[index], matrix.square[index]))
-        return cls(tn=tn, fp=fp, fn=fn, tp=tp, weighted=weight, squared=square, effective_rows=rows)
+        return cls(tn=tn, fp=fp, fn=fn, tp=tp, weighted=weight, squared=square, effective_rows=rows, **known)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -98,6 +111,12 @@ class ConfusionCounts(Record):
     def each(self) -> Iterator[tuple[CountName, int]]:
         """Yield each count with its name."""
         yield from (("tn", self.tn), ("fp", self.fp), ("fn", self.fn), ("tp", self.tp))
+
+    def units_of(self, rate: str) -> Units | None:
+        """Return the independent units of a rate; None where its rows are that, or none are known."""
+        if self.units is None:
+            return None
+        return self.units[MEASURES[rate].same_as or rate].units
 
 
 def _table(part: ConfusionCounts | Sums) -> Floats:
@@ -319,7 +338,7 @@ def _whole(document: Measurements) -> Iterator[str]:
     overall = document.overall
     yield from (wrong := [*_measures(document.cells, overall, overall, "measurements.overall")])
     for name in GAINS if not wrong else ():
-        value = gain(name, overall, matrix)[0].value
+        value = gain(name, overall, document.cells)[0].value
         yield from _entry(overall.get(name), value, f"measurements.overall.{name}")
 
 
@@ -385,6 +404,7 @@ def _measures(
     cells: ConfusionCounts, entries: Mapping[str, Measured], overall: Mapping[str, Measured], where: str
 ) -> Iterator[str]:
     matrix = cells.matrix
+    yield from _units(cells, matrix, where)
     for name in _present(COUNTED, overall):
         computed = float(value_of(matrix, name)[0])
         yield from _entry(entries.get(name), None if math.isnan(computed) else computed, f"{where}.{name}")
@@ -392,6 +412,27 @@ def _measures(
     for name in SCORED:
         there = both if name in ("roc_auc", "pr_auc") else cells.rows > 0
         yield from _scored(entries.get(name), name, there, f"{where}.{name}")
+
+
+def _units(cells: ConfusionCounts, matrix: ConfusionMatrix, where: str) -> Iterator[str]:
+    """Find units of rates that are missing, or do not come to the cells beside them."""
+    if cells.units is None:
+        if matrix.weighted:
+            yield f"{where}.units: must be given where rows weigh or people have several, got nothing"
+        return
+    rates = {name for name, row in MEASURES.items() if isinstance(row.formula, Share) and not row.same_as}
+    if set(cells.units) != rates:
+        yield f"{where}.units: must be of {sorted(rates)}, got {sorted(cells.units)}"
+        return
+    for name, each in cells.units.items():
+        rows, hits = each.units.total
+        formula = share(name)
+        wanted = summed(matrix.weight, formula.rows)[0], summed(matrix.weight, formula.hits)[0]
+        if not np.allclose((rows, hits), wanted, rtol=CLOSE, atol=CLOSE):
+            yield (
+                f"{where}.units.{name}: must come to {wanted[1]:.10g} of {wanted[0]:.10g}, "
+                f"got {hits:.10g} of {rows:.10g}"
+            )
 
 
 def _entry(
@@ -422,11 +463,9 @@ def _scored(entry: Measured | None, name: str, there: bool, where: str) -> Itera
     if not 0 <= entry.value <= most:
         yield f"{where}: must be in 0..{most:.4g}, got {entry.value}"
     if (missing := entry.lacks(name)) is not None:
-        yield f"{where}.{missing}: must be a number >= 0, got nothing"
-    elif entry.gaps is not None and entry.spreads is not None:
-        unlike = len(entry.gaps) != len(entry.spreads) or abs(sum(map(abs, entry.gaps)) - entry.value) > CLOSE
-        if unlike:
-            yield f"{where}: must be the sum of its bins' gaps, got {entry.value}"
+        yield f"{where}.{missing}: must be given, got nothing"
+    elif entry.contradicts():
+        yield f"{where}: must be what its units come to, got {entry.value}"
 
 
 def _disparities(

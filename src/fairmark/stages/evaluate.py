@@ -65,6 +65,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     scorer = Model.load(model)
     label, score, weight = test["_label"].to_numpy(), scorer.score(test), test["_weight"].to_numpy()
     person = test["_person"].to_numpy() if "_person" in test else None
+    # Bounds of weighted rows must know how heavy a row can be that the test part happens not to hold.
+    heaviest = float(parts.table["_weight"].groupby(parts.keys).sum().max())
     groups = proof[parts.attributes]
     known = {name: parts.schema.groups[name] for name in parts.attributes}
     step(f"measurements of {len(test):,} test rows")
@@ -80,6 +82,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         seed=params.seed,
         bins=params.calibration_bins,
         person=person,
+        heaviest=heaviest,
     )
     tail, bins, points = (1 - params.confidence) / 2, params.calibration_bins, params.curve_points
     pictures = {

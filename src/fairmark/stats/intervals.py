@@ -1,4 +1,4 @@
-"""Bounds of one share, of the difference of two, and of an area under a curve.
+"""Bounds of one share, of the difference of two, and of an average precision.
 
 Every function takes `tail`, the chance of error of one side, and returns `(low, high)`: each of the two is a
 one-sided bound at `tail`, and together they are a two-sided interval at confidence 1 - 2 * tail. All of them
@@ -14,8 +14,6 @@ cell's mean and variance of weights, but for cells of very few rows.
 A bootstrap shows spread. It is no bound for the gate: the percentile interval of a maximum over groups never
 covers parity (the proofs show it), which is why `intervals`, `score` and `exact` exist.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,45 +70,6 @@ def newcombe(hits1: ArrayLike, rows1: ArrayLike, hits2: ArrayLike, rows2: ArrayL
     )
 
 
-def student(value: float, se: float, df: float, skew: float, tail: float) -> tuple[float, float]:
-    """Return t bounds of a mean, corrected for skewness (Hall 1992, section 3: the cubic transformation).
-
-    `skew` is the skewness of the mean itself, that of a row / sqrt(rows). Losses lean far to the right, so
-    that plain t bounds are too low on both sides; 0 gives the plain ones. Minus to plus infinity without
-    degrees of freedom.
-    """
-    from scipy.special import stdtrit
-
-    if not df > 0:
-        return -np.inf, np.inf
-    quantile = -float(stdtrit(df, tail))
-    # 3 / skew loses every digit near 0, where the plain bounds are its limit.
-    if abs(skew) < 1e-6:
-        return value - quantile * se, value + quantile * se
-
-    def untransformed(t: float) -> float:
-        return float(3 / skew * (np.cbrt(1 + skew * (t - skew / 6)) - 1))
-
-    # (mean - value) / se is bounded, so its upper quantile makes the lower bound of the value.
-    return value - se * untransformed(quantile), value - se * untransformed(-quantile)
-
-
-def loss(
-    value: float, se: float, df: float, skew: float, smaller: float, most: float, tail: float
-) -> tuple[float, float]:
-    """Return bounds of a mean loss within 0..`most`; `smaller` is the number of rows of the rarer label.
-
-    With fewer than `FEW` rows in the smaller class, or without any spread, Hoeffding's bounds: the rare class
-    carries most of the loss, and no standard error knows of losses that were not drawn.
-    """
-    if smaller < FEW or not se > 0:
-        # df + 1 is the effective number of rows, which is what Hoeffding's pieces are for a mean.
-        low, high = hoeffding(value / most, df + 1 if df > 0 else 0, tail)
-        return low * most, high * most
-    low, high = student(value, se, df, skew, tail)
-    return max(0.0, low), min(most, high)
-
-
 def logit_student(value: float, se: float, df: float, tail: float) -> tuple[float, float]:
     """Return bounds of a value in 0..1 that are symmetric on the log-odds scale, so that they stay in 0..1.
 
@@ -127,43 +86,6 @@ def logit_student(value: float, se: float, df: float, tail: float) -> tuple[floa
     return float(expit(centre - half)), float(expit(centre + half))
 
 
-def roc_auc(
-    value: float, se: float, df: float, positives: float, negatives: float, tail: float
-) -> tuple[float, float]:
-    """Return bounds of an AUC from its standard error, degrees of freedom and rows of each label.
-
-    On each side the wider of two: DeLong's standard error with t on the log-odds scale, and the score bound
-    with Hanley and McNeil's variance at the bound itself. The first alone errs up to seven times its level
-    where an AUC near 1 rests on few rows of a class, which show too few of the misranked ones to know their
-    own spread; the second alone errs where the classes differ in spread. Hoeffding's bounds below `FEW` rows
-    of a class.
-    """
-    smaller = min(positives, negatives)
-    if smaller < FEW or not (0 < value < 1 and se > 0):
-        return hoeffding(value, smaller, tail)
-    low, high = logit_student(value, se, df, tail)
-    least, most = hanley_mcneil(value, positives, negatives, tail)
-    return min(low, least), max(high, most)
-
-
-def hanley_mcneil(value: float, positives: float, negatives: float, tail: float) -> tuple[float, float]:
-    """Return score bounds of an AUC: where |value - a| is the normal quantile times the standard error at a.
-
-    var(a) = (a (1 - a) + (m - 1)(a / (2 - a) - a^2) + (n - 1)(2 a^2 / (1 + a) - a^2)) / (m n) (Hanley and
-    McNeil 1982, equation 2, for negative exponential scores).
-    """
-    from scipy.special import ndtri
-
-    z = -float(ndtri(tail))
-
-    def far(area: float) -> bool:
-        ones, twos = area / (2 - area) - area**2, 2 * area**2 / (1 + area) - area**2
-        spread = area * (1 - area) + (positives - 1) * ones + (negatives - 1) * twos
-        return bool(abs(value - area) > z * np.sqrt(max(spread, 0.0) / (positives * negatives)))
-
-    return _halved(far, value, 0.0), _halved(far, value, 1.0)
-
-
 def pr_auc(value: float, se: float, df: float, without_self: float, tail: float) -> tuple[float, float]:
     """Return bounds of an average precision, and of the one `without_self` for the lower side.
 
@@ -176,43 +98,6 @@ def pr_auc(value: float, se: float, df: float, without_self: float, tail: float)
         return 0.0, 1.0
     low, _ = logit_student(without_self, se, df, tail)
     return low, logit_student(value, se, df, tail)[1]
-
-
-def hoeffding(value: float, pieces: float, tail: float) -> tuple[float, float]:
-    """Return bounds that hold for any mean of values in 0..1, and for any AUC; wide.
-
-    P(mean >= u) <= exp(-k KL(u, a)) with expectation a < u and k = `pieces`: independent rows for a mean,
-    rows of the smaller class for an AUC, which is a mean over k disjoint pairs averaged over all pairings
-    (Hoeffding 1963, theorem 1 and section 5b). The whole of 0..1 without pieces.
-    """
-    if not pieces > 0:
-        return 0.0, 1.0
-    reach = -np.log(tail) / pieces
-
-    def far(mean: float) -> bool:
-        return bool(_divergence(value, mean) > reach)
-
-    return _halved(far, value, 0.0), _halved(far, value, 1.0)
-
-
-def _halved(far: Callable[[float], bool], value: float, end: float) -> float:
-    """Return the first point that is too far, on the way from `value` to `end`; `end` if none is."""
-    near, away = value, end
-    # To 3e-14 of the way, finer than any bound is written. `away` is too far at every step, so what is
-    # returned errs to the wide side.
-    for _ in range(45):
-        middle = (near + away) / 2
-        near, away = (near, middle) if far(middle) else (middle, away)
-    return away
-
-
-def _divergence(u: float, a: float) -> float:
-    """Return the Kullback-Leibler divergence of Bernoulli(u) from Bernoulli(a)."""
-    if a <= 0 or a >= 1:
-        return 0.0 if u == a else np.inf
-    left = u * np.log(u / a) if u > 0 else 0.0
-    right = (1 - u) * np.log((1 - u) / (1 - a)) if u < 1 else 0.0
-    return float(left + right)
 
 
 def draw(matrix: ConfusionMatrix, replicates: int, rng: np.random.Generator) -> Floats:

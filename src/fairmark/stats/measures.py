@@ -99,7 +99,7 @@ class OfScores:
     both: bool
     """Whether it needs rows of both labels."""
     stored: tuple[str, ...]
-    """What its bounds need beside value, standard error and degrees of freedom."""
+    """What its bounds need beside the value."""
 
     def __call__(self, label: "NDArray[np.integer]", score: "Floats", weight: "Floats") -> float:
         """Return the value alone; NaN where it is not defined."""
@@ -248,7 +248,7 @@ _ROWS = (
         "chance that a random positive row scores above a random negative one; 0.5 is guessing",
         ("every positive row scores below every negative one", "every one above"),
         "higher",
-        OfScores(_roc_auc, both=True, stored=("positives", "negatives")),
+        OfScores(_roc_auc, both=True, stored=("se", "positives", "negatives")),
         gates=_WITH_GAIN,
         headline=True,
         spoken="ROC AUC",
@@ -259,7 +259,7 @@ _ROWS = (
         "mean precision over all recalls; guessing gives the base rate",
         ("no positive row is found", "every positive row scores above every negative one"),
         "higher",
-        OfScores(_pr_auc, both=True, stored=("without_self",)),
+        OfScores(_pr_auc, both=True, stored=("se", "df", "without_self")),
         gates=_WITH_GAIN,
         headline=True,
         spoken="PR AUC",
@@ -366,12 +366,12 @@ _ROWS = (
     Measure(
         "log_loss",
         "Log loss",
-        "surprise of the labels under the scores, in nats; 0 is perfect",
+        "surprise of the labels under the scores, kept within 0.001 to 0.999, in nats; 0 is perfect",
         ("every score is its label", "every score is as wrong as can be written"),
         "lower",
-        OfScores(_log_loss, both=False, stored=("skew", "smaller")),
+        OfScores(_log_loss, both=False, stored=("units",)),
         headline=True,
-        most=-log(1e-15),  # that of one certain mistake, by `score_measures.LEAST_SCORE`
+        most=-log(1e-3),  # that of one certain mistake, by `score_measures.LEAST_SCORE`
     ),
     Measure(
         "brier",
@@ -379,7 +379,7 @@ _ROWS = (
         "mean squared error of the scores; 0 is perfect",
         ("every score is its label", "every score is the other label"),
         "lower",
-        OfScores(_brier, both=False, stored=("skew", "smaller")),
+        OfScores(_brier, both=False, stored=("units",)),
         headline=True,
         spoken="Brier score",
     ),

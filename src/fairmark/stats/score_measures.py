@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from fairmark.stats.arrays import Floats
 from fairmark.stats.confusion import kish
 
-LEAST_SCORE = 1e-15
-"""Scores are kept this far from 0 and 1 in the log loss: one certain mistake costs 34.5, not infinity."""
+LEAST_SCORE = 1e-3
+"""Scores are kept this far from 0 and 1 in the log loss: one certain mistake costs 6.9, not infinity.
+
+A loss that one row can drive to any number has no bound from any number of rows.
+"""
 
 
 @dataclass(frozen=True)
@@ -90,25 +93,17 @@ class Bins:
         return np.asarray(np.sqrt(self.square) / self.weight.sum(), dtype=np.float64)
 
 
-def reach(spreads: Floats, tail: float, replicates: int, seed: int) -> float:
-    """Return how far the expected calibration error may be off, with chance `tail` of being further off.
-
-    The quantile of sum over bins |N(0, spread)|. The gaps are means over rows, so for many rows their errors
-    are jointly normal with covariance diag(spreads^2) - gap gap' / n. By the triangle inequality the error's
-    error is never more than the sum of theirs; leaving out gap gap' / n only makes that sum larger (Anderson
-    1955). So the bound holds also at 0, where the usual bootstrap is biased upwards, as of any sum of
-    absolute values.
-    """
-    normal = np.random.default_rng([seed, 77]).standard_normal((replicates, len(spreads)))
-    return float(np.quantile(np.abs(normal) @ np.asarray(spreads), 1 - tail))
+def bin_of(score: Floats, bins: int) -> NDArray[np.intp]:
+    """Return the place of each score among `bins` equal bins of [0, 1]."""
+    # A score of exactly 1 belongs to the last bin, and to none of its own.
+    return np.clip((score * bins).astype(np.intp), 0, bins - 1)
 
 
 def bin_scores(
     label: NDArray[np.integer], score: Floats, weight: Floats, bins: int, heft: Floats | None = None
 ) -> Bins:
     """Return the sums over `bins` equal bins of [0, 1] behind the calibration; `heft` as in `mean_loss`."""
-    # A score of exactly 1 belongs to the last bin, and to none of its own.
-    place = np.clip((score * bins).astype(np.intp), 0, bins - 1)
+    place = bin_of(score, bins)
     miss = weight * (weight if heft is None else heft) * (label - score) ** 2
 
     def summed(part: Floats) -> Floats:
@@ -149,6 +144,27 @@ def ranked(label: NDArray[np.integer], score: Floats, weight: Floats) -> Ranked:
     return Ranked(falling[first], summed(weight * label), summed(weight * (1 - label)), place)
 
 
+def placements(label: NDArray[np.integer], score: Floats, weight: Floats) -> Floats:
+    """Return the share of the other label that each row is ranked on the right side of, ties half, [rows].
+
+    Its weighted mean over the positive rows is the AUC, and so is that over the negative ones (DeLong, DeLong
+    and Clarke-Pearson 1988, equation 4). NaN where the other label has no weight.
+    """
+    rank = ranked(label, score, weight)
+    beaten, beating = _placed(rank)
+    return np.where(label == 1, beaten[rank.place], beating[rank.place])
+
+
+def _placed(rank: Ranked) -> tuple[Floats, Floats]:
+    """Return the placement of a positive and of a negative row at each distinct score."""
+    total, rest = rank.positive.sum(), rank.negative.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (
+            np.clip((rest - np.cumsum(rank.negative) + rank.negative / 2) / rest, 0, 1),
+            np.clip((np.cumsum(rank.positive) - rank.positive / 2) / total, 0, 1),
+        )
+
+
 def roc_auc(
     label: NDArray[np.integer], score: Floats, weight: Floats, heft: Floats | None = None
 ) -> Estimate | None:
@@ -166,9 +182,7 @@ def roc_auc(
     total, rest = rank.positive.sum(), rank.negative.sum()
     if not (total > 0 and rest > 0):
         return None
-    # The share of the other class that a row beats (positive) or loses to (negative), at each distinct score.
-    beaten = (rest - np.cumsum(rank.negative) + rank.negative / 2) / rest
-    beating = (np.cumsum(rank.positive) - rank.positive / 2) / total
+    beaten, beating = _placed(rank)
     value = float(np.clip(rank.positive @ beaten / total, 0, 1))  # sums of weights round past the ends
     # The placements of positive and of negative rows are two independent samples: the variances of their
     # means add (DeLong's S10 / m + S01 / n).
