@@ -111,7 +111,7 @@ def test_a_model_at_a_limit_on_its_auc_passes_at_most_at_the_level(size: int, un
     passed = by_rows = 0
     for _ in range(60):
         person = people(draw, 100, size, uneven)
-        label = (np.arange(60) < 40).astype(np.int8)
+        label = (np.arange(100) < 40).astype(np.int8)
         score = (draw.standard_normal(100) + label)[person]
         passed += _auc_low(label[person], score, person) > limit
         by_rows += _auc_low(label[person], score, None) > limit
