@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from fairmark.cli.approvals import Approve, Policy, Promote, Review, Rollback
+from fairmark.cli.canary import Canary
 from fairmark.cli.history import History, Trail
 from fairmark.cli.journal import Journal, Replay
 from fairmark.cli.judge import Judge
@@ -41,6 +42,7 @@ VERBS: Mapping[str, Verb] = {
         Approve(),
         Promote(),
         Rollback(),
+        Canary(),
         History(),
         Policy(),
         Review(),

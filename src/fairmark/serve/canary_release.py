@@ -53,9 +53,9 @@ def settled(root: Path, name: str, version: str) -> bool:
     return now is not None and now.version == version
 
 
-async def state(root: Path) -> CanaryState:
-    """Return where the canary of the service stands whose journal the environment names."""
-    journal = await open_journal(journal_address(root))
+async def state(root: Path, address: str | None = None) -> CanaryState:
+    """Return where the canary stands, by the journal at an address or that of the environment."""
+    journal = await open_journal(journal_address(root, address))
     try:
         return await current(journal)
     finally:
