@@ -240,7 +240,9 @@ class Search:
         yield told
         top = self._ranked([Trial(k, "finalist", *pair) for k, pair in enumerate(told)])
         known = {chosen.model_dump_json() for chosen in first}
-        near = [space.nearby(top[0].chosen, factor) for factor in final.near] if top else []
+        # Weaker where the limits are kept, and stronger where not: nearer to the room that they ask for.
+        kept = bool(top) and top[0].outcome.violation == 0
+        near = [space.nearby(top[0].chosen, each if kept else 1 / each) for each in final.near if top]
         fresh = {chosen.model_dump_json(): chosen for chosen in near}
         if more := [chosen for text, chosen in fresh.items() if text not in known]:
             yield self._outcomes(more, None)
@@ -387,19 +389,24 @@ class SearchResults:
 
     @property
     def plain(self) -> Trial | None:
-        """The best plain model, held to the limits by one threshold for all, or None where none was run.
+        """The best plain model that one may be chosen of, held to the limits by one threshold for all."""
+        return self._plain_of(self.final)
 
-        Without limits on groups those that look at quality alone are held to as much.
-        """
+    def _plain_of(self, trials: Sequence[Trial]) -> Trial | None:
+        # Without limits on groups the models that look at quality alone are held to as much.
         space, groups = Space(self.tune), any(limit.gate and limit.attribute for limit in self.policy.limits)
-        return next(
-            (
-                trial
-                for trial in ranked(self.final, price=self.tune.price)
-                if space.is_plain(trial.chosen) and (trial.chosen.margin is not None or not groups)
-            ),
-            None,
-        )
+        for trial in ranked(trials, price=self.tune.price):
+            if space.is_plain(trial.chosen) and (trial.chosen.margin is not None or not groups):
+                return trial
+        return None
+
+    @property
+    def _beside_plain(self) -> tuple[Trial, Trial] | None:
+        """The best trial and the best plain one: of those one is chosen from, or of the searched ones."""
+        for trials in (self.final, [trial for trial in self.done if trial.role != "finalist"]):
+            if (plain := self._plain_of(trials)) is not None:
+                return ranked(trials, self.tune.tie, self.tune.price)[0], plain
+        return None
 
     @property
     def frontier(self) -> list[Trial]:
@@ -492,8 +499,10 @@ class SearchResults:
     def _over_plain(self) -> str:
         """Return how the chosen trial stands beside plain models held to the same limits, if asked."""
         asked = None if self.tune.useful is None else self.tune.useful.plain
-        plain, top = self.plain, self._top
-        if asked is None or plain is None or plain is top:
+        if asked is None or self._beside_plain is None:
+            return ""
+        top, plain = self._beside_plain
+        if plain is top:
             return ""
         ahead = lead(top, plain, self.tune.price)
         what = f"a plain model with one threshold for all (trial {plain.number}, {plain.chosen.family})"
@@ -504,7 +513,8 @@ class SearchResults:
             )
         if math.isinf(ahead):
             return f"Within the same limits {what} is of no use, or does not keep them."
-        return f"It is {ahead:.2g} better than {what} held to the same limits."
+        best = "It" if top is self._top else f"Before it was cross-fitted it (trial {top.number})"
+        return f"{best} is {ahead:.2g} better than {what} held to the same limits."
 
     def _folds(self) -> str:
         return f"Every trial is cross-fitted, because {self.crossfitted}." if self.crossfitted else ""
@@ -621,7 +631,8 @@ class SearchResults:
         if self.tune.useful is not None:
             more["useful"] = len(self.useful)
             more["of_use"] = self.tune.useful
-            ahead = math.inf if self.plain is None else lead(self._top, self.plain, self.tune.price)
+            pair = self._beside_plain
+            ahead = math.inf if pair is None else lead(*pair, self.tune.price)
             more["over_plain"] = (
                 ahead if math.isfinite(ahead) and self.tune.useful.plain is not None else None
             )

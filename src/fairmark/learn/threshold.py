@@ -21,7 +21,7 @@ import numpy as np
 from fairmark.errors import ParamsError
 from fairmark.files import SIGNIFICANT_DIGITS
 from fairmark.params.learn import ByBaseRate, Capacity, Fixed, Maximise, Profit, measure_of
-from fairmark.stats.arrays import Floats, Labels
+from fairmark.stats.arrays import Floats, Labels, Mask
 from fairmark.stats.measures import spoken
 from fairmark.stats.rates import values_of
 
@@ -208,16 +208,18 @@ def choose(
     missing = np.zeros(len(cut)) if violation is None else violation(cut)
     allowed = missing <= 0
     asked = reached if goal.select is None else np.round(share, 12)
-    pool = np.flatnonzero(
-        next((each for each in (allowed & within, within, kept) if each.any()), allowed | True)
-    )
-    if price is not None and goal.select is None and not allowed[pool].any():
+    free = _best(cut, asked, within, kept)
+    if price is not None and goal.select is None and not (allowed & within).any():
         asked = np.round(reached - price * goal.span(positive / (positive + negative)) * missing, 12)
-    best = pool[np.lexsort((cut[pool], np.round(np.abs(cut[pool] - 0.5), 12), -asked[pool]))[0]]
-    free = reached[within if within.any() else kept if kept.any() else allowed | True].max()
-    return Threshold(
-        float(cut[best]), float(reached[best]), bool(allowed[best]), float(max(0.0, free - reached[best]))
-    )
+    best = _best(cut, asked, allowed & within, within, kept)
+    spent = max(0.0, float(reached[free] - reached[best]))
+    return Threshold(float(cut[best]), float(reached[best]), bool(allowed[best]), spent)
+
+
+def _best(cut: Floats, asked: Floats, *pools: Mask) -> int:
+    """Return the place of the best cut of the first pool that holds one; of all, where none does."""
+    pool = np.flatnonzero(next((each for each in pools if each.any()), np.ones(len(cut), dtype=bool)))
+    return int(pool[np.lexsort((cut[pool], np.round(np.abs(cut[pool] - 0.5), 12), -asked[pool]))[0]])
 
 
 def cuts(score: Floats, label: Labels, weight: Floats) -> tuple[Floats, Floats, Floats]:
