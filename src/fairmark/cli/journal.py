@@ -211,3 +211,82 @@ async def _replay(given: argparse.Namespace) -> int:
     else:
         say(*found.lines())
     return 0 if found.same else 4
+
+
+class Collect(Verb):
+    """`fairmark collect --into FILE`: the journal's labelled rows as a raw file, for a retrain on newer data.
+
+    FILE is written in the form of params.prepare, and what it holds into FILE.json: rows, the labels' delay,
+    and whether outcomes came for some kind of decision alone.
+    """
+
+    name = "collect"
+    help = "write the journal's labelled rows as a raw file"
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what the verb takes to `parser`."""
+        parser.add_argument("--into", type=Path, required=True, metavar="FILE", help="a new file")
+        parser.add_argument("--since", metavar="YYYY-MM-DD", help="the first day of decisions, in UTC")
+        parser.add_argument("--before", metavar="YYYY-MM-DD", help="the day after the last one")
+        parser.add_argument(
+            "--beside", type=Path, metavar="CSV",
+            help="columns that the service is not told: a line of names, `decision` (its id) among them",
+        )  # fmt: skip
+        add_journal_option(parser)
+        parser.add_argument("--memberships", metavar="ADDRESS", help="that of protected attributes, likewise")
+        parser.add_argument(
+            "--clone", type=Path, default=Path(), help="the repository; by default this folder"
+        )
+        parser.add_argument("--json", action="store_true", help="write what was collected as JSON")
+
+    def run(self, given: argparse.Namespace) -> int:
+        """Write the rows, say what they are, and return 0."""
+        import asyncio
+
+        from fairmark.errors import UsageError
+
+        if given.into.exists():
+            raise UsageError(f"--into: must be a new file, got {given.into}, which is there")
+        return asyncio.run(_collect(given))
+
+
+async def _collect(given: argparse.Namespace) -> int:
+    from fairmark.data.schema import Schema
+    from fairmark.journal.collect import Form, collect, read_beside
+    from fairmark.journal.place import existing_journal, existing_memberships
+    from fairmark.params.read import read_params
+
+    params = read_params(given.clone / "params.yaml")
+    form = Form(params.prepare, Schema.read(given.clone / "artifacts/prepare/schema.json"))
+    beside = None if given.beside is None else read_beside(given.beside)
+    span = {
+        name: _midnight_us(text, f"--{option}")
+        for name, option, text in (
+            ("since_us", "since", given.since),
+            ("before_us", "before", given.before),
+        )
+        if text is not None
+    }
+    journal = await existing_journal(given.clone, given.journal)
+    memberships = await existing_memberships(given.clone, given.memberships)
+    try:
+        found = await collect(journal, memberships, form, given.into, beside=beside, **span)
+    finally:
+        await journal.close()
+        if memberships is not None:
+            await memberships.close()
+    found.write(given.into.with_name(f"{given.into.name}.json"))
+    if given.json:
+        say_json(found.to_json())
+    else:
+        say(*found.lines(), f"written: {given.into}, and what it holds: {given.into}.json")
+    return 0
+
+
+def _midnight_us(text: str, where: str) -> int:
+    import datetime as dt
+
+    from fairmark.cli.verb import parse_day
+
+    day = parse_day(text, where)
+    return int(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp()) * 1_000_000

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from fairmark.cli.approvals import Approve, Policy, Promote, Review, Rollback
 from fairmark.cli.canary import Canary
 from fairmark.cli.history import History, Trail
-from fairmark.cli.journal import Journal, Replay
+from fairmark.cli.journal import Collect, Journal, Replay
 from fairmark.cli.judge import Judge
 from fairmark.cli.privacy import Forget, Retention
 from fairmark.cli.project import Attest, Doctor, Init
@@ -37,6 +37,7 @@ VERBS: Mapping[str, Verb] = {
         Trail(),
         Journal(),
         Replay(),
+        Collect(),
         Forget(),
         Retention(),
         Approve(),
