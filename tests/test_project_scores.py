@@ -1,56 +1,21 @@
 """Scores made elsewhere are judged by a model's formulas, and what they can't show is left open."""
 
-import json
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from fixed_keys import key
-from project_checkout import committed
-from release_folder import git
+from evaluation_release import ROOT, VENDOR, frame, proposed, run
 
 from fairmark import api
-from fairmark.errors import InputError, StateError, UsageError, VerificationError
-from fairmark.files import sha256, write_json, write_text
+from fairmark.errors import InputError, UsageError
 from fairmark.judge.measurements import Measurements
+from fairmark.params.parse import typed
 from fairmark.params.read import read_params
-from fairmark.params.scores import Scores
-from fairmark.project import attest
-from fairmark.project.choices import Options
-from fairmark.project.document_scores import document_scores
-from fairmark.project.evaluate_scores import evaluate_scores
-from fairmark.project.file_format import Overrides
-from fairmark.project.proposal import Proposal, proposal
-from fairmark.project.scores import ScoreOptions, pipeline, scores_text
-from fairmark.report.evaluation import UNKNOWN
-from fairmark.signing.dsse import Envelope, seal
-from fairmark.stages.audit import audit
-from fairmark.stages.prepare import prepare
+from fairmark.params.scores import UNKNOWN, Scores
+from fairmark.project.evaluate_scores import decisions, evaluate_scores
+from fairmark.project.scores import ScoreOptions, pipeline
 from fairmark.yaml12 import parse_yaml
-
-ROOT = Path(__file__).parents[1]
-DEFAULT = (ROOT / "params.yaml").read_text(encoding="utf-8")
-SAID = Options(target="paid", positive=("yes",), protect=("sex",), name="vendor")
-VENDOR = ScoreOptions(score="score", threshold=0.5, made_by="Vendor", version="3")
-
-
-def frame() -> pd.DataFrame:
-    draw = np.random.default_rng(5)
-    label = draw.random(600) < 0.4
-    score = np.clip(0.5 * label + 0.6 * draw.random(600), 0, 1).round(4)
-    return pd.DataFrame(
-        {
-            "id": np.arange(600),
-            "score": score,
-            "decision": np.where(score >= 0.5, "grant", "refuse"),
-            "paid": np.where(label, "yes", "no"),
-            "sex": draw.choice(["f", "m"], 600),
-            "remark": [f"remark {k}" for k in range(600)],
-        }
-    )
 
 
 @pytest.fixture(scope="module")
@@ -58,40 +23,6 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scores") / "vendor.csv"
     frame().to_csv(path, index=False)
     return path
-
-
-def proposed(table: Path, judged: ScoreOptions, said: Options = SAID) -> Proposal:
-    return proposal([table], DEFAULT, said, Overrides(), None, "Ada", judged=judged)
-
-
-def run(folder: Path, table: Path, judged: ScoreOptions) -> Path:
-    """Run the stages of a project of scores in `folder`, as its dvc.yaml would."""
-    made = proposed(table, judged)
-    assert made.scores is not None
-    write_text(folder / "params.yaml", made.text)
-    write_text(folder / "scores.yaml", scores_text(made.scores))
-    (folder / "data").mkdir(parents=True)
-    shutil.copy(table, folder / "data" / table.name)
-    out, params = folder / "artifacts", made.params
-    table_, evidence, schema = (
-        out / "prepare" / name for name in ("table.parquet", "evidence.parquet", "schema.json")
-    )
-    prepare(
-        folder / "data",
-        table_,
-        evidence,
-        schema,
-        out / "prepare" / "summary.json",
-        params.prepare,
-        params.privacy,
-    )
-    audit(table_, evidence, schema, out / "audit" / "audit.json", params.audit)
-    metrics, measurements, plots = (
-        out / "evaluate" / name for name in ("metrics.json", "measurements.json", "plots")
-    )
-    evaluate_scores(table_, evidence, schema, made.scores, metrics, measurements, plots, params.evaluate)
-    document_scores(out, made.scores, out / "document", params.document, params.project, params.policy)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -212,64 +143,24 @@ def test_the_pipeline_has_the_stages_that_scores_can_have() -> None:
         assert (ROOT / "src" / Path(*module.split("."))).with_suffix(".py").is_file()
 
 
-@pytest.fixture
-def evaluation(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a sealed evaluation; whether DVC holds the stages for up to date is asked elsewhere."""
-    root = tmp_path / "root"
-    shutil.copytree(project, root)
-    (root / ".gitignore").write_text("releases/\n.fairmark/\n")
-    (root / "data.dvc").write_text(
-        "outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  hash: md5\n  path: data\n"
-    )
-    git(root, "init", "-q")
-    committed(root)
-    monkeypatch.setattr(attest, "check_workspace", lambda _: None)
-    folder, verdict = attest.attest(root, key("maker"))
-    assert folder == next((root / "releases").iterdir())
-    assert verdict.state == json.loads((folder / "verdict.json").read_text())["state"]
-    with pytest.raises(StateError, match="must be new"):
-        attest.attest(root, key("maker"))
-    return folder
+DECIDED = Scores(score=None, threshold=None, decision="d", selected="grant", made_by="x", version="1")
 
 
-def test_a_sealed_evaluation_holds_until_a_byte_of_it_changes(evaluation: Path) -> None:
-    keys = [key("maker").public]
-    said = attest.check(evaluation, keys)
-
-    assert (said.made_by, said.version, said.not_known) == ("Vendor", "3", UNKNOWN)
-    with pytest.raises(VerificationError, match="signed by a key that you trust"):
-        attest.check(evaluation, [])
-
-    for name in sorted(path.name for path in evaluation.iterdir() if path.name != attest.STATEMENT):
-        kept = (evaluation / name).read_bytes()
-        (evaluation / name).write_bytes(kept + b" ")
-        with pytest.raises(VerificationError, match="got other bytes"):
-            attest.check(evaluation, keys)
-        (evaluation / name).unlink()
-        with pytest.raises(VerificationError, match="got none"):
-            attest.check(evaluation, keys)
-        (evaluation / name).write_bytes(kept)
-    (evaluation / "more.txt").touch()
-    with pytest.raises(VerificationError, match="a file beside it"):
-        attest.check(evaluation, keys)
+@pytest.mark.parametrize(
+    ("cells", "must"),
+    [
+        (["grant", None, "refuse"], "given in every row, got none in 1 rows"),
+        (["grant", "refuse", "pending"], "must have two values, got 3"),
+        (["yes", "no", "no"], "must be a value of d, 'no', 'yes', got 'grant'"),
+    ],
+)
+def test_a_decision_that_is_none_is_no_refusal(cells: list[str | None], must: str) -> None:
+    with pytest.raises(InputError, match=must):
+        decisions(pd.DataFrame({"d": cells}), DECIDED)
 
 
-def test_a_verdict_that_the_policy_does_not_give_is_found_even_when_signed(evaluation: Path) -> None:
-    verdict = json.loads((evaluation / "verdict.json").read_text())
-    write_json(evaluation / "verdict.json", verdict | {"guarantee": "none"})
-    by = key("maker")
-    envelope = Envelope.read(evaluation / attest.STATEMENT)
-    subject = [
-        {"name": path.name, "digest": {"sha256": sha256(path)}}
-        for path in sorted(evaluation.iterdir())
-        if path.name != attest.STATEMENT
-    ]
-    seal(envelope.statement | {"subject": subject}, by).write(evaluation / attest.STATEMENT)
-
-    with pytest.raises(VerificationError, match="must be what the policy says of the measurements"):
-        attest.check(evaluation, [by.public])
-
-
-def test_a_project_without_scores_is_no_evaluation(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match="fairmark init --scores"):
-        attest.attest(tmp_path, key("maker"))
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
+def test_a_threshold_outside_of_the_scores_is_refused(threshold: float) -> None:
+    value = {"score": "s", "threshold": threshold, "decision": None, "selected": None}
+    with pytest.raises(InputError, match="threshold"):
+        typed(Scores, value | {"made_by": "x", "version": "1"}, "scores")

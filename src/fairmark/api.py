@@ -1,7 +1,8 @@
 """The front door for notebooks, services and other people's CI: judge, audit, verify, load and score.
 
 `judge` and `measure` take labels and decisions of any model, fairmark's or not; `audit` a table before
-anything is learnt from it; `load_release` gives back the model of a release, verified before it is loaded.
+anything is learnt from it; `load_release` gives back the model of a release, verified before it is loaded;
+`attest` releases the evaluation of scores made elsewhere.
 """
 
 import datetime as dt
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from fairmark.verify.verify import Fact
 
 __all__ = [
-    "Model", "Policy", "Verdict", "audit", "judge", "load_release", "measure", "metric_frame",
+    "Model", "Policy", "Verdict", "attest", "audit", "judge", "load_release", "measure", "metric_frame",
     "metric_frame_of", "policy_findings", "read_policy", "verify",
 ]  # fmt: skip
 
@@ -433,6 +434,38 @@ def verify(release: str | Path, key: str | Path | None = None) -> "list[Fact]":
 
     with found(str(release), None) as target:
         return [*facts(target.folder, None, None if key is None else read_public(Path(key)))]
+
+
+def attest(project: str | Path = ".", key: str | Path | None = None, version: str | None = None) -> Path:
+    """Release the evaluation of scores made elsewhere, and return its folder: what `fairmark attest` does.
+
+    `judge` gives the verdict on arrays. What is signed stands on a commit, the data's address and what the
+    stages made of it, so that others can hold it to them; a project of `fairmark init --scores` has all that.
+
+    Parameters
+    ----------
+    project
+        The project, committed and with its stages up to date, or a folder in it.
+    key
+        The private key (PEM) to sign with; by default your own, which is made where there is none.
+    version
+        Such as `v1.0.0`; by default the next minor version.
+
+    Raises
+    ------
+    StateError
+        When the project is not ready for it, or judges no scores.
+    RefusedError
+        When the policy was loosened without approvals, or privacy forbids what it would show.
+    VerificationError, UndeterminedError
+        When what was gathered does not hold together: nothing is signed or tagged then.
+    """
+    from fairmark.files import project_of
+    from fairmark.project.attest import attest as attested
+    from fairmark.signing.key_store import key_in, own_key
+
+    signing = own_key(make=True) if key is None else key_in(Path(key))
+    return attested(project_of(Path(project)).resolve(), signing, version).folder
 
 
 def load_release(release: str | Path, key: str | Path) -> Model:

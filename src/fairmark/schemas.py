@@ -26,6 +26,7 @@ from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import Verdict
 from fairmark.learn.summaries import SearchSummary, TrainSummary, TrialRow
 from fairmark.model.model_file import EncoderFile, ModelFile
+from fairmark.params.scores import ScoresFile
 from fairmark.record import Record
 from fairmark.release.sbom.cyclonedx import Bill
 from fairmark.release.statement import Statement
@@ -55,6 +56,7 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "verdict": Verdict,
     "statement": Statement,
     "bill": Bill,
+    "scores": ScoresFile,
 }
 """Each document's class, by the name of its schema."""
 

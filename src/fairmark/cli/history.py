@@ -9,7 +9,7 @@ from fairmark.cli.verb import Verb, add_trust_options, parse_day, release_name, 
 from fairmark.terminal import plain, say, say_exact, say_json
 
 if TYPE_CHECKING:
-    from fairmark.governance.history import HistoryEntry
+    from fairmark.governance.history import EvaluationTag, HistoryEntry
     from fairmark.governance.trail import Entry
     from fairmark.governance.verify_trail import Chained
     from fairmark.signing.keys import PublicKey
@@ -40,7 +40,7 @@ class History(Verb):
         import datetime as dt
 
         from fairmark.governance.approvers import FILE, read_approvers
-        from fairmark.governance.history import check, history, on_day
+        from fairmark.governance.history import check, evaluations, history, on_day
         from fairmark.governance.projections import Followed, follow
         from fairmark.governance.promotions import allowed, promoters
         from fairmark.verify.verify import exit_code
@@ -52,17 +52,23 @@ class History(Verb):
         past = history(given.clone, name, approvers, promoters(approvers, keys))
         followed = follow(given.clone, name, past.found.promotions) if given.align else Followed()
         notes, behind = followed.lines(), 1 if followed.behind else 0
-        facts = check(given.clone, past, signers) if given.check else []
+        judged = evaluations(given.clone, name, signers)
+        facts = check(given.clone, past, signers, judged) if given.check else []
+        judged = judged if given.stage is None else []
         chosen = [each for each in past.entries if given.stage in (None, each.promotion.stage)]
         if given.on is not None:
-            chosen = on_day(chosen, parse_day(given.on, "--on"), dt.datetime.now(tz=dt.UTC).date())
+            day = parse_day(given.on, "--on")
+            chosen = on_day(chosen, day, dt.datetime.now(tz=dt.UTC).date())
+            judged = [each for each in judged if each.when.date() <= day]
         if given.json:
             shown = {"name": name, "history": [each.to_json() for each in chosen], "notes": notes}
+            shown["evaluations"] = [each.to_json() for each in judged]
             say_json(shown | ({"facts": [vars(fact) for fact in facts]} if given.check else {}))
         else:
             say(
                 *(
                     [line for each in chosen for line in _lines(each)]
+                    + [line for each in judged for line in _evaluation(each)]
                     or [f"{name}: nothing is told of a stage"]
                 )
             )
@@ -101,6 +107,16 @@ def _lines(entry: "HistoryEntry") -> list[str]:
         shown(f"{entry.since:{stamp}} {until}  {of.stage}  {of.version}  {how} {by} ({of.tag}): {of.reason}"),
         *(f"    {shown(f'approved by {who} until {day}: {why}')}" for who, why, day in entry.approved),
         *(f"    {shown(f'WRONG {fault}')}" for fault in entry.faults),
+    ]
+
+
+def _evaluation(each: "EvaluationTag") -> list[str]:
+    from fairmark.governance.history import shown
+
+    by = f"signed by {each.signer}" if each.signer else "signed by NOBODY THAT IS KNOWN"
+    return [
+        shown(f"{each.when:%Y-%m-%d %H:%M:%S}  evaluation of {each.of}, {by} ({each.tag}): {each.said}"),
+        *(f"    {shown(f'WRONG {fault}')}" for fault in each.faults),
     ]
 
 

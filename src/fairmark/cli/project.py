@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairmark.cli.verb import Verb, add_signing_options, trusted_keys
+from fairmark.cli.verb import Verb
 from fairmark.terminal import say, say_exact, say_json
 
 if TYPE_CHECKING:
@@ -116,43 +116,43 @@ class Attest(Verb):
     """`fairmark attest`: release the evaluation of scores that were made elsewhere, as one signed folder.
 
     In a project of `fairmark init --scores`, committed and with its stages up to date: gathers measurements,
-    verdict, report and card into `releases/` and signs a statement on them, whatever the verdict is. Ends
-    with 0 where it is a pass, else with 3. With `--check` it says whether such a folder holds.
+    verdict, report and card into `releases/NAME-vX.Y.Z`, verifies the draft, signs a statement on it and sets
+    the signed tag, whatever the verdict is. Ends with 0 where it is a pass, else with 3. `fairmark verify`
+    checks such a release as any other.
     """
 
     name = "attest"
-    help = "release or check the evaluation of scores made elsewhere"
+    help = "release the evaluation of scores made elsewhere"
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what the verb takes to `parser`."""
-        parser.add_argument("--check", type=Path, metavar="FOLDER", help="check this folder, and make none")
-        add_signing_options(parser)
+        parser.add_argument("--version", metavar="vX.Y.Z", help="by default the next minor version")
+        parser.add_argument(
+            "--key", type=Path, metavar="PEM", help="the key to sign with; by default your own"
+        )
+        parser.add_argument("--clone", type=Path, default=Path(), help="the project; by default this folder")
 
     def run(self, given: argparse.Namespace) -> int:
-        """Release an evaluation or check one, say what it says, and return the exit code.
+        """Release the evaluation, say what was verified of it, and return 0 (a pass) or 3.
 
         Raises
         ------
         StateError
             When the project is not ready for it.
-        VerificationError
-            When the folder that is checked is not what its statement says.
+        RefusedError
+            When the policy was loosened without approvals, or privacy forbids what it would show.
         """
-        from fairmark.project.attest import attest, check
+        from fairmark.project.attest import attest
         from fairmark.signing.key_store import key_in, own_key, public_place
 
-        if given.check is not None:
-            said = check(given.check, trusted_keys(given))
-            say(f"{given.check.name}: holds; {said.made_by} ({said.version}), verdict {said.verdict}")
-            say(*(f"not known: {each}" for each in said.not_known))
-            return 0
         # No flow runs in such a project, and so nothing else makes the maker's key.
         key = own_key(make=True) if given.key is None else key_in(given.key)
-        folder, verdict = attest(given.clone.resolve(), key)
-        say(f"released: {folder}, verdict {verdict.state}")
-        public = public_place() or "your public key"
-        say(f"whoever has {public} runs fairmark attest --check FOLDER --trust KEY")
-        return 0 if verdict.outcome == "pass" else 3
+        made = attest(given.clone.resolve(), key, given.version)
+        say(*(fact.line() for fact in made.facts))
+        say(f"released: {made.folder}, tag {made.tag}, verdict {made.verdict.state}")
+        public = public_place() if given.key is None else None
+        say(f"whoever has {public or 'your public key'} runs fairmark verify RELEASE --key KEY")
+        return 0 if made.verdict.outcome == "pass" else 3
 
 
 class Doctor(Verb):

@@ -10,10 +10,12 @@ from fairmark.cli.verb import RELEASE, Verb
 from fairmark.terminal import say, say_json, stopped
 
 if TYPE_CHECKING:
+    from fairmark.release.folder import ReleaseFolder
     from fairmark.repo.isolation import Isolation
     from fairmark.verify.rebuild import Rebuilt
 
 _PIECES = {"statement": "statement.json", "verdict": "verdict.intoto.json", "sbom": "sbom.intoto.json"}
+_OF_MODELS = {"sbom"}
 
 
 class Verify(Verb):
@@ -113,6 +115,7 @@ def _rebuilt(given: argparse.Namespace) -> "Rebuilt":
     import math
     from functools import partial
 
+    from fairmark.release.folder import ReleaseFolder
     from fairmark.release.handover import found, repository
     from fairmark.repo import process
     from fairmark.signing.key_store import own_public
@@ -122,6 +125,7 @@ def _rebuilt(given: argparse.Namespace) -> "Rebuilt":
     key = own_public() if given.key is None else read_public(given.key)
     with found(given.release, given.clone) as target:
         source = target.clone or repository(given.release)
+        _need_model(ReleaseFolder(target.folder), given.release, "be made again")
         opened = check_first(target.folder, source, key, yours=given.key is None)
         _say("the release is what was released: making it again")
         with _place(given.into, keep=given.keep) as place:
@@ -216,6 +220,8 @@ def _compared(given: argparse.Namespace) -> int:
 
     with found(given.a, given.clone) as a, found(given.b, given.clone) as b:
         one, two = ReleaseFolder(a.folder), ReleaseFolder(b.folder)
+        for each, asked in ((one, given.a), (two, given.b)):
+            _need_model(each, asked, "be compared part by part")
         try:
             parts = compare(one, two, given.clone or a.clone or b.clone or _near(given.a))
             names = named(one), named(two)
@@ -232,6 +238,16 @@ def _compared(given: argparse.Namespace) -> int:
         for line in part.lines:
             say(f"  {line}")
     return code
+
+
+def _need_model(release: "ReleaseFolder", asked: str, what: str) -> None:
+    from fairmark.errors import UsageError
+    from fairmark.release.layout import EVALUATION
+
+    if release.kind is EVALUATION:
+        raise UsageError(
+            f"{asked}: must be the release of a model to {what}, got the evaluation of scores made elsewhere"
+        )
 
 
 def _near(asked: str) -> Path | None:
@@ -293,6 +309,8 @@ class Predicates(Verb):
         from fairmark.signing.dsse import Envelope
 
         for name, file in _PIECES.items():
+            if not (given.release / file).exists() and name in _OF_MODELS:
+                continue  # an evaluation has no model, and no bill of one
             statement = Envelope.read(given.release / file).statement
             try:
                 lines = [f"{each['digest']['sha256']}  {each['name']}\n" for each in statement["subject"]]

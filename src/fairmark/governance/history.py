@@ -19,7 +19,8 @@ from fairmark.governance.promotion_tags import Promotion, Refs, refs
 from fairmark.governance.request import ReleaseOrigin, from_tags, release_origin
 from fairmark.governance.trail import REF, entries
 from fairmark.repo.commit import tagged
-from fairmark.signing.git_tags import tag_signer, tagged_statement
+from fairmark.repo.git import need
+from fairmark.signing.git_tags import evaluation_of, read_tag, stated_by, tag_signer, tagged_statement
 from fairmark.verify.verify import Fact
 
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -79,6 +80,66 @@ class HistoryEntry:
             ],
             "faults": list(self.faults),
         }
+
+
+@dataclass(frozen=True)
+class EvaluationTag:
+    """The signed tag of an evaluation of scores made elsewhere: it holds no stage, and is kept all the same.
+
+    Parameters
+    ----------
+    of
+        Whose scores were judged.
+    said
+        What the tag says first: title, version and verdict.
+    signer
+        Whose key signed it, or None.
+    """
+
+    tag: str
+    when: dt.datetime
+    commit: str
+    of: str
+    said: str
+    digest: str | None
+    signer: str | None
+    faults: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain JSON values."""
+        return {
+            "tag": self.tag,
+            "commit": self.commit,
+            "when": self.when.strftime(STAMP),
+            "evaluation_of": self.of,
+            "said": self.said,
+            "statement_sha256": self.digest,
+            "signer": self.signer,
+            "faults": list(self.faults),
+        }
+
+
+def evaluations(root: Path, name: str, lines: Sequence[str]) -> list[EvaluationTag]:
+    """Return the evaluations of a name, by version.
+
+    Parameters
+    ----------
+    lines
+        Allowed signers by which the tags are checked (`promotions.allowed` gives them).
+    """
+    found = []
+    for tag in need(root, "list its tags", "tag", "--list", "--sort=version:refname", f"{name}@v*").split():
+        try:
+            seen = read_tag(root, tag)
+        except VerificationError:
+            continue  # of what is no tag of ours the releases' own check tells
+        if (of := evaluation_of(seen.message)) is None:
+            continue
+        signer, faults = _tag_signer(root, tag, lines)
+        said = next(iter(seen.message.splitlines()), "")
+        digest = stated_by(seen.message)
+        found.append(EvaluationTag(tag, seen.when, seen.commit, of, said, digest, signer, faults))
+    return found
 
 
 @dataclass(frozen=True)
@@ -150,8 +211,12 @@ def _moments(promotions: Sequence[Promotion]) -> list[dt.datetime]:
 
 
 def _signer(root: Path, of: Promotion, lines: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    return _tag_signer(root, of.tag, lines)
+
+
+def _tag_signer(root: Path, tag: str, lines: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
     try:
-        return tag_signer(root, of.tag, lines), ()
+        return tag_signer(root, tag, lines), ()
     except VerificationError as error:
         return None, tuple(error.faults)
 
@@ -178,9 +243,12 @@ def shown(text: str) -> str:
     return line if len(line) <= LONGEST else line[:LONGEST] + "…"
 
 
-def check(root: Path, past: History, lines: Sequence[str]) -> list[Fact]:
-    """Return each claim of the history, checked."""
+def check(
+    root: Path, past: History, lines: Sequence[str], judged: Sequence[EvaluationTag] = ()
+) -> list[Fact]:
+    """Return each claim of the history, checked; of evaluations where there are any."""
     return [
+        *([_fact("evaluations", lambda: _evaluated(judged))] if judged else []),
         _fact("others", lambda: _others(past)),
         _fact("signatures", lambda: _signatures(past.entries)),
         _fact("chain", lambda: _chain(past)),
@@ -190,6 +258,13 @@ def check(root: Path, past: History, lines: Sequence[str]) -> list[Fact]:
         _fact("trail", lambda: _trail(root, past)),
         _fact("registry", lambda: _aliases(root, past)),
     ]
+
+
+def _evaluated(judged: Sequence[EvaluationTag]) -> str:
+    if wrong := [fault for each in judged for fault in each.faults]:
+        raise VerificationError(*wrong)
+    who = ", ".join(dict.fromkeys(str(each.signer) for each in judged))
+    return f"{len(judged)} evaluations of scores made elsewhere, signed by {who}"
 
 
 def _others(past: History) -> str:

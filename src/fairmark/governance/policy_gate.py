@@ -198,11 +198,16 @@ def _of_no_column(change: Change, params: Params, root: Path) -> Change:
     )
 
 
-def refuse_unless_approved(root: Path) -> PolicyComparison:
+def refuse_unless_approved(root: Path, key: "PublicKey | None" = None) -> PolicyComparison:
     """Return how the policy moved since the newest release, when nothing is loosened or that is approved.
 
     Called by whoever makes a release: his own approval does not count. What $FAIRMARK_BASE names is the
     base only where the newest release can't be told.
+
+    Parameters
+    ----------
+    key
+        The key of whoever asks; by default the user's own.
 
     Raises
     ------
@@ -213,9 +218,10 @@ def refuse_unless_approved(root: Path) -> PolicyComparison:
     """
     from fairmark.signing.key_store import own_public
 
-    found = compare(root, None, own_public(), remotes=True)
+    own = own_public() if key is None else key
+    found = compare(root, None, own, remotes=True)
     if found.undetermined and not found.loosened and (base := named_base()):
-        found = compare(root, base, own_public())
+        found = compare(root, base, own)
     if found.loosened:
         loosened = [each.line() for each in found.changes if each.way == LOOSENED]
         raise RefusedError(

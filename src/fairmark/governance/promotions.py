@@ -102,6 +102,11 @@ def promote(
     approvers = read_approvers(root / FILE)
     keys = [key.public, *trusted]
     found = candidate(folder, root, approvers, keys)
+    if found.evaluation:
+        raise RefusedError(
+            f"{found.request.name}: must hold a model to be promoted, got the evaluation of scores made "
+            "elsewhere: there is nothing in it that could decide"
+        )
     refuse_expired_waivers(folder, dt.datetime.now(tz=dt.UTC))
     plan = _PromotionPlan(
         found.name, stage, found.version, found.request.digest, found.commit, PROMOTE, one_line(reason)

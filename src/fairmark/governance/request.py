@@ -13,7 +13,7 @@ from fairmark.governance.promotion_tags import Promotion
 from fairmark.params.parse import typed
 from fairmark.params.release import Approvals
 from fairmark.release.folder import ReleaseFolder
-from fairmark.release.layout import STATEMENT
+from fairmark.release.layout import EVALUATION, STATEMENT
 from fairmark.release.statement import release_digest
 from fairmark.repo.commit import committed_file
 from fairmark.repo.git import git_bytes
@@ -78,6 +78,8 @@ class Candidate:
     outcome: str
     let_through: tuple[str, ...]
     """One line for each comparison that stands on a waiver or an override."""
+    evaluation: bool = False
+    """Whether it judges scores made elsewhere, so that there is no model in it."""
 
 
 def find_release(root: Path, text: str) -> Path:
@@ -142,7 +144,8 @@ def candidate(
         needed=rules.waived if waived else rules.plain,
     )
     lines = tuple(dict.fromkeys(_through(each) for each in through))
-    return Candidate(request, name, version, release.commit, release.verdict.state, lines)
+    evaluation = release.kind is EVALUATION
+    return Candidate(request, name, version, release.commit, release.verdict.state, lines, evaluation)
 
 
 def _through(finding: "Finding") -> str:

@@ -1,210 +1,138 @@
-"""A release of an evaluation: its documents in a folder, tied together by one signed statement.
+"""Release an evaluation: judge scores that were made elsewhere, and seal the verdict as a release is sealed.
 
-An in-toto Statement names every file by its SHA-256; its predicate says whose decisions were judged, by which
-scores, on which data and commit, with what verdict, and what stays open without the model. It is made
-whatever the verdict is: that a model fails is worth saying too. Nothing in it depends on clock, host or user.
+It is made whatever the verdict is: that a model fails is worth saying too. Everything is asked of a draft
+that a passing key has sealed, as a stranger would ask it (`fairmark.verify.verify`); the maker's key signs
+after that, and the tag is set last. Killed anywhere, it leaves nothing in the way of the next run.
 """
 
 import datetime as dt
-import shutil
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-from pydantic import Field
 
 from fairmark.data.schema import Schema
-from fairmark.errors import InputError, StateError, VerificationError
-from fairmark.files import read_json, sha256
+from fairmark.errors import StateError, UsageError
+from fairmark.governance import policy_gate
 from fairmark.judge.measurements import Measurements
-from fairmark.judge.verdict import Verdict, judge, judge_document
+from fairmark.judge.verdict import Verdict, judge
 from fairmark.params.parse import read_yaml, section
-from fairmark.params.read import read_params
+from fairmark.params.read import Params, read_params
 from fairmark.params.scores import Scores
-from fairmark.record import CamelRecord, first_difference
-from fairmark.release.statement import FileDigest, Subject
+from fairmark.release.build import assemble
+from fairmark.release.layout import EVALUATION, SCORES
 from fairmark.repo import commit
-from fairmark.repo.dvc_files import check_workspace, data_outputs
-from fairmark.report.evaluation import UNKNOWN
-from fairmark.signing.dsse import Envelope, seal
-from fairmark.signing.keys import PublicKey, SigningKey
-
-STATEMENT = "evaluation.intoto.json"
-VERDICT = "verdict.json"
-PREDICATE_TYPE: Literal["urn:fairmark:evaluation:1"] = "urn:fairmark:evaluation:1"
-
-GATHERED = {
-    "params.yaml": "params.yaml",
-    "scores.yaml": "scores.yaml",
-    "schema.json": "artifacts/prepare/schema.json",
-    "prepared.json": "artifacts/prepare/summary.json",
-    "audit.json": "artifacts/audit/audit.json",
-    "measurements.json": "artifacts/evaluate/measurements.json",
-    "metrics.json": "artifacts/evaluate/metrics.json",
-    "evaluation-card.md": "artifacts/document/evaluation-card.md",
-    "report.html": "artifacts/document/report.html",
-}
-"""File of the folder -> where the project has it; the verdict and the statement are made beside them."""
+from fairmark.repo.commit import Trace
+from fairmark.repo.dvc_files import check_workspace, stage_outputs
+from fairmark.repo.locks import locked
+from fairmark.repo.machine import refuse_behind
+from fairmark.signing.git_tags import evaluation_line, set_tag
+from fairmark.signing.keys import SigningKey
+from fairmark.verify.verify import Acceptance, Fact
 
 
-class DataAddress(CamelRecord):
-    """What was judged on: a path that DVC tracks, and its address."""
+@dataclass(frozen=True)
+class Attested:
+    """A release of an evaluation that was made.
 
-    path: str
-    md5: str
+    Parameters
+    ----------
+    facts
+        What was verified of it.
+    """
 
-
-class EvaluationPredicate(CamelRecord):
-    """What a statement says of an evaluation."""
-
-    project: str
-    made_by: str
-    version: str
-    scores_sha256: str
-    """Of every row's id, score and decision."""
-    verdict: str
-    judged_on: str
-    commit: str
-    data: tuple[DataAddress, ...]
-    not_known: tuple[str, ...]
+    folder: Path
+    tag: str
+    verdict: Verdict
+    facts: Sequence[Fact]
 
 
-class EvaluationStatement(CamelRecord):
-    """An in-toto Statement v1 on an evaluation."""
+def attest(root: Path, key: SigningKey, version: str | None = None) -> Attested:
+    """Release the evaluation of HEAD into `releases/`, signed by `key` and named by a signed tag.
 
-    type_: Literal["https://in-toto.io/Statement/v1"] = Field(
-        validation_alias="_type", serialization_alias="_type"
-    )
-    predicate: EvaluationPredicate
-    predicate_type: Literal["urn:fairmark:evaluation:1"]
-    subject: tuple[Subject, ...]
-
-
-def attest(root: Path, key: SigningKey) -> tuple[Path, Verdict]:
-    """Gather an evaluation into `releases/`, seal it, and return its folder and its verdict.
+    Parameters
+    ----------
+    version
+        Such as `v1.0.0`; by default the next minor version, or that of HEAD's own tag whose folder is gone.
 
     Raises
     ------
     StateError
         When the tree is dirty, the stages are not up to date with what they are made from, the project judges
-        no scores, or the folder exists already.
+        no scores, or HEAD's evaluation is there already.
+    RefusedError
+        When the policy was loosened without approvals, or the release would show more of people than privacy
+        allows.
+    VerificationError, UndeterminedError
+        When what was gathered does not hold together.
     """
-    if not (root / "scores.yaml").is_file():
+    if not (root / SCORES).is_file():
         raise StateError(
-            "scores.yaml: must say whose scores are judged (fairmark init --scores), got no such file"
+            f"{SCORES}: must say whose scores are judged (fairmark init --scores), got no such file"
         )
+    state = root / ".fairmark"
+    state.mkdir(exist_ok=True)
+    with locked(state / "release.lock", f"{root}: must have one release at a time, got another that runs"):
+        return _attested(root, key, version)
+
+
+def _attested(root: Path, key: SigningKey, version: str | None) -> Attested:
     seen = commit.trace(root)
     commit.refuse_dirty(seen)
-    check_workspace(root)
+    refuse_behind(seen.committed, dt.datetime.now(tz=dt.UTC))
     params = read_params(root / "params.yaml")
-    scores = section(Scores, read_yaml(root / "scores.yaml"), "scores.yaml")
-    measurements = Measurements.read(root / GATHERED["measurements.json"])
-    day = dt.date.fromisoformat(seen.committed[:10])
-    groups = Schema.read(root / GATHERED["schema.json"]).groups
-    verdict = judge(measurements, params.policy, day, expected_groups=groups)
-    folder = root / "releases" / f"{params.project.name}-evaluation-{seen.commit[:12]}"
-    if folder.exists():
+    scores = section(Scores, read_yaml(root / SCORES), SCORES)
+    aim, tagged = _aim(root, params, seen, version)
+    policy_gate.refuse_unless_approved(root, key.public)
+    check_workspace(root)
+    _refuse_unmade(root)
+    verdict = judged(root, params, scores, seen)
+    name = params.project.name
+    of = evaluation_line(scores.made_by, scores.version)
+    message = f"{params.project.title} {aim}: verdict {verdict.state}\n\n{of}"
+    acceptance = Acceptance(root, name, aim, message, seen.commit, key, tagged=tagged)
+    folder = root / "releases" / f"{name}-{aim}"
+    assemble(root, folder, aim, seen, params, verdict, key, acceptance, EVALUATION)
+    if acceptance.tag is not None:
+        set_tag(root, f"{name}@{aim}", acceptance.tag)
+    return Attested(folder, f"{name}@{aim}", verdict, acceptance.facts)
+
+
+def judged(root: Path, params: Params, scores: Scores, seen: Trace) -> Verdict:
+    """Return the verdict on what was measured, as of the commit's day, held to the scores and the groups."""
+    return judge(
+        Measurements.read(root / EVALUATION.gathered["measurements.json"]),
+        params.policy,
+        dt.date.fromisoformat(seen.committed[:10]),
+        expected_threshold=scores.measured_threshold,
+        expected_groups=Schema.read(root / EVALUATION.gathered["schema.json"]).groups,
+    )
+
+
+def _refuse_unmade(root: Path) -> None:
+    """Do nothing when the pipeline makes all that is gathered, and nothing of it lies there by hand."""
+    made = stage_outputs(root)
+    places = [place for place in EVALUATION.gathered.values() if place.startswith("artifacts/")]
+    if lacking := [place for place in places if place not in made]:
         raise StateError(
-            f"{folder}: must be new, got the evaluation of this commit (fairmark attest --check tells)"
+            f"dvc.lock: must make {', '.join(lacking)}, got a pipeline that does not "
+            "(fairmark init --scores writes one; run dvc repro)"
         )
-    draft = root / ".fairmark" / "attest"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    for name, place in GATHERED.items():
-        shutil.copyfile(root / place, draft / name)
-    verdict.write(draft / VERDICT)
-    predicate = EvaluationPredicate(
-        project=params.project.name,
-        made_by=scores.made_by,
-        version=scores.version,
-        scores_sha256=measurements.model.sha256,
-        verdict=verdict.state,
-        judged_on=day.isoformat(),
-        commit=seen.commit,
-        data=tuple(DataAddress(path=path, md5=found.md5) for path, found in data_outputs(root).items()),
-        not_known=UNKNOWN,
-    )
-    statement = EvaluationStatement(
-        type_="https://in-toto.io/Statement/v1",
-        predicate=predicate,
-        predicate_type=PREDICATE_TYPE,
-        subject=tuple(_subjects(draft)),
-    )
-    seal(statement.to_json(), key).write(draft / STATEMENT)
-    check(draft, [key.public])
-    folder.parent.mkdir(exist_ok=True)
-    draft.rename(folder)
-    return folder, verdict
 
 
-def _subjects(folder: Path) -> list[Subject]:
-    names = sorted(path.name for path in folder.iterdir() if path.name != STATEMENT)
-    return [Subject(name=name, digest=FileDigest(sha256=sha256(folder / name))) for name in names]
-
-
-def check(folder: Path, keys: Sequence[PublicKey]) -> EvaluationPredicate:
-    """Return what the statement of an evaluation says, once all that can be checked without the table holds.
-
-    Its signature is of one of `keys`, its files are all that it names and nothing else, and the verdict is
-    what the policy in its params.yaml says of its measurements. Report and card are held by their digests.
-
-    Raises
-    ------
-    VerificationError
-        With a line for each that does not hold.
-    InputError
-        When the folder holds no such statement.
-    """
-    envelope = Envelope.read(folder / STATEMENT)
-    if not envelope.signers(keys):
-        raise VerificationError(
-            f"{STATEMENT}: must be signed by a key that you trust, got {', '.join(envelope.keyids)}"
-        )
-    try:
-        statement = EvaluationStatement.from_json(envelope.statement, STATEMENT)
-    except InputError as error:
-        raise VerificationError(*error.faults) from error
-    named = {each.name: each.digest.sha256 for each in statement.subject}
-    here = {each.name: each.digest.sha256 for each in _subjects(folder)}
-    faults = [
-        f"{name}: must be the file that the statement names, got "
-        f"{'none' if name not in here else 'other bytes'}"
-        for name, digest in named.items()
-        if here.get(name) != digest
+def _aim(root: Path, params: Params, seen: Trace, asked: str | None) -> tuple[str, bool]:
+    """Return the version that is made, and whether HEAD carries its tag already."""
+    name = params.project.name
+    own = [
+        tag.partition("@")[2] for tag in seen.tags if re.fullmatch(rf"{re.escape(name)}@v\d+\.\d+\.\d+", tag)
     ]
-    faults += [
-        (f"{name}: must be named by the statement, got a file beside it")
-        for name in here
-        if name not in named
-    ]
-    faults += [
-        (f"{name}: must be part of an evaluation, got none")
-        for name in (*GATHERED, VERDICT)
-        if name not in named
-    ]
-    if faults:
-        raise VerificationError(*faults)
-    _check_verdict(folder, statement.predicate)
-    return statement.predicate
-
-
-def _check_verdict(folder: Path, said: EvaluationPredicate) -> None:
-    try:
-        written = Verdict.read(folder / VERDICT)
-        policy = read_params(folder / "params.yaml").policy
-        groups = Schema.read(folder / "schema.json").groups
-        day = dt.date.fromisoformat(said.judged_on)
-        again = judge_document(read_json(folder / "measurements.json"), policy, day, expected_groups=groups)
-        measured = Measurements.read(folder / "measurements.json").model.sha256
-    except (InputError, ValueError) as error:
-        raise VerificationError(
-            f"{folder.name}: must hold the documents of an evaluation, got {error}"
-        ) from error
-    if apart := first_difference(again.to_json(), written.to_json()):
-        raise VerificationError(f"{VERDICT}: must be what the policy says of the measurements, got {apart}")
-    if said.verdict != written.state:
-        raise VerificationError(f"{STATEMENT}: must name the verdict {written.state}, got {said.verdict}")
-    if measured != said.scores_sha256:
-        raise VerificationError(
-            "measurements.json: must be of the scores that the statement names, got others"
-        )
+    if own and asked in (None, own[-1]):
+        if (root / "releases" / f"{name}-{own[-1]}").exists():
+            raise StateError(
+                f"{name}@{own[-1]}: must be new, got the evaluation of this commit, which is in "
+                f"releases/{name}-{own[-1]} (fairmark verify tells whether it holds)"
+            )
+        return own[-1], True
+    if asked is not None and commit.tagged(root, f"{name}@{commit.check_version(asked)}") is not None:
+        raise UsageError(f"--version: must be new, got {asked}, which is tagged already")
+    return asked or commit.next_version(root, name), False

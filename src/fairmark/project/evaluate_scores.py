@@ -65,7 +65,7 @@ def evaluate_scores(
         bins=params.calibration_bins,
         person=person,
     )
-    threshold = 0.5 if scores.threshold is None else scores.threshold
+    threshold = scores.measured_threshold
     persons = {} if person is None else {"persons": int(rows["_person"].nunique())}
     about = About(
         MeasuredModel(sha256=_digest(rows["_row_id"], score, decision), threshold=threshold),
@@ -98,7 +98,7 @@ def decisions(rows: pd.DataFrame, scores: Scores) -> tuple[Floats, NDArray[np.in
     Raises
     ------
     InputError
-        When a column is not in the table, or a score lies outside 0..1.
+        When a column is not in the table, a score lies outside 0..1, or a row has no decision or a third one.
     """
     absent = [name for name in (scores.score, scores.decision) if name is not None and name not in rows]
     if absent:
@@ -111,11 +111,29 @@ def decisions(rows: pd.DataFrame, scores: Scores) -> tuple[Floats, NDArray[np.in
             found, way = f"{len(odd)} others such as {odd[0]:g}", "map points to chances first"
             raise InputError(f"scores.score: must be chances in 0..1, one in every row, got {found} ({way})")
     if scores.decision is not None:
-        decision = (rows[scores.decision].astype(str) == scores.selected).to_numpy().astype(np.int8)
+        decision = _decided(rows[scores.decision], scores)
         return decision.astype(np.float64) if score is None else score, decision
     if score is None or scores.threshold is None:
         raise InputError("scores: must have a decision, or a score and its threshold, got neither")
     return score, (score >= scores.threshold).astype(np.int8)
+
+
+def _decided(cells: pd.Series, scores: Scores) -> NDArray[np.int8]:
+    """Return [n] decisions, 1 = selected: each row has one of two values, and one of them is the selected."""
+    faults = []
+    if lacking := int(cells.isna().sum()):
+        faults.append(f"scores.decision: must be given in every row, got none in {lacking} rows")
+    there = sorted({*cells.dropna().astype(str)})
+    if scores.selected not in there:
+        listed = ", ".join(map(repr, there[:3]))
+        faults.append(
+            f"scores.selected: must be a value of {scores.decision}, {listed}, got {scores.selected!r}"
+        )
+    if len(there) > 2:  # a pending or a withdrawn one is no refusal
+        faults.append(f"scores.decision: must have two values, got {len(there)}, such as {there[2]!r}")
+    if faults:
+        raise InputError(*faults)
+    return (cells.astype(str) == scores.selected).to_numpy().astype(np.int8)
 
 
 def _digest(ids: "pd.Series[str]", score: Floats, decision: NDArray[np.int8]) -> str:

@@ -13,7 +13,16 @@ from fairmark.errors import FairmarkError, RefusedError, StateError
 from fairmark.judge.verdict import Verdict
 from fairmark.params.read import Params
 from fairmark.release import leak_scan
-from fairmark.release.layout import BILL, DATASHEET, GATHERED, SEALS, STATEMENT, VERDICT
+from fairmark.release.layout import (
+    BILL,
+    DATASHEET,
+    EVALUATION,
+    MODEL_RELEASE,
+    SEALS,
+    STATEMENT,
+    VERDICT,
+    ReleaseKind,
+)
 from fairmark.release.sbom import build
 from fairmark.release.seal import seal_release
 from fairmark.release.statement import release_digest, state
@@ -38,7 +47,7 @@ class Acceptance(Protocol):
 _DRAFT = re.compile(r"\.[a-z0-9-]+-v\d+\.\d+\.\d+\..+")
 
 
-def assemble(
+def assemble(  # noqa: PLR0913, PLR0917 - it names all that a release is made of
     root: Path,
     destination: Path,
     version: str,
@@ -47,6 +56,7 @@ def assemble(
     verdict: Verdict,
     key: SigningKey,
     acceptance: Acceptance | None = None,
+    kind: ReleaseKind = MODEL_RELEASE,
 ) -> Path:
     """Write the release folder `destination` from the working folder `root`, sealed by `key`, and return it.
 
@@ -58,16 +68,19 @@ def assemble(
     ----------
     acceptance
         What verifies the draft before `key` seals it, and once more before it takes its name.
+    kind
+        That of a model, or that of an evaluation, which is released whatever its verdict.
 
     Raises
     ------
     RefusedError
-        When the verdict is not `pass`.
+        When the verdict on a model is not `pass`, or the files show more of people than privacy allows.
     StateError
         When the destination exists otherwise, another run is writing a release, DVC's hashes don't hold,
         or the disk is full; nothing is left behind then.
     """
-    if verdict.outcome != "pass":
+    evaluation = kind is EVALUATION
+    if verdict.outcome != "pass" and not evaluation:
         raise RefusedError(f"verdict: must be pass, got {verdict.outcome}")
     name, check = params.project.name, check_version(version)
     if os.path.lexists(destination) and tagged(root, f"{name}@{check}") is not None:
@@ -75,13 +88,14 @@ def assemble(
     check_workspace(root)
     try:
         with _alone(destination.parent), _draft(destination) as draft:
-            _gather(root, draft)
-            leak_scan.refuse(root, draft, params)
+            _gather(root, draft, kind)
+            leak_scan.refuse(root, draft, params, evaluation=evaluation)
             verdict.write(draft / VERDICT)
             # What is said of the verdict from here on is said of the file, whose numbers have ten digits.
             written = Verdict.read(draft / VERDICT)
-            build.bill(root, trace, params, written, build.tools(root)).write(draft / BILL)
-            stated = state(draft, root, trace, params, written, version)
+            if BILL in kind.made:
+                build.bill(root, trace, params, written, build.tools(root)).write(draft / BILL)
+            stated = state(draft, root, trace, params, written, version, evaluation=evaluation)
             if acceptance is not None:
                 passing = passing_key()
                 seal_release(draft, stated, passing)
@@ -96,8 +110,8 @@ def assemble(
     return destination
 
 
-def _gather(root: Path, draft: Path) -> None:
-    for name, source in GATHERED.items():
+def _gather(root: Path, draft: Path, kind: ReleaseKind) -> None:
+    for name, source in kind.gathered.items():
         _copy(root / source, draft / name)
     if (root / DATASHEET).is_file():
         _copy(root / DATASHEET, draft / Path(DATASHEET).name)

@@ -129,6 +129,20 @@ def shown(
     return Shown(decisions, lines, leaf, cells[0] if cells else None, min(binned, default=None))
 
 
+def shown_of_evaluation(report: str, measurements: "Measurements") -> Shown:
+    """Return what a release of an evaluation shows of few people: counts, for nothing of it is explained.
+
+    Raises
+    ------
+    VerificationError
+        When its report explains decisions all the same.
+    """
+    if _REASONS.search(report):
+        raise VerificationError(f"{REPORT}: must explain no decision without a model, got explanations")
+    cells = sorted(counted(measurements))
+    return Shown(0, 0, None, cells[0] if cells else None)
+
+
 def explained(text: str) -> tuple[int, int]:
     """Return how many decisions a report explains one by one, and the most single rows that a picture draws.
 

@@ -15,9 +15,20 @@ from fairmark.errors import FairmarkError, InputError, UndeterminedError, UsageE
 from fairmark.files import sha256
 from fairmark.model.model_file import ENCODER_JSON, MODEL_JSON, EncoderFile, ModelFile
 from fairmark.record import Record
-from fairmark.release.layout import BILL, GATHERED, REFERENCE, STATEMENT, VERDICT, list_files
+from fairmark.release.layout import (
+    BILL,
+    GATHERED,
+    KINDS,
+    MODEL_RELEASE,
+    REFERENCE,
+    SCORES,
+    STATEMENT,
+    VERDICT,
+    ReleaseKind,
+    list_files,
+)
 from fairmark.release.sbom.cyclonedx import Bill
-from fairmark.release.statement import BUILD_TYPE, FileInput, Statement
+from fairmark.release.statement import FileInput, Statement
 from fairmark.repo.dvc_files import DvcLock, Output, data_outputs_of, folder_sha256
 from fairmark.repo.untrusted import foreign_bytes, strict_json, strict_yaml, text_of
 from fairmark.signing.dsse import Envelope
@@ -28,6 +39,7 @@ if TYPE_CHECKING:
     from fairmark.judge.measurements import Measurements
     from fairmark.judge.verdict import Verdict
     from fairmark.params.read import Params
+    from fairmark.params.scores import Scores
 
 
 MOST_TEXT_BYTES = 64 * 2**20
@@ -96,12 +108,20 @@ class ReleaseFolder:
             return Statement.from_json(value, STATEMENT)
         except InputError as error:
             match value:
-                case {"predicate": {"buildDefinition": {"buildType": str(kind)}}} if kind != BUILD_TYPE:
+                case {"predicate": {"buildDefinition": {"buildType": str(kind)}}} if kind not in KINDS:
                     raise UndeterminedError(
-                        f"{STATEMENT}: buildType must be {BUILD_TYPE} to be read here, got {kind[:80]!a} "
-                        "(use a newer fairmark)"
+                        f"{STATEMENT}: buildType must be {', '.join(KINDS)} to be read here, got "
+                        f"{kind[:80]!a} (use a newer fairmark)"
                     ) from error
             raise VerificationError(*error.faults) from error
+
+    @cached_property
+    def kind(self) -> ReleaseKind:
+        """What kind of release its statement says that it is; a model's where it can't be read."""
+        try:
+            return self.statement.kind or MODEL_RELEASE
+        except FairmarkError:
+            return MODEL_RELEASE
 
     @property
     def commit(self) -> str:
@@ -157,6 +177,30 @@ class ReleaseFolder:
             return typed(Params, self.written_params, "params.yaml")
         except InputError as error:
             raise self._unread("params.yaml", error) from error
+
+    @cached_property
+    def written_scores(self) -> dict[str, object]:
+        """The value of scores.yaml of an evaluation, as a person wrote it."""
+        return self._mapping(self._yaml(SCORES), SCORES)
+
+    @cached_property
+    def scores(self) -> "Scores":
+        """What scores.yaml of an evaluation says of whose scores were judged.
+
+        Raises
+        ------
+        VerificationError
+            When it is nothing that scores could have been judged by.
+        UndeterminedError
+            When keys came or went between the fairmark that made the release and this one.
+        """
+        from fairmark.params.parse import section
+        from fairmark.params.scores import Scores
+
+        try:
+            return section(Scores, self.written_scores, SCORES)
+        except InputError as error:
+            raise self._unread(SCORES, error) from error
 
     @cached_property
     def schema(self) -> Schema:
@@ -338,7 +382,7 @@ class ReleaseFolder:
         The keys of params.yaml come and go between versions, and within one while it is made.
         """
         made, here = self.statement.made_with.fairmark, version("fairmark")
-        if made == here and not (name == "params.yaml" and _of_other_keys(error)):
+        if made == here and not (name in ("params.yaml", SCORES) and _of_other_keys(error)):
             return VerificationError(*error.faults)
         return UndeterminedError(
             f"{name}: must have the keys that this fairmark ({here}) knows, got those of the fairmark that "

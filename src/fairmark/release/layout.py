@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from fairmark.errors import StateError, VerificationError
@@ -52,6 +54,56 @@ GATHERED = {
 }
 """Name in the release -> path in the working folder. Beside these a release has a verdict, a bill of
 materials, the seals, and the data sheet where the data has one."""
+
+SCORES = "scores.yaml"
+"""Whose scores were judged, in a release of an evaluation."""
+
+EVALUATION_CARD = "evaluation-card.md"
+
+
+@dataclass(frozen=True)
+class ReleaseKind:
+    """What kind of release it is: that of a model, or that of an evaluation of scores made elsewhere.
+
+    Parameters
+    ----------
+    build_type
+        How its statement names the kind.
+    gathered
+        Name in the release -> path in the working folder.
+    made
+        Files that are made when it is gathered.
+    seals
+        Its signed files.
+    """
+
+    build_type: str
+    gathered: Mapping[str, str]
+    made: tuple[str, ...]
+    seals: tuple[str, ...]
+
+    @property
+    def needed(self) -> set[str]:
+        """The files, beside its seals, that it can't be without; a model's own are told by the model."""
+        return {name for name in self.gathered if name != "model"} | {*self.made}
+
+
+MODEL_RELEASE = ReleaseKind("urn:fairmark:release:1", GATHERED, (VERDICT, BILL), SEALS)
+EVALUATION = ReleaseKind(
+    "urn:fairmark:evaluation:1",
+    {
+        "measurements.json": MEASUREMENTS,
+        "metrics.json": GATHERED["metrics.json"],
+        "schema.json": GATHERED["schema.json"],
+        EVALUATION_CARD: "artifacts/document/evaluation-card.md",
+        "report.html": GATHERED["report.html"],
+        SCORES: SCORES,
+        **{name: name for name in PINNED},
+    },
+    (VERDICT,),
+    (STATEMENT, VERDICT_SEAL),
+)
+KINDS: Mapping[str, ReleaseKind] = {kind.build_type: kind for kind in (MODEL_RELEASE, EVALUATION)}
 
 
 LITTER = (".DS_Store", "._", "Thumbs.db", "desktop.ini", ".directory")

@@ -27,7 +27,7 @@ from fairmark.explain.documents import Explanations
 from fairmark.files import read_parquet
 from fairmark.judge.measurements import Measurements
 from fairmark.params.read import Params
-from fairmark.release.disclosure import BOOSTER, REPORT, shown
+from fairmark.release.disclosure import BOOSTER, REPORT, shown, shown_of_evaluation
 from fairmark.release.layout import REFERENCE
 from fairmark.repo.dvc_files import names
 
@@ -43,13 +43,15 @@ _TAGS = re.compile(r"<[^<>]*>")
 _WORD = re.compile(r"[^\s\"'`,;:|(){}\[\]=<>&]+")
 
 
-def refuse(root: Path, folder: Path, params: Params) -> None:
+def refuse(root: Path, folder: Path, params: Params, *, evaluation: bool = False) -> None:
     """Do nothing when the release files in `folder` show no more of single people than `params` allow.
 
     Parameters
     ----------
     root
         The working folder that the release is made of.
+    evaluation
+        Whether it is one of scores made elsewhere, without a model.
 
     Raises
     ------
@@ -60,8 +62,13 @@ def refuse(root: Path, folder: Path, params: Params) -> None:
     booster = folder / BOOSTER
     trees = booster.read_text(encoding="utf-8") if booster.is_file() else None
     report = (folder / REPORT).read_text(encoding="utf-8")
-    binned = Reference.read(folder / REFERENCE) if (folder / REFERENCE).is_file() else None
-    faults = shown(report, trees, Measurements.read(folder / "measurements.json"), binned).faults(allowed)
+    measured = Measurements.read(folder / "measurements.json")
+    if evaluation:
+        found = shown_of_evaluation(report, measured)
+    else:
+        binned = Reference.read(folder / REFERENCE) if (folder / REFERENCE).is_file() else None
+        found = shown(report, trees, measured, binned)
+    faults = found.faults(allowed)
     faults += [
         f"{where}: every count must be of {allowed.smallest_cell} rows (privacy.smallest_cell), got {count}"
         for where, count in behind(root / "artifacts")

@@ -19,16 +19,18 @@ from fairmark.release.layout import (
     BILL,
     BILL_SEAL,
     DATASHEET,
-    GATHERED,
+    EVALUATION,
+    KINDS,
     PINNED,
     PLAIN_NAME,
     REFERENCE,
+    SCORES,
     SEALS,
     STATEMENT,
     VERDICT,
     VERDICT_SEAL,
 )
-from fairmark.release.statement import BUILD_TYPE, BUILDER, PREDICATE_TYPE, Statement
+from fairmark.release.statement import BUILDER, PREDICATE_TYPE, Statement
 from fairmark.repo.commit import check_version
 from fairmark.repo.dvc_files import names
 from fairmark.signing.dsse import STATEMENT_TYPE, seal
@@ -107,7 +109,7 @@ def _subjects(digests: Mapping[str, str], *more: str) -> list[dict[str, object]]
 
 
 def seal_release(folder: Path, statement: Statement, key: SigningKey) -> None:
-    """Write the four seals into a folder that is whole but for them.
+    """Write the seals into a folder that is whole but for them: four of a model, two of an evaluation.
 
     Raises
     ------
@@ -117,11 +119,11 @@ def seal_release(folder: Path, statement: Statement, key: SigningKey) -> None:
     from fairmark.judge.verdict import Verdict
 
     seal(statement.to_json(), key).write(folder / STATEMENT)
-    for name, stated in (
-        (VERDICT_SEAL, verdict_statement(Verdict.read(folder / VERDICT), statement.digests)),
-        (BILL_SEAL, bill_statement(read_json(folder / BILL), statement.digests)),
-    ):
-        seal(stated, key).write(folder / name)
+    verdict = verdict_statement(Verdict.read(folder / VERDICT), statement.digests)
+    seal(verdict, key).write(folder / VERDICT_SEAL)
+    if statement.kind is EVALUATION:
+        return
+    seal(bill_statement(read_json(folder / BILL), statement.digests), key).write(folder / BILL_SEAL)
     write_model_seal(folder / MODEL_SEAL, folder / "model", key)
     accepted(folder, key.public)
 
@@ -217,18 +219,25 @@ def statement(release: ReleaseFolder) -> str:
         faults.append(f"{STATEMENT}: name must be one of a release, got {name[:80]!r}")
     if faults:
         raise VerificationError(*faults)
-    if (kind := definition.build_type) != BUILD_TYPE:
+    if (kind := definition.build_type) not in KINDS:
         raise StateError(
-            f"{STATEMENT}: buildType must be {BUILD_TYPE}, got {kind[:80]!a} (use a newer fairmark)"
+            f"{STATEMENT}: buildType must be {', '.join(KINDS)}, got {kind[:80]!a} (use a newer fairmark)"
         )
-    return f"{name} {check_version(version)}, from commit {release.commit[:12]}"
+    said = [stated.external.scores, definition.internal_parameters.not_known]
+    wanted = release.kind is EVALUATION
+    if [each is not None for each in said] != [wanted, wanted]:
+        raise VerificationError(
+            f"{STATEMENT}: scores and notKnown must be stated of an evaluation alone, got a {kind}"
+        )
+    of = "the evaluation of scores made elsewhere, " if wanted else ""
+    return f"{of}{name} {check_version(version)}, from commit {release.commit[:12]}"
 
 
 def files(release: ReleaseFolder) -> str:
     """Check that the folder holds the files of the statement and no other, each a plain file."""
     found = set(release.files)
-    stated = {*release.digests, *SEALS}
-    needed = {name for name in GATHERED if name != "model"} | {VERDICT, BILL}
+    kind = release.kind
+    stated, needed = {*release.digests, *kind.seals}, kind.needed
     if not release.has_reference:
         needed.discard(REFERENCE)
     faults = [f"{name}: must be there, got nothing" for name in sorted((stated | needed) - found)]
@@ -236,11 +245,11 @@ def files(release: ReleaseFolder) -> str:
         f"{name}: must be named by the statement, got a file too many" for name in sorted(found - stated)
     ]
     # A stated file that no check reads could say anything under the seal.
-    known = needed | {*SEALS, Path(DATASHEET).name}
+    known = needed | {*kind.seals, Path(DATASHEET).name}
     faults += [
         f"{name}: must be a file of a release, got one that nothing asks for"
         for name in sorted(found & stated)
-        if name not in known and not name.startswith("model/")
+        if name not in known and not (name.startswith("model/") and "model" in kind.gathered)
     ]
     if faults:
         raise VerificationError(*faults)
@@ -270,11 +279,12 @@ def tree(release: ReleaseFolder) -> str:
 def inputs(release: ReleaseFolder) -> str:
     """Check that params, locks and DVC's files are, by SHA-256, those that the release was made from."""
     made_from = release.statement.inputs
+    pinned = sorted({*PINNED, SCORES} & {*release.kind.gathered})
     wrong = [
         f"{name}: must be the one the release was made from, got the SHA-256 {release.sha256(name)[:12]}…"
-        for name in PINNED
+        for name in pinned
         if name not in made_from or release.sha256(name) != made_from[name].digest.sha256
     ]
     if wrong:
         raise VerificationError(*wrong)
-    return f"{', '.join(PINNED)} are those it was made from"
+    return f"{', '.join(pinned)} are those it was made from"

@@ -18,8 +18,17 @@ from pydantic import Discriminator, Field, JsonValue, Tag
 
 from fairmark.errors import VerificationError
 from fairmark.files import canonical_json, sha256
+from fairmark.params.scores import UNKNOWN
 from fairmark.record import CamelRecord
-from fairmark.release.layout import SEALS, STATEMENT
+from fairmark.release.layout import (
+    EVALUATION,
+    KINDS,
+    MODEL_RELEASE,
+    SCORES,
+    SEALS,
+    STATEMENT,
+    ReleaseKind,
+)
 from fairmark.repo.commit import Trace
 from fairmark.repo.dvc_files import Output, address, data_outputs, files_of, names, stage_outputs
 from fairmark.repo.git import committed_files
@@ -31,7 +40,6 @@ if TYPE_CHECKING:
     from fairmark.params.read import Params
 
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
-BUILD_TYPE = "urn:fairmark:release:1"
 BUILDER = "urn:fairmark:builder:local"
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -107,19 +115,24 @@ Input = Annotated[
 
 
 class ExternalParameters(CamelRecord):
-    """What a person chose: name and version, and params.yaml as written, its policy apart."""
+    """What a person chose: name and version, and params.yaml as written, its policy apart.
+
+    Of an evaluation also scores.yaml as written; a release of a model has none.
+    """
 
     name: str
     version: str
     params: dict[str, JsonValue]
     policy: dict[str, JsonValue]
+    scores: dict[str, JsonValue] | None = None
 
 
 class InternalParameters(CamelRecord):
-    """What the release flow found: a clean tree, and the verdict in words."""
+    """What was found: a clean tree, the verdict in words, and of an evaluation what it can't say."""
 
     clean_tree: bool
     verdict: str
+    not_known: tuple[str, ...] | None = None
 
 
 class BuildDefinition(CamelRecord):
@@ -165,6 +178,11 @@ class Statement(CamelRecord):
     subject: tuple[Subject, ...]
     predicate_type: str
     predicate: Provenance
+
+    @property
+    def kind(self) -> ReleaseKind | None:
+        """What kind of release it states; None for one that is not known here."""
+        return KINDS.get(self.predicate.build_definition.build_type)
 
     @property
     def external(self) -> ExternalParameters:
@@ -236,9 +254,21 @@ class Statement(CamelRecord):
 
 
 def state(
-    folder: Path, root: Path, trace: Trace, params: "Params", verdict: "Verdict", version: str
+    folder: Path,
+    root: Path,
+    trace: Trace,
+    params: "Params",
+    verdict: "Verdict",
+    version: str,
+    *,
+    evaluation: bool = False,
 ) -> Statement:
     """Return the statement of the release whose files are in `folder`, made in the working folder `root`.
+
+    Parameters
+    ----------
+    evaluation
+        Whether scores made elsewhere were judged, which scores.yaml names, and there is no model.
 
     Raises
     ------
@@ -249,12 +279,15 @@ def state(
     # As a person wrote it, not as it is typed: a whole number stays one, so that whoever compares the
     # statement with params.yaml finds the file's own values.
     policy = written.pop("policy")
+    said = {"name": params.project.name, "version": version, "params": written, "policy": policy}
+    found: dict[str, Any] = {"clean_tree": not trace.dirty, "verdict": verdict.state}
+    if evaluation:
+        said["scores"] = foreign_yaml(root / SCORES)["scores"]
+        found["not_known"] = UNKNOWN
     definition = BuildDefinition(
-        build_type=BUILD_TYPE,
-        external_parameters=ExternalParameters(
-            name=params.project.name, version=version, params=written, policy=policy
-        ),
-        internal_parameters=InternalParameters(clean_tree=not trace.dirty, verdict=verdict.state),
+        build_type=(EVALUATION if evaluation else MODEL_RELEASE).build_type,
+        external_parameters=ExternalParameters(**said),
+        internal_parameters=InternalParameters(**found),
         resolved_dependencies=_dependencies(root, trace),
     )
     return Statement(

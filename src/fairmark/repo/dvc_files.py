@@ -138,7 +138,7 @@ def check_workspace(root: Path) -> None:
     ------
     StateError
         With one line for each output that is missing or changed, and each stage that was not run again
-        after what it depends on changed.
+        after what it depends on, or a value of its params, changed.
     """
     try:
         faults = _faults(root)
@@ -198,7 +198,32 @@ def _faults(root: Path) -> list[str]:
             fault = _stale(root, outputs, path, named.md5)
             if fault:
                 faults.append(f"{path}: must be what stage {name} read, got {fault} (run dvc repro)")
+    return faults + _stale_params(root, lock)
+
+
+def _stale_params(root: Path, lock: DvcLock) -> list[str]:
+    """Return a fault for each value of a params file that is not the one that a stage ran with."""
+    written: dict[str, object] = {}
+    faults = []
+    for name, stage in lock.stages.items():
+        for file, taken in stage.params.items():
+            if file not in written:
+                written[file] = _yaml(root / file)
+            faults += [
+                f"{file}: {key} must be what stage {name} ran with, got another value (run dvc repro)"
+                for key, value in taken.items()
+                if _value_at(written[file], key) != value
+            ]
     return faults
+
+
+def _value_at(value: object, key: str) -> object:
+    """Return what stands at a key of DVC (parts joined by dots); a new object where nothing does."""
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return object()
+        value = value[part]
+    return value
 
 
 _COMPILED = "__pycache__"

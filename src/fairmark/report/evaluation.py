@@ -6,10 +6,10 @@ from typing import Any
 from fairmark.data.schema import Schema
 from fairmark.data.summaries import DataAudit, PrepareSummary
 from fairmark.judge.measured import Measured
-from fairmark.params.scores import Scores
+from fairmark.params.scores import UNKNOWN, Scores
 from fairmark.report import quality
 from fairmark.report.inputs import MeasuredFacts
-from fairmark.report.labels import count, interval, number
+from fairmark.report.labels import count, interval, measured, number
 from fairmark.report.rendering import html, markdown
 from fairmark.report.verdict import verdict_view
 from fairmark.stats.measures import MEASURED, TILES, meaning
@@ -24,17 +24,6 @@ CONTENTS = (
     ("curves", "Curves"),
     ("making", "What was judged"),
 )
-
-UNKNOWN = (
-    "Whether these rows took part in making the model: if so, each number here is better than the truth.",
-    "Why it decides as it does: there are no explanations, and no reasons for a person who was refused.",
-    "Whether it reads a protected attribute, or a column that stands for one.",
-    "How it behaves on changed rows: no stress, no perturbation, no rows with gaps were tried.",
-    "Whether a column that is known only after the outcome went into it: leakage was not looked for.",
-    "Whether it can be made again, or what it was made from: there is no bill of materials and no rebuild.",
-    "Whether the scores in the table are those that the model gives in use.",
-)
-"""What stays open where the scores are known and the model is not."""
 
 
 def evaluation_page(
@@ -102,21 +91,15 @@ def evaluation_card(facts: MeasuredFacts, scores: Scores, schema: Schema) -> str
         scores=scores,
         rows=count(facts.measurements.data.rows),
         measures=[
-            (title(name), _shown(overall.get(name), facts.decimals)) for name in MEASURED if name in overall
+            (title(name), measured(overall.get(name), facts.decimals)) for name in MEASURED if name in overall
         ],
         gaps=[
-            (attribute, title(name), _shown(entry, facts.decimals))
+            (attribute, title(name), measured(entry, facts.decimals))
             for attribute, entries in facts.measurements.disparities.items()
             for name, entry in entries.items()
         ],
         unknown=UNKNOWN,
     )
-
-
-def _shown(entry: "Measured | Any | None", decimals: int) -> str:
-    if entry is None or entry.value is None:
-        return "not known"
-    return f"{number(entry.value, decimals)} {interval(entry.low, entry.high, decimals)}"
 
 
 def _decided(scores: Scores, decimals: int) -> str:

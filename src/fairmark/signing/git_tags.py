@@ -45,6 +45,7 @@ _NOBODY = ("-c", "user.name=fairmark", "-c", "user.email=fairmark@localhost")
 _TRUE = ("--no-replace-objects", "-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen")
 _ARMOURED = re.compile(rb"-----BEGIN SSH SIGNATURE-----\s(.*?)-----END SSH SIGNATURE-----", re.DOTALL)
 _SEAL = "Statement-SHA256: "
+_EVALUATION = "Evaluation-Of: "
 
 
 def ssh_signature(data: bytes, namespace: str, key: SigningKey) -> str:
@@ -294,6 +295,17 @@ def stated_by(message: str) -> str | None:
     """Return the SHA-256 of the statement that a tag's message names once, or None."""
     named = [line.removeprefix(_SEAL) for line in lines_of(message) if line.startswith(_SEAL)]
     return named[0].strip() if len(named) == 1 else None
+
+
+def evaluation_line(made_by: str, version: str) -> str:
+    """Return the line by which the tag of an evaluation says whose scores were judged."""
+    return _EVALUATION + " ".join(f"{made_by} ({version})".split())
+
+
+def evaluation_of(message: str) -> str | None:
+    """Return whose scores a tag's message says that were judged; None for the tag of a model's release."""
+    named = [line.removeprefix(_EVALUATION) for line in lines_of(message) if line.startswith(_EVALUATION)]
+    return named[0] if len(named) == 1 else None
 
 
 def tag_release(

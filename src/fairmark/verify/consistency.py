@@ -11,7 +11,7 @@ from fairmark.params.learn import stated_goal
 from fairmark.params.prepare import ByCross
 from fairmark.record import first_difference
 from fairmark.release.folder import ReleaseFolder
-from fairmark.release.layout import DATASHEET, GATHERED, REFERENCE, VERDICT
+from fairmark.release.layout import DATASHEET, EVALUATION, REFERENCE, SCORES, VERDICT
 from fairmark.release.statement import FileInput
 from fairmark.repo.dvc_files import Output, address, files_of, folder_address, names
 
@@ -26,6 +26,8 @@ def params(release: ReleaseFolder) -> str:
     stated = {**chosen.params, "policy": chosen.policy}
     same(release.written_params, stated, "params.yaml", "what the statement says was chosen")
     same(release.params.project.name, chosen.name, "params.yaml: project.name", "the statement's name")
+    if release.kind is EVALUATION:
+        same(release.written_scores, {"scores": chosen.scores}, SCORES, "what the statement says was judged")
     return "what params.yaml says is what was chosen, policy included"
 
 
@@ -41,13 +43,21 @@ def pipeline(release: ReleaseFolder) -> str:
             for key, value in values.items():
                 if file == "params.yaml":
                     same(value, _at(written, key), f"dvc.lock: {name}: {key}", "what params.yaml says")
-                elif key == "chosen":
+                elif file == SCORES and release.kind is EVALUATION:
+                    said = _at(release.written_scores, key, SCORES)
+                    same(value, said, f"dvc.lock: {name}: {key}", f"what {SCORES} says")
+                elif key == "chosen" and release.kind is not EVALUATION:
                     made = release.model_file.chosen.model_dump(mode="json")
                     same(
                         value,
                         made,
                         f"dvc.lock: {name}: chosen",
                         "what the model was made with",
+                    )
+                else:
+                    raise VerificationError(
+                        f"dvc.lock: {name}: must have run with params of the release, got "
+                        f"{key[:80]!a} of {file[:80]!a}"
                     )
     return f"{len(stages)} stages ran with these params"
 
@@ -65,8 +75,12 @@ def data(release: ReleaseFolder) -> str:
     belonging, count = _by_output(release), 0
     for path, output in release.data.items():
         stated = belonging.get(path, [])
-        for where, found in (("dvc.lock", read.get(path, set())), ("statement", _sums(path, stated))):
-            if found - {output.md5}:
+        sums = _sums(path, stated)
+        for where, found, held in (
+            ("dvc.lock", read.get(path, set()), read.get(path, set()) <= {output.md5}),
+            ("statement", sums, sums == {output.md5}),  # naming no file of the data says nothing of it
+        ):
+            if not held:
                 raise VerificationError(f"{where}: must speak of the data {output.md5}, got {sorted(found)}")
         count += len(stated)
     return f"{count} data files, at the address of data.dvc, are what the stages read"
@@ -75,9 +89,10 @@ def data(release: ReleaseFolder) -> str:
 def outputs(release: ReleaseFolder) -> str:
     """Check that the stages' outputs in the release have the bytes that dvc.lock and the statement name."""
     named = release.lock.outputs
-    made = {name: source for name, source in GATHERED.items() if source.startswith("artifacts/")}
+    kind = release.kind
+    made = {name: source for name, source in kind.gathered.items() if source.startswith("artifacts/")}
     if not release.has_reference:
-        del made[REFERENCE]
+        made.pop(REFERENCE, None)
     faults = [
         f"{name}: must be the {source} of dvc.lock, got the MD5 {address(release.folder / name)}"
         for name, source in made.items()
@@ -122,7 +137,7 @@ def model(release: ReleaseFolder) -> str:
 
 
 def verdict(release: ReleaseFolder) -> str:
-    """Check that judging the measurements by the policy again gives the verdict, and that it is a pass."""
+    """Check that judging the measurements by the policy again gives the verdict, and that a model passes."""
     committed = release.statement.commit.annotations.committed[:10]
     # Waivers end on a day, so the verdict has to name it, and it can't be chosen after the commit.
     if release.verdict.judged_on not in (None, committed):  # a day of one's own lets any waiver stand
@@ -139,19 +154,22 @@ def verdict(release: ReleaseFolder) -> str:
     outcome = release.verdict.outcome
     stated = release.statement.predicate.build_definition.internal_parameters.verdict
     state = release.verdict.state
-    same([stated, outcome], [state, "pass"], VERDICT, "a pass, here and in the statement")
+    if release.kind is EVALUATION:
+        same(stated, state, VERDICT, "the verdict of the statement")
+    else:
+        same([stated, outcome], [state, "pass"], VERDICT, "a pass, here and in the statement")
     return f"{state}, and the same when judged again"
 
 
 def metrics(release: ReleaseFolder) -> str:
     """Check that metrics.json says what was measured, and nothing besides."""
-    found, measured, model = release.metrics, release.measurements, release.model_file
+    found, measured = release.metrics, release.measurements
+    threshold, own = _thresholds(release)
     overall = {name: measured.overall[name].value for name in found.overall if name in measured.overall}
     same(dict(found.overall), overall, "metrics.json", "what was measured")
-    same(found.threshold, model.threshold, "metrics.json: threshold", "the model's")
-    own = None if model.thresholds is None else model.thresholds.groups
+    same(found.threshold, threshold, "metrics.json: threshold", "the one that decides")
     stated = None if found.thresholds is None else dict(found.thresholds)
-    same(stated, own, "metrics.json: thresholds", "the model's")
+    same(stated, own, "metrics.json: thresholds", "those of the model")
     wanted = {
         attribute: {name: entry.value for name, entry in gaps.items()}
         for attribute, gaps in measured.disparities.items()
@@ -218,6 +236,14 @@ def _groups(found: Mapping[str, Mapping[str, object]]) -> dict[str, list[str]]:
     return {attribute: sorted(groups) for attribute, groups in found.items()}
 
 
+def _thresholds(release: ReleaseFolder) -> tuple[float, "Mapping[str, float] | None"]:
+    """Return the threshold that decides, and those of its groups where the model has some."""
+    if release.kind is EVALUATION:
+        return release.scores.measured_threshold, None
+    model = release.model_file
+    return model.threshold, None if model.thresholds is None else model.thresholds.groups
+
+
 def schema(release: ReleaseFolder) -> str:
     """Check that schema.json is what the params ask for, and what the model and the measurements know."""
     found, prepare = release.schema, release.params.prepare
@@ -249,6 +275,11 @@ def schema(release: ReleaseFolder) -> str:
         same(entry.columns, columns, f"schema.json: {name}", "of the columns that params.yaml says")
         groups = sorted(release.measurements.groups[name])
         same(sorted(entry.groups), groups, f"schema.json: {name}", "of the groups that were measured")
+    others = f"{len(attributes)} attributes and the label"
+    if release.kind is EVALUATION:
+        judged = [name for name in (release.scores.score, release.scores.decision) if name is not None]
+        same(sorted(found.feature_names), sorted(judged), "schema.json: features", f"the columns of {SCORES}")
+        return f"{others}, as params say; kept beside them: {', '.join(judged)}"
     known = {column.name: column for column in release.encoder_file.columns}
     same(found.feature_names, list(known), "schema.json: features", "the model's")
     for feature in found.features:
@@ -258,7 +289,7 @@ def schema(release: ReleaseFolder) -> str:
             raise VerificationError(
                 f"{where}: must have the categories that the model knows, got no {lacking[0][:80]!a}"
             )
-    return f"{len(known)} features, {len(attributes)} attributes and the label, as params and model say"
+    return f"{len(known)} features, {others}, as params and model say"
 
 
 def judged(release: ReleaseFolder) -> "Verdict":
@@ -268,10 +299,19 @@ def judged(release: ReleaseFolder) -> "Verdict":
     from fairmark.judge.verdict import judge
 
     day = release.verdict.judged_on
+    when = None if day is None else dt.date.fromisoformat(day)
+    if release.kind is EVALUATION:
+        return judge(
+            release.measurements,
+            release.params.policy,
+            when,
+            expected_threshold=release.scores.measured_threshold,
+            expected_groups=release.schema.groups,
+        )
     return judge(
         release.measurements,
         release.params.policy,
-        None if day is None else dt.date.fromisoformat(day),
+        when,
         expected_model=release.model_sha256,
         expected_threshold=release.model_file.threshold,
         expected_thresholds=release.model_file.group_thresholds,
@@ -319,8 +359,8 @@ def _sums(path: str, stated: list[FileInput]) -> set[str]:
     return {whole, *(item.annotations.output_address for item in stated if item.annotations is not None)}
 
 
-def _at(value: object, key: str) -> object:
-    """Return what stands in params.yaml at a key of DVC: parts joined by dots.
+def _at(value: object, key: str, where: str = "params.yaml") -> object:
+    """Return what stands in a params file at a key of DVC: parts joined by dots.
 
     Raises
     ------
@@ -329,7 +369,7 @@ def _at(value: object, key: str) -> object:
     """
     for part in key.split("."):
         if not isinstance(value, dict) or part not in value:
-            raise VerificationError(f"params.yaml: must hold {key[:80]!a}, got no {part[:80]!a} in it")
+            raise VerificationError(f"{where}: must hold {key[:80]!a}, got no {part[:80]!a} in it")
         value = value[part]
     return value
 

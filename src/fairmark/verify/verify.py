@@ -14,15 +14,24 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from fairmark.errors import FairmarkError, StateError, UndeterminedError, VerificationError
+from fairmark.errors import FairmarkError, StateError, UndeterminedError, UsageError, VerificationError
+from fairmark.params.scores import UNKNOWN
 from fairmark.release import seal
 from fairmark.release.folder import ReleaseFolder
-from fairmark.release.layout import SEALS, STATEMENT
+from fairmark.release.layout import EVALUATION, STATEMENT
 from fairmark.release.statement import release_digest, stated_files
 from fairmark.repo.commit import committed_at, known
-from fairmark.signing.git_tags import parse_tag, read_tag, stated_by, tag_signer, write_release_tag
+from fairmark.signing.git_tags import (
+    evaluation_line,
+    evaluation_of,
+    parse_tag,
+    read_tag,
+    stated_by,
+    tag_signer,
+    write_release_tag,
+)
 from fairmark.signing.keys import PublicKey, SigningKey
-from fairmark.verify import cards, consistency, sbom
+from fairmark.verify import cards, consistency, evaluation, sbom
 
 
 def check_commit(release: ReleaseFolder, clone: Path) -> str:
@@ -70,6 +79,13 @@ def check_tag(release: ReleaseFolder, clone: Path, made: str | None = None) -> s
     if carried != digest:
         raise VerificationError(
             f"tag {name}: must carry this statement's SHA-256, {digest[:12]}…, got {str(carried)[:12]}…"
+        )
+    scores = release.scores if release.kind is EVALUATION else None
+    wanted = None if scores is None else evaluation_line(scores.made_by, scores.version)
+    said = evaluation_of(found.message)
+    if said != (wanted and evaluation_of(wanted)):
+        raise VerificationError(
+            f"tag {name}: must say {wanted or 'nothing of an evaluation'}, got {str(said)[:80]!a}"
         )
     return f"{name} names this commit and this statement"
 
@@ -134,7 +150,7 @@ def exit_code(facts: Sequence[Fact]) -> int:
 Check = Callable[[ReleaseFolder], str]
 """Say what held in a few words; raise StateError for what can't be told, another error for what is wrong."""
 
-CHECKS: Mapping[str, Check] = {
+_COMMON: Mapping[str, Check] = {
     "statement": seal.statement,
     "files": seal.files,
     "digests": seal.digests,
@@ -144,6 +160,10 @@ CHECKS: Mapping[str, Check] = {
     "pipeline": consistency.pipeline,
     "data": consistency.data,
     "outputs": consistency.outputs,
+}
+
+CHECKS: Mapping[str, Check] = {
+    **_COMMON,
     "model": consistency.model,
     "verdict": consistency.verdict,
     "metrics": consistency.metrics,
@@ -157,6 +177,18 @@ CHECKS: Mapping[str, Check] = {
     "stated bill": seal.bill,
     "stated model": seal.model,
 }
+
+EVALUATION_CHECKS: Mapping[str, Check] = {
+    **_COMMON,
+    "scores": evaluation.scores,
+    "verdict": consistency.verdict,
+    "metrics": consistency.metrics,
+    "schema": consistency.schema,
+    "card": evaluation.card,
+    "personal data": evaluation.personal,
+    "stated verdict": seal.verdict,
+}
+"""What is asked of a release without a model, that of an evaluation of scores made elsewhere."""
 
 BEFORE = ("statement", "files", "digests")
 """What is asked of a statement that is not signed by the key: form and bytes; nothing more is parsed."""
@@ -195,16 +227,17 @@ def verify(
     if "files" not in vars(release):
         return [listed]  # a link or a pipe among them: none of them is read
     sealed = partial(seal.signed, key=key, yours=yours)
-    seals = [fact_of(f"seal {name}", partial(sealed, name=name), release) for name in SEALS]
+    kind = release.kind
+    seals = [fact_of(f"seal {name}", partial(sealed, name=name), release) for name in kind.seals]
     # Whoever could not sign may still have written every file: then parsing them is all risk and no answer.
-    forged = seals[SEALS.index(STATEMENT)].held is False
+    forged = seals[kind.seals.index(STATEMENT)].held is False
     facts = [
         listed
         if check is seal.files
         else Fact(name, None, f"not read, because {STATEMENT} is not signed as it must be")
         if forged and name not in BEFORE
         else fact_of(name, check, release)
-        for name, check in CHECKS.items()
+        for name, check in (EVALUATION_CHECKS if kind is EVALUATION else CHECKS).items()
     ]
     facts += seals
     against_clone: dict[str, Callable[..., str]] = {
@@ -217,6 +250,8 @@ def verify(
             facts.append(Fact(name, None, "not asked: give a clone to check it", asked=False))
         else:
             facts.append(fact_of(name, partial(compare, clone=clone), release))
+    if kind is EVALUATION:
+        facts += [Fact("not known", None, each, asked=False) for each in UNKNOWN]
     return facts
 
 
@@ -263,6 +298,8 @@ def verified_copy(release: str, key: PublicKey, clone: Path | None = None) -> It
         When a claim of the release is wrong, with a line for each.
     StateError
         When a claim can't be told, such as a seal by another key.
+    UsageError
+        When it is the evaluation of scores made elsewhere, which has no model to be loaded.
     """
     from fairmark.release.handover import found
 
@@ -276,6 +313,10 @@ def verified_copy(release: str, key: PublicKey, clone: Path | None = None) -> It
             lines = [fact.line() for fact in facts if fact.asked and not fact.held]
             kind = VerificationError if code == WRONG else StateError
             raise kind(f"{folder.name}: must be what was released before it is loaded, got", *lines)
+        if ReleaseFolder(folder).kind is EVALUATION:
+            raise UsageError(
+                f"{release}: must be the release of a model, got the evaluation of scores made elsewhere"
+            )
         yield folder
 
 
