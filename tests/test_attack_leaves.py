@@ -9,7 +9,9 @@ pytest_plugins = ("release_fixtures",)
 
 
 def test_a_sample_of_changed_leaves_is_caught_or_listed(small_release: Path) -> None:
-    kinds: dict[str, Leaf] = {each.kind: each for each in leaves(small_release)}
+    kinds: dict[str, Leaf] = {}
+    for each in leaves(small_release):  # the first of each kind, as the proof takes it
+        kinds.setdefault(each.kind, each)
     drawn = random.Random(13).sample(sorted(kinds), 8)  # noqa: S311 - where to look, not a secret
 
     listed = resting()

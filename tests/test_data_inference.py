@@ -109,6 +109,24 @@ def test_an_order_that_two_formats_fit_is_not_chosen() -> None:
     assert '"%m/%d/%Y"' in str(stopped.value)
 
 
+def test_days_in_several_forms_become_no_category_in_silence() -> None:
+    with pytest.raises(ValueError, match="days written in several ways") as stopped:
+        inferred("2024-01-05", "05/01/2024", "7 Jan 2024")
+
+    assert "('2024-01-05' and '05/01/2024')" in str(stopped.value)
+    assert "nothing but days written in one way" in str(stopped.value)
+
+
+@pytest.mark.parametrize(("text", "exact"), [("9007199254740992", True), ("9007199254740993", False)])
+def test_whole_numbers_that_no_float_holds_are_no_numbers_in_silence(text: str, exact: bool) -> None:
+    assert (int(float(text)) == int(text)) is exact
+    if exact:
+        assert inferred(text, "1").name == "numeric"
+        return
+    with pytest.raises(ValueError, match=r"whole numbers above 2\^53"):
+        inferred(text, "1")
+
+
 def test_codes_with_leading_zeros_are_texts_and_never_merge(tmp_path: Path) -> None:
     rows = ["30,01234,F,yes", "41,1234,M,no", "52,12345,F,yes"]
 

@@ -61,6 +61,16 @@ def test_what_can_not_be_computed_says_why_and_what_to_do() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("ceiling", "words"), [(0.92, "More than can be believed"), (0.945, "So near the ceiling")]
+)
+def test_an_auc_at_its_ceiling_asks_for_leakage_before_rows(ceiling: float, words: str) -> None:
+    found = judge(FEW, policy(limit("roc_auc", at_most=ceiling)), None).findings[0]
+
+    assert found.outcome == "insufficient evidence", found.text
+    assert f"{words}: look for features that hold the label" in found.text
+
+
 def test_a_value_on_the_limit_asks_for_no_rows() -> None:
     on = limit("base_rate", at_least=2400 / 15300)
 

@@ -80,6 +80,26 @@ def test_what_could_be_meant_is_asked_and_never_taken(table: Table) -> None:
     assert made.forbid == ()
 
 
+def test_what_was_not_read_as_it_seems_to_be_is_asked(tmp_path: Path) -> None:
+    account = [2**53 + 1 + 2 * (k % 50) for k in range(ROWS)]
+    when = ["2024-01-05", "05/01/2024"] * (ROWS // 2)
+    amount = ["Total", *(str(k % 90) for k in range(1, ROWS))]
+    frame = pd.DataFrame(
+        {"account": account, "when": when, "amount": amount, "sex": ["f", "m"] * (ROWS // 2)}
+    )
+    frame["paid"] = ["yes", "no", "no", "no"] * (ROWS // 4)
+    frame.to_csv(tmp_path / "odd.csv", index=False)
+    found = read_table(tmp_path / "odd.csv", Overrides())
+    made = chosen(found, Options(target="paid", positive=("yes",), protect=("sex",)), None)
+
+    asked = {line.partition(":")[0]: line for line in questions(found, made) if "as it is meant" in line}
+    assert [*asked] == ["account", "when", "amount"]
+    assert "--keep account takes it as texts" in asked["account"]
+    assert "written in several ways" in asked["when"]
+    assert "do not ('Total')" in asked["amount"]
+    assert "2^53" in made.drop["account"]
+
+
 def test_none_says_that_there_is_no_such_column(table: Table) -> None:
     said = Options(
         target="granted", positive=("yes",), protect=("Gender",), time="none", person="none", row_id="none"

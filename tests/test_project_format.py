@@ -33,7 +33,9 @@ def text(separator: str, decimal: str) -> str:
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
 def test_separator_decimal_and_encoding_are_found(tmp_path: Path, separator: str, encoding: str) -> None:
     decimal = "." if separator == "," else ","
     found = read_table(table(tmp_path, text(separator, decimal).encode(encoding)), NOTHING)
@@ -159,6 +161,12 @@ def test_codes_with_leading_zeros_say_nothing_of_numbers() -> None:
             "must name its columns in one line, got 'a', 'b' in 2 of",
         ),
         (b'a,b\n1,"2\n3,4\n', "must be"),
+        (
+            b"<!DOCTYPE html><table><tr><td>1</td></tr></table>",
+            "got a web page or XML: save its table as CSV",
+        ),
+        (b'[{"a": 1, "b": 2}, {"a": 3, "b": 4}]', "got JSON: save its table as CSV"),
+        (b"a,b\n\0,1\n" * 9, "gives control characters such as '\\x00'"),
         (b"x" * 300_000, "must be"),
     ],
 )
@@ -168,6 +176,26 @@ def test_what_is_no_table_gets_one_clear_message(tmp_path: Path, content: bytes,
 
     assert must in str(fault.value)
     assert len(fault.value.faults) == 1
+
+
+@pytest.mark.parametrize(
+    "above", ["Person,,Outcome\n", "Report of 2024,,\nPerson,,Outcome\n", '"Re\nport",,\n']
+)
+def test_lines_with_merged_cells_above_the_names_are_left_out(tmp_path: Path, above: str) -> None:
+    found = read_table(table(tmp_path, (above + text(",", ".")).encode()), NOTHING)
+
+    assert list(found.texts.columns) == ["name", "value", "good"]
+    assert found.rows == 3
+    assert "with merged cells" in found.file.notes[-1]
+
+
+def test_a_column_of_lists_or_bytes_is_left_out_by_name(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "lists": [[1], [2]], "raw": [b"0", b"1"]})
+    frame.to_parquet(tmp_path / "rows.parquet")
+    found = read_table(tmp_path / "rows.parquet", NOTHING)
+
+    assert {name for name, each in found.columns.items() if each.left_out} == {"lists", "raw"}
+    assert found.columns["lists"].kind is None
 
 
 @settings(max_examples=50)

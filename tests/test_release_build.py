@@ -220,7 +220,7 @@ def test_a_folder_that_cannot_be_made_is_refused(working: Path) -> None:
 
 
 def test_an_interrupt_leaves_nothing(working: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "state", interrupted)
@@ -250,7 +250,7 @@ bill.list_environment = lambda _: listed
 bill.installed = lambda: dict(there)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))
 if sys.argv[3] == "stall":
-    module.state = lambda *_: (print("stalled", flush=True), time.sleep(60))
+    module.state = lambda *_, **__: (print("stalled", flush=True), time.sleep(60))
 root = Path(sys.argv[1])
 try:
     module.assemble(root, root / "releases" / "loans-v0.1.0", "v0.1.0", trace(root),

@@ -33,6 +33,11 @@ YES_NO = (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n"))
 ZERO_LED = re.compile(r"[+-]?0\d+", re.ASCII)
 """A code such as `01234`: as a number it would be another code's."""
 
+EXACT = 2**53
+"""Whole numbers up to which float64 holds each (IEEE 754-2019, binary64: 53 digits of significand)."""
+
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+
 MOSTLY = 0.5
 """A column must say its kind if this share of its cells reads as numbers or dates, and not all do."""
 
@@ -125,8 +130,10 @@ def _inferred(name: str, texts: "pd.Series[str]", own: str | None, form: Form) -
     if any(ZERO_LED.fullmatch(text) for text in counted.different):
         return plain
     numerals = written(form, counted.different, counted.counts)
-    known = ~np.isnan(numerals.read(counted.different))
+    numbers = numerals.read(counted.different)
+    known = ~np.isnan(numbers)
     if known.all():
+        _refuse_inexact(name, counted, numbers)
         return Kind("numeric", numerals=numerals)
     days = _iso(counted.different)
     if days.all():
@@ -135,6 +142,21 @@ def _inferred(name: str, texts: "pd.Series[str]", own: str | None, form: Form) -
     if counted.share(best.fits) >= MOSTLY:
         raise ValueError(_unsettled(name, best, counted))
     return plain
+
+
+def _refuse_inexact(name: str, texts: _Texts, numbers: npt.NDArray[np.float64]) -> None:
+    """Refuse whole numbers that float64 does not hold exactly: they are ids, and two would become one."""
+    large = np.abs(numbers) >= EXACT  # 2^53 + 1 reads as 2^53
+    if not large.any():
+        return
+    whole = [text for text, one in zip(texts.different, large, strict=True) if one and _WHOLE.fullmatch(text)]
+    if found := [text for text in whole if abs(int(text)) > EXACT]:
+        where = f"prepare.columns.{_key(name)}"
+        raise ValueError(
+            "must say its kind, because it holds whole numbers above 2^53, which no number here holds "
+            f"exactly ({shown(found)}), as ids are; params.yaml settles it by {where}: "
+            "{kind: categorical, values: null, missing: 1}, by prepare.row_id, or by prepare.drop"
+        )
 
 
 def _pair(different: Sequence[str]) -> tuple[str, str] | None:
@@ -167,7 +189,7 @@ def _readings(name: str, texts: _Texts, form: Form, known: Bools, days: Bools) -
     yield _Reading("numbers", known, ())
     yield _Reading("dates", days, ())
     yield from _numbers(texts, form)
-    yield from _dates(texts, where)
+    yield from _dates(texts, where, days)
 
 
 def _numbers(texts: _Texts, form: Form) -> Iterator[_Reading]:
@@ -211,7 +233,11 @@ def _loose(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def _dates(column: _Texts, where: str) -> Iterator[_Reading]:
+MIXED = "days written in several ways"
+
+
+def _dates(column: _Texts, where: str, iso: Bools) -> Iterator[_Reading]:
+    """Yield days in the forms that read most of them, and days in several forms, which no one form reads."""
     likely = np.array([bool(DAY_LIKE.fullmatch(text)) and len(text) <= 30 for text in column.different])
     if column.share(likely) < MOSTLY:
         return
@@ -225,6 +251,8 @@ def _dates(column: _Texts, where: str) -> Iterator[_Reading]:
             for form in equal
         ]
         yield _Reading("dates", read[equal[0]], (" or ".join(lines),))
+        # Last: `max` takes the first of equals, so that one form which reads as many goes before several.
+        yield _Reading(MIXED, np.any([iso, *read.values()], axis=0), ())
 
 
 def _as_days(texts: "pd.Series[str]", form: str) -> Bools:
@@ -238,18 +266,29 @@ def _unsettled(name: str, best: _Reading, texts: _Texts) -> str:
     """Return why a column is refused, and the lines of params.yaml of which each would settle it."""
     others = [text for text, fit in zip(texts.different, best.fits, strict=True) if not fit]
     rest = f", but {_percent(1 - texts.share(best.fits))} do not ({shown(others)})" if others else ""
-    example = texts.different[int(np.flatnonzero(best.fits)[0])]
+    fitting = np.flatnonzero(best.fits)
+    example = texts.different[int(fitting[0])]
+    quoted = repr(example)
+    if best.what == MIXED:
+        other_way = next(text for k in fitting if _shape(text := texts.different[int(k)]) != _shape(example))
+        quoted = f"{example!r} and {other_way!r}"
     marks = ", ".join(json.dumps(text, ensure_ascii=False) for text in others[:5])
     unknown = [f"prepare.format.missing: [..., {marks}] (they mean: not known)"] if others else []
-    settle = " and ".join([*unknown, *best.lines])
+    one_way = ["nothing but days written in one way"] if best.what == MIXED else []
+    settle = " and ".join([*unknown, *best.lines, *one_way])
     where = f"prepare.columns.{_key(name)}"
     other = f"{where}: {{kind: categorical, values: null, missing: 1}}"
     if others and len(texts.different) <= RANKS:
         other = f"{where}: {{kind: ordinal, order: [lowest first], missing: 1}}, or {other}"
     return (
         f"must say its kind, because {_percent(texts.share(best.fits))} of its cells read as {best.what} "
-        f"({example!r}){rest}; params.yaml settles it by {settle}; or by {other}"
+        f"({quoted}){rest}; params.yaml settles it by {settle}; or by {other}"
     )
+
+
+def _shape(text: str) -> str:
+    """Return how a text is written: each digit as 0, each letter as a."""
+    return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "0", text))
 
 
 def _percent(share: float) -> str:

@@ -87,6 +87,12 @@ def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] 
         yield "Change the model (a longer search, more mitigation, other features) or, openly, the policy."
     elif outcome == "insufficient evidence":
         waived = "or record a waiver in policy.waivers"
+        if each.limit.at_most is not None and _ranks(each.limit.measure):
+            beyond = "More than can be believed" if value > each.limit.at_most else "So near the ceiling"
+            yield (
+                f"{beyond}: look for features that hold the label, or that are known only after the "
+                "decision, before you get more rows."
+            )
         if more is None:
             yield f"No reasonable number of rows decides at {_number(value)}: change the model {waived}."
             return

@@ -21,7 +21,7 @@ from fairmark.learn.trial import IntermediateValue, Outcome, TrialRequest, bars,
 from fairmark.learn.workers import Checkpoint
 from fairmark.params.learn import Assurance, Chosen, Tune
 from fairmark.params.policy import Policy
-from fairmark.stats.measures import TILES
+from fairmark.stats.measures import RARER, TILES
 
 if TYPE_CHECKING:
     import optuna
@@ -568,10 +568,15 @@ class SearchResults:
             f"{cost:.3g} more."
         )
 
-    def report(self) -> list[str]:
+    def report(self, positives: float) -> list[str]:
         """Return, where no trial is of use, what there is instead and what to talk about.
 
         Of all trials, not of the finalists alone: these may be one, which can't say what a limit costs.
+
+        Parameters
+        ----------
+        positives
+            Share of train rows with a positive label.
         """
         nearest = max(self.done, key=lambda t: (t.outcome.gain or 0.0, -t.number))
         fair = min(self.done, key=lambda t: (t.outcome.violation, -(t.outcome.gain or 0.0), t.number))
@@ -592,6 +597,13 @@ class SearchResults:
                 else f"costs {top - best:.3g} of {self.goal.replace('_', ' ')}"
             )
             lines.append(f"{limit.name}: {cost}")
+        if min(positives, 1 - positives) < RARER and self.goal in {"accuracy", "f1"}:
+            answer = "no" if positives < RARER else "yes"
+            lines.append(
+                f'{positives:.3g} of the train rows are positive, so that "{answer}" to everybody is hard to '
+                f"beat by {self.goal}: train.threshold: {{maximise: balanced_accuracy, by: null}} asks for "
+                "both labels alike"
+            )
         lines.append(
             "to talk about: whether these features say enough of the label (compare the AUC with 0.5), what "
             "a decision is worth (train.threshold.maximise), and which limit the cost above is worth"

@@ -370,6 +370,9 @@ def questions(table: Table, made: Choices) -> Iterator[str]:
     taken = {made.target, made.row_id, made.person, made.time, made.weight, *made.forbid, *made.drop}
     taken |= {each.column for each in made.protect}
     columns = table.columns
+    for name, column in columns.items():
+        if column.doubt and name not in {made.target, made.row_id, made.person, made.time}:
+            yield f"{name}: is it read as it is meant? {column.doubt} ({_ways(column, made)})"
     protected = [one for one in candidates.protected(columns, made.target) if one.column not in taken]
     for one in protected:
         yield f"{one.column}: protected too, or withheld? {one.why} ({one.option} or --forbid)"
@@ -377,6 +380,15 @@ def questions(table: Table, made: Choices) -> Iterator[str]:
     for one in candidates.proxies(columns, [*known]):
         yield f"{one.column}: may a model see it? It may stand for a group: {one.why} ({one.option})"
     yield from (f"{one.column}: {what} {one.why} ({one.option})" for what, one in _parts_open(table, made))
+
+
+def _ways(column: Column, made: Choices) -> str:
+    """Return what a person can do about a column that may not be what it was read as."""
+    if column.name in made.drop:
+        return f"it is left out; --keep {candidates.quoted(column.name)} takes it as texts"
+    if column.kind_name == "date":
+        return "prepare.columns says another format"
+    return f"mend those cells, or --drop {candidates.quoted(column.name)}"
 
 
 def _parts_open(table: Table, made: Choices) -> Iterator[tuple[str, Candidate]]:

@@ -74,6 +74,8 @@ class Column:
     identifier: bool
     looks: tuple[str, ...]
     cells: "pd.Series[Any]"
+    doubt: str = ""
+    """Why its kind is not what most of its cells seem to be; empty where nothing is to be asked."""
 
     @property
     def kind_name(self) -> str:
@@ -102,21 +104,25 @@ def _column(name: str, texts: "pd.Series[str]", own: str | None, form: Csv | Par
     if counts.empty:
         out = "no row has a value"
         return Column(name, None, {}, "", out, **shared, identifier=False, looks=(), cells=texts)
-    kind, said, why = _kind(name, texts, own, form)
+    kind, said, why, doubt = _kind(name, texts, own, form)
     cells = typed(texts, kind).cells
     looks = _looks(name, cells, kind)
     alone = len(counts) == len(texts) > 1
     named = kind.name != "date" and bool({*words_of(name)} & ID_WORDS)
     said = said | (_range(cells) if kind.name == "numeric" else {}) | {"missing": _allowed(missing)}
+    inexact = "2^53" in doubt
     why_out = _left_out(len(counts), len(texts), kind, looks)
-    identifier = alone and ("id-like" in looks or named)
-    return Column(name, kind, said, why, why_out, **shared, identifier=identifier, looks=looks, cells=cells)
+    if inexact and why_out is None:
+        why_out = "it holds whole numbers above 2^53, as ids are"
+    identifier = alone and ("id-like" in looks or named or inexact)
+    shared |= {"identifier": identifier, "looks": looks, "doubt": doubt}
+    return Column(name, kind, said, why, why_out, **shared, cells=cells)
 
 
 def _kind(
     name: str, texts: "pd.Series[str]", own: str | None, form: Csv | Parquet
-) -> tuple[Kind, dict[str, Any], str]:
-    """Return the kind of a column, its entry but for ranges, and what is to be said of it."""
+) -> tuple[Kind, dict[str, Any], str, str]:
+    """Return the kind of a column, its entry but for ranges, what is to be said of it, and its doubt."""
     found = [str(text) for text in texts.dropna().unique()]
     entry: dict[str, Any]
     try:
@@ -130,13 +136,14 @@ def _kind(
                 if days[1:]
                 else ""
             )
-            return Kind("date", form=days[0]), said, why
+            return Kind("date", form=days[0]), said, why, why
         listed = sorted(found) if len(found) <= LISTED else None
         why = str(error).partition(";")[0].removeprefix("must say its kind, because ")
         return (
             Kind("categorical", tuple(sorted(found))),
             {"kind": "categorical", "values": listed},
             f"{why}: read as texts",
+            why,
         )
     why = ""
     match kind.name:
@@ -155,7 +162,7 @@ def _kind(
             )
         case _:
             entry = {"kind": "categorical", "values": sorted(found) if len(found) <= LISTED else None}
-    return kind, entry, why
+    return kind, entry, why, ""
 
 
 def _looks(name: str, cells: "pd.Series[Any]", kind: Kind) -> tuple[str, ...]:

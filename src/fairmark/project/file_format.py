@@ -10,7 +10,8 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from fairmark.data.cells import ISO_DAY, Numerals
@@ -113,13 +114,8 @@ def _content(path: Path) -> bytes:
 def _decoded(path: Path, content: bytes, encoding: str | None) -> tuple[str, str, list[str], bool]:
     """Return the encoding, the text, notes, and whether a mark of UTF-8 stands before what is not UTF-8."""
     marked = content.startswith(b"\xef\xbb\xbf")
-    if encoding is not None:
-        tried = [encoding]
-    elif content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        tried = ["utf-16"]
-    else:
-        # Windows' Western code holds the euro sign, and reads as Latin-1 wherever both have a letter.
-        tried = ["utf-8", "cp1252", "latin-1"]
+    tried = _encodings(content) if encoding is None else [encoding]
+    fails = f"{tried[0]} fails"
     for name in tried:
         try:
             text = content.decode("utf-8-sig" if name.lower() in {"utf-8", "utf8"} else name)
@@ -127,7 +123,9 @@ def _decoded(path: Path, content: bytes, encoding: str | None) -> tuple[str, str
             raise InputError(f"--encoding: must be a known encoding, got {name!r}") from error
         except UnicodeError:
             continue
-        if len(CONTROLS.findall(text[:HEAD])) > len(text[:HEAD]) / 1000:
+        odd_signs = CONTROLS.findall(text[:HEAD])
+        if len(odd_signs) > len(text[:HEAD]) / 1000:
+            fails = f"{name} gives control characters such as {odd_signs[0]!a}"
             break
         odd = marked and name in {"cp1252", "latin-1"}
         notes = []
@@ -140,9 +138,31 @@ def _decoded(path: Path, content: bytes, encoding: str | None) -> tuple[str, str
                 "The mark of UTF-8 stands before bytes that are none: it is left out with the header."
             )
         return name, text.removeprefix("\u00ef\u00bb\u00bf") if odd else text, notes, odd
-    raise InputError(
-        f"{path}: must be separated text or Parquet, got bytes that are neither ({tried[0]} fails)"
-    )
+    raise InputError(f"{path}: must be separated text or Parquet, got bytes that are neither ({fails})")
+
+
+def _encodings(content: bytes) -> list[str]:
+    """Return the encodings to try, the likeliest first."""
+    if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return ["utf-32"]
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ["utf-16"]
+    if unmarked := _utf_16(content):
+        return [unmarked]
+    # Windows' Western code holds the euro sign, and reads as Latin-1 wherever both have a letter.
+    return ["utf-8", "cp1252", "latin-1"]
+
+
+def _utf_16(content: bytes) -> str | None:
+    """Return the form of UTF-16 that a file without a mark has: each second byte of Latin letters is 0."""
+    head = content[:4096]
+    for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if len(zeros) > 8 and zeros.count(0) > 0.8 * len(zeros) and head.count(0) < 0.6 * len(head):
+            return name
+    return None
+
+
+_MARKUP = re.compile(r"\s*(?:<(?:!doctype|html|\?xml|table)\b|(?P<json>[\[{]\s*[\[{\"\]}]))", re.IGNORECASE)
 
 
 def _separated(
@@ -158,6 +178,9 @@ def _separated(
         for sign in ((named,) if named else SEPARATORS)
         if (one := _shape(body[:HEAD], sign, whole=whole)) is not None
     ]
+    if markup := _MARKUP.match(body[:1000]):
+        what = "JSON" if markup["json"] else "a web page or XML"
+        raise InputError(f"{path}: must be separated text or Parquet, got {what}: save its table as CSV")
     if not found:
         raise InputError(
             f"{path}: must be a table of two columns or more, got lines in which no separator "
@@ -165,9 +188,12 @@ def _separated(
             "name it by --separator"
         )
     best = max(found, key=lambda one: (round(one.alike, 2), -one.above))
-    skip, records = above + best.above, best.records
     if best.above:
         notes.append(f"{best.above} lines above the table are left out.")
+    best, merged = _below_merged(best)
+    if merged:
+        notes.append(f"{merged} lines with merged cells above the column names are left out.")
+    skip, records = above + best.above, best.records
     if given.names is not None:
         if len(given.names) != best.width:
             raise InputError(f"--names: must name {best.width} columns, got {len(given.names)}")
@@ -185,6 +211,29 @@ def _separated(
         names = tuple(cell or f"column_{k}" for k, cell in enumerate(first, 1))
         return FileFormat("csv", encoding, best.separator, skip + best.lines, names, tuple(notes))
     return FileFormat("csv", encoding, best.separator, skip, None, tuple(notes))
+
+
+MERGED = 5
+"""Lines with merged cells that may stand above the names of columns."""
+
+
+def _below_merged(shape: "_Shape") -> "tuple[_Shape, int]":
+    """Return the table below lines with merged cells, as a workbook's titles are, and how many there were.
+
+    Such a line has gaps between its texts, and a line that names every column stands below it.
+    """
+    records = shape.records
+    for k, cells in enumerate(records[: len(shape.heights)]):
+        names = [cell.strip() for cell in cells]
+        if all(names) and len({*names}) == len(names):
+            if k == 0 or not _is_header(records[k:]) or any(map(_is_value, names)):
+                break
+            above = shape.above + sum(shape.heights[:k])
+            below = replace(shape, records=records[k:], above=above, lines=shape.heights[k], before=[])
+            return below, k
+        if any(map(_is_value, names)) or "" not in names[1:]:
+            break
+    return shape, 0
 
 
 def _refuse_twice(path: Path, names: Sequence[str]) -> None:
@@ -208,6 +257,8 @@ class _Shape:
     lines: int
     records: list[list[str]]
     before: list[str]
+    heights: tuple[int, ...] = ()
+    """Lines of each of the first records, while all of them are of the table's width."""
 
 
 def _shape(text: str, separator: str, *, whole: bool) -> _Shape | None:
@@ -238,7 +289,9 @@ def _shape(text: str, separator: str, *, whole: bool) -> _Shape | None:
         return None
     records = [cells for _, _, cells in kept if len(cells) == width]
     before = found[start - 1][2] if start else []
-    return _Shape(separator, width, alike, found[start][0], found[start][1], records, before)
+    plain = takewhile(lambda one: len(one[2]) == width, kept[: MERGED + 1])
+    heights = tuple(lines for _, lines, _ in plain)
+    return _Shape(separator, width, alike, found[start][0], found[start][1], records, before, heights)
 
 
 def _refuse_lost_names(path: Path, shape: _Shape) -> None:

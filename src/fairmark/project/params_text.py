@@ -110,6 +110,7 @@ def params_text(
     for key, lines in _release(given, owner, name_of(table, given)).items():
         text = with_entry(text, "release", key, lines)
     text = with_section(text, "privacy", _privacy(table, made, values))
+    text = with_entry(text, "serve", "contact", entry("contact", given.owner or owner, 2))
     return HEAD + text
 
 

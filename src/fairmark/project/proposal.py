@@ -107,9 +107,8 @@ def proposal(
     if scores is not None:
         text = params_of_scores(text)
     asked = (*questions(table, made), *found.proxies, *audit.questions)
-    return Proposal(
-        table, made, found, text, read(text), scores, asked, tuple(_warnings(found, tried, params))
-    )
+    warnings = tuple(_warnings(table, made, found, tried, params))
+    return Proposal(table, made, found, text, read(text), scores, asked, warnings)
 
 
 def _rate(table: Table, made: Choices) -> float:
@@ -194,8 +193,23 @@ def _small(tried: Prepared, params: Params, share: float) -> list[str]:
     return lines
 
 
-def _warnings(found: Found, tried: Prepared, params: Params) -> list[str]:
-    lines = [*found.leaks, *_small(tried, params, found.test_share)]
+FEW_OF_A_LABEL = 50
+"""Rows with the rarer label under which what is learnt and shown of it is chance."""
+
+
+def _rare(tried: Prepared, made: Choices) -> list[str]:
+    """Return a sentence where so few rows have one of the labels that nothing follows from them."""
+    positives = int(tried.table["_label"].sum())
+    few, which = min((positives, "positive"), (len(tried.table) - positives, "negative"))
+    if few >= FEW_OF_A_LABEL:
+        return []
+    rows = f"{made.target}: {few:,} of {len(tried.table):,} rows are {which}"
+    return [f"{rows}: what is learnt and shown of so few is chance; get more, or name another outcome"]
+
+
+def _warnings(table: Table, made: Choices, found: Found, tried: Prepared, params: Params) -> list[str]:
+    lines = [note.removesuffix(".") for note in (*table.file.notes, *table.numbers.notes)]
+    lines += [*found.leaks, *_rare(tried, made), *_small(tried, params, found.test_share)]
     names = list(dict.fromkeys(each.limit for each in found.provable if each.kind == "ratio"))
     for name in names:
         hard = [each for each in found.provable if each.limit == name and each.needed is None]

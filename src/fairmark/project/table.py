@@ -1,7 +1,7 @@
 """A raw table, read once: how its file is written, what each column is, and what there is to choose."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ def read_table(path: Path, given: Overrides, decimal: str | None = None) -> Tabl
         With every fault of the file that stops it from being a table.
     """
     file = file_format(path, given)
-    raw = _raw(path, file, _form(file, NumberFormat(".", None, (), (), ())))
+    nested = _nested(path) if file.type == "parquet" else []
+    raw = _raw(path, file, _form(file, NumberFormat(".", None, (), (), ())), nested)
     stop([raw.faults])
     if not len(raw.texts):
         raise InputError(f"{path}: must hold rows below its column names, got none")
@@ -73,7 +74,27 @@ def read_table(path: Path, given: Overrides, decimal: str | None = None) -> Tabl
     texts = raw.texts.where(~raw.texts.isin(marks)) if marks else raw.texts
     said, where = _form(file, numbers), "prepare.format"
     form = typed(Csv, said, where) if file.type == "csv" else typed(Parquet, said, where)
-    return Table(path, file, numbers, columns_of(texts, raw.types, form), texts)
+    columns = columns_of(texts, raw.types, form)
+    for name in nested:
+        texts[name] = None
+        columns[name] = replace(columns_of(texts[[name]], {}, form)[name], left_out=NESTED)
+    return Table(path, file, numbers, columns, texts)
+
+
+NESTED = "it holds lists, mappings or bytes, not single values"
+
+
+def _nested(path: Path) -> list[str]:
+    """Return the columns of a Parquet file that hold no single values; of a damaged file none."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        schema = parquet.read_schema(path)
+    except (OSError, pa.ArrowException):  # whose fault is told by who reads it
+        return []
+    odd = (pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary)
+    return [field.name for field in schema if any(one(field.type) for one in odd)]
 
 
 def _form(file: FileFormat, numbers: NumberFormat) -> dict[str, Any]:
@@ -94,7 +115,7 @@ def _form(file: FileFormat, numbers: NumberFormat) -> dict[str, Any]:
     }
 
 
-def _raw(path: Path, file: FileFormat, form: Mapping[str, Any]) -> Raw:
+def _raw(path: Path, file: FileFormat, form: Mapping[str, Any], drop: Sequence[str]) -> Raw:
     section: dict[str, Any] = {
         "files": {
             "main": {"name": "table", "skip_rows": file.skip_rows, "rows": {"min": 1, "max": 1}},
@@ -108,7 +129,7 @@ def _raw(path: Path, file: FileFormat, form: Mapping[str, Any]) -> Raw:
         "weight": None,
         "spellings": {},
         "drop_rows": [],
-        "drop": [],
+        "drop": [*drop],
         "columns": {},
         "unlisted": "infer",
         "protected": {"nobody": {"by": "column", "column": NOBODY}},

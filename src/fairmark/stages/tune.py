@@ -102,7 +102,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     if not result.done:
         raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in trials_run}))
     if not result.useful:
-        raise InputError(*result.report())
+        raise InputError(*result.report(float(known.train.label.mean())))
     chosen = {"chosen": canonical_floats(result.best.chosen.model_dump(mode="json"))}
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
