@@ -69,7 +69,7 @@ class Client:
         name = f"key-{'-'.join(scopes)}-{os.urandom(3).hex()}"
         token = new_key(self.place / "keys.jsonl", name, scopes)
         client = Client(self.url, token, self.process, self.place)
-        wait_until(lambda: client.ask("/v1/nothing").status != 401, "the key is known")
+        wait_until(lambda: client.ask("/v1/release").status != 401, "the key is known")
         return client
 
 
