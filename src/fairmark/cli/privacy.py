@@ -112,14 +112,15 @@ def _from_journal(
     from fairmark.privacy.decided import forget_decided
     from fairmark.privacy.raw_rows import find
 
+    # Data that can't be read stops it before anything is erased. A service's clone may hold none.
+    here = (root / "data").is_dir()
+    unknown = find(root / "data", params.prepare, given.ids)[1] if here else {*given.ids}
     found = forget_decided(
         root, given.ids, given.reason, given.journal or None, given.memberships, only_list=given.list
     )
     if not found.entries:
         return found, given.ids
-    # Who was only ever decided on is in no version of the data, and a service's clone may hold none.
-    here = (root / "data").is_dir()
-    unknown = find(root / "data", params.prepare, given.ids)[1] if here else {*given.ids}
+    # Who was only ever decided on is in no version of the data.
     return found, [each for each in given.ids if each not in unknown]
 
 
