@@ -24,6 +24,7 @@ ROOMS: Mapping[str, str] = {
     **dict.fromkeys(("evaluate", "explain", "learn", "report", "stages"), "pipeline"),
     "journal": "serve",
     "serve": "serve",
+    "watch": "watch",
     "cli/service.py": "serve",
     "learn/workers.py": "cluster",
     "data/kinds.py": "pipeline",

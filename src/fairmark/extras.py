@@ -16,7 +16,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "flows": ("codecarbon", "mlflow", "model_signing", "prefect", "rich"),
     "cluster": ("dask", "distributed"),
     "serve": ("asyncpg", "fastapi", "httptools", "msgspec", "prometheus_client", "uvicorn", "uvloop"),
-    "watch": ("duckdb", "msgspec"),
+    "watch": ("asyncpg", "msgspec"),
     "hsm": ("pkcs11", "securesystemslib"),
 }
 """The modules of each extra of pyproject.toml that runs (`dev` only tests and builds)."""

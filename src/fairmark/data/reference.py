@@ -119,7 +119,7 @@ class FeatureReference(Record):
         if self.edges is None:
             text = BOOLEANS[value] if isinstance(value, bool) else str(value)
             return self._codes.get(text, self.unseen)
-        number = self._number(value)
+        number = self.number(value)
         return self.unseen if number is None else bisect_left(self.edges, number)
 
     def cell(self, value: Value) -> int:
@@ -132,7 +132,7 @@ class FeatureReference(Record):
 
     def out_of_range(self, value: Value) -> bool:
         """Return whether a number or date lies outside those of train rows; False for any other value."""
-        number = None if value is None or self.edges is None else self._number(value)
+        number = self.number(value)
         if number is None or self.low is None or self.high is None:
             return False
         return not self.low <= number <= self.high
@@ -157,7 +157,10 @@ class FeatureReference(Record):
             return str(EPOCH + dt.timedelta(days=int(number)))
         return f"{number:.6g}"
 
-    def _number(self, value: float | str | bool) -> float | None:
+    def number(self, value: Value) -> float | None:
+        """Return the number that a value of a numeric feature or a date is; None for another."""
+        if self.edges is None or value is None or value != value:  # noqa: PLR0124 - NaN alone differs from itself
+            return None
         try:
             if self.kind == "date" and isinstance(value, str):
                 return days_of(value)

@@ -75,11 +75,15 @@ class SqliteMemberships:
 
     async def of_decisions(self, decisions: Collection[str]) -> list[Membership]:
         """See `Memberships.of_decisions`."""
+        return [each for _, each in await self.numbered(decisions)]
+
+    async def numbered(self, decisions: Collection[str]) -> list[tuple[int, Membership]]:
+        """See `Memberships.numbered`."""
         text = "SELECT * FROM memberships WHERE decision = ? ORDER BY attribute"
         rows = await self._do(
             lambda: [row for each in sorted(decisions) for row in self._connection.execute(text, [each])]
         )
-        return [_of_row(row)[1] for row in rows]
+        return [_of_row(row) for row in rows]
 
     async def erase_memberships(self, decisions: Collection[str]) -> int:
         """See `Memberships.erase_memberships`."""
@@ -156,8 +160,12 @@ class PostgresMemberships:
 
     async def of_decisions(self, decisions: Collection[str]) -> list[Membership]:
         """See `Memberships.of_decisions`."""
+        return [each for _, each in await self.numbered(decisions)]
+
+    async def numbered(self, decisions: Collection[str]) -> list[tuple[int, Membership]]:
+        """See `Memberships.numbered`."""
         text = "SELECT * FROM memberships WHERE decision = ANY($1::text[]) ORDER BY decision, attribute"
-        return [_of_row(row)[1] for row in await self._fetch(text, list(decisions))]
+        return [_of_row(row) for row in await self._fetch(text, list(decisions))]
 
     async def erase_memberships(self, decisions: Collection[str]) -> int:
         """See `Memberships.erase_memberships`."""

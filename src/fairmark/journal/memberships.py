@@ -61,6 +61,10 @@ class Memberships(Protocol):
         """Return what is known of these decisions."""
         ...
 
+    async def numbered(self, decisions: Collection[str]) -> list[tuple[int, Membership]]:
+        """Return what is known of these decisions with the numbers of `memberships`."""
+        ...
+
     async def erase_memberships(self, decisions: Collection[str]) -> int:
         """Take out all that is known of these decisions, for good; return how many rows that were."""
         ...
@@ -93,6 +97,11 @@ class MemoryMemberships:
         """See `Memberships.of_decisions`."""
         wanted = set(decisions)
         return [each for _, each in self._kept.values() if each.decision in wanted]
+
+    async def numbered(self, decisions: Collection[str]) -> list[tuple[int, Membership]]:
+        """See `Memberships.numbered`."""
+        wanted = set(decisions)
+        return [(number, each) for number, each in self._kept.values() if each.decision in wanted]
 
     async def erase_memberships(self, decisions: Collection[str]) -> int:
         """See `Memberships.erase_memberships`."""

@@ -1,1 +1,1 @@
-"""What a release does while it decides, held against its reference: drift, fairness, quality, alarms."""
+"""Watching a release that decides: counts of the journal, evidence of change, alarms, a page."""

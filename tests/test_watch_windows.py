@@ -1,0 +1,205 @@
+"""The journal is counted once and only once, whenever and however it is read; looks end by its own time."""
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+from watched import RELEASE, START, WEEK, counted, decision, outcome, planned, reference, traffic
+
+from fairmark.errors import StateError
+from fairmark.journal.entry import Entry, json_bytes
+from fairmark.journal.memberships import Membership, MemoryMemberships
+from fairmark.journal.place import open_journal, open_memberships
+from fairmark.journal.store import MemoryJournal
+from fairmark.watch.source import JournalSource, opened
+from fairmark.watch.windows import ALL, DAY_US, Counted, Counts, count_new, in_sample
+
+YES = [decision(START + k, 0.6, {"pay": 15 + k, "job": "cook"}) for k in range(3)]
+NO = [
+    decision(START + 10, 0.2, {"pay": None, "job": "pilot"}),
+    decision(START + 11, 0.3, {"pay": 99, "job": "nurse"}),
+]
+
+
+def only(found: Counted) -> Counts:
+    assert found.pending is not None
+    return found.pending
+
+
+def test_decisions_are_counted_by_hand() -> None:
+    found = only(counted([*YES, *NO]))
+
+    assert (found.decisions, found.selected) == (5, 3)
+    assert found.features == {"pay": [0, 3, 0, 1, 0, 1, 0], "job": [3, 1, 0, 0, 1]}
+    assert found.outside == {"pay": 1, "job": 0}
+    assert found.moments["pay"] == [4, 15 + 16 + 17 + 99, 15**2 + 16**2 + 17**2 + 99**2]
+    assert found.scores == [1, 1, 3, 0]
+    assert found.expected == pytest.approx([2, 0.5, 3, 1.8])
+    assert found.latency[1] == 5
+
+
+def test_outcomes_join_their_decisions_and_groups_by_hand() -> None:
+    held = [Membership(YES[0].id, "sex", {"F": 1.0}), Membership(NO[0].id, "sex", {"F": 1.0})]
+    found = only(counted([*YES, *NO, outcome(YES[0], 1), outcome(NO[0], 1), outcome(YES[1], 0)], held))
+
+    assert found.outcomes == {ALL: {ALL: [0, 1, 1, 1]}, "sex": {"F": [0, 0, 1, 1]}}
+    assert found.labelled == [[0, 1], [0, 0], [1, 1], [0, 0]]
+    assert found.groups["sex"] == {"F": [2, 1]}
+    assert sum(found.delays) == 3
+
+
+def test_a_mended_outcome_takes_the_place_of_the_first() -> None:
+    found = only(counted([*YES, outcome(YES[0], 1), outcome(YES[0], 0)]))
+
+    assert found.outcomes[ALL][ALL] == [0, 1, 0, 0]
+    assert (found.labels, sum(found.delays)) == (1, 1)
+
+
+def test_probabilities_of_membership_are_kept_apart_from_groups() -> None:
+    found = only(counted(YES, [Membership(YES[0].id, "sex", {"F": 0.75, "M": 0.25})]))
+
+    assert found.estimated == {"sex": {"F": [0.75, 0.75], "M": [0.25, 0.25]}}
+    assert "sex" not in found.groups
+
+
+def test_a_person_s_decisions_are_counted_by_group() -> None:
+    case = Entry(kind="review", at_us=START + 20, about=YES[0].id, due_us=START + WEEK)
+    said = [Entry(kind="override", at_us=START + 21, about=YES[0].id, closes=case.id, decision=0)]
+    found = only(counted([*YES, case, *said], [Membership(YES[0].id, "sex", {"M": 1.0})]))
+
+    assert (found.reviews, found.overridden, found.judged["sex"]) == (1, 1, {"M": [1, 1]})
+
+
+def test_other_releases_and_shadows_count_as_answers_alone() -> None:
+    others = [
+        decision(START + 30, 0.9, release="sha256:" + "b" * 64, arm="fallback"),
+        Entry(kind="decision", at_us=START + 31, arm="none"),
+        Entry(kind="shadow", at_us=START + 32, about=YES[0].id, release=RELEASE, arm="shadow", score=0.1),
+    ]
+    found = only(counted([*YES, *others]))
+
+    assert found.decisions == 3
+    assert found.arms == {"champion": 3, "fallback": 1, "none": 1}
+
+
+def test_erased_inputs_are_told_and_their_decision_still_counts() -> None:
+    found = only(counted([YES[0], decision(START + 5, 0.7, personal=None)]))
+
+    assert (found.decisions, found.erased, sum(found.features["job"])) == (2, 1, 1)
+
+
+def test_looks_end_with_the_journal_s_time_and_not_before_they_hold_enough() -> None:
+    few, many = traffic(1, 99)[0], traffic(3, 120)[0]
+
+    assert counted(few, until_us=START + WEEK).looks == []
+    assert [look.decisions for look in counted(few, until_us=START + 5 * WEEK, least_rows=99).looks] == [99]
+    assert [look.decisions for look in counted(many, until_us=START + 3 * WEEK + DAY_US).looks] == [
+        120,
+        120,
+        120,
+    ]
+
+
+def test_a_clock_that_is_set_back_loses_no_row() -> None:
+    rows = [decision(START + k * DAY_US, 0.6) for k in (0, 8, 1, 9, 2)]
+    found = counted(rows, least_rows=1, until_us=START + 2 * WEEK)
+
+    assert sum(look.decisions for look in found.looks) == 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whenever_it_is_read_the_counts_are_those_of_one_reading(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    entries, held = traffic(2, 150, seed)
+    entries += [outcome(each, int(rng.integers(2))) for each in entries if rng.random() < 0.5]
+    entries.sort(key=lambda each: each.at_us)
+    late = {each.decision for each in held if rng.random() < 0.3}
+
+    async def in_parts() -> Counted:
+        journal, memberships, found = MemoryJournal(), MemoryMemberships(), Counted(RELEASE)
+        for start in range(0, len(entries), 97):
+            part = entries[start : start + 97]
+            names = {each.id for each in part}
+            await journal.append(part)
+            await memberships.add_memberships(
+                [e for e in held if e.decision in names and e.decision not in late]
+            )
+            await count_new(JournalSource(journal), memberships, found, planned(), part[-1].at_us)
+        await memberships.add_memberships([each for each in held if each.decision in late])
+        return await count_new(JournalSource(journal), memberships, found, planned(), START + 2 * WEEK)
+
+    whole, parts = counted(entries, held, until_us=START + 2 * WEEK).total, asyncio.run(in_parts()).total
+    assert whole is not None
+    assert parts is not None
+    assert (whole.features, whole.groups, whole.outcomes, whole.labelled) == (
+        parts.features, parts.groups, parts.outcomes, parts.labelled
+    )  # fmt: skip
+
+
+def test_a_file_of_sqlite_gives_the_counts_of_the_journal_in_memory(tmp_path: Path) -> None:
+    entries, held = traffic(1, 120)
+    entries += [outcome(each, 1) for each in entries[:30]]
+
+    async def from_files() -> Counted:
+        journal = await open_journal(str(tmp_path / "j.db"))
+        memberships = await open_memberships(str(tmp_path / "m.db"))
+        await journal.append(entries)
+        await journal.erase(ids=[entries[0].id], reason="asked", at_us=START)
+        await memberships.add_memberships(held)
+        await memberships.close()
+        async with opened(str(tmp_path / "j.db"), str(tmp_path / "m.db")) as (source, of):
+            found = await count_new(source, of, Counted(RELEASE), planned(), START + WEEK)
+        await journal.close()
+        return found
+
+    found, plain = asyncio.run(from_files()).total, counted(entries, held).total
+    assert found is not None
+    assert plain is not None
+    assert (found.erased, found.decisions, found.groups, found.outcomes) == (
+        1,
+        120,
+        plain.groups,
+        plain.outcomes,
+    )
+
+
+def test_counts_are_kept_in_a_file_and_those_of_another_release_are_not(tmp_path: Path) -> None:
+    found = counted(traffic(2, 120)[0], until_us=START + 2 * WEEK)
+    found.write(tmp_path / "counts.json")
+
+    assert Counted.read(tmp_path / "counts.json", RELEASE) == found
+    assert Counted.read(tmp_path / "counts.json", "sha256:" + "b" * 64).looks == []
+    (tmp_path / "counts.json").write_bytes(b'{"release": 1}')
+    with pytest.raises(StateError, match=r"must hold counts \(remove it to count anew\)"):
+        Counted.read(tmp_path / "counts.json", RELEASE)
+
+
+def test_a_journal_that_is_not_there_is_told(tmp_path: Path) -> None:
+    async def look() -> None:
+        async with opened(str(tmp_path / "none.db"), None):
+            pass
+
+    with pytest.raises(StateError, match=r"none\.db: must be a journal, got no such file"):
+        asyncio.run(look())
+
+
+def test_the_label_sample_has_its_share_and_follows_from_the_id_alone() -> None:
+    ids = [f"{k:032x}" for k in range(20_000)]
+    drawn = [each for each in ids if in_sample(each, 0.05)]
+
+    assert 0.045 < len(drawn) / len(ids) < 0.055
+    assert {each for each in ids if in_sample(each, 0.01)} < set(drawn)
+
+
+def test_raw_values_are_read_before_they_are_placed() -> None:
+    row = json_bytes({"row": {"pay": "1,5", "job": "cook"}})
+    found = only(
+        counted(
+            [decision(START, 0.6, personal=row)],
+            typed={"pay": lambda text: float(str(text).replace(",", "."))},
+        )
+    )
+
+    assert found.features["pay"][0] == 1
+    assert reference().by_name["pay"].place(1.5) == 0
