@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from postgres_server import PASSWORD, PostgresServer
 from release_folder import git
 
 from fairmark.cli.main import main
@@ -43,26 +44,27 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(root: Path, count: int) -> None:
-    async def act() -> None:
-        journal = await open_journal(str(root / ".fairmark/journal.db"))
-        for number in range(count):
-            body, personal = json_bytes({"n": number}), json_bytes({"row": {"age": number}})
-            await journal.append(
-                [
-                    Entry(
-                        kind="decision",
-                        at_us=number,
-                        decision=1,
-                        score=0.5,
-                        subject=PERSON,
-                        body=body,
-                        personal=personal,
-                    )
-                ]
-            )
-        await journal.close()
+    asyncio.run(write_at(str(root / ".fairmark/journal.db"), count))
 
-    asyncio.run(act())
+
+async def write_at(address: str, count: int) -> None:
+    journal = await open_journal(address)
+    for number in range(count):
+        body, personal = json_bytes({"n": number}), json_bytes({"row": {"age": number}})
+        await journal.append(
+            [
+                Entry(
+                    kind="decision",
+                    at_us=number,
+                    decision=1,
+                    score=0.5,
+                    subject=PERSON,
+                    body=body,
+                    personal=personal,
+                )
+            ]
+        )
+    await journal.close()
 
 
 def check(root: Path, capsys: Capture, *words: str) -> Told:
@@ -192,6 +194,38 @@ def test_a_check_from_the_newest_head_looks_at_the_rest_alone(clone: Path, capsy
 
     assert "entries 8 to 8 are all there" in check(clone, capsys, "--from-head")[1]
     assert check(clone, capsys)[0] == 4
+
+
+def test_a_clock_that_was_set_back_is_counted(clone: Path, capsys: Capture) -> None:
+    # Seven entries at 0 to 6, and one more at 0.
+    assert "the clock was set back 1 times" in check(clone, capsys)[1]
+
+
+def test_a_journal_in_postgresql_is_sealed_and_checked_alike(
+    clone: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import asyncpg
+
+    server = PostgresServer()
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    try:
+        address = server.new_database()
+        asyncio.run(write_at(address, 4))
+        assert main(["journal", "--seal", "--clone", str(clone), "--journal", address]) == 0
+        whole = check(clone, capsys, "--journal", address)
+
+        async def edit_there() -> None:
+            connection = await asyncpg.connect(address)
+            await connection.execute("UPDATE entries SET decision = 0 WHERE number = 2")
+            await connection.close()
+
+        asyncio.run(edit_there())
+        forged = check(clone, capsys, "--journal", address)
+    finally:
+        server.remove()
+
+    assert (whole[0], forged[0]) == (0, 4)
+    assert "entry 2: must be what was written" in forged[1]
 
 
 def test_nothing_is_sealed_of_a_forged_journal(clone: Path) -> None:

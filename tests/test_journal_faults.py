@@ -292,6 +292,41 @@ def test_bytes_of_the_erased_are_gone_from_the_files_and_others_stay(tmp_path: P
     assert [person for person in people if named_in(tmp_path, person)] == [*range(1, 80, 2)]
 
 
+def test_bytes_of_the_erased_are_gone_from_the_tables_of_postgresql(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import asyncpg
+
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    tables = server.data / "db" / "base"
+
+    def named(person: int) -> Entry:
+        # Short: PostgreSQL packs what is long, and a search would not find it.
+        personal = json_bytes({"name": f"Person{person:05}"})
+        return Entry(kind="decision", at_us=1, subject=subject_of(person), personal=personal)
+
+    def found() -> list[bool]:
+        files = [path.read_bytes() for path in tables.rglob("*") if path.is_file()]
+        return [any(f"Person{person:05}".encode() in each for each in files) for person in (1, 2)]
+
+    async def act() -> list[list[bool]]:
+        address = server.new_database()
+        journal = await open_journal(address)
+        await journal.append([named(1), named(2)])
+        told = []
+        connection = await asyncpg.connect(address)
+        await connection.execute("CHECKPOINT")
+        told.append(found())
+        await journal.erase(subjects=[subject_of(1)], reason="asked", at_us=2)
+        await connection.execute("CHECKPOINT")
+        told.append(found())
+        await connection.close()
+        await journal.close()
+        return told
+
+    assert asyncio.run(act()) == [[True, True], [False, True]]
+
+
 def test_the_server_goes_away_and_comes_back(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     monkeypatch.setattr("fairmark.journal.postgres.PATIENCE_S", 0.5)
