@@ -92,3 +92,64 @@ def test_the_same_release_has_the_same_plan_in_words() -> None:
     assert one[0] == "roc-auc: not judged by a canary: ROC AUC is no share of decisions"
     assert "is caught in" in one[1]
     assert "it is shown to be met in" in one[1]
+
+
+# The whole proof: over the whole canary, however often it is looked at
+
+
+GROUPS = {"1:1": [1, 1], "1:5": [1, 5], "1:20": [1, 20], "6 of 12": [1] * 12}
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("base", [0.02, 0.05, 0.2, 0.5])
+@pytest.mark.parametrize("groups", GROUPS)
+def test_the_levels_hold_at_every_base_rate_and_for_every_size_of_groups(base: float, groups: str) -> None:
+    shares = GROUPS[groups]
+    low = len(shares) // 2
+    rates = [0.8 * base] * low + [base] * (len(shares) - low)
+    runs = 300 if len(shares) == 2 else 100
+    found = canaries(*scene(rates, [float(each) for each in shares], most=20_000), runs=runs)
+    returned = sum(each.returned is not None for each in found)
+    promoted = sum(each.shown is not None for each in found)
+
+    print(f"{base:.0%} {groups}: returned {returned / runs:.1%}, shown {promoted / runs:.1%} of {runs}")
+    assert returned <= allowed(runs)
+    assert promoted <= allowed(runs)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("delay", [0, 40, 120])
+def test_the_levels_hold_with_late_labels_on_several_limits_at_once(delay: int) -> None:
+    held, truth = scene([0.24, 0.3], [1, 2], accuracy=0.9, most=20_000, outcomes_from=500, group_margin=0.05)
+    gated = (
+        limit(),
+        limit("true_positive_rate_difference", 0.1),
+        limit("false_positive_rate_difference", 0.1),
+    )
+    at_limits = replace(truth, outcomes=0.6, delay=delay)
+    found = canaries(replace(held, limits=gated), at_limits, runs=200)
+
+    assert sum(each.returned is not None for each in found) <= allowed(200)
+    assert sum(each.shown is not None for each in found) <= allowed(200)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("wrong", [0.13, 0.25])
+def test_quality_at_its_margin_is_kept_to_the_level_and_far_beyond_it_is_caught(wrong: float) -> None:
+    held, truth = scene(
+        [0.3, 0.3], [1, 1], accuracy=1 - wrong, most=20_000, outcomes_from=500, quality_margin=0.03
+    )
+    found = canaries(held, replace(truth, outcomes=0.6, delay=20), runs=200)
+    returned = sum(each.returned is not None for each in found)
+
+    assert sum(each.shown is not None for each in found) <= allowed(200)
+    assert returned <= allowed(200) if wrong == 0.13 else returned >= 190
+
+
+@pytest.mark.proof
+def test_faults_and_latency_at_their_limits_are_kept_to_the_level() -> None:
+    held, truth = scene([0.3, 0.3], [1, 1], most=20_000)
+    found = canaries(held, replace(truth, faults=0.05, slow=0.05), runs=300)
+
+    assert sum(each.returned is not None for each in found) <= allowed(300)
+    assert sum(each.shown is not None for each in found) <= allowed(300)
