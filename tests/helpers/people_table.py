@@ -43,6 +43,7 @@ def chosen(family: str = "boosted", strength: float = 0.0, **changes: Any) -> Ch
     settings: dict[str, dict[str, Any]] = {
         "boosted": {"learning_rate": 0.2, "num_leaves": 7, "min_child_samples": 20},
         "logistic": {"c": 1.0},
+        "additive": {"learning_rate": 0.2, "min_child_samples": 20, "pairs": 2},
     }
     step = Step(attribute="side", constraint="demographic_parity", strength=strength)
     known: dict[str, Any] = {

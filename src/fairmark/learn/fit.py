@@ -14,7 +14,7 @@ import pandas as pd
 from fairmark.data.split import Parts
 from fairmark.errors import ParamsError
 from fairmark.files import canonical_floats
-from fairmark.learn import fit_boosted, fit_logistic
+from fairmark.learn import fit_additive, fit_boosted, fit_logistic
 from fairmark.learn.group_threshold_search import together
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
 from fairmark.learn.policy_limits import Limits
@@ -48,7 +48,11 @@ class Fit(Protocol):
         """Return the fitted scorer; a family without rounds has nothing to watch."""
 
 
-FITS: Mapping[str, Fit] = {"boosted": fit_boosted.fit, "logistic": fit_logistic.fit}
+FITS: Mapping[str, Fit] = {
+    "additive": fit_additive.fit,
+    "boosted": fit_boosted.fit,
+    "logistic": fit_logistic.fit,
+}
 """How a model of each family of `model.families` is learnt."""
 
 STEPS = 100

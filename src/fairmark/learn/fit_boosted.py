@@ -96,19 +96,24 @@ FIXED = {
 """What makes a fit the same on every machine, whatever is searched over."""
 
 
+Watching = Callable[[int, Callable[[], Floats]], None]
+"""Called after each round with their number, and a way to the raw log-odds of validation rows."""
+
+
 def fit(
     train: Sample,
     valid: Sample,
     columns: Sequence[Column],
     settings: Mapping[str, float | int | str | bool],
     base: Train,
-    watch: Callable[[int, Callable[[], Floats]], None] | None = None,
+    watch: Watching | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Boosted:
     """Learn boosted trees until the loss of validation rows has not fallen for `base.patience` rounds.
 
     The loss is log loss, or its Lagrangian where rows have a cost. `settings` are LightGBM's own parameters,
-    by its scikit-learn names or its native ones. `watch` is called after each
-    round; what it raises ends the fit.
+    by its scikit-learn names or its native ones, and `more` others of its settings that are no
+    single value. `watch` is called after each round; what it raises ends the fit.
 
     Raises
     ------
@@ -117,7 +122,7 @@ def fit(
     """
     import lightgbm as lgb
 
-    own: dict[str, Any] = {**settings, **FIXED, **_monotone(columns, base), "seed": base.seed}
+    own: dict[str, Any] = {**settings, **(more or {}), **FIXED, **_monotone(columns, base), "seed": base.seed}
     own |= _leaves(train, base)
     start, evaluate = 0.0, None
     if train.mitigated:

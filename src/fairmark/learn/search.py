@@ -474,7 +474,12 @@ class SearchResults:
         rows = [self.row(trial).cells() for trial in self.trials]
         families = sorted(
             {f"{family}.{name}" for family, known in self.tune.families.items() for name in known}
-            | {name for row in rows for name in row if name.startswith(("boosted.", "logistic."))}
+            | {
+                name
+                for row in rows
+                for name in row
+                if name.startswith(("additive.", "boosted.", "logistic."))
+            }
         )
         names = [name for name in rows[0] if "." not in name or name.startswith(("strength.", "limit."))]
         after = names.index("reweighing") + 1

@@ -33,10 +33,13 @@ DIGITS = 6
 
 
 PLAIN: Mapping[str, Mapping[str, Value]] = {
+    "additive": {"learning_rate": 0.1, "min_child_samples": 20, "pairs": 10},
     "boosted": {"learning_rate": 0.1, "num_leaves": 31, "min_child_samples": 20},
     "logistic": {"c": 1.0},
 }
-"""The settings that the libraries have by themselves: LightGBM's and scikit-learn's."""
+"""The settings that the libraries have by themselves, LightGBM's and scikit-learn's, and ten pairs."""
+ROLES: Mapping[str, str] = {"boosted": "unmitigated", "logistic": "baseline"}
+"""What plain models are called; an additive one is neither, where there is another."""
 ROWS_A_LEAF = 20
 """Train rows that there are at least for each leaf of the largest trees that are searched."""
 
@@ -180,11 +183,11 @@ class Space:
         the settings that their libraries have, without balance, mitigation or a margin. One family alone is
         the baseline.
         """
-        roles = {"boosted": "unmitigated", "logistic": "baseline"}
         only = len(self.tune.families) == 1
+        roles = dict.fromkeys(self.tune.families, "baseline") if only else ROLES
         aim = replace(aim, margin=None)
         return [
-            ("baseline" if only else role, self.chosen(self.none(family), aim))
+            (role, self.chosen(self.none(family), aim))
             for family, role in roles.items()
             if family in self.tune.families
         ]

@@ -15,16 +15,16 @@ from pydantic import ConfigDict, model_validator
 from fairmark.data.summaries import SampledPart
 from fairmark.errors import InputError
 from fairmark.model.group_thresholds import GroupThresholds
-from fairmark.params.learn import Assurance, Chosen, Maximise, Useful
+from fairmark.params.learn import Assurance, Chosen, FamilyName, Maximise, Useful
 from fairmark.record import Record
 
 Cell = bool | int | float | str | None
 """One value of a trial's row; None where it was not measured or does not apply."""
-Family = Literal["logistic", "boosted"]
+Family = FamilyName
 Role = Literal["baseline", "unmitigated", "searched", "finalist"]
 
 _BEHIND = {
-    re.compile(r"(logistic|boosted)\.\w+|strength\..+\.\w+"): "reweighing",
+    re.compile(r"(logistic|boosted|additive)\.\w+|strength\..+\.\w+"): "reweighing",
     re.compile(r"limit\..+"): "selection_rate",
     re.compile(r"rung_\d+_(quality|fairness)"): "size_bytes",
 }

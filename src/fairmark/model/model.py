@@ -59,6 +59,7 @@ class Family:
 
 
 FAMILIES: Mapping[str, Family] = {
+    "additive": Family("booster.txt", boosted_trees.load),
     "boosted": Family("booster.txt", boosted_trees.load),
     "logistic": Family("logistic.json", scorecard.load),
 }

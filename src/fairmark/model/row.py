@@ -254,7 +254,7 @@ class RowModel:
             raise InputError(f"schema.json: must describe every column of the model, got none of {unknown}")
         text = (folder / family).read_text(encoding="utf-8")
         scorer: RowScorer
-        if file.family == "boosted":
+        if file.family != "logistic":
             scorer = single_row(boosted_trees.load(text, columns), len(columns))
         else:
             scorer = PlainCard(scorecard.load(text, columns))
@@ -323,7 +323,7 @@ class RowModel:
         return values
 
 
-_FILES = {"boosted": "booster.txt", "logistic": "logistic.json"}
+_FILES = {"additive": "booster.txt", "boosted": "booster.txt", "logistic": "logistic.json"}
 FEW = 4
 """Rows from which one call for all costs less than one for each."""
 

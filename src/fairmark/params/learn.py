@@ -7,6 +7,9 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from fairmark.params.base import Count, OpenShare, Section, Seed, Share, Text, one_of
 from fairmark.stats.measures import GOALS, RARER
 
+FamilyName = Literal["logistic", "boosted", "additive"]
+"""A logistic regression as a scorecard, boosted trees, or an additive model of one or two features each."""
+
 
 class FloatRange(Section):
     """A real number to be searched."""
@@ -157,7 +160,7 @@ class Tune(Section):
     tie: Annotated[float, Field(ge=0)]
     """Trials within so many standard errors of the best quality count as equal; the best AUC is chosen."""
     crossfit: Crossfit | None
-    families: dict[Literal["logistic", "boosted"], dict[Text, Dimension]]
+    families: dict[FamilyName, dict[Text, Dimension]]
     balance: list[Literal["none", "weights", "down", "up"]]
     reweighing: list[bool]
     mitigation: list[Mitigation]
@@ -318,7 +321,7 @@ class Chosen(Section):
 
     in_params: ClassVar[bool] = False
 
-    family: Literal["logistic", "boosted"]
+    family: FamilyName
     settings: dict[Text, float | int | str | bool]
     balance: Literal["none", "weights", "down", "up"]
     reweighing: bool

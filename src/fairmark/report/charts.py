@@ -230,6 +230,12 @@ def _trial(frame: Frame, mark: Mark) -> Markup:
     if mark.family == "logistic":
         side = 2 * radius - 1
         return tag("rect", note, x=x - side / 2, y=y - side / 2, width=side, height=side, class_=style)
+    if mark.family == "additive":
+        far = radius * 1.2
+        corners = ((0, -far), (far, 0), (0, far), (-far, 0))
+        return tag(
+            "polygon", note, points=" ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners), class_=style
+        )
     return tag("circle", note, cx=x, cy=y, r=radius, class_=style)
 
 

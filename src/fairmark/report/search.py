@@ -16,6 +16,9 @@ from fairmark.report.labels import NUMBER, Column, Table, count, listed, measure
 from fairmark.stats.measures import TILES
 from fairmark.stats.measures import label as title
 
+FAMILIES = {"logistic": "logistic models", "boosted": "boosted trees", "additive": "additive models"}
+SHAPES = {"logistic": "squares", "boosted": "dots", "additive": "diamonds"}
+"""How `charts.frontier` draws trials of each family."""
 SKIPPED = ("state", "failure", "frontier", "chosen", "role")
 """Columns of trials.csv that the table says in other ways, or not at all."""
 
@@ -247,7 +250,8 @@ def _frontier(facts: Facts) -> FrontierView | None:
     upward = f"{title(goal).lower()} on validation rows"
     wide, narrow = (frontier(marks, across, upward, (limit, floor), wide=wide) for wide in (True, False))
     families = sorted({mark.family for mark in marks})
-    shapes = " Squares are logistic models, dots are boosted trees." if len(families) > 1 else ""
+    drawn = [f"{SHAPES[family]} are {called}" for family, called in FAMILIES.items() if family in families]
+    shapes = f" {_first_upper(', '.join(drawn))}." if len(families) > 1 else ""
     nought = " Room is 0 where the limit is." if key == "fairness" else ""
     caption = (
         "Every trial, better to the right and upwards; the line is the frontier: what none beats in "
@@ -325,6 +329,9 @@ def _to_read(row: TrialRow, facts: Facts) -> str:
     """Return what a person who wants to follow the model has before him."""
     if row.rounds is None:
         return f"points for {len(facts.schema.features)} features"
+    if row.family == "additive":
+        pairs = row.number_in("additive.pairs") or 0
+        return f"shapes of {len(facts.schema.features)} features and of {pairs:.0f} pairs at most"
     leaves = row.get(f"{row.family}.num_leaves")
     return f"{count(row.rounds)} trees" + (f" of {leaves} leaves" if leaves else "")
 

@@ -198,7 +198,11 @@ def _energy(cost: EnvironmentalCost) -> dict[str, object]:
 
 
 METHOD = "SHA-256 over the sorted lines `sha256  name` of the files"
-FAMILIES = {"boosted": "gradient-boosted decision trees", "logistic": "logistic regression, as a scorecard"}
+FAMILIES = {
+    "additive": "additive model with pairs, as gradient-boosted trees of two levels",
+    "boosted": "gradient-boosted decision trees",
+    "logistic": "logistic regression, as a scorecard",
+}
 
 
 def model_component(
