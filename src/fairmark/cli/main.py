@@ -16,7 +16,7 @@ from fairmark.cli.judge import Judge
 from fairmark.cli.privacy import Forget, Retention
 from fairmark.cli.project import Attest, Doctor, Init
 from fairmark.cli.releases import Diff, Pack, Predicates, Rebuild, Verify
-from fairmark.cli.service import Serve
+from fairmark.cli.service import Drill, Serve
 from fairmark.cli.verb import Verb
 from fairmark.errors import FairmarkError
 from fairmark.extras import required
@@ -49,6 +49,7 @@ VERBS: Mapping[str, Verb] = {
         Review(),
         Predicates(),
         Serve(),
+        Drill(),
     )
 }
 """Every verb by its word, in the order of the help."""

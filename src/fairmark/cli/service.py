@@ -1,4 +1,4 @@
-"""The verbs of a release in production: serve it."""
+"""The verbs of a release in production: serve it, and drill what must not go wrong."""
 
 import argparse
 import os
@@ -51,6 +51,53 @@ class Serve(Verb):
             return 0
         require("serve")
         return _serve(_settings(given, keys))
+
+
+class Drill(Verb):
+    """`fairmark drill RELEASE --fallback RELEASE`: make each fault that a service must survive, on purpose.
+
+    The champion can't be loaded, the champion fails, the fallback fails too, the journal's disk is full, the
+    process is killed: each against a service that is started for it on a copy of the journal. Ends with 0
+    when all was survived as it must be, and with 1 otherwise.
+    """
+
+    name = "drill"
+    help = "make each fault that the service must survive, and record what followed"
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what the verb takes to `parser`."""
+        parser.add_argument("release", metavar="RELEASE", help=RELEASE)
+        parser.add_argument("--key", type=Path, metavar="PUB", help="the public key it must be signed by")
+        parser.add_argument("--fallback", required=True, metavar="RELEASE", help="what answers in its place")
+        parser.add_argument("--journal", type=Path, metavar="FILE", help="an SQLite journal to copy")
+        parser.add_argument("--row", type=Path, metavar="FILE", help="a row as JSON; default: a made one")
+        parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write what followed as JSON")
+
+    def run(self, given: argparse.Namespace) -> int:
+        """Drill, say what followed, and return 0 or 1."""
+        from fairmark.extras import require
+
+        require("serve")
+        from fairmark.errors import UsageError
+        from fairmark.repo.untrusted import strict_json
+        from fairmark.serve.drill import drill, sample_row
+        from fairmark.serve.scorer import init
+        from fairmark.signing.key_store import own_public
+        from fairmark.signing.keys import read_public
+
+        key = own_public() if given.key is None else read_public(given.key)
+        if key is None:
+            raise UsageError(
+                "drill: must be given --key, the public key of the releases, got none of your own"
+            )
+        if given.row is None:
+            row = sample_row(init(given.release, key))
+        else:
+            row = strict_json(given.row.read_text(encoding="utf-8"), str(given.row))
+        done = drill(given.release, given.fallback, key, given.journal, row, say)
+        if given.output is not None:
+            done.write(given.output)
+        return 0 if done.passed else 1
 
 
 def _settings(given: argparse.Namespace, keys: Path) -> "Settings":

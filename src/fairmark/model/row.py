@@ -23,7 +23,7 @@ from fairmark.data.schema import MISSING, Schema
 from fairmark.errors import InputError
 from fairmark.files import read_json, sha256
 from fairmark.model import boosted_trees, scorecard
-from fairmark.model.boosted_trees import END, REST, Boosted
+from fairmark.model.boosted_trees import ADDITIVITY, END, REST, Boosted
 from fairmark.model.group_thresholds import GroupThresholds, Origin
 from fairmark.model.model_file import ENCODER_JSON, MODEL_JSON, Calibration, Column, EncoderFile, ModelFile
 from fairmark.model.scorecard import Line, Scorecard
@@ -84,22 +84,22 @@ class SingleRow:
         self._booster, rounds = ctypes.c_void_p(), ctypes.c_int()
         text = (head + REST).encode()
         self._call("LGBM_BoosterLoadModelFromString", text, ctypes.byref(rounds), ctypes.byref(self._booster))
-        self._settings = ctypes.c_void_p()
-        self._call(
-            "LGBM_BoosterPredictForMatSingleRowFastInit",
-            self._booster, RAW_SCORE, 0, -1, FLOAT64, ctypes.c_int32(features), SETTINGS,
-            ctypes.byref(self._settings),
-        )  # fmt: skip
+        self._settings, self._shares = ctypes.c_void_p(), ctypes.c_void_p()
+        for kind, settings in ((RAW_SCORE, self._settings), (CONTRIBUTIONS, self._shares)):
+            self._call(
+                "LGBM_BoosterPredictForMatSingleRowFastInit",
+                self._booster, kind, 0, -1, FLOAT64, ctypes.c_int32(features), SETTINGS,
+                ctypes.byref(settings),
+            )  # fmt: skip
         self._alone = threading.Lock()
         self.row = np.empty(features)
         self._length, self._result = ctypes.c_int64(), ctypes.c_double()
         self._predict = predict
-        self._arguments = (
-            self._settings,
-            self.row.ctypes.data_as(ctypes.c_void_p),
-            ctypes.byref(self._length),
-            ctypes.byref(self._result),
-        )
+        self._values = np.empty(features + 1)
+        place, length = self.row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(self._length)
+        values = self._values.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+        self._arguments = (self._settings, place, length, ctypes.byref(self._result))
+        self._explaining = (self._shares, place, length, values)
 
     def _call(self, name: str, *arguments: object) -> None:
         if getattr(self._library, name)(*arguments) != 0:
@@ -110,6 +110,7 @@ class SingleRow:
         # What the library holds is no Python object.
         for name, handle in (
             ("LGBM_FastConfigFree", getattr(self, "_settings", None)),
+            ("LGBM_FastConfigFree", getattr(self, "_shares", None)),
             ("LGBM_BoosterFree", getattr(self, "_booster", None)),
         ):
             if handle is not None and handle.value:
@@ -128,8 +129,28 @@ class SingleRow:
         return self.trees.raw(matrix)
 
     def contributions(self, matrix: Floats) -> Floats:
-        """Return exact Shapley values of the raw log-odds, [n, p + 1]."""
-        return self.trees.contributions(matrix)
+        """Return exact Shapley values of the raw log-odds, [n, p + 1].
+
+        Raises
+        ------
+        ArithmeticError
+            When they don't add up to the raw log-odds: wrong explanations are worse than none.
+        """
+        if len(matrix) >= FEW:
+            return self.trees.contributions(matrix)
+        return np.array([self._explained(row) for row in matrix])
+
+    def _explained(self, row: Floats) -> Floats:
+        raw = self.raw(row)
+        with self._alone:
+            self.row[:] = row
+            if self._predict(*self._explaining) != 0:
+                raise RuntimeError("lightgbm: must explain a row, got a failure of its call for one row")
+            values = self._values.copy()
+        if not abs(values.sum() - raw) <= ADDITIVITY:
+            got = abs(values.sum() - raw)
+            raise ArithmeticError(f"contributions: must add up within {ADDITIVITY}, got {got}")
+        return values
 
 
 @dataclass(frozen=True)

@@ -234,10 +234,12 @@ def request_schema(lead: Scorer) -> dict[str, Any]:
         "additionalProperties": False,
     }
     subject = {"type": ["string", "null"], "minLength": 1, "maxLength": 200}
-    one = {"type": "object", "properties": {"row": row, "subject": subject}, "required": ["row"]}
+    said = {"reasons": {"type": ["boolean", "null"]}}
+    one = {"type": "object", "properties": {"row": row, "subject": subject, **said}, "required": ["row"]}
     rows = {"type": "array", "items": row, "minItems": 1, "maxItems": lead.params.limits.rows}
     subjects = {"type": "array", "items": subject}
-    many = {"type": "object", "properties": {"rows": rows, "subjects": subjects}, "required": ["rows"]}
+    lists = {"rows": rows, "subjects": subjects, **said}
+    many = {"type": "object", "properties": lists, "required": ["rows"]}
     return {"oneOf": [{**each, "additionalProperties": False} for each in (one, many)]}
 
 

@@ -186,7 +186,7 @@ class Desk:
         routed = router.answer(asked.rows, encoded, people)
         now = now_us()
         rules = [ruling(each.scored, policy, now) for each in routed]
-        reasons = self.reasons(routed, rules)
+        reasons = self.reasons(routed, rules) if asked.reasons else [[] for _ in routed]
         found: list[Entry] = []
         when = Circumstances(now, policy.mode, caller, (time.perf_counter_ns() - began_ns) // 1000)
         for row, each, rule, why, number, subject in zip(

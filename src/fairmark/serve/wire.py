@@ -32,11 +32,14 @@ class Asked(msgspec.Struct, frozen=True):
         Whose each row is, as the caller names them; None where it does not say.
     single
         Whether one row came alone, so that one decision is answered.
+    reasons
+        Whether adverse and referred decisions are to carry reason codes now; `/v1/explain` tells them later.
     """
 
     rows: Sequence[Raw]
     subjects: Sequence[str | None]
     single: bool
+    reasons: bool = True
 
 
 class Reader:
@@ -63,11 +66,17 @@ class Reader:
         subject = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_SUBJECT)]
         rows = Annotated[list[Raw], msgspec.Meta(min_length=1, max_length=self.limits.rows)]
         one = msgspec.defstruct(
-            "OneRow", [("row", Raw), ("subject", subject | None, None)], forbid_unknown_fields=True
+            "OneRow",
+            [("row", Raw), ("subject", subject | None, None), ("reasons", bool | None, None)],
+            forbid_unknown_fields=True,
         )
         many = msgspec.defstruct(
             "ManyRows",
-            [("rows", rows), ("subjects", list[subject | None] | None, None)],
+            [
+                ("rows", rows),
+                ("subjects", list[subject | None] | None, None),
+                ("reasons", bool | None, None),
+            ],
             forbid_unknown_fields=True,
         )
         self._one: msgspec.json.Decoder[Any] = msgspec.json.Decoder(one)
@@ -88,11 +97,12 @@ class Reader:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             found = None
         if found is not None and not self._long.search(body):
+            reasons = found.reasons is not False
             if single:
-                asked = Asked((found.row,), (found.subject,), single=True)
+                asked = Asked((found.row,), (found.subject,), single=True, reasons=reasons)
             else:
                 subjects = [None] * len(found.rows) if found.subjects is None else found.subjects
-                asked = Asked(found.rows, subjects, single=False)
+                asked = Asked(found.rows, subjects, single=False, reasons=reasons)
             if len(asked.rows) == len(asked.subjects) and self._plain(body, asked, found):
                 return asked
         return self._slowly(body)
@@ -116,7 +126,7 @@ class Reader:
         value = strict_json(body, self.limits)
         faults: list[Fault] = []
         single = isinstance(value, dict) and "row" in value
-        known = {"row", "subject"} if single else {"rows", "subjects"}
+        known = {"row", "subject", "reasons"} if single else {"rows", "subjects", "reasons"}
         if not isinstance(value, dict):
             raise Refused(
                 422, "no request for decisions", Fault('must be an object with "row" or "rows"', shown(value))
@@ -126,6 +136,9 @@ class Reader:
             for key in value
             if key not in known
         ]
+        reasons = value.get("reasons")
+        if reasons is not None and not isinstance(reasons, bool):
+            faults.append(Fault("must be true or false", shown(reasons), field="reasons"))
         rows = [value["row"]] if single else value.get("rows")
         subjects = [value.get("subject")] if single else value.get("subjects")
         if not isinstance(rows, list) or not rows:
@@ -141,7 +154,7 @@ class Reader:
             faults += self.row_faults(row, number)
         if faults:
             raise Refused(422, "no request for decisions", *faults)
-        return Asked(rows, subjects, single)
+        return Asked(rows, subjects, single, reasons is not False)
 
     def encoded(self, rows: Sequence[Raw]) -> list[Encoded]:
         """Return the numbers of rows, each checked against the release's schema.
