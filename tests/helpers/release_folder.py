@@ -209,17 +209,25 @@ def data_card(root: Path, found: Measurements) -> str:
     """Return what a data card has to say, as `report.data_card` lays it out."""
     params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
     roles, times, data = params["release"]["governance"], params["privacy"]["retention"], found.data
-    lines = ["# Data card: Loans paid back", "", "| Column | Kind | Role | Missing | Personal |"]
+    lines = [
+        "# Data card: Loans paid back",
+        "",
+        "| Column | Kind | Role | Missing | Personal |",
+        "|---|---|---|---:|---|",
+    ]
     lines += [f"| {literal(it.name)} | {it.kind} | feature | | no |" for it in SCHEMA.features]
     lines += [f"| {it.name} | {it.kind} | protected | | yes |" for it in SCHEMA.withheld]
     lines += ["", f"- Owner: {roles['owner']}.", f"- Custodian, who keeps it: {roles['custodian']}."]
     lines += [f"- people.csv: 1 rows, SHA-256 `{sha256(root / 'data' / 'people.csv')}`.", ""]
     lines += [
+        "| What | Days |",
+        "|---|---:|",
         f"| A version of the data | {times['data_days']} |",
         f"| A release | {times['releases_days']} |",
     ]
     lines += [f"| An entry of the audit trail | {times['trail_days']} |", ""]
     rate = number(data.positives / data.rows, 3)
+    lines += ["| Part | Rows | Share labelled positive |", "|---|---:|---:|"]
     return "\n".join([*lines, f"| Test | {count(data.rows)} | {rate} |", ""])
 
 

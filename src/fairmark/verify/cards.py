@@ -4,7 +4,6 @@ Every number on the model card is one that was measured, the data card agrees wi
 and measurements, and the report discloses no more than the release's own params allow.
 """
 
-import html
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from fairmark.data.schema import ColumnSchema
 from fairmark.errors import VerificationError
-from fairmark.files import plain_lines
 from fairmark.release.disclosure import BOOSTER, REPORT, shown
 from fairmark.release.folder import ReleaseFolder
 from fairmark.report.labels import count, measured, number
+from fairmark.verify.card_text import CardTable, Heading, Line, blocks
+from fairmark.verify.card_text import shown as shown_text
 
 if TYPE_CHECKING:
     from fairmark.judge.measurements import Measurements
@@ -26,9 +26,8 @@ MODEL_CARD = "model-card.md"
 VALUE = "Value (interval)"
 """Header of the column that holds a measure's value, as `fairmark.report.model_card` writes it."""
 
-MOST_COLUMNS = 1_000
-
-_SECTION = "### By "
+_BY = Heading(3, "By ")
+"""How the heading of an attribute's tables begins."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def model_card(release: ReleaseFolder) -> str:
 
 def _unshown(release: ReleaseFolder, known: Mapping[tuple[str, str, str], str]) -> list[str]:
     shown = {attribute for attribute, _, _ in known}
-    return sorted(set(map(_spaced, release.measurements.groups)) - shown)
+    return sorted(set(map(shown_text, release.measurements.groups)) - shown)
 
 
 def _wanted(measurements: "Measurements", decimals: int) -> dict[tuple[str, str, str], str]:
@@ -90,43 +89,32 @@ def _wanted(measurements: "Measurements", decimals: int) -> dict[tuple[str, str,
     for attribute, groups in measurements.groups.items():
         for group, cell in groups.items():
             for name, entry in cell.measures.items():
-                found[_spaced(attribute), _spaced(group), title(name)] = measured(entry, decimals)
+                found[shown_text(attribute), shown_text(group), title(name)] = measured(entry, decimals)
     for attribute, gaps in measurements.disparities.items():
         for name, entry in gaps.items():
-            found[_spaced(attribute), title(name), VALUE] = measured(entry, decimals)
+            found[shown_text(attribute), title(name), VALUE] = measured(entry, decimals)
     return found
 
 
 def table_cells(text: str) -> Iterator[Cell]:
-    """Yield every cell of every table of a card, but those of its first column."""
+    """Yield every cell of every table of a card, but those of its first column.
+
+    Raises
+    ------
+    VerificationError
+        When it is not written as a card is (`card_text.blocks`).
+    """
     attribute = ""
-    header: list[str] = []
-    for line in plain_lines(text, MODEL_CARD):
-        if line.startswith(_SECTION):
-            attribute = _plain(line.removeprefix(_SECTION))
-        if not line.startswith("|"):
-            header = []
-            continue
-        if line.count("|") > MOST_COLUMNS:
-            raise VerificationError(
-                f"{MODEL_CARD}: a table must have at most {MOST_COLUMNS} columns, got more"
-            )
-        cells = [_plain(part) for part in re.split(r"(?<!\\)\|", line)[1:-1]]
-        if header and cells[0].strip("-:"):
-            yield from (
-                Cell(attribute, cells[0], column, cell)
-                for column, cell in zip(header[1:], cells[1:], strict=False)
-            )
-        header = header or cells
-
-
-def _plain(text: str) -> str:
-    """Return Markdown text without its escapes (`fairmark.report.rendering.literal`)."""
-    return html.unescape(re.sub(r"\\(.)", r"\1", text.strip()))
-
-
-def _spaced(text: str) -> str:
-    return re.sub(r"\s+", " ", text)
+    for block in blocks(text, MODEL_CARD):
+        if isinstance(block, Heading) and block.level <= _BY.level:
+            is_by = block.level == _BY.level and block.text.startswith(_BY.text)
+            attribute = block.text.removeprefix(_BY.text) if is_by else ""
+        if isinstance(block, CardTable):
+            for row in block.rows:
+                yield from (
+                    Cell(attribute, row[0], column, cell)
+                    for column, cell in zip(block.header[1:], row[1:], strict=True)
+                )
 
 
 DATA_CARD = "data-card.md"
@@ -135,11 +123,9 @@ ROLES = {"protected": "protected", "forbidden": "withheld"}
 
 def data_card(release: ReleaseFolder) -> str:
     """Check the card's columns, files, test rows, governance and times against the rest of the release."""
-    text = release.text(DATA_CARD)
-    written = plain_lines(text, DATA_CARD)
-    lines = {_data_card_plain(line) for line in written}
-    tables = (line for line in written if line.startswith("|"))
-    rows = {tuple(map(_data_card_plain, re.split(r"(?<!\\)\|", line)[1:-1])) for line in tables}
+    found = [*blocks(release.text(DATA_CARD), DATA_CARD)]
+    lines = {_of_file(block.text) for block in found if isinstance(block, Line)}
+    rows = {row for block in found if isinstance(block, CardTable) for row in (block.header, *block.rows)}
     by_first: dict[str, list[tuple[str, ...]]] = {}
     for row in rows:
         by_first.setdefault(row[0], []).append(row)
@@ -161,13 +147,13 @@ def _column_faults(release: ReleaseFolder, by_first: dict[str, list[tuple[str, .
     personal = set(release.params.privacy.personal)
     faults = []
     for column, role in _columns(release):
-        name = _spaced(column.name)
+        name = shown_text(column.name)
         said = [row for row in by_first.get(name, []) if len(row) == 5]
         wanted = "yes" if column.name in personal or role == "protected" else "no"
         if [row[1:3] for row in said] != [(column.kind, role)] or not said[0][4].startswith(wanted):
             fault = f"column {name} must be {column.kind}, {role}, personal: {wanted}"
             faults.append(f"{fault}, got {_texts(by_first.get(name, []))}")
-    known = {_spaced(column.name) for column, _ in _columns(release)}
+    known = {shown_text(column.name) for column, _ in _columns(release)}
     seen = {"feature", *ROLES.values()}
     return faults + [
         f"{name} must be no {row[2]} column, as the schema has none of that name, got {_texts([row])}"
@@ -203,8 +189,8 @@ def _lines(release: ReleaseFolder) -> list[str]:
     """Return the lines that must stand on the card."""
     roles = release.params.release.governance
     found = [
-        _spaced(f"- Owner: {roles.owner}."),
-        _spaced(f"- Custodian, who keeps it: {roles.custodian}."),
+        shown_text(f"- Owner: {roles.owner}."),
+        shown_text(f"- Custodian, who keeps it: {roles.custodian}."),
     ]
     sources = _sources(release)
     for name, digest in release.statement.digests_of_inputs.items():
@@ -219,11 +205,10 @@ def _sources(release: ReleaseFolder) -> set[str]:
     return {source.name for source in (files.main, files.test) if source is not None}
 
 
-def _data_card_plain(text: str) -> str:
-    """Return a line or a cell without Markdown's escapes; of a line about a file, its name and digest."""
-    bare = html.unescape(re.sub(r"\\(.)", r"\1", text.strip()))
-    file = re.fullmatch(r"- (.+): [\d,]+ rows, SHA-256 `([0-9a-f]{64})`\.", bare)
-    return f"{file[1]} {file[2]}" if file else bare
+def _of_file(line: str) -> str:
+    """Return of a line about a file its name and digest, and any other line as it is."""
+    file = re.fullmatch(r"- (.+): [\d,]+ rows, SHA-256 `([0-9a-f]{64})`\.", line)
+    return f"{file[1]} {file[2]}" if file else line
 
 
 def personal(release: ReleaseFolder) -> str:

@@ -4,12 +4,10 @@ All of it is offline and without the rows: that the scores are those of the tabl
 the data's address, that they are those of a model in use by nothing here.
 """
 
-import html
 import re
 from collections.abc import Iterator
 
 from fairmark.errors import VerificationError
-from fairmark.files import plain_lines
 from fairmark.params.scores import UNKNOWN
 from fairmark.release.disclosure import REPORT, shown_of_evaluation
 from fairmark.release.folder import ReleaseFolder
@@ -17,9 +15,8 @@ from fairmark.release.layout import EVALUATION_CARD, SCORES, STATEMENT
 from fairmark.report.labels import count, measured
 from fairmark.stats.measures import MEASURED
 from fairmark.stats.measures import label as title
+from fairmark.verify.card_text import CardTable, Heading, blocks, shown
 from fairmark.verify.consistency import same
-
-BAR = "\N{BROKEN BAR}"
 
 JUDGED_BY = ("evaluate", "document")
 """Stages that read scores.yaml."""
@@ -58,25 +55,28 @@ def _decided(release: ReleaseFolder) -> str:
 
 def card(release: ReleaseFolder) -> str:
     """Check that the card shows what was measured, and names all that is open."""
+    found = [*blocks(release.text(EVALUATION_CARD), EVALUATION_CARD)]
+    tables = [row for block in found if isinstance(block, CardTable) for row in (block.header, *block.rows)]
     lines = [
-        _plain(line) for line in plain_lines(release.text(EVALUATION_CARD), EVALUATION_CARD) if line.strip()
+        f"{'#' * block.level} {block.text}" if isinstance(block, Heading) else block.text
+        for block in found
+        if not isinstance(block, CardTable)
     ]
-    tables = [_cells(line) for line in lines if line.startswith("|")]
     if tables != (wanted := [*_tables(release)]):
         at = next((k for k, pair in enumerate(zip(tables, wanted, strict=False)) if pair[0] != pair[1]), None)
         got = f"{len(tables)} rows" if at is None else " | ".join(tables[at])[:120]
         must = f"{len(wanted)} rows" if at is None else " | ".join(wanted[at])
         raise VerificationError(f"{EVALUATION_CARD}: its tables must say {must}, got {got!a}")
-    found = release.scores
+    scored = release.scores
     stated = [
         f"# Evaluation card: {release.params.project.title}",
         f"## Verdict: {release.statement.predicate.build_definition.internal_parameters.verdict}",
         f"## Measured on {count(release.measurements.data.rows)} rows",
         *(f"- {each}" for each in UNKNOWN),
     ]
-    by = f"Decisions were made elsewhere, by {found.made_by} ({found.version}), and are judged here "
-    lacking = [each for each in map(_text, stated) if lines.count(each) != 1]
-    lacking += [by] if sum(line.startswith(_text(by)) for line in lines) != 1 else []
+    by = f"Decisions were made elsewhere, by {scored.made_by} ({scored.version}), and are judged here "
+    lacking = [each for each in map(shown, stated) if lines.count(each) != 1]
+    lacking += [by] if sum(line.startswith(shown(by)) for line in lines) != 1 else []
     if lacking:
         raise VerificationError(
             f"{EVALUATION_CARD}: must say once {lacking[0][:120]!a}, got a card that says it otherwise"
@@ -84,34 +84,16 @@ def card(release: ReleaseFolder) -> str:
     return f"{len(tables)} rows of its tables are what was measured, and all that is open stands on it"
 
 
-def _tables(release: ReleaseFolder) -> Iterator[list[str]]:
+def _tables(release: ReleaseFolder) -> Iterator[tuple[str, ...]]:
     found, decimals = release.measurements, release.params.document.decimals
-    yield from (["measure", "value"], ["---", "---"])
+    yield ("measure", "value")
     for name in MEASURED:
         if name in found.overall:
-            yield [_text(title(name)), _text(measured(found.overall[name], decimals))]
-    yield from (["attribute", "gap", "value"], ["---", "---", "---"])
+            yield (shown(title(name)), shown(measured(found.overall[name], decimals)))
+    yield ("attribute", "gap", "value")
     for attribute, entries in found.disparities.items():
         for name, entry in entries.items():
-            yield [_text(attribute), _text(title(name)), _text(measured(entry, decimals))]
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def _plain(line: str) -> str:
-    r"""Return a line of Markdown without its escapes, as `fairmark.report.rendering.literal` makes them.
-
-    A bar of a text, which is written `\|`, becomes `BAR`, so that those that are left are a table's own.
-    """
-    kept = re.sub(r"\\(.)", lambda found: BAR if found[1] == "|" else found[1], line)
-    return re.sub(r"\s+", " ", html.unescape(kept)).strip()
-
-
-def _text(text: str) -> str:
-    """Return a text as `_plain` gives it back."""
-    return re.sub(r"\s+", " ", text).strip().replace("|", BAR)
+            yield (shown(attribute), shown(title(name)), shown(measured(entry, decimals)))
 
 
 def personal(release: ReleaseFolder) -> str:
