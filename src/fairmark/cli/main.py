@@ -66,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     who = "fairmark"
     try:
         try:
-            given = _parser().parse_args(argv)
+            words = sys.argv[1:] if argv is None else argv
+            given = _parser(words[0] if words else "").parse_args(words)
         finally:
             finish()  # of the help and the version
         who = f"fairmark {given.verb}"
@@ -98,12 +99,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(first: str) -> argparse.ArgumentParser:
+    """Return the parser, of one verb alone where the first word is one: building all takes a while."""
     parser = argparse.ArgumentParser(prog="fairmark", description=__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, verb in VERBS.items():
+    for name, verb in {first: VERBS[first]}.items() if first in VERBS else VERBS.items():
         verb.arguments(verbs.add_parser(name, allow_abbrev=False, help=verb.help, description=verb.__doc__))
     return parser
 

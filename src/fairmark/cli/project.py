@@ -231,7 +231,8 @@ _NEXT = """
 next:
   dvc repro            the run, from the table to the report (artifacts/document/report.html)
   fairmark judge       the verdict
-  git commit -m "..."  once params.yaml and data/DATASHEET.md say what you mean; then make run makes a release
+  git add --all; git commit -m "..."  once params.yaml and data/DATASHEET.md say what you mean; then make run
+                       makes a release
 """
 
 
@@ -239,7 +240,8 @@ _NEXT_OF_SCORES = """
 next:
   dvc repro            the run, from the table to the report (artifacts/document/report.html)
   fairmark judge       the verdict
-  git commit -m "..."  once params.yaml, scores.yaml and data/DATASHEET.md say it all; then fairmark attest
+  git add --all; git commit -m "..."  once params.yaml, scores.yaml and data/DATASHEET.md say it all
+  fairmark attest      the evaluation as a signed release
 """
 
 

@@ -139,14 +139,14 @@ def _too_few(each: Compared, more: Mapping[str, int]) -> str:
     """Return why no number of rows that can be had decides: of which rate how few rows there are."""
     if sum(more.values()) <= MANIFOLD * sum(each.rows):
         return ""
+    beyond = f"so near the limit, that {sum(more.values()):,} more rows would be needed."
+    if _ranks(each.limit.measure):  # which counts pairs of rows, and no rows
+        return f"The {spoken(each.rate)} lies {beyond}"
     parts = each.comparison.parts
     counts = " and ".join(
         f"{part.hits:,.0f} of {part.rows:,.0f}{f' ({part.group})' if part.group else ''}" for part in parts
     )
-    return (
-        f"The {spoken(each.rate)} counts {counts}: so few, or so near the limit, that {sum(more.values()):,} "
-        "more rows would be needed."
-    )
+    return f"The {spoken(each.rate)} counts {counts}: so few, or {beyond}"
 
 
 def waived(
