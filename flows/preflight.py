@@ -16,7 +16,7 @@ from fairmark.release.statement import release_digest
 from fairmark.repo import commit, dvc
 from fairmark.repo.git import git
 from fairmark.repo.locks import locked
-from fairmark.signing.git_tags import tag_signer, tagged_statement
+from fairmark.signing.git_tags import is_evaluation, tag_signer, tagged_statement
 from fairmark.signing.key_store import own_key, own_public, public_place
 
 
@@ -142,7 +142,7 @@ def rebuild(root: Path) -> None:
 
 
 def last(root: Path, name: str) -> str:
-    """Return the tag of the highest release.
+    """Return the tag of the highest release of a model; an evaluation has none to be made again.
 
     Raises
     ------
@@ -150,7 +150,8 @@ def last(root: Path, name: str) -> str:
         When there is none.
     """
     answer = git(root, "tag", "--list", f"{name}@v*")
-    tag = plan.latest(lines_of(answer.stdout), name) if answer.returncode == 0 else None
+    tags = [tag for tag in lines_of(answer.stdout) if not is_evaluation(root, tag)]
+    tag = plan.latest(tags, name) if answer.returncode == 0 else None
     if tag is None:
         raise StateError(
             f"git: must have a release to rebuild, got no tag {name}@v* (flows/release.py makes one)"

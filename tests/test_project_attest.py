@@ -25,8 +25,10 @@ from fairmark.params.scores import UNKNOWN
 from fairmark.project import attest
 from fairmark.release.layout import STATEMENT
 from fairmark.signing.dsse import seal
+from fairmark.signing.git_tags import tag_release
 from fairmark.signing.keys import SigningKey
 from fairmark.verify.verify import Fact, exit_code, verify
+from flows import preflight
 
 MAKER = key("maker")
 
@@ -246,6 +248,15 @@ def test_nothing_of_it_is_promoted_made_again_or_loaded(
     assert main(["diff", str(folder), str(folder)]) == 2
     assert "got the evaluation of scores made elsewhere" in capsys.readouterr().err
     assert exit_code(api.verify(folder, public)) == 0
+
+
+def test_no_flow_takes_it_for_a_model_that_can_be_made_again(folder: Path) -> None:
+    root = folder.parents[1]
+    with pytest.raises(StateError, match="must have a release to rebuild"):
+        preflight.last(root, "vendor")
+
+    tag_release(root, "vendor", "v0.0.9", "a model", "0" * 64, key=MAKER)
+    assert preflight.last(root, "vendor") == "vendor@v0.0.9"
 
 
 def test_history_tells_of_evaluations_and_of_their_signer(

@@ -308,6 +308,14 @@ def evaluation_of(message: str) -> str | None:
     return named[0] if len(named) == 1 else None
 
 
+def is_evaluation(root: Path, tag: str) -> bool:
+    """Return whether an annotated tag names the evaluation of scores made elsewhere."""
+    try:
+        return evaluation_of(read_tag(root, tag).message) is not None
+    except (StateError, VerificationError):
+        return False
+
+
 def tag_release(
     root: Path,
     name: str,
