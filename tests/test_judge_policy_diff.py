@@ -270,3 +270,35 @@ def test_who_may_sign_more_is_looser(old: list[str], new: list[str], way: str | 
 
     assert worst == way
     assert all(each.heavy for each in found if each.way == "loosened")
+
+
+SERVED: list[tuple[str, Any, Any, str]] = [
+    ("oversight.mode", "in_the_loop", "on_the_loop", "loosened"),
+    ("oversight.mode", "in_the_loop", "in_command", "loosened"),
+    ("oversight.mode", "on_the_loop", "in_the_loop", "tightened"),
+    ("oversight.refer.adverse", True, False, "loosened"),
+    ("oversight.refer.sparse", False, True, "tightened"),
+    ("oversight.refer.confidence_below", 0.6, 0.5, "loosened"),
+    ("oversight.review_days", 5, 9, "loosened"),
+    ("oversight.overturn_days", 14, 30, "tightened"),
+    ("oversight.adverse_decision", 0, 1, "loosened"),
+    ("limits.rows", 5000, 50_000, "loosened"),
+    ("canary.shadow", 1000, 10, "loosened"),
+    ("canary.level", 0.05, 0.01, "tightened"),
+    ("journal.days", 1825, 3650, "loosened"),
+    ("contact", "A", "B", "neutral"),
+]
+
+
+@pytest.mark.parametrize(("where", "old", "new", "way"), SERVED)
+def test_a_change_of_how_it_is_served_is_told_by_what_it_leaves_to_people(
+    where: str, old: Any, new: Any, way: str
+) -> None:
+    def section(value: Any) -> dict[str, Any]:
+        for name in reversed(f"serve.{where}".split(".")):
+            value = {name: value}
+        return dict(value)
+
+    (change,) = changes(section(old), section(new))
+
+    assert (change.where, change.way) == (f"serve.{where}", way)

@@ -45,7 +45,7 @@ def test_every_drill_passes_on_a_sound_service_and_is_written_down(released: Pat
 
 
 def test_a_drill_that_is_not_survived_is_told(
-    released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    released: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong = drill.Drilled("a made fault", "200", "500", passed=False, took_s=0.1, told=())
     monkeypatch.setattr(drill, "DRILLS", [lambda _: wrong])

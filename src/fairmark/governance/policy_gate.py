@@ -38,7 +38,7 @@ from fairmark.governance.policy_base import (
     release_tags,
 )
 from fairmark.governance.request import POLICY, ApprovalRequest
-from fairmark.judge.policy_diff import LOOSENED, NEUTRAL, SECTIONS, Change
+from fairmark.judge.policy_diff import LOOSENED, NEUTRAL, SECTIONS, SERVED, Change
 from fairmark.params.parse import typed
 from fairmark.params.read import Params, read_params
 from fairmark.params.release import Approvals
@@ -259,10 +259,13 @@ class Repository:
 def policy_digest(sections: Mapping[str, object], approvers: str, of: Repository) -> str:
     """Return the SHA-256 by which a policy is approved.
 
-    It is that of the canonical JSON of the three sections, of the text of `approvers`, and of the repository.
+    It is that of the canonical JSON of the sections, of the text of `approvers`, and of the repository. How
+    it is served and watched is among them where it is said: a policy that says nothing of it has the digest
+    that it always had.
     """
     # Bound to the repository, because a project that is copied brings the approvals of its policy along.
-    value = {name: sections.get(name) for name in SECTIONS} | {FILE: approvers, "repository": vars(of)}
+    said = {name: sections.get(name) for name in SECTIONS if name in sections or name not in SERVED}
+    value = said | {FILE: approvers, "repository": vars(of)}
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 

@@ -18,7 +18,8 @@ LOOSENED: Way = "loosened"
 TIGHTENED: Way = "tightened"
 NEUTRAL: Way = "neutral"
 
-SECTIONS = ("policy", "release", "privacy")
+SERVED = ("serve", "watch")
+SECTIONS = ("policy", "release", "privacy", *SERVED)
 
 UNSET_IS_LOOSE = {f"policy.findings.{name}" for name in Findings.model_fields}
 """Numbers whose null lets everything through."""
@@ -26,6 +27,16 @@ LOOSER_UP = {
     "policy.level",
     "privacy.decisions_shown",
     "privacy.retention.data_days",
+    "serve.oversight.review_days",
+    "serve.oversight.contest_days",
+    *(f"serve.limits.{name}" for name in ("body_bytes", "rows", "depth", "number_length", "requests")),
+    "serve.journal.segment",
+    "serve.journal.days",
+    *(f"serve.canary.{name}" for name in ("level", "harm", "quality_margin", "fault_rate", "latency_ms")),
+    "serve.canary.group_margin",
+    *(f"watch.{name}" for name in ("run_length", "least_rows", "harm", "window_days", "outcome_days")),
+    "watch.cool_down_days",
+    "watch.open_candidates",
     *UNSET_IS_LOOSE,
 }
 """More is looser."""
@@ -36,15 +47,45 @@ LOOSER_DOWN = {
     "release.approvals.waived",
     "privacy.smallest_leaf",
     "privacy.smallest_cell",
+    "serve.oversight.refer.confidence_below",
+    "serve.oversight.sparse_rows",
+    "serve.oversight.overturn_days",
+    "serve.reasons",
+    "serve.limits.seconds",
+    *(f"serve.canary.{name}" for name in ("shadow", "least", "hold", "outcomes_from", "latency_share")),
+    "watch.label_sample.share",
 }
 """Less is looser."""
+LOOSER_FALSE = {
+    f"serve.oversight.refer.{name}" for name in ("adverse", "unknown_category", "out_of_range", "sparse")
+}
+"""Switches: no is looser."""
 LOOSER_LONG = {"policy.protected_at_prediction"}
 """Lists of what is allowed: an entry more is looser."""
-LOOSER_SHORT = {"release.licences.forbidden", "privacy.personal", "policy.constant_answer.measures"}
+LOOSER_SHORT = {
+    "release.licences.forbidden",
+    "privacy.personal",
+    "policy.constant_answer.measures",
+    *(f"watch.alarms.{name}" for name in ("inputs", "scores", "fairness", "quality", "operation")),
+}
 """Lists of what is refused or guarded: an entry less is looser."""
-LOOSER_WORD = {"policy.correction": "intersection-union", "release.licences.unknown": "allow"}
+LOOSER_WORD = {
+    "policy.correction": "intersection-union",
+    "release.licences.unknown": "allow",
+    "watch.labels": "all",
+}
 """Of two words, the looser one."""
-WORDS = {"policy.goal", "policy.price", "release.governance", "release.environmental_cost"}
+MODE = "serve.oversight.mode"
+MODES = ("in_the_loop", "in_command", "on_the_loop")
+"""The modes of human oversight, the one that leaves the least to the model first."""
+WORDS = {
+    "policy.goal",
+    "policy.price",
+    "release.governance",
+    "release.environmental_cost",
+    "serve.contact",
+    "watch.label_sample.how",
+}
 """What is said, and decides nothing; taken away, it is missed."""
 NAMED = {"policy.limits", "release.licences.exceptions"}
 WAIVING = {"policy.waivers": "waiver", "policy.overrides": "override"}
@@ -107,6 +148,8 @@ def _value(where: str, old: object, new: object, *, first: bool = False) -> Iter
         yield Change(where, NEUTRAL, f"set for the first time, to {_short(new)}")
     elif where in LOOSER_WORD:
         yield Change(where, LOOSENED if new == LOOSER_WORD[where] else TIGHTENED, text)
+    elif (way := _switched(where, old, new)) is not None:
+        yield Change(where, way, text)
     elif where in UNSET_IS_LOOSE and None in (old, new):
         yield Change(where, LOOSENED if new is None else TIGHTENED, text)
     elif where == "policy.constant_answer.not_required" and None in (old, new):
@@ -119,6 +162,15 @@ def _value(where: str, old: object, new: object, *, first: bool = False) -> Iter
         yield Change(where, LOOSENED, text)
     else:
         yield Change(where, LOOSENED, f"{text} (its direction is not known)")
+
+
+def _switched(where: str, old: object, new: object) -> Way | None:
+    """Return the way of a switch or of the mode of oversight; None for what is neither."""
+    if where in LOOSER_FALSE and isinstance(old, bool) and isinstance(new, bool):
+        return TIGHTENED if new else LOOSENED
+    if where == MODE and old in MODES and new in MODES:
+        return LOOSENED if MODES.index(new) > MODES.index(old) else TIGHTENED
+    return None
 
 
 def _wording(where: str, old: object, new: object) -> Iterator[Change]:

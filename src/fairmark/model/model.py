@@ -18,7 +18,7 @@ from fairmark.files import read_json, sha256, write_json, write_text
 from fairmark.model import boosted_trees, scorecard
 from fairmark.model.encoder import Encoder
 from fairmark.model.group_thresholds import GroupThresholds
-from fairmark.model.model_file import ENCODER_JSON, FORMAT, MODEL_JSON, Calibration, Column, ModelFile
+from fairmark.model.model_file import ENCODER_JSON, FILES, FORMAT, MODEL_JSON, Calibration, Column, ModelFile
 from fairmark.params.learn import Chosen, stated_goal
 from fairmark.stats.arrays import Floats
 
@@ -59,9 +59,9 @@ class Family:
 
 
 FAMILIES: Mapping[str, Family] = {
-    "additive": Family("booster.txt", boosted_trees.load),
-    "boosted": Family("booster.txt", boosted_trees.load),
-    "logistic": Family("logistic.json", scorecard.load),
+    "additive": Family(FILES["additive"], boosted_trees.load),
+    "boosted": Family(FILES["boosted"], boosted_trees.load),
+    "logistic": Family(FILES["logistic"], scorecard.load),
 }
 
 

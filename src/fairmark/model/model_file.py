@@ -18,6 +18,8 @@ from fairmark.record import Record
 MODEL_JSON = "model.json"
 ENCODER_JSON = "encoder.json"
 FORMAT: Literal[1] = 1
+FILES = {"additive": "booster.txt", "boosted": "booster.txt", "logistic": "logistic.json"}
+"""Which file holds a model of each family."""
 
 
 class Column(Section):

@@ -25,7 +25,15 @@ from fairmark.files import read_json, sha256
 from fairmark.model import boosted_trees, scorecard
 from fairmark.model.boosted_trees import ADDITIVITY, END, REST, Boosted
 from fairmark.model.group_thresholds import GroupThresholds, Origin
-from fairmark.model.model_file import ENCODER_JSON, MODEL_JSON, Calibration, Column, EncoderFile, ModelFile
+from fairmark.model.model_file import (
+    ENCODER_JSON,
+    FILES,
+    MODEL_JSON,
+    Calibration,
+    Column,
+    EncoderFile,
+    ModelFile,
+)
 from fairmark.model.scorecard import Line, Scorecard
 from fairmark.params.prepare import Prepare
 from fairmark.stats.arrays import Floats
@@ -259,9 +267,9 @@ class RowModel:
             When a file is missing, is another one than model.json names, or does not fit the others.
         """
         file = ModelFile.of(folder)
-        family = _FILES.get(file.family)
+        family = FILES.get(file.family)
         if family is None or file.chosen.family != file.family:
-            raise InputError(f"model.json: family must be one of {sorted(_FILES)}, got {file.family!r}")
+            raise InputError(f"model.json: family must be one of {sorted(FILES)}, got {file.family!r}")
         for name in (ENCODER_JSON, family):
             if (found := sha256(folder / name)) != file.files.get(name):
                 must = "must be the file that model.json names"
@@ -344,7 +352,6 @@ class RowModel:
         return values
 
 
-_FILES = {"additive": "booster.txt", "boosted": "booster.txt", "logistic": "logistic.json"}
 FEW = 4
 """Rows from which one call for all costs less than one for each."""
 
