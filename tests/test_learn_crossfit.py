@@ -111,6 +111,15 @@ def test_a_stretch_of_one_label_is_held_out_with_the_next_one(rows: Ready) -> No
     assert sum(sizes) == pytest.approx(len(label) / 2, abs=2)
 
 
+def test_train_rows_of_one_moment_are_drawn_into_folds(rows: Ready) -> None:
+    moments = Moments(np.zeros(len(rows.train.label)), 1.0)
+
+    timed_folds = rotated(replace(rows, moments=moments), 3, seed=1)
+
+    for one, two in zip(timed_folds, rotated(rows, 3, seed=1), strict=True):
+        assert ids(one.valid.matrix) == ids(two.valid.matrix)
+
+
 def test_moments_are_of_parts_that_follow_each_other_alone(tmp_path: Path) -> None:
     parts = read_parts(*written(tmp_path, 600))
     day = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(600), unit="D")

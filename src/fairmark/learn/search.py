@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -342,7 +343,7 @@ class SearchResults:
     brackets: Mapping[tuple[str, int], tuple[float, float]] = field(default_factory=dict)
     """The range of each bracketed strength, by family and place among mitigations."""
 
-    @property
+    @cached_property
     def done(self) -> list[Trial]:
         """The trials that ran to their end."""
         return [trial for trial in self.trials if trial.outcome.failure is None and not trial.outcome.pruned]
@@ -352,7 +353,7 @@ class SearchResults:
         """The trials that were pruned at a rung."""
         return [trial for trial in self.trials if trial.outcome.pruned]
 
-    @property
+    @cached_property
     def final(self) -> list[Trial]:
         """The trials that one is chosen from: the finalists, or all where no finalist is of use.
 
@@ -372,7 +373,7 @@ class SearchResults:
         """Those one may be chosen from."""
         return [trial for trial in self.final if not trial.outcome.useless]
 
-    @property
+    @cached_property
     def best(self) -> Trial:
         """The best of the feasible trials; without any, the useful one of most worth at `tune.price`.
 
@@ -383,11 +384,11 @@ class SearchResults:
             return plain
         return self._top
 
-    @property
+    @cached_property
     def _top(self) -> Trial:
         return ranked(self.final, self.tune.tie, self.tune.price)[0]
 
-    @property
+    @cached_property
     def plain(self) -> Trial | None:
         """The best plain model that one may be chosen of, held to the limits by one threshold for all."""
         return self._plain_of(self.final)
@@ -400,7 +401,7 @@ class SearchResults:
                 return trial
         return None
 
-    @property
+    @cached_property
     def _beside_plain(self) -> tuple[Trial, Trial] | None:
         """The best trial and the best plain one: of those one is chosen from, or of the searched ones."""
         for trials in (self.final, [trial for trial in self.done if trial.role != "finalist"]):
@@ -408,7 +409,7 @@ class SearchResults:
                 return ranked(trials, self.tune.tie, self.tune.price)[0], plain
         return None
 
-    @property
+    @cached_property
     def frontier(self) -> list[Trial]:
         """The Pareto front: trials that none dominates in quality and fairness, worst quality first."""
         ranked = sorted(self.done, key=lambda t: (-t.outcome.quality, -t.fairness(self.policy), t.number))

@@ -193,15 +193,16 @@ def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
     Each of these folds is a part of the train rows; the validation rows are learnt from in its place. So all
     folds are alike when the validation rows are 1 / `folds` of both. Where the parts follow each other in
     time, the folds are stretches of the later half of the train rows, each learnt from the rows before it
-    alone: those as long before it as train rows are before validation rows, and of no person of its own.
+    alone: those as long before it as train rows are before validation rows, and of no person of its own. A
+    stretch without both labels goes with the next one; where that leaves none, folds are drawn all the same.
 
     Raises
     ------
     InputError
         When a fold holds one label only.
     """
-    if rows.moments is not None:
-        yield from _forward(rows, rows.moments, folds)
+    if rows.moments is not None and (stretches := [*_forward(rows, rows.moments, folds)]):
+        yield from stretches
         return
     sample = _joined(rows.train, rows.valid)
     groups = pd.concat([rows.train_groups, rows.valid_groups], ignore_index=True)
@@ -221,7 +222,7 @@ def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
 
 
 def _forward(rows: Ready, moments: Moments, folds: int) -> Iterator[Ready]:
-    when, found = moments.train, 0
+    when = moments.train
     starts = np.unique(np.quantile(when, np.linspace(0.5, 1, folds)[:-1], method="inverted_cdf"))
     start = starts[0]
     for stop in [*starts[1:], np.inf]:
@@ -231,11 +232,7 @@ def _forward(rows: Ready, moments: Moments, folds: int) -> Iterator[Ready]:
         if any(len(np.unique(rows.train.label[each])) < 2 for each in (inside, outside)):
             continue  # together with the next stretch
         yield _parted(rows, *map(np.flatnonzero, (inside, outside)))
-        start, found = stop, found + 1
-    if not found:
-        raise InputError(
-            f"chosen.folds: must leave both labels in a stretch of time, got none of {folds - 1}"
-        )
+        start = stop
 
 
 def _parted(rows: Ready, inside: npt.NDArray[np.intp], outside: npt.NDArray[np.intp]) -> Ready:
