@@ -189,6 +189,24 @@ def test_the_signature_of_an_unknown_key_vouches_for_nothing(
     assert check(clone, capsys)[0] == 5
 
 
+def test_a_head_that_no_known_key_signed_vouches_for_nothing_whatever_was_signed_after_it(
+    clone: Path, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(clone / ".fairmark")
+    write(clone, 2)
+    own = own_key(make=False)
+    monkeypatch.setenv("FAIRMARK_CONFIG", str(tmp_path / "another"))
+    own_key(make=True)
+    assert main(["journal", "--seal", "--clone", str(clone)]) == 0
+    monkeypatch.setenv("FAIRMARK_CONFIG", str(tmp_path / "config"))
+    trail.append(clone, {"action": "promote"}, "completed", key=own)
+
+    code, told = check(clone, capsys)
+
+    assert code == 5
+    assert "no sealed head of a known key vouches for it" in told
+
+
 def test_a_check_from_the_newest_head_looks_at_the_rest_alone(clone: Path, capsys: Capture) -> None:
     edit(clone, *FORGERIES["edited"])
 
@@ -216,7 +234,7 @@ def test_a_journal_in_postgresql_is_sealed_and_checked_alike(
 
         async def edit_there() -> None:
             connection = await asyncpg.connect(address)
-            await connection.execute("UPDATE entries SET decision = 0 WHERE number = 2")
+            await connection.execute("UPDATE fairmark.entries SET decision = 0 WHERE number = 2")
             await connection.close()
 
         asyncio.run(edit_there())

@@ -272,6 +272,29 @@ def test_what_no_store_can_give_back_is_refused_with_every_fault() -> None:
     assert "Ann" not in str(caught.value)
 
 
+def test_tables_of_another_program_are_left_alone(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import asyncpg
+
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+
+    async def act() -> Any:
+        address = server.new_database()
+        other = await asyncpg.connect(address)
+        await other.execute(
+            "CREATE TABLE public.entries (mine text); INSERT INTO public.entries VALUES ('kept')"
+        )
+        journal = await open_journal(address)
+        await journal.append([decision()])
+        kept = await other.fetchval("SELECT mine FROM public.entries"), (await journal.head()).number
+        await journal.close()
+        await other.close()
+        return kept
+
+    assert asyncio.run(act()) == ("kept", 1)
+
+
 def test_an_empty_append_is_refused(run: Run) -> None:
     async def act(journal: Journal) -> Any:
         with pytest.raises(UsageError, match="an entry"):

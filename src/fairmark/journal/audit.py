@@ -41,7 +41,8 @@ class SealedHead:
     entry
         Number of the trail's entry.
     vouched
-        Whether a known key signed that entry of the trail or one after it.
+        Whether a known key signed that very entry of the trail. A signature of a later one says that it was
+        there, not that its head is true.
     """
 
     number: int
@@ -228,7 +229,7 @@ async def seal(journal: Journal, root: Path, segment: int, key: "SigningKey") ->
     """
     head = await journal.head()
     heads, _ = sealed_heads(root, head.journal, [key.public])
-    newest = max(heads, key=_number, default=None)
+    newest = max((each for each in heads if each.vouched), key=_number, default=None)
     number, chain = (0, genesis(head.journal)) if newest is None else (newest.number, newest.chain)
     if number > head.number:
         raise VerificationError(
@@ -259,7 +260,8 @@ def sealed_heads(root: Path, journal: str, keys: Sequence["PublicKey"]) -> tuple
         kept = trail.entries(root)
     except StateError:  # no repository: nothing vouches
         return [], 0
-    vouched = verify_trail.checked(kept, keys).vouched
+    verify_trail.checked(kept, keys)
+    known = {key.keyid for key in keys}
     found, others = [], 0
     for each in kept:
         if each.event.action != ACTION:
@@ -270,11 +272,10 @@ def sealed_heads(root: Path, journal: str, keys: Sequence["PublicKey"]) -> tuple
             whose = str(what["journal"])
         except (KeyError, TypeError, ValueError) as error:
             raise VerificationError(f"trail entry {each.number}: must name heads of a journal") from error
+        vouched = each.signature is not None and each.signature.keyid in known
         others += len(heads) if whose != journal else 0
         if whose == journal:
-            found += [
-                SealedHead(number, chain, each.number, each.number <= vouched) for number, chain in heads
-            ]
+            found += [SealedHead(number, chain, each.number, vouched) for number, chain in heads]
     return found, others
 
 

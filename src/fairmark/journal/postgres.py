@@ -40,6 +40,8 @@ PATIENCE_S = 5.0
 """How long the server may take to let us in, and to answer."""
 CONNECTIONS = 4
 """At most, one of which writes."""
+SCHEMA = "fairmark"
+"""Of the database, in which all tables are."""
 CHUNK = 10_000
 """Rows that an erasure takes at a time."""
 
@@ -124,7 +126,12 @@ async def pool_of(address: str, most: int = CONNECTIONS) -> "asyncpg.Pool[Any]":
         max_size=most,
         timeout=PATIENCE_S,
         command_timeout=60,
-        server_settings={"application_name": "fairmark", "lock_timeout": str(int(PATIENCE_S * 1000))},
+        server_settings={
+            "application_name": "fairmark",
+            "lock_timeout": str(int(PATIENCE_S * 1000)),
+            # Our tables have plain names, and the database may be another program's too.
+            "search_path": SCHEMA,
+        },
         init=_durable,
     )
 
@@ -162,9 +169,13 @@ async def prepare_schema(connection: "asyncpg.Connection[Any]", where: str, name
     async with connection.transaction():
         # One service at a time, from before there is a table to lock.
         await connection.execute("SELECT pg_advisory_xact_lock(7236281)")
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS fairmark_schema (name text PRIMARY KEY, version integer NOT NULL)"
-        )
+        # Looked at before, because a role that may only read or append may make neither.
+        if await connection.fetchval("SELECT to_regnamespace($1)", SCHEMA) is None:
+            await connection.execute(f"CREATE SCHEMA {SCHEMA}")
+        if await connection.fetchval("SELECT to_regclass($1)", f"{SCHEMA}.fairmark_schema") is None:
+            await connection.execute(
+                "CREATE TABLE fairmark_schema (name text PRIMARY KEY, version integer NOT NULL)"
+            )
         asked = "SELECT version FROM fairmark_schema WHERE name = $1"
         version, newest = await connection.fetchval(asked, name) or 0, max(steps)
         if version > newest:
@@ -397,6 +408,8 @@ async def _held(connection: "asyncpg.Connection[Any]", whose: Whose) -> list[tup
 
 
 async def _first_head(connection: "asyncpg.Connection[Any]") -> None:
+    if await connection.fetchval("SELECT count(*) FROM head"):
+        return
     journal = new_id()
     async with connection.transaction():
         await connection.execute("LOCK TABLE head IN EXCLUSIVE MODE")
