@@ -30,6 +30,8 @@ from fairmark.serve.paths import (
 from fairmark.serve.scorer import Scorer
 
 DECIDE = "/v1/decide"
+OPEN: dict[str, Any] = {"security": []}
+"""Of a path that asks for no key."""
 PAGE = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
@@ -91,9 +93,23 @@ def _health(api: FastAPI, desk: Desk) -> None:
         return as_json(Health(ready=True))
 
     for path in ("/healthz", "/ping", "/v2/health/live"):
-        api.add_api_route(path, alive, name=path, operation_id=f"alive {path}", responses=answers(Health))
+        api.add_api_route(
+            path,
+            alive,
+            name=path,
+            operation_id=f"alive {path}",
+            openapi_extra=OPEN,
+            responses=answers(Health),
+        )
     for path in ("/readyz", "/v2/health/ready", f"/v2/models/{desk.lead.name}/ready"):
-        api.add_api_route(path, ready, name=path, operation_id=f"ready {path}", responses=answers(Health))
+        api.add_api_route(
+            path,
+            ready,
+            name=path,
+            operation_id=f"ready {path}",
+            openapi_extra=OPEN,
+            responses=answers(Health),
+        )
 
     _pages(api, desk)
 
@@ -101,12 +117,12 @@ def _health(api: FastAPI, desk: Desk) -> None:
 def _pages(api: FastAPI, desk: Desk) -> None:
     witness = needs(desk, "evidence")
 
-    @api.get("/metrics", responses={200: {"content": {"text/plain": {}}}})
+    @api.get("/metrics", responses=text_answers())
     async def metrics(_: Caller = witness) -> Response:
         """Return the counters, for Prometheus."""
         return Response(desk.metrics.text(), media_type=CONTENT_TYPE)
 
-    @api.get("/version", responses={200: {"content": {"text/plain": {}}}})
+    @api.get("/version", responses=text_answers(), openapi_extra=OPEN)
     async def version() -> Response:
         """Return the version of fairmark, as MLflow's servers return theirs."""
         from importlib.metadata import version as installed
@@ -128,13 +144,13 @@ def _protocols(api: FastAPI, desk: Desk) -> None:
     content = {"application/json": {"schema": {"type": "object"}}}
     body = {"requestBody": {"content": content, "required": True}}
 
-    @api.post("/invocations", responses={200: {"content": {"application/json": {}}}}, openapi_extra=body)
+    @api.post("/invocations", responses=free_answers(), openapi_extra=body)
     async def invocations(request: Request, caller: Caller = decider) -> Response:
         """Decide by MLflow's scoring protocol."""
         asked = protocols.mlflow_rows(await posted(request), desk.router.reader)
         return as_json(protocols.mlflow_answer(await desk.decide(asked, caller.name)))
 
-    @api.get("/v2", responses={200: {"content": {"application/json": {}}}})
+    @api.get("/v2", responses=free_answers(), openapi_extra=OPEN)
     async def server() -> Response:
         """Return what serves, by the Open Inference Protocol."""
         from importlib.metadata import version as installed
@@ -143,7 +159,7 @@ def _protocols(api: FastAPI, desk: Desk) -> None:
 
     at = f"/v2/models/{lead.name}"
 
-    @api.get(at, responses={200: {"content": {"application/json": {}}}})
+    @api.get(at, responses=free_answers(), openapi_extra=OPEN)
     async def model() -> Response:
         """Return the model's tensors."""
         return as_json(protocols.v2_metadata(desk.lead))
@@ -157,8 +173,22 @@ def _protocols(api: FastAPI, desk: Desk) -> None:
     for path in (f"{at}/infer", f"{at}/versions/{lead.version}/infer"):
         api.add_api_route(
             path, infer, methods=["POST"], name=path, operation_id=f"infer {path}", openapi_extra=body,
-            responses={200: {"content": {"application/json": {}}}},
+            responses=free_answers(),
         )  # fmt: skip
+
+
+def free_answers() -> dict[int | str, dict[str, Any]]:
+    """Return what a path of another protocol answers: JSON of its own, or a problem."""
+    said = answers(Health, 409)
+    said[200]["content"] = {"application/json": {"schema": {"type": "object"}}}
+    return said
+
+
+def text_answers() -> dict[int | str, dict[str, Any]]:
+    """Return what a path answers with text, or a problem."""
+    said = answers(Health)
+    said[200]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    return said
 
 
 async def _refused(_: Request, error: Refused) -> Response:

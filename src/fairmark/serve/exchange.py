@@ -112,6 +112,8 @@ async def refuse(send: Send, refused: Refused) -> None:
         more.append((b"www-authenticate", b'Bearer realm="fairmark"'))
     if refused.retry_after_s is not None:
         more.append((b"retry-after", str(refused.retry_after_s).encode()))
+    if refused.status == 405:
+        more.append((b"allow", b"POST"))
     if refused.status in {408, 413}:
         more.append((b"connection", b"close"))  # what is left of the body is not read
     await reply(send, refused.status, problem(refused), PROBLEM, more)

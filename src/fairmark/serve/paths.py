@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from fairmark.errors import UsageError
 from fairmark.journal.memberships import Membership
@@ -22,8 +22,15 @@ from fairmark.serve.desk import Desk
 
 JSON, PROBLEM = "application/json", "application/problem+json"
 HEX = r"^[0-9a-f]{32}$"
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Id = Annotated[str, Field(pattern=HEX)]
-Label = Annotated[int, Field(ge=0, le=1)]
+Label = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1)]
+"""1.0 is the same number as 1 in JSON."""
 Reason = Annotated[str, Field(min_length=1, max_length=80)]
 Words = Annotated[str, Field(max_length=10_000)]
 Scalar = str | float | int | bool | None

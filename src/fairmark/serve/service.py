@@ -10,6 +10,8 @@ import re
 import time
 from collections.abc import Mapping
 
+from starlette.routing import Match
+
 from fairmark.errors import FairmarkError
 from fairmark.journal.entry import IdempotencyKey
 from fairmark.serve.api import DECIDE, make_api
@@ -102,10 +104,14 @@ class Service:
         answers = await desk.decide(asked, caller.name, key)
         await reply(send, 200, encode(answers[0] if asked.single else Answers(answers)))
 
+    def _takes(self, scope: Scope) -> bool:
+        """Return whether a POST may go there; to other paths the framework says 404 or 405."""
+        return any(route.matches(scope)[0] is Match.FULL for route in self.api.routes)
+
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == DECIDE:
             raise Refused(405, "no such method", Fault("must be POST", scope["method"][:20]))
-        if scope["method"] != "POST":
+        if scope["method"] != "POST" or not self._takes(scope):
             await self.api(scope, receive, send)
             return
         headers, limits = headers_of(scope), self.desk.lead.params.limits
