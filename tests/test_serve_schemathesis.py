@@ -1,4 +1,4 @@
-"""The description of the service is kept by the service: what schemathesis makes of it meets no error of ours."""
+"""The service keeps to its own OpenAPI description, whatever schemathesis makes of it."""
 
 import os
 import subprocess
