@@ -225,6 +225,33 @@ def test_a_card_that_does_not_hold_is_signed_by_nobody(root: Path) -> None:
     assert git(root, "tag", "--list") == ""
 
 
+def test_scores_of_nobody_are_signed_by_nobody(root: Path) -> None:
+    changed(root, "scores.yaml", "made_by: Vendor", "made_by: 'TODO: say who made the model, and by what'")
+    locked(root)
+    committed(root)
+
+    with pytest.raises(StateError, match="made_by must say who made the model"):
+        attest.attest(root, UNASKED)
+
+
+@pytest.mark.parametrize("at", ["assemble", "set_tag"])
+def test_a_run_that_is_stopped_is_ended_by_the_next(
+    root: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(attest, at, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            attested(root)
+    assert git(root, "tag", "--list") == ""
+
+    made = attested(root)
+
+    assert exit_code(verify(made.folder, root, MAKER.public)) == 0
+
+
 def test_a_project_without_scores_or_with_changes_is_no_evaluation(root: Path, tmp_path: Path) -> None:
     with pytest.raises(StateError, match="fairmark init --scores"):
         attest.attest(tmp_path, UNASKED)

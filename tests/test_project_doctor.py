@@ -63,6 +63,17 @@ def test_each_thing_that_is_taken_away_is_named_with_what_to_do(checkout: Path) 
     assert all(check.do for check in found(checkout).values() if check.state != "ok")
 
 
+def test_who_judges_scores_needs_less_and_says_whose_they_are(checkout: Path) -> None:
+    (checkout / ".venv-tools" / "bin" / "cyclonedx-py").unlink()
+    said = {"score": "s", "threshold": 0.5, "decision": None, "selected": None, "version": "3"}
+    (checkout / "scores.yaml").write_text(json.dumps({"scores": said | {"made_by": "Vendor"}}))
+    assert lacking(checkout) == set()
+    assert found(checkout)["scores.yaml"].found == "judges Vendor (3)"
+
+    (checkout / "scores.yaml").write_text(json.dumps({"scores": said | {"made_by": "TODO: say who"}}))
+    assert lacking(checkout) == {"scores.yaml"}
+
+
 def test_a_broken_params_file_is_told_once(checkout: Path) -> None:
     (checkout / "params.yaml").write_text("project: {}\n")
 
@@ -162,7 +173,7 @@ def test_a_server_is_asked_for_schedules_and_workers(checkout: Path, monkeypatch
         refused = found(checkout, {"PREFECT_API_URL": address})
 
     assert seen["prefect server"].state == seen["prefect worker"].state == "ok"
-    assert seen["prefect schedules"].found == "without nightly, by-hand"
+    assert seen["prefect schedules"].found.startswith("without nightly, by-hand")
     assert refused["prefect server"].state == "lacking"
     monkeypatch.setattr(doctor, "PATIENCE_S", 0.2)
     assert found(checkout, told)["prefect server"].state == "lacking"

@@ -19,6 +19,7 @@ from fairmark.judge.verdict import Verdict, judge
 from fairmark.params.parse import read_yaml, section
 from fairmark.params.read import Params, read_params
 from fairmark.params.scores import Scores
+from fairmark.project.params_text import TODO
 from fairmark.release.build import assemble
 from fairmark.release.layout import EVALUATION, SCORES
 from fairmark.repo import commit
@@ -59,7 +60,7 @@ def attest(root: Path, key: SigningKey, version: str | None = None) -> Attested:
     ------
     StateError
         When the tree is dirty, the stages are not up to date with what they are made from, the project judges
-        no scores, or HEAD's evaluation is there already.
+        no scores or does not say whose, or HEAD's evaluation is there already.
     RefusedError
         When the policy was loosened without approvals, or the release would show more of people than privacy
         allows.
@@ -82,6 +83,7 @@ def _attested(root: Path, key: SigningKey, version: str | None) -> Attested:
     refuse_behind(seen.committed, dt.datetime.now(tz=dt.UTC))
     params = read_params(root / "params.yaml")
     scores = section(Scores, read_yaml(root / SCORES), SCORES)
+    _refuse_unsaid(scores)
     aim, tagged = _aim(root, params, seen, version)
     policy_gate.refuse_unless_approved(root, key.public)
     check_workspace(root)
@@ -107,6 +109,16 @@ def judged(root: Path, params: Params, scores: Scores, seen: Trace) -> Verdict:
         expected_threshold=scores.measured_threshold,
         expected_groups=Schema.read(root / EVALUATION.gathered["schema.json"]).groups,
     )
+
+
+def _refuse_unsaid(scores: Scores) -> None:
+    """Do nothing when it is said whose scores were judged: the signed words of an evaluation turn on that."""
+    said = {"made_by": scores.made_by, "version": scores.version}
+    if open_ := [name for name, text in said.items() if text.startswith(TODO)]:
+        raise StateError(
+            f"{SCORES}: {' and '.join(open_)} must say who made the model and which version it is, got "
+            f"{TODO} (write it, run dvc repro, commit)"
+        )
 
 
 def _refuse_unmade(root: Path) -> None:

@@ -23,10 +23,12 @@ from typing import Any, Literal
 from fairmark.errors import FairmarkError, ParamsError
 from fairmark.extras import EXTRAS
 from fairmark.files import lines_of
+from fairmark.release.layout import SCORES
 from fairmark.repo.git import git
 from fairmark.repo.locks import locked
 
 State = Literal["ok", "note", "lacking"]
+
 
 ROOM = 1 << 30
 """Free bytes below which a release may not fit: the environment's caches and a model's copies."""
@@ -79,11 +81,12 @@ def examined(root: Path, environment: Mapping[str, str] | None = None) -> list[C
     told = os.environ if environment is None else environment
     checks: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
         ("python", _python),
-        ("extras", _extras),
+        ("extras", lambda: _extras(root)),
         ("programs", lambda: _programs(root)),
         ("locks", lambda: _locks(root)),
         ("repository", lambda: _repository(root)),
         ("params", lambda: _params(root)),
+        ("scores", lambda: _scores(root)),
         ("data", lambda: _data(root)),
         ("remotes", lambda: _remotes(root)),
         ("key", _key),
@@ -117,10 +120,29 @@ def _python() -> Iterator[Check]:
     yield Check("python", "lacking" if old else "ok", f"{version} in {sys.prefix}", do)
 
 
-def _extras() -> Iterator[Check]:
+def _judges(root: Path) -> bool:
+    """Return whether the main job here is to judge scores made elsewhere, which asks for less."""
+    return (root / SCORES).is_file()
+
+
+def _scores(root: Path) -> Iterator[Check]:
+    from fairmark.params.parse import read_yaml, section
+    from fairmark.params.scores import Scores
+    from fairmark.project.params_text import TODO
+
+    if not _judges(root):
+        return
+    found = section(Scores, read_yaml(root / SCORES), SCORES)
+    unsaid = [text for text in (found.made_by, found.version) if text.startswith(TODO)]
+    do = f"write made_by and version in {SCORES}: fairmark attest asks for them" if unsaid else ""
+    judged = f"judges {found.made_by[:60]} ({found.version[:40]})"
+    yield Check(SCORES, "lacking" if unsaid else "ok", judged, do)
+
+
+def _extras(root: Path) -> Iterator[Check]:
     for extra, modules in EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]
-        needed = extra in {"pipeline", "flows"}
+        needed = extra == "pipeline" or (extra == "flows" and not _judges(root))
         if not missing:
             yield Check(f"extra {extra}", "ok", "installed")
             continue
@@ -143,7 +165,8 @@ def _programs(root: Path) -> Iterator[Check]:
     try:
         yield Check("cyclonedx-py", "ok", str(tools(root)))
     except FairmarkError as error:
-        yield Check("cyclonedx-py", "lacking", error.faults[0], "make .venv-tools/.ready")
+        if not _judges(root):  # an evaluation has no bill of materials
+            yield Check("cyclonedx-py", "lacking", error.faults[0], "make .venv-tools/.ready")
 
 
 def _locks(root: Path) -> Iterator[Check]:
