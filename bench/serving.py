@@ -200,6 +200,20 @@ def _wait(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
     raise RuntimeError(f"{log.name}: no server at {port}: {log.read_text()[-600:]}")
 
 
+def _until_answered(port: int, path: str, body: bytes) -> None:
+    """Wait until a server answers a request well."""
+    import urllib.request
+
+    end = time.monotonic() + STARTS_S
+    while time.monotonic() < end:
+        headers = {"content-type": "application/json"}
+        asked = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, headers)
+        with suppress(OSError), urllib.request.urlopen(asked, timeout=30):  # noqa: S310 - of the loopback
+            return
+        time.sleep(0.5)
+    raise RuntimeError(f"no answer at {path}")
+
+
 def free_port() -> int:
     """Return a port that is free now."""
     import socket
@@ -342,7 +356,7 @@ def _mlflow(release: Path, place: Path, rows: list[dict[str, object]], seconds: 
     ones = [json.dumps({"dataframe_records": [row]}).encode() for row in rows]
     found = {}
     with running([*words, "--env-manager", "local"], port, place / "mlflow.log", PATH=path) as pids:
-        time.sleep(10)  # its workers listen before they have loaded
+        _until_answered(port, "/invocations", ones[0])  # its workers listen before they have loaded
         for load in _loads("/invocations", port, ones):
             found[load.name] = _told("mlflow models serve", load, _family(pids[0]), seconds)
         many = [json.dumps({"dataframe_records": rows[:1000]}).encode()]
@@ -369,7 +383,7 @@ def _mlserver(release: Path, place: Path, rows: list[dict[str, object]], seconds
     ones = [json.dumps(_tensor(row, names)).encode() for row in rows]
     words = [str(Path(python).parent / "mlserver"), "start", str(folder)]
     with running(words, port, place / "mlserver.log", PYTHONPATH=str(folder)) as pids:
-        time.sleep(3)
+        _until_answered(port, "/v2/models/trees/infer", ones[0])
         loads = _loads("/v2/models/trees/infer", port, ones)
         return {load.name: _told("MLServer", load, pids, seconds) for load in loads}
 

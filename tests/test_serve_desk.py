@@ -119,6 +119,16 @@ def test_on_the_loop_a_person_overturns_what_went_out_until_the_stated_day(
     assert status(cases.review(desk, answer.id, 0, "late", "", "Ada")) == 409
 
 
+def test_a_decision_whose_case_was_confirmed_can_still_be_overturned(scorer: Scorer, tmp_path: Path) -> None:
+    desk, _ = make_desk(Router(with_policy(scorer, refer={"confidence_below": 1.0})), tmp_path)
+    (answer,) = run(desk.decide(ONE, "shop"))
+    run(cases.review(desk, answer.id, 1, "fine", "", "Ada"))
+
+    assert run(cases.cases(desk, ["review"], overdue=False, most=9)) == []
+    assert run(cases.review(desk, answer.id, 0, "second look", "", "Bob")).kind == "override"
+    assert run(cases.review(desk, answer.id, 0, "third look", "", "Cam")).kind == "confirmation"
+
+
 def test_in_command_nothing_is_answered_until_a_named_person_has_opened_the_service(
     scorer: Scorer, tmp_path: Path
 ) -> None:
@@ -237,6 +247,27 @@ def test_protected_attributes_stand_apart_and_no_entry_names_them(scorer: Scorer
     groups = [each for each in run(cases.overrides(desk)) if each.by == "group"]
     assert [(each.value, each.overridden, each.reviewed) for each in groups] == [("sex: Female", 1, 1)]
     assert all(b"Female" not in each.entry.body + (each.entry.personal or b"") for each in journal.kept)
+
+
+@pytest.mark.parametrize(("attribute", "group"), [("sex", "female"), ("colour", "Female")])
+def test_a_group_that_the_release_does_not_know_is_refused(
+    scorer: Scorer, tmp_path: Path, attribute: str, group: str
+) -> None:
+    desk, _ = make_desk(Router(scorer), tmp_path)
+    (answer,) = run(desk.decide(ONE, "shop"))
+
+    assert status(cases.memberships(desk, [Membership(answer.id, attribute, {group: 1.0})])) == 422
+
+
+def test_another_champion_answers_from_the_next_request_on(scorer: Scorer, tmp_path: Path) -> None:
+    desk, _ = make_desk(Router(scorer), tmp_path)
+    before = run(desk.decide(ONE, "shop"))[0].release
+    desk.crown(other(scorer, "e"))
+
+    after = run(desk.decide(ONE, "shop"))[0].release
+    assert (before, after) != (None, before)
+    assert after is not None
+    assert after.version == "v0.2.0"
 
 
 def test_rows_that_leave_the_loop_are_decided_as_those_that_stay(scorer: Scorer, tmp_path: Path) -> None:

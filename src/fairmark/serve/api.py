@@ -267,7 +267,7 @@ def request_schema(lead: Scorer) -> dict[str, Any]:
     said = {"reasons": {"type": ["boolean", "null"]}}
     one = {"type": "object", "properties": {"row": row, "subject": subject, **said}, "required": ["row"]}
     rows = {"type": "array", "items": row, "minItems": 1, "maxItems": lead.params.limits.rows}
-    subjects = {"type": "array", "items": subject}
+    subjects = {"type": ["array", "null"], "items": subject}
     lists = {"rows": rows, "subjects": subjects, **said}
     many = {"type": "object", "properties": lists, "required": ["rows"]}
     return {"oneOf": [{**each, "additionalProperties": False} for each in (one, many)]}

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from fairmark.data.schema import MISSING
 from fairmark.errors import UnavailableError
 from fairmark.journal.entry import Entry, Stored, json_bytes, now_us
 from fairmark.journal.memberships import Membership
@@ -312,16 +313,17 @@ async def review(
         As `found`; 409 when the case is closed, or the time for overturning is over.
     """
     entry, now = (await found(desk, entry_id, DECIDED | {*CASES})).entry, now_us()
-    case: str | None = entry_id
-    if entry.kind in DECIDED:
-        case = detail_of(entry).case
-    else:
+    case: str | None = entry_id if entry.kind in CASES else detail_of(entry).case
+    if entry.kind in CASES:
         entry = (await found(desk, entry.about or "")).entry
+    later = await _later(desk, entry)
+    if case != entry_id and any(each.closes == case for each in later):
+        case = None  # a decision whose case is closed can be overturned as one that had none
     until = detail_of(entry).overturn_until_us
     if case is None and not is_open_to_overturning(until, now):
         must = f"must be overturned until {day_time(until)}"
         raise Refused(409, "too late", Fault(must, day_time(now) or ""))
-    standing = await _standing(desk, entry)
+    standing = _standing(entry, later)
     kind = outcome_of_review(standing, decision)
     made = Entry(
         kind=kind,
@@ -341,14 +343,17 @@ async def review(
     return Reviewed(made.id, kind, entry.id, decision)
 
 
-async def _standing(desk: Desk, entry: Entry) -> int | None:
-    """Return the decision that stands now: a person's last word, else the decision anew, else the first."""
+async def _later(desk: Desk, entry: Entry) -> list[Entry]:
     try:
-        later = await desk.journal.about(entry.id)
+        return [each.entry for each in await desk.journal.about(entry.id)]
     except UnavailableError:
         raise unavailable() from None
-    people = [each.entry.decision for each in later if each.entry.kind in {"confirmation", "override"}]
-    anew = [detail_of(each.entry).proposal for each in later if each.entry.kind == "correction"]
+
+
+def _standing(entry: Entry, later: Sequence[Entry]) -> int | None:
+    """Return the decision that stands now: a person's last word, else the decision anew, else the first."""
+    people = [each.decision for each in later if each.kind in {"confirmation", "override"}]
+    anew = [detail_of(each).proposal for each in later if each.kind == "correction"]
     return next((each for each in reversed(anew + people)), detail_of(entry).proposal)
 
 
@@ -368,7 +373,24 @@ async def set_open(desk: Desk, *, opened: bool, reason: str, person: str) -> Non
 
 
 async def memberships(desk: Desk, items: Sequence[Membership]) -> int:
-    """Keep protected attributes, or probabilities of them, apart from the decisions that they are about."""
+    """Keep protected attributes, or probabilities of them, apart from the decisions that they are about.
+
+    Raises
+    ------
+    Refused
+        422 for an attribute or a group that the release's schema does not have, 404 for an unknown decision.
+    """
+    known = desk.lead.schema.groups
+    faults = [
+        Fault(
+            f"must be of {', '.join([*known.get(item.attribute, known), MISSING])}", got[:80], row, "groups"
+        )
+        for row, item in enumerate(items, 1)
+        for got in ([*item.groups] if item.attribute in known else [item.attribute])
+        if got not in (*known.get(item.attribute, ()), MISSING)
+    ]
+    if faults:
+        raise Refused(422, "no memberships", *faults)
     for decision in {item.decision for item in items}:
         await found(desk, decision)
     try:

@@ -142,6 +142,7 @@ class Desk:
         self.router = Router(champion, before.challenger, before.fallback, before.state, self._note)
         self.opened = False  # for the release before, as far as it is known: the journal says the rest
         self._seen = 0
+        self.access.limits = champion.params.limits
         self.metrics.release.clear()
         self.metrics.loaded(self.router.releases)
 

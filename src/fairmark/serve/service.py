@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Mapping
 
+from fastapi import FastAPI
 from starlette.routing import Match
 
 from fairmark.errors import FairmarkError
@@ -45,7 +46,14 @@ class Service:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.api = make_api(desk)
+        self._lead, self._api = desk.lead, make_api(desk)
+
+    @property
+    def api(self) -> FastAPI:
+        """The paths beside the one that decides, described for the release that leads now."""
+        if self._lead is not self.desk.lead:
+            self._lead, self._api = self.desk.lead, make_api(self.desk)
+        return self._api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or begin and end with the server."""
