@@ -1,0 +1,156 @@
+"""terraform/ is applied to an emulator, planned again without a change, moves a canary, and is destroyed.
+
+It shows that arguments are of the right shape and that nothing drifts; that rights suffice and tasks start,
+only AWS shows. The provider comes from a mirror on disk: $FAIRMARK_TERRAFORM_MIRROR names it.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from processes import python_of
+
+from fairmark.errors import StateError
+from flows import traffic
+
+ROOT = Path(__file__).parents[2]
+MIRROR = "FAIRMARK_TERRAFORM_MIRROR"
+REGION, STATE, DIGEST = "eu-central-1", "example-state", "@sha256:" + 64 * "1"
+IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/x{DIGEST}"
+
+pytestmark = pytest.mark.proof
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the address of an emulator of AWS that holds nothing."""
+    python = python_of("delivery")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (tmp_path_factory.mktemp("emulator") / "log").open("wb")
+    program = [str(python), str(ROOT / "tests/helpers/aws_emulator.py"), "-H", "127.0.0.1", "-p", str(port)]
+    known = {**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}
+    emulator = subprocess.Popen(program, stdout=log, stderr=subprocess.STDOUT, env=known)
+    try:
+        _answers(port, emulator)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        emulator.terminate()
+        emulator.wait(30)
+        log.close()
+
+
+def _answers(port: int, emulator: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + 120
+    while True:
+        assert emulator.poll() is None, "the emulator ended: see its log"
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert time.monotonic() < end, "the emulator does not answer"
+            time.sleep(0.2)
+        else:
+            return
+
+
+@pytest.fixture(scope="module")
+def env(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Return the environment in which the same configuration speaks to the emulator."""
+    if not os.environ.get(MIRROR) or shutil.which("terraform") is None:
+        pytest.skip(f"needs terraform on PATH and a mirror of its providers in ${MIRROR}")
+    config = tmp_path_factory.mktemp("terraform") / "rc"
+    config.write_text(
+        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{os.environ[MIRROR]}"\n  }}\n}}\n'
+        "disable_checkpoint = true\n"
+    )
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))},
+        "TF_CLI_CONFIG_FILE": str(config),
+        "TF_IN_AUTOMATION": "1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # A call that the emulator lacks is a fault at once, not after minutes of tries.
+        "AWS_MAX_ATTEMPTS": "2",
+        "TF_VAR_region": REGION,
+        "TF_VAR_alarm_address": "oncall@example.org",
+        "TF_VAR_github_repository": "example/loans",
+        "TF_VAR_state_bucket": STATE,
+        "TF_VAR_images": json.dumps({"blue": IMAGE, "green": IMAGE.replace("1", "2")}),
+        "TF_VAR_worker_image": IMAGE,
+    }
+
+
+def test_it_is_applied_planned_again_shifted_and_destroyed(
+    env: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "terraform", tmp_path / "t", ignore=shutil.ignore_patterns(".terraform"))
+    for name in (name for name in env if name.startswith("AWS_")):
+        monkeypatch.setenv(name, env[name])
+    certificate = _bootstrap()
+    took: dict[str, float] = {}
+
+    def terraform(*words: str) -> subprocess.CompletedProcess[str]:
+        began = time.monotonic()
+        ended = subprocess.run(
+            ["terraform", *words], cwd=tmp_path / "t", env={**env, "TF_VAR_certificate_arn": certificate},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        took[words[0]] = time.monotonic() - began
+        return ended
+
+    given = ("-input=false", "-no-color", "-var-file=environments/development.tfvars")
+    backend = [f"-backend-config={each}" for each in
+               (f"bucket={STATE}", "key=fairmark/development.tfstate", f"region={REGION}")]  # fmt: skip
+    ready = terraform("init", "-input=false", "-lockfile=readonly", *backend)
+    assert ready.returncode == 0, ready.stderr[-2000:]
+
+    applied = terraform("apply", *given, "-auto-approve", "-parallelism=20")
+    assert applied.returncode == 0, applied.stderr[-4000:]
+    again = terraform("plan", *given, "-detailed-exitcode")
+    assert again.returncode == 0, _moved(again.stdout)  # 2 means that it would change something
+
+    listener = terraform("output", "-raw", "listener").stdout
+    balancer = traffic.balancer(listener)
+    with pytest.raises(StateError, match="must have a healthy target"):  # no task runs in the emulator
+        balancer.shift("green", 5)
+    balancer.client.register_targets(
+        TargetGroupArn=balancer.groups()["green"], Targets=[{"Id": "10.20.128.5"}]
+    )
+    assert balancer.shift("green", 5) == {"blue": 95, "green": 5}
+    kept = terraform("plan", *given, "-detailed-exitcode")
+    assert kept.returncode == 0, _moved(kept.stdout)
+    assert balancer.weights() == {"blue": 95, "green": 5}
+
+    count = len(terraform("state", "list").stdout.splitlines())
+    gone = terraform("destroy", *given, "-auto-approve", "-parallelism=20")
+    assert gone.returncode == 0, gone.stderr[-4000:]
+    assert terraform("state", "list").stdout == ""
+    print(f"{count} in the state; seconds: { ({name: round(each) for name, each in took.items()}) }")
+
+
+def _moved(plan: str) -> str:
+    """Return what a plan would change: the resources, and the lines that differ."""
+    lines = [line for line in plan.splitlines() if line.lstrip().startswith(("# ", "+ ", "- ", "~ "))]
+    return "\n".join(line for line in lines if "hidden)" not in line)
+
+
+def _bootstrap() -> str:
+    """Make what is there before the first apply: the state's bucket, and the certificate; return its ARN."""
+    from botocore.session import get_session
+
+    session = get_session()
+    session.create_client("s3").create_bucket(
+        Bucket=STATE, CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    answer = session.create_client("acm").request_certificate(DomainName="loans.example.org")
+    return str(answer["CertificateArn"])
