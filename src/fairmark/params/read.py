@@ -71,6 +71,11 @@ class Params(Section):
             for name in self.policy.protected_at_prediction
             if name not in known
         ]
+        withheld = {*self.prepare.forbidden, *known, self.prepare.target.column}
+        if immutable := sorted(withheld & set(self.policy.mutable or ())):
+            faults.append(
+                f"policy.mutable must name features that the model may see, got {', '.join(immutable)}"
+            )
         if self.tune.rivals is not None and not self.tune.mitigation:
             faults.append("tune.rivals must be null where tune.mitigation names no attribute, got rivals")
         # Groups are known once the table is read, and so are columns that nobody listed.
