@@ -8,6 +8,9 @@
 #   make fuzz     hostile bytes for every parser of foreign files, for some minutes
 #   make bench    side-by-side measurements against peers
 #   make audit    bandit, zizmor, pip-audit and gitleaks (the last two need the network, and gitleaks on PATH)
+#   make workflows  the schema of the workflows, their linter, zizmor, and shellcheck on what they run
+#   make terraform  format, validity, tests with a mocked provider, checkov and the IAM policies of terraform/
+#   make image    build an image with podman, buildah or docker, whichever is there (TARGET, IMAGE, RELEASE)
 #   make lock     resolve the requirement files anew
 #   make wheels   list anew what the wheels of the locks install (once for each kind of machine)
 #   make clean    remove what the targets above made (the environments, caches and state; never a release)
@@ -16,7 +19,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check format schemas prove record fuzz bench audit lock wheels clean
+.PHONY: run test check format schemas prove record fuzz bench audit workflows terraform image lock wheels clean
 
 BIN := .venv/bin
 UV := .venv-tools/bin/uv --quiet
@@ -109,6 +112,49 @@ audit: .venv-security/.ready
 	@for lock in $(AUDITED); do .venv-security/bin/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
 	@gitleaks git --no-banner --redact .
 
+.venv-delivery/.ready: requirements-delivery.lock .venv-tools/.uv
+	@echo "setting up: what checks workflows, Terraform and images"
+	@$(PYTHON) -m venv --clear --without-pip .venv-delivery
+	@$(UV) pip sync --python .venv-delivery/bin/python $(LOCKED) requirements-delivery.lock
+	@touch $@
+
+# The wheel is made by the main environment, which has what builds it; a Space has not.
+.venv-space/.ready: requirements-space.lock .venv/.ready
+	@echo "setting up: the environment of the Space"
+	@$(PYTHON) -m venv --clear --without-pip .venv-space
+	@$(UV) pip sync --python .venv-space/bin/python $(LOCKED) --compile-bytecode requirements-space.lock
+	@$(UV) build --wheel --no-build-isolation --offline --python $(BIN)/python --out-dir .venv-space/wheel .
+	@$(UV) pip install --python .venv-space/bin/python --offline --no-index --no-deps .venv-space/wheel/*.whl
+	@touch $@
+
+DELIVERY := .venv-delivery/bin
+workflows: .venv-delivery/.ready .venv-security/.ready
+	@$(DELIVERY)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(DELIVERY)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@$(DELIVERY)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(DELIVERY)/actionlint -shellcheck $(DELIVERY)/shellcheck .github/workflows/*.yml
+	@$(DELIVERY)/shellcheck .ci/run .github/actions/*/*.sh
+	@.venv-security/bin/zizmor --quiet --offline --no-progress .github
+
+# The lock of the providers is kept as it is: a hash that it does not name is refused.
+terraform: .venv-delivery/.ready
+	@terraform -chdir=terraform fmt -check -recursive
+	@terraform -chdir=terraform init -backend=false -input=false -lockfile=readonly >/dev/null
+	@terraform -chdir=terraform validate
+	@terraform -chdir=terraform test
+	@$(DELIVERY)/checkov --directory terraform --config-file terraform/.checkov.yaml
+
+# The first of the three that is there; its own options (another root, another base) come by BUILD_OPTIONS.
+CONTAINER ?= $(firstword $(foreach each,podman buildah docker,$(if $(shell command -v $(each)),$(each))))
+TARGET ?= service
+IMAGE ?= fairmark:$(TARGET)
+RELEASE ?=
+image:
+	@test -n "$(CONTAINER)" || { echo "make image: needs podman, buildah or docker, got none of them on PATH" >&2; exit 1; }
+	@$(CONTAINER) build --file Dockerfile --target $(TARGET) --tag $(IMAGE) $(BUILD_OPTIONS) \
+		--build-arg COMMIT="$$(git rev-parse HEAD)" --build-arg VERSION="$(or $(notdir $(RELEASE)),unreleased)" \
+		--build-arg RELEASE="$(RELEASE)" .
+
 LOCK = UV_FIND_LINKS=$(CURDIR)/wheels $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --only-binary :all:
 # The first lines of a lock: whoever installs from it, by pip or uv, builds nothing.
 SEAL = { printf -- '--only-binary :all:\n-f ./wheels\n'; cat $$lock; } > $$lock.new && mv $$lock.new $$lock
@@ -121,6 +167,9 @@ lock: .venv-tools/.uv
 	@$(PYTHON) -c '$(SERVE)' | $(LOCK) - -c requirements.lock -o requirements-serve.lock >/dev/null
 	@$(LOCK) --group bench -c requirements.lock -o requirements-bench.lock >/dev/null
 	@$(LOCK) --group tools -o requirements-tools.lock >/dev/null
+	@$(LOCK) --group build -c requirements.lock -o requirements-build.lock >/dev/null
+	@$(LOCK) --group delivery -o requirements-delivery.lock >/dev/null
+	@$(LOCK) pyproject.toml --extra space -o requirements-space.lock >/dev/null
 	@$(LOCK) --group security -o requirements-security.lock >/dev/null
 	@$(LOCK) --group uv -o requirements-uv.lock >/dev/null
 	@for lock in requirements*.lock; do $(SEAL); done
@@ -133,5 +182,5 @@ wheels: .venv-tools/.uv
 	@PYTHONPATH=src $(PYTHON) -m fairmark.release.sbom.requirements .wheels
 
 clean:
-	@rm -rf .venv .venv-tools .venv-bench .venv-security .wheels bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlflow.db-* .mlflow.db.* mlruns
+	@rm -rf .venv .venv-tools .venv-bench .venv-security .venv-delivery .venv-space .wheels bench/out .mypy_cache .ruff_cache .hypothesis .prefect .fairmark mlflow.db mlflow.db-* .mlflow.db.* mlruns
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

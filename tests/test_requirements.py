@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OPTIONAL: dict[str, list[str]] = PROJECT["optional-dependencies"]
 
-INSTALLED = {**packages_distributions(), "google": ["protobuf"]}
+# gradio is in the environment of the Space alone.
+INSTALLED = {**packages_distributions(), "google": ["protobuf"], "gradio": ["gradio"]}
 """The distributions that each top-level package comes from."""
 
 ROOMS: Mapping[str, str] = {
@@ -42,6 +43,7 @@ NOT_IMPORTED = {
     "dvc": "a program, which the flows call",
     "fastapi": "Prefect imports it, and starts no server by the newest",
     "httptools": "uvicorn imports it, for the parser that the service asks for",
+    "psycopg": "SQLAlchemy imports it for MLflow's database",
     "pyopenssl": "model-signing imports it without asking for it",
     "sqlalchemy": "Prefect imports it, and inserts no scheduled run by the newest",
 }
@@ -88,6 +90,8 @@ def modules() -> Iterator[tuple[Path, str]]:
         yield path, extra_of(str(path.relative_to(package)))
     for path in sorted((ROOT / "flows").glob("*.py")):
         yield path, "flows"
+    for path in sorted((ROOT / "space").glob("*.py")):
+        yield path, "space"
 
 
 def of_extra(extra: str) -> set[str]:
@@ -138,7 +142,7 @@ def test_what_tests_import_is_required_and_what_dev_brings_is_used() -> None:
 @pytest.mark.parametrize("extra", list(EXTRAS))
 def test_a_missing_extra_is_known_by_every_module_that_it_brings(extra: str) -> None:
     brought = {canonicalize_name(each) for name in EXTRAS[extra] for each in INSTALLED.get(name, ())}
-    silent = {"fastapi", "pyopenssl", "sqlalchemy"}
+    silent = {"fastapi", "psycopg", "pyopenssl", "sqlalchemy"}
 
     assert names(OPTIONAL[extra]) - silent <= brought
     assert set(EXTRAS) | {"dev"} == set(OPTIONAL)

@@ -13,10 +13,11 @@ PIPELINE = (
 
 EXTRAS: dict[str, tuple[str, ...]] = {
     "pipeline": PIPELINE,
-    "flows": ("codecarbon", "mlflow", "model_signing", "prefect", "rich"),
+    "flows": ("botocore", "codecarbon", "huggingface_hub", "mlflow", "model_signing", "prefect", "rich"),
     "cluster": ("dask", "distributed"),
     "serve": ("asyncpg", "fastapi", "httptools", "msgspec", "prometheus_client", "uvicorn", "uvloop"),
     "watch": ("asyncpg", "msgspec"),
+    "space": ("gradio",),
     "hsm": ("pkcs11", "securesystemslib"),
 }
 """The modules of each extra of pyproject.toml that runs (`dev` only tests and builds)."""
