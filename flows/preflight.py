@@ -4,6 +4,7 @@ The flow looks again: a worker starts it without this, and much can change until
 is signed with is looked at here too: better now than after the stages.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from fairmark.repo.git import git
 from fairmark.repo.locks import locked
 from fairmark.signing.git_tags import is_evaluation, tag_signer, tagged_statement
 from fairmark.signing.key_store import own_key, own_public, public_place
+
+_SPACE = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
 @contextmanager
@@ -139,6 +142,25 @@ def rebuild(root: Path) -> None:
         When there is none, or params.yaml does not say of what name it would be.
     """
     last(root, read_params(root / "params.yaml").project.name)
+
+
+def publish(root: Path, space: str | None, release: str | None) -> None:
+    """Refuse to publish what is not there, or to nowhere.
+
+    Raises
+    ------
+    FairmarkError
+        When the Space is none, there is no such release folder, or no key to check it by.
+    """
+    from fairmark.errors import UsageError
+
+    if space is None or not _SPACE.fullmatch(space):
+        raise UsageError(f"--space: must be OWNER/NAME, got {'none' if space is None else space[:80]!a}")
+    tag = release or last(root, read_params(root / "params.yaml").project.name)
+    folder = root / "releases" / tag.replace("@", "-")
+    if not folder.is_dir():
+        raise StateError(f"{tag}: must lie in releases/, got no folder {folder.name}")
+    own_key(make=False)
 
 
 def last(root: Path, name: str) -> str:

@@ -120,13 +120,13 @@ class Shown:
         return said or ["No feature moved the score in the direction of this decision."]
 
     def _counterfactuals(self, frame: pd.DataFrame) -> Sequence[str]:
-        mutable = self.release.params.policy.mutable
+        mutable = self.release.params.explain.mutable
         if not mutable:
-            return ["The policy of this release names no feature that a person can change: none is shown."]
+            return ["This release names no feature that a person can change: none is shown."]
         read = {name: way for name, way in mutable.items() if name in self.model.model.features}
         nearest = counterfactuals(self.model, frame, read)
         if not nearest:
-            return [f"No change of {_listed(read)} alone, within what the policy allows, would turn it."]
+            return [f"No change of {_listed(read)} alone, within what it allows, would turn it."]
         label = self.release.schema.label
         lines = [f"*{HYPOTHETICAL}*", ""]
         for each in nearest:

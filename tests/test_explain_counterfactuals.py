@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairmark.data.kinds import Kind
+from fairmark.data.cells import Kind
 from fairmark.errors import UsageError
 from fairmark.explain.counterfactuals import counterfactuals
 from fairmark.model.estimator import Estimator

@@ -2,17 +2,18 @@
 
 import datetime as dt
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 
 from fairmark.errors import StateError, UsageError
 from fairmark.governance.review import MEASUREMENTS, review
 
-ROOT = Path(__file__).parents[1]
+pytest_plugins = ("release_fixtures",)
+
 DAY = dt.date(2026, 11, 28)
 
 
@@ -22,15 +23,9 @@ def _git(root: Path, *words: str) -> None:
 
 
 @pytest.fixture
-def repo(tmp_path: Path) -> Path:
-    """Return a repository that holds the default project's params and measurements."""
-    (tmp_path / MEASUREMENTS).parent.mkdir(parents=True)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    shutil.copy(ROOT / MEASUREMENTS, tmp_path / MEASUREMENTS)
-    _git(tmp_path, "init", "-q")
-    _git(tmp_path, "add", ".")
-    _git(tmp_path, "commit", "-qm", "base")
-    return tmp_path
+def repo(working: Path) -> Path:
+    """Return a repository with params and measurements, all committed."""
+    return working
 
 
 def _said(root: Path, base: str = "HEAD") -> str:
@@ -52,13 +47,13 @@ def test_what_did_not_move_is_said_to_be_unchanged(repo: Path) -> None:
 
 
 def test_each_side_is_judged_by_its_own_policy(repo: Path) -> None:
-    _edit(repo / "params.yaml", "at_least: 0.85", "at_least: 0.95")
+    _edit(repo / "params.yaml", "at_least: 0.6", "at_least: 0.95")
     _git(repo, "commit", "-qam", "an AUC that this model does not reach")
-    _edit(repo / "params.yaml", "at_least: 0.95", "at_least: 0.85")
+    _edit(repo / "params.yaml", "at_least: 0.95", "at_least: 0.6")
 
     said = review(repo, "HEAD", DAY)
 
-    assert (said.base.state, said.head.state) == ("fail", "pass with waiver")
+    assert (said.base.state, said.head.state) == ("fail", "pass")
     assert any("auc-floor" in line and "fail -&#62; pass" in line for line in said.lines())
     assert [(each.way, each.where) for each in said.policy] == [
         ("loosened", "policy.limits.auc-floor.at_least")
@@ -83,13 +78,13 @@ def test_a_base_without_measurements_is_no_unchanged_one(repo: Path, file: str) 
     said = _said(repo)
 
     assert f"not judged&#58; no {file} there" in said
-    assert said.startswith("## Verdict: pass with waiver")
+    assert said.startswith("## Verdict: pass")
 
 
 def test_a_base_of_another_shape_is_named(repo: Path) -> None:
     (repo / MEASUREMENTS).write_text("[]")
     _git(repo, "commit", "-qam", "other")
-    shutil.copy(ROOT / MEASUREMENTS, repo / MEASUREMENTS)
+    _git(repo, "checkout", "-q", "HEAD~", "--", MEASUREMENTS)
 
     assert "not judged, of another shape" in _said(repo)
 
@@ -109,7 +104,9 @@ def test_a_base_that_is_no_commit_is_refused(repo: Path) -> None:
 
 def test_nothing_of_a_change_acts_in_a_comment(repo: Path) -> None:
     evil = "x | <img src=a> [a](http://b.example) @team #1 https://b.example `c` **d**\u202e"
-    _edit(repo / "params.yaml", "decided_by: ", f"decided_by: {json.dumps(evil)} # ")
+    params = yaml.safe_load((repo / "params.yaml").read_text())
+    params["policy"]["protected_at_prediction"] = [evil]
+    (repo / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True))
 
     said = _said(repo)
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(said)

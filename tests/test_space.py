@@ -53,7 +53,7 @@ def test_the_decision_is_that_of_the_model(space: Shown) -> None:
     assert "paid yes, paid" in answer
 
 
-def test_what_would_change_it_is_only_what_the_policy_calls_mutable(space: Shown) -> None:
+def test_what_would_change_it_is_only_what_params_call_mutable(space: Shown) -> None:
     answer = space.decide({**ROW, "income <€>": 2})
     changed = answer.partition("### What would change it")[2]
 

@@ -108,7 +108,8 @@ def second_params() -> dict[str, Any]:
         "tune": base["tune"] | {"trials": 4, "batch": 2, "mitigation": steps},
         "train": base["train"] | {"max_rounds": 60, "patience": 10},
         "evaluate": base["evaluate"] | {"replicates": 200, "curve_points": 50},
-        "explain": base["explain"] | {"sample": 100, "background": 50, "top": 3, "decisions": 2, "grid": 8},
+        "explain": base["explain"]
+        | {"sample": 100, "background": 50, "top": 3, "decisions": 2, "grid": 8, "mutable": None},
         "policy": base["policy"]
         | {
             "min_group_rows": 20,

@@ -84,7 +84,7 @@ def _params() -> dict[str, Any]:
     rest = {"at_most": None, "gate": True, "reason": "A floor."}
     params["privacy"] |= {"personal": ["sex"]}
     params["policy"] |= {"limits": [limit | rest for limit in limits], "waivers": []}
-    params["policy"] |= {"mutable": {"home": "either"}}
+    params["explain"] |= {"mutable": {"home": "either"}}
     return params
 
 

@@ -1,19 +1,19 @@
 """Counterfactuals of one decision: the least changes, of what a person can change, that would turn it.
 
 They say what the model would answer to another row, not that the change can be made or would cause anything
-(Wachter, Mittelstadt and Russell 2018; Barocas, Selbst and Raghavan 2020). Only features that the policy
-calls mutable are changed, each in the direction that it allows, to values that `prepare` would take.
+(Wachter, Mittelstadt and Russell 2018; Barocas, Selbst and Raghavan 2020). Only features that
+`explain.mutable` names are changed, each in the direction that it allows, to values that `prepare` takes.
 """
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from fairmark.data.kinds import Kind
+from fairmark.data.cells import Kind
 from fairmark.errors import UsageError
 from fairmark.model.estimator import Estimator
 from fairmark.params.prepare import Numeric
@@ -133,7 +133,7 @@ def _steps(model: Estimator, row: pd.DataFrame, name: str, way: Direction) -> It
         yield from _values(name, kind, value, way)
 
 
-def _numbers(model: Estimator, name: str, value: object, way: Direction) -> Iterator[_Step]:
+def _numbers(model: Estimator, name: str, value: Any, way: Direction) -> Iterator[_Step]:
     rule = model.reader.params.columns.get(name)
     if not isinstance(rule, Numeric) or rule.min is None or rule.max is None or pd.isna(value):
         return  # without bounds nobody said which values are possible
@@ -169,7 +169,7 @@ def _thinned(steps: Sequence[_Step]) -> list[_Step]:
     return [steps[int(at)] for at in np.unique(np.linspace(0, len(steps) - 1, COARSE).round())]
 
 
-def _cell(value: object) -> Cell | None:
-    if pd.isna(value):  # type: ignore[call-overload]
+def _cell(value: Any) -> Cell | None:
+    if pd.isna(value):
         return None
     return float(value) if isinstance(value, int | float | np.number) else str(value)

@@ -67,6 +67,8 @@ class Explain(Section):
     top: Count
     decisions: Count
     grid: Annotated[int, Field(ge=2)]
+    mutable: dict[Text, Literal["either", "increasing", "decreasing"]] | None
+    """Features that a person can change, and which way; counterfactuals change no other. Null shows none."""
 
 
 class Document(Section):

@@ -166,8 +166,6 @@ class Policy(Section):
     """They let a comparison go on that is undecided; never one that fails."""
     overrides: list[Waiver]
     """They let a comparison go on that fails: shown as a failure wherever the verdict is shown."""
-    mutable: dict[Text, Literal["either", "increasing", "decreasing"]] | None = None
-    """Features that a person can change, and which way: a counterfactual changes no other; null shows none."""
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:

@@ -72,9 +72,9 @@ class Params(Section):
             if name not in known
         ]
         withheld = {*self.prepare.forbidden, *known, self.prepare.target.column}
-        if immutable := sorted(withheld & set(self.policy.mutable or ())):
+        if immutable := sorted(withheld & set(self.explain.mutable or ())):
             faults.append(
-                f"policy.mutable must name features that the model may see, got {', '.join(immutable)}"
+                f"explain.mutable must name features that the model may see, got {', '.join(immutable)}"
             )
         if self.tune.rivals is not None and not self.tune.mitigation:
             faults.append("tune.rivals must be null where tune.mitigation names no attribute, got rivals")
