@@ -154,12 +154,12 @@ def _family(pid: int) -> list[int]:
     """Return a process and all below it."""
     found, pids = [pid], [pid]
     while pids:
-        pids = [
-            int(child)
-            for each in pids
-            for child in (Path(f"/proc/{each}/task/{each}/children").read_text().split())
-        ]
-        found += pids
+        children: list[int] = []
+        for each in pids:
+            with suppress(OSError):
+                children += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
+        found += children
+        pids = children
     return found
 
 

@@ -30,7 +30,7 @@ def test_every_path_keeps_to_its_description(released: Path, tmp_path: Path) -> 
     key = Path(os.environ["FAIRMARK_CONFIG"]) / "key.pub.pem"
     with running(released / "releases" / "loans-v0.1.0", key, tmp_path) as client:
         header = f"Authorization: Bearer {client.token}"
-        words = [PROGRAM, "run", f"{client.url}/openapi.json", "-H", header, *WORDS]
+        words = [str(PROGRAM), "run", f"{client.url}/openapi.json", "-H", header, *WORDS]
         done = subprocess.run(words, cwd=tmp_path, check=False, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stdout[-6000:]

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ log = logging.getLogger("fairmark.serve")
 DRAIN_S = 30
 """How long requests that have begun may go on after SIGTERM."""
 KEEP_ALIVE_S = 75
+SWITCH_S = 0.001
+"""How long one thread may hold the interpreter while another waits."""
 FOLLOW_S = 5.0
 """How often the promotions of a clone are looked at."""
 
@@ -140,6 +143,8 @@ async def serve(settings: Settings, router: Router, say: Callable[[str], None]) 
     from fairmark.serve.exchange import GuardedProtocol
     from fairmark.serve.service import Service
 
+    # The journal's writer is a thread: at the default of 5 ms the loop waits longer for it than for the disk.
+    sys.setswitchinterval(SWITCH_S)
     bound = listen(settings.host, settings.port)
     desk = await make_desk(settings, router)
     config = uvicorn.Config(
