@@ -16,7 +16,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "flows": ("botocore", "codecarbon", "huggingface_hub", "mlflow", "model_signing", "prefect", "rich"),
     "cluster": ("dask", "distributed"),
     "serve": ("asyncpg", "fastapi", "httptools", "msgspec", "prometheus_client", "uvicorn", "uvloop"),
-    "watch": ("asyncpg", "msgspec"),
+    "watch": ("asyncpg", "jinja2", "markupsafe", "msgspec"),
     "space": ("gradio",),
     "hsm": ("pkcs11", "securesystemslib"),
 }

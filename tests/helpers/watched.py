@@ -134,13 +134,30 @@ def traffic(weeks: int, rows: int, seed: int = 1, **shares: Any) -> tuple[list[E
         for at_us in times.tolist():
             sex = "F" if rng.random() < 0.5 else "M"
             selected = rng.random() < (women if sex == "F" else 0.32)
-            low, high = (0.5, 1.0) if selected else (0.0, 0.5)
             job = "nurse" if rng.random() < nurse else "cook"
             pay = None if rng.random() < 0.01 else float(rng.uniform(0, 40))
-            one = decision(at_us, float(rng.uniform(low, high)), {"pay": pay, "job": job})
+            one = decision(at_us, _score(rng, selected), {"pay": pay, "job": job})
             entries.append(one)
             held.append(Membership(one.id, "sex", {sex: 1.0}))
     return entries, held
+
+
+def _score(rng: np.random.Generator, selected: bool) -> float:
+    """Return a score of the reference, given the decision."""
+    first = rng.random() < (150 / 320 if selected else 450 / 680)
+    low = (0.5 if first else 0.75) if selected else (0.0 if first else 0.25)
+    return float(rng.uniform(low + 1e-6, low + 0.25))
+
+
+def outcomes(entries: Iterable[Entry], share: float = 1.0, seed: int = 2) -> list[Entry]:
+    """Return the outcomes of some decisions, drawn at each score as the reference has them."""
+    rng, known = np.random.default_rng(seed), reference().scores
+    found = []
+    for each in entries:
+        place = known.place(each.score or 0.0)
+        if rng.random() < share:
+            found.append(outcome(each, int(rng.random() < known.positives[place] / known.rows[place])))
+    return found
 
 
 def _at(share: Any, week: int) -> float:

@@ -18,6 +18,7 @@ from fairmark.cli.project import Attest, Doctor, Init
 from fairmark.cli.releases import Diff, Pack, Predicates, Rebuild, Verify
 from fairmark.cli.service import Drill, Serve
 from fairmark.cli.verb import Verb
+from fairmark.cli.watch import Watch
 from fairmark.errors import FairmarkError
 from fairmark.extras import required
 from fairmark.repo.proxies import spare_loopback
@@ -38,6 +39,7 @@ VERBS: Mapping[str, Verb] = {
         Journal(),
         Replay(),
         Collect(),
+        Watch(),
         Forget(),
         Retention(),
         Approve(),

@@ -7,11 +7,13 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import jinja2
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Signs that no HTML may hold, and those that would turn the direction of the text around them."""
@@ -19,10 +21,15 @@ CAPTION = "Table: "
 """A paragraph that begins so, right before a table, is its caption (as in Pandoc)."""
 
 
-def _environment(finalize: Callable[[object], object] | None = None) -> jinja2.Environment:
+OURS = jinja2.PackageLoader("fairmark.report")
+
+
+def _environment(
+    finalize: Callable[[object], object] | None = None, loader: jinja2.BaseLoader = OURS
+) -> jinja2.Environment:
     """Return the templates, in which `finalize` sees each value before it is written."""
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("fairmark.report"),
+        loader=loader,
         finalize=finalize,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -32,9 +39,12 @@ def _environment(finalize: Callable[[object], object] | None = None) -> jinja2.E
     )
 
 
-def html(template: str, **values: object) -> str:
-    """Return an HTML template filled with `values`, each escaped unless it is Markup, and the style sheet."""
-    room = _environment()
+def html(template: str, *, more: jinja2.BaseLoader | None = None, **values: object) -> str:
+    """Return an HTML template filled with `values`, each escaped unless it is Markup, and the style sheet.
+
+    Templates of another room are found by `more`, and the macros and the style sheet beside them.
+    """
+    room = _environment(loader=OURS if more is None else jinja2.ChoiceLoader([more, OURS]))
     style = Markup(room.get_template("style.css").render())  # noqa: S704 - our own file
     return _clean(room.get_template(template).render(style=style, style_hash=_hash(style), **values))
 
@@ -69,6 +79,8 @@ def _hash(style: str) -> str:
 
 def rendered(text: str) -> Markup:
     """Return Markdown as HTML; HTML within it is shown as text."""
+    from markdown_it import MarkdownIt  # here: the watch makes pages without Markdown
+
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     reader.add_render_rule("table_open", _table_open)
     reader.add_render_rule("table_close", _table_close)
@@ -77,7 +89,7 @@ def rendered(text: str) -> Markup:
     return Markup(reader.renderer.render(tokens, reader.options, {}))  # noqa: S704 - the reader escapes
 
 
-def _captioned(tokens: Sequence[Token]) -> list[Token]:
+def _captioned(tokens: "Sequence[Token]") -> "list[Token]":
     """Return the tokens with each caption moved from the paragraph before a table into the table."""
     kept: list[Token] = []
     for token in tokens:
@@ -88,14 +100,14 @@ def _captioned(tokens: Sequence[Token]) -> list[Token]:
     return kept
 
 
-def _plain(tokens: Sequence[Token]) -> str:
+def _plain(tokens: "Sequence[Token]") -> str:
     return "".join(
         token.content if token.type.startswith("text") else " " * (token.type == "softbreak")
         for token in tokens
     )
 
 
-def _scoped(tokens: Sequence[Token]) -> None:
+def _scoped(tokens: "Sequence[Token]") -> None:
     """Say of every heading cell what it heads, and turn alignment into a class."""
     first = False
     for token in tokens:
@@ -113,7 +125,7 @@ def _scoped(tokens: Sequence[Token]) -> None:
     _closed(tokens)
 
 
-def _closed(tokens: Sequence[Token]) -> None:
+def _closed(tokens: "Sequence[Token]") -> None:
     opened: list[Token] = []
     for token in tokens:
         if token.type in {"th_open", "td_open"}:
@@ -122,13 +134,15 @@ def _closed(tokens: Sequence[Token]) -> None:
             token.tag = opened.pop().tag
 
 
-def _table_open(_reader: object, tokens: Sequence[Token], index: int, _options: object, _env: object) -> str:
+def _table_open(
+    _reader: object, tokens: "Sequence[Token]", index: int, _options: object, _env: object
+) -> str:
     caption = escape(tokens[index].meta.get("caption", "Table"))
     head = f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}">\n<table class="tight">'
     return f"{head}\n<caption>{caption}</caption>\n"
 
 
 def _table_close(
-    _reader: object, _tokens: Sequence[Token], _index: int, _options: object, _env: object
+    _reader: object, _tokens: "Sequence[Token]", _index: int, _options: object, _env: object
 ) -> str:
     return "</table>\n</div>\n"

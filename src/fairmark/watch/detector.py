@@ -6,7 +6,8 @@ j. Until the change its mean grows by 1 a look at most, so that the mean number 
 is c at least (theorem 2.4). The mean of the detectors of all streams is one again: the run length is that
 of all columns, scores, groups and limits together, and nothing is corrected for how many they are.
 
-After an alarm the detector begins anew with the look after it.
+After an alarm the detector begins anew with the look after it: what is held against the reference alone
+again, and what has none against that look.
 """
 
 from collections.abc import Sequence
@@ -118,12 +119,11 @@ def detect(streams: Sequence[Stream | LimitStream], looks: int, run_length: floa
 
     if not streams or not looks:
         return Detection(np.zeros(looks), np.zeros((looks, len(streams))), names, [])
-    log_e = np.stack([each.log_e() for each in streams])
     values, own = np.zeros(looks), np.zeros((looks, len(streams)))
     alarms: list[Alarm] = []
     start = 0
     for look in range(looks):
-        begun = log_e[:, start : look + 1, look]
+        begun = np.stack([each.log_e(look, start) for each in streams])
         each = logsumexp(begun, axis=1)
         whole = float(logsumexp(each)) - float(np.log(len(streams)))
         own[look], values[look] = np.exp(np.minimum(each, LARGEST)), np.exp(min(whole, LARGEST))
@@ -162,7 +162,7 @@ def _alarm(
     return Alarm(at[0], value, carried)
 
 
-REPEATS = 40
+REPEATS = 21
 MOST_LOOKS = 30
 
 

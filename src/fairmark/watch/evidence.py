@@ -12,6 +12,7 @@ of p(y) with p(x | y) kept; concept shift a change of p(y | x), seen here as one
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -107,25 +108,25 @@ class Stream:
     counts: Floats
     reference: Floats
 
-    def log_e(self) -> Floats:
-        """Return the logarithms of the e-processes of a change at each look, shape `[looks, looks]`.
+    def log_e(self, look: int, start: int) -> Floats:
+        """Return the logarithms of the e-processes of a change at a look, shape `[look - start + 1]`.
 
-        Row j, column t: the e-value of looks j..t together against "drawn from what the reference and the
-        looks before j were drawn from"; minus infinity before j. Strata multiply: given the rows of each,
-        what falls in one says nothing of another.
+        Of each look j from `start` on: the e-value of looks j..look together against "drawn from what the
+        reference and looks start..j-1 were drawn from". Strata multiply: given the rows of each, what falls
+        in one says nothing of another.
         """
-        looks = len(self.counts)
-        found = np.full((looks, looks), -np.inf)
-        done = np.cumsum(self.counts, axis=0)
-        before = done - self.counts
-        for j in range(looks):
-            segments = done[j:] - before[j]
-            each = against_reference(segments, self.reference, np.broadcast_to(before[j], segments.shape))
-            found[j, j:] = each.sum(axis=-1)
-        if looks and not self.reference.any():
+        done = self.done[start : look + 1] - (self.done[start] - self.counts[start])
+        before = done - self.counts[start : look + 1]
+        found: Floats = against_reference(done[-1] - before, self.reference, before).sum(axis=-1)
+        if not self.reference.any():
             # Nothing is known before the first look: it is what later ones are held against.
             found[0] = 0.0
         return found
+
+    @cached_property
+    def done(self) -> Floats:
+        """Counts of all looks up to each, shape as `counts`."""
+        return np.cumsum(self.counts, axis=0)
 
 
 @dataclass(frozen=True)
@@ -155,11 +156,13 @@ class LimitStream:
     limit: Limit
     prior: Prior
 
-    def log_e(self) -> Floats:
-        """Return the logarithms of the e-processes against "the limit is kept", begun at each look.
+    def log_e(self, look: int, start: int) -> Floats:
+        """Return the logarithms of the e-processes against "the limit is kept", as `Stream.log_e` does."""
+        return self._begun[start : look + 1, look]
 
-        Shape `[looks, looks]`, as `Stream.log_e`.
-        """
+    @cached_property
+    def _begun(self) -> Floats:
+        """The e-process begun at each look (row), at each look (column); minus infinity before it begins."""
         looks = len(self.hits)
         found = np.full((looks, looks), -np.inf)
         for j in range(looks):

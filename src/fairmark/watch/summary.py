@@ -578,20 +578,29 @@ def _moved_cells(name: str, segment: Floats, known: Floats, reference: Reference
     return tuple(f"{labels.get(k, f'bin {k + 1}')} {then[k]:.1%} to {now[k]:.1%}" for k in order)
 
 
+SHOWN = float(np.log(20))
+"""Evidence from which two stretches are said to differ."""
+
+
 def _earlier(stream: Stream, since: int, look: int, looks: Sequence[Counts], watch: Watch) -> str | None:
-    """Return the start of an earlier stretch that the change is alike to: a year before, or any as long."""
+    """Return the start of an earlier stretch that the change is alike to: a year before, or any as long.
+
+    That stretch must be shown to differ from the reference, and not from the change; what lies between them
+    must not be shown to differ from the reference, for a change that has lasted is no return.
+    """
+
+    def differs(rows: Floats, known: Floats) -> bool:
+        return float(against_reference(rows, known).sum()) > SHOWN
+
     length = look - since + 1
     segment = stream.counts[since : look + 1].sum(axis=0)
-    if float(against_reference(segment, stream.reference).sum()) <= 0:
-        return None
     year = round(365 / watch.window_days)
-    starts = [since - year, *range(since - length)]
-    for start in starts:
-        if start < 0 or start + length > since:
+    for start in (since - year, *range(since - length)):
+        end = start + length
+        if start < 0 or end >= since:
             continue
-        then = stream.counts[start : start + length].sum(axis=0)
-        unlike = float(against_reference(then, stream.reference).sum()) > np.log(20)
-        alike = float(against_reference(segment, then).sum()) < 0
-        if unlike and alike:
+        then, between = stream.counts[start:end].sum(axis=0), stream.counts[end:since].sum(axis=0)
+        moved = differs(then, stream.reference) and not differs(segment, then)
+        if moved and not differs(between, stream.reference):
             return iso(looks[start].start_us)
     return None
