@@ -30,6 +30,7 @@ from fairmark.params.scores import ScoresFile
 from fairmark.record import Record
 from fairmark.release.sbom.cyclonedx import Bill
 from fairmark.release.statement import Statement
+from fairmark.watch.summary import WatchSummary
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -56,6 +57,7 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "verdict": Verdict,
     "statement": Statement,
     "bill": Bill,
+    "watch": WatchSummary,
     "scores": ScoresFile,
 }
 """Each document's class, by the name of its schema."""
