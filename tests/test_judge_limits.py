@@ -38,7 +38,7 @@ def test_equalized_odds_compares_both_rates_of_every_pair() -> None:
     found = compared(limit("equalized_odds_difference", "sex", at_most=0.1), THREE)
 
     assert [each.rate for each in found] == ["true_positive_rate"] * 3 + ["false_positive_rate"] * 3
-    assert {each.claims for each in found} == {2}
+    assert {each.bounds for each in found} == {1}
 
 
 def test_values_are_those_of_the_document() -> None:

@@ -115,10 +115,9 @@ def test_a_policy_that_gates_nothing_shows_nothing() -> None:
 
 
 def test_levels_are_shared_as_stated() -> None:
-    assert tails(4, 5, 0.05, "bonferroni").clear == pytest.approx(0.0125)
-    assert tails(4, 5, 0.05, "bonferroni").miss == pytest.approx(0.01)
-    assert tails(4, 5, 0.05, "intersection-union").clear == 0.05
-    assert tails(4, 5, 0.05, "intersection-union").miss == pytest.approx(0.01)
+    assert tails(4, 0.05, "bonferroni").clear == pytest.approx(0.0125)
+    assert tails(4, 0.05, "intersection-union").clear == 0.05
+    assert tails(4, 0.05, "intersection-union").miss == pytest.approx(0.0125)
 
 
 def test_reported_limits_cost_the_gate_nothing() -> None:

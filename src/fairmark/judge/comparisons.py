@@ -113,6 +113,10 @@ class Share:
         return share if self.read is None else float(self.read(share))
 
 
+_SIDE = 0.1
+"""Part of a tail that tells which of two shares is the larger one."""
+
+
 @dataclass(frozen=True)
 class _Two:
     """Two shares, independent unless they are `crossing`: some units stand in both."""
@@ -143,10 +147,22 @@ class _Two:
     def _most(self, kind: Kind, tail: float, at: float, parity: float) -> float:
         """Return the larger of the lower bounds of one share against the other, but at least `parity`.
 
-        That of the smaller share against the larger is never above parity: no bound is above what was seen.
+        A pair can be apart either way, yet the tail is not halved: which of the two is larger in truth is
+        told by a test at parity with a tenth of the tail, and the bound has the rest. If the wrong one is
+        told to be larger, that test erred; if the right one, the bound has to (partitioning: Finner and
+        Strassburger 2002).
         """
         less, more = sorted(self.parts, key=lambda part: part.share)
-        return self._bound(more, less, kind, tail, at, parity)
+        if not self.rejects(more, less, kind, parity, tail * _SIDE):
+            return parity
+        return self._bound(more, less, kind, tail * (1 - _SIDE), at, parity)
+
+    def misses(self, kind: Kind, tail: float, at: float, parity: float) -> bool:
+        """Return whether `_most` is above `at`, which takes two tests and no bound."""
+        less, more = sorted(self.parts, key=lambda part: part.share)
+        return self.rejects(more, less, kind, parity, tail * _SIDE) and self.rejects(
+            more, less, kind, at, tail * (1 - _SIDE)
+        )
 
     def rejects(self, one: Part, two: Part, kind: Kind, margin: float, tail: float) -> bool:
         """Return whether H: share 1 <= margin x share 2, or share 2 + margin, is rejected at `tail`."""
@@ -171,8 +187,8 @@ class Ratio(_Two):
     """The smaller of two shares over the larger, whichever that is in truth: 0..1, 1 = parity.
 
     Below `at` exactly when share 1 / share 2 is outside [at, 1 / at]; so each bound is the worse of two
-    exact ones. For the lower one that costs nothing (both must clear, Berger 1982), for the upper one the
-    chances add.
+    exact ones. For the lower one that costs nothing (both must clear, Berger 1982), for the upper one a tenth
+    of the tail (`_most`).
     """
 
     @property

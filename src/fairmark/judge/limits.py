@@ -73,11 +73,6 @@ class Compared:
         """Whether it follows from bounds of its groups, each of which may err."""
         return isinstance(self.comparison, Pooled)
 
-    @property
-    def claims(self) -> float:
-        """Return how many ways there are to be found missing the limit: a pair can be apart either way."""
-        return self.bounds if self.pooled else 2 if len(self.groups) == 2 else 1
-
 
 PROFIT = "profit_gain"
 """The gain in a profit: params give its numbers, so that it stands in no registry."""
@@ -304,11 +299,14 @@ def _decided(comparison: Comparison, way: _Way) -> bool:
             if way.above
             else comparison.high(way.tail, way.at) <= way.at
         )
-    shown = (
+    if not way.good and isinstance(comparison, Ratio):
+        return comparison.misses("ratio", way.tail, 1 / max(way.at, 1e-9), 1.0)
+    if not way.good and isinstance(comparison, Difference):
+        return comparison.misses("difference", way.tail, way.at, 0.0)
+    return all(
         comparison.rejects(one, two, kind, margin, way.tail)
         for one, two, kind, margin in _tests(comparison, way)
     )
-    return (all if way.good else any)(shown)
 
 
 def _tests(comparison: Two, way: _Way) -> list[tuple[Part, Part, Kind, float]]:

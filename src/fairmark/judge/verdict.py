@@ -9,31 +9,31 @@ undecided if any is, and passes else; the gated limits make the verdict by the s
 policy lets an undecided comparison go on, an override one that fails: both keep their outcome, name who
 decided, and count as met for the verdict. What could not be measured at all is neither's to let through.
 
-How the error level is kept, with m gated comparisons and k ways to be found missing them (a pair of groups
-can be apart either way, so it counts twice):
+Two statements are made, each with its own chance to be wrong of at most the level.
 
-*bonferroni* (every bound towards a limit errs with chance <= level / m). All m bounds hold at once with
-chance >= 1 - level, by Boole's inequality: P(any errs) <= sum of P(each errs), however the comparisons
-depend on each other. They do depend (one group stands in many pairs, one row in many measures), which is why
-Sidak's 1 - (1 - level)^(1/m), exact for independent comparisons, is not used: for correlated one-sided
-bounds it can err more than stated, and at level 0.05 it would gain less than 3% of level / m. Holm's steps
-would decide more tests at the same level but give no bounds that hold at once, and the bounds are what the
-report shows.
+**May it go out** (`outcome`). By *intersection-union*, every bound towards a limit errs with chance <= level.
+A model passes only if all comparisons clear. If it misses any limit, that one comparison has to err for a
+pass: P(pass) <= P(it errs) <= level (Berger 1982, theorem 1), with no correction.
 
-*intersection-union* (every such bound errs with chance <= level). A model passes only if all comparisons
-clear. If it misses any limit, that one comparison has to err for a pass: P(pass) <= P(it errs) <= level
-(Berger 1982, theorem 1). So the chance that a bad model passes is kept with no correction, and good models
-pass more often; what is given up is the joint statement about all bounds.
+**What may be said of each line** (`together`). With m comparisons, those that Holm's steps (1979) show: the
+chance that any of these is wrong is at most the level, however they depend on each other. `joint_bound` is
+what goes with it (Strassburger and Bretz 2008): the limit for what is shown, and for what is not the bound at
+the last step. Of what is met by itself alone the text says that it is not said together with the others.
 
-Under both, the opposite bounds err with chance <= level / k each, so the chance that a model which meets all
-its limits is failed is at most level. One comparison can be wrong in one direction only: what is met can't
-be wrongly passed. Limits that are only reported are a family of their own each, by the same two rules.
+*bonferroni* (every bound towards a limit errs with chance <= level / m) makes all bounds hold at once, by
+Boole's inequality, and *holm* lets the second statement decide the first; both ask for more rows. Sidak's
+1 - (1 - level)^(1/m) is not used: for correlated one-sided bounds it can err more than stated.
+
+Under each, what is shown to miss its limit is shown by Holm's steps too, so that the chance that a model
+which meets all its limits is failed is at most the level. A pair can be apart either way and still counts
+once (`comparisons._Two`). Limits that are only reported are a family of their own each, by the same rules.
 
 Of an attribute with many groups, pairs follow from bounds of the groups (`comparisons.Pooled`), two a group:
 these are what shares the level, and what errs.
 
-Bounds of counts are exact (`exact`, Clopper-Pearson), whatever the number of rows. With row weights, and for
-measures of scores (AUC, losses, calibration), they are close approximations; the proofs measure how close.
+All of it is for independent units: rows, or persons where it is known whose a row is. Bounds of counts are
+exact (`exact_test`, Clopper-Pearson); of weighted rows, of persons and of measures of scores they are those
+of bounded means (`bounded_means`), but for PR AUC, whose are close. The proofs measure how close.
 """
 
 import datetime as dt
@@ -48,7 +48,7 @@ from fairmark.errors import InputError
 from fairmark.judge import findings
 from fairmark.judge.comparisons import Comparison
 from fairmark.judge.finding_text import Numbers, sentences, waived
-from fairmark.judge.limits import Aim, Compared, compared, invalid, rows_needed
+from fairmark.judge.limits import Aim, Compared, compared, invalid, rows_needed, shown
 from fairmark.judge.measurements import (
     Evidence,
     Expected,
@@ -60,9 +60,10 @@ from fairmark.judge.measurements import (
 )
 from fairmark.params.policy import Limit, Policy, Waiver
 from fairmark.record import Record
+from fairmark.stats.measures import QUANTITIES
 
 Outcome = Literal["pass", "fail", "insufficient evidence"]
-Correction = Literal["bonferroni", "intersection-union"]
+Correction = Literal["bonferroni", "holm", "intersection-union"]
 
 MET: Outcome = "pass"
 MISSED: Outcome = "fail"
@@ -102,6 +103,11 @@ class Finding(Record):
     waived_by: str | None
     """Who lets it go on, until when and why; of an override it starts with `OVERRIDE`."""
     gate: bool
+    together: bool | None = None
+    """Whether it may be said to be met together with every other line that may: the chance that any of these
+    is wrong is at most the level (Holm)."""
+    joint_bound: float | None = None
+    """Its bound in that statement: the limit where it may be said."""
 
     @property
     def overridden(self) -> bool:
@@ -220,15 +226,20 @@ def decisive(findings: Sequence[Finding]) -> Finding:
 
 @dataclass(frozen=True)
 class Tails:
-    """The chance that one bound errs: of those that have to clear, and of those that would miss."""
+    """The chance that one bound errs: of those that have to clear, of those that would miss, and `joint`.
+
+    `joint` is that of what is said of all lines together.
+    """
 
     clear: float
     miss: float
+    joint: float
 
 
-def tails(comparisons: float, claims: float, level: float, correction: Correction) -> Tails:
-    """Return how a family of `comparisons`, which can be missed in `claims` ways, shares `level`."""
-    return Tails(level / max(comparisons, 1) if correction == "bonferroni" else level, level / max(claims, 1))
+def tails(comparisons: float, level: float, correction: Correction) -> Tails:
+    """Return how a family of `comparisons` shares `level` before any of them is decided."""
+    part = level / max(comparisons, 1)
+    return Tails(level if correction == "intersection-union" else part, part, part)
 
 
 def judge(
@@ -268,7 +279,10 @@ def judge(
     outcome = _worst([finding for finding in judged if finding.gate]) if gated else UNSURE
     stopped = any(f.gate and f.outcome == MISSED and not f.met for f in judged)
     outcome = MISSED if stopped else outcome
-    promise = " ".join(filter(None, [_guarantee(gated, policy), _of_persons(measurements.data)]))
+    scored = any(each.gate and _of_scores(each.measure) for each in policy.limits)
+    weighted = measurements.cells.units is not None
+    said = _guarantee(gated, policy, weighted=weighted, scored=scored)
+    promise = f"{said} {_of_units(measurements.data)}" if gated else said
     return Verdict.of(outcome, judged, policy, today, comparisons=gated, guarantee=promise)
 
 
@@ -314,6 +328,8 @@ class _Decision:
     outcome: Outcome
     numbers: Numbers
     more: Mapping[str, int] | None
+    together: bool | None = None
+    joint_bound: float | None = None
 
 
 def _decisions(measurements: Measurements, policy: Policy) -> tuple[list[_Decision], int]:
@@ -363,8 +379,12 @@ def _of_limit(
     decided = []
     for each in plan:
         if isinstance(each, Compared):
-            outcome, numbers = _decided(each.comparison, at, own(each, shares, policy), at_least=least)
-        elif isinstance(each, findings.Sign):
+            tail = own(each, shares, policy)
+            outcome, numbers = _decided(each.comparison, at, tail, at_least=least)
+            together, joint = _jointly(each, outcome, tail)
+            decided.append(_Decision(each, limit, outcome, numbers, None, together, joint))
+            continue
+        if isinstance(each, findings.Sign):
             outcome, numbers = UNSURE if each.shown else MET, (each.value, each.value, each.value)
         else:
             outcome, numbers = MISSED, (None, None, None)
@@ -378,6 +398,21 @@ def _of_limit(
             more = rows_needed(each.comparison, Aim(at, least, tail.clear, tail.miss))
             decided[k] = replace(decided[k], more=more)
     return decided
+
+
+def _jointly(each: Compared, outcome: Outcome, shares: Tails) -> tuple[bool | None, float | None]:
+    """Return whether a comparison may be said to be met together with all others, and its joint bound.
+
+    The bounds that go with Holm's steps (Strassburger and Bretz 2008; Guilbaud 2008): the limit itself for
+    what is shown, and for what is not the bound at the last tail.
+    """
+    if each.comparison.value is None or outcome == MISSED:
+        return None, None
+    at, side = _limit_of(each.limit)
+    if _is_shown(each, shares.joint, good=True):
+        return True, at
+    bound = each.comparison.low if side == "at_least" else each.comparison.high
+    return False, bound(shares.joint, at)
 
 
 def forbidden(model: MeasuredModel, policy: Policy) -> Iterator[str]:
@@ -402,8 +437,34 @@ def planned(limit: Limit, evidence: Evidence) -> Sequence[Compared | findings.Si
 
 def shared(each: Sequence[Compared], policy: Policy) -> Tails:
     """Return how these comparisons share the policy's level."""
-    bounds, claims = (sum(getattr(one, name) for one in each) for name in ("bounds", "claims"))
-    return tails(bounds, claims, policy.level, policy.correction)
+    level = policy.spent_level
+    met, missed = (step_down(each, level, good=good) for good in (True, False))
+    plain = tails(sum(one.bounds for one in each), level, policy.correction)
+    return Tails(met if policy.correction == "holm" else plain.clear, missed, met)
+
+
+def step_down(each: Sequence[Compared], level: float, *, good: bool) -> float:
+    """Return the tail at which comparisons are shown to meet (`good`) or to miss limits, by Holm (1979).
+
+    The chance that any of those shown is wrong is at most `level`. What is shown at level / all frees its
+    share for the others, until nothing more is: all of it is shown at the last tail as well. Pooled pairs
+    rest on bounds that they share, and keep their part.
+    """
+    total = sum(one.bounds for one in each)
+    tail, before = level / max(total, 1), 0
+    while True:
+        found = [one for one in each if not one.pooled and _is_shown(one, tail, good=good)]
+        left = total - sum(one.bounds for one in found)
+        if len(found) == before or left <= 0:
+            return tail
+        tail, before = level / max(left, 1), len(found)
+
+
+def _is_shown(each: Compared, tail: float, *, good: bool) -> bool:
+    if each.comparison.value is None:
+        return False
+    at, side = _limit_of(each.limit)
+    return shown(each.comparison, Aim(at, side == "at_least", tail, tail), good=good)
 
 
 def own(each: Compared, shares: Tails, policy: Policy) -> Tails:
@@ -411,7 +472,7 @@ def own(each: Compared, shares: Tails, policy: Policy) -> Tails:
     # A pooled pair rests on one bound of each of two groups, and errs when either does. Under Bonferroni that
     # is counted in `bounds`; where each bound stands alone, the two halves of its tail add up to it.
     alone = each.pooled and policy.correction == "intersection-union"
-    return Tails(shares.clear / 2, shares.miss) if alone else shares
+    return replace(shares, clear=shares.clear / 2) if alone else shares
 
 
 def _worst(findings: Sequence[Finding]) -> Outcome:
@@ -419,33 +480,60 @@ def _worst(findings: Sequence[Finding]) -> Outcome:
     return MISSED if MISSED in outcomes else UNSURE if UNSURE in outcomes else MET
 
 
-def _guarantee(comparisons: int, policy: Policy) -> str:
-    share = f"{policy.level:g}"
+def _guarantee(comparisons: int, policy: Policy, *, weighted: bool, scored: bool) -> str:
     if not comparisons:
         return "The policy gates nothing, so nothing is shown."
+    level = policy.spent_level
+    share, sure = f"{level:g}", f"{1 - level:g}"
+    means = [
+        *(["weighted rows and persons"] if weighted else []),
+        *(["measures of scores (but for PR AUC, whose are close)"] if scored else []),
+    ]
+    kinds = ["Bounds of counts are exact"] if not weighted else []
+    kinds += (
+        [f"{'bounds' if weighted else 'those'} of {' and of '.join(means)} are Gaffke's"] if means else []
+    )
     kept = (
-        f"The chance that a model which meets every gated limit is failed is at most {share} as well. "
-        "Bounds of counts are exact; with row weights, and of measures of scores such as AUC, they are close."
+        f"The chance that a model which meets every gated limit is failed is at most {share} as well, and "
+        "so is the chance that any line said to be met together with the others is not (Holm). "
+        f"{_capital('; '.join(kinds))}."
     )
-    if policy.correction == "bonferroni":
-        return (
-            f"With chance at least {1 - policy.level:g} all {comparisons} gated bounds hold at once "
-            f"(Bonferroni), so that a model which misses any limit passes with chance at most {share}. {kept}"
-        )
-    return (
-        f"A model which misses any of the {comparisons} gated limits passes with chance at most {share} "
-        f"(intersection-union test); each bound holds by itself with chance {1 - policy.level:g}. {kept}"
-    )
+    match policy.correction:
+        case "bonferroni":
+            first = (
+                f"With chance at least {sure} all {comparisons} gated bounds hold at once (Bonferroni), so "
+                f"that a model which misses any limit passes with chance at most {share}."
+            )
+        case "holm":
+            first = (
+                f"With chance at least {sure} none of the {comparisons} gated lines is wrongly said to be "
+                f"met (Holm), so that a model which misses any limit passes with chance at most {share}."
+            )
+        case _:
+            first = (
+                f"A model which misses any of the {comparisons} gated limits passes with chance at most "
+                f"{share} (intersection-union test); each bound holds by itself with chance {sure}."
+            )
+    return f"{first} {kept}"
 
 
-def _of_persons(data: MeasuredRows) -> str:
-    """Return what the bounds stand on where people have several rows."""
-    if data.persons is None or data.persons == data.rows:
-        return ""
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _of_scores(measure: str) -> bool:
+    return measure in QUANTITIES and QUANTITIES[measure].measure.scored
+
+
+def _of_units(data: MeasuredRows) -> str:
+    """Return what is taken to be independent: what the guarantee stands on."""
+    if data.persons is None:
+        return "It is for rows that are independent of each other: no column says whose a row is."
+    if data.persons == data.rows:
+        return "It is for persons who are independent of each other, each with one row."
     return (
-        f"The {data.rows:,} test rows are of {data.persons:,} persons; every bound takes the rows of a "
-        "person to hang together as far as they can, as if they were one, so that the chances of error are "
-        "about those stated at most, and less where a person's rows differ."
+        f"The {data.rows:,} test rows are of {data.persons:,} persons: the guarantee is for persons who are "
+        "independent of each other, however the rows of one hang together."
     )
 
 
@@ -489,6 +577,7 @@ def _finding(decision: _Decision, policy: Policy, today: dt.date | None) -> Find
     waiver = next((w for w in covering if today and w.decided <= today <= w.expires), None)
     words = [
         *sentences(each, outcome, numbers, decision.more, policy),
+        *_apart(decision),
         *waived(covering, waiver, today, failed=outcome == MISSED),
     ]
     return _refused(decision.limit, " ".join(words)).model_copy(
@@ -503,8 +592,18 @@ def _finding(decision: _Decision, policy: Policy, today: dt.date | None) -> Find
             "small": bool(each.groups) and min(each.evidence)[0] < policy.min_group_rows,
             "more_rows": None if decision.more is None else dict(decision.more),
             "waived_by": None if waiver is None else _by(waiver, outcome),
+            **({} if decision.together is None else {"together": decision.together}),
+            **({} if decision.joint_bound is None else {"joint_bound": decision.joint_bound}),
         }
     )
+
+
+def _apart(decision: _Decision) -> Iterator[str]:
+    if decision.outcome == MET and decision.together is False:
+        yield (
+            "It is met by itself; said together with all other lines it is open, with a joint bound of "
+            f"{decision.joint_bound:.5g}."
+        )
 
 
 def _sign(each: findings.Sign, policy: Policy, today: dt.date | None) -> Finding:

@@ -154,8 +154,8 @@ class Policy(Section):
     goal: Text
     price: Text
     level: Annotated[float, Field(gt=0, lt=0.5)]
-    correction: Literal["bonferroni", "intersection-union"]
-    """How many comparisons share `level`; `judge.verdict` says what each of the two guarantees."""
+    correction: Literal["bonferroni", "holm", "intersection-union"]
+    """How many comparisons share `level`; `judge.verdict` says what each of them guarantees."""
     min_group_rows: Count
     protected_at_prediction: list[Text]
     """Attributes whose group the decision itself may be told; empty (the rule) keeps them evidence alone."""
@@ -240,6 +240,11 @@ class Policy(Section):
         measures = [f"{GOAL}={goal}" if name == GOAL else name for name in self.constant_answer.measures]
         answer = self.constant_answer.model_copy(update={"measures": measures})
         return self.model_copy(update={"limits": limits, "constant_answer": answer})
+
+    @property
+    def spent_level(self) -> float:
+        """The part of `level` that one verdict on the test set spends."""
+        return self.level
 
     @property
     def gains(self) -> list[Limit]:

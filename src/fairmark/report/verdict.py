@@ -26,6 +26,8 @@ NOT_KNOWN = "not known"
 PERSONS_UNKNOWN = (
     "Whose a row is, is not known (prepare.person is null): persons in several parts can't be counted."
 )
+TOGETHER = {True: "yes", False: "open"}
+"""Whether a comparison may be said to be met together with all others (`Finding.together`)."""
 SIDES = {"at_least": "lower bound", "at_most": "upper bound"}
 LAW = (
     "In many laws this is disparate treatment, whatever it is meant for: US credit law forbids taking a "
@@ -215,6 +217,7 @@ def _nearest(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
             _strip(each, scale),
             number(each.value, decimals),
             number(each.bound, decimals),
+            TOGETHER.get(each.together, ""),
             "" if each.rows is None else count(each.rows),
         )
         for each in findings
@@ -225,13 +228,14 @@ def _nearest(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
         Column("Bounds", STRIP),
         Column("Measured", NUMBER),
         Column(SIDES[findings[0].at].capitalize(), NUMBER),
+        Column("Met together"),
         Column("Rows", NUMBER),
     ]
     return Table(
         f"Comparisons of {findings[0].limit}, those that decide first",
         columns,
         rows,
-        ("", "", axis(scale), "", "", ""),
+        ("", "", axis(scale), "", "", "", ""),
     )
 
 
