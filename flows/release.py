@@ -38,7 +38,7 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 from fairmark.errors import StateError
 from fairmark.evaluate.costs import costs, costs_line
 from fairmark.files import read_json
-from fairmark.governance import policy_gate
+from fairmark.governance import policy_gate, test_set_budget, trail
 from fairmark.params.read import Params, read_params
 from fairmark.release import plan
 from fairmark.release.layout import GATHERED, MEASUREMENTS, MODEL, VERDICT
@@ -70,11 +70,14 @@ def judge(params: Params, seen: "Trace") -> "Verdict":
     The verdict is that of the commit's day, so that the same commit makes the same release on any day; a
     waiver or override that has expired since then, or does not stand yet, still stops it.
     """
+    judged_on = _test_set(params)
+    earlier = test_set_budget.earlier_models(trail.entries(ROOT), judged_on)
+    note(**judged_on.noted(earlier))
     committed, today = dt.date.fromisoformat(seen.committed[:10]), dt.datetime.now(tz=dt.UTC).date()
-    verdict = judged(params, committed)
+    verdict = judged(params, committed, earlier)
     recorded = params.policy.waivers or params.policy.overrides
     if recorded and verdict.outcome == "pass" and today != committed:
-        now = judged(params, today)
+        now = judged(params, today, earlier)
         if now.outcome != "pass":
             say(f"by the clock here it is {today}: what stood on the commit's day, {committed}, does not now")
             verdict = now
@@ -82,7 +85,16 @@ def judge(params: Params, seen: "Trace") -> "Verdict":
     return verdict
 
 
-def judged(params: Params, day: dt.date) -> "Verdict":
+def _test_set(params: Params) -> test_set_budget.Judged:
+    """Return which model is judged on which test rows."""
+    from fairmark.judge.measurements import Measurements
+
+    budget, measured = params.policy.budget, Measurements.read(ROOT / MEASUREMENTS)
+    name = None if budget is None else budget.test_set
+    return test_set_budget.Judged(measured.model.sha256, measured.data.rows_sha256, name)
+
+
+def judged(params: Params, day: dt.date, earlier: int) -> "Verdict":
     """Return the verdict on the measurements, held to the model and the groups that they must be of."""
     from fairmark.data.schema import Schema
     from fairmark.judge import verdict
@@ -97,6 +109,7 @@ def judged(params: Params, day: dt.date) -> "Verdict":
         expected_threshold=made.threshold,
         expected_thresholds=made.group_thresholds,
         expected_groups=Schema.read(ROOT / SCHEMA).groups,
+        earlier=earlier,
     )
 
 

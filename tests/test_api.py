@@ -83,7 +83,8 @@ LIMIT = {
 }  # fmt: skip
 NONE = dict.fromkeys(Findings.model_fields)
 POLICY = {
-    "goal": "g", "price": "p", "level": 0.05, "correction": "intersection-union", "min_group_rows": 10,
+    "goal": "g", "price": "p", "level": 0.05, "correction": "intersection-union", "budget": None,
+    "min_group_rows": 10,
     "protected_at_prediction": [], "findings": NONE, "limits": [LIMIT], "waivers": [], "overrides": [],
     "constant_answer": {"measures": ["accuracy"], "at_least": 0.0, "not_required": "shown elsewhere"},
 }  # fmt: skip

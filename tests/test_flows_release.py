@@ -265,6 +265,7 @@ def test_the_judge_is_told_which_model_is_to_be_released(repo: Path, rooms: Room
         "expected_threshold": 0.5,
         "expected_thresholds": None,
         "expected_groups": {"sex": ["F", "M"]},
+        "earlier": 0,
     }
 
 

@@ -116,6 +116,7 @@ def policy(
         price="None.",
         level=0.05,
         correction=correction,
+        budget=None,
         min_group_rows=100,
         limits=list(limits) or [FOUR_FIFTHS],
         waivers=list(waivers),

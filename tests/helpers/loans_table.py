@@ -112,6 +112,7 @@ def second_params() -> dict[str, Any]:
         | {"sample": 100, "background": 50, "top": 3, "decisions": 2, "grid": 8, "mutable": None},
         "policy": base["policy"]
         | {
+            "budget": None,
             "min_group_rows": 20,
             "limits": LIMITS,
             "waivers": [],

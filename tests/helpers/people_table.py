@@ -72,6 +72,7 @@ def policy(*limits: Limit, min_group_rows: int = 20) -> Policy:
         price="None.",
         level=0.05,
         correction="bonferroni",
+        budget=None,
         min_group_rows=min_group_rows,
         limits=list(limits) or [limit("selection_rate_ratio", "side", at_least=0.8)],
         waivers=[],

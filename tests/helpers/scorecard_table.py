@@ -75,6 +75,7 @@ POLICY = Policy(
     price="p",
     level=0.05,
     correction="bonferroni",
+    budget=None,
     min_group_rows=5,
     limits=[limit("roc_auc", None, 0.55), limit("accuracy", None, 0.5)],
     waivers=[],

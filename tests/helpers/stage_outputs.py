@@ -127,6 +127,7 @@ def policy(
         price="Some accuracy.",
         level=0.05,
         correction="bonferroni",
+        budget=None,
         min_group_rows=30,
         limits=list(limits),
         waivers=list(waivers),

@@ -1,11 +1,15 @@
 """The verb that judges measurements by a policy."""
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairmark.cli.verb import Verb
 from fairmark.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from fairmark.params.policy import Budget
 
 MEASURED = "artifacts/evaluate/measurements.json"
 TRAINED = "artifacts/train/model"
@@ -70,8 +74,13 @@ class Judge(Verb):
             raise UsageError(f"PARAMS: must be given beside {given.measurements}, got no params.yaml")
         policy = read_params(given.params).policy
         expected = _expected(given.model, given.schema)
+        measured = read_json(given.measurements)
         verdict = judge_document(
-            read_json(given.measurements), policy, dt.datetime.now(tz=dt.UTC).date(), **expected
+            measured,
+            policy,
+            dt.datetime.now(tz=dt.UTC).date(),
+            **expected,
+            earlier=_earlier(measured, policy.budget),
         )
         if given.json:
             say_json(verdict.to_json())
@@ -80,6 +89,20 @@ class Judge(Verb):
                 say(f"{finding.outcome}: {finding.text}")
             say(f"verdict: {verdict.state}{''.join(f'; on {each}' for each in verdict.stands_on)}")
         return 0 if verdict.outcome == "pass" else 3
+
+
+def _earlier(measured: object, budget: "Budget | None") -> int | None:
+    """Return how many other models the project's trail knows to have been judged on the test set before."""
+    from fairmark.errors import FairmarkError
+    from fairmark.files import project_of
+    from fairmark.governance.test_set_budget import Judged, earlier_models
+    from fairmark.governance.trail import entries
+
+    match measured:
+        case {"model": {"sha256": str(model)}, "data": {"rows_sha256": str(rows)}} if budget is not None:
+            with suppress(FairmarkError):
+                return earlier_models(entries(project_of(Path())), Judged(model, rows, budget.test_set))
+    return None
 
 
 def _name_own(given: argparse.Namespace) -> None:

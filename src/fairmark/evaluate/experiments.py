@@ -285,7 +285,7 @@ def quick_verdict(document: Evidence, policy: Policy) -> QuickVerdict:
         Whose gated limits are judged by.
     """
     gates = [limit for limit in policy.required if limit.gate]
-    plans = [(limit, planned(limit, document)) for limit in gates]
+    plans = [(limit, planned(limit, document, policy)) for limit in gates]
     shares = shared([one for _, plan in plans for one in plan if isinstance(one, Compared)], policy)
     limits = {
         limit.name: LimitOutcome(

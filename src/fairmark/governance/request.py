@@ -178,7 +178,7 @@ def refuse_expired_waivers(folder: Path, now: dt.datetime) -> None:
     refuse_behind(release.statement.commit.annotations.committed, now)
     if not any(each.gate and each.waived_by for each in release.verdict.findings):
         return
-    again = judge(release.measurements, release.params.policy, today)
+    again = judge(release.measurements, release.params.policy, today, earlier=release.verdict.earlier)
     open_ = [f"{each.limit}: {each.text}" for each in again.findings if each.gate and not each.met]
     if open_:
         raise RefusedError(

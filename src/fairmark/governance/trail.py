@@ -83,6 +83,9 @@ class Event:
         Of a beginning: numbers of earlier runs that wrote no end.
     promotion, object_hash
         The tag of a promotion, and the hash of its object.
+    test_set, test_rows, model, earlier
+        Of a verdict: the name of the test set, the SHA-256 of its row ids, that of the model, and how many
+        other models had been judged on it before.
     through
         Of a cut: the number of the newest entry that was taken away.
     """
@@ -98,6 +101,10 @@ class Event:
     through: int | None = None
     fault: str | None = None
     reason: str | None = None
+    test_set: str | None = None
+    test_rows: str | None = None
+    model: str | None = None
+    earlier: int | None = None
 
     @classmethod
     def from_json(cls, value: object) -> Self:
@@ -117,6 +124,10 @@ class Event:
             through=_number_at(value, "through"),
             fault=_text_at(value, "fault"),
             reason=_text_at(value, "reason"),
+            test_set=_text_at(value, "test_set"),
+            test_rows=_text_at(value, "test_rows"),
+            model=_text_at(value, "model"),
+            earlier=_number_at(value, "earlier"),
         )
 
 

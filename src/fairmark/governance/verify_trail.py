@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fairmark.errors import InputError, StateError, VerificationError
 from fairmark.files import lines_of
+from fairmark.governance import test_set_budget
 from fairmark.governance.trail import FIRST, REF, Entry, entries, parse
 from fairmark.repo.git import git, in_words, need
 
@@ -98,6 +99,7 @@ def checked(kept: Sequence[Entry], keys: Sequence["PublicKey"] = ()) -> Chained:
     first = kept[0].number if kept else 1
     if first > 1 and not _cut(kept, first - 1):
         faults.append(f"entry {first}: must be the first, or an entry must say what was cut")
+    faults += test_set_budget.faults(kept)
     if faults:
         raise VerificationError(*faults)
     signed = [(entry.number, entry.signature.keyid) for entry in kept if entry.signature]

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fairmark.params.policy import Findings, Limit
+from fairmark.params.policy import SPENT, Budget, Findings, Limit
 from fairmark.record import Record
 
 
@@ -149,6 +149,47 @@ class Sign:
             f"{where} is {self.value:.5g}, above {edge}: {text.implication}. "
             f"{text.remedy}; or answer it in policy.waivers (limit {self.limit.name}{groups})."
         )
+
+
+@dataclass(frozen=True)
+class Spent(Sign):
+    """How much of a budget is spent: `value` other models were judged before; None where nobody counted."""
+
+    budget: Budget
+    part: float
+    """The level that one verdict spends."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether nothing is left of it."""
+        return self.value is not None and super().shown
+
+    def text(self) -> str:
+        """Return how many verdicts are left, and what renews them."""
+        name, planned = self.budget.test_set, self.budget.verdicts
+        if self.value is None:
+            return (
+                f"Each of {planned} planned verdicts on the test set {name} spends {self.part:g} of the "
+                "level; the audit trail counts them where a release is made."
+            )
+        done = int(self.value)
+        if not self.shown:
+            left = planned - done - 1
+            return (
+                f"Verdict {done + 1} of {planned} planned on the test set {name}, at {self.part:g} of the "
+                f"level; {left} left. A look again with more rows is one of them; new rows renew them."
+            )
+        return (
+            f"The test set {name} is spent: {done} other models were judged on it, and {planned} verdicts "
+            f"were planned. Judge on new rows, under another name in policy.budget, or answer it in "
+            f"policy.waivers (limit {SPENT})."
+        )
+
+
+def spent(limit: Limit, budget: Budget, earlier: int | None, part: float) -> list[Sign]:
+    """Return the one sign of a test set's budget."""
+    value = None if earlier is None else float(earlier)
+    return [Spent(limit, (), value, "", budget, part)]
 
 
 def planned(limit: Limit, signs: Mapping[str, Strongest]) -> list[Sign]:

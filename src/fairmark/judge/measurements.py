@@ -253,6 +253,8 @@ class Evidence:
     groups: Mapping[str, Mapping[str, GroupMeasures]]
     findings: Mapping[str, Strongest]
     goal: MeasuredGoal | None = None
+    earlier: int | None = None
+    """Other models that were judged on the test set before; None where nobody counted."""
 
 
 def read_measurements(value: object) -> Measurements:

@@ -58,7 +58,7 @@ from fairmark.judge.measurements import (
     faults,
     read_measurements,
 )
-from fairmark.params.policy import Limit, Policy, Waiver
+from fairmark.params.policy import EARLIER, Limit, Policy, Waiver
 from fairmark.record import Record
 from fairmark.stats.measures import QUANTITIES
 
@@ -137,6 +137,8 @@ class Verdict(Record):
     """The outcome of each limit; waivers count as passes, overrides leave a `fail`."""
     state: State
     """The one word for the verdict, wherever it is told: `pass with waiver` where a pass rests on one."""
+    earlier: int | None = None
+    """How many other models were judged on the test set before; None where nobody counted."""
 
     @classmethod
     def of(
@@ -251,6 +253,7 @@ def judge(
     expected_threshold: float | None = None,
     expected_groups: Mapping[str, Sequence[str]] | None = None,
     expected_thresholds: Mapping[str, JsonValue] | None = None,
+    earlier: int | None = None,
 ) -> Verdict:
     """Return the verdict on measurements; nothing that is at odds or missing ever passes.
 
@@ -267,6 +270,9 @@ def judge(
         The entry `thresholds` of its model.json. None beside an expected threshold says that there is none,
         so that decisions by thresholds of groups' own fail. They fail too where the policy does not name
         their attribute in `protected_at_prediction`.
+    earlier
+        How many other models were judged on this test set before, as the audit trail tells; None where
+        nobody counted.
     """
     goal = measurements.model.goal
     policy = policy.following(None if goal is None else goal.measure)
@@ -274,7 +280,7 @@ def judge(
     wrong = faults(measurements, expected) or [*forbidden(measurements.model, policy)]
     if wrong:
         return refused(wrong, policy, today)
-    decided, gated = _decisions(measurements, policy)
+    decided, gated = _decisions(measurements, policy, earlier)
     judged = [_finding(each, policy, today) for each in decided]
     outcome = _worst([finding for finding in judged if finding.gate]) if gated else UNSURE
     stopped = any(f.gate and f.outcome == MISSED and not f.met for f in judged)
@@ -283,7 +289,8 @@ def judge(
     weighted = measurements.cells.units is not None
     said = _guarantee(gated, policy, weighted=weighted, scored=scored)
     promise = f"{said} {_of_units(measurements.data)}" if gated else said
-    return Verdict.of(outcome, judged, policy, today, comparisons=gated, guarantee=promise)
+    found = Verdict.of(outcome, judged, policy, today, comparisons=gated, guarantee=promise)
+    return found if earlier is None else found.model_copy(update={"earlier": earlier})
 
 
 def judge_document(
@@ -295,6 +302,7 @@ def judge_document(
     expected_threshold: float | None = None,
     expected_groups: Mapping[str, Sequence[str]] | None = None,
     expected_thresholds: Mapping[str, JsonValue] | None = None,
+    earlier: int | None = None,
 ) -> Verdict:
     """Return the verdict on parsed JSON: that of `judge`, or a failure that says what is malformed in it."""
     try:
@@ -309,6 +317,7 @@ def judge_document(
         expected_threshold=expected_threshold,
         expected_groups=expected_groups,
         expected_thresholds=expected_thresholds,
+        earlier=earlier,
     )
 
 
@@ -332,7 +341,9 @@ class _Decision:
     joint_bound: float | None = None
 
 
-def _decisions(measurements: Measurements, policy: Policy) -> tuple[list[_Decision], int]:
+def _decisions(
+    measurements: Measurements, policy: Policy, earlier: int | None
+) -> tuple[list[_Decision], int]:
     """Return the decision on every comparison, and how many gated comparisons share the level.
 
     Judging again on another day, or to verify, decides nothing anew in the same process.
@@ -341,7 +352,8 @@ def _decisions(measurements: Measurements, policy: Policy) -> tuple[list[_Decisi
     # already.
     rules = policy.model_copy(update={"waivers": [], "overrides": []})
     text = measurements.model_dump_json(include={"cells", "overall", "groups", "findings", "model"})
-    return _decided_once(_Case(text + rules.model_dump_json(), measurements.evidence, rules))
+    evidence = replace(measurements.evidence, earlier=earlier)
+    return _decided_once(_Case(f"{text}{rules.model_dump_json()}{earlier}", evidence, rules))
 
 
 @dataclass(frozen=True)
@@ -356,7 +368,7 @@ class _Case:
 @lru_cache(maxsize=4)
 def _decided_once(case: _Case) -> tuple[list[_Decision], int]:
     measurements, policy = case.measurements, case.policy
-    plans = [(limit, planned(limit, measurements)) for limit in policy.required]
+    plans = [(limit, planned(limit, measurements, policy)) for limit in policy.required]
     gated = [each for limit, plan in plans if limit.gate for each in plan if isinstance(each, Compared)]
     gate = shared(gated, policy)
     decided: list[_Decision] = []
@@ -425,10 +437,12 @@ def forbidden(model: MeasuredModel, policy: Policy) -> Iterator[str]:
         )
 
 
-def planned(limit: Limit, evidence: Evidence) -> Sequence[Compared | findings.Sign | str]:
+def planned(limit: Limit, evidence: Evidence, policy: Policy) -> Sequence[Compared | findings.Sign | str]:
     """Return the comparisons or the signs of a limit, or why there are none."""
     if limit.measure in findings.NAMES:
         return findings.planned(limit, evidence.findings)
+    if limit.measure == EARLIER and policy.budget is not None:
+        return findings.spent(limit, policy.budget, evidence.earlier, policy.spent_level)
     wrong = invalid(limit, evidence.groups)
     if wrong:
         return [f"policy.limits.{limit.name}.{wrong}"]
@@ -514,6 +528,11 @@ def _guarantee(comparisons: int, policy: Policy, *, weighted: bool, scored: bool
                 f"A model which misses any of the {comparisons} gated limits passes with chance at most "
                 f"{share} (intersection-union test); each bound holds by itself with chance {sure}."
             )
+    if policy.budget is not None:
+        first += (
+            f" Of all {policy.budget.verdicts} models that may be judged on the test set, any that misses a "
+            f"limit passes with chance at most {policy.level:g}."
+        )
     return f"{first} {kept}"
 
 

@@ -247,7 +247,7 @@ class Limits:
         if not isinstance(self.margin, Assurance):
             raise TypeError(self.margin)
         shared = 1 if self.policy.correction == "intersection-union" else self._comparisons()
-        return Bar(self.margin, self.policy.level / max(shared, 1))
+        return Bar(self.margin, self.policy.spent_level / max(shared, 1))
 
     def _comparisons(self) -> int:
         """Return about how many comparisons share the level: those of the groups that are known here."""

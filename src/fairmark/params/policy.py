@@ -135,6 +135,21 @@ class Findings(Section):
     """The same of a feature."""
 
 
+class Budget(Section):
+    """How often models may be judged on one test set, planned before the first of them."""
+
+    test_set: Text
+    """What the test rows are called. More rows of it are the same test set; new rows alone are another."""
+    verdicts: Count
+    """Models that may be judged on it; each spends its part of the level, so that all of them together err
+    with chance at most the level, however alike they are (Bonferroni)."""
+
+
+SPENT = "test-set-budget"
+"""The limit that a waiver names where the budget of a test set is gone."""
+EARLIER = "earlier_verdicts"
+"""Its measure: other models that were judged on the test set before."""
+
 LATER = ("test", "valid")
 """The parts that are compared with the train part."""
 
@@ -156,6 +171,8 @@ class Policy(Section):
     level: Annotated[float, Field(gt=0, lt=0.5)]
     correction: Literal["bonferroni", "holm", "intersection-union"]
     """How many comparisons share `level`; `judge.verdict` says what each of them guarantees."""
+    budget: Budget | None
+    """None plans a single verdict on the test rows, and counts none."""
     min_group_rows: Count
     protected_at_prediction: list[Text]
     """Attributes whose group the decision itself may be told; empty (the rule) keeps them evidence alone."""
@@ -173,7 +190,7 @@ class Policy(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"must name each limit once, got {twice} twice")
-        own = [limit.name for limit in (*self.gains, *self.signs)]
+        own = [limit.name for limit in (*self.gains, *self.signs, *self.spending)]
         taken = sorted(set(names) & set(own))
         if taken:
             raise ValueError(f"limits must not have the names of what is required anyway, got {taken}")
@@ -181,7 +198,8 @@ class Policy(Section):
             strangers = sorted({each.limit for each in found} - {*names, *own})
             if strangers:
                 raise ValueError(f"{kind} must name a limit, one of {[*names, *own]}, got {strangers}")
-        whole = {limit.name for limit in (*self.limits, *self.gains) if limit.attribute is None}
+        every = (*self.limits, *self.gains, *self.spending)
+        whole = {limit.name for limit in every if limit.attribute is None}
         named = [each.limit for each in (*self.waivers, *self.overrides) if each.groups is not None]
         if astray := sorted(whole & set(named)):
             raise ValueError(
@@ -244,7 +262,24 @@ class Policy(Section):
     @property
     def spent_level(self) -> float:
         """The part of `level` that one verdict on the test set spends."""
-        return self.level
+        return self.level if self.budget is None else self.level / self.budget.verdicts
+
+    @property
+    def spending(self) -> list[Limit]:
+        """The limit that `budget` stands for."""
+        if self.budget is None:
+            return []
+        return [
+            Limit.model_construct(
+                name=SPENT,
+                measure=EARLIER,
+                attribute=None,
+                at_least=None,
+                at_most=float(self.budget.verdicts - 1),
+                gate=True,
+                reason="Of many models at a limit, one passes by luck: a test set proves only so often.",
+            )
+        ]
 
     @property
     def gains(self) -> list[Limit]:
@@ -286,5 +321,5 @@ class Policy(Section):
 
     @property
     def required(self) -> list[Limit]:
-        """Every limit of the verdict: those written, those on the constant answer, and the findings."""
-        return [*self.limits, *self.gains, *self.signs]
+        """Every limit of the verdict: those written, on the constant answer, the findings, the budget."""
+        return [*self.limits, *self.gains, *self.signs, *self.spending]

@@ -325,6 +325,10 @@ def _policy(table: Table, made: Choices, given: Options, found: Found) -> dict[s
     return {
         "goal": entry("goal", _text("goal", given), 2),
         "price": entry("price", _text("price", given), 2),
+        "budget": [
+            *comment("So many models may be judged on the same test rows, each at its part of the level.", 2),
+            *entry("budget", {"test_set": "the test rows of this table", "verdicts": 4}, 2),
+        ],
         "min_group_rows": [
             *comment("Groups with fewer test rows leave the verdict at insufficient evidence.", 2),
             *entry("min_group_rows", least, 2),

@@ -170,7 +170,7 @@ def _provable(tried: Prepared, made: Choices, params: Params, share: float) -> l
             for name in size.index
         ]
         pairs = max(1, len(groups) * (len(groups) - 1) // 2)
-        tail = tails(pairs, params.policy.level, params.policy.correction).clear
+        tail = tails(pairs, params.policy.spent_level, params.policy.correction).clear
         found += of_ratio(ratio, FOUR_FIFTHS, groups, min(max(rate, 0.01), 0.99), tail)
         found += of_difference(difference, OPPORTUNITY, groups, tail)
     return found

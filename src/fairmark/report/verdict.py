@@ -217,7 +217,7 @@ def _nearest(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
             _strip(each, scale),
             number(each.value, decimals),
             number(each.bound, decimals),
-            TOGETHER.get(each.together, ""),
+            "" if each.together is None else TOGETHER[each.together],
             "" if each.rows is None else count(each.rows),
         )
         for each in findings
@@ -242,7 +242,8 @@ def _nearest(findings: Sequence[Finding], scale: Scale, decimals: int) -> Table:
 def _scale(findings: Sequence[Finding]) -> Scale:
     known = [v for each in findings for v in (each.value, each.bound, each.opposite, each.limit_value)]
     named = quantity(findings[0].measure)
-    most = float("inf") if named is not None and named.measure.most > 1 else 1
+    wide = findings[0].limit_value > 1 or (named is not None and named.measure.most > 1)
+    most = float("inf") if wide else 1
     return unit(*around([value for value in known if value is not None], 0, most))
 
 

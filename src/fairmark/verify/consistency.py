@@ -316,6 +316,7 @@ def judged(release: ReleaseFolder) -> "Verdict":
         expected_threshold=release.model_file.threshold,
         expected_thresholds=release.model_file.group_thresholds,
         expected_groups=release.schema.groups,
+        earlier=release.verdict.earlier,
     )
 
 
