@@ -120,7 +120,8 @@ def main() -> None:
     print("share of canaries (median decisions until then)")
     head = None
     for scene in SCENES:
-        found = measure(scene, runs)
+        # A dozen groups have 132 ordered pairs: a third of the canaries takes as long.
+        found = measure(scene, runs if len(scene.rates) < 3 else -(-runs // 3))
         if head is None:
             head = list(found)
             print("\n| canary | " + " | ".join(head) + " |")

@@ -51,7 +51,7 @@ from fairmark.serve.canary_plan import lines
 from fairmark.serve.canary_steering import Canary
 from fairmark.signing.key_store import own_key
 from flows import preflight
-from flows.audited import audited, note, task
+from flows.audited import note, recorded, task
 from flows.console import Progress, say
 from flows.settings import LOG, ROOT
 
@@ -163,7 +163,6 @@ def journal_of(
 
 
 @flow(name="promote")
-@audited(lambda: ROOT, needed=True)
 def promote(
     release: str | None = None,
     to: str | None = None,
@@ -188,31 +187,40 @@ def promote(
         run.
     """
     with one_at_a_time():
-        folder = (
-            asyncio.run(canary_release.under_way(ROOT)) if release is None else preflight.named(ROOT, release)
-        )
-        if folder is None:
-            LOG.info("no canary is under way")
+        if release is None:
+            # What a look does stands in the trail step by step (`tell`); one that does nothing writes
+            # nothing, or a deployment would fill the trail within days.
+            folder = asyncio.run(canary_release.under_way(ROOT))
+            if folder is None:
+                LOG.info("no canary is under way")
+                return
+            through(folder, to, reason, wait_s, look_s)
             return
-        stage, why = preflight.stage(to), reason or "The evidence of its canary."
-        progress = Progress(
-            ["verify", "approvals", *preflight.ENVIRONMENTS[: preflight.ENVIRONMENTS.index(stage) + 1]]
-        )
-        with progress.step("verify"):
-            found = verify(folder)
-        note(release=found.request.name, statement_sha256=found.request.digest)
-        if stage == preflight.PRODUCTION:
-            champion_of(found)  # refused before anything is signed
-        with progress.step("approvals") as step:
-            step.note = wait_for_approvals(found, float(wait_s or 0))
-        for each in progress.steps[2:]:
-            with progress.step(each) as step:
-                if each == preflight.PRODUCTION:
-                    step.note = into_production(
-                        found, folder, why, LOOK_S if look_s is None else float(look_s)
-                    )
-                else:
-                    step.note, step.idle = into(found, folder, each, why)
+        given = {"release": release, "to": to, "reason": reason, "wait_s": wait_s, "look_s": look_s}
+        with recorded(ROOT, "promote", given, needed=True):
+            through(preflight.named(ROOT, release), to, reason, wait_s, look_s)
+
+
+def through(
+    folder: Path, to: str | None, reason: str | None, wait_s: float | None, look_s: float | None
+) -> None:
+    """Take a release through the environments up to the one that is asked for."""
+    stage, why = preflight.stage(to), reason or "The evidence of its canary."
+    environments = preflight.ENVIRONMENTS[: preflight.ENVIRONMENTS.index(stage) + 1]
+    progress = Progress(["verify", "approvals", *environments])
+    with progress.step("verify"):
+        found = verify(folder)
+    note(release=found.request.name, statement_sha256=found.request.digest)
+    if stage == preflight.PRODUCTION:
+        champion_of(found)  # refused before anything is signed
+    with progress.step("approvals") as step:
+        step.note = wait_for_approvals(found, float(wait_s or 0))
+    for each in environments:
+        with progress.step(each) as step:
+            if each == preflight.PRODUCTION:
+                step.note = into_production(found, folder, why, LOOK_S if look_s is None else float(look_s))
+            else:
+                step.note, step.idle = into(found, folder, each, why)
 
 
 @contextmanager
@@ -279,14 +287,14 @@ def into_production(found: "Candidate", folder: Path, reason: str, look_s: float
                 say(f"{error}; looking again")
                 runner.run(asyncio.sleep(look_s))
                 continue
-            if (ended := step(runner, canary, advice, found, folder, champion, reason)) is not None:
+            if (ended := follow(runner, canary, advice, found, folder, champion, reason)) is not None:
                 return ended
             if not look_s:
                 return advice.reasons[0]
             runner.run(asyncio.sleep(look_s))
 
 
-def step(
+def follow(
     runner: asyncio.Runner,
     canary: Canary,
     advice: Advice,

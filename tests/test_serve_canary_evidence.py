@@ -103,6 +103,13 @@ def test_quality_is_asked_for_only_once_enough_outcomes_came() -> None:
     assert "400 outcomes of the canary came, and it is asked for from 401" in named(asked[1], "quality").why
 
 
+def test_a_promotion_that_waits_for_outcomes_asks_for_quality_before_they_came() -> None:
+    found, _ = families(counts(), terms(rules=rules(outcomes_from=400, wait_for_outcomes=True)))
+
+    assert named(found, "quality").required
+    assert not named(found, "quality").ready(0.05)
+
+
 @pytest.mark.parametrize(("column", "name"), [(1, "faults"), (2, "latency")])
 def test_too_many_faults_and_slow_answers_are_missed(column: int, name: str) -> None:
     operation = np.tile([50.0, 0.0, 0.0], (100, 1))

@@ -53,7 +53,9 @@ def test_a_large_harm_is_caught_and_parity_is_promoted() -> None:
 
 
 def test_outcomes_show_a_worse_model() -> None:
-    held, truth = scene([0.3, 0.3], [1, 1], accuracy=0.75, most=6000, outcomes_from=200)
+    held, truth = scene(
+        [0.3, 0.3], [1, 1], accuracy=0.75, most=6000, outcomes_from=200, wait_for_outcomes=True
+    )
     found = canaries(held, replace(truth, outcomes=0.8, delay=10), runs=20)
 
     assert sum(each.action == "return" for each in found) >= 18

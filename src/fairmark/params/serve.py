@@ -96,6 +96,8 @@ class Canary(Section):
     outcomes_from: Count | None
     """Outcomes of the canary from which its quality must be shown before a promotion: a few show nothing.
     Below it, and always with null, harm to quality returns it, and a promotion rests on the test rows."""
+    wait_for_outcomes: bool
+    """Whether a promotion waits until so many outcomes came; false where they come after months."""
     group_margin: OpenShare | None
     """How much smaller the share of any group that gets the better decision may be than the champion's, on
     the rows of the shadow that both decided; null asks nothing."""
@@ -111,6 +113,8 @@ class Canary(Section):
             raise ValueError(f"shares must grow, got {self.shares}")
         if self.most < self.least * len(self.shares):
             raise ValueError(f"most must be at least least times the shares, got {self.most}")
+        if self.wait_for_outcomes and self.outcomes_from is None:
+            raise ValueError("outcomes_from must be a number with wait_for_outcomes, got null")
         if self.block > self.least:
             raise ValueError(f"block must be at most least, got {self.block}")
         return self

@@ -351,9 +351,10 @@ def _rates(limit: Limit, name: str, how: str, attribute: str, counts: Counts, te
 
 
 def _came(counts: Counts, terms: Terms) -> bool:
-    """Return whether so many outcomes came that quality must be shown."""
+    """Return whether quality must be shown: so many outcomes came, or a promotion waits for them."""
     least = terms.rules.outcomes_from
-    return least is not None and bool(counts.arms[:, 0].sum() >= least)
+    came = least is not None and bool(counts.arms[:, 0].sum() >= least)
+    return came or terms.rules.wait_for_outcomes
 
 
 def _few(counts: Counts, terms: Terms) -> str:
@@ -406,14 +407,23 @@ def _pairs(
 
     prior = Prior(prior.rates, np.broadcast_to(prior.weight, prior.rates.shape))
     both = Prior(paired(prior.rates[None]), paired(np.asarray(prior.weight)[None]))
-    if blocks:
-        missed = against_within(x[:, kept], n[:, kept], margin, prior.of(kept)) if len(kept) > 1 else _none(x)
-        return missed, against_beyond(paired(x), paired(n), margin, both).T, list(places)
-    x, n = np.cumsum(x, axis=0), np.cumsum(n, axis=0)
-    missed = (
-        against_within_counts(x[:, kept], n[:, kept], margin, prior.of(kept)) if len(kept) > 1 else _none(x)
+    turned = Prior(both.rates[..., ::-1], np.asarray(both.weight)[..., ::-1])
+    within, beyond = (
+        (against_within, against_beyond) if blocks else (against_within_counts, against_beyond_counts)
     )
-    return missed, against_beyond_counts(paired(x), paired(n), margin, both).T, list(places)
+    if not blocks:
+        x, n = np.cumsum(x, axis=0), np.cumsum(n, axis=0)
+    pair_x, pair_n = paired(x), paired(n)
+    shown = beyond(pair_x, pair_n, margin, both).T
+    if len(kept) < 2:
+        return _none(x), shown, list(places)
+    missed = within(x[:, kept], n[:, kept], margin, prior.of(kept))
+    if len(kept) > 2:
+        # The rates of many groups take long to learn, those of a pair do not: half of the weight is on pairs.
+        judged_pairs = [p for p, pair in enumerate(places) if set(pair) <= set(kept)]
+        each = beyond(pair_x[..., ::-1], pair_n[..., ::-1], margin.reversed, turned)[judged_pairs]
+        missed = average(np.stack([missed, average(each, axis=0)]), axis=0)
+    return missed, shown, list(places)
 
 
 def _none(x: Floats) -> Floats:
