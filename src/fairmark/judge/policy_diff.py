@@ -21,7 +21,11 @@ NEUTRAL: Way = "neutral"
 SERVED = ("serve", "watch")
 SECTIONS = ("policy", "release", "privacy", *SERVED)
 
-UNSET_IS_LOOSE = {f"policy.findings.{name}" for name in Findings.model_fields}
+UNSET_IS_LOOSE = {
+    *(f"policy.findings.{name}" for name in Findings.model_fields),
+    "serve.canary.group_margin",
+    "serve.canary.outcomes_from",
+}
 """Numbers whose null lets everything through."""
 LOOSER_UP = {
     "policy.level",
@@ -33,7 +37,6 @@ LOOSER_UP = {
     "serve.journal.segment",
     "serve.journal.days",
     *(f"serve.canary.{name}" for name in ("level", "harm", "quality_margin", "fault_rate", "latency_ms")),
-    "serve.canary.group_margin",
     *(f"watch.{name}" for name in ("run_length", "least_rows", "harm", "window_days", "outcome_days")),
     "watch.cool_down_days",
     "watch.open_candidates",
@@ -52,12 +55,13 @@ LOOSER_DOWN = {
     "serve.oversight.overturn_days",
     "serve.reasons",
     "serve.limits.seconds",
-    *(f"serve.canary.{name}" for name in ("shadow", "least", "hold", "outcomes_from", "latency_share")),
+    *(f"serve.canary.{name}" for name in ("shadow", "least", "hold", "latency_share")),
     "watch.label_sample.share",
 }
 """Less is looser."""
 LOOSER_FALSE = {
-    f"serve.oversight.refer.{name}" for name in ("adverse", "unknown_category", "out_of_range", "sparse")
+    *(f"serve.oversight.refer.{name}" for name in ("adverse", "unknown_category", "out_of_range", "sparse")),
+    "serve.canary.wait_for_outcomes",
 }
 """Switches: no is looser."""
 LOOSER_LONG = {"policy.protected_at_prediction"}
