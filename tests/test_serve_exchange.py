@@ -55,10 +55,11 @@ async def _connected(sent: Sequence[bytes], pause_s: float) -> bool:
     """Return whether a connection is closed by the server after some bytes of a head and a pause."""
     import uvicorn
 
-    async def app(*_: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        del scope, receive, send  # uvicorn takes what needs no argument for a factory
         raise AssertionError("no whole request was sent")
 
-    config = uvicorn.Config(app, http=GuardedProtocol, log_config=None, lifespan="off")
+    config = uvicorn.Config(app, http=GuardedProtocol, log_config=None, lifespan="off", interface="asgi3")
     config.load()
     state = uvicorn.server.ServerState()
     loop = asyncio.get_running_loop()

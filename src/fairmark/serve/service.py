@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 
 from fastapi import FastAPI
-from starlette.routing import Match
 
 from fairmark.errors import FairmarkError
 from fairmark.journal.entry import IdempotencyKey
@@ -114,7 +113,7 @@ class Service:
 
     def _takes(self, scope: Scope) -> bool:
         """Return whether a POST may go there; to other paths the framework says 404 or 405."""
-        return any(route.matches(scope)[0] is Match.FULL for route in self.api.routes)
+        return any(route.matches(scope)[0].name == "FULL" for route in self.api.routes)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == DECIDE:
