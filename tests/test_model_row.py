@@ -29,6 +29,7 @@ from fairmark.model.boosted_trees import Boosted, train_ranges
 from fairmark.model.encoder import Encoder
 from fairmark.model.model import Model
 from fairmark.model.model_file import Calibration
+from fairmark.model.path_tables import path_tables
 from fairmark.model.row import PlainBooster, RowModel, SingleRow
 from fairmark.params.learn import Chosen
 from fairmark.params.parse import read_yaml, typed
@@ -94,6 +95,36 @@ def test_contributions_add_up_to_the_log_odds(default: tuple[Model, RowModel, pd
     sums = rows.contributions(read).sum(axis=1)
 
     np.testing.assert_allclose(sums, np.log(score / (1 - score)), atol=1e-6)
+
+
+def test_tables_explain_as_lightgbm_does_whatever_a_row_holds(
+    default: tuple[Model, RowModel, pd.DataFrame],
+) -> None:
+    model, rows, raw = default
+    trees: Boosted = rows.scorer.trees  # type: ignore[attr-defined]
+    tables = path_tables(trees, len(model.features))
+    assert tables is not None
+    read = [rows.read(each).matrix for each in raw[model.features].head(400).to_dict("records")]  # type: ignore[arg-type]
+    odd = np.array(read[:100])
+    draw = np.random.default_rng(5)
+    odd[draw.random(odd.shape) < 0.3] = np.nan
+    for place, column in enumerate(model.encoder.columns):
+        if column.categories is not None:
+            odd[draw.random(100) < 0.3, place] = draw.integers(0, 40)
+    matrix = np.vstack([np.array(read), odd])
+
+    found = np.array([tables.explain(row) for row in matrix])
+
+    np.testing.assert_allclose(found, trees.contributions(matrix), atol=1e-9)
+
+
+def test_trees_too_large_for_tables_are_left_to_lightgbm(
+    default: tuple[Model, RowModel, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees: Boosted = default[1].scorer.trees  # type: ignore[attr-defined]
+    monkeypatch.setattr("fairmark.model.path_tables.MOST_BYTES", 1000)
+
+    assert path_tables(trees, 7) is None
 
 
 def test_ranges_of_the_train_rows_stand_in_the_trees(default: tuple[Model, RowModel, pd.DataFrame]) -> None:

@@ -1,5 +1,7 @@
 """MLServer's side of bench/serving.py: the same trees behind its runtime, given encoded numbers."""
 
+from pathlib import Path
+
 import lightgbm as lgb
 from mlserver import MLModel
 from mlserver.codecs import NumpyCodec
@@ -11,7 +13,7 @@ class Trees(MLModel):
 
     async def load(self) -> bool:
         """Read the trees beside this file."""
-        self.booster = lgb.Booster(model_file="booster.txt")
+        self.booster = lgb.Booster(model_file=str(Path(__file__).with_name("booster.txt")))
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:

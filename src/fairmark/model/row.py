@@ -34,12 +34,13 @@ from fairmark.model.model_file import (
     EncoderFile,
     ModelFile,
 )
+from fairmark.model.path_tables import PathTables, path_tables
 from fairmark.model.scorecard import Line, Scorecard
 from fairmark.params.prepare import Prepare
 from fairmark.stats.arrays import Floats
 
-RAW_SCORE, CONTRIBUTIONS, FLOAT64 = 1, 3, 1
-"""LightGBM's C_API_PREDICT_RAW_SCORE, C_API_PREDICT_CONTRIB and C_API_DTYPE_FLOAT64."""
+RAW_SCORE, FLOAT64 = 1, 1
+"""LightGBM's C_API_PREDICT_RAW_SCORE and C_API_DTYPE_FLOAT64."""
 SETTINGS = b"num_threads=1"
 Way = Literal["single row", "booster", "scorecard"]
 
@@ -92,22 +93,18 @@ class SingleRow:
         self._booster, rounds = ctypes.c_void_p(), ctypes.c_int()
         text = (head + REST).encode()
         self._call("LGBM_BoosterLoadModelFromString", text, ctypes.byref(rounds), ctypes.byref(self._booster))
-        self._settings, self._shares = ctypes.c_void_p(), ctypes.c_void_p()
-        for kind, settings in ((RAW_SCORE, self._settings), (CONTRIBUTIONS, self._shares)):
-            self._call(
-                "LGBM_BoosterPredictForMatSingleRowFastInit",
-                self._booster, kind, 0, -1, FLOAT64, ctypes.c_int32(features), SETTINGS,
-                ctypes.byref(settings),
-            )  # fmt: skip
+        self._settings = ctypes.c_void_p()
+        self._call(
+            "LGBM_BoosterPredictForMatSingleRowFastInit",
+            self._booster, RAW_SCORE, 0, -1, FLOAT64, ctypes.c_int32(features), SETTINGS,
+            ctypes.byref(self._settings),
+        )  # fmt: skip
         self._alone = threading.Lock()
         self.row = np.empty(features)
         self._length, self._result = ctypes.c_int64(), ctypes.c_double()
         self._predict = predict
-        self._values = np.empty(features + 1)
         place, length = self.row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(self._length)
-        values = self._values.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
         self._arguments = (self._settings, place, length, ctypes.byref(self._result))
-        self._explaining = (self._shares, place, length, values)
 
     def _call(self, name: str, *arguments: object) -> None:
         if getattr(self._library, name)(*arguments) != 0:
@@ -118,7 +115,6 @@ class SingleRow:
         # What the library holds is no Python object.
         for name, handle in (
             ("LGBM_FastConfigFree", getattr(self, "_settings", None)),
-            ("LGBM_FastConfigFree", getattr(self, "_shares", None)),
             ("LGBM_BoosterFree", getattr(self, "_booster", None)),
         ):
             if handle is not None and handle.value:
@@ -144,21 +140,19 @@ class SingleRow:
         ArithmeticError
             When they don't add up to the raw log-odds: wrong explanations are worse than none.
         """
-        if len(matrix) >= FEW:
+        if self.tables is None:
             return self.trees.contributions(matrix)
-        return np.array([self._explained(row) for row in matrix])
-
-    def _explained(self, row: Floats) -> Floats:
-        raw = self.raw(row)
-        with self._alone:
-            self.row[:] = row
-            if self._predict(*self._explaining) != 0:
-                raise RuntimeError("lightgbm: must explain a row, got a failure of its call for one row")
-            values = self._values.copy()
-        if not abs(values.sum() - raw) <= ADDITIVITY:
-            got = abs(values.sum() - raw)
-            raise ArithmeticError(f"contributions: must add up within {ADDITIVITY}, got {got}")
+        values = np.array([self.tables.explain(row) for row in matrix])
+        raw = self.raw_of(matrix) if len(matrix) >= FEW else [self.raw(row) for row in matrix]
+        gap = float(np.abs(values.sum(axis=1) - raw).max())
+        if not gap <= ADDITIVITY:
+            raise ArithmeticError(f"contributions: must add up within {ADDITIVITY}, got {gap}")
         return values
+
+    @cached_property
+    def tables(self) -> PathTables | None:
+        """Tables of the trees, an order quicker than LightGBM; None where they would be too large."""
+        return path_tables(self.trees, len(self.row))
 
 
 @dataclass(frozen=True)
