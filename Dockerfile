@@ -61,17 +61,25 @@ USER 10001:10001
 WORKDIR /tmp
 
 FROM runtime AS service
-ENV FAIRMARK_HOST=0.0.0.0 FAIRMARK_PORT=8000
+# Where a release is, and by which public key it is checked; keys of callers come as a file (FAIRMARK_SERVICE_KEYS)
+# or, where an orchestrator has secrets as variables alone, as JSON that is written to the container's own /tmp.
+ENV FAIRMARK_RELEASE=/releases/release \
+    FAIRMARK_RELEASE_KEY=/releases/key.pub.pem \
+    FAIRMARK_MEMBERSHIPS=/tmp/memberships.db \
+    FAIRMARK_PORT=8000
 COPY --from=service-environment /opt/fairmark /opt/fairmark
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"FAIRMARK_PORT\"]}/readyz', timeout=4)"]
-ENTRYPOINT ["fairmark", "serve"]
+ENTRYPOINT ["sh", "-c", "umask 077; if [ -n \"$SERVICE_KEYS_JSON\" ]; then printf '%s' \"$SERVICE_KEYS_JSON\" > /tmp/service-keys.jsonl; export FAIRMARK_SERVICE_KEYS=/tmp/service-keys.jsonl; unset SERVICE_KEYS_JSON; fi; if [ -n \"$RELEASE_KEY_PEM\" ]; then printf '%s\\n' \"$RELEASE_KEY_PEM\" > /tmp/key.pub.pem; export FAIRMARK_RELEASE_KEY=/tmp/key.pub.pem; fi; exec fairmark serve \"$FAIRMARK_RELEASE\" --key \"$FAIRMARK_RELEASE_KEY\" --host 0.0.0.0 --port \"$FAIRMARK_PORT\" \"$@\"", "serve"]
 
 FROM service AS released
 ARG RELEASE
-COPY ${RELEASE} /releases
+ARG VERSION=unreleased
+# The folder keeps its name, which is part of what is verified.
+COPY ${RELEASE} /releases/${VERSION}
+ENV FAIRMARK_RELEASE=/releases/${VERSION}
 
 FROM runtime AS flows
 # hadolint ignore=DL3002

@@ -25,7 +25,7 @@ from fairmark.explain.documents import Contribution
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.handover import found
 from fairmark.report.labels import count, measured
-from fairmark.report.verdict import on_record, sentence, state
+from fairmark.report.verdict import state, summary
 from fairmark.stats.measures import CARD
 from fairmark.stats.measures import label as title
 from fairmark.terminal import plain, stopped
@@ -166,7 +166,7 @@ class Shown:
             self.release.params.policy,
             self.release.params.project,
         )
-        said = " ".join(filter(None, [sentence(verdict), on_record(verdict, policy)]))
+        said = summary(verdict, policy)
         return (
             f"# {_text(project.title)}\n\n{_text(project.summary)}\n\n"
             f"Release **{_text(self.name)}**, verified when this page started. Verdict: "

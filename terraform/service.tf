@@ -177,10 +177,12 @@ resource "aws_wafv2_web_acl_logging_configuration" "this" {
 }
 
 locals {
+  journal = "${aws_db_instance.this["journal"].username}@${aws_db_instance.this["journal"].endpoint}"
+
   # Filled by a person after the first apply (docs/deploy.md): no value of them is in a variable or in the state.
   secrets = {
     service-keys = { key = "journal", text = "The service's API keys, hashed, with their scopes" }
-    signing-key  = { key = "journal", text = "The key that signs the heads of the journal's segments (PEM)" }
+    subject-key  = { key = "journal", text = "The secret that pseudonyms are made with" }
     alarm-key    = { key = "operations", text = "The key that webhooks of the watch are signed with" }
     prefect-auth = { key = "operations", text = "user:password of the Prefect server" }
   }
@@ -229,15 +231,15 @@ module "service" {
   health  = ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000${var.health_path}', timeout=4)"]
 
   environment = {
-    FAIRMARK_JOURNAL = "postgresql://${aws_db_instance.this["journal"].username}@${aws_db_instance.this["journal"].endpoint}/journal?sslmode=require"
-    FAIRMARK_HOST    = "0.0.0.0"
-    FAIRMARK_PORT    = "8000"
-    FAIRMARK_COLOUR  = each.key
+    FAIRMARK_JOURNAL     = "postgresql://${local.journal}/journal?sslmode=require"
+    FAIRMARK_MEMBERSHIPS = "postgresql://${local.journal}/journal?sslmode=require"
+    FAIRMARK_PORT        = "8000"
+    RELEASE_KEY_PEM      = var.release_key
   }
   secrets = {
     PGPASSWORD           = "${aws_db_instance.this["journal"].master_user_secret[0].secret_arn}:password::"
-    FAIRMARK_KEYS        = aws_secretsmanager_secret.this["service-keys"].arn
-    FAIRMARK_JOURNAL_KEY = aws_secretsmanager_secret.this["signing-key"].arn
+    SERVICE_KEYS_JSON    = aws_secretsmanager_secret.this["service-keys"].arn
+    FAIRMARK_SUBJECT_KEY = aws_secretsmanager_secret.this["subject-key"].arn
   }
   keys     = [aws_kms_key.this["journal"].arn]
   policies = [data.aws_iam_policy_document.service.json]

@@ -151,6 +151,17 @@ variable "size" {
   }
 }
 
+variable "release_key" {
+  description = "The public key that releases are verified by before they are loaded (PEM): whoever deploys names it, not the image."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = startswith(var.release_key, "-----BEGIN PUBLIC KEY-----")
+    error_message = "release_key must be a public key in PEM."
+  }
+}
+
 variable "health_path" {
   description = "Where the service says that it is ready."
   type        = string

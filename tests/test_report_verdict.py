@@ -117,6 +117,15 @@ def test_waivers_that_cover_all_that_is_open_are_told_with_their_last_day() -> N
     )
 
 
+def test_beside_pass_with_waiver_stands_first_what_it_stands_on() -> None:
+    rules = policy(FAIR.limits, [WAIVER])
+    view = verdict_view(_verdict(rules), rules, 3)
+
+    assert view.state == "pass with waiver"
+    assert view.sentence.startswith("Waivers on record cover what is open: a release made by 2027-01-02")
+    assert "Neither met nor missed for certain" in view.sentence
+
+
 def test_waivers_that_leave_something_open_or_missed_are_not() -> None:
     other = WAIVER.model_copy(update={"groups": ["nobody"]})
     missed = policy([limit("high", "accuracy", None, 0.99), FOUR])

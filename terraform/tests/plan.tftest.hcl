@@ -78,6 +78,7 @@ variables {
   budget_usd        = 250
   github_repository = "example/loans"
   state_bucket      = "example-state"
+  release_key       = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
   images = {
     blue  = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/x@sha256:1111111111111111111111111111111111111111111111111111111111111111"
     green = ""

@@ -87,6 +87,7 @@ def env(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str,
         "TF_VAR_state_bucket": STATE,
         "TF_VAR_images": json.dumps({"blue": IMAGE, "green": IMAGE.replace("1", "2")}),
         "TF_VAR_worker_image": IMAGE,
+        "TF_VAR_release_key": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
     }
 
 

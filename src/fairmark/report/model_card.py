@@ -15,10 +15,9 @@ from fairmark.report.verdict import (
     NOT_KNOWN,
     SIGNS,
     gates_fairness,
-    on_record,
     own_thresholds,
-    sentence,
     state,
+    summary,
 )
 from fairmark.stats.measures import CARD, COMPARED, EQUALIZED_ODDS, MEASURED, meaning
 from fairmark.stats.measures import label as title
@@ -40,7 +39,7 @@ def card(facts: Facts) -> str:
         label=facts.schema.label,
         outcome=state(facts.verdict, facts.policy),
         beware=one_sided(facts.measurements.overall),
-        sentence=" ".join(filter(None, [sentence(facts.verdict), on_record(facts.verdict, facts.policy)])),
+        sentence=summary(facts.verdict, facts.policy),
         guarantee=facts.verdict.guarantee,
         gates_fairness=gates_fairness(facts.policy),
         model=model,

@@ -113,7 +113,7 @@ def verdict_view(
         beware=one_sided(measured or {}),
         state=state(verdict, policy),
         style=STYLES[state(verdict, policy)],
-        sentence=" ".join(filter(None, [sentence(verdict), on_record(verdict, policy)])),
+        sentence=summary(verdict, policy),
         guarantee=verdict.guarantee,
         limits=limits,
         gates_fairness=gates_fairness(policy),
@@ -128,6 +128,11 @@ def state(verdict: Verdict, policy: Policy) -> State:
 def gates_fairness(policy: Policy) -> bool:
     """Return whether any limit that can stop a release looks at a protected attribute."""
     return any(limit.gate and limit.attribute is not None for limit in policy.limits)
+
+
+def summary(verdict: Verdict, policy: Policy) -> str:
+    """Return the sentences beside the verdict's word; what it needs on record to stand comes first."""
+    return " ".join(filter(None, [on_record(verdict, policy), sentence(verdict)]))
 
 
 def sentence(verdict: Verdict) -> str:

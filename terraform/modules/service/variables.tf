@@ -85,7 +85,7 @@ variable "environment" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for each in keys(var.environment) : !can(regex("PASSWORD|SECRET|TOKEN|KEY_PEM", each))])
+    condition     = alltrue([for each in keys(var.environment) : !can(regex("PASSWORD|SECRET|TOKEN|KEYS|SUBJECT_KEY", each))])
     error_message = "environment must hold no secret: name it in secrets, by its ARN."
   }
 }

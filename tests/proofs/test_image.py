@@ -1,0 +1,173 @@
+"""The image of the service serves a verified release, ends without losing an answer, and holds nothing else.
+
+$FAIRMARK_CONTAINER names the program (by default podman or docker), $FAIRMARK_IMAGE_BASE a base that is here
+in the place of the pinned one, $FAIRMARK_BUILD_OPTIONS and $FAIRMARK_RUN_OPTIONS what this machine needs.
+"""
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import socket
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from service import SECRET, Client, wait_until
+
+from fairmark.serve.access import SCOPES, new_key
+
+ROOT = Path(__file__).parents[2]
+ROW = {"income <€>": 2.5, "home": "own", "member": True, "since": "2021-03-01"}
+IMAGE = "localhost/fairmark-proof:service"
+HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=host")
+
+pytestmark = pytest.mark.proof
+pytest_plugins = ("release_fixtures",)
+
+
+def _engine(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    program = os.environ.get("FAIRMARK_CONTAINER") or next(
+        filter(None, map(shutil.which, ("podman", "docker"))), ""
+    )
+    if not program:
+        pytest.skip("needs podman or docker on PATH")
+    return subprocess.run([program, *words], capture_output=True, text=True, check=check)
+
+
+def _options(name: str) -> list[str]:
+    return shlex.split(os.environ.get(name, ""))
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    """Return the image of the service, built."""
+    if _engine("info", check=False).returncode:
+        pytest.skip("needs a container engine that runs here")
+    base = os.environ.get("FAIRMARK_IMAGE_BASE")
+    chosen = ["--build-arg", f"BASE_IMAGE={base}"] if base else []
+    words = ["build", "--target", "service", "--tag", IMAGE, *chosen, *_options("FAIRMARK_BUILD_OPTIONS")]
+    built = _engine(*words, "--file", str(ROOT / "Dockerfile"), str(ROOT), check=False)
+    assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
+    return IMAGE
+
+
+def _inside(image: str, script: str) -> str:
+    run = [
+        "run",
+        "--rm",
+        *HARDENED,
+        *_options("FAIRMARK_RUN_OPTIONS"),
+        "--entrypoint",
+        "sh",
+        image,
+        "-c",
+        script,
+    ]
+    return _engine(*run).stdout
+
+
+def test_it_holds_what_the_service_needs_and_nothing_of_its_making(image: str) -> None:
+    names = "python -c 'import importlib.metadata as m; print(*{d.name.lower() for d in m.distributions()})'"
+    found = (
+        "find / -xdev \\( -name '*_history' -o -name .git -o -name '.cache' -o -name '*.whl' \\) 2>/dev/null"
+    )
+    tests = "find /opt/fairmark -name 'test_*.py' -o -type d -name tests"
+    private = "grep -rlE 'PRIVATE KEY-----.{40}' /opt /etc /tmp 2>/dev/null"
+    there = set(_inside(image, names).split())
+
+    assert {"fairmark", "lightgbm", "uvicorn"} <= there
+    assert (
+        there & {"pandas", "pyarrow", "mlflow", "prefect", "shap", "dvc", "scikit-learn", "pip", "setuptools"}
+        == set()
+    )
+    assert _inside(image, f"{found}; {tests}; {private}; which pip gcc cc make git || true") == ""
+
+
+def test_it_is_nobody_and_can_write_to_nothing_but_tmp(image: str) -> None:
+    said = _inside(
+        image, "id -u; touch /x /opt/fairmark/x 2>/dev/null || echo refused; touch /tmp/x && echo tmp"
+    )
+
+    assert said.split() == ["10001", "refused", "tmp"]
+
+
+def test_its_labels_say_of_which_commit_it_is(image: str) -> None:
+    [config] = json.loads(_engine("inspect", image).stdout)
+
+    assert config["Config"]["User"] == "10001:10001"
+    assert config["Config"]["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert "org.opencontainers.image.revision" in config["Config"]["Labels"]
+
+
+@contextlib.contextmanager
+def _served(image: str, release: Path, place: Path) -> Iterator[tuple[Client, str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = new_key(place / "keys.jsonl", "all", SCOPES)
+    shutil.copyfile(Path(os.environ["FAIRMARK_CONFIG"]) / "key.pub.pem", place / "key.pub.pem")
+    for path in (place, *place.rglob("*"), *release.rglob("*"), *release.parents[:3]):
+        path.chmod(path.stat().st_mode | 0o055 | (0o077 if path == place else 0))
+    (place / "keys.jsonl").chmod(0o644)
+    settings = {
+        "FAIRMARK_RELEASE": f"/releases/{release.name}",
+        "FAIRMARK_RELEASE_KEY": "/journal/key.pub.pem",
+        "SERVICE_KEYS_JSON": (place / "keys.jsonl").read_text(),
+        "FAIRMARK_SUBJECT_KEY": SECRET,
+        "FAIRMARK_JOURNAL": "/journal/journal.db",
+        "FAIRMARK_PORT": str(port),
+    }
+    run = ["run", "--detach", *HARDENED, *_options("FAIRMARK_RUN_OPTIONS")]
+    run += [f"--env={name}={value}" for name, value in settings.items()]
+    run += [f"--volume={release}:/releases/{release.name}:ro", f"--volume={place}:/journal"]
+    name = _engine(*run, image).stdout.split()[-1]
+    client = Client(f"http://127.0.0.1:{port}", token)
+    try:
+        wait_until(lambda: _ready(client), _engine("logs", name, check=False).stderr[-500:], 90)
+        yield client, name
+    finally:
+        _engine("rm", "--force", name, check=False)
+
+
+def _ready(client: Client) -> bool:
+    try:
+        return client.ask("/readyz").status == 200
+    except OSError:
+        return False
+
+
+def test_it_serves_a_verified_release_and_a_stop_under_load_loses_no_answer(
+    image: str, small_release: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "journal"
+    place.mkdir()
+    answered: list[str] = []
+
+    with _served(image, small_release, place) as (client, name):
+
+        def load() -> None:
+            with contextlib.suppress(OSError):
+                while (answer := client.ask("/v1/decide", {"row": ROW})).status == 200:
+                    answered.append(answer.json["id"])
+
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        for each in threads:
+            each.start()
+        wait_until(lambda: len(answered) > 100, "a hundred answers", 60)
+        health = _engine("healthcheck", "run", name, check=False)
+        _engine("stop", "--time", "30", name)
+        for each in threads:
+            each.join()
+        code = json.loads(_engine("inspect", name).stdout)[0]["State"]["ExitCode"]
+
+    with contextlib.closing(sqlite3.connect(place / "journal.db")) as journal:
+        kept = {row[0] for row in journal.execute("SELECT id FROM entries WHERE kind = 'decision'")}
+    assert len(answered) > 100
+    assert set(answered) <= kept
+    assert code == 0
+    assert health.returncode == 0 or "healthcheck" in health.stderr  # docker has no such command
