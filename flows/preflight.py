@@ -121,6 +121,10 @@ def stage(to: str | None) -> str:
     return to or PRODUCTION
 
 
+_environment = stage
+"""Under another name for functions that take an option `stage`."""
+
+
 def retrain(root: Path) -> None:
     """Refuse params or a pipeline that no stage could run by.
 
@@ -131,6 +135,22 @@ def retrain(root: Path) -> None:
     """
     read_params(root / "params.yaml")
     dvc.stages(root)
+
+
+def watch(root: Path, stage: str | None, page: str | None) -> None:  # noqa: ARG001 - one for each option
+    """Refuse a look at what nobody could verify or tell of.
+
+    Raises
+    ------
+    FairmarkError
+        When the environment's name is none, there is no key, or a channel is named by half.
+    """
+    from fairmark.watch.notify import Channels
+
+    _environment(stage)
+    own_key(make=False)
+    Channels.of_environment()
+    read_params(root / "params.yaml")
 
 
 def rebuild(root: Path) -> None:

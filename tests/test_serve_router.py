@@ -116,6 +116,15 @@ def test_without_a_champion_the_fallback_leads_and_says_so(scorer: Scorer) -> No
     assert (routed.arm, routed.failed) == ("fallback", ("champion",))
 
 
+def test_after_an_alarm_the_fallback_answers_everybody_where_there_is_one(scorer: Scorer) -> None:
+    state = CanaryState(phase="fallback", by="flow watch", reason="a limit is missed")
+    with_one = answer(Router(scorer, fallback=other(scorer, "f"), state=state), ["a", "b"])
+    (without,) = answer(Router(scorer, state=state), ["a"])
+
+    assert [(each.arm, each.failed) for each in with_one] == [("fallback", ())] * 2
+    assert without.arm == "champion"
+
+
 def test_without_any_release_there_is_no_router() -> None:
     with pytest.raises(UsageError, match="must have a release that could be loaded"):
         Router(None)

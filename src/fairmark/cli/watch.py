@@ -45,6 +45,10 @@ class Watch(Verb):
             "--rules", type=Path, metavar="DIR",
             help="write alerts.yml for Prometheus and dashboard.json for Grafana, and do nothing else",
         )  # fmt: skip
+        parser.add_argument(
+            "--resume", metavar="REASON",
+            help="let the champion answer again after an alarm let the fallback; why, in one line",
+        )  # fmt: skip
         parser.add_argument("--anew", action="store_true", help="count the journal from its beginning")
         parser.add_argument("--json", action="store_true", help="write what is told as JSON")
 
@@ -56,6 +60,8 @@ class Watch(Verb):
 
         if given.rules is not None:
             return _rules(given.rules)
+        if given.resume is not None:
+            return asyncio.run(_resume(given))
         if (given.release is None) == (given.stage is None):
             raise UsageError("RELEASE: must be given, or --stage instead of it, got both or neither")
         return asyncio.run(_look(given))
@@ -66,6 +72,30 @@ def _rules(folder: Path) -> int:
 
     for path in written(folder):
         say(f"wrote {path}")
+    return 0
+
+
+async def _resume(given: argparse.Namespace) -> int:
+    from fairmark.errors import StateError
+    from fairmark.governance import trail
+    from fairmark.governance.promotion_tags import one_line
+    from fairmark.journal.entry import now_us
+    from fairmark.journal.place import journal_address, open_journal
+    from fairmark.serve.canary import CanaryState, state_of
+
+    reason, who = one_line(given.resume), trail.identity(given.clone).name or "a person"
+    journal = await open_journal(journal_address(given.clone, given.journal))
+    try:
+        found, after = None, 0
+        while stored := await journal.find(["canary"], after=after, most=500):
+            found, after = state_of(stored[-1].entry), stored[-1].number
+        if found is None or found.phase != "fallback":
+            raise StateError("service: must be answered by the fallback to be resumed, got no such state")
+        await journal.append([CanaryState(phase="off", by=who, reason=reason).entry(now_us())])
+    finally:
+        await journal.close()
+    trail.append(given.clone, {"action": "resume", "reason": reason}, "done")
+    say(f"the champion answers again, by the word of {who}")
     return 0
 
 

@@ -81,6 +81,22 @@ def refuse_unpushed(root: Path) -> None:
         )
 
 
+def check_out(root: Path, name: str) -> None:
+    """Put the files of an output in their place, out of the cache.
+
+    Raises
+    ------
+    StateError
+        When the cache lacks one of them.
+    """
+    _dvc(root, ["checkout", "--quiet", name], name)
+
+
+def add(root: Path, path: str) -> None:
+    """Let DVC keep a file or folder as it is now: its `.dvc` file is written anew."""
+    _dvc(root, ["add", "--quiet", path], path)
+
+
 def pull(root: Path) -> None:
     """Fetch and check out the raw data that data.dvc names; bytes that DVC does not know are kept.
 

@@ -15,9 +15,10 @@ import msgspec
 from fairmark.errors import InputError, UsageError
 from fairmark.journal.entry import Entry, json_bytes
 
-Phase = Literal["off", "shadow", "share", "halted"]
+Phase = Literal["off", "shadow", "share", "halted", "fallback"]
 """off: the champion alone; shadow: the challenger scores every row beside it and answers nobody; share: it
-answers a share of the people; halted: taken back, as off, after evidence against it."""
+answers a share of the people; halted: taken back, as off, after evidence against it; fallback: the verified
+simpler model answers everybody, after an alarm of the watch and until a person takes that back."""
 
 
 class CanaryState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

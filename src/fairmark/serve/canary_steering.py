@@ -78,6 +78,11 @@ class Canary:
         async for each in canary_entries(self.journal):
             last, self.counter.last = state_of(each.entry), each.number
             own = each if last.challenger == self.challenger else own
+        if last is not None and last.phase == "fallback":
+            raise StateError(
+                f"canary: must begin from a champion that answers, got the fallback ({last.reason}); "
+                "a named person takes that back first (fairmark watch --resume)"
+            )
         under_way = last is not None and last.phase in {"shadow", "share"}
         if last is not None and under_way and last.challenger != self.challenger:
             raise StateError(

@@ -87,7 +87,7 @@ class Metrics:
     def canary(self, state: CanaryState) -> None:
         """Note the state of the canary."""
         self.share.set(state.share)
-        for phase in ("off", "shadow", "share", "halted"):
+        for phase in ("off", "shadow", "share", "halted", "fallback"):
             self.phase.labels(phase).set(phase == state.phase)
 
     def decided(self, arm: Arm, decision: int | None, score: float | None, detail: Detail) -> None:

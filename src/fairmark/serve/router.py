@@ -46,6 +46,7 @@ class Routed(msgspec.Struct, frozen=True):
 AFTER: Mapping[Arm, tuple[Arm, ...]] = {
     "challenger": ("challenger", "champion", "fallback"),
     "champion": ("champion", "fallback"),
+    "fallback": ("fallback",),
 }
 
 
@@ -109,6 +110,8 @@ class Router:
 
     def arm_of(self, person: str) -> Arm:
         """Return which arm is to answer a person, by the canary's share."""
+        if self.state.phase == "fallback" and self.fallback is not None:
+            return "fallback"
         trial = self.trial
         if trial is None or self.state.phase != "share":
             return "champion"
