@@ -34,9 +34,7 @@ def test_each_runs_alone_and_checks_what_it_is_given() -> None:
         assert deployment["work_pool"]["name"] == "fairmark"
 
 
-def test_retraining_is_weekly_the_rebuild_nightly_a_release_by_hand_a_canary_looked_at_each_ten_minutes() -> (
-    None
-):
+def test_each_deployment_runs_when_it_should() -> None:
     crons = {name: [s["cron"] for s in d.get("schedules", [])] for name, d in DEPLOYMENTS.items()}
 
     assert crons == {
@@ -44,6 +42,7 @@ def test_retraining_is_weekly_the_rebuild_nightly_a_release_by_hand_a_canary_loo
         "nightly": ["0 1 * * *"],
         "by-hand": [],
         "canary": ["*/10 * * * *"],
+        "daily": ["30 5 * * *"],
     }
     for cron, *_ in filter(None, crons.values()):
         assert CronSchedule(cron=cron, timezone="UTC").cron == cron
