@@ -290,9 +290,9 @@ def _ours(
     with running(words, port, place / "ours.log", **environment) as pids:
         for load in _loads("/v1/decide", port, ones, next(tokens), next(tokens)):
             found[load.name] = _told("ours", load, pids, seconds)
-        answers = uvloop.run(_answers(port, next(tokens), ones))
+        answers = uvloop.run(_answers(port, next(tokens), ones[:400]))
         print(f"  decided 1: {sum(answer['decision'] == 1 for answer in answers) / len(answers):.0%}")
-        favourable = [body for body, answer in zip(ones, answers, strict=True) if not answer["reasons"]]
+        favourable = [body for body, answer in zip(ones, answers, strict=False) if not answer["reasons"]]
         if favourable:
             load = Load(
                 "one row without reasons, 8 connections", port, "/v1/decide", favourable, 8, next(tokens)
