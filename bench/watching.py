@@ -44,7 +44,7 @@ def peak_mb() -> float:
 
 
 def entries(rows: int) -> Iterator[tuple[object, ...]]:
-    """Yield the columns of `rows` decisions over a year; what is hashed is zeros, which nothing here checks."""
+    """Yield the columns of `rows` decisions over a year; what is hashed is zeros."""
     rng, step, zeros = np.random.default_rng(1), YEAR_US // rows, bytes(32)
     body = json_bytes({"proposal": 1, "referred": []})
     for start in range(0, rows, 100_000):
@@ -102,9 +102,8 @@ def large(rows: int) -> None:
             Desk(promotions=(), cases=(), contests=(), drills=(), alarms=()),
         )
         took = time.perf_counter() - start
-        print(
-            f"  page of {len(found.looks)} looks in {took:.1f} s, {len(text):,} characters, peak {peak_mb():.0f} MB"
-        )
+        print(f"  page of {len(found.looks)} looks in {took:.1f} s, {len(text):,} characters")
+        print(f"  peak {peak_mb():.0f} MB")
 
 
 Rule = Callable[[Counts, Counts], bool]
@@ -142,7 +141,7 @@ RULES: dict[str, Rule] = {
 
 
 def year(rng: np.random.Generator, rows: int, moved: float) -> tuple[Counts, Counts]:
-    """Return weekly counts [52, 9, 10] and the reference's [9, 10]; the first column has moved from the start."""
+    """Return weekly counts [52, 9, 10] and a reference [9, 10]; the first column moved from the start."""
     even = np.full(10, 0.1)
     then = even * (1 - moved) + np.eye(10)[0] * moved
     looks = np.stack([rng.multinomial(rows, then if k == 0 else even, size=52) for k in range(9)], axis=1)
@@ -160,9 +159,7 @@ def ours(looks: Counts, known: Counts) -> list[int]:
 
 def rules(years: int) -> None:
     """Print the share of years with a false alarm, and the median week at which a move of 10% is told."""
-    print(
-        f"{years} years, 9 columns of 10 bins, weekly looks, nothing moved: years with a false alarm (alarms a year)"
-    )
+    print(f"{years} years of weekly looks, 9 columns of 10 bins: years with a false alarm (alarms a year)")
     for rows in (200, 1000, 5000):
         for moved in (0.0, 0.1):
             rng = np.random.default_rng(rows)
@@ -176,11 +173,10 @@ def rules(years: int) -> None:
             for name, weeks in found.items():
                 if moved:
                     first = np.median([each[0] + 1 if each else 99 for each in weeks])
-                    said = (
-                        f"a tenth of a column's mass told in week {first:.0f}" if first < 99 else "never told"
-                    )
+                    said = f"a tenth of a column told in week {first:.0f}" if first < 99 else "never told"
                 else:
-                    said = f"{np.mean([bool(each) for each in weeks]):.0%} ({np.mean([len(each) for each in weeks]):.2f})"
+                    share, number = np.mean([bool(each) for each in weeks]), np.mean([*map(len, weeks)])
+                    said = f"{share:.0%} ({number:.2f})"
                 print(f"  {rows:>5} rows a week, {name:<32} {said}")
 
 
