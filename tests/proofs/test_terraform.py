@@ -117,6 +117,7 @@ def test_it_is_applied_planned_again_shifted_and_destroyed(
 
     applied = terraform("apply", *given, "-auto-approve", "-parallelism=20")
     assert applied.returncode == 0, applied.stderr[-4000:]
+    assert _faults_of_policies(terraform("show", "-json").stdout) == []
     again = terraform("plan", *given, "-detailed-exitcode")
     assert again.returncode == 0, _moved(again.stdout)  # 2 means that it would change something
 
@@ -137,6 +138,30 @@ def test_it_is_applied_planned_again_shifted_and_destroyed(
     assert gone.returncode == 0, gone.stderr[-4000:]
     assert terraform("state", "list").stdout == ""
     print(f"{count} in the state; seconds: { ({name: round(each) for name, each in took.items()}) }")
+
+
+def _faults_of_policies(state: str) -> list[str]:
+    """Return what an IAM linter finds in the policies of roles: unknown actions, wrong resources, shapes."""
+    linter = (
+        "import json, sys, parliament\n"
+        "for name, text in json.load(sys.stdin).items():\n"
+        "    for each in parliament.analyze_policy_string(text).findings:\n"
+        "        print(name, each.issue, each.detail)\n"
+    )
+    policies: dict[str, str] = {}
+    modules = [json.loads(state)["values"]["root_module"]]
+    for module in modules:
+        modules += module.get("child_modules", [])
+        for each in module.get("resources", []):
+            if each["type"] == "aws_iam_role_policy":
+                policies[each["address"]] = each["values"]["policy"]
+    ended = subprocess.run(
+        [str(python_of("delivery")), "-W", "ignore", "-c", linter],
+        input=json.dumps(policies), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert len(policies) >= 8
+    # What AWS narrows to no resource is said where it stands, in terraform/.
+    return [line for line in ended.stdout.splitlines() if " RESOURCE_STAR " not in line]
 
 
 def _moved(plan: str) -> str:
