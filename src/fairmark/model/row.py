@@ -182,15 +182,14 @@ class PlainCard:
 
     def __init__(self, card: Scorecard) -> None:
         self.card = card
-        self._points = np.empty((1, len(card.features)))
         self._each = [_points_of(feature) for feature in card.features]
 
     def raw(self, row: Floats) -> float:
         """Return the raw log-odds of one row, [p]."""
-        for place, (points, value) in enumerate(zip(self._each, row.tolist(), strict=True)):
-            self._points[0, place] = points(value)
+        # An array of this call alone: a batch is scored in a thread beside the rows that come one by one.
+        each = np.array([[points(value) for points, value in zip(self._each, row.tolist(), strict=True)]])
         # NumPy's own sum, because the order of adding decides the last bit.
-        return float(self._points.sum(axis=1)[0] + self.card.intercept)
+        return float(each.sum(axis=1)[0] + self.card.intercept)
 
     def raw_of(self, matrix: Floats) -> Floats:
         """Return the raw log-odds of rows [n, p], [n]."""
