@@ -302,3 +302,18 @@ def test_an_empty_append_is_refused(run: Run) -> None:
         return await journal.entry(new_id())
 
     assert run(act) is None
+
+
+def test_what_is_about_a_correction_goes_with_the_decision(run: Run) -> None:
+    first = decision(subject=None)
+    mended = decision(kind="correction", about=first.id, subject=None)
+    contest = decision(kind="contest", about=mended.id, subject=None)
+
+    async def act(journal: Journal) -> Any:
+        await journal.append([first, mended, contest, decision(subject=BEN)])
+        await journal.erase(ids=[mended.id], reason="asked", at_us=2)
+        return (await journal.erase(ids=[first.id], reason="asked", at_us=3)).ids, await journal.after(0, 9)
+
+    ids, kept = run(act)
+    assert ids == (first.id,)
+    assert [each.erased for each in kept[:4]] == [True, True, True, False]

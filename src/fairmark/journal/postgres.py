@@ -400,8 +400,14 @@ async def _requests(
 
 async def _held(connection: "asyncpg.Connection[Any]", whose: Whose) -> list[tuple[int, str]]:
     named = await connection.fetch(f"{_HELD} AND p.subject = ANY($1::text[])", list(whose.subjects))
-    text = f"{_HELD} AND (e.id = ANY($1::text[]) OR e.about = ANY($1::text[]) OR e.at_us < $2::bigint)"
-    ids = [*whose.ids, *(entry_id for _, entry_id in named)]
+    text = f"{_HELD} AND (e.id = ANY($1::text[]) OR e.at_us < $2::bigint)"
+    # What is about a correction is about the decision too.
+    about = (
+        "WITH RECURSIVE named (id) AS (SELECT unnest($1::text[]) "
+        "UNION SELECT e.id FROM entries e JOIN named n ON e.about = n.id) SELECT id FROM named"
+    )
+    first = [*whose.ids, *(entry_id for _, entry_id in named)]
+    ids = [entry_id for (entry_id,) in await connection.fetch(about, first)]
     return sorted(
         (number, entry_id) for number, entry_id in await connection.fetch(text, ids, whose.before_us)
     )

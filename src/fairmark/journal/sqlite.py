@@ -350,10 +350,23 @@ def _held(connection: sqlite3.Connection, whose: Whose) -> list[tuple[int, str]]
             yield from connection.execute(f"{_HELD} AND {text} IN ({marks(len(part))})", part)
 
     named = {*whose.ids, *(entry_id for _, entry_id in rows("p.subject", sorted(whose.subjects)))}
-    found = {each for column in ("e.id", "e.about") for each in rows(column, sorted(named))}
+    newest = named
+    while newest:  # what is about a correction is about the decision too
+        newest = _about(connection, sorted(newest)) - named
+        named |= newest
+    found = set(rows("e.id", sorted(named)))
     if whose.before_us is not None:
         found.update(connection.execute(f"{_HELD} AND e.at_us < ?", [whose.before_us]))
     return sorted(found)
+
+
+def _about(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for at in range(0, len(ids), CHUNK):
+        part = ids[at : at + CHUNK]
+        text = f"SELECT id FROM entries WHERE about IN ({marks(len(part))})"
+        found.update(entry_id for (entry_id,) in connection.execute(text, part))
+    return found
 
 
 def query(

@@ -135,9 +135,9 @@ class Journal(Protocol):
         Parameters
         ----------
         subjects
-            Pseudonyms: their entries, and all entries about these.
+            Pseudonyms: their entries, and all entries about these, and about those in turn.
         ids
-            Of entries: these, and all entries about these.
+            Of entries: these, and all entries about these, and about those in turn.
         before_us
             All entries that are older.
         """
@@ -287,15 +287,16 @@ class MemoryJournal:
         """See `Journal.close`."""
 
     def _held(self, whose: Whose) -> list[Stored]:
-        named = whose.ids | {each.entry.id for each in self.kept if each.entry.subject in whose.subjects}
+        named = {*whose.ids, *(each.entry.id for each in self.kept if each.entry.subject in whose.subjects)}
+        for each in self.kept:  # in order, so that what is about a correction is about the decision too
+            if each.entry.about in named:
+                named.add(each.entry.id)
         return [
             each
             for each in self.kept
             if holds_personal(each)
             and (
-                each.entry.id in named
-                or each.entry.about in named
-                or (whose.before_us is not None and each.entry.at_us < whose.before_us)
+                each.entry.id in named or (whose.before_us is not None and each.entry.at_us < whose.before_us)
             )
         ]
 
