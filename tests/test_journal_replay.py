@@ -142,3 +142,12 @@ def test_the_release_is_found_beside_others_by_its_digest(place: Place) -> None:
     (other / "statement.json").write_text("{}")
 
     assert place.replay(made) == 0
+
+
+def test_another_decision_than_the_release_makes_is_told(place: Place, capsys: Capture) -> None:
+    decided = int(place.scores[0] >= model().threshold)
+    right = [place.decision(decision=decided), place.decision(body=json_bytes({"proposal": decided}))]
+    wrong = [place.decision(decision=1 - decided), place.decision(body=json_bytes({"proposal": 1 - decided}))]
+
+    assert [place.replay(each) for each in [*right, *wrong]] == [0, 0, 4, 4]
+    assert capsys.readouterr().out.count(f"and NOT {1 - decided}, as the journal has it") == 2

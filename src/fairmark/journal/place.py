@@ -101,6 +101,9 @@ def is_postgres(address: str) -> bool:
         When it is the address of something else.
     """
     scheme, mark, _ = address.partition("://")
+    if not mark and address.startswith(("postgres:", "postgresql:")):
+        # No path, and it may hold a password.
+        raise UsageError("journal: must be a path or postgresql://USER@HOST/DATABASE, got another address")
     if mark and scheme not in {"postgresql", "postgres"}:
         raise UsageError(f"journal: must be a path or postgresql://…, got {scheme}://…")
     return bool(mark)

@@ -1,6 +1,7 @@
 """Score a journalled decision again: the release that it names, verified, and the row that it holds.
 
-That the same 64 bits come out shows that this release, and no other model, made that decision of that row.
+That the same 64 bits come out, and the same decision, shows that this release made that decision of that row.
+Whether the journal itself is what was written, `fairmark journal --check` says.
 """
 
 import struct
@@ -38,6 +39,8 @@ class Replay:
         The score in the journal, and the one of now.
     threshold
         From which score on this release decides 1 on such a row.
+    said
+        What the journal says that the release decided, 0 or 1; None where it does not say.
     """
 
     decision: str
@@ -46,19 +49,32 @@ class Replay:
     kept: float
     again: float
     threshold: float
+    said: int | None = None
 
     @property
-    def same(self) -> bool:
+    def same_score(self) -> bool:
         """Whether both scores are the same 64 bits."""
         return bits(self.kept) == bits(self.again)
 
+    @property
+    def decides(self) -> int:
+        """What the release decides now."""
+        return int(self.again >= self.threshold)
+
+    @property
+    def same(self) -> bool:
+        """Whether both scores are the same 64 bits, and lead to the decision that was journalled."""
+        return self.same_score and self.said in {None, self.decides}
+
     def lines(self) -> list[str]:
         """Return it for a person."""
-        words = "the same 64 bits" if self.same else f"OTHER bits: {bits(self.kept)}, now {bits(self.again)}"
+        other = f"OTHER bits: {bits(self.kept)}, now {bits(self.again)}"
+        words = "the same 64 bits" if self.same_score else other
+        said = "" if self.said in {None, self.decides} else f", and NOT {self.said}, as the journal has it"
         return [
             f"decision {self.decision} by {self.release} ({self.digest[:19]}…), verified",
             f"score {self.kept!r} in the journal, {self.again!r} now: {words}",
-            f"the release decides {int(self.again >= self.threshold)}, from {self.threshold!r} on",
+            f"the release decides {self.decides}, from {self.threshold!r} on{said}",
         ]
 
 
@@ -115,7 +131,7 @@ async def replay(
         raise
     except FairmarkError as error:
         raise UndeterminedError(*error.faults) from error
-    return Replay(decision, place.name, digest, kept.entry.score, again, read.threshold)
+    return Replay(decision, place.name, digest, kept.entry.score, again, read.threshold, _said(kept))
 
 
 def found_release(clone: Path, digest: str) -> Path:
@@ -165,6 +181,22 @@ async def _row(journal: Journal, kept: Stored) -> dict[str, Any]:
         raise UndeterminedError(
             f"decision {kept.entry.id}: must hold a row, got another content ({error})"
         ) from error
+
+
+def _said(kept: Stored) -> int | None:
+    """Return what a release decided: the answer, or what it proposed where a person was to answer."""
+    if kept.entry.decision is not None:
+        return kept.entry.decision
+    try:
+        return msgspec.json.decode(kept.entry.body, type=_Proposed).proposal
+    except msgspec.MsgspecError as error:
+        raise UndeterminedError(
+            f"decision {kept.entry.id}: must have the body of a decision, got {error}"
+        ) from error
+
+
+class _Proposed(msgspec.Struct):
+    proposal: int | None = None
 
 
 class _Inputs(msgspec.Struct):
