@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from canaries import CHALLENGER, CHAMPION, DAY_US, OTHER, Traffic, state, terms
 
-from fairmark.errors import RefusedError, StateError
+from fairmark.errors import RefusedError, StateError, UnavailableError
 from fairmark.journal.memberships import Membership
 from fairmark.serve.canary import CanaryState
 from fairmark.serve.canary_decision import Advice
@@ -227,3 +227,33 @@ def test_days_are_counted_from_the_first_entry() -> None:
 
     assert steered.counter.progress(began + 2 * DAY_US).days == 2
     assert steered.counter.progress(began - DAY_US).days == 0  # a clock that was set back
+
+
+def test_groups_that_came_while_the_journal_was_away_are_counted_when_it_is_back() -> None:
+    async def told() -> Any:
+        traffic = Traffic(16, ALIKE)
+        steered = canary(traffic)
+        await steered.begin(traffic.now_us)
+        await traffic.decide(100, steered.state)
+        traffic.journal.unavailable = "a restart"
+        with pytest.raises(UnavailableError):
+            await steered.look(traffic.now_us)
+        traffic.journal.unavailable = None
+        await steered.look(traffic.now_us)
+        return steered.counter.known()
+
+    assert run(told()) == {"sex": 100}
+
+
+def test_an_outcome_that_is_told_twice_is_counted_once_for_either_arm() -> None:
+    async def told() -> Any:
+        traffic = Traffic(17, ALIKE)
+        steered = canary(traffic)
+        await steered.begin(traffic.now_us)
+        await traffic.journal.append([state(0.5).entry(traffic.now_us)])
+        for each in 2 * await traffic.decide(100, state(0.5)):
+            await traffic.outcome(each, 1)
+        await steered.look(traffic.now_us)
+        return steered.counter.counts().arms.sum()
+
+    assert run(told()) == 100

@@ -109,6 +109,7 @@ class CanaryCounter:
         self._terms, self.challenger = terms, challenger
         self._number, self._member = 0, 0
         self._rows: dict[str, _Row] = {}
+        self._unjoined: list[Membership] = []
         self._lone: dict[str, int] = {}
         self._places = {name: {g: k for k, g in enumerate(groups)} for name, groups in terms.groups.items()}
         self._era = 0
@@ -129,6 +130,7 @@ class CanaryCounter:
         self._operation = Blocks(size, (3,))
         self._outcomes = {name: np.zeros((len(names), 2, 2)) for name, names in groups.items()}
         self._arms = np.zeros((2, 2, 2))
+        self._compared: set[str] = set()
 
     async def read(self) -> None:
         """Read what was written since the last time.
@@ -139,18 +141,17 @@ class CanaryCounter:
             When it can't be read now; the next call goes on from there.
         """
         # Memberships first: the decisions that they name are in the journal by then.
-        members: list[Membership] = []
         while found := await self._memberships.memberships(self._member, PAGE):
-            members += [each for _, each in found]
+            self._unjoined += [each for _, each in found]
             self._member = found[-1][0]
-        try:
-            while entries := await self._journal.after(self._number, PAGE, READ):
-                for each in entries:
-                    await self._take(each)
-                    self._number = each.number
-        finally:
-            for one in members:
-                self._join(one)
+        while entries := await self._journal.after(self._number, PAGE, READ):
+            for each in entries:
+                await self._take(each)
+                self._number = each.number
+        # Only now: where reading has failed, a decision that one of them names may not be known yet.
+        members, self._unjoined = self._unjoined, []
+        for one in members:
+            self._join(one)
 
     async def _take(self, stored: Stored) -> None:
         entry = stored.entry
@@ -256,14 +257,15 @@ class CanaryCounter:
 
     async def _champions(self, about: str, label: int) -> None:
         mine, theirs = self._arms.sum(axis=(1, 2))
-        if theirs >= 1000 + COMPARED * mine:
-            return
+        if theirs >= 1000 + COMPARED * mine or about in self._compared:
+            return  # the first word on a decision counts here too
         kept = await self._journal.entry(about)
         if kept is None or kept.entry.arm != "champion" or kept.number < self.history[0].number:
             return
         body = _body.decode(kept.entry.body)
         said = kept.entry.decision if kept.entry.decision is not None else body.proposal
         if said is not None:
+            self._compared.add(about)
             self._arms[1, label, said] += 1
 
     def counts(self) -> Counts:
