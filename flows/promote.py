@@ -267,6 +267,13 @@ def into_production(found: "Candidate", folder: Path, reason: str, look_s: float
         When there was not enough evidence by the stated maximum: a named person decides.
     """
     champion = champion_of(found)
+    if (left := asyncio.run(canary_release.half_returned(ROOT, found.name, found.version))) is not None:
+        tag = take_back(found.name, preflight.PRODUCTION, champion.version, left)
+        raise RefusedError(
+            f"{found.request.name} was returned before, {preflight.PRODUCTION} holds {champion.version} "
+            f"again ({tag})",
+            left,
+        )
     if canary_release.settled(ROOT, found.name, found.version) and not asyncio.run(
         canary_release.is_tried(ROOT, found.request.digest)
     ):

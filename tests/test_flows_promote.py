@@ -194,3 +194,24 @@ def test_what_is_wrong_is_refused_before_prefect(tmp_path: Path, option: dict[st
 
     with pytest.raises(UsageError, match=words):
         preflight.promote(tmp_path, **given)
+
+
+def test_a_return_that_was_killed_before_its_tag_is_ended_by_the_next_look(
+    production: Production, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rates(before: CanaryState) -> dict[str, float]:
+        return UNFAIR if before.share == 1 or production.events[-1:] == ["promote"] else ALIKE
+
+    def killed(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    whole = promote.take_back
+    monkeypatch.setattr(promote, "take_back", killed)
+    with pytest.raises(KeyboardInterrupt):
+        to_its_end(production, rates)
+    monkeypatch.setattr(promote, "take_back", whole)
+    assert production.holds()["production"] == "v0.2.0"
+
+    with pytest.raises(RefusedError, match=r"was returned before, production holds v0\.1\.0 again"):
+        look()
+    assert production.holds()["production"] == "v0.1.0"

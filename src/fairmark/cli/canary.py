@@ -144,16 +144,20 @@ async def _return(given: argparse.Namespace) -> int:
 
     reason = one_line(given.reason)
     state = await canary_release.state(given.clone, given.journal)
-    if state.phase not in {"shadow", "share"} or state.challenger is None:
+    if state.phase == "off" or state.challenger is None:
         raise StateError(f"canary: must be under way to be taken back, got {state.phase}")
-    async with _steered(given, state.challenger) as (canary, champion):
-        await canary.begin(now_us())
-        await canary.halt(reason, now_us())
     folder = canary_release.folder_of(given.clone, state.challenger)
+    name, _, version = folder.name.rpartition("-")
+    half = await canary_release.half_returned(given.clone, name, version, given.journal)
+    if state.phase == "halted" and half is None:
+        raise StateError("canary: must be under way to be taken back, got halted")
+    async with _steered(given, state.challenger) as (canary, champion):
+        if half is None:
+            await canary.begin(now_us())
+            await canary.halt(reason, now_us())
     say(f"{folder.name} answers nobody any more, and {champion.version} everybody")
     event = {"action": "canary", "release": folder.name, "canary": "return", "reason": reason}
     trail.append(given.clone, event, "return")
-    name, _, version = folder.name.rpartition("-")
     if canary_release.settled(given.clone, name, version):
         key, trusted = signing_key(given), trusted_keys(given)
         done = promotions.rollback(

@@ -11,8 +11,8 @@ from fairmark.journal.place import journal_address, open_journal
 from fairmark.judge.measurements import read_measurements
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.statement import release_digest
-from fairmark.serve.canary import CanaryState
-from fairmark.serve.canary_counts import current
+from fairmark.serve.canary import CanaryState, state_of
+from fairmark.serve.canary_counts import canary_entries, current
 from fairmark.serve.canary_decision import refuse_without_champion
 from fairmark.serve.canary_evidence import Terms
 
@@ -68,18 +68,54 @@ async def is_tried(root: Path, digest: str) -> bool:
     return now.phase in {"shadow", "share"} and now.challenger == f"sha256:{digest}"
 
 
+async def half_returned(root: Path, name: str, version: str, address: str | None = None) -> str | None:
+    """Return why a release was taken back, where production holds it all the same by a promotion from before.
+
+    Between the journal's word that nobody is to meet it and the tag of the rollback, whoever steers may have
+    been killed: a service that follows the stage serves it until the tag is there. None where nothing is left
+    to do, also where a person has promoted it since.
+    """
+    now = promotion_tags.now_in(promotion_tags.refs(root, name).promotions, PRODUCTION)
+    if now is None or now.version != version:
+        return None
+    journal = await open_journal(journal_address(root, address))
+    try:
+        last = None
+        async for each in canary_entries(journal):
+            last = each.entry
+    finally:
+        await journal.close()
+    if (
+        last is None
+        or last.release != f"sha256:{now.digest}"
+        or now.seen.when.timestamp() * 1e6 >= last.at_us
+    ):
+        return None
+    set_by = state_of(last)
+    return (set_by.reason or "returned") if set_by.phase == "halted" else None
+
+
 async def under_way(root: Path) -> Path | None:
-    """Return the folder of the release whose canary is under way, or None where none is.
+    """Return the folder of the release whose canary is under way or half returned, or None where none is.
 
     Raises
     ------
     StateError
         When its folder is not below `releases`.
     """
+    from fairmark.errors import StateError
+
     now = await state(root)
-    if now.phase not in {"shadow", "share"} or now.challenger is None:
+    if now.challenger is None or now.phase == "off":
         return None
-    return folder_of(root, now.challenger)
+    if now.phase != "halted":
+        return folder_of(root, now.challenger)
+    try:
+        folder = folder_of(root, now.challenger)
+    except StateError:
+        return None
+    name, _, version = folder.name.rpartition("-")
+    return folder if await half_returned(root, name, version) else None
 
 
 def folder_of(root: Path, digest: str) -> Path:
