@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairmark.errors import FairmarkError, StateError, UsageError
+from fairmark.errors import FairmarkError, StateError, UsageError, VerificationError
 from fairmark.journal.place import SUBJECT_KEY, open_journal, open_memberships, subject_key
 from fairmark.serve.access import KEYS, Access
 from fairmark.serve.desk import Desk
 from fairmark.serve.router import Router
 from fairmark.serve.scorer import Scorer, init, warm_up
-from fairmark.serve.stage import version_in
+from fairmark.serve.stage import promotion_in
 
 if TYPE_CHECKING:
+    from fairmark.governance.promotion_tags import Promotion
     from fairmark.signing.keys import PublicKey
 
 log = logging.getLogger("fairmark.serve")
@@ -82,12 +83,13 @@ def loaded(settings: Settings, say: Callable[[str], None]) -> Router:
     fallback = _named(settings.fallback, settings)
     champion = None
     try:
-        release = settings.champion or _staged(settings)
-        champion = init(release, settings.key, settings.clone if settings.stage else None)
-    except (FairmarkError, OSError) as error:
+        champion = _named(settings.champion, settings) or _promoted(settings, _staged(settings))
+    except Exception as error:
+        # Whatever keeps it from being loaded, a library that is missing among it.
         if fallback is None:
             raise
-        say(f"champion: could not be loaded ({error}); {fallback.name}-{fallback.version} answers instead")
+        said = str(error) if isinstance(error, FairmarkError) else f"{type(error).__name__}: {error}"
+        say(f"champion: could not be loaded ({said}); {fallback.name}-{fallback.version} answers instead")
     router = Router(champion, challenger, fallback)
     for scorer in router.releases.values():
         warm_up(scorer)
@@ -98,11 +100,19 @@ def _named(release: str | None, settings: Settings) -> Scorer | None:
     return None if release is None else init(release, settings.key)
 
 
-def _staged(settings: Settings) -> str:
+def _staged(settings: Settings) -> "Promotion":
     if settings.stage is None or settings.clone is None or settings.name is None:
         raise UsageError("serve: must be given a release, or --stage and --clone, got neither")
-    version = version_in(settings.clone, settings.name, settings.stage, settings.trusted)
-    return f"{settings.name}@{version}"
+    return promotion_in(settings.clone, settings.name, settings.stage, settings.trusted)
+
+
+def _promoted(settings: Settings, of: "Promotion") -> Scorer:
+    """Return the release that was promoted: what was approved, and no other of the same version."""
+    found = init(f"{settings.name}@{of.version}", settings.key, settings.clone)
+    if found.digest != f"sha256:{of.digest}":
+        must = f"must be the release that {of.tag} promotes, {of.digest[:12]}…"
+        raise VerificationError(f"{found.name}-{found.version}: {must}, got {found.digest[7:19]}…")
+    return found
 
 
 def secret() -> bytes:
@@ -197,13 +207,13 @@ async def _follow(settings: Settings, desk: Desk) -> None:
         try:
             wanted = await asyncio.to_thread(_staged, settings)
             now = desk.router.champion
-            if now is not None and wanted == f"{now.name}@{now.version}":
+            if now is not None and now.digest == f"sha256:{wanted.digest}":
                 continue
-            champion = await asyncio.to_thread(init, wanted, settings.key, settings.clone)
+            champion = await asyncio.to_thread(_promoted, settings, wanted)
             await asyncio.to_thread(warm_up, champion)
-        except (FairmarkError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - were this loop to end, no rollback would be followed
             # What is served goes on: a promotion that can't be checked changes nothing.
-            log.warning("stage %s: %s", settings.stage, error)
+            log.warning("stage %s: %s: %s", settings.stage, type(error).__name__, error)
             continue
         desk.crown(champion)
         log.info("serving %s-%s now", champion.name, champion.version)

@@ -7,34 +7,33 @@ from typing import TYPE_CHECKING
 from fairmark.errors import StateError, VerificationError
 from fairmark.governance import promotion_tags
 from fairmark.governance.approvers import FILE, read_approvers
+from fairmark.governance.history import history
 from fairmark.governance.promotions import promoters
-from fairmark.signing.git_tags import tag_signer
 
 if TYPE_CHECKING:
     from fairmark.signing.keys import PublicKey
 
 
-def version_in(clone: Path, name: str, stage: str, keys: "Sequence[PublicKey]") -> str:
-    """Return the version that a stage holds, such as `v0.1.0`.
+def promotion_in(clone: Path, name: str, stage: str, keys: "Sequence[PublicKey]") -> promotion_tags.Promotion:
+    """Return the promotion by which a stage holds what it holds: its version, and its digest.
 
     Raises
     ------
     VerificationError
-        When the promotions are not one signed chain.
+        When the promotions are not one signed chain, or this one lacks approvals that it must carry.
     StateError
         When the stage holds nothing.
     """
-    found = promotion_tags.refs(clone, name)
-    faults = [*found.faults, *promotion_tags.breaks(found)]
-    lines = promoters(read_approvers(clone / FILE), keys)
-    for each in found.promotions:
-        try:
-            tag_signer(clone, each.tag, lines)
-        except VerificationError as error:
-            faults += error.faults
+    stage, approvers = promotion_tags.check_stage(stage), read_approvers(clone / FILE)
+    past = history(clone, name, approvers, promoters(approvers, keys))
+    faults = [
+        *promotion_tags.breaks(past.found),
+        *(fault for each in past.entries for fault in each.unsigned),
+    ]
+    now = next((each for each in reversed(past.entries) if each.promotion.stage == stage), None)
+    faults += [] if now is None else now.unapproved
     if faults:
-        raise VerificationError(f"{name}: its promotions must be one signed chain, got", *faults)
-    now = promotion_tags.now_in(found.promotions, promotion_tags.check_stage(stage))
+        raise VerificationError(f"{name}: its promotions must be one signed and approved chain, got", *faults)
     if now is None:
         raise StateError(f"{stage}: must hold a release of {name}, got none")
-    return now.version
+    return now.promotion
