@@ -144,7 +144,7 @@ async def _return(given: argparse.Namespace) -> int:
 
     reason = one_line(given.reason)
     state = await canary_release.state(given.clone, given.journal)
-    if state.phase == "off" or state.challenger is None:
+    if state.phase not in {"shadow", "share", "halted"} or state.challenger is None:
         raise StateError(f"canary: must be under way to be taken back, got {state.phase}")
     folder = canary_release.folder_of(given.clone, state.challenger)
     name, _, version = folder.name.rpartition("-")

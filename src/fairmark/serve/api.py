@@ -5,6 +5,7 @@ reads. Its page is plain HTML of the same: nothing is fetched from anywhere.
 """
 
 import html
+import logging
 from functools import partial
 from typing import Any
 
@@ -12,11 +13,11 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 
-from fairmark.errors import UnavailableError
+from fairmark.errors import FairmarkError
 from fairmark.serve import protocols
 from fairmark.serve.access import Caller
 from fairmark.serve.body import Fault, Refused, problem, strict_json
-from fairmark.serve.desk import Desk
+from fairmark.serve.desk import Desk, unavailable
 from fairmark.serve.metrics import CONTENT_TYPE
 from fairmark.serve.paths import (
     PROBLEM,
@@ -29,6 +30,7 @@ from fairmark.serve.paths import (
 )
 from fairmark.serve.scorer import Scorer
 
+log = logging.getLogger("fairmark.serve")
 DECIDE = "/v1/decide"
 OPEN: dict[str, Any] = {"security": []}
 """Of a path that asks for no key."""
@@ -59,6 +61,7 @@ def make_api(desk: Desk) -> FastAPI:
     _protocols(api, desk)
     api.add_exception_handler(Refused, _refused)  # type: ignore[arg-type]
     api.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
+    api.add_exception_handler(FairmarkError, _unreadable)  # type: ignore[arg-type]
     for status, title in ((404, "not found"), (405, "no such method")):
         api.add_exception_handler(status, partial(_no_such, Refused(status, title)))
     described = api.openapi
@@ -77,7 +80,7 @@ def _health(api: FastAPI, desk: Desk) -> None:
         why = []
         try:
             await desk.journal.head()
-        except UnavailableError:
+        except FairmarkError:
             why.append("the journal can't be read")
         if not desk.is_open:
             why.append("no person has opened the service for this release")
@@ -200,6 +203,12 @@ async def _refused(_: Request, error: Refused) -> Response:
     return Response(problem(error), error.status, headers, PROBLEM)
 
 
+async def _unreadable(request: Request, error: FairmarkError) -> Response:
+    """Answer where the journal holds what no journal wrote: as where it can't be read."""
+    log.warning("%s", error)
+    return await _refused(request, unavailable())
+
+
 async def _invalid(_: Request, error: RequestValidationError) -> Response:
     faults = []
     for each in error.errors():
@@ -275,6 +284,8 @@ def request_schema(lead: Scorer) -> dict[str, Any]:
 
 def _column_schema(column: Any) -> dict[str, Any]:
     kind = {"numeric": "number", "boolean": "boolean"}.get(column.kind.name, "string")
+    if column.kind.numerals.unit:
+        kind = "string"  # a number without its unit is refused
     found: dict[str, Any] = {"type": [kind] if column.required else [kind, "null"]}
     for bound in column.bounds:
         if kind == "number" and bound.least is not None:

@@ -106,7 +106,7 @@ async def under_way(root: Path) -> Path | None:
     from fairmark.errors import StateError
 
     now = await state(root)
-    if now.challenger is None or now.phase == "off":
+    if now.challenger is None or now.phase not in {"shadow", "share", "halted"}:
         return None
     if now.phase != "halted":
         return folder_of(root, now.challenger)

@@ -25,7 +25,7 @@ from fairmark.serve.decision import (
     entries_of,
     inputs_of,
 )
-from fairmark.serve.desk import Desk, unavailable
+from fairmark.serve.desk import RETRY_AFTER_S, Desk, unavailable
 from fairmark.serve.oversight import DAY_US, is_open_to_overturning, outcome_of_review, ruling
 from fairmark.serve.wire import Raw
 from fairmark.stats.intervals import clopper_pearson
@@ -191,7 +191,12 @@ async def explain(desk: Desk, entry_id: str) -> Explanation:
     if scorer is None or entry.score is None:
         must = "must be a decision of a release that is loaded here"
         raise Refused(409, "another release", Fault(must, entry.release or "no model's"))
-    values = scorer.contributions([scorer.model.read(row)])[0].tolist()
+    try:
+        values = scorer.contributions([scorer.model.read(row)])[0].tolist()
+    except Exception as error:  # noqa: BLE001 - as where reasons can't be told, the decision stands
+        desk.note(entry.arm, error)
+        fault = Fault("must be explained by the release that decided", "one that fails now")
+        raise Refused(503, "no explanation now", fault, retry_after_s=RETRY_AFTER_S) from None
     contributions = tuple(
         Contribution(name, row.get(name), value)
         for name, value in zip(scorer.features, values[:-1], strict=True)
@@ -222,6 +227,8 @@ async def outcomes(desk: Desk, labels: Sequence[tuple[str, int]], caller: str) -
 async def contest(desk: Desk, entry_id: str, words: str, correction: Raw | None, caller: str) -> Contested:
     """Record a person's objection; with a correction, decide anew on the row that was mended.
 
+    While the service is not opened, no model answers: whoever closes the case decides.
+
     Raises
     ------
     Refused
@@ -244,7 +251,7 @@ async def contest(desk: Desk, entry_id: str, words: str, correction: Raw | None,
         personal=json_bytes({"words": words, "correction": correction}),
     )
     entries = [case]
-    if correction is not None:
+    if correction is not None and desk.is_open:
         entries += _anew(desk, entry, case, correction)
     kept = await desk.append(entries)
     anew = next((answer_of(each) for each in kept if each.kind == "correction"), None)
@@ -255,7 +262,8 @@ def _anew(desk: Desk, entry: Entry, case: Entry, correction: Raw) -> list[Entry]
     before = inputs_of(entry)
     if before is None:
         raise Refused(410, "erased", Fault("must have its inputs", "an entry that was erased"))
-    row = before | correction
+    # What another release read and none of ours does is left out.
+    row = desk.router.reader.only_read(before) | correction
     encoded = desk.router.reader.encoded([row])
     routed = desk.router.answer([row], encoded, [entry.subject or entry.id])[0]
     policy = desk.lead.params.oversight
@@ -368,8 +376,7 @@ async def set_open(desk: Desk, *, opened: bool, reason: str, person: str) -> Non
         body=json_bytes({"reason": reason}),
     )
     await desk.append([entry])
-    desk.opened = opened
-    desk.metrics.open.set(desk.is_open)
+    desk.set_open(desk.lead.digest, opened=opened)
 
 
 async def memberships(desk: Desk, items: Sequence[Membership]) -> int:
@@ -378,7 +385,8 @@ async def memberships(desk: Desk, items: Sequence[Membership]) -> int:
     Raises
     ------
     Refused
-        422 for an attribute or a group that the release's schema does not have, 404 for an unknown decision.
+        422 for an attribute or a group that the release's schema does not have, 404 for an unknown decision,
+        410 for one that was erased.
     """
     known = desk.lead.schema.groups
     faults = [
@@ -392,7 +400,9 @@ async def memberships(desk: Desk, items: Sequence[Membership]) -> int:
     if faults:
         raise Refused(422, "no memberships", *faults)
     for decision in {item.decision for item in items}:
-        await found(desk, decision)
+        if (await found(desk, decision)).erased:
+            # No later erasure would find what is told of it now.
+            raise Refused(410, "erased", Fault("must be a decision that was not erased", decision))
     try:
         await desk.memberships.add_memberships(items)
     except UnavailableError:

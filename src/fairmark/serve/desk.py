@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from fairmark.errors import ConflictError, FairmarkError, InputError, UnavailableError
@@ -55,13 +55,13 @@ class Desk:
     access: Access
     secret: bytes
     metrics: Metrics = field(default_factory=Metrics)
-    opened: bool = False
-    """Whether a named person has opened the service for this release; asked for in command alone."""
+    opened: set[str] = field(default_factory=set)
+    """Digests of the releases that a named person has opened the service for; asked for in command alone."""
     _seen: int = 0
     _poller: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
-        self.router.note = self._note
+        self.router.note = self.note
         self.metrics.loaded(self.router.releases)
         self.metrics.canary(self.router.state)
 
@@ -107,22 +107,37 @@ class Desk:
             except InputError as error:
                 log.warning("%s", error)
             self.metrics.canary(self.router.state)
-        elif entry.release == self.lead.digest:
-            self.opened = entry.kind == "opened"
+        elif entry.release is not None:
+            self.set_open(entry.release, opened=entry.kind == "opened")
+
+    def set_open(self, release: str, *, opened: bool) -> None:
+        """Let the service answer for a release, or no longer."""
+        (self.opened.add if opened else self.opened.discard)(release)
+        self.metrics.open.set(self.is_open)
 
     async def _poll(self) -> None:
         turn = 0
         while True:
             await asyncio.sleep(POLL_S)
             turn += 1
-            with contextlib.suppress(UnavailableError):
-                await self.refresh()
-                if turn % 20 == 1:
-                    await self._count_cases()
-            try:
-                self.access.refresh()
-            except FairmarkError as error:
-                log.warning("keys: %s", error)
+            await self._apart("state", self.refresh)
+            if turn % 20 == 1:
+                await self._apart("cases", self._count_cases)
+            await self._apart("keys", self._refresh_keys)
+
+    async def _apart(self, what: str, act: Callable[[], Awaitable[None]]) -> None:
+        """Do one part of a turn: none may end the others, which take back keys and halt canaries."""
+        try:
+            await act()
+        except UnavailableError:
+            pass  # whoever asks for a decision is told
+        except FairmarkError as error:
+            log.warning("%s: %s", what, error)
+        except Exception:
+            log.exception("%s: could not be read again", what)
+
+    async def _refresh_keys(self) -> None:
+        self.access.refresh()
 
     async def _count_cases(self) -> None:
         for kind in ("review", "contest"):
@@ -134,17 +149,16 @@ class Desk:
     @property
     def is_open(self) -> bool:
         """Whether decisions are answered: in command only once a person has opened the service."""
-        return self.opened or self.lead.params.oversight.mode != "in_command"
+        return self.lead.digest in self.opened or self.lead.params.oversight.mode != "in_command"
 
     def crown(self, champion: Scorer) -> None:
         """Let another release be the champion from the next request on."""
         before = self.router
-        self.router = Router(champion, before.challenger, before.fallback, before.state, self._note)
-        self.opened = False  # for the release before, as far as it is known: the journal says the rest
-        self._seen = 0
+        self.router = Router(champion, before.challenger, before.fallback, before.state, self.note)
         self.access.limits = champion.params.limits
         self.metrics.release.clear()
         self.metrics.loaded(self.router.releases)
+        self.metrics.open.set(self.is_open)
 
     def person_of(self, subject: str | None) -> str | None:
         """Return the pseudonym that the journal knows a person by."""
@@ -193,14 +207,10 @@ class Desk:
         for row, each, rule, why, number, subject in zip(
             asked.rows, routed, rules, reasons, ids, subjects, strict=True
         ):
-            found += entries_of(each, rule, why, self._kept(each, row), when, subject, number)
-            if each.shadow is not None and router.trial is not None:
-                found.append(shadow_entry(each.shadow, router.trial.digest, number, now, policy.mode))
+            found += entries_of(each, rule, why, _kept(router, each, row), when, subject, number)
+            if each.shadow is not None and router.challenger is not None:
+                found.append(shadow_entry(each.shadow, router.challenger.digest, number, now, policy.mode))
         return found
-
-    def _kept(self, routed: Routed, row: Raw) -> Raw:
-        columns = (routed.scorer or self.lead).columns
-        return {name: row[name] for name in columns if name in row}
 
     def reasons(self, routed: Sequence[Routed], rules: Sequence[Ruling]) -> list[list[tuple[str, float]]]:
         """Return the reasons of those decisions that carry some, and none for the others."""
@@ -215,7 +225,7 @@ class Desk:
             try:
                 said = scorer.explain(rows, [rules[place].proposal or 0 for place in places])
             except Exception as error:  # noqa: BLE001 - an answer without reasons is still the answer
-                self._note(routed[places[0]].arm, error)
+                self.note(routed[places[0]].arm, error)
                 continue
             for place, each in zip(places, said, strict=True):
                 found[place] = each
@@ -233,15 +243,23 @@ class Desk:
             done = await self.journal.append(entries, key)
         except ConflictError as error:
             raise Refused(409, "a conflict", Fault("must agree with what is there", str(error))) from None
-        except UnavailableError as error:
+        except FairmarkError as error:  # also of a journal that is not what was written: nothing is added
             self.metrics.unwritten.inc()
             log.warning("%s", error)
             raise unavailable() from None
         return [each.entry for each in done.entries]
 
-    def _note(self, arm: Arm, error: Exception) -> None:
+    def note(self, arm: Arm, error: Exception) -> None:
+        """Count and log that a release could not do what was asked of it; never with what it was asked."""
         self.metrics.failures.labels(arm, type(error).__name__).inc()
         log.error("%s could not answer: %s", arm, type(error).__name__)
+
+
+def _kept(router: Router, routed: Routed, row: Raw) -> Raw:
+    """Return what was read of a row, by the release that answers and by the one that looks on."""
+    read = [routed.scorer or router.lead, router.challenger if routed.shadow is not None else None]
+    names = dict.fromkeys(name for each in read if each is not None for name in each.columns)
+    return {name: row[name] for name in names if name in row}
 
 
 def unavailable() -> Refused:

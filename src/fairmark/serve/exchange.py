@@ -131,9 +131,14 @@ class GuardedProtocol(HttpToolsProtocol):
         """Take what came, as long as it may still be a head."""
         super().data_received(data)
         if self._guard is not None:
-            self._head_bytes += len(data)
+            self._head_bytes += len(data) if self._in_head else 0
             if self._head_bytes > HEAD_BYTES:
                 self._end()
+        elif self.cycle is not None and self.cycle.response_complete:
+            # What comes after an answer, the rest of its request or empty lines, takes back the server's own
+            # clock of idle connections: the next request must begin in time instead.
+            self._arm()
+            self._in_head = False
 
     def on_message_begin(self) -> None:
         """Wait for the head of the next one."""
@@ -152,10 +157,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     _guard: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _in_head = True
 
     def _arm(self) -> None:
         self._disarm()
-        self._head_bytes = 0
+        self._head_bytes, self._in_head = 0, True
         self._guard = self.loop.call_later(HEAD_S, self._end)
 
     def _disarm(self) -> None:

@@ -234,7 +234,7 @@ def case_paths(desk: Desk) -> APIRouter:
         done = await cases.review(desk, entry_id, asked.decision, asked.reason, asked.words, caller.name)
         return as_json(done)
 
-    @router.post("/membership", responses=answers(Done, 404))
+    @router.post("/membership", responses=answers(Done, 404, 410))
     async def membership(asked: MembershipRequest, _: Caller = witness) -> Response:
         """Keep protected attributes, or probabilities of them, apart from the decisions."""
         return as_json(Done(await cases.memberships(desk, _memberships(asked))))

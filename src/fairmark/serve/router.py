@@ -110,12 +110,11 @@ class Router:
 
     def arm_of(self, person: str) -> Arm:
         """Return which arm is to answer a person, by the canary's share."""
-        if self.state.phase == "fallback" and self.fallback is not None:
+        state = self.state
+        if state.phase == "fallback" and self.fallback is not None:
             return "fallback"
         trial = self.trial
-        if trial is None or self.state.phase != "share":
-            return "champion"
-        return "challenger" if place(person, trial.digest) < self.state.share else "champion"
+        return "challenger" if trial is not None and place(person, trial.digest) < state.share else "champion"
 
     def answer(self, rows: Sequence[Raw], encoded: Sequence[Encoded], people: Sequence[str]) -> list[Routed]:
         """Return what comes of each row, in order.
@@ -136,7 +135,9 @@ class Router:
             for place_, routed in zip(places, self._chain(arm, rows, encoded, places), strict=True):
                 found[place_] = routed
         whole = [each for each in found if each is not None]
-        return self._shadowed(whole, rows) if self.state.phase == "shadow" and self.trial else whole
+        # Asked once: the state may change while many rows are scored in a thread.
+        trial = self.trial if self.state.phase == "shadow" else None
+        return whole if trial is None else self._shadowed(trial, whole, rows)
 
     def _chain(
         self, arm: Arm, rows: Sequence[Raw], encoded: Sequence[Encoded], places: Sequence[int]
@@ -165,9 +166,7 @@ class Router:
             failed += (each,)
         return [Routed("none", None, None, None, failed)] * len(places)
 
-    def _shadowed(self, routed: Sequence[Routed], rows: Sequence[Raw]) -> list[Routed]:
-        trial = self.trial
-        assert trial is not None  # noqa: S101 - asked for above
+    def _shadowed(self, trial: Scorer, routed: Sequence[Routed], rows: Sequence[Raw]) -> list[Routed]:
         try:
             scored = _sound(run(trial, [trial.model.read(row) for row in rows]))
         except CellFault as fault:

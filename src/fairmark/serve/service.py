@@ -17,7 +17,7 @@ from fairmark.journal.entry import IdempotencyKey
 from fairmark.serve.api import DECIDE, make_api
 from fairmark.serve.body import Fault, Refused, encode, strict_json
 from fairmark.serve.decision import Answers
-from fairmark.serve.desk import Desk
+from fairmark.serve.desk import Desk, unavailable
 from fairmark.serve.exchange import (
     SECURITY,
     Message,
@@ -94,6 +94,10 @@ class Service:
         except Refused as refused:
             if not started:
                 await refuse(counted, refused)
+        except FairmarkError as error:
+            log.warning("%s", error)
+            if not started:
+                await refuse(counted, unavailable())
         except Exception:
             log.exception("a request could not be answered")
             if not started:
