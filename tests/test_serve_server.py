@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fixed_keys import ADA, BOB, MAKER
-from promotion_repo import NAME, promote, repository
+from promotion_repo import NAME, digest, promote, repository
 from served_release import small_scorer
 
 from fairmark.errors import FairmarkError, StateError, UsageError, VerificationError
@@ -14,7 +14,7 @@ from fairmark.journal.place import SUBJECT_KEY
 from fairmark.serve import scorer as scoring
 from fairmark.serve.scorer import GOLDEN, Scorer, check_golden, golden_rows
 from fairmark.serve.server import Settings, is_loopback, loaded, secret, settings_keys
-from fairmark.serve.stage import version_in
+from fairmark.serve.stage import promotion_in
 from fairmark.signing.key_store import own_public
 
 pytest_plugins = ("release_fixtures",)
@@ -81,18 +81,28 @@ def test_a_stage_holds_what_its_last_signed_promotion_says(tmp_path: Path) -> No
     promote(root, "staging", "v0.3.0", 2)
     promote(root, "production", "v0.2.0", 3)
 
-    assert version_in(root, NAME, "production", [MAKER.public]) == "v0.2.0"
-    assert version_in(root, NAME, "staging", [MAKER.public]) == "v0.3.0"
+    held = [promotion_in(root, NAME, stage, [MAKER.public]) for stage in ("production", "staging")]
+    assert [(each.version, each.digest) for each in held] == [
+        (version, digest(version)) for version in ("v0.2.0", "v0.3.0")
+    ]
     with pytest.raises(StateError, match="canary: must hold a release of loans, got none"):
-        version_in(root, NAME, "canary", [MAKER.public])
+        promotion_in(root, NAME, "canary", [MAKER.public])
 
 
 def test_a_promotion_that_nobody_may_sign_is_not_followed(tmp_path: Path) -> None:
     root = repository(tmp_path / "repo")
     promote(root, "production", "v0.1.0", 1, by=BOB)
 
-    with pytest.raises(VerificationError, match="must be one signed chain"):
-        version_in(root, NAME, "production", [MAKER.public])
+    with pytest.raises(VerificationError, match="must be one signed and approved chain"):
+        promotion_in(root, NAME, "production", [MAKER.public])
+
+
+def test_a_promotion_that_nobody_approved_is_not_followed(tmp_path: Path) -> None:
+    root = repository(tmp_path / "repo")
+    promote(root, "production", "v0.1.0", 1, approvals=[])
+
+    with pytest.raises(VerificationError, match="must carry the approvals of 1 people, got 0"):
+        promotion_in(root, NAME, "production", [MAKER.public])
 
 
 def test_the_secret_of_pseudonyms_must_be_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,3 +37,8 @@ def promotion_in(clone: Path, name: str, stage: str, keys: "Sequence[PublicKey]"
     if now is None:
         raise StateError(f"{stage}: must hold a release of {name}, got none")
     return now.promotion
+
+
+def version_in(clone: Path, name: str, stage: str, keys: "Sequence[PublicKey]") -> str:
+    """Return the version that a stage holds, such as `v0.1.0`; raises as `promotion_in`."""
+    return promotion_in(clone, name, stage, keys).version
