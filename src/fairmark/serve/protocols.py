@@ -102,7 +102,7 @@ def _asked(rows: Sequence[Mapping[str, Any]], reader: Reader) -> Asked:
         raise _refused(Fault("must hold a row at least", "none"))
     if len(rows) > reader.limits.rows:
         must = f"must hold at most {reader.limits.rows} rows"
-        raise Refused(413, "too many rows", Fault(must, str(len(rows))))
+        raise Refused(422, "too many rows", Fault(must, str(len(rows))))
     known = [reader.only_read(row) for row in rows]
     return Asked(known, [None] * len(known), single=False)
 

@@ -146,7 +146,7 @@ class Reader:
             raise Refused(422, "no request for decisions", *faults)
         if len(rows) > self.limits.rows:
             must = f"must hold at most {self.limits.rows} rows"
-            raise Refused(413, "too many rows", Fault(must, str(len(rows)), field="rows"))
+            raise Refused(422, "too many rows", Fault(must, str(len(rows)), field="rows"))
         if subjects is None:
             subjects = [None] * len(rows)
         faults += _subject_faults(subjects, len(rows))
