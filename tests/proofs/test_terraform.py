@@ -42,8 +42,9 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _answers(port, emulator)
         yield f"http://127.0.0.1:{port}"
     finally:
-        emulator.terminate()
-        emulator.wait(30)
+        # It keeps nothing, and its server waits for open connections when it is asked to end.
+        emulator.kill()
+        emulator.wait()
         log.close()
 
 
@@ -160,8 +161,10 @@ def _faults_of_policies(state: str) -> list[str]:
         input=json.dumps(policies), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert len(policies) >= 8
-    # What AWS narrows to no resource is said where it stands, in terraform/.
-    return [line for line in ended.stdout.splitlines() if " RESOURCE_STAR " not in line]
+    # What AWS narrows to no resource is said where it stands, in terraform/; the linter knows listeners of
+    # network load balancers alone.
+    known = (" RESOURCE_STAR ", "RESOURCE_MISMATCH [{'action': 'elasticloadbalancing:ModifyListener'")
+    return [line for line in ended.stdout.splitlines() if not any(each in line for each in known)]
 
 
 def _moved(plan: str) -> str:
