@@ -37,6 +37,7 @@ from fairmark.repo import dvc, process
 from fairmark.repo.dvc_files import check_workspace, stage_outputs
 from fairmark.repo.isolation import Isolation, impossible
 from fairmark.verify import compare as remade
+from fairmark.verify.rebuild import check_out, refuse_wrong
 from flows import preflight
 from flows.audited import audited, note, task
 from flows.console import Progress, say
@@ -47,16 +48,7 @@ from flows.settings import LOG, ROOT
 @task(**PATIENT, task_run_name="clone")
 def clone(tag: str, target: Path) -> None:
     """Check the commit of `tag` out into a folder of its own, and pull its data there."""
-    for words in (
-        ["-c", "transfer.fsckObjects=true", "clone", "--quiet", "--no-local", "--no-checkout", "--template=",
-         str(ROOT), str(target)],
-        ["checkout", "--quiet", f"refs/tags/{tag}"],
-    ):  # fmt: skip
-        ended = process.run(
-            ["git", "-c", "core.hooksPath=/dev/null", *words], target if target.exists() else ROOT
-        )
-        if ended.code:
-            raise StateError(f"git {words[0]}: must end well, got", *ended.lines[-3:])
+    check_out(process.run, ROOT, f"refs/tags/{tag}", target)
 
 
 @task(**PATIENT, task_run_name="data")
@@ -103,7 +95,6 @@ def verified(kept: Path) -> ReleaseFolder | None:
     if not (kept / STATEMENT).is_file():
         return None
     from fairmark.signing.key_store import own_public
-    from fairmark.verify.rebuild import refuse_wrong
 
     refuse_wrong(kept, ROOT, own_public(), yours=True)
     return ReleaseFolder(kept)

@@ -99,6 +99,25 @@ def refuse_wrong(folder: Path, clone: Path, key: PublicKey | None, *, yours: boo
     return facts
 
 
+def check_out(run: Run, source: Path, revision: str, root: Path) -> None:
+    """Clone `source` into the folder `root`, which is not there yet, and check `revision` out.
+
+    Objects are copied through git's protocol, which hashes each anew, and no hook or filter runs.
+
+    Raises
+    ------
+    StateError
+        When git can't.
+    """
+    quiet = ["-c", f"core.hooksPath={os.devnull}", "-c", "core.autocrlf=false"]
+    clone = ["git", *quiet, "-c", "transfer.fsckObjects=true", "clone", "--quiet", "--no-local"]
+    clone += ["--no-checkout", "--template=", str(source.resolve()), str(root)]
+    need(run, f"{source}: must be cloned", clone, root.parent)
+    out = ["git", *quiet, "-c", "advice.detachedHead=false", "checkout", "--quiet", revision]
+    name = revision[:12] if len(revision) == 40 else revision
+    need(run, f"commit {name}: must be checked out", out, root)
+
+
 @dataclass(frozen=True)
 class Rebuild:
     """One rebuild: of a release that was checked, in an empty place, from a clone.
@@ -158,19 +177,12 @@ class Rebuild:
     def clone(self) -> None:
         """Check the release's commit out in an empty folder, and see that every file is the stated one.
 
-        Objects are copied through git's protocol, which hashes each anew, and no hook or filter runs.
-
         Raises
         ------
         VerificationError
             When the commit holds another file than the release states.
         """
-        quiet = ["-c", f"core.hooksPath={os.devnull}", "-c", "core.autocrlf=false"]
-        clone = ["git", *quiet, "-c", "transfer.fsckObjects=true", "clone", "--quiet", "--no-local"]
-        clone += ["--no-checkout", "--template=", str(self.source.resolve()), str(self.root)]
-        need(self.run, f"{self.source}: must be cloned", clone, self.place)
-        out = ["git", *quiet, "-c", "advice.detachedHead=false", "checkout", "--quiet", self.release.commit]
-        need(self.run, f"commit {self.release.commit[:12]}: must be checked out", out, self.root)
+        check_out(self.run, self.source, self.release.commit, self.root)
         remade.check_commit(self.release, self.root)
 
     def data(self) -> None:
