@@ -121,8 +121,8 @@ async def _check(given: argparse.Namespace) -> int:
 
 async def _expire(given: argparse.Namespace) -> int:
     from fairmark.journal.entry import now_us
+    from fairmark.journal.memberships import cutoff_us, erase
     from fairmark.journal.place import existing_journal, existing_memberships
-    from fairmark.journal.retention import cutoff_us, erase
 
     kept = _kept(given)
     journal = await existing_journal(given.clone, given.journal)

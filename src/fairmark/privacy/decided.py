@@ -16,6 +16,7 @@ from fairmark.errors import UsageError
 from fairmark.governance.flow_runs import COMPLETED
 from fairmark.governance.trail import append
 from fairmark.journal.entry import now_us, pseudonym
+from fairmark.journal.memberships import cutoff_us, erase
 from fairmark.journal.place import (
     JOURNAL,
     existing_journal,
@@ -24,7 +25,6 @@ from fairmark.journal.place import (
     journal_address,
     subject_key,
 )
-from fairmark.journal.retention import cutoff_us, erase
 from fairmark.params.read import Params
 from fairmark.privacy.retention import Overdue
 
