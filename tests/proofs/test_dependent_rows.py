@@ -1,61 +1,66 @@
 """The gate keeps its level where rows hang together: persons with several rows, weights, many looks.
 
-Simulated with a fixed seed through `measure` and the comparisons of the gate. Run with `make prove`, which
+Simulated with a fixed seed through the units and the comparisons of the gate. Run with `make prove`, which
 prints the tables; nothing is written.
 """
 
 from itertools import product
 
 import numpy as np
-import pandas as pd
 import pytest
 from confusion_rows import limit
 from gates import table
 from numpy.typing import NDArray
 
-from fairmark.evaluate.measure import measure
+from fairmark.evaluate.measure import EvaluationRows
+from fairmark.evaluate.units import of_rates
 from fairmark.judge.limits import Aim, compared, shown
-from fairmark.judge.measurements import Evidence, RowMeasures
+from fairmark.judge.measurements import ConfusionCounts, Evidence, GroupMeasures
+from fairmark.stats.confusion import confusion_matrix
 
 pytestmark = pytest.mark.proof
 
 LEVEL = 0.05
-KNOWN = {"sex": ["F", "M"]}
 Rows = tuple[NDArray[np.int8], NDArray[np.intp], NDArray[np.str_]]
 
 
-def measured(
+def evidence_of(
     decision: NDArray[np.int8],
     person: NDArray[np.intp] | None,
     sex: NDArray[np.str_],
     weight: NDArray[np.float64] | None = None,
     heaviest: float | None = None,
-) -> RowMeasures:
-    ones = np.ones(len(decision), np.int8)
-    return measure(
-        ones, decision.astype(np.float64) / 2 + 0.25, decision, weight, pd.DataFrame({"sex": sex}), KNOWN,
-        confidence=0.0, replicates=2, seed=0, bins=2, person=person, heaviest=heaviest,
-    )  # fmt: skip
+) -> Evidence:
+    """Return as much of measurements as limits on selection rates read."""
+    label, heavy = np.ones(len(decision), np.int8), np.ones(len(decision)) if weight is None else weight
+    rows = EvaluationRows.of(label, heavy, heavy, person, heaviest, bins=2, tail=LEVEL, replicates=2, seed=0)
+    code = (sex == "M").astype(np.intp)
+
+    def counts(kept: NDArray[np.bool_]) -> ConfusionCounts:
+        cells = confusion_matrix(
+            label[kept], decision[kept], np.zeros(kept.sum()), 1, heavy[kept],
+            None if rows.heft is None else rows.heft[kept],
+        )  # fmt: skip
+        return ConfusionCounts.of(cells, 0, of_rates(label, decision, rows.units, kept))
+
+    groups = {}
+    for k, name in enumerate(("F", "M")):
+        one = counts(code == k)
+        groups[name] = GroupMeasures(rows=one.rows, positives=one.positives, cells=one, measures={})
+    return Evidence({}, counts(np.ones(len(label), dtype=bool)), {"sex": groups}, {})
 
 
-def passes(found: RowMeasures) -> dict[str, bool]:
+def passes(evidence: Evidence) -> dict[str, bool]:
     """Return which limits are shown to be met: a floor, a ceiling, a ratio and a difference, all on it."""
-    evidence = Evidence(found.overall, found.cells, found.groups, {})
     asked = {
-        "floor": limit("selection_rate", at_least=FLOOR),
-        "ceiling": limit("selection_rate", at_most=FLOOR),
-        "ratio": limit("selection_rate_ratio", "sex", at_least=RATIO),
-        "difference": limit("selection_rate_difference", "sex", at_most=GAP),
-    }
-    aims = {
-        "floor": (FLOOR, True),
-        "ceiling": (FLOOR, False),
-        "ratio": (RATIO, True),
-        "difference": (GAP, False),
+        "floor": (limit("selection_rate", at_least=FLOOR), FLOOR, True),
+        "ceiling": (limit("selection_rate", at_most=FLOOR), FLOOR, False),
+        "ratio": (limit("selection_rate_ratio", "sex", at_least=RATIO), RATIO, True),
+        "difference": (limit("selection_rate_difference", "sex", at_most=GAP), GAP, False),
     }
     return {
-        name: shown(compared(each, evidence)[0].comparison, Aim(*aims[name], LEVEL, LEVEL), good=True)
-        for name, each in asked.items()
+        name: shown(compared(each, evidence)[0].comparison, Aim(at, least, LEVEL, LEVEL), good=True)
+        for name, (each, at, least) in asked.items()
     }
 
 
@@ -91,7 +96,7 @@ def test_a_model_at_its_limits_passes_at_most_at_the_level_whatever_rows_a_perso
             draw = np.random.default_rng([count, size, int(10 * alike)])
             for _ in range(runs):
                 decision, person, sex = persons(draw, count, size, alike, told=told)
-                for name, passed in passes(measured(decision, person, sex)).items():
+                for name, passed in passes(evidence_of(decision, person, sex)).items():
                     passed_by[name] += passed / runs
         lines.append([f"{count:,}", f"{size}", f"{alike}", *(f"{c:.3f}" for c in by[True].values()),
                       f"{max(by[False].values()):.3f}"])  # fmt: skip
@@ -116,8 +121,7 @@ def test_a_model_at_its_limits_passes_at_most_at_the_level_whatever_rows_weigh(r
             big = draw.random(rows) < 0.02
             chance = np.where(big, heavy, light) * np.where(sex == "F", 0.8, 1.0)
             decision = (draw.random(rows) < chance).astype(np.int8)
-            found = measured(decision, None, sex, np.where(big, 50.0, 1.0), 50.0)
-            evidence = Evidence(found.overall, found.cells, found.groups, {})
+            evidence = evidence_of(decision, None, sex, np.where(big, 50.0, 1.0), 50.0)
             gap = rate["M"] - rate["F"]
             for name, asked, aim in (
                 ("ratio", limit("selection_rate_ratio", "sex", at_least=0.8), Aim(0.8, True, LEVEL, LEVEL)),

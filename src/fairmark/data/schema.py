@@ -3,27 +3,19 @@
 Every later stage, the model's reader of raw rows and whoever checks a release read it as a `Schema`.
 """
 
-import re
 from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from fairmark.record import Record
+from fairmark.stats import group_names
 
 KindName = Literal["numeric", "categorical", "ordinal", "boolean", "date"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
-MISSING = "missing"
-"""The group of rows whose protected attribute is not known."""
-
-AND = " & "
-QUOTED = re.compile(r'(^| & )"(?:[^"]|"")*"')
-
-
-def is_unknown(group: str) -> bool:
-    """Return whether a group's name says that its attribute, or a part of it, is not known."""
-    return MISSING in QUOTED.sub(r'\1""', group).split(AND)
+MISSING, AND = group_names.MISSING, group_names.AND
+is_unknown = group_names.is_unknown
 
 
 class Label(Record):

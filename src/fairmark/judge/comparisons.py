@@ -33,6 +33,8 @@ class Part:
     tests: int
     units: Units | None = None
     """Independent units behind the share, where they are not rows of weight 1."""
+    lost: tuple[float, float] = (0.0, 0.0)
+    """Hits and misses of rows whose group is not known, any of which may belong to this one."""
 
     @property
     def hits(self) -> float:
@@ -56,7 +58,10 @@ class Part:
         rows = math.floor(self.rows + 1e-9)
         hits = self.share * rows
         whole = math.floor(hits + 1e-6) if side == "above" else math.ceil(hits - 1e-6)
-        return Sample(min(max(whole, 0), rows), rows)
+        found = min(max(whole, 0), rows)
+        if side == "above":  # the lost rows that speak against it: misses
+            return Sample(found, rows + round(self.lost[1]))
+        return Sample(found + round(self.lost[0]), rows + round(self.lost[0]))
 
 
 class Comparison(Protocol):
@@ -286,7 +291,8 @@ class Pooled:
 def _alone(part: Part, tail: float) -> tuple[float, float]:
     if part.units is not None:
         return part.units.lower(tail), part.units.upper(tail)
-    low, high = intervals.clopper_pearson(part.hits, part.rows, tail)
+    low = intervals.clopper_pearson(part.hits, part.rows + part.lost[1], tail)[0]
+    high = intervals.clopper_pearson(part.hits + part.lost[0], part.rows + part.lost[0], tail)[1]
     return float(low), float(high)
 
 

@@ -25,6 +25,9 @@ def sentences(
         yield f"{where} is {_number(value)}{_rows(each)}; {_against(each, outcome, bound, opposite)}."
         yield from _advice(each, outcome, value, more)
         yield from _rare(each, outcome)
+    lost = max((sum(part.lost) for part in each.comparison.parts), default=0.0)
+    if lost > 0:
+        yield f"The bounds hold wherever {lost:,.0f} rows of a group that is not known may belong."
     few = [
         f"{group} has {number:,}"
         for group, (number, _) in zip(each.groups, each.evidence, strict=False)
@@ -102,7 +105,8 @@ def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] 
         needed = " and ".join(
             f"{rows:,} more test rows{f' of {group}' if group else ''}" for group, rows in more.items()
         )
-        yield f"About {needed} would decide if these rates persist; get them, {waived}."
+        sure = "would decide with chance 0.8, if these rates are the true ones"
+        yield f"About {needed} {sure}; get them, {waived}."
 
 
 def _ranks(name: str) -> bool:

@@ -19,7 +19,7 @@ group where that can be enough (the group that makes the comparison uncertain), 
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -30,7 +30,9 @@ from fairmark.judge.measurements import ConfusionCounts, Evidence, GroupMeasures
 from fairmark.params.policy import Limit
 from fairmark.stats.bounded_means import Units
 from fairmark.stats.confusion import ConfusionMatrix
+from fairmark.stats.group_names import is_unknown
 from fairmark.stats.measures import QUANTITIES, Composite, Larger, share
+from fairmark.stats.measures import Share as Rate
 from fairmark.stats.rates import MANY, rate_of
 from fairmark.stats.score_test import Kind, difference_statistic, ratio_statistic
 
@@ -99,9 +101,13 @@ def invalid(limit: Limit, attributes: Collection[str]) -> str | None:
     return None
 
 
-def compared(limit: Limit, evidence: Evidence) -> list[Compared]:
-    """Return the comparisons of a limit, as many of them whatever was measured."""
-    each = _compared(limit, evidence)
+def compared(limit: Limit, evidence: Evidence, least: int = 0) -> list[Compared]:
+    """Return the comparisons of a limit, as many of them whatever was measured.
+
+    Rows whose group is not known are a group of their own where they are `least` or more; fewer may belong
+    to any of the others, and every bound holds wherever they do.
+    """
+    each = _compared(limit, evidence, least)
     entries = evidence.groups[limit.attribute] if limit.attribute is not None else {}
     if all(entry.persons is None for entry in entries.values()):
         return each
@@ -109,7 +115,7 @@ def compared(limit: Limit, evidence: Evidence) -> list[Compared]:
     return [replace(one, persons=tuple(number[name] for name in one.groups)) for one in each]
 
 
-def _compared(limit: Limit, evidence: Evidence) -> list[Compared]:
+def _compared(limit: Limit, evidence: Evidence, least: int) -> list[Compared]:
     if limit.attribute is None:
         goal, cells = evidence.goal, evidence.cells
         if limit.measure == PROFIT:
@@ -122,7 +128,9 @@ def _compared(limit: Limit, evidence: Evidence) -> list[Compared]:
     entries = evidence.groups[limit.attribute]
     if QUANTITIES[limit.measure].over_groups:
         whole = evidence.cells.units_of("selection_rate")
-        return [*_pairs(limit, entries, whole)]
+        return [*_pairs(limit, entries, whole, least)]
+    if isinstance(QUANTITIES[limit.measure].measure.formula, Rate):
+        return [*_shares(limit, entries, least)]
     return [
         Compared(
             limit,
@@ -160,14 +168,47 @@ def _part(matrix: ConfusionMatrix, rate: str, at: int, group: str | None, cells:
     return Part(group, known, float(rows[at]), tests, cells.units_of(rate))
 
 
-def _pairs(limit: Limit, entries: Mapping[str, GroupMeasures], whole: Units | None) -> Iterator[Compared]:
+def _lost(entries: Mapping[str, GroupMeasures], least: int) -> list[str]:
+    """Return the groups that are not known and have fewer rows than `least`, beside two or more that are."""
+    if any(entry.cells.units is not None for entry in entries.values()):
+        return []
+    lost = [name for name, entry in entries.items() if is_unknown(name) and entry.rows < least]
+    return lost if len(entries) - len(lost) > 1 else []
+
+
+def _counts(entries: Mapping[str, GroupMeasures], names: Sequence[str], rate: str) -> tuple[float, float]:
+    """Return hits and misses of a rate in these groups together."""
+    found = [rate_of(entries[name].cells.matrix, rate) for name in names]
+    hits, rows = (float(sum(each[k][0] for each in found)) for k in (1, 2))
+    return hits, rows - hits
+
+
+def _shares(limit: Limit, entries: Mapping[str, GroupMeasures], least: int) -> Iterator[Compared]:
+    """Yield a share of each group that is known, or is large enough to be one."""
+    lost = _lost(entries, least)
+    unknown = _counts(entries, lost, limit.measure)
+    for group, entry in entries.items():
+        if group not in lost:
+            part = replace(_part(entry.cells.matrix, limit.measure, 0, group, entry.cells), lost=unknown)
+            why = share(limit.measure).empty
+            yield Compared(limit, (group,), (entry.rows,), Share(part), why, limit.measure)
+
+
+def _pairs(
+    limit: Limit, every: Mapping[str, GroupMeasures], whole: Units | None, least: int
+) -> Iterator[Compared]:
+    lost = _lost(every, least)
+    entries = {name: entry for name, entry in every.items() if name not in lost}
     cells, names, quantity = by_group(entries), list(entries), QUANTITIES[limit.measure]
     sizes = [units.size for one in entries.values() if (units := one.cells.units_of("selection_rate"))]
     # More persons in the groups than there are: some have rows in several.
     crossed = whole is not None and sum(sizes) > whole.size * (1 + 1e-9)
     formula, kind = quantity.measure.formula, quantity.how
     for each in formula.rates if isinstance(formula, Larger) else (quantity.measure.name,):
-        parts = [_part(cells, each, k, name, entries[name].cells) for k, name in enumerate(names)]
+        parts = [
+            replace(_part(cells, each, k, name, entries[name].cells), lost=_counts(every, lost, each))
+            for k, name in enumerate(names)
+        ]
         # 2 n bounds of groups over n (n - 1) / 2 pairs: what each pooled pair costs of the level.
         bounds = 4 / (len(parts) - 1) if len(parts) > MANY else 1.0
         for one, two in combinations(parts, 2):
@@ -189,6 +230,44 @@ def _why(parts: tuple[Part, ...], rate: str) -> str:
     if empty:
         return f"{share(rate).empty} in {' and '.join(empty)}"
     return "the rate is 0 in both groups"
+
+
+POWER = 0.8
+"""The chance with which the rows that are asked for decide, if the rates that were seen are the true ones."""
+
+
+def with_power(tail: float) -> float:
+    """Return the tail whose test is passed by the value itself when one at `tail` is passed with `POWER`.
+
+    Rows that a value clears by z(1 - tail) standard errors are passed in half of the cases: the value lies on
+    either side of what was seen. So many more standard errors as the normal quantile of `POWER` are added.
+    """
+    from scipy.special import ndtr, ndtri
+
+    return float(ndtr(ndtri(tail) - ndtri(POWER)))
+
+
+def let_through(each: Compared, tail: float) -> tuple[float, float] | None:
+    """Return a true value that misses the limit by far, and the chance that these rows do not show it.
+
+    A difference of twice the limit, or a ratio of its square: by the score test of the rows at hand, with the
+    higher share as it was seen. None for other comparisons.
+    """
+    from scipy.special import ndtr, ndtri
+
+    comparison = each.comparison
+    if not isinstance(comparison, Ratio | Difference) or any(part.rows < 1 for part in comparison.parts):
+        return None
+    ratio = isinstance(comparison, Ratio)
+    at = float((each.limit.at_least if ratio else each.limit.at_most) or 0.0)
+    one, two = sorted(comparison.parts, key=lambda part: part.share)
+    high = two.share if ratio else max(two.share, min(1.0, 2 * at))
+    low = high * at**2 if ratio else max(0.0, high - 2 * at)
+    error = math.sqrt(high * (1 - high) / two.rows + (low * (1 - low) / one.rows) * (at**-2 if ratio else 1))
+    room = high - low / at if ratio else high - low - at
+    if error <= 0:
+        return None
+    return (at**2 if ratio else high - low), float(1 - ndtr(room / error + ndtri(tail)))
 
 
 @dataclass(frozen=True)

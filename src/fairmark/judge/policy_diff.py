@@ -255,7 +255,8 @@ def _covers(old: Entry, new: Entry) -> bool:
         new.get("groups") is not None and _texts(new["groups"]) <= _texts(old["groups"])
     )
     days = _day(old, "decided") <= _day(new, "decided") and _day(new, "expires") <= _day(old, "expires")
-    return old.get("limit") == new.get("limit") and groups and days
+    bounded = old.get("up_to") in (None, new.get("up_to"))
+    return old.get("limit") == new.get("limit") and groups and days and bounded
 
 
 def _same_scope(old: Entry, new: Entry) -> bool:

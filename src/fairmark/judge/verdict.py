@@ -48,7 +48,16 @@ from fairmark.errors import InputError
 from fairmark.judge import findings
 from fairmark.judge.comparisons import Comparison
 from fairmark.judge.finding_text import Numbers, sentences, waived
-from fairmark.judge.limits import Aim, Compared, compared, invalid, rows_needed, shown
+from fairmark.judge.limits import (
+    Aim,
+    Compared,
+    compared,
+    invalid,
+    let_through,
+    rows_needed,
+    shown,
+    with_power,
+)
 from fairmark.judge.measurements import (
     Evidence,
     Expected,
@@ -339,6 +348,7 @@ class _Decision:
     more: Mapping[str, int] | None
     together: bool | None = None
     joint_bound: float | None = None
+    tails: Tails | None = None
 
 
 def _decisions(
@@ -394,7 +404,7 @@ def _of_limit(
             tail = own(each, shares, policy)
             outcome, numbers = _decided(each.comparison, at, tail, at_least=least)
             together, joint = _jointly(each, outcome, tail)
-            decided.append(_Decision(each, limit, outcome, numbers, None, together, joint))
+            decided.append(_Decision(each, limit, outcome, numbers, None, together, joint, tail))
             continue
         if isinstance(each, findings.Sign):
             outcome, numbers = UNSURE if each.shown else MET, (each.value, each.value, each.value)
@@ -407,7 +417,8 @@ def _of_limit(
     for k in still[:NEAREST]:
         if isinstance(each := decided[k].each, Compared):
             tail = own(each, shares, policy)
-            more = rows_needed(each.comparison, Aim(at, least, tail.clear, tail.miss))
+            aim = Aim(at, least, with_power(tail.clear), with_power(tail.miss))
+            more = rows_needed(each.comparison, aim)
             decided[k] = replace(decided[k], more=more)
     return decided
 
@@ -446,7 +457,9 @@ def planned(limit: Limit, evidence: Evidence, policy: Policy) -> Sequence[Compar
     wrong = invalid(limit, evidence.groups)
     if wrong:
         return [f"policy.limits.{limit.name}.{wrong}"]
-    return compared(limit, evidence) or [f"policy.limits.{limit.name}: must compare two groups, got one"]
+    return compared(limit, evidence, policy.min_group_rows) or [
+        f"policy.limits.{limit.name}: must compare two groups, got one"
+    ]
 
 
 def shared(each: Sequence[Compared], policy: Policy) -> Tails:
@@ -593,11 +606,14 @@ def _finding(decision: _Decision, policy: Policy, today: dt.date | None) -> Find
         return _sign(each, policy, today)
     numbers = decision.numbers
     covering = [w for w in _recorded(outcome, policy) if covers(w, each.limit.name, each.groups)]
-    waiver = next((w for w in covering if today and w.decided <= today <= w.expires), None)
+    within = [w for w in covering if _within(w, each.limit, numbers[1])]
+    waiver = next((w for w in within if today and w.decided <= today <= w.expires), None)
     words = [
         *sentences(each, outcome, numbers, decision.more, policy),
         *_apart(decision),
-        *waived(covering, waiver, today, failed=outcome == MISSED),
+        *waived(within, waiver, today, failed=outcome == MISSED),
+        *_beyond([w for w in covering if w not in within], numbers[1]),
+        *(_lets_through(waiver, each, decision.tails) if waiver is not None and outcome == UNSURE else ()),
     ]
     return _refused(decision.limit, " ".join(words)).model_copy(
         update={
@@ -615,6 +631,34 @@ def _finding(decision: _Decision, policy: Policy, today: dt.date | None) -> Find
             **({} if decision.joint_bound is None else {"joint_bound": decision.joint_bound}),
         }
     )
+
+
+def _within(waiver: Waiver, limit: Limit, bound: float | None) -> bool:
+    """Return whether a bound is as good as a waiver asks."""
+    if waiver.up_to is None:
+        return True
+    return bound is not None and (
+        bound >= waiver.up_to if limit.at_least is not None else bound <= waiver.up_to
+    )
+
+
+def _beyond(waivers: Sequence[Waiver], bound: float | None) -> Iterator[str]:
+    for each in waivers:
+        found = "none" if bound is None else f"{bound:.5g}"
+        yield f"The waiver by {each.decided_by} reaches to a bound of {each.up_to:g} only, got {found}."
+
+
+def _lets_through(waiver: Waiver, each: Compared, shares: Tails | None) -> Iterator[str]:
+    """Yield what a waiver lets through, and with which chance."""
+    if shares is None:
+        return
+    if waiver.up_to is not None:
+        yield (
+            f"It lets a true value that is worse than {waiver.up_to:g} through with chance at most "
+            f"{shares.clear:.3g}."
+        )
+    elif (found := let_through(each, shares.miss)) is not None:
+        yield f"It lets a true value of {found[0]:.3g} through with chance about {found[1]:.2f}."
 
 
 def _apart(decision: _Decision) -> Iterator[str]:

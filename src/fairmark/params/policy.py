@@ -68,6 +68,8 @@ class Waiver(Section):
     reason: Text
     decided: dt.date
     expires: dt.date
+    up_to: float | None = None
+    """It stands only while the bound that has to clear is no worse than this; None: whatever the bound is."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -1,0 +1,111 @@
+"""A waiver reaches as far as it says, rows are asked for with power, and a lost row stops nobody."""
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pytest
+from confusion_rows import document, limit, policy
+
+from fairmark.judge.comparisons import Difference, Part
+from fairmark.judge.limits import Aim, compared, rows_needed, shown, with_power
+from fairmark.judge.measurements import ConfusionCounts, Evidence, GroupMeasures
+from fairmark.judge.verdict import judge
+from fairmark.params.policy import Waiver
+
+DAY = dt.date(2026, 11, 28)
+GAP = limit("true_positive_rate_difference", "race", at_most=0.2)
+NEAR = limit("selection_rate_ratio", "sex", at_least=0.99)
+
+
+def _waiver(up_to: float | None) -> Waiver:
+    return Waiver(
+        limit=NEAR.name,
+        groups=None,
+        decided_by="A. Person",
+        reason="Few rows.",
+        decided=DAY,
+        expires=DAY,
+        up_to=up_to,
+    )
+
+
+# ------------------------------------------------------------------ waivers
+
+
+@pytest.mark.parametrize(("up_to", "state"), [(None, "pass with waiver"), (0.1, "pass with waiver"),
+                                              (0.98, "insufficient evidence")])  # fmt: skip
+def test_a_waiver_stands_while_the_bound_is_within_it(up_to: float | None, state: str) -> None:
+    found = judge(document(), policy(NEAR, waivers=(_waiver(up_to),)), DAY)
+
+    assert found.state == state
+
+
+def test_a_waiver_says_what_it_lets_through() -> None:
+    loose, bounded, short = (
+        judge(document(), policy(NEAR, waivers=(_waiver(up_to),)), DAY).findings[0].text
+        for up_to in (None, 0.1, 0.98)
+    )
+
+    assert "It lets a true value of 0.98 through with chance about" in loose
+    assert "worse than 0.1 through with chance at most 0.05" in bounded
+    assert "reaches to a bound of 0.98 only" in short
+
+
+# ------------------------------------------------------------------ rows that would decide
+
+
+def test_the_rows_that_are_asked_for_decide_with_the_stated_chance() -> None:
+    """Drawn anew at the rates that were seen: 0.8 of the tables decide, where half did before."""
+    seen = Difference(Part("B", 0.6, 100.0, 100), Part("A", 0.52, 100.0, 100))
+    asked = rows_needed(seen, Aim(0.2, at_least=False, clear=with_power(0.05), miss=0.05)) or {}
+    rows = {name: 100 + asked.get(name, 0) for name in ("A", "B")}
+    draw, decided = np.random.default_rng(4), 0
+    for _ in range(300):
+        one, two = (draw.binomial(rows[name], p) / rows[name] for name, p in (("A", 0.52), ("B", 0.6)))
+        parts = Part("A", one, float(rows["A"]), rows["A"]), Part("B", two, float(rows["B"]), rows["B"])
+        high, low = sorted(parts, key=lambda part: -part.share)
+        decided += shown(Difference(high, low), Aim(0.2, at_least=False, clear=0.05, miss=0.05), good=True)
+
+    assert 0.72 <= decided / 300 <= 0.9
+
+
+# ------------------------------------------------------------------ rows whose group is not known
+
+
+def _evidence(**lost: Any) -> Evidence:
+    counts = {"A": (40, 60), "B": (80, 120), "missing": lost.get("missing", (1, 0))}
+    groups = {
+        name: GroupMeasures(
+            rows=sum(each),
+            positives=sum(each),
+            cells=ConfusionCounts(tn=0, fp=0, fn=each[1], tp=each[0]),
+            measures={},
+        )
+        for name, each in counts.items()
+        if each is not None
+    }
+    return Evidence({}, ConfusionCounts(tn=0, fp=0, fn=180, tp=121), {"race": groups}, {})
+
+
+def test_one_row_without_a_group_is_no_group() -> None:
+    assert [{*each.groups} for each in compared(GAP, _evidence(), 100)] == [{"A", "B"}]
+    assert len(compared(GAP, _evidence(), 1)) == 3
+
+
+@pytest.mark.parametrize("belongs", ["A", "B"])
+@pytest.mark.parametrize("lost", [(3, 0), (0, 3), (2, 2)])
+def test_the_bounds_hold_wherever_lost_rows_belong(belongs: str, lost: tuple[int, int]) -> None:
+    """Law: no wider place is left out: the bound is at least that of any way to give the rows a group."""
+    counts = {"A": [40, 60], "B": [80, 120]}
+    counts[belongs] = [a + b for a, b in zip(counts[belongs], lost, strict=True)]
+    known = {name: Part(name, x[0] / sum(x), float(sum(x)), sum(x)) for name, x in counts.items()}
+    high, low = sorted(known.values(), key=lambda part: -part.share)
+    wide = compared(GAP, _evidence(missing=lost), 100)[0].comparison
+
+    assert wide.high(0.05, 0.2) >= Difference(high, low).high(0.05, 0.2) - 1e-3
+    assert wide.low(0.05, 0.2) <= Difference(high, low).low(0.05, 0.2) + 1e-3
+
+
+def test_lost_rows_are_told_where_there_are_any() -> None:
+    assert "may belong" not in judge(document(), policy(), None).findings[0].text
