@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,10 +111,22 @@ def sabotaged(router: Router, fault: str) -> Router:
     """Return the router with what a drill breaks of it; only `python -m fairmark.serve.drill` calls this."""
     champion, fallback = router.champion, router.fallback
     if "champion" in fault and champion is not None:
-        champion = None if fault == "champion at start" else failing(champion)
+        champion = failing(champion)
     if "fallback" in fault and fallback is not None:
         fallback = failing(fallback)
     return Router(champion, router.challenger, fallback)
+
+
+def changed(release: str, folder: Path) -> str:
+    """Return a copy of a release below `folder`, which is not what was released any more."""
+    from fairmark.release.handover import found
+
+    with found(release, None) as target:
+        copy = folder / target.folder.resolve().name
+        shutil.copytree(target.folder, copy)
+    with (copy / "model" / "model.json").open("a") as stream:
+        stream.write(" ")
+    return str(copy)
 
 
 @dataclass
@@ -142,7 +155,9 @@ class Place:
         (self.folder / "key.pem").write_text(self.key.pem, encoding="utf-8")
 
     @contextmanager
-    def service(self, fault: str = "", room: int | None = None) -> Iterator["Running"]:
+    def service(
+        self, fault: str = "", room: int | None = None, champion: str | None = None
+    ) -> Iterator["Running"]:
         """Yield a service with a fault; it is ended with the block, if it has not ended by then."""
         environment = os.environ | {
             "FAIRMARK_SERVICE_KEYS": str(self.folder / "keys.jsonl"),
@@ -151,8 +166,9 @@ class Place:
             "FAIRMARK_MEMBERSHIPS": str(self.folder / "memberships.db"),
         }
         words = [sys.executable, "-m", "fairmark.serve.drill", fault, str(room or 0)]
-        words += [self.release, self.fallback, str(self.folder / "key.pem")]
+        words += [champion or self.release, self.fallback, str(self.folder / "key.pem")]
         with (self.folder / "service.log").open("a") as log:
+            logged = log.tell()
             process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             assert process.stdout is not None  # noqa: S101 - it is a pipe
@@ -160,7 +176,7 @@ class Place:
             if " at http://" not in line:
                 log_text = (self.folder / "service.log").read_text()[-500:]
                 raise StateError(f"drill: the service must start, got {log_text!r}")
-            yield Running(line.rpartition(" at ")[2].strip(), self, process)
+            yield Running(line.rpartition(" at ")[2].strip(), self, process, logged)
         finally:
             process.kill()
             process.wait()
@@ -175,6 +191,8 @@ class Running:
     url: str
     place: Place
     process: "subprocess.Popen[str]"
+    logged: int = 0
+    """How much of the log was there before it."""
 
     def ask(self, path: str, value: object = None, **headers: str) -> tuple[int, Any]:
         """Return the status and the JSON (or text) of an answer."""
@@ -196,6 +214,18 @@ class Running:
         """Return the answer to one row."""
         return self.ask("/v1/decide", {"row": self.place.row}, **headers)
 
+    def told(self, answer: Any, line: str, *, metric: bool) -> tuple[str, ...]:
+        """Return who was told: by the answer, by a metric, by a line of this service's log."""
+        with (self.place.folder / "service.log").open() as log:
+            log.seek(self.logged)
+            logged = line in log.read()
+        ways = (
+            ("the caller, by the answer", bool(answer.get("failed") or answer.get("title"))),
+            ("whoever watches, by a metric", metric),
+            ("the operator, by the log", logged),
+        )
+        return tuple(words for words, holds in ways if holds)
+
     def counted(self, metric: str) -> bool:
         """Return whether a metric is above 0."""
         _, text = self.ask("/metrics")
@@ -205,11 +235,12 @@ class Running:
 
 
 def champion_at_start(place: Place) -> Drilled:
-    """The champion can't be loaded: the fallback answers from the first request on, and says so."""
+    """The champion can't be verified: the fallback answers from the first request on, and says so."""
     began = time.monotonic()
-    with place.service("champion at start") as service:
+    with place.service(champion=changed(place.release, place.folder)) as service:
         status, answer = service.decide()
-        told = _told(answer=answer, unloaded=service.counted('fairmark_decisions_total{arm="fallback"'))
+        metric = service.counted('fairmark_decisions_total{arm="fallback"')
+        told = service.told(answer, "champion: could not be loaded", metric=metric)
     got = f"{status}, arm {answer.get('arm')}, failed {answer.get('failed')}"
     return _drilled(
         "the champion can't be loaded", "200, arm fallback, failed ['champion']", got, began, told
@@ -221,7 +252,8 @@ def champion_fails(place: Place) -> Drilled:
     with place.service("champion") as service:
         began = time.monotonic()
         status, answer = service.decide()
-        told = _told(answer=answer, metric=service.counted("fairmark_arm_failures_total"))
+        metric = service.counted("fairmark_arm_failures_total")
+        told = service.told(answer, "champion could not answer", metric=metric)
     got = f"{status}, arm {answer.get('arm')}, failed {answer.get('failed')}"
     return _drilled(
         "the champion fails on a request", "200, arm fallback, failed ['champion']", got, began, told
@@ -234,7 +266,8 @@ def fallback_fails(place: Place) -> Drilled:
         began = time.monotonic()
         status, answer = service.decide()
         queue = service.ask("/v1/review")[1]["cases"]
-        told = _told(answer=answer, metric=service.counted("fairmark_arm_failures_total"))
+        metric = service.counted("fairmark_arm_failures_total")
+        told = service.told(answer, "fallback could not answer", metric=metric)
     waiting = any(case["id"] == answer.get("case") for case in queue)
     got = f"{status}, decided by {answer.get('decided_by')}, {'a case' if waiting else 'no case'}"
     return _drilled("champion and fallback fail", "200, decided by person, a case", got, began, told)
@@ -250,7 +283,8 @@ def journal_full(place: Place) -> Drilled:
             if status != 200:
                 break
             answered.add(answer["id"])
-        told = _told(answer=answer, metric=service.counted("fairmark_journal_unavailable_total"))
+        metric = service.counted("fairmark_journal_unavailable_total")
+        told = service.told(answer, "must take and give entries", metric=metric)
         took = time.monotonic() - began
         missing = [each for each in answered if service.ask(f"/v1/decisions/{each}")[0] != 200]
     got = f"{status}, retry after {answer.get('retry_after')} s, {len(missing)} answered and not kept"
@@ -285,15 +319,6 @@ DRILLS: Sequence[Callable[[Place], Drilled]] = (
     journal_full,
     killed,
 )
-
-
-def _told(answer: Any, *, metric: bool = False, unloaded: bool = False) -> tuple[str, ...]:
-    found = []
-    if isinstance(answer, dict) and (answer.get("failed") or answer.get("title")):
-        found.append("the caller, by the answer")
-    if metric or unloaded:
-        found.append("whoever watches, by a metric")
-    return (*found, "the operator, by the log")
 
 
 def _drilled(name: str, must: str, got: str, began: float, told: tuple[str, ...]) -> Drilled:
@@ -389,7 +414,7 @@ def main(words: Sequence[str]) -> None:
         fallback=fallback,
         port=0,
     )
-    router = sabotaged(loaded(settings, say), fault)
+    router = sabotaged(loaded(settings, lambda line: say(line, error=True)), fault)
     if int(room):
         # What the disk does when it is full, without filling one: no file of this process grows beyond.
         journal = Path(settings.journal)
