@@ -15,8 +15,9 @@ import pytest
 from served_release import ROW, broken, make_desk, other, small_scorer, with_policy
 
 from fairmark.data.row import RowReader
-from fairmark.errors import UsageError, VerificationError
-from fairmark.journal.entry import Entry, json_bytes, now_us
+from fairmark.errors import UnavailableError, UsageError, VerificationError
+from fairmark.journal.entry import Appended, Entry, IdempotencyKey, json_bytes, now_us
+from fairmark.journal.group import Append, GroupCommit
 from fairmark.journal.memberships import Membership
 from fairmark.journal.place import open_journal
 from fairmark.serve import cases, desk, exchange, server
@@ -227,3 +228,34 @@ def test_a_connection_that_sends_empty_lines_after_an_answer_is_ended(
             await task
 
     assert run(act()) < 3
+
+
+def test_who_waits_for_the_disk_is_written_after_a_group_that_failed() -> None:
+    groups: list[int] = []
+
+    async def commit(group: Any) -> list[Appended]:
+        groups.append(len(group))
+        await asyncio.sleep(0.01)
+        if len(groups) == 1:
+            raise ValueError("whatever a driver may raise")
+        return [Appended(())] * len(group)
+
+    async def act() -> list[Any]:
+        commits, call = GroupCommit(commit), Append((Entry(kind="alarm", at_us=1),))
+        first = asyncio.create_task(commits.append(call))
+        await asyncio.sleep(0.005)
+        found = await asyncio.wait_for(asyncio.gather(first, commits.append(call), return_exceptions=True), 5)
+        await commits.close()
+        return found
+
+    failed, written = run(act())
+    assert isinstance(failed, UnavailableError)
+    assert written == Appended(())
+
+
+def test_a_repeated_request_is_counted_once(scorer: Scorer, tmp_path: Path) -> None:
+    made, _ = make_desk(Router(scorer), tmp_path)
+    for _ in range(3):
+        run(made.decide(ONE, "shop", IdempotencyKey("shop", "k1", "0" * 64)))
+
+    assert b'fairmark_decisions_total{arm="champion",decision="1"} 1.0' in made.metrics.text()

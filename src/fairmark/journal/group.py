@@ -168,7 +168,11 @@ class GroupCommit:
                 answers = await self._commit([call for call, _ in group])
             except FairmarkError as error:
                 answers = [error] * len(group)
-            except BaseException as error:  # each caller must have an answer, whatever happened here
+            except Exception as error:  # noqa: BLE001 - each caller must have an answer, and who waits its turn
+                answers = [UnavailableError(f"journal: must take entries, got {error!r}")] * len(group)
+            except BaseException as error:
+                group += self._waiting
+                self._waiting = []
                 for _, future in group:
                     if not future.done():
                         future.set_exception(UnavailableError(f"journal: must take entries, got {error!r}"))

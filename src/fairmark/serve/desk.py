@@ -183,11 +183,13 @@ class Desk:
             entries = self.entries(asked, caller, began)
         kept = await self.append(entries, key)
         answers = []
+        repeated = kept[0].id != entries[0].id
         for entry in kept:
             if entry.kind == "decision":
                 answers.append(answer_of(entry))
-                self.metrics.decided(entry.arm, entry.decision, entry.score, detail_of(entry))
-            elif entry.kind == "shadow":
+                if not repeated:
+                    self.metrics.decided(entry.arm, entry.decision, entry.score, detail_of(entry))
+            elif entry.kind == "shadow" and not repeated:
                 self.metrics.shadows.labels(str(entry.decision)).inc()
         return answers
 
