@@ -246,7 +246,7 @@ def test_who_waits_for_the_disk_is_written_after_a_group_that_failed() -> None:
         await asyncio.sleep(0.005)
         found = await asyncio.wait_for(asyncio.gather(first, commits.append(call), return_exceptions=True), 5)
         await commits.close()
-        return found
+        return [*found]
 
     failed, written = run(act())
     assert isinstance(failed, UnavailableError)
