@@ -107,7 +107,7 @@ def test_in_the_loop_a_referred_decision_waits_for_a_person_who_ends_it_once(
 
 
 def test_on_the_loop_a_person_overturns_what_went_out_until_the_stated_day(
-    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scorer: Scorer, tmp_path: Path
 ) -> None:
     desk, _ = make_desk(Router(with_policy(scorer, refer={"confidence_below": 0.0})), tmp_path)
     (answer,) = run(desk.decide(ONE, "shop"))
@@ -115,7 +115,7 @@ def test_on_the_loop_a_person_overturns_what_went_out_until_the_stated_day(
 
     assert run(cases.review(desk, answer.id, 1, "fine", "", "Ada")).kind == "confirmation"
     late = now_us() + 15 * 86_400_000_000
-    monkeypatch.setattr(cases, "now_us", lambda: late)
+    desk.clock = lambda: late
     assert status(cases.review(desk, answer.id, 0, "late", "", "Ada")) == 409
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from fairmark.data.schema import MISSING
 from fairmark.errors import UnavailableError
-from fairmark.journal.entry import Entry, Stored, json_bytes, now_us
+from fairmark.journal.entry import Entry, Stored, json_bytes
 from fairmark.journal.memberships import Membership
 from fairmark.serve.body import Fault, Refused
 from fairmark.serve.decision import (
@@ -206,7 +206,7 @@ async def explain(desk: Desk, entry_id: str) -> Explanation:
 
 async def outcomes(desk: Desk, labels: Sequence[tuple[str, int]], caller: str) -> int:
     """Record the labels that became known, id and 0 or 1 each, and return how many."""
-    now, entries = now_us(), []
+    now, entries = desk.clock(), []
     for entry_id, label in labels:
         of = (await found(desk, entry_id)).entry
         entries.append(
@@ -235,7 +235,7 @@ async def contest(desk: Desk, entry_id: str, words: str, correction: Raw | None,
         As `found`; 410 when there is nothing left to correct, 422 when the mended row is not one that the
         release takes.
     """
-    entry, now = (await found(desk, entry_id)).entry, now_us()
+    entry, now = (await found(desk, entry_id)).entry, desk.clock()
     policy = desk.lead.params.oversight
     case = Entry(
         kind="contest",
@@ -275,7 +275,7 @@ def _anew(desk: Desk, entry: Entry, case: Entry, correction: Raw) -> list[Entry]
 
 async def cases(desk: Desk, kinds: Sequence[str], *, overdue: bool, most: int) -> list[Case]:
     """Return open cases, the first due first."""
-    now = now_us()
+    now = desk.clock()
     try:
         stored = await desk.journal.find(
             kinds, still_open=True, due_before_us=now if overdue else None, most=most
@@ -320,7 +320,7 @@ async def review(
     Refused
         As `found`; 409 when the case is closed, or the time for overturning is over.
     """
-    entry, now = (await found(desk, entry_id, DECIDED | {*CASES})).entry, now_us()
+    entry, now = (await found(desk, entry_id, DECIDED | {*CASES})).entry, desk.clock()
     case: str | None = entry_id if entry.kind in CASES else detail_of(entry).case
     if entry.kind in CASES:
         entry = (await found(desk, entry.about or "")).entry
@@ -369,7 +369,7 @@ async def set_open(desk: Desk, *, opened: bool, reason: str, person: str) -> Non
     """Record that a named person has opened or closed the service for the release that is served."""
     entry = Entry(
         kind="opened" if opened else "closed",
-        at_us=now_us(),
+        at_us=desk.clock(),
         release=desk.lead.digest,
         mode=desk.lead.params.oversight.mode,
         caller=person,

@@ -47,6 +47,8 @@ class Desk:
         Who may ask what.
     secret
         The key of pseudonyms: at least 16 bytes.
+    clock
+        Microseconds since 1970 UTC; another one than the machine's lets weeks pass in seconds.
     """
 
     router: Router
@@ -55,6 +57,7 @@ class Desk:
     access: Access
     secret: bytes
     metrics: Metrics = field(default_factory=Metrics)
+    clock: Callable[[], int] = now_us
     opened: set[str] = field(default_factory=set)
     """Digests of the releases that a named person has opened the service for; asked for in command alone."""
     _seen: int = 0
@@ -142,7 +145,7 @@ class Desk:
     async def _count_cases(self) -> None:
         for kind in ("review", "contest"):
             found = await self.journal.find([kind], still_open=True, most=10_000)
-            late = sum((each.entry.due_us or 0) < now_us() for each in found)
+            late = sum((each.entry.due_us or 0) < self.clock() for each in found)
             self.metrics.cases.labels(kind).set(len(found))
             self.metrics.overdue.labels(kind).set(late)
 
@@ -201,7 +204,7 @@ class Desk:
         subjects = [self.person_of(subject) for subject in asked.subjects]
         people = [subject or number for subject, number in zip(subjects, ids, strict=True)]
         routed = router.answer(asked.rows, encoded, people)
-        now = now_us()
+        now = self.clock()
         rules = [ruling(each.scored, policy, now) for each in routed]
         reasons = self.reasons(routed, rules) if asked.reasons else [[] for _ in routed]
         found: list[Entry] = []
