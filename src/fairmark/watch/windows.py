@@ -342,7 +342,10 @@ class _Counter:
     def _answers(self, to: Counts, rows: Sequence[Row]) -> None:
         for arm, count in Counter(row.arm for row in rows).items():
             to.arms[arm] = to.arms.get(arm, 0) + count
-        took = np.array([row.took_us / 1000 for row in rows if row.took_us is not None], dtype=np.float64)
+        # Rows of one request share its moment and its time: each counts once, or a slow request of a thousand
+        # rows would be evidence a thousand times over.
+        asked = {(row.at_us, row.took_us) for row in rows if row.took_us is not None}
+        took = np.array([took_us / 1000 for _, took_us in asked], dtype=np.float64)
         _add(to, "latency", np.searchsorted(LATENCY_MS, took, side="left"), len(LATENCY_MS) + 1)
 
     def _decisions(self, to: Counts, rows: Sequence[Row]) -> None:
