@@ -7,6 +7,7 @@ the branch.
 """
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +15,19 @@ from pathlib import Path
 from fairmark.data.schema import Schema
 from fairmark.errors import StateError
 from fairmark.files import write_json
-from fairmark.journal.collect import Collected, Form, collect
+from fairmark.journal.collect import Collected, Form, collect, read_beside
 from fairmark.journal.place import open_journal, open_memberships
 from fairmark.params.prepare import Csv
 from fairmark.params.read import read_params
 from fairmark.repo import dvc
-from fairmark.repo.git import git, need
+from fairmark.repo.git import git, in_words, need
 
 PREFIX = "candidate/"
 """Of branches that the watch makes; one that is merged or deleted is answered."""
 SHEET = "candidate.json"
+BESIDE = "FAIRMARK_BESIDE"
+"""Names the file with what the service is never told, by decision (`fairmark collect --beside`): params.yaml
+may ask for columns that are forbidden to the model."""
 
 
 def open_candidates(root: Path) -> list[str]:
@@ -47,16 +51,8 @@ def make(root: Path, name: str, why: str, journal: str, memberships: str, say: C
         raise StateError(f"{branch}: must be new, got a branch that is there")
     shutil.rmtree(place, ignore_errors=True)
     place.parent.mkdir(parents=True, exist_ok=True)
-    need(
-        root,
-        "be cloned",
-        "clone",
-        "--quiet",
-        "--local",
-        "--no-tags",
-        str(root.resolve()),
-        str(place.resolve()),
-    )
+    own = ("--quiet", "--local", "--no-tags", "--template=", str(root.resolve()), str(place.resolve()))
+    _from_here(root, "be cloned", "clone", *own)
     try:
         need(place, "begin a branch", "checkout", "--quiet", "-b", branch)
         for key in ("user.name", "user.email"):
@@ -73,15 +69,22 @@ def make(root: Path, name: str, why: str, journal: str, memberships: str, say: C
         write_json(place / SHEET, found.to_json())
         need(place, "take its files", "add", "--all")
         need(place, "be committed", "commit", "--quiet", "-m", f"Candidate on newer data\n\n{why}")
-        need(root, "take the branch", "fetch", "--quiet", str(place.resolve()), f"{branch}:{branch}")
+        _from_here(root, "take the branch", "fetch", "--quiet", str(place.resolve()), f"{branch}:{branch}")
     finally:
         shutil.rmtree(place, ignore_errors=True)
     return branch
 
 
+def _from_here(root: Path, what: str, *words: str) -> None:
+    """Let git read another folder of this machine, which every other call of it must not."""
+    answer = git(root, *words, extra={"GIT_ALLOW_PROTOCOL": "file"})
+    if answer.returncode != 0:
+        raise StateError(f"{root}: must {what}, got {in_words(answer.stderr)}")
+
+
 def _share_cache(root: Path, place: Path) -> None:
     """Let the clone read and write the cache of the folder that it was made of."""
-    cache = root.resolve() / ".dvc" / "cache"
+    cache = dvc.cache_folder(root.resolve())
     (place / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {cache}\n", encoding="utf-8")
 
 
@@ -94,7 +97,10 @@ async def _newer(root: Path, place: Path, journal: str, memberships: str) -> Col
     new, main = place / ".fairmark-new", place / "data" / params.files.main.name
     entries, held = await open_journal(journal), await open_memberships(memberships)
     try:
-        found = await collect(entries, held, form, new)
+        kept = os.environ.get(BESIDE)
+        found = await collect(
+            entries, held, form, new, beside=None if kept is None else read_beside(Path(kept))
+        )
     finally:
         await held.close()
         await entries.close()

@@ -92,6 +92,17 @@ def check_out(root: Path, name: str) -> None:
     _dvc(root, ["checkout", "--quiet", name], name)
 
 
+def cache_folder(root: Path) -> Path:
+    """Return the folder of the cache, wherever the repository's config has put it.
+
+    Raises
+    ------
+    StateError
+        When DVC does not say.
+    """
+    return Path(_dvc(root, ["cache", "dir"], "cache").lines[-1].strip())
+
+
 def add(root: Path, path: str) -> None:
     """Let DVC keep a file or folder as it is now: its `.dvc` file is written anew."""
     _dvc(root, ["add", "--quiet", path], path)
