@@ -1,6 +1,7 @@
 # The one vocabulary of the project: a person, pre-commit and CI call the same targets.
 #
 #   make run      set everything up, then make a release from the default data and verify it
+#   make demo     serve a release on this machine, and watch it through a canary, a drift, an objection and a retrain
 #   make test     set everything up, then run the tests
 #   make check    format, lint, types, import contracts, and whether the policy was loosened without approvals
 #   make prove    the slow proofs
@@ -19,7 +20,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check format schemas prove record fuzz bench audit workflows terraform image lock wheels clean
+.PHONY: run demo test check format schemas prove record fuzz bench audit workflows terraform image lock wheels clean
 
 BIN := .venv/bin
 UV := .venv-tools/bin/uv --quiet
@@ -38,6 +39,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 run: $(READY)
 	@$(BIN)/python flows/release.py
+
+demo: $(READY)
+	@$(BIN)/python flows/demo.py
 
 test: $(READY)
 	@$(BIN)/python -m pytest -m "not proof" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
