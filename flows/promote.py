@@ -288,6 +288,7 @@ def into_production(found: "Candidate", folder: Path, reason: str, look_s: float
                 advice = runner.run(canary.look(now_us()))
                 missing = 0
             except UnavailableError as error:
+                # A look that fails decides nothing: who answers stays as it is.
                 missing += 1
                 if missing > PATIENCE:
                     raise

@@ -72,6 +72,7 @@ def gather(folder: Path, target: Path) -> list[str]:
     # A Space installs requirements.txt before it has any other file: fairmark lies beside the page, unpacked.
     with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(built(Path(place))) as wheel:
         wheel.extractall(target)
+    # The lock names a folder of wheels beside it, which a Space does not have.
     lines = [line for line in lines_of(LOCK.read_text(encoding="utf-8")) if not line.startswith("-f ")]
     (target / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (target / "README.md").write_text(readme(release), encoding="utf-8")
@@ -144,6 +145,7 @@ def push(space: str, folder: Path) -> str:
     }
     try:
         api.create_repo(space, repo_type="space", space_sdk="gradio", exist_ok=True)
+        # The hub writes that one itself.
         left = {*api.list_repo_files(space, repo_type="space")} - {*files, ".gitattributes"}
         # Not `upload_folder`: it sends more than some 250 files in several commits.
         sent = api.create_commit(
@@ -155,6 +157,7 @@ def push(space: str, folder: Path) -> str:
         )
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no answer"
+        # Without its cause, whose text may hold the request.
         raise RefusedError(f"{space}: must be a Space that ${TOKEN} may write to, got {status}") from None
     except OSError as error:
         raise StateError(f"Hugging Face: must answer, got {type(error).__name__}") from None

@@ -157,6 +157,7 @@ def tag(folder: Path, name: str, made: str | None) -> str:
     try:
         set_tag(ROOT, name, made)
     except StateError:
+        # Without its tag the folder is no release, and the next run must not take it for one.
         set_aside(folder)
         raise
     return name
@@ -270,12 +271,14 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
 
 def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     """Refuse a policy loosened without approvals; retrain, judge, weigh, gather and verify; tag, register."""
+    # By a clock that is behind, waivers would stand that have ended.
     refuse_behind(seen.committed, dt.datetime.now(tz=dt.UTC))
     preflight.need_key()
     held_to(policy_gate.refuse_unless_approved(ROOT))
     progress = Progress([*retrain.steps(), "judge", "costs", "gather", "tag", "register"])
     retrain.run_stages(progress)
     plan.refuse_changed(commit.trace(ROOT).dirty)
+    # Before anything is signed: nobody could rebuild a release whose data lies here alone.
     dvc.refuse_unpushed(ROOT)
     with progress.step("judge"):
         check_workspace(ROOT)
@@ -285,6 +288,7 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     with progress.step("costs"):
         cost = weigh(params)
     with progress.step("gather"):
+        # Before the tag is set, after which there is no way back.
         ready(ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
         goal, folder, made = gather(goal, seen, params, verdict)
     with progress.step("tag") as step:

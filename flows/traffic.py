@@ -116,15 +116,18 @@ class Balancer:
                 f"listener: must have the weights {dict(was)}, got {dict(now)}: somebody moved them"
             )
         wanted = {name: weight if name == colour else WHOLE - weight for name in groups}
+        # Who gains traffic must be healthy; to take it from a sick colour is what a move may be for.
         more = [name for name in groups if wanted[name] > now[name]]
         if faults := [why for name in more if (why := self.unhealthy(name))]:
             raise StateError(*faults)
         action = self._action()
         targets = [{"TargetGroupArn": arn, "Weight": wanted[name]} for name, arn in groups.items()]
+        # Whatever else the action says stays, such as its stickiness.
         forward = {**action["ForwardConfig"], "TargetGroups": targets}
         self.client.modify_listener(
             ListenerArn=self.listener, DefaultActions=[{"Type": "forward", "ForwardConfig": forward}]
         )
+        # Read again: somebody else may have written in between.
         if dict(self.weights()) != wanted:
             raise StateError(f"listener: must have taken {wanted}, got {dict(self.weights())} ({own})")
         return wanted

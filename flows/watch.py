@@ -81,6 +81,7 @@ async def follow(of: Target, found: "WatchSummary", channels: Channels) -> list[
         before = await alarms.recorded(journal, of.digest)
         waiting = len(candidate.open_candidates(ROOT))
         for each in alarms.decide(found.alarms, before, of.of.watch, waiting):
+            # Recorded before anything is done: what a kill interrupts is found waiting by the next look.
             kept = await alarms.record(journal, of.digest, each, now_us())
             trail.append(
                 ROOT,
@@ -90,6 +91,7 @@ async def follow(of: Target, found: "WatchSummary", channels: Channels) -> list[
             emit(found, kept)
         return [
             await attempt(journal, of, found, kept, action, channels)
+            # Those of earlier looks too, whose actions did not end well.
             for kept in await alarms.recorded(journal, of.digest)
             for action in kept.waiting
         ]

@@ -83,6 +83,7 @@ def power(level: Ints, fold: Ints, group: Ints, names: list[str], counted: list[
         The groups whose AUCs are averaged.
     """
     shape = (int(level.max()) + 1, int(fold.max()) + 1, len(names))
+    # Counted once for all groups: every AUC below is a matter of levels, not of rows.
     spots = np.ravel_multi_index((level, fold, group), shape)
     cells = (
         np.bincount(spots, minlength=np.prod(shape)).reshape(shape).astype(np.float64)
@@ -137,6 +138,7 @@ def auc(score: Floats, positives: Floats, negatives: Floats) -> float | None:
     _, place = np.unique(score, return_inverse=True)
     above = np.bincount(place, weights=positives)
     below = np.bincount(place, weights=negatives)
+    # Negatives strictly below each score; those level with it count half.
     lower = np.cumsum(below) - below
     return float(np.sum(above * (lower + below / 2)) / total)
 

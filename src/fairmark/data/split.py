@@ -86,6 +86,7 @@ def strata(evidence: pd.DataFrame, schema: Schema, unit: Ints) -> Ints:
     codes = {
         name: pd.Series(pd.factorize(evidence[name], sort=True)[0]) for name in ("_label", *schema.singles)
     }
+    # Where each row is a unit of its own nothing can differ within one, and the grouping is left out.
     alone = unit.max(initial=-1) + 1 == len(unit)
     shared = (
         codes
@@ -133,6 +134,7 @@ def _below(places: Floats, stratum: Ints, of: Bools, cut: float, share: float, t
     # chance went too far pays for its share with that, and no other does.
     for k in np.flatnonzero(np.abs(got - expected) > slack):
         inside = np.flatnonzero(of & (stratum == k))
+        # The near end of what is allowed, so that the cut moves no farther than it must.
         low, high = np.ceil(expected[k] - slack[k]), np.floor(expected[k] + slack[k])
         below[inside] = places[inside] < moved(places[inside], low if got[k] < low else high)
     return below
@@ -148,7 +150,9 @@ def _represented(part: Bools, places: Floats, of: Bools, groups: pd.DataFrame, s
         codes, _ = pd.factorize(groups[name])
         for group in range(codes.max(initial=-1) + 1):
             inside = of & (codes == group)
+            # A group that expects less than one row may well have none.
             if inside.sum() * share >= 1 and not part[inside].any():
+                # The lowest place is that of the row which a higher cut would take first.
                 part = part | (of & (places == places[inside].min()))
     return part
 
@@ -179,6 +183,7 @@ def latest_rows(moments: Floats, of: Bools, share: float) -> Bools:
 def _unusable(table: pd.DataFrame, part: "pd.Series[str]", params: Split) -> Bools:
     """Return [n] the rows that a later part keeps out of theirs, by its persons or by the gap before it."""
     out = np.zeros(len(table), dtype=bool)
+    # Later parts go first: what is measured on stays whole, and what is learnt from gives way.
     for k, name in enumerate(PARTS[1:], 1):
         later, earlier = (part == name).to_numpy(bool), part.isin(PARTS[:k]).to_numpy(bool)
         if "_person" in table:

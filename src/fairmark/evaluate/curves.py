@@ -30,11 +30,13 @@ def roc(label: NDArray[np.integer], score: Floats, weight: Floats, points: int) 
     if not (hits.size and hits[-1] > 0 and alarms[-1] > 0):
         return pd.DataFrame({"false_positive_rate": [], "true_positive_rate": [], "threshold": []})
     tpr, fpr = hits / hits[-1], alarms / alarms[-1]
+    # By the way along both axes: points stand where the curve bends, not where scores crowd.
     kept = _thinned(tpr + fpr, points)
     return pd.DataFrame(
         {
             "false_positive_rate": np.append(0.0, fpr[kept]),
             "true_positive_rate": np.append(0.0, tpr[kept]),
+            # No row's score selects nobody, so the first point has no threshold.
             "threshold": np.append(np.nan, rank.score[kept]),
         }
     )
@@ -50,6 +52,7 @@ def precision_recall(label: NDArray[np.integer], score: Floats, weight: Floats, 
     chosen = hits + np.cumsum(rank.negative)
     if not (hits.size and hits[-1] > 0):
         return pd.DataFrame({"recall": [], "precision": [], "threshold": []})
+    # The highest scores may be of rows without weight, and 0 of 0 is no precision.
     weighty = np.flatnonzero(chosen > 0)
     recall, precision = hits[weighty] / hits[-1], hits[weighty] / chosen[weighty]
     # Precision jumps where recall hardly moves, at the few highest scores: the way along both axes keeps it.

@@ -192,6 +192,7 @@ def checks(
     if fewer is not parts:
         step("a model of the sample")
         again, looked = fits.model(fewer, model.chosen), Experiment(fewer, model, experiment.params)
+    # Train rows of the whole table, not of the sample: they only say how far a number spreads.
     harness = StressHarness(
         model, looked.test, looked.test_matrix, experiment.train_matrix, experiment.leading
     )
@@ -205,6 +206,7 @@ def checks(
         Binning(params.bins, experiment.leading),
     )
     decision = (score >= threshold).astype(np.int8)
+    # Before the experiments that take minutes: a model that breaks its constraint ends the stage here.
     kept = monotone(experiment, base)
     step("learning curves")
     learning = learning_curves(fewer, again, params, fits)
@@ -294,6 +296,7 @@ def quick_verdict(document: Evidence, policy: Policy) -> QuickVerdict:
         for limit, plan in plans
     }
     outcomes = [each.outcome for each in limits.values()]
+    # No gated limit is no pass.
     return QuickVerdict(outcome=_worst(outcomes) if outcomes else UNSURE, limits=limits)
 
 
@@ -312,6 +315,7 @@ def gated_measurements(
     for limit in gates:
         if limit.measure in QUANTITIES and (measure := QUANTITIES[limit.measure].measure).scored:
             measures[limit.attribute].add(measure.name)
+    # Neither bounds nor a bootstrap are looked at here: the counts alone, from which the gate makes its own.
     whole = EvaluationRows.of(
         rows.label, score, rows.weight, rows.person, heaviest, bins=bins, tail=UNSEEN, replicates=2, seed=0
     )

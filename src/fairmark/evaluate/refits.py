@@ -135,6 +135,7 @@ def _families(chosen: Chosen, params: Checks) -> dict[str, Chosen]:
         family: chosen.model_copy(update={"family": family, "settings": settings})
         for family, settings in sorted(params.plain.items())
     }
+    # Last, so that the chosen family keeps its own settings where params have plain ones for it too.
     return others | {chosen.family: chosen}
 
 
@@ -210,6 +211,7 @@ def probe(parts: Parts, model: Model, params: Checks, fits: Fits, level: float) 
     with_probe = _with(parts, name, params.seed)
     wide = fits.model(with_probe, model.chosen)
     matrix = wide.encoder.transform(with_probe.part("valid")[0])
+    # By log-odds: they rank as probabilities do, which near 0 and 1 round to the same number and would tie.
     whole = placements(rows, wide.margin_of(matrix))
     shuffled = {feature: _shuffled(rows, wide, matrix, k, params) for k, feature in enumerate(wide.features)}
     blank = shuffled.pop(name)

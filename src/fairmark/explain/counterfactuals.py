@@ -89,6 +89,7 @@ def counterfactuals(
     single = _turned(model, row, [(step,) for name in steps for step in steps[name]], now)
     if single:
         return single[:most]
+    # Thinned first: 200 values of each of two features would be 40,000 rows to score.
     coarse = {name: _thinned(found) for name, found in steps.items()}
     pairs = [
         both
@@ -104,6 +105,7 @@ def _turned(
     """Return what turns the decision: of each set of features the cheapest, cheapest first."""
     if not tried:
         return []
+    # All that is tried in one table, so that the model is called once.
     changed = pd.concat([row] * len(tried), ignore_index=True).astype(object)
     for at, steps in enumerate(tried):
         for step in steps:
@@ -139,6 +141,7 @@ def _numbers(model: Estimator, name: str, value: Any, way: Direction) -> Iterato
         return  # without bounds nobody said which values are possible
     low, high, at = float(rule.min), float(rule.max), float(str(value))
     low, high = (at if way == "increasing" else low), (at if way == "decreasing" else high)
+    # Whole numbers where both bounds and the value are whole: 2.5 children is no advice.
     whole = all(each.is_integer() for each in (float(rule.min), float(rule.max), at))
     count = int(min(high - low + 1, STEPS)) if whole else STEPS
     grid = np.linspace(low, high, max(count, 2))
@@ -152,6 +155,7 @@ def _values(name: str, kind: Kind, value: object, way: Direction) -> Iterator[_S
     order = [*reversed(kind.pair or ())] if kind.name == "boolean" else [*(kind.categories or ())]
     at = order.index(str(value)) if str(value) in order else None
     for rank, each in enumerate(order):
+        # Of a value that stands nowhere in the order nobody can say what is more or less.
         if rank == at or (at is None and way != "either"):
             continue
         if kind.name != "categorical" and at is not None:

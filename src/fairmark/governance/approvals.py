@@ -85,6 +85,7 @@ def signed(
     UsageError
         When no reason is given.
     """
+    # A command line may hold bytes that are no UTF-8, which no JSON can carry.
     reason = " ".join(reason.encode("utf-8", "replace").decode().split())[:_TEXT]
     if not reason:
         raise UsageError("reason: must say why, got nothing")
@@ -170,6 +171,7 @@ def count(
             refused += [f"{where}: {fault}" for fault in error.faults]
             continue
         who = person(each.who)
+        # Of one person's approvals the one that lasts longest.
         found[who] = max(each, found.get(who, each), key=lambda one: one.expires)
     return Counted(tuple(found.values()), tuple(refused))
 

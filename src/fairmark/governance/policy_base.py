@@ -103,6 +103,8 @@ def changes_since(before: Mapping[str, object], after: Mapping[str, object], bas
 def authors(root: Path, base: str) -> tuple[set[str], set[str]]:
     """Return who wrote what changed since `base`: their mail addresses, and the keys they signed with."""
     paths = ("--", "params.yaml", FILE)
+    # --full-history: git else leaves out a branch whose change another made too, or took back; who wrote it
+    # is an author all the same.
     log = ("log", "--full-history", "--format=%H %ae %ce", f"{base}..HEAD", *paths)
     lines = [line.split(" ") for line in lines_of(need(root, "tell its history", *log))]
     who = {word for _, *words in lines for word in words if word}

@@ -148,9 +148,12 @@ def compare(
     from fairmark.signing.key_store import own_public
 
     params = read_params(root / "params.yaml")
+    # As written, not as typed: what is compared and approved gains no default by a newer fairmark.
     after, text = foreign_yaml(root / "params.yaml"), _text(root / FILE)
     head = read_approvers(text)
     tags = release_tags(root, params.project.name, maker or own_public(), remotes=remotes)
+    # Whoever names a base says himself which release is the newest; a shallow clone lacks history all the
+    # same.
     undetermined = tags.undetermined if base is None or is_shallow(root) else ()
     why = f"whose tag is signed by {tags.signer}" if base is None else "which was named"
     base, of = base or tags.newest, _repository(root, params, tags)

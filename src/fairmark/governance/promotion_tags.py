@@ -139,6 +139,7 @@ def parsed(name: str, tag: str, seen: TagText) -> Promotion:
     if match is None:
         raise VerificationError(f"tag {tag}: must read {name}#STAGE#N, got {tag[:80]!a}")
     lines = [line.partition(": ")[::2] for line in lines_of(seen.message.split("\n\n", 1)[-1])]
+    # Of two lines of one key one reader would take the first and another the last.
     counts = Counter(key for key, _ in lines)
     if wrong_counts := [f"{key} {counts[key]} times" for key in _ONCE if counts[key] != 1]:
         raise VerificationError(
@@ -255,6 +256,7 @@ def now_in(promotions: Sequence[Promotion], stage: str) -> Promotion | None:
 
 def stages(promotions: Sequence[Promotion]) -> dict[str, Promotion]:
     """Return what is in each stage, by the stage's name."""
+    # They stand in the order of their number, so that the last of each stage is what stays.
     return dict(sorted({each.stage: each for each in promotions}.items()))
 
 

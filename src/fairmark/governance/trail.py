@@ -356,6 +356,7 @@ def _own_key() -> "SigningKey | None":
 
 def _last(root: Path) -> tuple[str | None, Entry | None]:
     """Return the commit of the newest entry, and the entry."""
+    # Both in one call: each append waits for git.
     answer = need(
         root, "be a git repository", "cat-file", "--batch", given=f"{REF}^{{commit}}\n{REF}:{FILE}\n"
     )
@@ -364,6 +365,7 @@ def _last(root: Path) -> tuple[str | None, Entry | None]:
     if first.endswith(b" missing"):
         return None, None
     commit, _, size = first.decode().split()
+    # Behind the commit's own text and its line feed stands the answer about the file.
     rest = text[len(first) + 1 + int(size) + 1 :]
     return commit, next(_read(rest, [commit]))
 
@@ -373,6 +375,7 @@ def _commits(root: Path) -> list[str]:
     if git(root, "rev-parse", "--verify", "--quiet", REF).returncode != 0:
         need(root, "be a git repository", "rev-parse", "--git-dir")
         return []
+    # By parents, not by dates, which whoever writes a commit may choose.
     lines = lines_of(need(root, "tell its audit trail", "rev-list", "--parents", "--topo-order", REF))
     if any(len(line.split()) > 2 for line in lines):
         raise VerificationError(f"{REF}: must be one chain, got an entry with two before it")

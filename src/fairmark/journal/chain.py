@@ -32,11 +32,13 @@ def genesis(journal: str) -> bytes:
 
 def commitment(salt: bytes, entry: Entry) -> bytes:
     """Return the SHA-256 that commits to subject and personal without telling them, 32 bytes."""
+    # As JSON in a list, whose end can be told, so that subject and personal can't run into each other.
     return hashlib.sha256(salt + _encode([entry.subject]) + (entry.personal or b"")).digest()
 
 
 def link(before: bytes, number: int, entry: Entry, seal: bytes) -> bytes:
     """Return the chain at entry `number`, 32 bytes, from the chain `before` it."""
+    # What is personal is in here by its seal alone: the chain stays right when that is erased.
     fields = [
         number, entry.id, entry.kind, entry.about, entry.closes, entry.at_us, entry.due_us, entry.release,
         entry.arm, entry.mode, entry.caller, entry.decision,
@@ -80,6 +82,7 @@ def entry_faults(kept: Stored, number: int, chain: bytes) -> list[str]:
         return [f"entry {number + 1}: must be there, got {here} in its place"]
     if link(chain, here, kept.entry, kept.seal) != kept.chain:
         return [f"entry {here}: must be what was written after entry {number}, got another entry or order"]
+    # An erased entry has no salt, and its seal can't be tried any more.
     if kept.salt is not None and commitment(kept.salt, kept.entry) != kept.seal:
         return [f"entry {here}: must hold the personal part that was written, got another one"]
     return []

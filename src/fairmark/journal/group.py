@@ -71,6 +71,7 @@ def place(group: Sequence[Append], number: int, chain: bytes, known: Known) -> P
     answers: list[Appended | ConflictError] = []
     for call in group:
         try:
+            # A repeat is answered before anything is refused: the case that it closes was closed by itself.
             if call.key is not None and (before := requests.get((call.key.caller, call.key.key))):
                 answers.append(_repeated(call.key, *before))
                 continue
@@ -83,6 +84,7 @@ def place(group: Sequence[Append], number: int, chain: bytes, known: Known) -> P
             each = stored(chain, number + 1, entry)
             number, chain = each.number, each.chain
             made.append(each)
+        # What one call of the group takes the next ones find taken, for all are committed together.
         ids.update(entry.id for entry in call.entries)
         closed.update(entry.closes for entry in call.entries if entry.closes is not None)
         rows += made
@@ -142,6 +144,7 @@ class GroupCommit:
             raise UsageError("append: must be given an entry, got none")
         if self._closed:
             raise UnavailableError("journal: must be open, got a closed one")
+        # A call larger than the limit is let in when nothing waits, or it never would be.
         if self._entries + len(call.entries) > max(MOST_WAITING, len(call.entries)):
             raise UnavailableError(
                 f"journal: must have fewer than {MOST_WAITING:,} entries that wait for the disk, "
@@ -161,6 +164,8 @@ class GroupCommit:
             await self._flusher
 
     async def _flush(self) -> None:
+        # What comes while a group is on its way to the disk makes the next one: under load groups grow by
+        # themselves.
         while self._waiting:
             group, self._waiting = self._waiting, []
             answers: Sequence[Appended | BaseException]

@@ -152,6 +152,7 @@ async def closed(pool: "asyncpg.Pool[Any]") -> None:
 
 
 async def _durable(connection: "asyncpg.Connection[Any]") -> None:
+    # `off` answers before the disk has it, `local` before a synchronous standby has it.
     if await connection.fetchval("SHOW synchronous_commit") in {"off", "local"}:
         await connection.execute("SET synchronous_commit = on")
     if await connection.fetchval("SHOW fsync") != "on":
@@ -299,6 +300,7 @@ class PostgresJournal:
                     await connection.execute(_ERASE, numbers)
                     made = stored(head.chain, head.number + 1, record(numbers))
                     await _put(connection, [made])
+            # An UPDATE leaves the old row in its page: only a rewritten table has lost its bytes.
             await connection.execute("VACUUM (FULL) personal", timeout=3600)
         return Erased(tuple(entry_id for _, entry_id in found), made)
 
@@ -418,6 +420,7 @@ async def _first_head(connection: "asyncpg.Connection[Any]") -> None:
         return
     journal = new_id()
     async with connection.transaction():
+        # Two services that start at once would each write a first head.
         await connection.execute("LOCK TABLE head IN EXCLUSIVE MODE")
         await connection.execute(
             "INSERT INTO head SELECT $1::text, 0, $2::bytea WHERE NOT EXISTS (SELECT 1 FROM head)",
@@ -427,6 +430,7 @@ async def _first_head(connection: "asyncpg.Connection[Any]") -> None:
 
 
 async def _check_tail(connection: "asyncpg.Connection[Any]", where: str, tail: int) -> None:
+    # Head and newest entries as of one moment.
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         head = await _head(connection)
         rows = await connection.fetch(f"{SELECT} ORDER BY e.number DESC LIMIT $1", tail + 1)

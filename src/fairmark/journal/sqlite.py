@@ -95,6 +95,8 @@ def connect(path: Path) -> sqlite3.Connection:
         folder = os.open(path.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
+    # Transactions are begun by hand (`transaction`). Threads may change, but one at a time has the
+    # connection.
     made = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
     until = time.monotonic() + PATIENCE_S
     while True:
@@ -107,8 +109,12 @@ def connect(path: Path) -> sqlite3.Connection:
                 made.close()
                 raise
             time.sleep(0.02)
+    # In WAL mode NORMAL may lose the last commits when the power fails; who was answered must find the
+    # answer.
     made.execute("PRAGMA synchronous = FULL")
+    # Freed pages are overwritten: what was erased must not stay in them.
     made.execute("PRAGMA secure_delete = ON")
+    # Views and triggers of a file that somebody else made call no function that does anything.
     made.execute("PRAGMA trusted_schema = OFF")
     return made
 
@@ -116,6 +122,8 @@ def connect(path: Path) -> sqlite3.Connection:
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Hold the write lock; commit when the block ends well, else leave everything as it was."""
+    # The write lock at once: a transaction that has read can't begin to write after another process has
+    # written.
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -449,6 +457,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 def _check_tail(connection: sqlite3.Connection, path: Path, tail: int) -> None:
     """Hold the newest entries against the chain and the head, before anything is chained to them."""
+    # Head and newest entries as of one moment.
     connection.execute("BEGIN")
     try:
         head = _head(connection)
@@ -456,6 +465,7 @@ def _check_tail(connection: sqlite3.Connection, path: Path, tail: int) -> None:
     finally:
         connection.execute("ROLLBACK")
     kept = [from_row(row) for row in reversed(rows)]
+    # One row more than asked for gives the chain before them, unless the journal is no longer than that.
     before = (0, genesis(head.journal)) if len(kept) <= tail else None
     faults = tail_faults(kept, head.number, head.chain, before)
     if faults:

@@ -108,13 +108,21 @@ class Bar:
         """Return the score that a comparison must have at each cut."""
         from scipy.special import ndtri
 
+        # The gate bounds the two rates of such a pair apart, and each bound takes half of the chance of
+        # error.
         tail = self.tail / 2 if found.pooled else self.tail
         chance = float(ndtri(self.assurance.chance))
+        # z_level + z_chance sqrt(1 + v_held / v_test) of the module's formula, in standard errors of test
+        # rows.
         asked = -float(ndtri(tail)) + chance * found.inflation
+        # Equal rates are the most that fairness can reach: to ask for more than a part of their score would
+        # rule out every model where test rows are few.
         return np.asarray(np.minimum(asked, np.maximum(self.assurance.room * found.usual, 0.0)))
 
     def _room_left(self, found: "_Scored") -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
+            # Room over score is the standard error at this cut: what a step of one in the score is worth in
+            # the limit's own unit.
             error = np.where(np.abs(found.score) > 1e-9, found.room / found.score, 0.0)
         asked = self.required(found)
         left = found.room - asked * np.where(np.isfinite(error), error, 0.0)
@@ -165,6 +173,7 @@ def sides_of(rate: str, table: Floats, sizes: Sizes) -> list[Side]:
     rows, hits = summed(table, formula.rows), summed(table, formula.hits)
     with np.errstate(divide="ignore", invalid="ignore"):
         value, part = hits / rows, rows / table.sum(axis=(-2, -1))
+    # A rate is known from the rows of its own denominator alone: that part of the group's effective rows.
     return [
         Side(value[:, k], part[:, k] * sizes.held[k], part[:, k] * sizes.tests[k], _usual(formula, sizes))
         for k in range(table.shape[1])
@@ -216,12 +225,16 @@ def _inflation(one: Side, two: Side, factor: float = 1.0) -> Floats:
     (held1, tests1), (held2, tests2) = one.variance, two.variance
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (held1 + factor**2 * held2) / (tests1 + factor**2 * tests2)
+        # Where both shares are 0 or 1 their variances vanish, and the numbers of rows alone say how the parts
+        # compare.
         whole = (1 / one.held + 1 / two.held) / (1 / one.tests + 1 / two.tests)
     return np.asarray(np.sqrt(1 + np.where(np.isfinite(ratio), ratio, whole)))
 
 
 def _ordered(one: Side, two: Side) -> tuple[Side, Side]:
     """Return the lower side and the higher one at each cut; of equals the lower has fewer rows."""
+    # Of equal rates the order of groups must not decide: the one with fewer rows, whose bound is wider, is
+    # the lower.
     turned = one.share > two.share
     tied = one.share == two.share
     turned |= tied & (one.tests > two.tests)
@@ -252,6 +265,7 @@ def _difference(one: Side, two: Side, at: float) -> _Scored:
     hits = [side.share * side.tests for side in (low, high)]
     even = [side.usual * side.tests for side in (low, high)]
     with np.errstate(divide="ignore", invalid="ignore"):
+        # The statistic is of low - high, whose limit is -at.
         score = difference_statistic(hits[0], low.tests, hits[1], high.tests, -at)
         usual = difference_statistic(even[0], low.tests, even[1], high.tests, -at)
     return _Scored(at - (high.share - low.share), score, _inflation(low, high), usual)
@@ -260,6 +274,8 @@ def _difference(one: Side, two: Side, at: float) -> _Scored:
 def _alone(side: Side, limit: Limit, at: float, least: bool) -> _Scored:  # noqa: ARG001
     sign = 1.0 if least else -1.0
     with np.errstate(divide="ignore", invalid="ignore"):
+        # The error of a share that stands at the limit, as a score test has it, not of the share that was
+        # found.
         error = np.sqrt(at * (1 - at) / side.tests)
         room = sign * (side.share - at)
         best = (1 - at) if least else at
@@ -270,11 +286,14 @@ def _alone(side: Side, limit: Limit, at: float, least: bool) -> _Scored:  # noqa
 def _balance(one: Side, two: Side, limit: Limit) -> _Scored:
     at, least = _at(limit)
     sides = (one, two) if least else (two, one)
+    # Balanced accuracy is (1 + TPR - FPR) / 2, so "at least b" is TPR - FPR >= 2 b - 1: a limit on a
+    # difference of two independent shares.
     gap = 2 * at - 1 if least else 1 - 2 * at
     counts = [value for side in sides for value in (side.share * side.tests, side.tests)]
     with np.errstate(divide="ignore", invalid="ignore"):
         room = (sides[0].share - sides[1].share - gap) / 2
         score = difference_statistic(counts[0], counts[1], counts[2], counts[3], gap)
+    # Infinite: equal rates say nothing of balanced accuracy, so that they cap nothing.
     return _Scored(room, score, _inflation(one, two), np.full(len(score), np.inf))
 
 
@@ -296,6 +315,7 @@ def _farthest(sides: list[Side], limit: Limit) -> _Scored:
     one, two = at(shares, low), at(shares, high)
     limit_at = _at(limit)[0]
     factor = limit_at if asked.how == "ratio" else 1.0
+    # Errors add up, not their squares: the gate bounds each rate by itself, and the pair by both bounds.
     error = at(tests, low) + factor * at(tests, high)
     usual = sides[0].usual
     spread = np.sqrt(usual * (1 - usual)) * (1 / np.sqrt(at(rows, low)) + factor / np.sqrt(at(rows, high)))
@@ -303,6 +323,7 @@ def _farthest(sides: list[Side], limit: Limit) -> _Scored:
         top = one - limit_at * two if asked.how == "ratio" else limit_at - (two - one)
         room = one / two - limit_at if asked.how == "ratio" else top
         inflation = np.sqrt(1 + ((at(held, low) + factor * at(held, high)) / error) ** 2)
+        # The room that equal rates would have, in the same unit.
         parity = (1 - limit_at) * usual if asked.how == "ratio" else limit_at
         return _Scored(
             room, top / error, np.where(np.isfinite(inflation), inflation, 1.0), parity / spread, pooled=True

@@ -29,6 +29,7 @@ ABOVE = 1.1
 
 def _close(strength: float) -> float:
     """Return the width of a step that is not halved any more."""
+    # The floor keeps steps near 0 from being halved for ever: a factor between strengths says nothing there.
     return max(strength * (1 - 1 / CLOSE), FIRST / 8)
 
 
@@ -57,7 +58,10 @@ class Bracket:
 
     def batches(self) -> Iterator[list[Point]]:
         """Yield points to be tried; `tell` their outcomes before the next ones are asked for."""
+        # A quarter is left to the sampler, which alone looks at the other dimensions.
         families, left = self.space.families, max(0, self.budget * 3 // 4)
+        # Where no gated limit speaks of the attribute no strength is better than 0, and no trial is spent on
+        # it.
         if not any(self._own(n) for n in self.space.bracketed):
             return
         while left > 0:
@@ -90,12 +94,17 @@ class Bracket:
             return 0.0, 0.0
         kept = [strength for strength in known if self._keeps(known[strength], n)]
         if not kept:
+            # Nothing kept the limits: the sampler may find it with other settings, so it gets room above the
+            # nearest.
             near = max(known, key=lambda strength: (self._least(known[strength]), -strength))
             return 0.0, min(MOST, 2 * near) or FIRST
         best = self._best(known, kept)
         below = max((strength for strength in known if strength < best), default=0.0)
         above = min((strength for strength in known if strength > best), default=2 * best)
+        # Where limits cost nothing at the threshold more strength only loses quality: the bracket ends a
+        # little above.
         top = above if self._costly(known[best]) else ABOVE * best
+        # With several mitigations one may do the work of another, so that each may be as weak as 0.
         return (below if alone else 0.0), top or FIRST / 2
 
     def _next(self, family: str) -> list[float]:
@@ -109,6 +118,8 @@ class Bracket:
             costly = self._costly(known[near])
             if near == high and costly and high < MOST:
                 return [2 * high]
+            # Above the best only where the limits cost quality at its threshold: else more strength only
+            # loses some.
             sides = [self._neighbour(known, near, -1), *([self._neighbour(known, near, 1)] if costly else [])]
         else:
             near = max(known, key=lambda strength: (self._least(known[strength]), -strength))
@@ -132,6 +143,8 @@ class Bracket:
         As good is what is within `tune.tie` standard errors of the best.
         """
         top = max((known[strength].outcome for strength in kept), key=lambda found: found.quality)
+        # The least strength of those that can't be told apart in quality: mitigation moves people's
+        # decisions, and no more is done than is of use.
         least = top.quality - self.space.tune.tie * top.error
         return min(strength for strength in kept if known[strength].outcome.quality >= least)
 
@@ -168,6 +181,8 @@ class Bracket:
     def _least(self, trial: Tried) -> float:
         """Return the least slack of the limits that the mitigations are for; -2 where none is known."""
         found = trial.outcome
+        # Below any slack that a limit can have (`policy_limits.WORST` is -1): such a trial is never the
+        # nearest.
         if found.failure is not None or found.pruned or found.useless:
             return -2.0
         names = {name for n in self.space.bracketed for name in self._names(n)}

@@ -66,6 +66,8 @@ def platt(raw: Floats, label: Labels, weight: Floats) -> Calibration:
     the ranking round or lose it, a is 1 and b is 0.
     """
     target = np.where(label == 1, _drawn_in(label == 1), 1 - _drawn_in(label == 0))
+    # Centred and scaled, so that the Hessian is well conditioned whatever the spread of raw log-odds; the
+    # line is taken back to them below.
     centre, spread = float(np.average(raw, weights=weight)), float(raw.std()) or 1.0
     a, b = _newton((raw - centre) / spread, target, weight / weight.sum())
     if not a / spread > 0:
@@ -75,6 +77,8 @@ def platt(raw: Floats, label: Labels, weight: Floats) -> Calibration:
 
 def _drawn_in(chosen: np.typing.NDArray[np.bool_]) -> float:
     rows = int(chosen.sum())
+    # Platt's targets: (n + 1) / (n + 2) for the n positive rows, and 1 - (n + 1) / (n + 2) = 1 / (n + 2) for
+    # the negative ones.
     return (rows + 1) / (rows + 2)
 
 
@@ -159,6 +163,7 @@ def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watc
     policy = policy.following(Goal.of(base.threshold.maximise).measure)
     scorer = _learnt(rows, chosen, base, watch)
     held = _held(rows, scorer)
+    # The validation rows of the model that is kept, then the other folds, each scored by a model without it.
     if chosen.folds is not None:
         others = rotated(rows, chosen.folds, base.seed)
         held = held.joined(*(_held(other, _learnt(other, chosen, base)) for other in others))
@@ -177,6 +182,8 @@ def aimed(rows: Ready, chosen: Chosen, base: Train) -> Train:
 
 def decide(held: HeldOut, rows: Ready, chosen: Chosen, base: Train, policy: Policy) -> Decision:
     """Return the calibration and the thresholds that held-out rows ask for; `base` is `aimed`."""
+    # Calibrated before it is cut: a threshold is a probability, and limits are looked at on the scores that
+    # will be given.
     calibration = platt(held.raw, held.rows.label, held.rows.weight)
     score = probability(calibration.a * held.raw + calibration.b)
     missing = None if chosen.margin is None else Limits(policy, held.rows, chosen.margin).violation(score)
@@ -219,10 +226,13 @@ def _own(
 def mitigated(rows: Ready, chosen: Chosen) -> tuple[Sample, Sample]:
     """Return train and validation rows with the costs and factors learnt from train rows."""
     train, valid = _scaled(rows.train), _scaled(rows.valid)
+    # Costs are learnt from the labels as they were, so that the order of mitigations changes nothing.
     label, weight = train.label, train.weight
     for step in chosen.mitigation:
         found = costs(step, label, rows.train_groups[step.attribute], weight)
         train = replace(train, cost=train.cost + found.of(label, rows.train_groups[step.attribute]))
+        # Validation rows bear the same costs: judged by plain log loss, mitigation would be stopped as
+        # overfitting.
         valid = replace(valid, cost=valid.cost + found.of(valid.label, rows.valid_groups[step.attribute]))
     if chosen.reweighing:
         groups = [joined(each, rows.single) for each in (rows.train_groups, rows.valid_groups)]

@@ -67,6 +67,8 @@ class Lagrangian:
         """
         rows, half = self.sample, np.tanh(0.5 * log_odds)
         risk, step = 0.5 * (1 + half), self._step(half)
+        # The derivative of -c sigma(2 z - 2 t) is -2 c s (1 - s); without a cost this is the gradient of log
+        # loss.
         first = risk - rows.label - rows.cost * SLOPE * step * (1 - step)
         return rows.weight * first, rows.weight * np.maximum(risk * (1 - risk), LEAST_CURVATURE)
 
@@ -82,6 +84,7 @@ class Lagrangian:
 def even_odds(sample: Sample) -> float:
     """Return the log-odds of the weighted share of positive labels, kept within -10..10."""
     share = float(np.average(sample.label, weights=sample.weight))
+    # Of rows of one label the log-odds are infinite: +-10, a risk of 0.99995 or 0.00005, stands for them.
     return float(np.clip(np.log(share / (1 - share)), -10, 10)) if 0 < share < 1 else 20 * share - 10
 
 
@@ -126,6 +129,8 @@ def fit(
     own |= _leaves(train, base)
     start, evaluate = 0.0, None
     if train.mitigated:
+        # LightGBM starts its own objective at the average, but one that it is given at 0: the first rounds
+        # would do nothing but find the average.
         start = even_odds(train)
         centre = Goal.of(base.threshold.maximise).log_odds(start)
         train, valid = (_scaled(each, centre) for each in (train, valid))
@@ -193,6 +198,7 @@ def _dataset(
         weight=rows.weight,
         init_score=np.full(len(rows.label), start) if start else None,
         categorical_feature=[place for place, column in enumerate(columns) if column.kind == "categorical"],
+        # The objective may be a function, which is none of a dataset's settings.
         params={key: value for key, value in own.items() if not callable(value)},
         reference=like,
     )
@@ -210,6 +216,7 @@ def _objective(train: Sample, centre: float) -> dict[str, Any]:
 def _scaled(rows: Sample, centre: float) -> Sample:
     # Log loss is as flat as p (1 - p) around rows of risk p. So costs are scaled by it, at the risk around
     # which rows are decided: a strength moves log-odds as far where one label is rare as at even odds.
+    # 1 / cosh^2(t / 2) is 4 p (1 - p) at p = sigma(t): 1 at even odds.
     steady = 1 / np.cosh(centre / 2) ** 2
     return replace(rows, cost=rows.cost * steady)
 

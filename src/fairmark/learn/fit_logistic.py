@@ -59,11 +59,14 @@ def fit_pipeline(
     lines, steps = _places(columns)
     numbers = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True),
+        # Before StandardScaler: of numbers of 1e200 the variance would overflow. See `_units`.
         FunctionTransformer(partial(np.multiply, _units(train.matrix[:, lines]))),
         StandardScaler(),
     )
     ways = [
         ("numbers", numbers, lines),
+        # A missing number is taken for the median, and has a coefficient of its own: that it is missing may
+        # tell.
         ("missing", MissingIndicator(features="all", error_on_new=False), lines),
         ("steps", OneHotEncoder(handle_unknown="ignore", sparse_output=False), steps),
     ]
@@ -97,10 +100,12 @@ def _collapsed(pipeline: "Pipeline", train: Sample, columns: Sequence[Column]) -
     lines, steps = _places(columns)
     model, ways = pipeline["model"], pipeline["columns"].named_transformers_
     units = _units(train.matrix[:, lines])
+    # In the order of the ColumnTransformer: numbers, whether each is missing, categories.
     coefs, missing, left = np.split(model.coef_[0], [len(lines), 2 * len(lines)])
     entries: dict[int, Line | Steps] = {}
     for k, place in enumerate(lines):
         imputer, _, scaler = ways["numbers"]
+        # Standardised in other units; the scorecard reads the numbers as they are.
         mean, scale = scaler.mean_[k] / units[k], scaler.scale_[k] / units[k]
         facts = (imputer.statistics_[k], mean, scale, coefs[k], missing[k])
         entries[place] = _line(columns[place].name, *facts)
@@ -109,6 +114,8 @@ def _collapsed(pipeline: "Pipeline", train: Sample, columns: Sequence[Column]) -
         entries[place] = _steps(columns[place], known, left[: len(known)])
         left = left[len(known) :]
     for place, entry in entries.items():
+        # The mean points of train rows are the base of its Shapley values: the background of a linear model
+        # is a mean.
         average = _short(entry.points(train.matrix[:, place]).mean())
         entries[place] = entry.model_copy(update={"average": average})
     return Scorecard(

@@ -90,7 +90,10 @@ class Reach:
             return self._highest_assured(each, group)[place]
         high = np.full(len(lowest), 2.0)
         if self.difference is not None:
+            # SLIP lets a rate that stands at the limit itself pass: a sum or quotient of floats may be a bit
+            # too small. What it lets through wrongly, `_stretch` takes out again.
             high = np.minimum(high, lowest + self.difference - self.margin + SLIP)
+        # A ratio of 0 asks for nothing, and can't be divided by.
         if self.ratio is not None and self.ratio + self.margin > 0:
             high = np.minimum(high, lowest / (self.ratio + self.margin) * (1 + SLIP))
         return np.asarray(np.maximum(high, lowest))
@@ -98,9 +101,13 @@ class Reach:
     def _highest_assured(self, lowest: Floats, group: int) -> Floats:
         """Return the highest rate by halving: room only falls as the higher rate rises."""
         low, width = lowest.copy(), 1 - lowest
+        # Bisection from below: `low` is always a rate that is kept, so that the end is within one width of
+        # the highest.
         for _ in range(HALVINGS):
             width = width / 2
             low = np.where(self.kept(lowest, low + width, group), low + width, low)
+        # One width more than is known to be kept: "never too low" is the promise, and `_stretch` looks at the
+        # top again.
         return np.minimum(low + width, 1.0)
 
     def kept(self, lowest: Floats, highest: Floats, group: int) -> npt.NDArray[np.bool_]:
@@ -152,8 +159,12 @@ def best(
         Weight of the negative and of the positive rows that are decided 1 by the common threshold.
     """
     negative, positive = (value or 1.0 for value in total)
+    # Which places each lowest rate allows hangs on no quality: it is worked out once, though F1 asks several
+    # times.
     spans = _spans(each, limits)
     if goal.measure != "f1":
+        # Each of these is, up to a constant, a weighted sum of hits and false positives, so that the best
+        # place of each group can be found without the others.
         hit, false = (1 / (positive + negative),) * 2
         if goal.measure == "balanced_accuracy":
             hit, false = 1 / (2 * positive), 1 / (2 * negative)
@@ -176,6 +187,8 @@ def _best_f1(
     """
     level, kept = -1.0, None
     while True:
+        # A charge below 0 would pay for false positives; the first level, -1, only says that nothing was
+        # found yet.
         charge = max(level, 0.0)
         worth = [(2 * one.hit - charge * (one.hit + one.false)) / positive for one in each]
         found = _sought(each, worth, spans)
@@ -188,6 +201,8 @@ def _best_f1(
             )
         )
         reached = 2 * hit / (positive + hit + false)
+        # Dinkelbach's levels rise until the best ratio is reached; without SLIP the last two may differ in
+        # the last bit, and the loop would not end.
         if reached <= level + SLIP:
             return kept
         level, kept = reached, found
@@ -195,6 +210,7 @@ def _best_f1(
 
 def _spans(each: Sequence[Candidates], limits: Mapping[str, Reach]) -> list[tuple[Places, Places]]:
     """Return, for each group, the first and the last place + 1 that each lowest rate allows, [tried]."""
+    # The grid is a product over the rates that are drawn together: three of them have 46 values each.
     most = int(TRIED ** (1 / len(limits)))
     tried = [_thinned(np.concatenate([one.rates[name] for one in each]), most) for name in limits]
     lowest = [grid.ravel() for grid in np.meshgrid(*tried)]
@@ -211,15 +227,20 @@ def _spans(each: Sequence[Candidates], limits: Mapping[str, Reach]) -> list[tupl
 
 def _stretch(rates: Floats, low: Floats, reach: Reach, group: int) -> tuple[Places, Places]:
     """Return the first and the last place + 1 whose rate is allowed beside each lowest rate, [tried]."""
+    # Candidates stand from the highest threshold down, so that rates rise and a stretch is found by
+    # bisection.
     first = np.searchsorted(rates, low, side="left")
     last = np.searchsorted(rates, reach.highest(low, group), side="right")
     top = rates[np.maximum(last - 1, 0)]
+    # `highest` may be too high by its rounding. Where the top rate breaks the limit by the arithmetic of
+    # `Limits`, all places of that rate go.
     beyond = (last > first) & ~reach.kept(low, top, group)
     return first, np.where(beyond, np.searchsorted(rates, top, side="left"), last)
 
 
 def _thinned(values: Floats, most: int) -> Floats:
     known = np.unique(values[~np.isnan(values)])
+    # By rank and not by value: where rates crowd, more of them are tried.
     if len(known) <= most:
         return known
     return known[np.linspace(0, len(known) - 1, most).round().astype(np.int64)]
@@ -232,6 +253,8 @@ def _sought(
     tried = len(spans[0][0])
     picks, sums, far, low = [], np.zeros(tried), np.zeros(tried), np.zeros(tried)
     for one, value, (start, stop) in zip(each, worth, spans, strict=True):
+        # Rounded before they are ranked: which of two equal thresholds comes first must not hang on the last
+        # bit of a sum, which another processor adds up otherwise.
         near = np.round(np.abs(one.cut - 0.5), 12)
         order = np.lexsort((one.cut, near, -np.round(value, 12)))
         rank = np.full(len(order) + 1, NONE)
@@ -240,6 +263,7 @@ def _sought(
         best = _least(rank, start, stop)
         kept = best < NONE
         pick = order[np.where(kept, best, 0)]
+        # A lowest rate for which one group has no place drops out as a whole: -inf stays -inf in the sum.
         sums = sums + np.where(kept, value[pick], -np.inf)
         far, low = far + near[pick], low + one.cut[pick]
         picks.append(pick)
@@ -341,6 +365,8 @@ def together(
         mine = code == place
         alone = Sizes(sizes.held[[place]], sizes.tests[[place]], sizes.base)
         each.append(_candidates(score[mine], rows.label[mine], rows.weight[mine], by, limits, alone))
+    # Rows of groups too small for a threshold of their own are decided by the common one, and count in the
+    # quality of all rows.
     rest = (code < 0) & (score >= common)
     everybody = np.ones(len(rest), dtype=bool)
     allowed = _allowed(by, limits, each, sizes)
@@ -407,5 +433,6 @@ def _candidates(
             value = values_of(table, limit.measure)
             slack = value - limit.at_least if limit.at_least is not None else (limit.at_most or 0.0) - value
             slack = slack - limits.margin
+        # Not known is not kept: a measure that is NaN, as precision when nobody is selected.
         allowed &= np.nan_to_num(slack, nan=-1.0) >= 0
     return Candidates(cut, hit, false, {name: values_of(table, name) for name in RISING}, allowed, table)

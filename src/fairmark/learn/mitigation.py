@@ -83,6 +83,7 @@ class Constraint:
         events = dict(zip(tags["label"].tolist(), tags["event"].tolist(), strict=True))
         sums = _sums((_named(events, label), group), part)
         index = moment.prob_group_event.index
+        # Aligned by the moment's own index, whose order is Fairlearn's.
         share = pd.Series([sums[key] for key in index], index, dtype=np.float64)
         if name != "error_rate_parity":
             return cls(moment, events, share)
@@ -98,9 +99,12 @@ class Constraint:
         these.
         """
         if self.positives is not None:
+            # P(wrong) when a group is decided 1 at a rate r, whatever the label: p (1 - r) + (1 - p) r.
             wrong = {name: p + rate[name] - 2 * p * rate[name] for name, p in self.positives.items()}
             each = pd.Series([wrong[name] for _, name in self.share.index], self.share.index)
             return each - (self.share * each).sum() / self.share.sum()
+        # The moment's gamma is a mean over the few rows that it was loaded with; the weighted mean is taken
+        # off here.
         chance = self.moment.tags["group_id"].map(rate).to_numpy(dtype=np.float64)
         gamma = self.moment.gamma(lambda _: chance)["+"]
         by_event = (self.share * gamma).groupby(level=0), self.share.groupby(level=0)
@@ -119,11 +123,13 @@ class Constraint:
             Lambda by event and group, above 0 against too high a rate and below 0 against too low a one; they
             add up to 0 in each event.
         """
+        # Fairlearn has a multiplier of each side of the constraint, both >= 0, where ours has a sign.
         sides = pd.concat({"+": multiplier.clip(lower=0), "-": (-multiplier).clip(lower=0)})
         signed = self.moment.signed_weights(sides.reindex(self.moment.index))
         if self.positives is not None:
             signed = signed * (1 - 2 * self.moment.tags["label"])
         each = signed.groupby([self.moment.tags["event"], self.moment.tags["group_id"]]).first()
+        # Fairlearn divides by probabilities of its loaded rows; these are by weight.
         table: Table = (each * self.moment.prob_group_event / self.share).to_dict()
         return table
 
@@ -141,6 +147,7 @@ def multipliers(
     overall = float(np.average(label, weights=weight))
     rows, positive = _sums_of(group, weight), _sums_of(group, weight * label)
     prior = PRIOR_ROWS * overall
+    # Shrunk as if each group had PRIOR_ROWS more rows of the overall rate.
     rate = {name: (positive.get(name, 0.0) + prior) / (rows[name] + PRIOR_ROWS) for name in rows}
     gap = constraint.violation(rate)
     return strength * constraint.share * gap / (gap.abs().max() or 1.0)
@@ -159,6 +166,7 @@ class Costs:
     def of(self, label: Labels, group: pd.Series) -> Floats:
         """Return each row's cost, [n]; 0 for an event or a group that train rows don't hold."""
         each = _looked_up(self.table, 0.0, _named(self.events, label), group)
+        # A row with label 1 is wrong when it is decided 0: what a mistake gains there, deciding 1 loses.
         return np.where(label == 1, -each, each) if self.mistakes else each
 
 
@@ -179,6 +187,8 @@ def relabel(label: Labels, weight: Floats, cost: Floats) -> tuple[Labels, Floats
     With W = weight * (2 label - 1 + cost): label 1 where W > 0, and weight abs(W). Law: costs of 0 give the
     labels and weights back.
     """
+    # A cost above 1 in size turns the label, which is the point: the Lagrangian wants the other decision of
+    # this row.
     signed = weight * (2.0 * label - 1.0 + cost)
     return (signed > 0).astype(np.int8), np.abs(signed)
 
@@ -209,6 +219,7 @@ def _sums(keys: Sequence[Any], weight: Floats) -> Mapping[tuple[Any, ...], float
     """Return the weight of each combination of keys, in their order; those without weight are left out."""
     place, names = _places(keys)
     sums = np.bincount(place, weight, minlength=len(names)).tolist()
+    # What has no weight has no probability, and would be divided by.
     return {name: total for name, total in zip(names, sums, strict=True) if total > 0}
 
 

@@ -61,9 +61,11 @@ class Rows:
             np.bincount(code[inside], power[inside], minlength=len(names))
             for power in (self.weight, self.weight**2)
         ]
+        # Kish's effective number, (sum w)^2 / sum w^2: how many rows of equal weight would know as much.
         held = np.array([kish(weight, square) for weight, square in zip(*sums, strict=True)])
         known = (self.tests or {}).get(attribute or "")
         tests = held if known is None else np.array([known.get(name, 0.0) for name in names])
+        # No label of a test row is read here, so that the base rate is that of held-out rows.
         return Sizes(held, tests, float(np.average(self.label, weights=self.weight)))
 
 
@@ -150,6 +152,8 @@ class Limits:
         if limit.attribute is None:
             return True
         code, names = self.codes(*self.compared(limit))
+        # A true positive rate of a group with three positive rows says nothing, however many rows the group
+        # has.
         labels = [value for value in (0, 1) if value in _labels(limit)] if len(names) >= needed else []
         rows = [
             np.bincount(code[(code >= 0) & (self.rows.label == value)], minlength=len(names))
@@ -227,6 +231,8 @@ class Limits:
         counted = QUANTITIES[limit.measure].measure
         if limit.attribute is not None and isinstance(self.margin, Assurance) and not counted.scored:
             slack = self.bar.slack(limit, rows.table(limit), self._sizes(limit))
+            # Not below WORST: a measured slack of -3 would make a trial that selects nobody, and so leaves a
+            # ratio undefined, the nearer one.
             return np.asarray(np.maximum(np.where(np.isnan(slack), WORST, slack), WORST))
         if value is None:
             value = self._value(limit, rows)
@@ -246,6 +252,8 @@ class Limits:
         """
         if not isinstance(self.margin, Assurance):
             raise TypeError(self.margin)
+        # Where all gated limits must be kept for a pass, each may be tested at the full level
+        # (intersection-union, Berger 1982); otherwise they share it.
         shared = 1 if self.policy.correction == "intersection-union" else self._comparisons()
         return Bar(self.margin, self.policy.spent_level / max(shared, 1))
 
@@ -257,6 +265,8 @@ class Limits:
                 continue
             asked = QUANTITIES[limit.measure]
             groups = 1 if limit.attribute is None else len(self.rows.coded(limit.attribute)[1])
+            # As the gate counts: pairs of groups, or beyond MANY groups two bounds of each, whose number
+            # grows slower.
             pairs = groups * (groups - 1) // 2 if groups <= MANY else 2 * groups
             rates = len(asked.measure.formula.rates) if isinstance(asked.measure.formula, Larger) else 1
             found += pairs * rates if asked.over_groups else groups
@@ -273,6 +283,7 @@ class Limits:
         if asked.measure.scored:
             code, names = self.codes(*self.compared(limit))
             each = [self._scored(asked.measure, rows.score, code == group) for group in range(len(names))]
+            # A measure of scores is the same at every cut.
             return np.full(len(rows.cut), _worst(np.array(each), limit))
         table = rows.table(limit)
         if asked.over_groups:
@@ -306,6 +317,7 @@ class Limits:
             for name, count in zip(names, counts, strict=True)
         ]
         place = np.where(kept, np.cumsum(kept) - 1, -1)
+        # Rows without a group have code -1, which reads the last entry: -1 again.
         return np.r_[place, -1][code], [name for name, own in zip(names, kept, strict=True) if own]
 
     def _waived(self, limit: Limit) -> set[str]:
@@ -327,6 +339,7 @@ def _labels(limit: Limit) -> set[int]:
     if not isinstance(formula, Share):
         return {0, 1}
     of = {int(count in ("fn", "tp")) for count in formula.rows}
+    # A share of rows of both labels needs neither label in particular.
     return of if len(of) == 1 else set()
 
 

@@ -64,6 +64,8 @@ def ranked(trials: Sequence[Trial], tie: float = 0.0, price: float = math.inf) -
     if not order or not tie:
         return order
     top = order[0].outcome
+    # Trials within `tie` standard errors can't be told apart by quality; among them the AUC says which ranks
+    # better, whatever the threshold.
     alike = [
         each
         for each in order
@@ -143,6 +145,8 @@ class Search:
             for number, ((role, _), (chosen, outcome)) in enumerate(zip(plain, outcomes, strict=True))
         ]
         self.report(trials)
+        # Before the sampler, which then tries no strengths at which limits are out of reach, or kept long
+        # since.
         if space.bracketed:
             bracket = Bracket(space, self.policy, self.tune.trials - len(trials))
             for points in bracket.batches():
@@ -155,6 +159,7 @@ class Search:
             self.brackets.update(bracket.found())
             space = replace(space, brackets=self.brackets, only=bracket.families)
         elif self.tune.mitigation and self._least_lead is not None:
+            # What the best trial is compared with: a plain model held to the limits by its threshold alone.
             held = [space.chosen(space.none(family), self._aim) for family in space.families]
             self._add(trials, "searched", self._outcomes(held[: self.tune.trials - len(trials)], []))
         known = trials[len(plain) :]
@@ -180,6 +185,8 @@ class Search:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        # Two goals without a weight between them: what fairness is worth in quality is not the sampler's to
+        # say.
         study = optuna.create_study(directions=["maximize", "maximize"], sampler=self._sampler(0))
         for trial in known:
             self._remember(study, space, trial)
@@ -217,6 +224,7 @@ class Search:
             return
         asked = {name: each for name, each in space.sampled(done.chosen.family).items() if not single(each)}
         known = {name: each for name, each in asked.items() if name in point and holds(each, point[name])}
+        # A setting may be left out, a strength may not: it is what moves both goals.
         if any(name.startswith("strength.") for name in set(asked) - set(known)):
             return
         told = optuna.trial.create_trial(
@@ -257,6 +265,8 @@ class Search:
         plain = next((t for t in order if t.chosen.margin is not None and space.is_plain(t.chosen)), None)
         if self._least_lead is None or plain is None:
             return []
+        # Within a standard error of the asked lead cross-fitted rows may say otherwise, so both are looked at
+        # there.
         near = lead(order[0], plain, self.tune.price) < self._least_lead + order[0].outcome.error
         return [plain.chosen.model_copy(update={"folds": folds})] if near else []
 
@@ -314,6 +324,7 @@ class Search:
         fresh = [text for text in dict.fromkeys(texts) if text not in self.record.found]
         try:
             futures = [(text, self.executor.submit(self.attempt, text)) for text in fresh]
+            # In the order asked, not of finishing, so that the record of a search is the same file each time.
             for text, future in futures:
                 self.record.keep(text, future.result())
         except BrokenProcessPool as error:
@@ -412,6 +423,8 @@ class SearchResults:
     @cached_property
     def frontier(self) -> list[Trial]:
         """The Pareto front: trials that none dominates in quality and fairness, worst quality first."""
+        # By falling quality: a trial is on the front when it is fairer than all before it, in one pass over
+        # them.
         ranked = sorted(self.done, key=lambda t: (-t.outcome.quality, -t.fairness(self.policy), t.number))
         found: list[Trial] = []
         for trial in ranked:

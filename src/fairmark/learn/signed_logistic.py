@@ -58,12 +58,16 @@ class SignedLogisticRegression(LogisticRegression):  # type: ignore[misc] # scik
         def loss(point: Floats) -> tuple[float, Floats]:
             coef, intercept = point[:-1], point[-1]
             z = design @ coef + intercept
+            # By tanh, which does not overflow as exp(-z) does.
             residual = part * (0.5 * (1 + np.tanh(0.5 * z)) - label)
             value = part @ (np.logaddexp(0, z) - label * z) + penalty / 2 * coef @ coef
+            # The intercept bears no penalty, as in scikit-learn.
             return float(value), np.append(design.T @ residual + penalty * coef, residual.sum())
 
         free = [(None, None)] * (design.shape[1] - len(self.signs) + 1)
         bounds = [{1: (0.0, None), -1: (None, 0.0)}.get(sign, (None, None)) for sign in self.signs]
+        # ftol 0: the gradient alone ends it, for in a flat valley a small step of the loss is no sign of the
+        # minimum.
         options = {"maxiter": self.max_iter, "gtol": TOLERANCE, "ftol": 0.0, "maxfun": 10 * self.max_iter}
         found = minimize(
             loss,
@@ -73,6 +77,8 @@ class SignedLogisticRegression(LogisticRegression):  # type: ignore[misc] # scik
             bounds=[*bounds, *free],
             options=options,
         )
+        # A line search that finds nothing lower has come to the last bit of the loss, which is no failure;
+        # running out of iterations is.
         if not np.isfinite(found.x).all() or (not found.success and found.nit >= self.max_iter):
             raise InputError(f"train.monotone: must have coefficients of these signs, got {found.message}")
         self.coef_, self.intercept_ = found.x[None, :-1], found.x[-1:]

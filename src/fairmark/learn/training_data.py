@@ -75,6 +75,7 @@ class Moments:
         each = parts.table["_time"].to_numpy("datetime64[us]").astype(np.int64).astype(np.float64)
         train, valid = (each[(parts.belongs == name).to_numpy()] for name in ("train", "valid"))
         gap = float(valid.min() - train.max())
+        # Parts that overlap in time are no forecast, and folds drawn at random are no worse for them.
         return cls(train, gap) if gap > 0 else None
 
 
@@ -151,6 +152,8 @@ def _test_rows(parts: Parts) -> Mapping[str, Mapping[str, float]] | None:
         return None
     test, groups = parts.part("test")
     weight = test["_weight"].to_numpy(dtype=np.float64)
+    # The sum of w times the person's whole weight is the sum over persons of their squared weight: Kish's
+    # number of persons, not of rows.
     second = of_people(weight, test["_person"].to_numpy()) if "_person" in test else weight
     return {
         name: {
@@ -206,6 +209,8 @@ def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
         return
     sample = _joined(rows.train, rows.valid)
     groups = pd.concat([rows.train_groups, rows.valid_groups], ignore_index=True)
+    # Validation rows stay at -1, and are learnt from in every fold here: they are the one that was scored
+    # already.
     number = np.full(len(sample.label), -1)
     number[: len(rows.keys)] = _fold(rows.keys, folds - 1, seed)
     for fold in range(folds - 1):
@@ -223,11 +228,14 @@ def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
 
 def _forward(rows: Ready, moments: Moments, folds: int) -> Iterator[Ready]:
     when = moments.train
+    # "inverted_cdf" gives moments that rows have: a stretch begins with a row, never between two.
     starts = np.unique(np.quantile(when, np.linspace(0.5, 1, folds)[:-1], method="inverted_cdf"))
     start = starts[0]
     for stop in [*starts[1:], np.inf]:
         outside = (when >= start) & (when < stop)
         own = rows.keys[outside]
+        # As long a gap as the real one: rows just before a stretch know it better than train rows know what
+        # follows them.
         inside = (when <= start - moments.gap) & ~rows.keys.isin(own).to_numpy()
         if any(len(np.unique(rows.train.label[each])) < 2 for each in (inside, outside)):
             continue  # together with the next stretch
@@ -248,6 +256,7 @@ def _parted(rows: Ready, inside: npt.NDArray[np.intp], outside: npt.NDArray[np.i
 
 def _fold(keys: "pd.Series[str]", folds: int, seed: int) -> npt.NDArray[np.intp]:
     # Rows that share a key share a fold.
+    # Rounding may take the highest position to `folds` itself, which would be one fold too many.
     return np.minimum((position(keys, seed) * folds).astype(np.intp), folds - 1)
 
 
@@ -270,10 +279,13 @@ def balanced(train: Sample, how: Literal["none", "weights", "down", "up"], seed:
         return train
     if how == "weights":
         heavy = np.where(positive, train.weight[positive].sum(), train.weight[~positive].sum())
+        # Each class ends at half of the total weight, which stays: C and the least sum in a leaf mean the
+        # same.
         return replace(train, weight=train.weight * train.weight.sum() / (2 * heavy))
     small, large = sorted((np.flatnonzero(positive), np.flatnonzero(~positive)), key=len)
     draw = np.random.default_rng([seed, 1])
     if how == "down":
+        # In the order of the table: the last bits of LightGBM's sums hang on the order of rows.
         return train.take(np.sort(np.r_[small, draw.choice(large, len(small), replace=False)]))
     more = draw.choice(small, len(large) - len(small), replace=True)
     return train.take(np.sort(np.r_[small, more, large]))

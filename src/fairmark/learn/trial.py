@@ -56,6 +56,8 @@ class PrunedError(Exception):
 
 def is_dominated(mark: IntermediateValue, bars: Iterable[IntermediateValue], pruning: Pruning) -> bool:
     """Return whether an earlier trial dominates this one at its rung: better, and as fair."""
+    # Inside the limits more room is no merit; outside, a trial `pruning.fairness` further out still counts as
+    # about as far.
     least = 0.0 if mark.fairness >= 0 else mark.fairness - pruning.fairness
     return any(
         bar.rounds == mark.rounds and bar.reach >= least and bar.quality >= mark.quality + pruning.quality
@@ -66,6 +68,7 @@ def is_dominated(mark: IntermediateValue, bars: Iterable[IntermediateValue], pru
 def bars(marks: Iterable[IntermediateValue]) -> list[IntermediateValue]:
     """Return the Pareto front of intermediate values at each rung: all that `is_dominated` needs of them."""
     found: list[IntermediateValue] = []
+    # By falling quality at a rung: whoever reaches further than the last one kept is dominated by none.
     for mark in sorted(marks, key=lambda mark: (mark.rounds, -mark.quality, -mark.reach)):
         if not found or found[-1].rounds < mark.rounds or found[-1].reach < mark.reach:
             found.append(mark)
@@ -207,6 +210,7 @@ def assess(made: Fitted, limits: Limits, base: Train, useful: Useful | None = No
     goal = Goal.of(base.threshold.maximise)
     accuracy, selected = (float(values_of(table, name)) for name in ("accuracy", "selection_rate"))
     quality, positives = float(goal.reached(table)), float(table[1].sum() / table.sum())
+    # As a share of the span, so that the least gain means the same for a profit in euros and for an accuracy.
     gain = (quality - goal.constant(positives)) / goal.span(positives)
     auc = roc_auc(rows.label, score, rows.weight)
     area = float("nan") if auc is None else auc.value
@@ -225,6 +229,7 @@ def assess(made: Fitted, limits: Limits, base: Train, useful: Useful | None = No
         size_bytes=len(made.model.scorer.dumps().encode()),
         error=goal.error(table, kish(rows.weight, rows.weight**2)),
         gain=gain,
+        # What limits cost at the common threshold says nothing where groups have thresholds of their own.
         spent=decision.spent if decision.own is None else 0.0,
         useless=[] if useful is None else _useless(useful, gain, selected, goal),
         bounds=bounds,
@@ -270,6 +275,8 @@ def _watch(
     def watch(rounds: int, raw: Callable[[], Floats]) -> None:
         if rounds not in pruning.rungs:
             return
+        # Calibrated and cut as a finished trial would be: a mark by another threshold would be compared with
+        # nothing alike.
         held = HeldOut(raw(), known.rows)
         decision = decide(held, known, ask.chosen, base, policy)
         score, cut = decision.score(held.raw), decision.cut(held.rows.groups)

@@ -65,6 +65,8 @@ def workers() -> Iterator[Executor]:
     if count == 1:
         yield Here()
         return
+    # spawn, not fork: threads of LightGBM and of BLAS do not survive a fork, and a child may wait for their
+    # locks for ever.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, context, initializer=_follow_parent)
     try:
@@ -88,17 +90,20 @@ def _cluster(address: str) -> Iterator[Executor]:
     except (OSError, ValueError) as error:
         raise UsageError(f"FAIRMARK_DASK_SCHEDULER: must be a scheduler's address, got {error}") from error
     with client:
+        # Not pure: Dask would else give the answer of an equal call from memory.
         yield client.get_executor(pure=False)
 
 
 def _follow_parent() -> None:
     """End this worker with the process that started it, however that ended, and leave Ctrl-C to it."""
+    # Ctrl-C reaches the whole process group; what becomes of running trials is the parent's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
     def follow() -> None:
         if parent is not None:
             parent.join()
+            # At once and without clean-up: nobody is left to read what this trial comes to.
             os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
@@ -178,6 +183,7 @@ class Checkpoint:
 
 def key_of(paths: Sequence[Path], sections: Sequence[str]) -> str:
     """Return a SHA-256 over all that outcomes hang on: files, params, our code, and the libraries."""
+    # All of our code, not the search's modules alone: an outcome hangs on whatever scores and measures.
     code = sorted(Path(__file__).parents[1].rglob("*.py"))
     parts = [
         *(sha256(path) for path in paths),

@@ -133,6 +133,7 @@ def _plain(values: pd.Series, column: Column) -> Floats:
         return elapsed
     if column.kind == "boolean":
         return np.asarray(values.astype("boolean").astype("Float64").to_numpy(np.float64, na_value=np.nan))
+    # pandas would give a date's microseconds or nanoseconds as a number.
     if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
         raise TypeError("a date")
     return pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)

@@ -136,6 +136,7 @@ def _typed(values: "pd.Series", kind: str) -> "pd.Series":
 
     match kind:
         case "numeric":
+            # pandas would turn truth values and dates into numbers without a word.
             if values.dtype.kind in "bM":
                 raise TypeError(f"{values.dtype}")
             numbers = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)

@@ -190,6 +190,7 @@ class Model:
         family = FAMILIES.get(file.family)
         if family is None or file.chosen.family != file.family:
             raise InputError(f"model.json: family must be one of {sorted(FAMILIES)}, got {file.family!r}")
+        # A file too many would travel with the model unhashed.
         if _names(folder) != {MODEL_JSON, ENCODER_JSON, family.file}:
             raise InputError(f"{folder}: must hold the three files of a model, got {sorted(_names(folder))}")
         for name in (ENCODER_JSON, family.file):
@@ -201,6 +202,7 @@ class Model:
         if encoder.names != file.features:
             raise InputError(f"encoder.json: must speak of the features of model.json, got {encoder.names}")
         own = file.thresholds
+        # Thresholds may read the group; the score may not, and would by a feature that tells it.
         if own is not None and set(own.columns) & set(file.features):
             raise InputError(f"model.json: thresholds must not be told by a feature, got {own.columns}")
         scorer = family.load(_text(folder / family.file), encoder.columns)

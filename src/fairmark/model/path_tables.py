@@ -94,6 +94,7 @@ class PathTables:
         values = row.tolist()
         place = self.offset.copy()
         for name, feature in self.features:
+            # Features have different bits in a leaf's mask, so that adding them up is or-ing them.
             place += feature.row(values[name])
         # As a product, for NumPy adds up few columns slowly.
         return np.append(self.ones @ self.answers.take(place, axis=0), self.base)
@@ -111,6 +112,8 @@ def path_tables(trees: Boosted, features: int) -> PathTables | None:
         leaves = [leaf for tree in dumped for leaf in _leaves(tree, {})]
     except ValueError:
         return None
+    # A leaf's share of train rows is the product of its features' shares: each split's proportion stands in
+    # one of them.
     base = sum(value * math.prod(step.share for step in steps.values()) for value, steps in leaves)
     grown = [leaf for leaf in leaves if leaf[1]]  # a tree of one leaf says the same of every row
     sizes = [2 ** len(steps) for _, steps in grown]
@@ -145,6 +148,7 @@ def _feature(name: int, leaves: Sequence[Mapping[int, _Step]]) -> _Feature:
                 listed = step.codes is None or code in step.codes
                 bits[code, place] = bit * (listed and code not in step.without)
         else:
+            # A value at a cut is in the bin below it: what lies above the low edge begins one bin later.
             low = 0 if step.low == -math.inf else bisect_left(cuts, step.low) + 1
             high = bins if step.high == math.inf else bisect_left(cuts, step.high) + 1
             bits[low:high, place] = bit
@@ -163,6 +167,7 @@ def _leaves(node: Node, steps: dict[int, _Step]) -> Iterator[tuple[float, dict[i
     for child, left in ((node["left_child"], True), (node["right_child"], False)):
         before = steps.get(name, _Step())
         after = _narrowed(before, node, left=left)
+        # Several splits by one feature are one condition, whose share is the product of theirs.
         after.share = before.share * _rows(child) / rows
         yield from _leaves(child, {**steps, name: after})
 
@@ -199,13 +204,16 @@ def _narrowed(before: _Step, node: Node, *, left: bool) -> _Step:
 def _answers(value: float, steps: Mapping[int, _Step], features: int) -> Floats:
     """Return a leaf's Shapley values by mask, [2^k, p]."""
     k = len(steps)
+    # q points are exact up to degree 2 q - 1, and the polynomial is of degree k - 1.
     nodes, weights = np.polynomial.legendre.leggauss(max(1, (k + 1) // 2))
+    # From -1..1, on which the rule is tabled, to 0..1.
     t, w = (nodes + 1) / 2, weights / 2
     masks = np.arange(2**k)
     one = (masks[:, None] >> np.arange(k) & 1).astype(np.float64)  # [2^k, k]
     share = np.array([step.share for step in steps.values()])  # [k]
     factor = one[:, :, None] * t + share[:, None] * (1 - t)  # [2^k, k, q]
     whole = factor.prod(axis=1, keepdims=True)  # [2^k, 1, q]
+    # The product over all but f, by division: no factor is 0 where train rows went both ways.
     weight = (whole / factor) @ w  # [2^k, k]
     made = np.zeros((2**k, features))
     made[:, list(steps)] = value * (one - share) * weight

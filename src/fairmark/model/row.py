@@ -89,6 +89,7 @@ class SingleRow:
             predict = self._library.LGBM_BoosterPredictForMatSingleRowFast
         except AttributeError as error:
             raise RuntimeError(f"lightgbm: must offer its call for one row, got {error}") from error
+        # Up to the end of the trees alone, as `Boosted.booster`: what stands behind it was not checked.
         head, _, _ = trees.text.partition(END)
         self._booster, rounds = ctypes.c_void_p(), ctypes.c_int()
         text = (head + REST).encode()
@@ -99,10 +100,12 @@ class SingleRow:
             self._booster, RAW_SCORE, 0, -1, FLOAT64, ctypes.c_int32(features), SETTINGS,
             ctypes.byref(self._settings),
         )  # fmt: skip
+        # Row and result are one buffer for all calls: two threads at once would score each other's rows.
         self._alone = threading.Lock()
         self.row = np.empty(features)
         self._length, self._result = ctypes.c_int64(), ctypes.c_double()
         self._predict = predict
+        # Made once: the buffers never move.
         place, length = self.row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(self._length)
         self._arguments = (self._settings, place, length, ctypes.byref(self._result))
 
@@ -204,6 +207,8 @@ def _points_of(feature: Line | scorecard.Steps) -> Callable[[float], float]:
     if isinstance(feature, Line):
         impute, mean, scale = float(feature.impute), float(feature.mean), float(feature.scale)
         coef, without = float(feature.coef), float(feature.missing_coef)
+        # The operations of `Line.points` in their order, `* 1.0` and `* 0.0` among them: the last bit is the
+        # same.
         absent = coef * ((impute - mean) / scale) + without * 1.0
         return lambda value: absent if math.isnan(value) else coef * ((value - mean) / scale) + without * 0.0
     table = [*map(float, feature.each), float(feature.missing)]

@@ -50,6 +50,7 @@ class Steps(Section):
 
     def points(self, values: Floats) -> Floats:
         """Return the points of each code, [n]."""
+        # A missing value has no code, and is given the place behind the last one.
         table = np.array([*self.each, self.missing])
         return table[np.where(np.isnan(values), len(self.each), values).astype(np.intp)]
 

@@ -69,6 +69,8 @@ def forget_decided(
     if not only_list and (not (reason or "").strip() or any(each in (reason or "") for each in ids)):
         raise UsageError("--reason: must say why and name no one, because it is kept, got none or an id")
     key = subject_key()
+    # An id may be a person's as the service was given it, a pseudonym, or that of a decision: each is looked
+    # for.
     subjects = [each for each in ids if _PSEUDONYM.fullmatch(each)]
     subjects += [] if key is None else [pseudonym(key, each) for each in ids]
     done = asyncio.run(_forget(root, ids, subjects, reason or "", journal, memberships, only_list))

@@ -126,10 +126,12 @@ def restore(root: Path) -> bool:
         return False
     for name, existed in json.loads(plan.read_text(encoding="utf-8")).items():
         old = root / ASIDE / "old" / name
+        # A file that had not been moved yet has no old one, and stays.
         if old.exists() or old.is_symlink():
             old.replace(root / name)
         elif not existed:
             (root / name).unlink(missing_ok=True)
+    # Taken away last: whoever is killed in between begins again.
     plan.unlink()
     shutil.rmtree(root / ASIDE, ignore_errors=True)
     return True
@@ -180,6 +182,7 @@ def _all_or_nothing(root: Path, names: Sequence[str]) -> Iterator[None]:
     aside = root / ASIDE
     for name in names:
         (aside / "old" / name).parent.mkdir(parents=True, exist_ok=True)
+        # Files of the data are moved aside by `_replace`; these are small, and are written in place.
         if not name.startswith("data/") and (root / name).exists():
             shutil.copy2(root / name, aside / "old" / name)
     write_json(aside / PLAN, {name: (root / name).exists() for name in names})
@@ -197,6 +200,7 @@ def _replace(path: Path, content: bytes, old: Path) -> None:
     draft = old.with_name(f"{old.name}.new")
     try:
         draft.write_bytes(content)
+        # DVC may have linked the file read-only into its cache; the new one is no link, and may be written.
         draft.chmod(path.stat().st_mode & 0o777 | 0o200)
         path.replace(old)
         draft.replace(path)

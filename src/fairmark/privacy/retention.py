@@ -72,6 +72,7 @@ def cut(root: Path, through: int, reason: str) -> int:
         raise UsageError(f"--cut: must name an entry other than the newest, got {through} of {held}")
     if not reason.strip():
         raise UsageError("--reason: must say why, got nothing")
+    # Said before it is done: a trail may tell of a cut that failed, never be cut without telling.
     newest = append(root, {"action": "cut", "through": through, "reason": reason}, COMPLETED)
     left = [*(entry for entry in kept if entry.number > through), newest]
     rewrite(root, left)
@@ -111,6 +112,7 @@ def _releases(root: Path, name: str, today: dt.date, days: int) -> list[Overdue]
 
 def _trail(root: Path, today: dt.date, days: int) -> list[Overdue]:
     kept = entries(root)
+    # The newest stays whatever its age: the chain goes on from it.
     old = [entry for entry in kept[:-1] if (today - _written(entry.when)).days > days]
     if not old:
         return []

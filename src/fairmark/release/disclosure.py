@@ -208,6 +208,8 @@ def smallest_leaf(text: str) -> int | None:
     """
     smallest: int | None = None
     leaves = 0
+    # In the order of the text: the number of leaves of a tree, then their counts. A tree of one leaf tells
+    # nobody apart, and need not say.
     for number, counts in _LEAVES.findall(text):
         if number:
             if leaves > 1:
@@ -237,5 +239,6 @@ def counted(measurements: "Measurements") -> Iterator[tuple[int, str]]:
     ]
     for where, cells in everybody + groups:
         for name, count in cells.each():
+            # A count of 0 shows nobody.
             if count:
                 yield count, f"{name} of {where}"

@@ -207,6 +207,7 @@ def statement(release: ReleaseFolder) -> str:
         )
         if got != wanted
     ]
+    # Sorted, and each once: of two entries of a name one reader would take the first and another the last.
     faults += [
         f"{STATEMENT}: subject must be a plain name, once, in order, with a SHA-256, got {each.name[:80]!r}"
         for each, previous in zip(stated.subject, ["", *(each.name for each in stated.subject)], strict=False)

@@ -292,6 +292,7 @@ def state(
     )
     return Statement(
         type_=STATEMENT_TYPE,
+        # Seals are made over this statement, and can't stand in it.
         subject=tuple(
             Subject(name=name, digest=FileDigest(sha256=sha256(folder / name)))
             for name in names(folder)

@@ -160,6 +160,7 @@ class Inflated:
         """
         found = b""
         while len(found) < size and not self._inflate.eof:
+            # What was left over, because no more was asked for, comes before new bytes.
             given = self._inflate.unconsumed_tail or self._source.read(CHUNK)
             try:
                 more = self._inflate.decompress(given, size - len(found))
@@ -169,6 +170,7 @@ class Inflated:
                 raise self._into.fault("must be whole, got a stream that breaks off")
             # No more than was asked for: `decompress` would else put the whole bomb into memory at once.
             found += more
+        # A second member behind the first is read by some programs and not by others.
         if self._inflate.eof and (self._inflate.unused_data or self._source.read(1)):
             raise self._into.fault("must end with its stream, got something behind it")
         return found
@@ -243,6 +245,7 @@ def plain_header(header: bytes) -> bool:
 
 
 def _sum(header: bytes) -> int:
+    # The checksum takes its own field for eight blanks (POSIX, ustar).
     return sum(header[: _SUM.start]) + 8 * ord(" ") + sum(header[_SUM.stop :])
 
 
@@ -275,6 +278,7 @@ def _refuse_meaning(records: bytes, into: Unpacking) -> None:
     """Refuse an extended header that says more than times and owners: `length key=value`, a line each."""
     while records:
         length, _, rest = records.partition(b" ")
+        # The length counts itself, its blank and the end of the line (POSIX, pax).
         count = int(length) if _LENGTH.fullmatch(length) else 0
         line = records[:count]
         whole = len(length) + 1 < count <= len(records) and line.endswith(b"\n")

@@ -96,6 +96,7 @@ def _guard(mark: str) -> None:
     silence = os.open(os.devnull, os.O_RDWR)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
+    # The end of the pipe is the end of the flow: the kernel closes it, however the flow died.
     while os.read(0, 64):
         pass
     end(mark)

@@ -175,6 +175,7 @@ def _seal(place: str) -> None:
     """Let nobody write at `place` and below, whatever is mounted there (since Linux 5.12)."""
     # Not a remount to read alone, which reaches the top mount and leaves those below it open for writing.
     attributes = struct.pack("QQQQ", _READ_ONLY | _SET_NOSUID, 0, 0, 0)
+    # -100 is AT_FDCWD and 0x8000 AT_RECURSIVE; the attributes are mount_setattr(2)'s struct mount_attr.
     _call(
         f"mount_setattr {place}",
         _libc.syscall(_MOUNT_SETATTR, -100, os.fsencode(place), 0x8000, attributes, len(attributes)),
@@ -288,6 +289,7 @@ def _watch(spec: Mapping[str, object]) -> None:
         ):
             if over:
                 print(f"isolation: must take at most {words}, got more: ended", file=sys.stderr, flush=True)
+                # As a shell tells of a program that SIGKILL ended: 128 + 9.
                 os._exit(137)
 
 
@@ -340,6 +342,7 @@ def _main(spec: Mapping[str, object]) -> int:
         except OSError as error:
             print(f"isolation: {error.strerror or error}", file=sys.stderr, flush=True)
             code = 125
+        # As a shell tells of a signal: 128 and its number.
         os._exit(code if code >= 0 else 128 - code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     with suppress(OSError):

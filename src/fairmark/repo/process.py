@@ -133,9 +133,11 @@ def run(
             command,
             cwd=folder,
             env=environment(extra) | guarded() | {mark: "1"},
+            # Whoever asks for a password would wait for ever: nobody is there to answer.
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            # A session of its own: a signal reaches the whole group, and Ctrl-C comes to it through us alone.
             start_new_session=True,
         )
     except OSError as error:
@@ -178,6 +180,7 @@ def need(
 def _lines(child: "subprocess.Popen[bytes]", until: float) -> Iterator[str]:
     """Yield each line until the child closes its output, or is dead and has nothing more to say."""
     stream = cast("IO[bytes]", child.stdout)
+    # Incremental, because a chunk may end within a character.
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     rest = ""
     with selectors.DefaultSelector() as selector:
@@ -191,6 +194,7 @@ def _lines(child: "subprocess.Popen[bytes]", until: float) -> Iterator[str]:
                 chunk = os.read(stream.fileno(), 65536)
                 if not chunk:
                     break
+                # Progress bars end their lines by a carriage return.
                 *whole, rest = (rest + decode(chunk)).replace("\r", "\n").split("\n")
                 yield from filter(None, map(str.rstrip, whole))
             elif dead:

@@ -116,6 +116,7 @@ def model(release: ReleaseFolder) -> str:
     """Check that the measurements are of this model at this threshold."""
     found, measured = release.model_file, release.measurements.model
     there = {name: release.sha256(f"model/{name}") for name in names(release.folder / "model")}
+    # It names the hashes of the other files, and can't name its own.
     there.pop(MODEL_JSON, None)
     same(found.files, there, f"model/{MODEL_JSON}", "of the files of the model")
     digest, own, stated = release.model_sha256, found.thresholds, measured.thresholds
@@ -165,6 +166,7 @@ def metrics(release: ReleaseFolder) -> str:
     """Check that metrics.json says what was measured, and nothing besides."""
     found, measured = release.metrics, release.measurements
     threshold, own = _thresholds(release)
+    # A name that was never measured is missing here, and so comes out as a difference.
     overall = {name: measured.overall[name].value for name in found.overall if name in measured.overall}
     same(dict(found.overall), overall, "metrics.json", "what was measured")
     same(found.threshold, threshold, "metrics.json: threshold", "the one that decides")

@@ -63,10 +63,12 @@ def present(python: Path, folder: Path, run: Run) -> Environment:
     StateError
         When it does not run.
     """
+    # Isolated, so that no variable and no folder of the caller adds to what it finds.
     ended = run([str(python), "-I", "-c", _ASK], folder, None, None)
     if ended.code or not ended.lines:
         raise StateError(f"{python}: must run and say its versions, got", *ended.lines[-3:])
     version, installed = json.loads(ended.lines[-1])
+    # The machine is this one; the Python is that of the interpreter asked, which may be another.
     machine = _machine(made_on()) | {"Python": version}
     return Environment(machine, {normal(name): text for name, text in installed.items()})
 

@@ -75,6 +75,7 @@ def card(release: ReleaseFolder) -> str:
         *(f"- {each}" for each in UNKNOWN),
     ]
     by = f"Decisions were made elsewhere, by {scored.made_by} ({scored.version}), and are judged here "
+    # Once: another line of the kind beside the true one could be read in its place.
     lacking = [each for each in map(shown, stated) if lines.count(each) != 1]
     lacking += [by] if sum(line.startswith(shown(by)) for line in lines) != 1 else []
     if lacking:

@@ -49,6 +49,7 @@ def _model(release: ReleaseFolder, parts: list[Component]) -> Iterator[str]:
     card = card_of(part, BILL)
     faults += _measures(card.quantitative_analysis.performance_metrics, release.measurements)
     faults += _assessed(card.considerations.fairness_assessments, release)
+    # Made again only where nothing is wrong yet: each fault would be told twice.
     yield from faults or _again(release, part)
 
 
@@ -101,6 +102,7 @@ def _wanted(measured: "Measurements") -> Iterator[tuple[Measure, tuple[str, ...]
 
 
 def _assessed(said: Sequence[FairnessAssessment], release: ReleaseFolder) -> Iterator[str]:
+    # A hostile bill could hold millions, and each limit looks through all of them.
     if len(said) > MOST_LIMITS:
         yield f"must give at most {MOST_LIMITS} fairness assessments, got {len(said)}"
         return
@@ -160,6 +162,7 @@ def bill(release: ReleaseFolder) -> str:
         raise VerificationError(f"{BILL}: must say of what machine it is, got no {', '.join(lacking)}")
     machine = {key: properties[MARKER + key] for key in MARKERS}
     wanted = locked(release.text("requirements.lock"), machine)
+    # What only development needs may be listed too, as excluded.
     known = locked(release.text("requirements-dev.lock"), machine) | wanted
     faults = [
         *_libraries(found.kind("library"), wanted, known),
