@@ -239,6 +239,7 @@ def _look(root: Path, version: str | None) -> None:
 
     if version is not None:
         commit.check_version(version)
+    # First, or what a killed run left would look like changes of the user's.
     for line in recovery.recover(root):
         say(line)
     refuse_scores(root)
@@ -248,6 +249,7 @@ def _look(root: Path, version: str | None) -> None:
     if version is not None:
         refuse_taken(root, name, version)
     if version is not None or plan.latest(seen.tags, name) is None:  # else HEAD's release is looked at
+        # Now, for the stages take minutes, and nothing after them could mend it.
         policy_gate.refuse_unless_approved(root)
         need_key()
         tools(root)

@@ -53,7 +53,9 @@ class Temporary:
 
 def start(environment: Mapping[str, str]) -> Temporary:
     """Start a server with `environment`, and do not wait for it."""
+    # Others on this machine reach the port as well.
     password = f"fairmark:{secrets.token_urlsafe(32)}"
+    # A free port may be taken before the server has it: then that one ends, and `await_answer` says so.
     with socket.socket() as free:
         free.bind((ADDRESS, 0))
         port = free.getsockname()[1]
@@ -64,6 +66,7 @@ def start(environment: Mapping[str, str]) -> Temporary:
     ]  # fmt: skip
     own = {
         "PREFECT_SERVER_API_AUTH_STRING": password,
+        # No page of another address may call it through a person's browser.
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{ADDRESS}:{port}",
         "PREFECT_UI_ENABLED": "0",
         # What Prefect sets for a server of its own: no schedules, nothing that goes on after the flow.
@@ -99,6 +102,7 @@ def await_answer(server: Temporary, within_s: float = PATIENCE_S) -> None:
 
 
 def _answers(port: int) -> bool:
+    # By hand, and so through no proxy of the environment.
     request = f"GET /api/health HTTP/1.0\r\nHost: {ADDRESS}:{port}\r\n\r\n".encode()
     try:
         with socket.create_connection((ADDRESS, port), timeout=5) as stream:

@@ -43,6 +43,7 @@ def groups(
             case ByEdges():
                 names_of[name] = cut(columns[attribute.column], attribute.edges)
                 order[name] = intervals(attribute.edges)
+    # Crossings last, for they are made of the names of the others.
     for name, attribute in protected.items():
         if isinstance(attribute, ByCross):
             parts = [names_of[part] for part in attribute.of]

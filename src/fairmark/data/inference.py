@@ -238,6 +238,7 @@ MIXED = "days written in several ways"
 
 def _dates(column: _Texts, where: str, iso: Bools) -> Iterator[_Reading]:
     """Yield days in the forms that read most of them, and days in several forms, which no one form reads."""
+    # Texts that could be days at all, for each is tried in all forms of DAYS.
     likely = np.array([bool(DAY_LIKE.fullmatch(text)) and len(text) <= 30 for text in column.different])
     if column.share(likely) < MOSTLY:
         return

@@ -201,6 +201,7 @@ def _card(text: str) -> bool:
     if not CARD.fullmatch(text):
         return False
     digits = [int(char) for char in reversed(text) if char.isdigit()]
+    # Of a doubled digit the digits are added: 16 counts 7.
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0
 
@@ -210,6 +211,7 @@ def _iban(text: str) -> bool:
     if not IBAN.fullmatch(text):
         return False
     bare = text.replace(" ", "")
+    # The country and the check digits go to the end, and letters count from A = 10, as in base 36.
     return int("".join(str(int(char, 36)) for char in bare[4:] + bare[:4])) % 97 == 1
 
 

@@ -167,6 +167,7 @@ def respelt(raw: Raw, spellings: Mapping[str, Mapping[str, str]]) -> Raw:
     for name, means in spellings.items():
         if name in texts:
             codes, different = pd.factorize(texts[name])
+            # The last entry is of a missing cell, whose code is -1.
             named = np.append(different.isin(list(means)), False)[codes]
             rows[name] = int(named.sum())
             replaced = np.array([*(means.get(text, text) for text in different), None], dtype=object)
@@ -285,6 +286,7 @@ def _is_text(content: bytes, encoding: str, shown: str, faults: Faults) -> bool:
 
 def _records(stream: TextIO, source: Source, form: Csv, faults: Faults) -> Iterator[tuple[int, list[str]]]:
     """Yield the first physical line and the cells of each record that is not blank."""
+    # Lines and not records: what stands above a table is no CSV.
     for _ in range(source.skip_rows):
         stream.readline()
     reader = csv.reader(stream, delimiter=form.separator, skipinitialspace=True, strict=True)
@@ -309,6 +311,7 @@ def _named(names: Sequence[str], faults: Faults) -> list[str]:
     seen: set[str] = set()
     kept = []
     for position, name in enumerate(names, 1):
+        # A name of its own all the same, so that the rest is read and all faults are told at once.
         kept.append(name if name and name not in seen else f"{name}#{position}")
         seen.add(name)
     return kept
@@ -360,6 +363,7 @@ def _as_codes(column: pa.ChunkedArray, marks: pa.Array) -> "pd.Series[Any]":
     # Each different text is trimmed once; then two may be one, and one may mean missing.
     each = pd.Series(_given(texts.chunk(0).dictionary, marks).to_pandas(), dtype="str")
     places, different = pd.factorize(each)
+    # A missing cell is given the place behind the last text, and is -1 there.
     codes = np.concatenate([chunk.indices.fill_null(len(each)).to_numpy() for chunk in texts.chunks])
     found = np.append(places, -1)[codes]
     if 2 * len(different) > len(found):

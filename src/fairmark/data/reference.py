@@ -153,6 +153,7 @@ class FeatureReference(Record):
         return [f"up to {edges[0]}", *inner, f"above {edges[-1]}"]
 
     def _shown(self, number: float) -> str:
+        # 700,000 days are 1,916 years: within what `dt.date` holds on either side of 1970.
         if self.kind == "date" and abs(number) < 700_000:
             return str(EPOCH + dt.timedelta(days=int(number)))
         return f"{number:.6g}"

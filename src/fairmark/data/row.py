@@ -90,6 +90,7 @@ class ColumnReader:
     def quick(self) -> Callable[[object], Cell]:
         """What `read` does, and first looks for the usual: a listed text, or a number within its bounds."""
         read = self.read
+        # The quick way is for the usual case alone: whatever a rule may change takes the whole one.
         if self.left_out or self.spellings or self.kind.name not in {"numeric", "categorical", "ordinal"}:
             return read
         if self.kind.name == "numeric":
@@ -102,8 +103,10 @@ class ColumnReader:
             )
 
             def typed_number(value: object) -> Cell:
+                # Not isinstance: True is an int as well, and would be read as 1.
                 kind = type(value)
                 if (kind is int or kind is float) and least <= value <= most and value not in marks:  # type: ignore[operator]
+                    # An int becomes a float, and a zero below zero zero.
                     found = value + 0.0  # type: ignore[operator]
                     if found == 0 or not -SMALLEST < found < SMALLEST:
                         return found
@@ -173,6 +176,7 @@ class ColumnReader:
             return ""
         if isinstance(value, int):
             return str(value) if abs(value) < LARGEST_INT else repr(_float(value))
+        # As `data.raw` writes the floats of a Parquet file: 3.0 is the text 3.
         text = str(int(value)) if value.is_integer() and abs(value) < WHOLE_LIMIT else repr(value)
         return text.replace(".", ",") if self.comma else text
 

@@ -93,6 +93,7 @@ def content_ids(
     lots = np.fromiter(
         (_lot(text, k) for text, k in zip(several, repeats(several), strict=True)), "S16", len(several)
     )
+    # By base, and within a base by lot.
     order = shared[np.lexsort((lots, codes[shared]))]
     place[order] = pd.Series(codes[order]).groupby(codes[order], sort=False).cumcount()
     ends = pd.Series([f"-{mark}{k}" for k in range(place.max(initial=0) + 1)], dtype="str")

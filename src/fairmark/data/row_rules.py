@@ -124,6 +124,7 @@ def _parted(
         both = sorted(set(positive) & set(negative))
         faults = [f"the label must be positive or negative, got both for {shown(both)}"] if both else []
         return positive, negative, faults
+    # In another file a label means what it meant in the main one.
     if main is not None:
         return positive, [text for text in different if text in main.rest], []
     rest = sorted(set(different) - set(positive))
@@ -194,6 +195,7 @@ def _fits(raw: Raw, rule: DropRows, params: Prepare) -> Bools:
     else:
         values = rule.when
         hit = np.array([any(matches(text, one, numerals) for one in values) for text in different], bool)
+    # A missing cell, code -1, reads the last entry.
     return np.append(hit, False)[codes]
 
 

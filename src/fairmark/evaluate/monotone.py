@@ -74,6 +74,7 @@ def _feature(model: Model, place: int, direction: Direction, rows: Floats, train
         nudged[:, place] = np.tile(values, len(some))
         margin = model.margin_of(nudged).reshape(len(some), len(values))
         against = -SIGNS[direction] * np.diff(margin, axis=1)
+        # From one value to the next: a fall over many steps holds one between neighbours.
         falls[start : start + step] = against.max(axis=1, initial=0.0)
     return MonotoneFeature(
         feature=model.features[place],
@@ -90,6 +91,7 @@ def _values(cut: Floats, train: Floats) -> Floats:
     """Return values of a feature in rising order, one in each stretch that trees tell apart."""
     cut = cut[np.isfinite(cut)]
     if len(cut):
+        # A value at a cut goes left: the cuts, and one value above the last, lie in a stretch each.
         return np.append(cut, np.nextafter(cut[-1], np.inf))
     known = np.unique(train[~np.isnan(train)])
     places = np.linspace(0, len(known) - 1, min(len(known), VALUES)).round().astype(np.intp)

@@ -113,6 +113,7 @@ def _number(feature: ColumnSchema, train: Floats, test: Floats, bins: int, small
     for k, part in enumerate((train, test)):
         at = np.searchsorted(edges, part[~np.isnan(part)], side="left")
         counts[k, : len(edges) + 1] = np.bincount(at, minlength=len(edges) + 1)
+        # Three places stand behind the bins: other, missing, unseen.
         counts[k, len(edges) + 2] = np.isnan(part).sum()
     cells, merged = _merge(counts, smallest, len(edges) + 1)
     # Where an extreme is of one row, it would tell that person's value.
@@ -140,12 +141,15 @@ def quantile_edges(ordered: Floats, bins: int) -> Floats:
     """
     if not len(ordered):
         return np.empty(0)
+    # The lowest value with a share of k / bins of the rows at or below it.
     at = np.ceil(np.arange(1, bins) / bins * len(ordered)).astype(np.int64) - 1
     edges = np.unique(ordered[np.maximum(at, 0)])
+    # Above the highest value there is nothing to be parted from.
     edges = edges[edges < ordered[-1]]
     # A value itself could be one person's.
     above = ordered[np.searchsorted(ordered, edges, side="right")]
     halfway: Floats = edges + (above - edges) / 2
+    # Between neighbours in the last bit halfway is one of them, and parts nothing.
     return halfway[np.flatnonzero((halfway >= edges) & (halfway < above))]
 
 
@@ -203,8 +207,10 @@ def _merge(counts: Ints, smallest: int, ordered: int) -> tuple[tuple[int, ...], 
         small = [k for k, each in enumerate(sums) if ((each > 0) & (each < smallest)).any()]
         if not small:
             break
+        # The smallest first: what it makes large enough needs no merge of its own.
         k = min(small, key=lambda at: int(sums[at].sum()))
         near = [j for j in (k - 1, k + 1) if 0 <= j < len(cells)]
+        # A bin shares with a neighbour, so that a cell stays one stretch of numbers.
         beside = [j for j in near if max(cells[k][0], cells[j][0]) < ordered]
         filled = [j for j in range(len(cells)) if j != k and sums[j].sum() > 0]
         others = (beside if cells[k][0] < ordered else []) or filled or near
@@ -226,6 +232,7 @@ def _scores(scores: Floats, label: Ints, bins: int, smallest: int) -> ScoreRefer
         # The bin gives up the edge to its smaller neighbour.
         k = int(small[0])
         below, above = (counts[:, j].sum() if 0 <= j < counts.shape[1] else np.inf for j in (k - 1, k + 1))
+        # Edge k - 1 lies below bin k, and edge k above it.
         edges = np.delete(edges, k - 1 if below <= above else k)
     return ScoreReference(
         edges=tuple(edges.tolist()),

@@ -71,6 +71,7 @@ class RowUnits:
         if not len(weight):
             return UnitCounts.of((np.empty(0),) * 3, self.heaviest, -1.0, 1.0)
         weights = bounded_means.weight_nodes(weight)
+        # So much of its person as a row weighs: all rows of a person add up to one unit.
         part = self.weight[kept] / weight
         found = bounded_means.spread(weight, value[kept], weights=weights, values=nodes, count=part)
         return UnitCounts.of(found, self.heaviest, -1.0, 1.0)
@@ -92,6 +93,7 @@ def _rate(place: NDArray[np.intp], rows: RowUnits, kept: Mask, name: str) -> Uni
         np.isin(place, [2 * PLACE[count][0] + PLACE[count][1] for count in counts])
         for counts in (formula.rows, formula.hits)
     )
+    # Where each row is somebody else's its share of hits is 0 or 1: two nodes do.
     nodes = SHARES[[0, -1]] if rows.person is None else SHARES
     return rows.counts(hit.astype(np.float64), kept & within, nodes, 0.0, 1.0)
 
@@ -114,5 +116,7 @@ def of_bins(label: NDArray[np.integer], score: Floats, rows: RowUnits, bins: int
     """Yield the units of each score bin by label less score."""
     place = score_measures.bin_of(score, bins)
     for k in range(bins):
+        # Label less score is -score or 1 - score: nodes at both edges and in the middle of the bin for either
+        # label.
         edges = (k + np.array([1.0, 0.5, 0.0])) / bins
         yield rows.apart(label - score, place == k, np.concatenate([-edges, 1 - edges]))

@@ -61,6 +61,7 @@ def note(root: Path, promotions: Sequence[Promotion], key: "SigningKey | None" =
     StateError
         When it can't be written.
     """
+    # By the tag's object: its name can be given to another one.
     noted = {entry.event.object_hash for entry in entries(root)}
     late = [each for each in promotions if each.seen.hash not in noted]
     for each in late:

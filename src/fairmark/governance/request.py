@@ -126,6 +126,7 @@ def candidate(
         With each claim that can't be told.
     """
     release = ReleaseFolder(folder)
+    # As claimed, which is enough to bar somebody; whether the signature holds is asked below.
     makers = frozenset(release.envelope(STATEMENT).keyids)
     known = [*keys, *(each.key for each in approvers if each.may(TAGS))]
     _refuse_unverified(folder, root, next((key for key in known if key.keyid in makers), None))

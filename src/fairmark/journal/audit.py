@@ -285,6 +285,7 @@ async def _walk_to(journal: Journal, walk: _Walk, last: int) -> None:
             page = await journal.after(walk.number, min(PAGE, last - walk.number))
         except VerificationError:
             page = await _one_by_one(journal, walk, last)
+        # What is written while this walks is not looked at.
         page = [each for each in page if each.number <= last]
         if not page:
             return

@@ -234,6 +234,7 @@ async def collect(
     ParamsError
         When the raw files are no text.
     """
+    # One pass over all that came after decisions, for it may come months later.
     tally, newest = _Tally(), await _after_decisions(journal)
     with (
         written_whole(into) as draft,
@@ -267,6 +268,7 @@ async def _after_decisions(journal: Journal) -> dict[str, _After]:
     while page := await journal.after(number, PAGE, ["outcome", "correction"]):
         number = page[-1].number
         for each in page:
+            # An outcome may be about a correction, which is about the decision.
             about = of_correction.get(str(each.entry.about), str(each.entry.about))
             known = found.get(about, _After())
             if each.entry.kind == "correction":
@@ -330,7 +332,9 @@ def _cells(
     row: dict[str, Any] = msgspec.json.decode(source.entry.personal).get("row", {})
     prepare, label = form.prepare, form.schema.label
     more = {**groups.get(entry.id, {}), **beside.get(entry.id, {})}
+    # The last one wins: what was scored goes before what somebody says of it.
     found = {**more, **row, prepare.target.column: label.positive if after.label else label.negative}
+    # Under the empty name, which no column has: what belongs to the row and is none of its cells.
     found |= {"": (after.label, entry.at_us, (after.at_us - entry.at_us) / DAY_US, entry.release)}
     if prepare.row_id is not None:
         found.setdefault(prepare.row_id, entry.id)
@@ -345,6 +349,7 @@ def _cells(
 
 
 def _writer(stream: TextIO, form: Form) -> Any:
+    # As many lines above the table as its reader skips.
     stream.write("\n" * form.prepare.files.main.skip_rows)
     writer = csv.writer(stream, delimiter=form.csv.separator, lineterminator="\n")
     if form.csv.header is None:

@@ -97,6 +97,8 @@ def rivals(
         Boosting rounds of every learner; None where no trial of the search says it.
     """
     share = float(np.average(rows.train.label, weights=rows.train.weight))
+    # What either mistake costs, so that Fairlearn's error rate is what the search maximises: of balanced
+    # accuracy each label is one half.
     costs = {"fp": 1.0, "fn": 1.0}
     if goal.profit is not None:
         costs = {"fp": goal.profit.tn - goal.profit.fp, "fn": goal.profit.tp - goal.profit.fn}
@@ -189,6 +191,7 @@ def _measured(rival: _Rival, rows: Rows, policy: Policy, goal: Goal, step: Mitig
         pd.concat([rows.groups, rows.groups], ignore_index=True),
     )
     decided = np.repeat([1.0, 0.0], len(chance))
+    # Each row stands there twice, and so do the rows that a group must have.
     twice = policy.model_copy(update={"min_group_rows": 2 * policy.min_group_rows})
     slacks, values, _, table = Limits(twice, both, 0.0).held(decided, 0.5)
     on_groups = {limit.name for limit in policy.limits if limit.attribute is not None}

@@ -213,6 +213,7 @@ def _positive(column: Column, table: Table, given: Options, ask: Ask | None) -> 
             )
         said = (ask(f"Which value of {column.name} is the positive one (what a model is to find)?", rates),)
     above = said[0].removeprefix(">").strip()
+    # A value may itself be called `>50K`: then it is meant, and no bound.
     if len(said) == 1 and said[0].startswith(">") and said[0] not in values and column.kind_name == "numeric":
         number = float(Numerals().read([above])[0])
         if not math.isfinite(number):
@@ -316,6 +317,7 @@ def _person(table: Table, given: Options, own: set[str], why: dict[str, str]) ->
     found = [
         name for name, column in table.columns.items() if name not in own and is_persons(column, table.rows)
     ]
+    # Of several none is taken without being named.
     if len(found) != 1:
         return None
     people = table.columns[found[0]].different

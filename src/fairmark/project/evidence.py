@@ -169,6 +169,7 @@ def _pairs(groups: Sequence[tuple[str, int]]) -> list[Pair]:
     """Return pairs of groups with rows, the smaller first."""
     held = [group for group in groups if group[1] >= 1]
     found = [(low, high) for low, high in combinations(sorted(held, key=lambda group: group[1]), 2)]
+    # The smallest groups first, whose bounds are the widest.
     return sorted(found, key=lambda pair: (pair[0][1], pair[1][1]))[:PAIRS]
 
 

@@ -123,6 +123,7 @@ def _decoded(path: Path, content: bytes, encoding: str | None) -> tuple[str, str
             raise InputError(f"--encoding: must be a known encoding, got {name!r}") from error
         except UnicodeError:
             continue
+        # A wrong encoding gives control characters in numbers; a stray one proves nothing.
         odd_signs = CONTROLS.findall(text[:HEAD])
         if len(odd_signs) > len(text[:HEAD]) / 1000:
             fails = f"{name} gives control characters such as {odd_signs[0]!a}"
@@ -157,6 +158,7 @@ def _utf_16(content: bytes) -> str | None:
     """Return the form of UTF-16 that a file without a mark has: each second byte of Latin letters is 0."""
     head = content[:4096]
     for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        # But not nearly all bytes: a file of zeros is no text.
         if len(zeros) > 8 and zeros.count(0) > 0.8 * len(zeros) and head.count(0) < 0.6 * len(head):
             return name
     return None
@@ -187,6 +189,7 @@ def _separated(
             f"({', '.join(map(repr, (named,) if named else SEPARATORS))}) makes as many cells each; "
             "name it by --separator"
         )
+    # Rounded, so that of separators which fit about as well the one with fewer lines above the table wins.
     best = max(found, key=lambda one: (round(one.alike, 2), -one.above))
     if best.above:
         notes.append(f"{best.above} lines above the table are left out.")

@@ -219,7 +219,9 @@ def put(
             write_text(work / "new" / SHEET, sheet)
         for name, text in texts.items():
             write_text(work / "texts" / name, text)
+        # dvc.yaml stays, unless a project of scores brings one.
         moved = [name for name in NAMES if name in texts or name != "dvc.yaml"]
+        # Written before anything moves: by this list a killed run is put back.
         write_text(work / "begun", "".join(f"{name}\n" for name in moved if not os.path.lexists(root / name)))
         try:
             for name in moved:
@@ -233,6 +235,7 @@ def put(
         except BaseException:
             _put_back(root, work, keep=False)
             raise
+        # From here on `begun` without `old` says that the work was done.
         (work / "old").rename(kept)
         shutil.rmtree(work, ignore_errors=True)
     except OSError as error:

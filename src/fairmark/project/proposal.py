@@ -95,7 +95,9 @@ def proposal(
         made = chosen(table, given, ask, test)
     else:
         table, made = parts_of(table, given, scores, ask)
+    # Of scores that are judged every row is a test row.
     first = Found(_rate(table, made), test_share=TEST_SHARE if test is None and scores is None else 1.0)
+    # Twice: the first text only lets `prepare` be tried, and what the rows then show goes into the second.
     draft = params_text(default, table, made, given, first, owner, test)
     tried = _tried(table, test, read(draft))
     params = read(draft)
@@ -126,6 +128,7 @@ def _tried(table: Table, test: Table | None, params: Params) -> Prepared:
     if test is None:
         return prepared(table.path.parent, params.prepare)
     with tempfile.TemporaryDirectory(prefix="fairmark-") as place:
+        # Both files must lie in one folder for `prepare`, and neither is copied.
         for one in (table, test):
             (Path(place) / one.path.name).symlink_to(one.path.resolve())
         try:

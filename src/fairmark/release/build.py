@@ -97,6 +97,8 @@ def assemble(  # noqa: PLR0913, PLR0917 - it names all that a release is made of
                 build.bill(root, trace, params, written, build.tools(root)).write(draft / BILL)
             stated = state(draft, root, trace, params, written, version, evaluation=evaluation)
             if acceptance is not None:
+                # Sealed by a passing key and verified first: the maker's own signs nothing that does not
+                # hold.
                 passing = passing_key()
                 seal_release(draft, stated, passing)
                 acceptance.before_signing(draft, passing.public)
@@ -132,6 +134,7 @@ def _take_place(draft: Path, destination: Path) -> None:
     if not os.path.lexists(destination):
         draft.rename(destination)
         return
+    # Seals state the digests of all other files: of the same seals the release is the same.
     if all(_content(draft / name) == _content(destination / name) for name in SEALS):
         return
     found = "a folder of another content that no tag names"

@@ -60,6 +60,7 @@ def pack(folder: Path, target: Path) -> int:
     with (
         written_whole(target) as draft,
         draft.open("wb") as raw,
+        # Without a name and a time, so that a release packs to the same bytes whenever and by whomever.
         gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=raw, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):

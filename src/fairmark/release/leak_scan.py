@@ -161,6 +161,7 @@ def _naming(root: Path, frame: "pd.DataFrame") -> dict[str, str]:
 
 def _telling(word: str) -> bool:
     try:
+        # Small numbers stand in any text by chance; from a million on they are somebody's.
         return abs(float(word)) >= LARGE
     except ValueError:
         return len(word) >= SHORTEST
@@ -184,7 +185,9 @@ def whole_rows(frame: "pd.DataFrame", texts: Mapping[str, Sequence[str]]) -> dic
     cells = [_cells(frame[name]) for name in features]
     lengths = {sum(map(len, row)) for row in zip(*cells, strict=True)}
     starts = {next((value[0] for value in row if value), "") for row in zip(*cells, strict=True)}
+    # Only where a row could begin: else each word would begin a run of each length.
     plain = _runs(texts, starts, lengths)
+    # A row may stand as JSON, keys sorted: then the names stand between the values.
     keyed = _runs(texts, set(named[by_key[0]][:1]), {n + sum(map(len, named)) for n in lengths})
     found: dict[str, set[tuple[str, ...]]] = {}
     for row in zip(*cells, strict=True):

@@ -193,6 +193,7 @@ def make_database(uri: str) -> None:
     for left in path.parent.glob(f".{path.name}.*"):
         left.unlink()
     with written_whole(path) as draft:
+        # Its connections must be closed before the draft gets its name.
         SqlAlchemyStore(f"sqlite:///{draft}", (path.parent / "mlruns").as_uri()).engine.dispose()
 
 

@@ -78,6 +78,7 @@ def goal(
 
 def latest(tags: Sequence[str], name: str) -> str | None:
     """Return the tag of the highest release of `name` among `tags`, or None."""
+    # By numbers: v0.10.0 is above v0.9.0.
     found = [
         (tuple(map(int, m.groups()[1:])), tag)
         for tag in tags

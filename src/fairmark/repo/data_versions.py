@@ -83,6 +83,7 @@ def stores(root: Path) -> dict[str, Path]:
     found = {"cache": root / CACHE}
     for name in ("config", "config.local"):
         # DVC writes quoted section names: ['remote "store"'].
+        # Without interpolation, for an address may hold a percent sign.
         config = configparser.ConfigParser(interpolation=None, strict=False)
         config.read(root / ".dvc" / name, encoding="utf-8")
         for section in config.sections():

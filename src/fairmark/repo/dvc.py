@@ -242,6 +242,7 @@ def worth_another_try(lines: Iterable[str], sign: "re.Pattern[str]") -> bool:
     """Return whether DVC itself (not a stage) reported a fault that bears `sign`."""
     said = False
     for line in lines:
+        # A stage may print such words itself: what counts follows an ERROR of DVC's own.
         said = said or line.startswith("ERROR:")
         if said and sign.search(line):
             return True

@@ -161,6 +161,7 @@ def address(path: Path, without: str | None = None) -> str:
 
 def folder_address(files: Mapping[str, str]) -> str:
     """Return DVC's address of a folder from the MD5 of each of its files, by relative path."""
+    # The bytes of DVC's own .dir file, its blanks included: the address is their MD5.
     manifest = json.dumps([{"md5": md5, "relpath": path} for path, md5 in sorted(files.items())])
     return hashlib.md5(manifest.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
@@ -221,6 +222,7 @@ def _value_at(value: object, key: str) -> object:
     """Return what stands at a key of DVC (parts joined by dots); a new object where nothing does."""
     for part in key.split("."):
         if not isinstance(value, dict) or part not in value:
+            # Equal to nothing, null included, so that it differs from whatever the stage took.
             return object()
         value = value[part]
     return value

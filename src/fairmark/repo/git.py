@@ -62,6 +62,7 @@ def git(
     StateError
         When git is not installed.
     """
+    # A path is bytes to git: what is no UTF-8 goes through, and comes back, as it is.
     answer = _ended(root, words, (given or "").encode("utf-8", "surrogateescape"), extra)
     return subprocess.CompletedProcess(
         answer.args, answer.returncode, _decoded(answer.stdout), _decoded(answer.stderr)
@@ -216,6 +217,7 @@ def committed_files(root: Path, commit: str) -> dict[str, str]:
         When an object is not what its name is the hash of, or the commit holds a submodule, whose files it
         does not name.
     """
+    # The line feed alone: a folder's name may end with a blank.
     inside = need(root, "be in a git repository", "rev-parse", "--show-prefix").strip("\n")
     top = _header(_objects(root, {commit: f"commit {commit[:12]}"}, "commit")[commit], "tree")
     todo, files = {"": top}, dict[str, str]()
@@ -250,10 +252,12 @@ def _objects(root: Path, places: Mapping[str, str], kind: str) -> dict[str, byte
     for name, place in places.items():
         end = answer.find(b"\n", start)
         head = answer[start:end].split()
+        # `NAME missing`, in two words, where there is no such object.
         if len(head) != 3:
             raise StateError(f"{root}: must hold {place}, got a clone without it (fetch it)")
         start = end + 1 + int(head[2]) + 1
         content = answer[end + 1 : start - 1]
+        # git's hash is over kind, size, a zero and the content.
         stated = b"%s %d\0" % (kind.encode(), len(content))
         here = hashlib.new(_ALGORITHMS[len(name)], stated + content, usedforsecurity=False).hexdigest()
         if here != name:

@@ -168,6 +168,7 @@ def _lived(pid: int, when_s: float) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
+        # It lives, and is somebody else's.
         pass
     try:
         words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()

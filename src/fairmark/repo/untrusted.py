@@ -138,6 +138,7 @@ def _finite(text: str) -> float:
 
 
 def _shallow(value: object) -> bool:
+    # Level by level, not by recursion, which a deep value would end.
     level = [value]
     for _ in range(LIMIT_DEPTH):
         level = [

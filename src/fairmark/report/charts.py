@@ -109,6 +109,7 @@ def _density(edges: Sequence[float], shares: Sequence[float], frame: Frame) -> M
     highest = max(shares)
     bars = []
     for low, high, share in zip(edges, edges[1:], shares, strict=False):
+        # A bar of very few rows is seen all the same.
         left, right, up = frame.x(low), frame.x(high), max(tall * share / highest, 1)
         if share > 0:
             wide = max(right - left - 1, 0.5)
@@ -192,6 +193,7 @@ def frontier(
         _allowed(frame, limits),
         frame.axes(across, upward),
         frame.path(_stairs(best), "curve"),
+        # The named ones last, on top of all others.
         *(_trial(frame, mark) for mark in sorted(marks, key=lambda mark: (len(mark.names), mark.number))),
         *_names(frame, marks),
         style="plot only-wide" if wide else "plot only-narrow",
@@ -255,6 +257,7 @@ def _names(frame: Frame, marks: Sequence[Mark]) -> list[Markup]:
 
 def _places(x: float, y: float, text: str) -> list[tuple[float, float, str, Box]]:
     """Return where a name may stand by its trial, the best first: x, y, anchor, and the box that it fills."""
+    # 8.2 is about the width of a letter in these labels.
     wide = 8.2 * len(text)
     right = [
         (x + 11, y + shift, "start", (x + 11, y + shift - 11, x + 11 + wide, y + shift + 4))

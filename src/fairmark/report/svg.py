@@ -81,6 +81,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
         return [low]
     power = 10 ** math.floor(math.log10((high - low) / max(most, 1)))
     for step in (power * factor for factor in (1, 2, 2.5, 5, 10, 20)):
+        # What stands at an end but for rounding is a tick.
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         if last - first < most:
             return [float(f"{k * step:.12g}") for k in range(first, last + 1)]
@@ -90,6 +91,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 def around(values: Sequence[float], least: float, most: float) -> tuple[float, float]:
     """Return a round range that holds all values with some air, kept within `least..most`."""
     low, high = min(values), max(values)
+    # Where all values are one there is a range around it all the same.
     air = 0.25 * (high - low) or 0.05 * abs(high) or 0.5
     step = 10 ** math.floor(math.log10(high - low + 2 * air))
     step = step / 2 if (high - low + 2 * air) / step < 4 else step

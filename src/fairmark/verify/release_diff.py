@@ -79,6 +79,7 @@ def rows_between(one: ReleaseFolder, two: ReleaseFolder, clone: Path) -> Rows:
     counts = {key: (old.counts[key], new.counts[key]) for key in sorted({*old.counts, *new.counts})}
     sizes = old.rows.total(), new.rows.total()
     if old.by_id is None or new.by_id is None:
+        # Without ids a changed row is one that went and one that came.
         return Rows(*sizes, (new.rows - old.rows).total(), (old.rows - new.rows).total(), None, counts)
     kept = old.by_id.keys() & new.by_id.keys()
     changed = sum(old.by_id[row] != new.by_id[row] for row in kept)
@@ -316,6 +317,7 @@ def _libraries(release: ReleaseFolder) -> dict[str, str]:
 
 def _model(release: ReleaseFolder) -> dict[str, object]:
     kept = {"thresholds": None} | release.model_file.to_json()
+    # What tells of the file alone, or of what another part compares.
     for beside in ("format", "seed", "features", "files"):
         del kept[beside]
     return _flat("", kept) | {f"feature {name}": "read" for name in release.model_file.features}

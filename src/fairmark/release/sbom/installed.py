@@ -252,6 +252,7 @@ def _read(place: str) -> bytes:
 def _entry_programs(entry_points: str) -> dict[str, frozenset[str]]:
     """Return the texts that installers give the script of each entry point, without the first line."""
     config = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
+    # Names of programs keep their case.
     config.optionxform = str  # type: ignore[assignment,method-assign]
     config.read_string(entry_points)
     found = {}
@@ -267,6 +268,7 @@ def _hex(recorded: str) -> str:
     algorithm, _, text = recorded.partition("=")
     if algorithm != "sha256":
         return recorded
+    # In base64 for addresses and without padding, as RECORD has it.
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
 
 

@@ -149,6 +149,7 @@ def installs(wheel: Path) -> str:
                 continue
             content = opened.read(each)
             path = _installed_path(each.filename)
+            # The first line names the Python of a folder, and is the installer's.
             if path.startswith("../../../bin/"):
                 content = without_first_line(content)
             pairs.append((hashlib.sha256(content).hexdigest(), path))
