@@ -62,6 +62,7 @@ def typed(texts: "pd.Series[str]", kind: Kind) -> Typed:
     if kind.name in {"categorical", "ordinal"}:
         return Typed(texts, texts, np.zeros(len(texts), bool))
     codes, different = pd.factorize(texts)
+    # A missing cell reads the entry behind the last one.
     spots = np.where(codes < 0, len(different), codes)
     match kind.name:
         case "numeric":
@@ -140,6 +141,7 @@ def _column(column: Column, kind: Kind, typed: Typed) -> "pa.Column":
     unread = int(typed.unreadable.sum())
 
     def few_missing(values: Cells) -> bool:
+        # What could not be read is a fault of its own, and no missing cell.
         return bool(values.isna().sum() - unread <= column.missing * len(values))
 
     absent = typed.cells.isna().mean() if len(typed.cells) else 0.0

@@ -66,4 +66,5 @@ def _drawn_persons(persons: "pd.Series[str]", most: int, draw: np.random.Generat
     codes, different = pd.factorize(persons)
     order = draw.permutation(len(different))
     rows = np.cumsum(np.bincount(codes, minlength=len(different))[order])
+    # One person at least, however many rows that one has.
     return np.isin(codes, order[: max(1, int(np.searchsorted(rows, most, side="right")))])

@@ -206,6 +206,7 @@ def release_of(of: Promotion) -> str:
 def _moments(promotions: Sequence[Promotion]) -> list[dt.datetime]:
     moments: list[dt.datetime] = []
     for each in promotions:
+        # Never before the one before it: where a clock was set back, the order of the chain is believed.
         moments.append(max([each.seen.when, *moments[-1:]]))
     return moments
 
@@ -229,6 +230,7 @@ def _approved(
     except FairmarkError as error:
         return (), tuple(f"{of.tag}: {fault}" for fault in error.faults)
     envelopes = {f"{of.tag}: approval {number}": each for number, each in enumerate(of.approvals, 1)}
+    # As of the promotion: what counted then is its history, though it has expired since.
     counted = count(envelopes, request, approvers, of.seen.when)
     counting = tuple((each.who, each.reason, each.expires.isoformat()) for each in counted.approvals)
     faults = counted.refused
@@ -292,6 +294,7 @@ def _clock(past: History) -> str:
     if dated := promotion_tags.ahead(past.found.promotions, dt.datetime.now(tz=dt.UTC)):
         raise VerificationError(*dated)
     faults = promotion_tags.backwards(past.found.promotions)
+    # Told and not called wrong: the clocks of two promoters may differ.
     if faults:
         raise StateError("; ".join(faults))
     return "each is later than the one before it"

@@ -239,6 +239,7 @@ def _is_text(value: str | None) -> bool:
 
 
 def _is_count(value: int) -> bool:
+    # By type: True is an int as well, and SQLite would give back 1.
     return type(value) is int and 0 <= value < 2**63
 
 
@@ -251,6 +252,7 @@ def _is_score(value: float) -> bool:
 
 
 def _is_object(value: bytes) -> bool:
+    # By its ends alone, for this runs at each answer; our own encoder wrote what is between.
     return isinstance(value, bytes) and value[:1] == b"{" and value[-1:] == b"}"
 
 

@@ -54,6 +54,7 @@ class Replay:
     @property
     def same_score(self) -> bool:
         """Whether both scores are the same 64 bits."""
+        # By bits, not by ==: a zero has two signs, and what is no number equals nothing.
         return bits(self.kept) == bits(self.again)
 
     @property

@@ -269,6 +269,7 @@ def _behind(column: str) -> str | None:
 def _value(text: str) -> Cell:
     if text in {"", "True", "False"}:
         return text == "True" if text else None
+    # 18 digits, which an int64 holds.
     if re.fullmatch(r"-?\d{1,18}", text):
         return int(text)
     try:

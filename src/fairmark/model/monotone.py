@@ -105,6 +105,8 @@ def _follows(tree: Tree, place: int, sign: int) -> bool:
         # Where 0 counts as missing it leaves its place in the order, so that a cut says nothing of it.
         if node["decision_type"] != "<=" or node["missing_type"] == "Zero":
             return False
+        # All leaves of one side against all of the other: more than is needed where other features part them,
+        # but what is shown so holds of any row.
         lower, upper = _leaves(node["left_child"]), _leaves(node["right_child"])
         if max(sign * value for value in lower) > min(sign * value for value in upper):
             return False

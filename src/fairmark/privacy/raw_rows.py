@@ -60,6 +60,7 @@ def without(path: Path, source: Source, params: Prepare, numbers: Collection[int
         left = _csv_without(content, source, params.format, set(numbers), path.name)
     else:
         left = _parquet_without(content, {number - 1 for number in numbers})
+    # Without a time, so that the same rows are the same bytes.
     return gzip.compress(left, mtime=0) if packed else left
 
 

@@ -95,6 +95,7 @@ def _attested(root: Path, key: SigningKey, version: str | None) -> Attested:
     acceptance = Acceptance(root, name, aim, message, seen.commit, key, tagged=tagged)
     folder = root / "releases" / f"{name}-{aim}"
     assemble(root, folder, aim, seen, params, verdict, key, acceptance, EVALUATION)
+    # The tag last: until it stands the folder is no evaluation.
     if acceptance.tag is not None:
         set_tag(root, f"{name}@{aim}", acceptance.tag)
     return Attested(folder, f"{name}@{aim}", verdict, acceptance.facts)

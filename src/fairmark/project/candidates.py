@@ -59,6 +59,7 @@ def targets(columns: Mapping[str, Column]) -> list[Candidate]:
             continue
         words = {*words_of(name)}
         hint = protected_hint(name, column.values)
+        # A name says more than a place: an outcome may stand anywhere, though most often first or last.
         score = 4 * bool(words & SUREST) + 3 * bool(words & OUTCOMES) + (place in {0, len(names) - 1})
         score -= 3 * (hint is not None)
         why = [f"two values, {' and '.join(column.values)}"]

@@ -141,6 +141,7 @@ def _of_decision(column: Column, selected: str | None) -> list[str]:
 def parts_of(table: Table, given: Options, scores: Scores, ask: Ask | None) -> tuple[Table, Choices]:
     """Return the table with its columns of scores as the stages read them, and the parts of all columns."""
     kept = tuple(name for name in (scores.score, scores.decision) if name is not None)
+    # By no time and with nothing dropped: nothing is split or learnt here.
     made = chosen(table, replace(given, time="none", keep=kept, drop=()), ask)
     used = {
         *kept,

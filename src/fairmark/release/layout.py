@@ -139,6 +139,7 @@ def list_files(folder: Path) -> list[str]:
     litter: list[str] = []
     faults: list[str] = []
     waiting, size = [""], 0
+    # Folder by folder, so that a tree without end is refused by its count, and not walked first.
     while waiting and len(names) + len(faults) <= MOST_FILES:
         inside = waiting.pop()
         entries = sorted(os.scandir(folder / inside), key=lambda entry: entry.name)

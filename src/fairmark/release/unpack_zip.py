@@ -83,6 +83,7 @@ def _walk(stream: IO[bytes], at: int, length: int, count: int, into: Unpacking) 
         part = listed[place : place + _LISTED.size]
         if len(part) != _LISTED.size or part[:4] != b"PK\1\2":
             raise into.fault(f"must list as many files as it says, {count}, got fewer")
+        # Name, extra field and comment follow each entry.
         place += _LISTED.size + sum(_LISTED.unpack(part)[10:13])
     if place != length:
         raise into.fault(f"must have a list of {length} bytes, as it says, got {place}")
@@ -124,11 +125,13 @@ def _refuse_meaning(fields: bytes, entry: zipfile.ZipInfo, into: Unpacking, *, l
 
 def _short(kind: int, content: bytes, *, listed: bool) -> bool:
     """Return whether a field of times holds others than it says; in the list the first may stand alone."""
+    # Bits 0 to 2 say which of the three times follow, four bytes each.
     whole = 1 + 4 * (content[0] & 7).bit_count() if kind == _TIMES else len(content)
     return kind == _TIMES and len(content) != whole and not (listed and len(content) == 5)
 
 
 def _take(stream: IO[bytes], entry: zipfile.ZipInfo, ends_at: int, into: Unpacking) -> None:
+    # The upper half is the mode of Unix, 0 where another system wrote it.
     kind = stat.S_IFMT(entry.external_attr >> 16)
     said = (entry.compress_type, entry.create_system, entry.extract_version, len(entry.comment))
     plain = entry.compress_type in _METHODS and entry.create_system in _SYSTEMS and not entry.comment

@@ -124,6 +124,7 @@ def check_version(text: str) -> str:
 
 
 def _dirty(root: Path) -> tuple[str, ...]:
+    # Without writing git's index: a look changes nothing.
     status = ("--no-optional-locks", "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
     changed = {entry[3:] for entry in need(root, "tell its status", *status).split("\0") if entry}
     # assume-unchanged (a small letter) and skip-worktree (S) hide a change from `git status`.

@@ -99,6 +99,7 @@ def learning_text(facts: Facts) -> str:
     )
     if whole.low is None or whole.high is None:
         return f"{text}."
+    # Half of the interval on test rows: a smaller change can't be told from chance.
     noise = (whole.high - whole.low) / 2
     close = f"the {number(noise, facts.decimals)} by which it is uncertain on test rows"
     if change > noise:

@@ -220,11 +220,13 @@ def _section(text: str) -> str | None:
 
 def _whole(text: str) -> str | None:
     plain = _plain(text)
+    # Texts that join licences first, for each licence would find its own part in them.
     for rule in _JOINED:
         if _holds(rule, plain):
             return rule.licence
     found = [rule.licence for rule in _RULES if _holds(rule, plain)]
     rest = _ASIDES.sub("", plain)
+    # Words of a licence that no rule found: the text says more than was understood, and so is not known.
     strange = [trace for trace, of in _TRACES.items() if trace in rest and not of.intersection(found)]
     return None if strange else _all(found) or None
 

@@ -110,6 +110,7 @@ def _faults(
 def _judged(parsed: Any, forbidden: frozenset[str]) -> Judgement:
     from license_expression import LicenseWithExceptionSymbol
 
+    # The whole first: a licence with an exception may be forbidden under that very name.
     if str(parsed) in forbidden:
         return "forbidden"
     if isinstance(parsed, LicenseWithExceptionSymbol):
