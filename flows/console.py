@@ -177,6 +177,7 @@ class Progress:
         count, of = len(self._done), len(self.steps)
         what = step.note if step.idle else ", ".join(filter(None, [step.note, spoken(took_s)]))
         LOG.info("%s/%s %s %s", str(count).rjust(len(str(of))), of, name.ljust(self._width), what)
+        # What had nothing to do would foretell seconds that the next run does not keep.
         if not step.idle:
             self._known[name] = round(took_s, 2)
             _write_timings(self._known)

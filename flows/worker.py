@@ -60,6 +60,7 @@ def lives(run: UUID) -> bool:
     found = guardian.bearers(BEARS)
     if not Path("/proc/self/environ").exists():
         return bool(found)
+    # In either way of writing a UUID.
     words = (b"%s=%s" % (BEARS.encode(), text.encode()) for text in (str(run), run.hex))
     seen = b"\0".join(guardian.environment_of(pid) for pid in found)
     return any(word in seen for word in words)

@@ -204,6 +204,7 @@ def _between(one: Ints, other: Ints, as_one: float) -> Distance:
     counts = counts[:, np.lexsort(counts)]
     counts = counts[:, counts.sum(axis=0) > 0]
     rows: npt.NDArray[np.float64] = counts.sum(axis=1, keepdims=True)
+    # A part without rows of this kind can't be compared, and is no finding.
     if not (rows > 0).all():
         return Distance(distance=0.0, p=1.0)
     expected = rows * counts.sum(axis=0) / rows.sum()

@@ -282,6 +282,7 @@ def _marks(params: Prepare, columns: dict[str, Cells], files: dict[str, Checked]
     """Return the reserved columns of the table."""
     rows = [len(one.labels) for one in files.values()]
     row_ids = [
+        # Marked by their file, for the same row may stand in both.
         content_ids(one.alike, one.content, "t" if name == "test" else "")
         if params.row_id is None
         else one.raw.texts[params.row_id].astype("str")

@@ -166,6 +166,7 @@ def kept(raw: Raw, params: Prepare) -> Kept:
         if len(raw.texts.columns) and rule.column not in raw.texts:
             where = f"column {rule.column}: must be in the file (prepare.drop_rows)"
             raw.faults.add(f"{where}, got no such column")
+        # A row counts for the first rule that fits it, so that the counts add up.
         here = stays & _fits(raw, rule, params) if rule.column in raw.texts else np.zeros(len(stays), bool)
         counts.append(int(here.sum()))
         stays &= ~here

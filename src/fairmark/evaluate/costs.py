@@ -75,6 +75,7 @@ def cost(
 
 def latency(call: Callable[[], object]) -> dict[str, float]:
     """Return `{"one_row_ms", "one_row_p99_ms"}`: the median and the 99th percentile of `CALLS` calls."""
+    # The first calls fill caches, and are not what a service sees.
     for _ in range(CALLS // 10):
         call()
     taken = []

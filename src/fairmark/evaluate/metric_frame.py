@@ -98,6 +98,7 @@ def metric_frame_of(
     groups = measurements.groups
     if attribute not in groups:
         raise InputError(f"attribute: must be of {', '.join(sorted(groups))}, got {attribute!r}")
+    # A row for each label and decision, with the weight of all that are alike.
     at = list(PLACE.values())
     matrices = {name: entry.cells.matrix for name, entry in groups[attribute].items()}
     return metric_frame(

@@ -121,6 +121,7 @@ def _spans(cuts: list[str]) -> list[str]:
 def _spoken(cuts: Floats, kind: str) -> list[str]:
     """Return edges in words: in as few digits, from six on, as tell them apart, as they are rows' values."""
     if kind == "date":
+        # A cut within a day parts whole days before the next one.
         days = [str(np.datetime64(int(np.ceil(cut)), "D")) for cut in cuts]
         moments = [str(np.datetime64(round(cut * 86_400_000_000), "us")) for cut in cuts]
         return days if len(set(days)) == len(days) else moments

@@ -109,6 +109,7 @@ def _quantiles(known: Cells, points: int) -> list[Cell]:
     """
     if known.empty:
         return []
+    # "nearest": values that rows have, for a mean of two may be nobody's.
     steps = known.quantile(np.linspace(0, 1, points), interpolation="nearest").drop_duplicates()
     distinct = known.drop_duplicates().sort_values()
     # Quantiles of equal values are one value: what they leave free goes to the values themselves.

@@ -75,6 +75,7 @@ def began(root: Path, flow: str, parameters: Mapping[str, object], run: str | No
         When the trail can't be written.
     """
     kept = entries(root)
+    # Each run without an end is told once, by the next beginning.
     known = {number for entry in kept for number in entry.event.without_end}
     left = tuple(entry.number for entry in unended(kept) if entry.number not in known)
     event = {
@@ -114,4 +115,5 @@ def machine() -> dict[str, str]:
 
 
 def _plain(value: object) -> bool | int | str | None:
+    # No password of an address goes into a trail that everybody keeps.
     return value if value is None or isinstance(value, bool | int) else redacted(str(value))

@@ -223,6 +223,7 @@ def refuse_unless_approved(root: Path, key: "PublicKey | None" = None) -> Policy
 
     own = own_public() if key is None else key
     found = compare(root, None, own, remotes=True)
+    # A base that is named can't hide what is known to be loosened: it only helps where nothing can be told.
     if found.undetermined and not found.loosened and (base := named_base()):
         found = compare(root, base, own)
     if found.loosened:

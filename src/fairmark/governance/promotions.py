@@ -183,6 +183,7 @@ def _target(before: Sequence[Promotion], stage: str, to: str | None) -> Promotio
         to = earlier[-1]
     elif to == had[-1].version:
         raise StateError(f"{stage}: must hold another release, got {to} there already")
+    # The last time that the stage held it: its approvals are the newest.
     found = next((each for each in reversed(had) if each.version == to), None)
     if found is None:
         known = ", ".join(dict.fromkeys(each.version for each in had))

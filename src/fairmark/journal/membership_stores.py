@@ -99,6 +99,7 @@ class SqliteMemberships:
             for number, item in enumerate(items, last + 1):
                 row = number, item.decision, item.attribute, json_bytes(item.groups)
                 self._connection.execute("INSERT OR REPLACE INTO memberships VALUES (?, ?, ?, ?)", row)
+            # No number is given twice, so that who has read up to one misses nothing that is replaced later.
             self._connection.execute("UPDATE last SET number = number + ?", [len(items)])
 
     def _erase(self, decisions: Collection[str]) -> int:
@@ -118,6 +119,7 @@ class SqliteMemberships:
             with sqlite.as_unavailable(self._path):
                 return act()
 
+        # One connection for all threads, and so one of them at a time.
         async with self._alone:
             return await asyncio.to_thread(guarded)
 
@@ -144,6 +146,8 @@ class PostgresMemberships:
             "INSERT INTO memberships VALUES ($1, $2, $3, $4) ON CONFLICT (decision, attribute) "
             "DO UPDATE SET number = $1, groups = $4"
         )
+        # The update locks its row until the commit: numbers become visible in their order, and no reader
+        # passes one that is still to come.
         asked = "UPDATE memberships_last SET number = number + $1 RETURNING number"
         async with postgres.leased(self._where, self._pool) as connection, connection.transaction():
             last = await connection.fetchval(asked, len(items))
@@ -172,6 +176,7 @@ class PostgresMemberships:
         text = "DELETE FROM memberships WHERE decision = ANY($1::text[]) RETURNING number"
         gone = await self._fetch(text, list(decisions))
         if gone:
+            # Deleted rows stay in their pages otherwise.
             await self._fetch("VACUUM (FULL) memberships")
         return len(gone)
 

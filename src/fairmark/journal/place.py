@@ -71,6 +71,7 @@ async def existing_memberships(clone: Path, given: str | None) -> "Memberships |
     """Return the memberships that are there; None where there is no file of them and no address was given."""
     address = memberships_address(clone, given)
     if _absent(address):
+        # Who has named them expects them; without a name there need be none.
         if given or os.environ.get(MEMBERSHIPS):
             raise StateError(f"{address}: must hold memberships, got no such file")
         return None

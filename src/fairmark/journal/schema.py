@@ -85,6 +85,7 @@ SELECT = (
 
 def rare(kinds: Collection[str] | None) -> str:
     """Return the condition that lets a query of these kinds use their index; true of each of their rows."""
+    # A partial index is used only where the query itself says what the index is limited to.
     return f" AND e.{_RARE_SQL}" if kinds is not None and not {*kinds} & {*FREQUENT} else ""
 
 
@@ -112,6 +113,7 @@ def from_row(row: Sequence[object]) -> Stored:
     """
     number, *fields, chain, seal, salt, subject, content = row
     names = ENTRY_COLUMNS[1:-2]
+    # 16 random bytes are zeros alone once in 2^128 entries.
     erased = isinstance(salt, bytes) and not any(salt)
     given = dict(zip(names, fields, strict=True))
     given |= {"subject": None, "personal": None} if erased else {"subject": subject, "personal": content}

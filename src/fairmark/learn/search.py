@@ -282,9 +282,11 @@ class Search:
     def _sampler(self, batch: int) -> "optuna.samplers.BaseSampler":
         import optuna
 
+        # A thousand batches have seeds of their own before those of the next seed begin.
         seed = (self.tune.seed * 1000 + batch) % 2**32
         if self.tune.sampler == "random":
             return optuna.samplers.RandomSampler(seed=seed)
+        # Two batches at random first: of fewer trials its densities would be guesses.
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=2 * self.tune.batch)
 
     @staticmethod

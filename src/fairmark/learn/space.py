@@ -137,6 +137,7 @@ class Space:
             or isinstance(dimension, Choice)
         ):
             return dimension
+        # Never below the low end, which a person gave: few rows narrow a range to one value, not to none.
         most = max(dimension.low, min(dimension.high, self.rows // ROWS_A_LEAF))
         return dimension.model_copy(update={"high": most})
 
@@ -148,6 +149,7 @@ class Space:
                 attribute=step.attribute, constraint=step.constraint, strength=_short(point[f"strength.{n}"])
             )
             for n, step in enumerate(self.tune.mitigation)
+            # A strength of 0 is no mitigation, and is not written down as one.
             if point[f"strength.{n}"]
         ]
         prefix = f"{family}."
@@ -161,6 +163,7 @@ class Space:
             folds=aim.folds,
             maximise=aim.maximise,
             selected=aim.selected,
+            # Without a margin no limit is looked at, and nothing has a price.
             price=aim.price if aim.margin is not None else None,
         )
 
@@ -244,6 +247,7 @@ class Space:
 
     def grid(self, seed: int, most: int) -> Iterator[Point]:
         """Yield the points of the whole grid in an order drawn from `seed`, `most` at most."""
+        # By number and not as a list: a grid may have more points than memory has room for.
         axes = {f: {n: rungs(d) for n, d in self.dimensions(f).items()} for f in self.families}
         sizes = [int(np.prod([len(axis) for axis in axes[f].values()])) for f in axes]
         ends = np.cumsum(sizes)
@@ -320,6 +324,7 @@ def _middle(dimension: Dimension) -> Value:
     if isinstance(dimension, Choice):
         return dimension.values[0]
     low, high = dimension.low, dimension.high
+    # On a log scale the middle is the geometric mean.
     value = float(np.sqrt(low * high)) if dimension.log else (low + high) / 2
     return round(value) if isinstance(dimension, IntRange) else value
 

@@ -107,6 +107,7 @@ class Goal:
         part = table / table.sum()
         if self.profit is not None:
             mean = float((part * self._worth).sum())
+            # E[w^2] - E[w]^2; rounding can take it below 0 where all rows bring the same.
             return float(np.sqrt(max(0.0, float((part * self._worth**2).sum()) - mean**2) / rows))
         if self.measure == "accuracy":
             right = part[0, 0] + part[1, 1]
@@ -116,11 +117,13 @@ class Goal:
             if not one:
                 return 0.0
             hits = part[1, 1] / one
+            # F1 = 2 J / (1 + J) of the share J of hits, whose derivative is 2 / (1 + J)^2.
             return float(2 / (1 + hits) ** 2 * np.sqrt(hits * (1 - hits) / (one * rows)))
         by_label = part.sum(axis=-1)
         if not by_label.all():
             return 0.0
         share = part[:, 1] / by_label
+        # Half the difference of two shares of different rows: variances add up, and the root is halved.
         return float(np.sqrt((share * (1 - share) / (by_label * rows)).sum()) / 2)
 
     @property
@@ -140,6 +143,7 @@ class Goal:
             return float(np.log(self.at / (1 - self.at)))
         if self.profit is not None:
             known = self.profit
+            # A yes is worth it from p with p (tp - fn) = (1 - p) (tn - fp) on: these are the odds of that p.
             return float(np.log((known.tn - known.fp) / (known.tp - known.fn)))
         return 0.0 if self.measure == "accuracy" else base
 
@@ -203,11 +207,13 @@ def choose(
     # Equal up to the last bits of a weighted sum counts as equal, so that ties are broken by rule.
     reached = np.round(goal.reached(table), 12)
     share = (hit + false) / (positive + negative)
+    # 1e-12 lets a share that stands at the capacity itself pass, whose sum of weights may round above it.
     kept = np.ones(len(cut), dtype=bool) if goal.select is None else share <= goal.select + 1e-12
     within = kept if selected is None else kept & (share >= selected[0]) & (share <= selected[1])
     missing = np.zeros(len(cut)) if violation is None else violation(cut)
     allowed = missing <= 0
     asked = reached if goal.select is None else np.round(share, 12)
+    # What the best cut would reach that looks at no limit: the difference is what limits cost.
     free = _best(cut, asked, within, kept)
     if price is not None and goal.select is None and not (allowed & within).any():
         asked = np.round(reached - price * goal.span(positive / (positive + negative)) * missing, 12)

@@ -316,6 +316,7 @@ def _prefect(root: Path, told: Mapping[str, str]) -> Iterator[Check]:
         do = "prefect server start; set PREFECT_API_URL (docs/flows.md): only schedules need it"
         yield Check("prefect server", "note", "none named: flows start one of their own", do)
         return
+    # The login goes into a header, and into nothing that is shown.
     address, login = _without_login(named, told.get("PREFECT_API_AUTH_STRING"))
     found = _asked(f"{address}/health", None, login)
     if found is None:

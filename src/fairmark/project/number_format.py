@@ -93,12 +93,14 @@ def number_format(
     }
     forms = _tried(separator, decimal)
     read = {form: {name for name, found in loose.items() if _all_read(found, form)} for form in forms}
+    # The form that reads most columns whole; of equals the plainest, which stands first.
     best = max(forms, key=lambda form: (len(read[form]), -forms.index(form)))
     numbers = read[best]
     units = {unit for name in numbers for _, unit in loose[name] if unit}
     notes = _of_marks(forms, read, best, loose)
     missing = {text for found in different.values() for text in found if text in SURE}
     for name, found in different.items():
+        # A dash among texts may be a value like any other; among numbers or days it is none.
         if name in numbers or (plain[name] and _all_days(_spread(plain[name]))):
             missing |= {text for text in found if text in LIKELY}
     return NumberFormat(

@@ -72,6 +72,7 @@ def limit_names(protect: Sequence[Protect]) -> list[tuple[str, str]]:
     """Return for each protected attribute the names of its two limits: of selection, and of opportunity."""
     stems = [each.name.encode("ascii", "ignore").decode().replace("_", "-").strip("-") for each in protect]
     safe = [stem if stem[:1].isalpha() and stem.replace("-", "").isalnum() else "" for stem in stems]
+    # Names of limits must be plain and different, whatever letters the columns are written in.
     unique = [stem if stem and safe.count(stem) == 1 else f"attribute-{k}" for k, stem in enumerate(safe, 1)]
     return [(f"{stem}-four-fifths", f"{stem}-equal-opportunity") for stem in unique]
 
@@ -274,6 +275,7 @@ def _split(made: Choices, values: Mapping[str, Any], *, published: bool) -> dict
         "order": [*comment(why, 2), *entry("order", order, 2)],
         "test_share": [*comment(share, 2), *entry("test_share", None if published else TEST_SHARE, 2)],
     }
+    # Rows that are alike can't be kept together where the day says which part a row is in.
     if made.time is not None and split.get("alike") == "together":
         lines["alike"] = entry("alike", "spread", 2)
     return lines

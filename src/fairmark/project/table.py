@@ -71,6 +71,7 @@ def read_table(path: Path, given: Overrides, decimal: str | None = None) -> Tabl
     separator = file.separator if file.type == "csv" else None
     numbers = number_format(raw.texts, raw.types, separator, decimal)
     marks = set(numbers.missing)
+    # What means missing is known by the numbers around it, and goes out before kinds are told.
     texts = raw.texts.where(~raw.texts.isin(marks)) if marks else raw.texts
     said, where = _form(file, numbers), "prepare.format"
     form = typed(Csv, said, where) if file.type == "csv" else typed(Parquet, said, where)

@@ -140,6 +140,7 @@ def protected_hint(name: str, values: Iterable[str] | None) -> Hint | None:
     here = {folded(value).replace(" ", "-") for value in values or ()}
     for what, words in VALUES.items():
         met = here & set(words.split())
+        # One value says little: `white` may be the colour of anything.
         if len(met) >= 2 and (what not in _HINTS or met & _HINTS[what]):
             return Hint(what, f"it holds the values {' and '.join(sorted(met)[:3])}")
     return None

@@ -34,6 +34,7 @@ def scalar(value: Any) -> str:
 
 def _quoted(text: str) -> str:
     """Return a text in double quotes; what is not printable is escaped as YAML reads it."""
+    # A string of JSON is one of YAML 1.2 too, in double quotes.
     plain = json.dumps(text, ensure_ascii=False)
     return plain if plain.isprintable() else "".join(map(_escaped, plain))
 

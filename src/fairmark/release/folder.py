@@ -352,12 +352,14 @@ class ReleaseFolder:
         """
         if name not in self._contents:
             content = foreign_bytes(self.folder / name)
+            # Over all files: many that are each small enough would fill the memory as well.
             self._left_bytes -= len(content)
             if self._left_bytes < 0:
                 raise VerificationError(
                     f"{name}: must be of a release with at most {MOST_TEXT_BYTES} bytes to read, got more"
                 )
             self._digests[name] = hashlib.sha256(content).hexdigest()
+            # What is parsed are the bytes that were hashed: the file itself may change meanwhile.
             if self._digests[name] != self.digests.get(name):
                 raise VerificationError(
                     f"{name}: must have its stated SHA-256, got {self._digests[name][:12]}… (not read)"

@@ -160,6 +160,7 @@ def on_record(verdict: Verdict, policy: Policy) -> str:
     ends = [[w.expires for w in _recorded(f, policy) if covers(w, f.limit, f.groups)] for f in left]
     if not left or verdict.faults or not all(ends):
         return ""
+    # Each finding stands until the last of its records ends, and the verdict until the first finding falls.
     until = min(max(each) for each in ends)
     missed = any(f.outcome == "fail" for f in left)
     kind, what = ("Overrides and waivers", "missed or open") if missed else ("Waivers", "open")

@@ -54,6 +54,7 @@ def apart(old: Path, new: Path, name: str) -> str:
                 )
             )
         if name.endswith(".csv"):
+            # By cells, so that a number is told by its column.
             return told(_cells(*(list(csv.reader(io.StringIO(text))) for text in texts)))
         return _text(*texts)
     except (OSError, ValueError, RecursionError, FairmarkError) as error:
@@ -66,6 +67,7 @@ def told(pairs: Iterator[Pair]) -> str:
     furthest: tuple[float, str] = (-1.0, "")
     relative: tuple[float, str] = (-1.0, "")
     for where, old, new in pairs:
+        # In Python 1 == True, and in JSON they are two values.
         if old == new and isinstance(old, bool) == isinstance(new, bool):
             continue
         if not (_is_number(old) and _is_number(new)):
@@ -113,6 +115,7 @@ def _cells(old: list[list[str]], new: list[list[str]]) -> Iterator[Pair]:
 
 
 def _text(old: str, new: str) -> str:
+    # Only where the words between the numbers are the same do these stand for each other.
     if _NUMBER.sub("#", old) == _NUMBER.sub("#", new):
         line = 1
         pairs: list[Pair] = []
@@ -222,10 +225,12 @@ def take_data(release: ReleaseFolder, source: Path, root: Path) -> bool:
     found = {}
     for name, stated in release.data_files.items():
         places = held_at(source, stated.md5)
+        # DVC's MD5 is where to look; whether it is the data, the SHA-256 says.
         good = [place for place in places if sha256(place) == stated.digest.sha256]
         if not good:
             return False
         found[name] = good[0]
+    # Copied when all is found, so that half of the data is never left beside what is pulled then.
     for name, place in found.items():
         target = root / name
         # A folder of the commit may be a link, and the statement's name would lead through it.
@@ -305,6 +310,7 @@ def differences(release: ReleaseFolder, root: Path, source: Path, stages: Sequen
     made = {name: path for path in owner for name in files_of(root, path) if (root / path).exists()}
     found = list(_compared(release, root, source, stated, made, owner))
     place = {name: k for k, name in enumerate(stages)}
+    # The first stage that came out otherwise is where to look: later ones may only follow it.
     return sorted(found, key=lambda each: (place.get(each.stage, len(place)), each.file))
 
 
@@ -335,6 +341,7 @@ def _compared(
 def _how_far(release: ReleaseFolder, root: Path, source: Path, name: str, item: FileInput) -> str:
     """Return how far a file is from the released one, wherever the bytes of that still are."""
     with tempfile.TemporaryDirectory(prefix="fairmark-") as place:
+        # Small outputs are committed, others lie in the folder of the release, in a cache or a remote.
         blob = git_bytes(root, "cat-file", "blob", f"{release.commit}:./{name}")
         kept = Path(place) / "released"
         kept.write_bytes(blob or b"")

@@ -109,6 +109,7 @@ def check_out(run: Run, source: Path, revision: str, root: Path) -> None:
     StateError
         When git can't.
     """
+    # autocrlf of this machine would change the bytes of every text that is checked out.
     quiet = ["-c", f"core.hooksPath={os.devnull}", "-c", "core.autocrlf=false"]
     clone = ["git", *quiet, "-c", "transfer.fsckObjects=true", "clone", "--quiet", "--no-local"]
     clone += ["--no-checkout", "--template=", str(source.resolve()), str(root)]
@@ -210,6 +211,7 @@ class Rebuild:
         uv = [str(tools / "bin" / "uv"), "--quiet", "--no-cache", "pip", "sync", "--python", str(self.python)]
         what = "requirements: must be installed as the locks name them"
         self._need(what, [base, "-m", "venv", str(tools)])
+        # Without pip: uv installs from outside, and what is in there is the lock and nothing else.
         self._need(what, [base, "-m", "venv", "--without-pip", ".venv"])
         self._need(what, [*pip, "install", "--quiet", *LOCKED, "-r", "requirements-uv.lock"], network=True)
         self._need(what, [*uv, *LOCKED, "--compile-bytecode", "requirements.lock"], network=True)
@@ -222,6 +224,7 @@ class Rebuild:
 
     def compare(self, stages: Sequence[str]) -> Rebuilt:
         """Return what came of it, now that all stages ran."""
+        # Before anything is read of what the stages wrote.
         remade.refuse_links(self.release, self.root)
         found = remade.differences(self.release, self.root, self.source, stages)
         was = environment.made(self.release, self.source)
@@ -231,6 +234,7 @@ class Rebuild:
             remade.outputs(self.release),
             tuple(found),
             tuple(environment.differences(was, now)),
+            # Of other outputs the statement must differ, which says nothing new.
             "not asked, because outputs differ" if found else restated(self.release, self.root),
         )
 

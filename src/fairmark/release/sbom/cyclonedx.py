@@ -278,6 +278,7 @@ class Bill(_Parts):
     @property
     def number(self) -> str:
         """The serial number that the content gives: the same content has the same one."""
+        # A UUID of version 5 (RFC 9562, section 5.5) and not by lot: a bill that is made again has the same.
         value = {key: item for key, item in self.to_json().items() if key != "serialNumber"}
         return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(value, sort_keys=True))}"
 
