@@ -158,6 +158,7 @@ def _refuse_unverified(folder: Path, root: Path, key: PublicKey | None) -> None:
     from fairmark.verify.verify import verify
 
     facts = [fact for fact in verify(folder, root, key) if fact.asked]
+    # What is wrong comes first: a claim that can't be told must not hide one that does not hold.
     for held, kind in ((False, VerificationError), (None, StateError)):
         if found := [fact.line() for fact in facts if fact.held is held]:
             raise kind(f"{folder.name}: must be verified, got", *found)
@@ -176,7 +177,9 @@ def refuse_expired_waivers(folder: Path, now: dt.datetime) -> None:
     from fairmark.judge.verdict import judge
 
     release, today = ReleaseFolder(folder), now.date()
+    # With a clock set back, a waiver that has expired would stand again.
     refuse_behind(release.statement.commit.annotations.committed, now)
+    # Without a waiver nothing depends on the day, so that the verified verdict still holds.
     if not any(each.gate and each.waived_by for each in release.verdict.findings):
         return
     again = judge(release.measurements, release.params.policy, today, earlier=release.verdict.earlier)

@@ -100,6 +100,7 @@ class Review:
         return f"{name}{kind}", required, _bound(old), _bound(new), outcome
 
     def _disparities(self) -> Iterator[tuple[str, ...]]:
+        # Attributes of both sides: one that the change stopped measuring has to be seen as well.
         sides = [{} if s.measurements is None else s.measurements.disparities for s in (self.base, self.head)]
         for attribute in dict.fromkeys(name for side in reversed(sides) for name in side):
             for key in (f"{rate}_{kind}" for rate in COMPARED for kind in ("ratio", "difference")):
@@ -168,6 +169,7 @@ def _side(name: str, params: bytes | None, found: bytes | None, today: dt.date) 
         policy = typed(Policy, sections.get("policy"), "policy")
     except (FairmarkError, ValueError, AttributeError) as error:
         fault = error.faults[0] if isinstance(error, FairmarkError) else str(error)
+        # The policy may be readable though the measurements are not, and a looser limit must still be listed.
         kept = sections if isinstance(sections, Mapping) else {}
         return Side(name, kept, measurements, None, f"not judged, of another shape: {fault}")
     return Side(name, sections, measurements, judge(measurements, policy, today), "")
@@ -187,6 +189,7 @@ def _moved(name: str, old: Measured | None, new: Measured | None) -> tuple[str, 
 def _overlap(old: Measured | None, new: Measured | None) -> str:
     """Return whether two intervals have a point in common; that they do shows nothing."""
     ends = [end for each in (old, new) if each is not None for end in (each.low, each.high)]
+    # One end that is missing leaves the interval open, and an open one is apart from nothing.
     if len(ends) != 4 or None in ends:
         return "not both known"
     low, high, other_low, other_high = (float(end) for end in ends if end is not None)
@@ -207,5 +210,6 @@ def _table(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> It
 def _cell(text: str) -> str:
     """Return text of a stranger's commit as one cell in which nothing is Markdown, HTML or a mention."""
     shown = plain(" ".join(text.split()))
+    # Cut before escaping: a cut within `&#124;` would leave half an entity in the cell.
     shown = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
     return "".join(f"&#{ord(each)};" if each in ACTED_ON else each for each in shown)

@@ -107,11 +107,13 @@ def _column(name: str, texts: "pd.Series[str]", own: str | None, form: Csv | Par
     kind, said, why, doubt = _kind(name, texts, own, form)
     cells = typed(texts, kind).cells
     looks = _looks(name, cells, kind)
+    # Counts leave out missing cells, so that a column with a gap is never one that tells every row apart.
     alone = len(counts) == len(texts) > 1
     named = kind.name != "date" and bool({*words_of(name)} & ID_WORDS)
     said = said | (_range(cells) if kind.name == "numeric" else {}) | {"missing": _allowed(missing)}
     inexact = "2^53" in doubt
     why_out = _left_out(len(counts), len(texts), kind, looks)
+    # Doubles hold whole numbers exactly up to 2^53 only: above it two ids may be read as one.
     if inexact and why_out is None:
         why_out = "it holds whole numbers above 2^53, as ids are"
     identifier = alone and ("id-like" in looks or named or inexact)
@@ -178,6 +180,7 @@ def _range(cells: "pd.Series[float]") -> dict[str, Any]:
 
 def plain_number(value: float) -> float | int:
     """Return a number as a person writes it: without a point where it is whole."""
+    # Below 1e15 each whole double is exact and all of its digits are meant; above it they feign precision.
     return int(value) if value.is_integer() and abs(value) < 1e15 else value
 
 
@@ -195,6 +198,7 @@ def _left_out(different: int, rows: int, kind: Kind, looks: tuple[str, ...]) -> 
         return f"looks like {' and '.join(named)}: personal data by which a person is known"
     if "id-like" in looks:
         return "each row has its own value, as an id has"
+    # Both bounds: a large table may well have thousands of places, each with enough rows to learn from.
     if kind.name == "categorical" and different > MANY and different > rows / 20:
         return f"{different:,} different texts in {rows:,} rows tell rows apart more than kinds of rows"
     return None
@@ -204,4 +208,6 @@ def is_persons(column: Column, rows: int) -> bool:
     """Return whether a column seems to say whose a row is: an id of people that comes back."""
     words = {*words_of(column.name)}
     named = bool(words & WHOSE) and bool(words & ID_WORDS)
+    # More than 100 rows a person are rather a branch's or a clerk's, whose id says nothing of whom a row is
+    # about.
     return named and column.missing == 0 and 1 < column.different < rows and rows <= 100 * column.different

@@ -106,6 +106,7 @@ def candidates(table: Table) -> list[Candidate]:
         if called or column.different > 20:
             why = "numbers in 0..1" + ("; its name is that of a score" if called else "")
             found.append((not called, Candidate(name, why, f"--score {quoted(name)} --threshold NUMBER")))
+    # A stable sort: those called scores first, each part in the order of the file.
     return [one for _, one in sorted(found, key=lambda each: each[0])]
 
 
@@ -153,6 +154,7 @@ def parts_of(table: Table, given: Options, scores: Scores, ask: Ask | None) -> t
     }
     drop = {name: UNUSED for name in table.columns if name not in used}
     columns = dict(table.columns)
+    # What the file held until now says less than what a chance may be: the next file may hold 0 or 1.
     if scores.score is not None:
         said = {"kind": "numeric", "min": 0, "max": 1, "missing": 0}
         columns[scores.score] = replace(columns[scores.score], said=said, why="", left_out=None)

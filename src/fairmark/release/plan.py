@@ -62,6 +62,7 @@ def goal(
     """
     if asked is not None:
         return Goal(asked, tagged=False, present=present(asked))
+    # By numbers: v0.10.0 is above v0.9.0.
     versions = sorted(
         (tuple(map(int, found.groups()[1:])), tag.partition("@")[2])
         for tag in tags
@@ -167,6 +168,7 @@ def table(verdict: "Verdict") -> list[dict[str, object]]:
             "rows": finding.rows,
             "found": finding.text,
         }
+        # False sorts before True; the sort is stable and keeps the policy's order within both parts.
         for finding in sorted(verdict.findings, key=lambda finding: not in_the_way(finding))
     ]
 
@@ -181,6 +183,7 @@ def differences(released: Mapping[str, str], remade: Mapping[str, str]) -> list[
     """
     return [
         f"{path}: must have MD5 {released.get(path, 'none')} as released, got {remade.get(path, 'none')}"
+        # Paths of both: an output that only one of them has is a difference too.
         for path in sorted({*released, *remade})
         if released.get(path) != remade.get(path)
     ]

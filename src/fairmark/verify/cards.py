@@ -46,6 +46,8 @@ def model_card(release: ReleaseFolder) -> str:
     cells = [
         ((cell.attribute, cell.row, cell.column), cell.text) for cell in table_cells(release.text(MODEL_CARD))
     ]
+    # A dict alone keeps the last of two cells, so that a wrong number could hide before a right one: hence
+    # the count.
     shown, times = dict(cells), Counter(key for key, _ in cells)
     known = {key: text for key, text in shown.items() if key in wanted}
     wrong = [
@@ -56,6 +58,7 @@ def model_card(release: ReleaseFolder) -> str:
     wrong += [
         f"{row} must stand on the card, got nothing"
         for attribute, row, column in wanted
+        # By group the card shows some of the measures only; of all rows it has to show each.
         if not attribute and (attribute, row, column) not in known
     ]
     wrong += [
@@ -107,6 +110,8 @@ def table_cells(text: str) -> Iterator[Cell]:
     attribute = ""
     for block in blocks(text, MODEL_CARD):
         if isinstance(block, Heading) and block.level <= _BY.level:
+            # Any heading as high ends an attribute's part, else the next table would be checked against its
+            # groups.
             is_by = block.level == _BY.level and block.text.startswith(_BY.text)
             attribute = block.text.removeprefix(_BY.text) if is_by else ""
         if isinstance(block, CardTable):
