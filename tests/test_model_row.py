@@ -116,6 +116,7 @@ def test_tables_explain_as_lightgbm_does_whatever_a_row_holds(
     found = np.array([tables.explain(row) for row in matrix])
 
     np.testing.assert_allclose(found, trees.contributions(matrix), atol=1e-9)
+    np.testing.assert_allclose(tables.explain_all(matrix), found, rtol=0, atol=1e-12)
 
 
 def test_trees_too_large_for_tables_are_left_to_lightgbm(

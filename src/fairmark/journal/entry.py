@@ -76,7 +76,7 @@ def json_bytes(value: object) -> bytes:
     return msgspec.json.encode(value, order="sorted")
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One entry, as its writer makes it.
 
     Parameters
@@ -162,7 +162,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(*_faults(self))
 
 
-class Stored(msgspec.Struct, frozen=True, kw_only=True):
+class Stored(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An entry as the journal keeps it.
 
     Parameters

@@ -8,10 +8,14 @@ that follow the path at f's splits,
 
 a polynomial of degree k - 1, which Gauss and Legendre's rule with k points gives exactly. So a leaf has 2^k
 answers, which are worked out once (Yang 2021, "Fast TreeSHAP", version 2): a row looks one up in each leaf.
-Trees whose tables would be too large are left to LightGBM.
+Leaves beside one another ask much the same of a row, so that they share one table, of the sums of their
+answers: its cells are the ways in which a row can meet them together. Trees whose tables would be too large
+are left to LightGBM.
 """
 
+import itertools
 import math
+import operator
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +31,10 @@ from fairmark.stats.arrays import Floats
 MOST_BYTES = 128 * 2**20
 MOST_FEATURES = 12
 """Features on one path: 2^12 answers a leaf."""
+SHARED_CELLS = 512
+"""Cells up to which leaves share a table: more would save few look-ups, and not fit the processor's cache."""
+ROWS = 64
+"""Rows that are looked up at a time, likewise."""
 Node = Mapping[str, Any]
 
 
@@ -42,32 +50,45 @@ class _Step:
     share: float = 1.0
 
 
+_Leaf = tuple[float, dict[int, _Step]]
+"""A leaf's value with the steps of its path, by feature."""
+
+
 @dataclass(frozen=True)
 class _Feature:
     """One feature: the bin of a value, and which leaves' paths let each bin pass.
 
     Parameters
     ----------
+    place
+        Of the feature in a row.
     cuts
         Of numbers, rising: a value at a cut is in the bin below it; None for codes, each a bin of its own.
-    bits
-        [bins + 1, leaves]: the feature's bit in a leaf's mask where its path lets the bin pass, else 0. The
-        last row is of a missing value.
+    passes
+        [bins + 1, leaves]: whether the leaf's path lets the bin pass, 0 or 1. The last row is of a missing
+        value.
     """
 
+    place: int
     cuts: list[float] | None
-    bits: npt.NDArray[np.uint16]
+    passes: npt.NDArray[np.uint8]
 
-    def row(self, value: float) -> npt.NDArray[np.uint16]:
-        """Return the bits of a value, [leaves]."""
+    def bin(self, value: float) -> int:
+        """Return the bin of a value; that of a missing one is the last."""
         if math.isnan(value):
-            place = -1
-        elif self.cuts is not None:
-            place = bisect_left(self.cuts, value)
+            return len(self.passes) - 1
+        if self.cuts is not None:
+            return bisect_left(self.cuts, value)
+        return min(max(int(value), 0), len(self.passes) - 2)
+
+    def bins(self, values: Floats) -> npt.NDArray[np.intp]:
+        """Return the bins of values; law: each as `bin` gives it."""
+        missing = np.isnan(values)
+        if self.cuts is not None:
+            found = np.searchsorted(self.cuts, values)
         else:
-            place = min(max(int(value), 0), len(self.bits) - 2)
-        bits: npt.NDArray[np.uint16] = self.bits[place]
-        return bits
+            found = np.clip(np.where(missing, 0, values), 0, len(self.passes) - 2).astype(np.intp)
+        return np.where(missing, len(self.passes) - 1, found)
 
 
 @dataclass(frozen=True)
@@ -77,31 +98,52 @@ class PathTables:
     Parameters
     ----------
     features
-        Place and tables of each feature that a tree reads.
-    offset, answers
-        Where the answers of each leaf begin, [leaves], and all of them, [sum of 2^k, p]: by mask, log-odds.
+        Each feature that a tree reads.
+    first
+        Where the bins of each feature begin among all, [features].
+    offset
+        Where the answers of each table begin, [tables].
+    steps
+        [bins of all features, tables]: what a bin adds to the place in each table.
+    answers
+        All of them, [cells of all tables, p]: log-odds.
     base
         The mean raw log-odds over train rows.
     """
 
-    features: tuple[tuple[int, _Feature], ...]
-    offset: npt.NDArray[np.intp]
+    features: tuple[_Feature, ...]
+    first: tuple[int, ...]
+    offset: npt.NDArray[np.int32]
+    steps: npt.NDArray[np.int32]
     answers: Floats
     base: float
 
-    def explain(self, row: Floats) -> Floats:
+    def explain(self, row: Floats) -> list[float]:
         """Return exact Shapley values of the raw log-odds of one row, [p + 1]; the last is the base value."""
         values = row.tolist()
         place = self.offset.copy()
-        for name, feature in self.features:
-            # Features have different bits in a leaf's mask, so that adding them up is or-ing them.
-            place += feature.row(values[name])
+        for feature, first in zip(self.features, self.first, strict=True):
+            # The place of a cell is in mixed radix: a digit for each feature.
+            place += self.steps[first + feature.bin(values[feature.place])]
         # As a product, for NumPy adds up few columns slowly.
-        return np.append(self.ones @ self.answers.take(place, axis=0), self.base)
+        found: list[float] = (self.ones @ self.answers.take(place, axis=0)).tolist()
+        found.append(self.base)
+        return found
+
+    def explain_all(self, matrix: Floats) -> Floats:
+        """Return exact Shapley values of the raw log-odds of rows, [n, p + 1], as `explain` gives them."""
+        found = np.full((len(matrix), self.answers.shape[1] + 1), self.base)
+        for at in range(0, len(matrix), ROWS):
+            part = matrix[at : at + ROWS]
+            place = np.tile(self.offset, (len(part), 1))
+            for feature, first in zip(self.features, self.first, strict=True):
+                place += self.steps.take(first + feature.bins(part[:, feature.place]), axis=0)
+            found[at : at + ROWS, :-1] = self.ones @ self.answers.take(place, axis=0)
+        return found
 
     @cached_property
     def ones(self) -> Floats:
-        """One for each leaf."""
+        """One for each table."""
         return np.ones(len(self.offset))
 
 
@@ -120,42 +162,116 @@ def path_tables(trees: Boosted, features: int) -> PathTables | None:
     if not grown or max(sizes) > 2**MOST_FEATURES or sum(sizes) * features * 8 > MOST_BYTES:
         return None
     read = sorted({name for _, steps in grown for name in steps})
-    made = tuple((name, _feature(name, [steps for _, steps in grown])) for name in read)
-    if sum(feature.bits.nbytes for _, feature in made) > MOST_BYTES:
+    made = {name: _feature(name, [steps for _, steps in grown]) for name in read}
+    if sum(feature.passes.nbytes for feature in made.values()) > MOST_BYTES:
         return None
-    offset = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
-    answers = np.concatenate([_answers(value, steps, features) for value, steps in grown])
-    return PathTables(made, offset, answers, float(base))
+    groups = list(_groups(grown, made))
+    bins = sum(len(feature.passes) for feature in made.values())
+    if max(sum(group.cells for group in groups) * features * 8, bins * len(groups) * 4) > MOST_BYTES:
+        return None
+    first = dict(
+        zip(made, itertools.accumulate([0, *(len(each.passes) for each in made.values())]), strict=False)
+    )
+    steps = np.zeros((bins, len(groups)), dtype=np.int32)
+    for place, group in enumerate(groups):
+        for name, stride in group.strides().items():
+            states = group.states[name]
+            steps[first[name] : first[name] + len(states), place] = states * stride
+    offset = np.array([*itertools.accumulate([0, *(group.cells for group in groups[:-1])])], dtype=np.int32)
+    answers = np.concatenate([group.table(grown, made, features) for group in groups])
+    return PathTables(tuple(made.values()), tuple(first.values()), offset, steps, answers, float(base))
 
 
 def _feature(name: int, leaves: Sequence[Mapping[int, _Step]]) -> _Feature:
-    """Return the tables of one feature over all leaves."""
-    steps = [
-        (place, each[name], 1 << [*each].index(name)) for place, each in enumerate(leaves) if name in each
-    ]
-    if any(step.codes is not None or step.without for _, step, _ in steps):
-        known = {code for _, step, _ in steps for code in (step.codes or frozenset()) | step.without}
+    """Return one feature's bins, and which leaves let each pass."""
+    steps = [(place, each[name]) for place, each in enumerate(leaves) if name in each]
+    if any(step.codes is not None or step.without for _, step in steps):
+        known = {code for _, step in steps for code in (step.codes or frozenset()) | step.without}
         bins, cuts = max(known) + 2, None  # the last one is of every code beyond
     else:
-        edges = {edge for _, step, _ in steps for edge in (step.low, step.high) if math.isfinite(edge)}
+        edges = {edge for _, step in steps for edge in (step.low, step.high) if math.isfinite(edge)}
         cuts = sorted(edges)
         bins = len(cuts) + 1
-    bits = np.zeros((bins + 1, len(leaves)), dtype=np.uint16)
-    for place, step, bit in steps:
-        bits[bins, place] = bit * step.missing
+    passes = np.zeros((bins + 1, len(leaves)), dtype=np.uint8)
+    for place, step in steps:
+        passes[bins, place] = step.missing
         if cuts is None:
             for code in range(bins):
                 listed = step.codes is None or code in step.codes
-                bits[code, place] = bit * (listed and code not in step.without)
+                passes[code, place] = listed and code not in step.without
         else:
             # A value at a cut is in the bin below it: what lies above the low edge begins one bin later.
             low = 0 if step.low == -math.inf else bisect_left(cuts, step.low) + 1
             high = bins if step.high == math.inf else bisect_left(cuts, step.high) + 1
-            bits[low:high, place] = bit
-    return _Feature(cuts, bits)
+            passes[low:high, place] = 1
+    return _Feature(name, cuts, passes)
 
 
-def _leaves(node: Node, steps: dict[int, _Step]) -> Iterator[tuple[float, dict[int, _Step]]]:
+@dataclass
+class _Group:
+    """Leaves that share a table, whose cells are the products of the states of features.
+
+    Parameters
+    ----------
+    states
+        By feature, its state in each bin, [bins + 1]: bins are of one state that each leaf takes alike.
+    counts
+        By feature, how many states there are.
+    """
+
+    leaves: list[int]
+    states: dict[int, npt.NDArray[np.intp]]
+    counts: dict[int, int]
+
+    @property
+    def cells(self) -> int:
+        """How many answers the table has."""
+        return math.prod(self.counts.values())
+
+    def with_leaf(self, leaf: int, steps: Sequence[int], features: Mapping[int, _Feature]) -> "_Group":
+        """Return the group with one leaf more, whose path has steps of these features."""
+        states, counts = dict(self.states), dict(self.counts)
+        for name in steps:
+            passes = features[name].passes[:, leaf]
+            both = passes if name not in states else 2 * states[name] + passes
+            found, states[name] = np.unique(both, return_inverse=True)
+            counts[name] = len(found)
+        return _Group([*self.leaves, leaf], states, counts)
+
+    def strides(self) -> dict[int, int]:
+        """Return by feature what one state more adds to the place of a cell."""
+        return dict(
+            zip(self.counts, itertools.accumulate([1, *self.counts.values()], operator.mul), strict=False)
+        )
+
+    def table(self, leaves: Sequence[_Leaf], features: Mapping[int, _Feature], columns: int) -> Floats:
+        """Return the sums of the leaves' answers, [cells, p]."""
+        cells, strides = np.arange(self.cells), self.strides()
+        at = {name: cells // strides[name] % count for name, count in self.counts.items()}
+        one = {name: np.unique(states, return_index=True)[1] for name, states in self.states.items()}
+        made = np.zeros((len(cells), columns))
+        for leaf in self.leaves:
+            value, steps = leaves[leaf]
+            masks = np.zeros(len(cells), dtype=np.intp)
+            for bit, name in enumerate(steps):
+                masks |= features[name].passes[one[name], leaf].astype(np.intp)[at[name]] << bit
+            made += _answers(value, steps, columns)[masks]
+        return made
+
+
+def _groups(leaves: Sequence[_Leaf], features: Mapping[int, _Feature]) -> Iterator[_Group]:
+    """Yield all leaves in their order, so many in a group as have at most `SHARED_CELLS` cells."""
+    group = _Group([], {}, {})
+    for leaf, (_, steps) in enumerate(leaves):
+        larger = group.with_leaf(leaf, [*steps], features)
+        if group.leaves and larger.cells > SHARED_CELLS:
+            yield group
+            larger = _Group([], {}, {}).with_leaf(leaf, [*steps], features)
+        group = larger
+    yield group
+
+
+def _leaves(node: Node, steps: dict[int, _Step]) -> Iterator[_Leaf]:
     """Yield each leaf's value with the steps of its path, by feature."""
     if "leaf_value" in node:
         yield float(node["leaf_value"]), steps

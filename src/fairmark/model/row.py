@@ -145,11 +145,15 @@ class SingleRow:
         """
         if self.tables is None:
             return self.trees.contributions(matrix)
-        values = np.array([self.tables.explain(row) for row in matrix])
-        raw = self.raw_of(matrix) if len(matrix) >= FEW else [self.raw(row) for row in matrix]
-        gap = float(np.abs(values.sum(axis=1) - raw).max())
-        if not gap <= ADDITIVITY:
-            raise ArithmeticError(f"contributions: must add up within {ADDITIVITY}, got {gap}")
+        if len(matrix) < FEW:
+            few = [self.tables.explain(row) for row in matrix]
+            gaps = [abs(sum(line) - self.raw(row)) for line, row in zip(few, matrix, strict=True)]
+            values = np.array(few)
+        else:
+            values = self.tables.explain_all(matrix)
+            gaps = np.abs(values.sum(axis=1) - self.raw_of(matrix)).tolist()
+        if not all(gap <= ADDITIVITY for gap in gaps):
+            raise ArithmeticError(f"contributions: must add up within {ADDITIVITY}, got {max(gaps)}")
         return values
 
     @cached_property

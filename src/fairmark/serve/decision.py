@@ -7,6 +7,7 @@ apart in `Inputs`, and go.
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -17,14 +18,14 @@ from fairmark.serve.router import Routed
 from fairmark.serve.wire import Raw
 
 
-class ReasonCode(msgspec.Struct, frozen=True):
+class ReasonCode(msgspec.Struct, frozen=True, gc=False):
     """One feature that moved the score towards the decision: its Shapley value in log-odds."""
 
     feature: str
     effect: float
 
 
-class Detail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Detail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The body of a decision's entry.
 
     Parameters
@@ -64,7 +65,7 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     contest: str | None = None
 
 
-class Inputs(msgspec.Struct, frozen=True):
+class Inputs(msgspec.Struct, frozen=True, gc=False):
     """What is personal in a decision's entry: the row that was scored."""
 
     row: Raw
@@ -90,7 +91,7 @@ class Circumstances(msgspec.Struct, frozen=True):
     about: str | None = None
 
 
-class Released(msgspec.Struct, frozen=True):
+class Released(msgspec.Struct, frozen=True, gc=False):
     """Which release decided: its name and version, and the digest of its statement."""
 
     name: str
@@ -98,7 +99,7 @@ class Released(msgspec.Struct, frozen=True):
     digest: str
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One decision, as it is answered.
 
     Parameters
@@ -304,6 +305,10 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 def day_time(at_us: int | None) -> str | None:
     """Return a moment in UTC as in RFC 3339, to the second; None for none."""
-    if at_us is None:
-        return None
-    return (_EPOCH + dt.timedelta(microseconds=at_us)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if at_us is None else _second(at_us // 1_000_000)
+
+
+@lru_cache(maxsize=256)
+def _second(at_s: int) -> str:
+    # The answers of one second say the same few times.
+    return (_EPOCH + dt.timedelta(seconds=at_s)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -19,14 +19,14 @@ Why = Literal["adverse", "low_confidence", "unknown_category", "out_of_range", "
 Flag = Literal["unknown_category", "out_of_range", "sparse"]
 
 
-class Flagged(msgspec.Struct, frozen=True):
+class Flagged(msgspec.Struct, frozen=True, gc=False):
     """What is unusual about one value, or about the whole row (`field` is None)."""
 
     flag: Flag
     field: str | None = None
 
 
-class Scored(msgspec.Struct, frozen=True):
+class Scored(msgspec.Struct, frozen=True, gc=False):
     """What a model says of one row.
 
     Parameters
@@ -49,7 +49,7 @@ class Scored(msgspec.Struct, frozen=True):
         return self.score if self.decision == 1 else 1 - self.score
 
 
-class Ruling(msgspec.Struct, frozen=True):
+class Ruling(msgspec.Struct, frozen=True, gc=False):
     """Who answers a row, and until when.
 
     Parameters

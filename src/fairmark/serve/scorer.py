@@ -6,6 +6,7 @@ made of its own schema, by the quick path and by the plain one: the 64 bits must
 
 import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -122,6 +123,8 @@ class Scorer:
 
     def _fewest(self, row: Encoded, numbers: Sequence[float]) -> float:
         """Return the fewest train rows beside any value of a row; infinity where nothing tells."""
+        if not row.unseen:
+            return min([rows(numbers[place]) for place, _, rows in self._counts], default=math.inf)
         unseen = dict(row.unseen)
         by_name = self.reference.by_name if self.reference is not None else {}
         return min(
@@ -207,7 +210,10 @@ def _train_rows(feature: FeatureReference, categories: Sequence[str] | None) -> 
         pair = [feature.train_rows(value=False), feature.train_rows(value=True)]
         without = feature.train_rows(None)
         return lambda code: without if math.isnan(code) else pair[int(code)]
-    return feature.train_rows
+    # As `FeatureReference.train_rows` of a number, whose places are looked up once.
+    by_bin = [feature.train[cell] for cell in feature.cells]
+    edges, missing = feature.edges or (), by_bin[feature.missing]
+    return lambda number: missing if math.isnan(number) else by_bin[bisect_left(edges, number)]
 
 
 def _ranges(model: RowModel, reference: Reference | None) -> dict[str, Range]:

@@ -5,6 +5,7 @@ verified fallback to answer, and says so; without one, nothing is served.
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -155,6 +156,9 @@ async def serve(settings: Settings, router: Router, say: Callable[[str], None]) 
 
     # The journal's writer is a thread: at the default of 5 ms the loop waits longer for it than for the disk.
     sys.setswitchinterval(SWITCH_S)
+    # What is loaded stays: the collector need not go through all of it beside each thousand answers.
+    gc.collect()
+    gc.freeze()
     bound = listen(settings.host, settings.port)
     desk = await make_desk(settings, router)
     config = uvicorn.Config(
