@@ -262,7 +262,10 @@ class Desk:
 
 def _kept(router: Router, routed: Routed, row: Raw) -> Raw:
     """Return what was read of a row, by the release that answers and by the one that looks on."""
-    read = [routed.scorer or router.lead, router.challenger if routed.shadow is not None else None]
+    answers = routed.scorer or router.lead
+    if routed.shadow is None and row.keys() <= answers.reads:
+        return row
+    read = [answers, router.challenger if routed.shadow is not None else None]
     names = dict.fromkeys(name for each in read if each is not None for name in each.columns)
     return {name: row[name] for name in names if name in row}
 

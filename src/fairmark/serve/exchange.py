@@ -6,6 +6,7 @@ large, too slow or no JSON is refused before it is parsed.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,6 +25,8 @@ HEAD_S = 10.0
 """How long a client may take to send the head of a request."""
 HEAD_BYTES = 65_536
 """How much of it is taken."""
+WHOLE = "fairmark.whole"
+"""In the scope of a request whose body has come."""
 JSON, PROBLEM = b"application/json", b"application/problem+json"
 SECURITY: Sequence[Header] = (
     (b"cache-control", b"no-store"),
@@ -39,8 +42,15 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
     return dict(scope["headers"])
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, most_bytes: int) -> bytes:
+async def read_body(
+    headers: Mapping[bytes, bytes], receive: Receive, most_bytes: int, *, whole: bool = False
+) -> bytes:
     """Return the body of a request.
+
+    Parameters
+    ----------
+    whole
+        Whether all of it has come, so that nobody waits for it and no clock has to run.
 
     Raises
     ------
@@ -55,7 +65,7 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, most_bytes
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_S):
+        async with nullcontext() if whole else asyncio.timeout(BODY_S):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -149,6 +159,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """Wait no more."""
         self._disarm()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Say so to the application, which mostly begins after this."""
+        super().on_message_complete()
+        self.scope[WHOLE] = True  # type: ignore[literal-required]  # a scope may hold keys of a server's own
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -75,6 +76,9 @@ class Metrics:
             for arm in ("champion", "challenger", "fallback", "none")
             for decision in (0, 1, "person")
         }
+        # Who looks a child up by its label each time pays for it more than for the count.
+        self._why = cache(self.referrals.labels)
+        self._flag = cache(self.flags.labels)
         self._answered: dict[tuple[str, int], Counter] = {}
         self._timed: dict[str, Histogram] = {}
 
@@ -96,9 +100,9 @@ class Metrics:
         if score is not None:
             self.scores.observe(score)
         for why in detail.referred:
-            self.referrals.labels(why).inc()
+            self._why(why).inc()
         for flag in detail.flags:
-            self.flags.labels(flag.flag).inc()
+            self._flag(flag.flag).inc()
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count one HTTP answer, and how long it took."""

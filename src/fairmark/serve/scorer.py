@@ -78,6 +78,11 @@ class Scorer:
         return self.model.reader.names
 
     @cached_property
+    def reads(self) -> frozenset[str]:
+        """The columns, to compare a row's keys with."""
+        return frozenset(self.columns)
+
+    @cached_property
     def _bounded(self) -> list[tuple[int, str, float, float]]:
         return [
             (place, name, *self.ranges[name])
@@ -137,10 +142,10 @@ class Scorer:
 
     def explain(self, rows: Sequence[Encoded], decisions: Sequence[int]) -> list[list[tuple[str, float]]]:
         """Return the reasons for decisions: feature and Shapley value, log-odds, the strongest first."""
-        values = self.contributions(rows)
+        values, features, most = self.contributions(rows)[:, :-1].tolist(), self.features, self.params.reasons
         return [
-            chosen_reasons(list(zip(self.features, line[:-1], strict=True)), decision, self.params.reasons)
-            for line, decision in zip(values.tolist(), decisions, strict=True)
+            chosen_reasons(list(zip(features, line, strict=True)), decision, most)
+            for line, decision in zip(values, decisions, strict=True)
         ]
 
     def contributions(self, rows: Sequence[Encoded]) -> Floats:

@@ -20,6 +20,7 @@ from fairmark.serve.decision import Answers
 from fairmark.serve.desk import Desk, unavailable
 from fairmark.serve.exchange import (
     SECURITY,
+    WHOLE,
     Message,
     Receive,
     Scope,
@@ -88,7 +89,7 @@ class Service:
         decides = scope["path"] == DECIDE and scope["method"] == "POST"
         try:
             if decides:
-                await self._decide(headers_of(scope), receive, counted)
+                await self._decide(headers_of(scope), receive, counted, whole=WHOLE in scope)
             else:
                 await self._other(scope, receive, counted)
         except Refused as refused:
@@ -106,10 +107,12 @@ class Service:
         route = DECIDE if decides else getattr(scope.get("route"), "path", "other")
         self.desk.metrics.answered(route, status, time.perf_counter() - began)
 
-    async def _decide(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _decide(
+        self, headers: Mapping[bytes, bytes], receive: Receive, send: Send, *, whole: bool
+    ) -> None:
         desk = self.desk
         caller = desk.access.caller(headers, "decide")
-        body = await read_body(headers, receive, desk.lead.params.limits.body_bytes)
+        body = await read_body(headers, receive, desk.lead.params.limits.body_bytes, whole=whole)
         key = idempotency_key(headers, caller.name, body)
         asked = desk.router.reader.asked(body)
         answers = await desk.decide(asked, caller.name, key)
