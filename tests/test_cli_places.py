@@ -34,6 +34,14 @@ def words_of(verb: str, release: Path, scratch: Path) -> list[str]:
         "history": ["--check"],
         "policy": [],
         "predicates": [str(release), "--into", str(scratch / "pieces")],
+        "review": ["HEAD"],
+        "journal": ["--check"],
+        "replay": ["0" * 32],
+        "collect": ["--into", str(scratch / "rows.csv")],
+        "watch": [str(release)],
+        "canary": ["status"],
+        "serve": [str(release)],
+        "drill": ["nothing", "--fallback", "nothing"],  # a whole drill starts services
     }[verb]
 
 
