@@ -434,15 +434,19 @@ async def _outcomes(desk: "Desk", labels: Sequence[tuple[str, int]]) -> None:
     await cases.outcomes(desk, labels, "demo")
 
 
+LIGHTER = (
+    ("\n  trials: 20\n", "\n  trials: 4\n"),
+    ("\n  replicates: 2000\n", "\n  replicates: 500\n"),
+    ("\n    most_rows: 50000\n", "\n    most_rows: 4000\n"),
+)
+"""Lines of params.yaml, and what stands in their place for a demonstration."""
+
+
 def lighten(stage: Stage) -> None:
     """Let whatever is made from now on search and check less: a demonstration should end while one looks."""
     params = stage.clone / "params.yaml"
     text = params.read_text(encoding="utf-8")
-    for before, after in (
-        ("\n  trials: 20\n", "\n  trials: 4\n"),
-        ("\n  replicates: 2000\n", "\n  replicates: 500\n"),
-        ("\n    most_rows: 50000\n", "\n    most_rows: 4000\n"),
-    ):
+    for before, after in LIGHTER:
         if text.count(before) != 1:
             raise SystemExit(
                 f"params.yaml: must have the line {before.strip()} once, got {text.count(before)}"
