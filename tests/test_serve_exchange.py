@@ -8,7 +8,7 @@ import pytest
 
 from fairmark.serve import exchange
 from fairmark.serve.body import Refused
-from fairmark.serve.exchange import GuardedProtocol, read_body
+from fairmark.serve.exchange import WHOLE, GuardedProtocol, read_body, refuse, reply
 
 
 def body_of(messages: Sequence[dict[str, Any]], headers: dict[bytes, bytes] | None = None) -> bytes:
@@ -51,13 +51,23 @@ def test_what_does_not_come_whole_and_in_time_is_refused(
     assert caught.value.status == status
 
 
-async def _connected(sent: Sequence[bytes], pause_s: float) -> bool:
-    """Return whether a connection is closed by the server after some bytes of a head and a pause."""
-    import uvicorn
+async def _no_request(scope: Any, receive: Any, send: Any) -> None:
+    del scope, receive, send  # uvicorn takes what needs no argument for a factory
+    raise AssertionError("no whole request was sent")
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        del scope, receive, send  # uvicorn takes what needs no argument for a factory
-        raise AssertionError("no whole request was sent")
+
+async def _reads(scope: Any, receive: Any, send: Any) -> None:
+    try:
+        body = await read_body({}, receive, 10, whole=WHOLE in scope)
+    except Refused as refused:
+        await refuse(send, refused)
+    else:
+        await reply(send, 200, body)
+
+
+async def _connected(sent: Sequence[bytes], pause_s: float, app: Any = _no_request) -> bytes | None:
+    """Return what a server answers to some bytes before it ends the connection; None if it waits longer."""
+    import uvicorn
 
     config = uvicorn.Config(app, http=GuardedProtocol, log_config=None, lifespan="off", interface="asgi3")
     config.load()
@@ -70,9 +80,9 @@ async def _connected(sent: Sequence[bytes], pause_s: float) -> bool:
     for each in sent:
         writer.write(each)
     try:
-        return await asyncio.wait_for(reader.read(), pause_s) == b""
+        return await asyncio.wait_for(reader.read(), pause_s)
     except TimeoutError:
-        return False
+        return None
     finally:
         writer.close()
         server.close()
@@ -84,12 +94,22 @@ def test_a_head_that_does_not_come_ends_the_connection(
 ) -> None:
     monkeypatch.setattr(exchange, "HEAD_S", 0.05)
 
-    assert asyncio.run(_connected(sent, 2.0))
+    assert asyncio.run(_connected(sent, 2.0)) == b""
 
 
 def test_a_head_that_has_time_is_waited_for() -> None:
-    assert not asyncio.run(_connected([b"GET / HTTP/1.1\r\nhost: x\r\n"], 0.1))
+    assert asyncio.run(_connected([b"GET / HTTP/1.1\r\nhost: x\r\n"], 0.1)) is None
 
 
 def test_a_head_without_end_ends_the_connection() -> None:
-    assert asyncio.run(_connected([b"GET / HTTP/1.1\r\n", b"a: b\r\n" * 15_000], 2.0))
+    assert asyncio.run(_connected([b"GET / HTTP/1.1\r\n", b"a: b\r\n" * 15_000], 2.0)) == b""
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"{}", b"200"), (b"{", b"408")])
+def test_a_body_has_a_clock_unless_it_has_come(
+    body: bytes, status: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "BODY_S", 0.05)
+    head = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n"
+
+    assert (asyncio.run(_connected([head + body], 2.0, _reads)) or b"").startswith(b"HTTP/1.1 " + status)

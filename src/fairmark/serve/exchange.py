@@ -136,19 +136,23 @@ class GuardedProtocol(HttpToolsProtocol):
         """Wait for the head of the first request."""
         super().connection_made(transport)
         self._arm()
+        self._start()
 
     def data_received(self, data: bytes) -> None:
         """Take what came, as long as it may still be a head."""
         super().data_received(data)
-        if self._guard is not None:
+        if self._waits:
             self._head_bytes += len(data) if self._in_head else 0
             if self._head_bytes > HEAD_BYTES:
                 self._end()
+            else:
+                self._start()
         elif self.cycle is not None and self.cycle.response_complete:
             # What comes after an answer, the rest of its request or empty lines, takes back the server's own
             # clock of idle connections: the next request must begin in time instead.
             self._arm()
             self._in_head = False
+            self._start()
 
     def on_message_begin(self) -> None:
         """Wait for the head of the next one."""
@@ -171,15 +175,21 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     _guard: asyncio.TimerHandle | None = None
+    _waits = False
     _head_bytes = 0
     _in_head = True
 
     def _arm(self) -> None:
         self._disarm()
-        self._head_bytes, self._in_head = 0, True
-        self._guard = self.loop.call_later(HEAD_S, self._end)
+        self._head_bytes, self._in_head, self._waits = 0, True, True
+
+    def _start(self) -> None:
+        # Not before all that came was read: the head of most requests comes in one piece, and needs no clock.
+        if self._guard is None:
+            self._guard = self.loop.call_later(HEAD_S, self._end)
 
     def _disarm(self) -> None:
+        self._waits = False
         if self._guard is not None:
             self._guard.cancel()
             self._guard = None
