@@ -119,6 +119,20 @@ def test_tables_explain_as_lightgbm_does_whatever_a_row_holds(
     np.testing.assert_allclose(tables.explain_all(matrix), found, rtol=0, atol=1e-12)
 
 
+def test_leaves_have_tables_of_their_own_where_shared_ones_are_too_large(
+    default: tuple[Model, RowModel, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trees: Boosted = default[1].scorer.trees  # type: ignore[attr-defined]
+    shared = path_tables(trees, 7)
+    assert shared is not None
+    monkeypatch.setattr("fairmark.model.path_tables.MOST_BYTES", shared.answers.nbytes - 1)
+    alone = path_tables(trees, 7)
+    assert alone is not None
+
+    assert len(alone.offset) > len(shared.offset)
+    np.testing.assert_allclose(alone.explain(np.zeros(7)), shared.explain(np.zeros(7)), rtol=0, atol=1e-12)
+
+
 def test_trees_too_large_for_tables_are_left_to_lightgbm(
     default: tuple[Model, RowModel, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,9 +165,12 @@ def path_tables(trees: Boosted, features: int) -> PathTables | None:
     made = {name: _feature(name, [steps for _, steps in grown]) for name in read}
     if sum(feature.passes.nbytes for feature in made.values()) > MOST_BYTES:
         return None
-    groups = list(_groups(grown, made))
     bins = sum(len(feature.passes) for feature in made.values())
-    if max(sum(group.cells for group in groups) * features * 8, bins * len(groups) * 4) > MOST_BYTES:
+    for most in (SHARED_CELLS, 1):  # shared tables may be too large where those of single leaves are not
+        groups = list(_groups(grown, made, most))
+        if max(sum(group.cells for group in groups) * features * 8, bins * len(groups) * 4) <= MOST_BYTES:
+            break
+    else:
         return None
     first = dict(
         zip(made, itertools.accumulate([0, *(len(each.passes) for each in made.values())]), strict=False)
@@ -259,12 +262,12 @@ class _Group:
         return made
 
 
-def _groups(leaves: Sequence[_Leaf], features: Mapping[int, _Feature]) -> Iterator[_Group]:
-    """Yield all leaves in their order, so many in a group as have at most `SHARED_CELLS` cells."""
+def _groups(leaves: Sequence[_Leaf], features: Mapping[int, _Feature], most: int) -> Iterator[_Group]:
+    """Yield all leaves in their order, so many in a group as have at most `most` cells."""
     group = _Group([], {}, {})
     for leaf, (_, steps) in enumerate(leaves):
         larger = group.with_leaf(leaf, [*steps], features)
-        if group.leaves and larger.cells > SHARED_CELLS:
+        if group.leaves and larger.cells > most:
             yield group
             larger = _Group([], {}, {}).with_leaf(leaf, [*steps], features)
         group = larger
