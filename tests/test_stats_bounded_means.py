@@ -155,3 +155,12 @@ def test_a_pair_at_its_limit_passes_at_most_at_the_level(crossing: bool) -> None
                 passed[kind] += mass[x, y] * (pair.p_above(kind, margin) <= LEVEL)
 
     assert 0.0005 < max(passed.values()) <= LEVEL
+
+
+def test_the_chance_near_the_mean_is_smooth_so_that_every_processor_gives_the_same() -> None:
+    units = Units((1.0, 1.7, 3.1), (0.0, 1.0, 1.0), (4000.0, 900.0, 70.0), 3.1, 0.0, 1.0)
+    centre = (units.total[1] + 3.1) / (units.total[0] + 3.1)  # with the unit that was never seen
+    chances = units.p_below(centre + np.linspace(-1e-5, 1e-5, 401))
+
+    assert (np.diff(chances) < 0).all()
+    assert np.abs(np.diff(chances, 2)).max() < 1e-7
