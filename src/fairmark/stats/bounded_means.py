@@ -160,8 +160,8 @@ def sum_above_zero(coefficient: Floats, shape: Floats) -> Floats:
         w = np.sign(t) * np.sqrt(np.maximum(-2 * cumulant, 0))
         u = t * np.sqrt(second)
         density = np.exp(-(w**2) / 2) / np.sqrt(2 * np.pi)
-        # At the mean both terms are infinite; their difference is a sixth of the skewness, of which no digit is
-        # left near it: the kernels of other processors would differ in the third place of a chance.
+        # At the mean both terms are infinite; their difference is a sixth of the skewness, of which no digit
+        # is left near it: the kernels of other processors would differ in the third place of a chance.
         gap = np.where(np.abs(w) < 1e-3, -third / (6 * second**1.5), 1 / u - 1 / w)
         chance = ndtr(-w) + density * gap
     return np.where(sure, np.where(least >= 0, 1.0, 0.0), np.clip(np.nan_to_num(chance, nan=1.0), 0.0, 1.0))
