@@ -16,6 +16,7 @@ from environment_files import (
 )
 from made_once import made_once
 from release_folder import PARAMS, git, make_release, write_artifacts, write_lock
+from self_assessment import answered
 
 from fairmark.errors import StateError
 from fairmark.files import write_text
@@ -34,6 +35,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_text(root / "data" / "people.csv", "sex,paid\nFemale,yes\n")
     write_text(root / "data" / "DATASHEET.md", "# Data sheet\n")
     write_text(root / "params.yaml", yaml.safe_dump(PARAMS, sort_keys=False, allow_unicode=True))
+    write_text(root / "assessment.yaml", yaml.safe_dump(answered("loans"), sort_keys=False))
     write_text(root / ".gitignore", "/data\nreleases/\nmlflow.db\nmlruns/\n/artifacts/train/model\n")
     shutil.copyfile(ROOT / "requirements.wheels", root / "requirements.wheels")
     for name in LOCKS:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from fairmark.cli.approvals import Approve, Policy, Promote, Review, Rollback
+from fairmark.cli.assessment import Assess
 from fairmark.cli.canary import Canary
 from fairmark.cli.history import History, Trail
 from fairmark.cli.journal import Collect, Journal, Replay
@@ -42,6 +43,7 @@ VERBS: Mapping[str, Verb] = {
         Watch(),
         Forget(),
         Retention(),
+        Assess(),
         Approve(),
         Promote(),
         Rollback(),

@@ -190,10 +190,12 @@ class Doctor(Verb):
 def _begin(given: argparse.Namespace, root: Path) -> int:
     from fairmark.errors import StateError
     from fairmark.files import disk_fault, lines_of
+    from fairmark.governance.assessment import blank
     from fairmark.project import place
     from fairmark.project.file_format import Overrides
     from fairmark.project.proposal import proposal
     from fairmark.project.scores import pipeline, scores_text
+    from fairmark.yaml12 import parse_yaml
 
     if not (given.force or given.show):
         place.refuse_own(root, given.files)
@@ -217,7 +219,9 @@ def _begin(given: argparse.Namespace, root: Path) -> int:
         say_exact(found.text)
         return 0
     texts = {"params.yaml": found.text}
-    if found.scores is not None:
+    if found.scores is None:
+        texts["assessment.yaml"] = blank(parse_yaml(found.text, "params.yaml")["project"]["name"])
+    else:
         texts |= {"scores.yaml": scores_text(found.scores), "dvc.yaml": pipeline(stages)}
     sheet = place.sheet([path.name for path in given.files])
     kept = place.put(root, given.files, texts, sheet, lambda: place.dvc_add(root))
@@ -364,5 +368,5 @@ def _report(found: "Proposal") -> list[str]:
         lines += [f"  {name}: and {len(own) - 4} more pairs, each easier to show"] if len(own) > 4 else []
     lines += [f"look: {each}" for each in found.warnings]
     lines += [f"yours to decide: {each}" for each in found.questions]
-    others = "" if found.scores is None else "scores.yaml, dvc.yaml, "
+    others = "assessment.yaml, " if found.scores is None else "scores.yaml, dvc.yaml, "
     return [*lines, f"written: params.yaml, {others}data/, data.dvc; {found.todo} texts wait for you (TODO)"]

@@ -16,6 +16,7 @@ from fairmark.errors import RefusedError, StateError, UsageError, VerificationEr
 from fairmark.governance import promotion_tags
 from fairmark.governance.approvals import Approval, Counted, count, kept, waived_in
 from fairmark.governance.approvers import APPROVAL, FILE, TAGS, Approver, people, person, read_approvers
+from fairmark.governance.assessment import PRODUCTION, refuse_open
 from fairmark.governance.projections import follow
 from fairmark.governance.promotion_tags import (
     PROMOTE,
@@ -92,7 +93,8 @@ def promote(
     Raises
     ------
     RefusedError
-        When approvals are lacking, a waiver has expired, or the key may not sign tags.
+        When approvals are lacking, a waiver has expired, the key may not sign tags, or, for production,
+        a required question of the self-assessment is open or stale.
     VerificationError
         When the release is not what it says, or the chain of promotions is broken.
     StateError
@@ -107,7 +109,10 @@ def promote(
             f"{found.request.name}: must hold a model to be promoted, got the evaluation of scores made "
             "elsewhere: there is nothing in it that could decide"
         )
-    refuse_expired_waivers(folder, dt.datetime.now(tz=dt.UTC))
+    now = dt.datetime.now(tz=dt.UTC)
+    refuse_expired_waivers(folder, now)
+    if stage == PRODUCTION:
+        refuse_open(root, folder, now.date())
     plan = _PromotionPlan(
         found.name, stage, found.version, found.request.digest, found.commit, PROMOTE, one_line(reason)
     )

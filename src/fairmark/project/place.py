@@ -24,7 +24,16 @@ from fairmark.repo.untrusted import foreign_yaml
 DEFAULT_DATA = "654533607b8f54b70ddf8abb01830955.dir"
 """The address of the default project's data, as its data.dvc has it: what else is there is somebody's own."""
 
-NAMES = ("params.yaml", "scores.yaml", "data", "data.dvc", "dvc.lock", "artifacts", "dvc.yaml")
+NAMES = (
+    "params.yaml",
+    "scores.yaml",
+    "assessment.yaml",
+    "data",
+    "data.dvc",
+    "dvc.lock",
+    "artifacts",
+    "dvc.yaml",
+)
 """What a project consists of beside code, and what is moved aside."""
 
 SHEET = "DATASHEET.md"
