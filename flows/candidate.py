@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fairmark.data.schema import Schema
 from fairmark.errors import StateError
-from fairmark.files import write_json
+from fairmark.files import lines_of, write_json
 from fairmark.journal.collect import Collected, Form, collect, read_beside
 from fairmark.journal.place import open_journal, open_memberships
 from fairmark.params.prepare import Csv
@@ -104,12 +104,14 @@ async def _newer(root: Path, place: Path, journal: str, memberships: str) -> Col
     finally:
         await held.close()
         await entries.close()
-    lines = new.read_text(encoding=params.format.encoding).splitlines(keepends=True)
+    lines = lines_of(new.read_text(encoding=params.format.encoding))
     head = params.files.main.skip_rows + (params.format.header is None)
     before = main.read_text(encoding=params.format.encoding)
     # The file may be a link into the cache, which is never written.
     main.unlink()
     joined = before if before.endswith("\n") else before + "\n"
-    main.write_text(joined + "".join(lines[head:]), encoding=params.format.encoding, newline="")
+    main.write_text(
+        joined + "".join(f"{line}\n" for line in lines[head:]), encoding=params.format.encoding, newline=""
+    )
     new.unlink()
     return found

@@ -27,6 +27,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
+
+from fairmark.files import lines_of
+from fairmark.terminal import say as tell
+
 if TYPE_CHECKING:
     from fairmark.serve.desk import Desk
 
@@ -44,7 +49,7 @@ BEGAN = time.monotonic()
 
 def say(line: str) -> None:
     """Print a line with the seconds since the demonstration began."""
-    print(f"{time.monotonic() - BEGAN:6.1f} s  {line}", flush=True)
+    tell(f"{time.monotonic() - BEGAN:6.1f} s  {line}")
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,7 @@ def new_data(stage: Stage, fault: Callable[[Rows], None], message: str) -> None:
     """Put a new version of the data into the clone, with a fault that nobody has noticed, and commit it."""
     for name in ("adult.data", "adult.test"):
         path = stage.clone / "data" / name
-        head, *lines = path.read_text(encoding="utf-8").splitlines()
+        head, *lines = lines_of(path.read_text(encoding="utf-8"))
         if name == "adult.data":
             head, lines = "", [head, *lines]
         rows = [line.split(",") for line in lines if line.strip()]
@@ -233,7 +238,7 @@ Person = Mapping[str, str]
 
 def people() -> list[Person]:
     """Return the rows of the published test file, as a form would send them: text, without blanks."""
-    lines = (ROOT / "data" / "adult.test").read_text(encoding="utf-8").splitlines()[1:]
+    lines = lines_of((ROOT / "data" / "adult.test").read_text(encoding="utf-8"))[1:]
     rows = [[cell.strip() for cell in line.split(",")] for line in lines if line.strip()]
     return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
@@ -347,7 +352,7 @@ def canary(stage: Stage, release: Path) -> None:
             sent += traffic.batch
         reader.join()
         for line in said[-8:]:
-            print(f"          | {line.rstrip()}")
+            tell(f"          | {line.rstrip()}")
         say(f"the flow ended with {flow.returncode} after {sent:,} people: production holds what it held")
 
 
@@ -491,8 +496,8 @@ def main() -> int:
     lighten(stage)
     say(f"in production; {WEEKS} weeks pass, the last {CHANGED} unlike the others")
     asyncio.run(weeks(stage, champion))
-    for line in stage.run(sys.executable, "flows/watch.py").splitlines():
-        print(f"          | {line}")
+    for line in lines_of(stage.run(sys.executable, "flows/watch.py")):
+        tell(f"          | {line}")
     say(f"branches: {stage.run('git', 'branch', '--list', 'candidate/*').split()}; nothing was promoted")
     contest(stage)
     for fault, message in (
@@ -509,13 +514,12 @@ def main() -> int:
         may_end=(0, 1),
     )  # fmt: skip
     stage.fairmark("journal", "--seal")
-    print(stage.fairmark("journal", "--check"))
+    tell(stage.fairmark("journal", "--check"))
     say("done")
-    print(f"open {page.relative_to(ROOT)}")
-    print(f"     {(champion / 'report.html').relative_to(ROOT)}")
+    tell(f"open {page.relative_to(ROOT)}")
+    tell(f"     {(champion / 'report.html').relative_to(ROOT)}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT), str(ROOT / "src")]
     sys.exit(main())

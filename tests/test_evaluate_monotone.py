@@ -30,6 +30,7 @@ COLUMNS = (
 SETTINGS = {
     "boosted": {"learning_rate": 0.3, "num_leaves": 15, "min_child_samples": 5},
     "logistic": {"c": 10.0},
+    "additive": {"learning_rate": 0.3, "min_child_samples": 5, "pairs": 2},
 }
 CONSTRAINED = TRAIN.model_copy(update={"monotone": {"income": "increasing", "grade": "decreasing"}})
 each_family = pytest.mark.parametrize("family", FITS)

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from fairmark.errors import FairmarkError, StateError, UsageError, VerificationError
+from fairmark.files import lines_of
 from fairmark.governance import projections, promotion_tags
 from fairmark.governance.approvals import count, waived_in
 from fairmark.governance.approvers import Approver
@@ -136,7 +137,7 @@ def evaluations(root: Path, name: str, lines: Sequence[str]) -> list[EvaluationT
         if (of := evaluation_of(seen.message)) is None:
             continue
         signer, faults = _tag_signer(root, tag, lines)
-        said = next(iter(seen.message.splitlines()), "")
+        said = next(iter(lines_of(seen.message)), "")
         digest = stated_by(seen.message)
         found.append(EvaluationTag(tag, seen.when, seen.commit, of, said, digest, signer, faults))
     return found

@@ -20,14 +20,15 @@ from fairmark.params.watch import Watch
 from fairmark.record import Record
 from fairmark.stats import confidence_sequence
 from fairmark.stats.e_process import Prior
-from fairmark.stats.measures import Share, share
+from fairmark.stats.measures import MEASURES, Share, share
 from fairmark.watch.evidence import Counting
 from fairmark.watch.windows import Counts
 
 Basis = Literal["outcomes", "sample", "worst case", "nothing"]
 """What a number rests on: outcomes as they came; those of the declared sample; bounds over unseen labels."""
 
-SHOWN = ("accuracy", "precision", "true_positive_rate", "false_positive_rate")
+SHOWN = [name for name, row in MEASURES.items() if row.compared and row.required and row.better != "neither"]
+"""The rates that are compared between groups and need labels; no complement beside its own."""
 
 
 class KnownRate(Record):
