@@ -33,6 +33,32 @@ def _waiver(up_to: float | None) -> Waiver:
 # ------------------------------------------------------------------ waivers
 
 
+@pytest.mark.parametrize(
+    ("day", "state"),
+    [
+        (1, "pass with waiver"),
+        (5, "pass with waiver"),
+        (6, "insufficient evidence"),
+        (40, "insufficient evidence"),
+    ],
+)
+def test_a_waiver_falls_when_the_rows_that_decide_are_due(day: int, state: str) -> None:
+    waiver = Waiver.model_validate(
+        _waiver(None).model_dump() | {"due": DAY + dt.timedelta(5), "expires": DAY + dt.timedelta(30)}
+    )
+    found = judge(document(), policy(NEAR, waivers=(waiver,)), DAY + dt.timedelta(day))
+
+    assert found.state == state
+    assert ("the rows that would decide were due on 2026-12-03" in found.findings[0].text) == (day == 6)
+
+
+def test_no_gate_rests_on_a_bound_that_keeps_no_level() -> None:
+    with pytest.raises(ValueError, match="gate must be false for pr_auc"):
+        limit("pr_auc", at_least=0.2)
+
+    assert not limit("pr_auc", at_least=0.2, gate=False).gate
+
+
 @pytest.mark.parametrize(("up_to", "state"), [(None, "pass with waiver"), (0.1, "pass with waiver"),
                                               (0.98, "insufficient evidence")])  # fmt: skip
 def test_a_waiver_stands_while_the_bound_is_within_it(up_to: float | None, state: str) -> None:

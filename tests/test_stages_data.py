@@ -28,11 +28,13 @@ def call(stage: Callable[..., None], *paths: Path) -> None:
 
 def staged(params: Path, data: Path, out: Path) -> dict[str, Path]:
     """Run the three stages and return their outputs by name."""
-    made = {name: out / name for name in (*PREPARED, "audit.json", "rows.parquet", "split.json")}
+    made = {
+        name: out / name for name in (*PREPARED, "audit.json", "rows.parquet", "split.json", "provable.json")
+    }
     inputs = [made[name] for name in PREPARED[:3]]
     call(prepare, params, data, *(made[name] for name in PREPARED))
     call(audit, params, *inputs, made["audit.json"])
-    call(split, params, *inputs, made["rows.parquet"], made["split.json"])
+    call(split, params, *inputs, made["rows.parquet"], made["split.json"], made["provable.json"])
     return made
 
 
@@ -89,8 +91,9 @@ def test_a_group_that_can_not_be_tested_stops_split_and_leaves_no_file(
     paths = [tmp_path / name for name in PREPARED]
     call(prepare, params, tmp_path / "data", *paths)
 
+    names = ("rows.parquet", "split.json", "provable.json")
     with pytest.raises(SystemExit):
-        call(split, params, *paths[:3], tmp_path / "rows.parquet", tmp_path / "split.json")
+        call(split, params, *paths[:3], *(tmp_path / name for name in names))
 
     assert "every group of region, got none of 'Far' (1 in all)" in capsys.readouterr().err
     assert not (tmp_path / "rows.parquet").exists()

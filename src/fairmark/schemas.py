@@ -23,6 +23,7 @@ from fairmark.evaluate.documents import (
 from fairmark.explain.documents import Explanations, FeatureImportance
 from fairmark.files import write_text
 from fairmark.judge.measurements import Measurements
+from fairmark.judge.provable import ProvableLimits
 from fairmark.judge.verdict import Verdict
 from fairmark.learn.summaries import SearchSummary, TrainSummary, TrialRow
 from fairmark.model.model_file import EncoderFile, ModelFile
@@ -39,6 +40,7 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "prepare-summary": PrepareSummary,
     "data-audit": DataAudit,
     "split-summary": SplitSummary,
+    "provable": ProvableLimits,
     "search-summary": SearchSummary,
     "trial": TrialRow,
     "train-summary": TrainSummary,

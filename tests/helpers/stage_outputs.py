@@ -24,6 +24,7 @@ from fairmark.evaluate.measure import measure
 from fairmark.explain import documents as explained
 from fairmark.files import write_csv, write_json, write_text
 from fairmark.judge.measurements import ConfusionCounts, Measurements
+from fairmark.judge.provable import GroupRows, ProvableLimits
 from fairmark.judge.verdict import Verdict, judge
 from fairmark.learn.summaries import (
     Family,
@@ -228,6 +229,15 @@ def split(attributes: Mapping[str, Mapping[str, int]], **changes: Any) -> SplitS
         "findings": [DIFFER],
     }
     return changed(PARTED, **known | changes)
+
+
+def provable(attributes: Mapping[str, Mapping[str, int]], rules: Policy) -> ProvableLimits:
+    """Return what test rows can prove, where three in ten are positive."""
+    groups = {
+        name: [GroupRows(group, rows, round(0.3 * rows)) for group, rows in sizes.items()]
+        for name, sizes in attributes.items()
+    }
+    return ProvableLimits.of(rules, groups, 0.3)
 
 
 def extra(cells: Mapping[str, Any]) -> dict[str, Any]:
@@ -559,6 +569,7 @@ def facts(
         "prepared": prepared(),
         "audit": audit(attributes, names),
         "split": split(attributes),
+        "provable": provable(attributes, rules),
         "trials": trials(rules.limits),
         "search": search(trials(rules.limits)),
         "measurements": measured,

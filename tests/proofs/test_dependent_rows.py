@@ -85,7 +85,7 @@ def persons(draw: np.random.Generator, count: int, size: int, alike: float, *, t
 
 @pytest.mark.parametrize("count", [20, 60, 200, 2000])
 def test_a_model_at_its_limits_passes_at_most_at_the_level_whatever_rows_a_person_has(count: int) -> None:
-    runs = 400 if count < 2000 else 150
+    runs = 150 if count < 2000 else 50
     lines = []
     for size, alike in product((2, 10, 50), (0.0, 0.5, 1.0)):
         if count * size > 20_000:
@@ -93,6 +93,8 @@ def test_a_model_at_its_limits_passes_at_most_at_the_level_whatever_rows_a_perso
         names = ("floor", "ceiling", "ratio", "difference")
         by = {told: dict.fromkeys(names, 0.0) for told in (True, False)}
         for told, passed_by in by.items():
+            if not told and (size, alike) != (10, 1.0):
+                continue  # what happens to whoever does not say whose a row is: one case shows it
             draw = np.random.default_rng([count, size, int(10 * alike)])
             for _ in range(runs):
                 decision, person, sex = persons(draw, count, size, alike, told=told)
@@ -108,7 +110,7 @@ def test_a_model_at_its_limits_passes_at_most_at_the_level_whatever_rows_a_perso
 @pytest.mark.parametrize("rows", [100, 400, 2000])
 def test_a_model_at_its_limits_passes_at_most_at_the_level_whatever_rows_weigh(rows: int) -> None:
     """2% of the rows weigh 50, and are decided otherwise than the others."""
-    runs, lines = 400, []
+    runs, lines = 150, []
     for light, heavy in ((0.45, 0.45), (0.1, 0.8), (0.8, 0.1), (0.3, 0.6)):
         draw = np.random.default_rng([rows, int(100 * light)])
         rate = {"F": 0.0, "M": 0.0}

@@ -160,6 +160,8 @@ def waived(
     kind, done = ("override", "A failure let through") if failed else ("waiver", "Waived")
     for waiver in waivers:
         days = f"{waiver.decided} to {waiver.expires}"
+        if waiver.due is not None:
+            days += f", rows that decide due {waiver.due}"
         if waiver is standing:
             yield f"{done} by {waiver.decided_by} ({days}): {waiver.reason}"
         elif today is None:
@@ -167,6 +169,8 @@ def waived(
             yield f"{'An' if failed else 'A'} {entry}; the day says whether it stands."
         elif standing is None:
             state = "has expired" if today > waiver.expires else "does not stand yet"
+            if waiver.last_day < today <= waiver.expires:
+                state = f"stands no longer: the rows that would decide were due on {waiver.due}"
             yield f"The {kind} by {waiver.decided_by} ({days}) {state}."
 
 

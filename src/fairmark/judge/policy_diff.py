@@ -256,7 +256,8 @@ def _covers(old: Entry, new: Entry) -> bool:
     )
     days = _day(old, "decided") <= _day(new, "decided") and _day(new, "expires") <= _day(old, "expires")
     bounded = old.get("up_to") in (None, new.get("up_to"))
-    return old.get("limit") == new.get("limit") and groups and days and bounded
+    due = old.get("due") is None or (new.get("due") is not None and _day(new, "due") <= _day(old, "due"))
+    return old.get("limit") == new.get("limit") and groups and days and bounded and due
 
 
 def _same_scope(old: Entry, new: Entry) -> bool:

@@ -33,7 +33,8 @@ these are what shares the level, and what errs.
 
 All of it is for independent units: rows, or persons where it is known whose a row is. Bounds of counts are
 exact (`exact_test`, Clopper-Pearson); of weighted rows, of persons and of measures of scores they are those
-of bounded means (`bounded_means`), but for PR AUC, whose are close. The proofs measure how close.
+of bounded means (`bounded_means`): Gaffke's, proven for shares and conjectured beyond them. PR AUC has
+none that keeps a level, and gates nothing.
 """
 
 import datetime as dt
@@ -514,11 +515,13 @@ def _guarantee(comparisons: int, policy: Policy, *, weighted: bool, scored: bool
     share, sure = f"{level:g}", f"{1 - level:g}"
     means = [
         *(["weighted rows and persons"] if weighted else []),
-        *(["measures of scores (but for PR AUC, whose are close)"] if scored else []),
+        *(["measures of scores"] if scored else []),
     ]
     kinds = ["Bounds of counts are exact"] if not weighted else []
     kinds += (
-        [f"{'bounds' if weighted else 'those'} of {' and of '.join(means)} are Gaffke's"] if means else []
+        [f"{'bounds' if weighted else 'those'} of {' and of '.join(means)} are Gaffke's (conjectured)"]
+        if means
+        else []
     )
     kept = (
         f"The chance that a model which meets every gated limit is failed is at most {share} as well, and "
@@ -607,7 +610,7 @@ def _finding(decision: _Decision, policy: Policy, today: dt.date | None) -> Find
     numbers = decision.numbers
     covering = [w for w in _recorded(outcome, policy) if covers(w, each.limit.name, each.groups)]
     within = [w for w in covering if _within(w, each.limit, numbers[1])]
-    waiver = next((w for w in within if today and w.decided <= today <= w.expires), None)
+    waiver = next((w for w in within if today and w.decided <= today <= w.last_day), None)
     words = [
         *sentences(each, outcome, numbers, decision.more, policy),
         *_apart(decision),
@@ -672,7 +675,7 @@ def _apart(decision: _Decision) -> Iterator[str]:
 def _sign(each: findings.Sign, policy: Policy, today: dt.date | None) -> Finding:
     outcome = UNSURE if each.shown else MET
     covering = [w for w in _recorded(outcome, policy) if covers(w, each.limit.name, each.of)]
-    waiver = next((w for w in covering if today and w.decided <= today <= w.expires), None)
+    waiver = next((w for w in covering if today and w.decided <= today <= w.last_day), None)
     return _refused(each.limit, " ".join([each.text(), *waived(covering, waiver, today)])).model_copy(
         update={
             "group": " + ".join(each.of) or None,
@@ -693,7 +696,7 @@ def _recorded(outcome: Outcome, policy: Policy) -> Sequence[Waiver]:
 
 def _by(waiver: Waiver, outcome: Outcome) -> str:
     kind = OVERRIDE if outcome == MISSED else ""
-    return f"{kind}{waiver.decided_by} until {waiver.expires}: {waiver.reason}"
+    return f"{kind}{waiver.decided_by} until {waiver.last_day}: {waiver.reason}"
 
 
 def _decided(comparison: Comparison, at: float, shares: Tails, *, at_least: bool) -> tuple[Outcome, Numbers]:

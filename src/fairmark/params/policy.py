@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from fairmark.params.base import Count, Section, Share, Text, one_of
-from fairmark.stats.measures import GAINED, GOALS, QUANTITIES
+from fairmark.stats.measures import APPROXIMATE, GAINED, GOALS, QUANTITIES
 
 GOAL = "goal"
 """In the place of a measure: the one that the model's threshold is for."""
@@ -32,6 +32,15 @@ class Limit(Section):
         faults = [*self._faults()]
         if faults:
             raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _gated_by_a_level(self) -> Self:
+        asked = QUANTITIES.get(self.measure)
+        if self.gate and asked is not None and asked.measure.name in APPROXIMATE:
+            raise ValueError(
+                f"gate must be false for {self.measure}, whose bounds keep no stated level, got true"
+            )
         return self
 
     def _faults(self) -> Iterator[str]:
@@ -70,12 +79,21 @@ class Waiver(Section):
     expires: dt.date
     up_to: float | None = None
     """It stands only while the bound that has to clear is no worse than this; None: whatever the bound is."""
+    due: dt.date | None = None
+    """The day by which the rows that would decide are due: it stands no longer; None: until it expires."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.expires < self.decided:
             raise ValueError(f"expires must not be before decided {self.decided}, got {self.expires}")
+        if self.due is not None and not self.decided <= self.due <= self.expires:
+            raise ValueError(f"due must be in {self.decided}..{self.expires}, got {self.due}")
         return self
+
+    @property
+    def last_day(self) -> dt.date:
+        """The last day on which it stands."""
+        return self.expires if self.due is None else self.due
 
 
 class ConstantAnswer(Section):
@@ -99,6 +117,8 @@ class ConstantAnswer(Section):
                 f"measures must hold one of decisions, {', '.join(GOALS)}, because scores say nothing of "
                 f"who is selected, got {self.measures} (or say in `not_required` why)"
             )
+        if self.not_required is None and (loose := sorted(set(self.measures) & APPROXIMATE)):
+            raise ValueError(f"measures must have bounds that keep a stated level, got {loose}")
         return self
 
 

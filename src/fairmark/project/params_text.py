@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairmark.judge.provable import Provable
 from fairmark.params.read import Params, parse_params
 from fairmark.project.choices import Choices, Options, Protect
-from fairmark.project.evidence import Provable
 from fairmark.project.table import Table
 from fairmark.project.yaml_text import comment, entry, flow, scalar, with_entry, with_section
 from fairmark.yaml12 import parse_yaml

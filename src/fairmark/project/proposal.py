@@ -8,11 +8,11 @@ from fairmark.data.audit import audited
 from fairmark.data.prepare import Prepared, prepared
 from fairmark.data.summaries import DataAudit
 from fairmark.errors import InputError
-from fairmark.judge.verdict import tails
+from fairmark.judge.provable import GroupRows, Provable, provable
+from fairmark.params.policy import Limit
 from fairmark.params.read import Params
 from fairmark.params.scores import Scores
 from fairmark.project.choices import Ask, Choices, Options, chosen, questions
-from fairmark.project.evidence import GroupRows, Provable, of_difference, of_ratio
 from fairmark.project.file_format import Overrides
 from fairmark.project.params_text import (
     FOUR_FIFTHS,
@@ -172,10 +172,17 @@ def _provable(tried: Prepared, made: Choices, params: Params, share: float) -> l
             GroupRows(str(name), round(size[name] * share), round(positives[name] * share))
             for name in size.index
         ]
-        pairs = max(1, len(groups) * (len(groups) - 1) // 2)
-        tail = tails(pairs, params.policy.spent_level, params.policy.correction).clear
-        found += of_ratio(ratio, FOUR_FIFTHS, groups, min(max(rate, 0.01), 0.99), tail)
-        found += of_difference(difference, OPPORTUNITY, groups, tail)
+        limits = [
+            Limit(name=name, measure=measure, attribute=each.name, at_least=least, at_most=most, gate=True,
+                  reason="proposed")
+            for name, measure, least, most in (
+                (ratio, "selection_rate_ratio", FOUR_FIFTHS, None),
+                (difference, "true_positive_rate_difference", None, OPPORTUNITY),
+            )
+        ]  # fmt: skip
+        found += [
+            one for limit in limits for one in provable([limit], params.policy, {each.name: groups}, rate)
+        ]
     return found
 
 

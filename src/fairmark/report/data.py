@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from fairmark.explain.documents import Explanations
+from fairmark.judge.provable import Provable
 from fairmark.params.prepare import Csv, Prepare
 from fairmark.params.privacy import Privacy
 from fairmark.params.release import Release
@@ -91,6 +92,53 @@ def groups(facts: Facts, attribute: str) -> Table:
 def _named(group: str, *, few: bool) -> Markup:
     flag = tag("span", "few rows", class_="flag") if few else Markup()
     return tag("span", group, class_="who") + flag
+
+
+SHOWN_PAIRS = 40
+"""Pairs that a page shows of what test rows can prove: the hardest of each limit first."""
+
+
+def provable(facts: Facts) -> Table | None:
+    """Return what the test rows could prove of each pair of groups before any model, or nothing."""
+    by_limit: dict[str, list[Provable]] = {}
+    for each in facts.provable.pairs:
+        by_limit.setdefault(each.limit, []).append(each)
+    most = max(3, SHOWN_PAIRS // max(len(by_limit), 1))
+    rows = [
+        (
+            each.limit,
+            " / ".join(each.groups),
+            " and ".join(count(size) for size in each.rows),
+            number(each.rate, 2),
+            "nothing would" if each.needed is None else number(each.needed, facts.decimals),
+            "not counted" if each.at_parity is None else number(each.at_parity, 2),
+            "not counted" if each.halfway is None else number(each.halfway, 2),
+            each.missing() or "\N{EN DASH}",
+        )
+        for own in by_limit.values()
+        for each in own[:most]
+    ]
+    columns = [
+        Column("Limit"),
+        Column("Groups"),
+        Column("Rows that count", NUMBER),
+        Column("Rate assumed", NUMBER),
+        Column("Must be measured", NUMBER),
+        Column("Power at parity", NUMBER),
+        Column("Power halfway", NUMBER),
+        Column("Test rows missing"),
+    ]
+    caption = "What these test rows can prove of gated limits, whatever the model"
+    return Table(caption, columns, rows) if rows else None
+
+
+def hopeless(facts: Facts) -> str:
+    """Return in a sentence which pairs can't pass whatever the model, or nothing."""
+    pairs = [f"{each.limit} of {' / '.join(each.groups)}" for each in facts.provable.hopeless]
+    if not pairs:
+        return ""
+    more = f" and {len(pairs) - 12:,} more" if len(pairs) > 12 else ""
+    return f"These rows are too few to show, not even by equal rates: {', '.join(pairs[:12])}{more}."
 
 
 def proxies(facts: Facts) -> Table | None:
@@ -192,6 +240,8 @@ def data_card(facts: Facts, prepare: Prepare, privacy: Privacy, release: Release
         columns=columns,
         findings=_findings(columns, privacy),
         parts=parts(facts).rows,
+        provable=provable(facts),
+        hopeless=hopeless(facts),
         groups=[_groups(facts, attribute) for attribute in facts.audit.groups],
         privacy=privacy,
         shown=_shown(facts),

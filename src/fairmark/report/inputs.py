@@ -15,6 +15,7 @@ from fairmark.evaluate.documents import (
 )
 from fairmark.explain.documents import Explanations
 from fairmark.judge.measurements import Measurements
+from fairmark.judge.provable import ProvableLimits
 from fairmark.judge.verdict import Verdict
 from fairmark.learn.summaries import SearchSummary, TrialRow
 from fairmark.params.evaluate import Document
@@ -27,6 +28,7 @@ FILES = {
     "prepared": "prepare/summary.json",
     "audit": "audit/audit.json",
     "split": "split/summary.json",
+    "provable": "split/provable.json",
     "trials": "tune/trials.csv",
     "search": "tune/summary.json",
     "trained": "train/summary.json",
@@ -95,6 +97,7 @@ class Facts(MeasuredFacts):
     prepared: PrepareSummary
     audit: DataAudit
     split: SplitSummary
+    provable: ProvableLimits
     trials: Sequence[TrialRow]
     search: SearchSummary
     checks: CheckResults

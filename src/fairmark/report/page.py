@@ -111,6 +111,8 @@ def _people(facts: Facts) -> Mapping[str, object]:
         "shared": count(shared) if facts.prepared.files.test else None,
         "parts": people.parts(facts),
         "made": people.made(facts),
+        "provable": people.provable(facts),
+        "hopeless": people.hopeless(facts),
         "differ": [*facts.audit.questions, *facts.split.findings],
         "groups": [people.groups(facts, attribute) for attribute in facts.audit.groups],
         "withheld": people.withheld(facts),

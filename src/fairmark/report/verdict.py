@@ -157,7 +157,7 @@ def on_record(verdict: Verdict, policy: Policy) -> str:
     """Return until when recorded waivers and overrides cover all that stops a release, or nothing."""
     left = [f for f in verdict.findings if f.gate and not f.met]
     # What was refused has no value because its measurements say nothing: no record can let that through.
-    ends = [[w.expires for w in _recorded(f, policy) if covers(w, f.limit, f.groups)] for f in left]
+    ends = [[w.last_day for w in _recorded(f, policy) if covers(w, f.limit, f.groups)] for f in left]
     if not left or verdict.faults or not all(ends):
         return ""
     # Each finding stands until the last of its records ends, and the verdict until the first finding falls.

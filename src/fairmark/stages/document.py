@@ -18,6 +18,7 @@ from fairmark.evaluate.documents import CheckResults
 from fairmark.explain.documents import Explanations
 from fairmark.files import write_text
 from fairmark.judge.measurements import Measurements
+from fairmark.judge.provable import ProvableLimits
 from fairmark.judge.verdict import judge
 from fairmark.learn.summaries import SearchSummary, TrainSummary, read_trials
 from fairmark.params.evaluate import Document
@@ -81,6 +82,7 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
         prepared=PrepareSummary.read(at["prepared"]),
         audit=DataAudit.read(at["audit"]).in_order(groups),
         split=SplitSummary.read(at["split"]),
+        provable=ProvableLimits.read(at["provable"]),
         trials=read_trials(at["trials"]),
         search=SearchSummary.read(at["search"]),
         measurements=measurements.in_order(groups),

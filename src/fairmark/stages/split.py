@@ -1,9 +1,9 @@
 """Stage 3: which rows are for training, validation and test.
 
 Reads `table`, `evidence` and `schema` of `prepare`. Writes `rows` (Parquet: `_row_id` and `part`, ordered
-as the table) and `summary` (JSON: rows, label rate and groups of each part, and whether part and label are
-independent). Read by `tune`, `train`,
-`evaluate` and `explain`.
+as the table), `summary` (JSON: rows, label rate and groups of each part, and whether part and label are
+independent) and `provable` (JSON: what the test rows can prove of the policy's limits, before anything is
+trained). Read by `tune`, `train`, `evaluate`, `explain` and `document`.
 """
 
 import sys
@@ -16,12 +16,23 @@ from fairmark.data import split as parts
 from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.files import read_coded, write_parquet
+from fairmark.judge.provable import GroupRows, ProvableLimits
+from fairmark.params.policy import Policy
 from fairmark.params.split import Split
 from fairmark.terminal import Steps
 
 
-def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, params: Split) -> None:
-    """Write the part of each row.
+def split(
+    table: Path,
+    evidence: Path,
+    schema: Path,
+    rows: Path,
+    summary: Path,
+    provable: Path,
+    params: Split,
+    policy: Policy,
+) -> None:
+    """Write the part of each row, and what the test rows can prove.
 
     Raises
     ------
@@ -39,6 +50,22 @@ def split(table: Path, evidence: Path, schema: Path, rows: Path, summary: Path, 
     part_tests.require_independent(measured)
     write_parquet(rows, pd.DataFrame({"_row_id": frame["_row_id"], "part": part}))
     measured.write(summary)
+    step("what the test rows can prove")
+    found = proof(groups, described, part, policy)
+    for each in found.hopeless:
+        step(f"{each.limit}: {each.text(1.0)}")
+    found.write(provable)
+
+
+def proof(evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", policy: Policy) -> ProvableLimits:
+    """Return what the test rows can prove of the policy's limits on groups."""
+    test = evidence[(part == "test").to_numpy()]
+    groups = {}
+    for name in schema.attributes:
+        labels = test.groupby(name, observed=True)["_label"]
+        rows, positives = labels.size(), labels.sum()
+        groups[name] = [GroupRows(str(each), int(rows[each]), int(positives[each])) for each in rows.index]
+    return ProvableLimits.of(policy, groups, float(test["_label"].mean()))
 
 
 if __name__ == "__main__":

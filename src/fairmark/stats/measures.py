@@ -477,6 +477,8 @@ GAINED = _names(*(row for row in _ROWS if "gain" in row.gates))
 """Measures whose gain over the best constant answer is known."""
 GOALS = _names(*(row for row in _ROWS if "gain" in row.gates and row.counted))
 """Of these, those of decisions, which a threshold may maximise; scores alone say nothing of decisions."""
+APPROXIMATE = frozenset({"pr_auc"})
+"""Measures whose bounds keep their level only about: they are reported, and no gate rests on them."""
 RARER = 0.2
 """Share of the rarer label under which accuracy can hardly show more than a constant answer has."""
 HEADLINE = _names(*(row for row in _ROWS if row.headline))
