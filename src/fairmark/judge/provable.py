@@ -141,7 +141,7 @@ def provable(
     found: list[Provable] = []
     for limit in limits:
         asked = QUANTITIES.get(limit.measure)
-        if asked is None or not asked.over_groups or limit.attribute not in groups:
+        if asked is None or not asked.over_groups or limit.attribute is None or limit.attribute not in groups:
             continue
         formula = asked.measure.formula
         for rate in formula.rates if isinstance(formula, Larger) else (asked.measure.name,):
