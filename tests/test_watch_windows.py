@@ -1,13 +1,15 @@
 """The journal is counted once and only once, whenever and however it is read; looks end by its own time."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from postgres_server import PASSWORD, PostgresServer
 from watched import RELEASE, START, WEEK, counted, decision, outcome, planned, reference, traffic
 
-from fairmark.errors import StateError
+from fairmark.errors import StateError, UnavailableError
 from fairmark.journal.entry import Entry, json_bytes
 from fairmark.journal.memberships import Membership, MemoryMemberships
 from fairmark.journal.place import open_journal, open_memberships
@@ -137,31 +139,96 @@ def test_whenever_it_is_read_the_counts_are_those_of_one_reading(seed: int) -> N
     )  # fmt: skip
 
 
-def test_a_file_of_sqlite_gives_the_counts_of_the_journal_in_memory(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    made = PostgresServer()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the address of a new database of each store."""
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    if request.param == "sqlite":
+        return str(tmp_path / "journal.db")
+    server: PostgresServer = request.getfixturevalue("server")
+    return server.new_database()
+
+
+@pytest.mark.parametrize("chunk", [20_000, 37])
+def test_each_store_gives_the_counts_of_the_journal_in_memory(
+    place: str, chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fairmark.watch.windows.CHUNK", chunk)
     entries, held = traffic(1, 120)
     entries += [outcome(each, 1) for each in entries[:30]]
+    case = Entry(kind="review", at_us=entries[-1].at_us, about=entries[0].id, due_us=START + WEEK)
+    said = Entry(kind="override", at_us=entries[-1].at_us, about=entries[0].id, closes=case.id, decision=0)
+    entries += [outcome(entries[3], 0), case, said]
 
-    async def from_files() -> Counted:
-        journal = await open_journal(str(tmp_path / "j.db"))
+    async def from_store() -> Counted:
+        journal = await open_journal(place)
         memberships = await open_memberships(str(tmp_path / "m.db"))
         await journal.append(entries)
-        await journal.erase(ids=[entries[0].id], reason="asked", at_us=START)
         await memberships.add_memberships(held)
         await memberships.close()
-        async with opened(str(tmp_path / "j.db"), str(tmp_path / "m.db")) as (source, of):
+        async with opened(place, str(tmp_path / "m.db")) as (source, of):
             found = await count_new(source, of, Counted(RELEASE), planned(), START + WEEK)
         await journal.close()
         return found
 
-    found, plain = asyncio.run(from_files()).total, counted(entries, held).total
-    assert found is not None
-    assert plain is not None
-    assert (found.erased, found.decisions, found.groups, found.outcomes) == (
-        1,
-        120,
-        plain.groups,
-        plain.outcomes,
-    )
+    assert asyncio.run(from_store()).total == counted(entries, held).total
+
+
+def test_what_was_erased_is_read_as_erased_in_each_store(place: str) -> None:
+    async def from_store() -> Counted:
+        journal = await open_journal(place)
+        await journal.append(YES)
+        await journal.erase(ids=[YES[0].id], reason="asked", at_us=START)
+        async with opened(place, None) as (source, of):
+            found = await count_new(source, of, Counted(RELEASE), planned(), START)
+        await journal.close()
+        return found
+
+    found = only(asyncio.run(from_store()))
+    assert (found.decisions, found.erased, sum(found.features["job"])) == (3, 1, 2)
+
+
+def test_a_server_that_goes_away_is_told_and_the_counting_goes_on_where_it_stood(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    address = server.new_database()
+
+    async def act() -> int:
+        journal, found = await open_journal(address), Counted(RELEASE)
+        await journal.append(YES)
+        async with opened(address, None) as (source, of):
+            await count_new(source, of, found, planned(), START)
+            server.stop()
+            with pytest.raises(UnavailableError, match="postgresql://127"):
+                await count_new(source, of, found, planned(), START)
+        server.start()
+        await journal.append(NO)
+        await journal.close()
+        async with opened(address, None) as (source, of):
+            return only(await count_new(source, of, found, planned(), START)).decisions
+
+    assert asyncio.run(act()) == 5
+
+
+@pytest.mark.parametrize("chunk", [20_000, 37])
+def test_a_request_of_a_thousand_slow_rows_is_one_slow_request(
+    chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fairmark.watch.windows.CHUNK", chunk)
+    slow = [decision(START + 9, 0.6, took_us=400_000) for _ in range(1000)]
+    found = only(counted([*YES, *slow], until_us=START + 60))
+
+    assert found.decisions == 1003
+    assert sum(found.latency) == 4
+    assert sum(found.latency[2:]) == 1
 
 
 def test_counts_are_kept_in_a_file_and_those_of_another_release_are_not(tmp_path: Path) -> None:

@@ -276,6 +276,8 @@ class _Counter:
         }
         self.read_to = counted.number
         """Last entry whose decisions were counted; outcomes were counted up to `counted.number`."""
+        self.asked = (0, 0)
+        """Moment and time of the request that was counted last."""
         self.joined: set[int] = set()
         """Attributes that are still to be read, and whose decision's outcome was counted with them."""
 
@@ -345,6 +347,8 @@ class _Counter:
         # Rows of one request share its moment and its time: each counts once, or a slow request of a thousand
         # rows would be evidence a thousand times over.
         asked = {(row.at_us, row.took_us) for row in rows if row.took_us is not None}
+        asked.discard(self.asked)  # its first rows ended the chunk before
+        self.asked = (rows[-1].at_us, rows[-1].took_us or 0) if rows else self.asked
         took = np.array([took_us / 1000 for _, took_us in asked], dtype=np.float64)
         _add(to, "latency", np.searchsorted(LATENCY_MS, took, side="left"), len(LATENCY_MS) + 1)
 
