@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from fairmark.errors import RefusedError, StateError, UsageError, VerificationEr
 from fairmark.files import read_json
 from fairmark.governance.approvals import keep, kept, signed
 from fairmark.governance.approvers import FILE, read_approvers
-from fairmark.governance.promotions import promote, rollback
+from fairmark.governance.history import history
+from fairmark.governance.promotions import promote, promoters, rollback
 from fairmark.governance.request import candidate, find_release, refuse_expired_waivers
 from fairmark.governance.trail import entries
 from fairmark.judge.verdict import judge_document
@@ -432,17 +434,42 @@ def test_a_first_version_has_none_before_it(root: Path) -> None:
         rollback(root, "loans", "production", "No.", ADA)
 
 
-def test_a_rollback_needs_approvals_that_still_stand(served: Path) -> None:
-    root = served
+def end_key_of_bob(root: Path) -> None:
+    """End the key by which v0.1.0 was approved, a moment after that."""
     people = (root / FILE).read_text().splitlines()
-    yesterday = (TODAY - dt.timedelta(days=1)).strftime("%Y%m%dZ")
-    people[2] = approver("bob@example.org", BOB, "fairmark-approval", f',valid-before="{yesterday}"')
+    moment = (dt.datetime.now(tz=dt.UTC) - dt.timedelta(seconds=1)).strftime("%Y%m%d%H%M%SZ")
+    people[2] = approver("bob@example.org", BOB, "fairmark-approval", f',valid-before="{moment}"')
     (root / FILE).write_text("\n".join(people) + "\n")
 
-    with pytest.raises(
-        RefusedError, match=r"got 0\nwho may still approve: ada@example.org, cam@example.org\n"
-    ):
-        rollback(root, "loans", "production", "It drifts.", ADA)
+
+def unapproved(root: Path) -> list[str]:
+    """Return what is wrong with approvals of the promotions, as whoever follows the stage finds it."""
+    approvers = read_approvers(root / FILE)
+    past = history(root, "loans", approvers, promoters(approvers, [ADA.public]))
+    return [fault for each in past.entries for fault in each.unapproved]
+
+
+def test_a_rollback_to_the_one_right_before_needs_the_approvals_of_then_alone(served: Path) -> None:
+    time.sleep(1.1)  # past the second of the promotions
+    end_key_of_bob(served)
+    done = rollback(served, "loans", "production", "It harms.", ADA)
+
+    assert (done.version, [each.who for each in done.approvals]) == ("v0.1.0", ["bob@example.org"])
+    assert unapproved(served) == []
+    # Forth once more, which is a promotion and needs what stands today.
+    with pytest.raises(RefusedError, match=r"loans-v0\.2\.0: must be approved by 2 people"):
+        to(served, "production", "v0.2.0")
+
+
+def test_a_rollback_further_back_needs_approvals_that_still_stand(served: Path) -> None:
+    to(served, "production", "v0.1.0")
+    to(served, "production", "v0.2.0")
+    time.sleep(1.1)
+    end_key_of_bob(served)
+    rollback(served, "loans", "production", "It harms.", ADA)
+
+    with pytest.raises(RefusedError, match=r"got \d.*\nwho may still approve: "):
+        rollback(served, "loans", "production", "It harms more.", ADA, "v0.2.0")
 
 
 def test_a_rollback_works_where_only_the_tags_are(served: Path) -> None:

@@ -178,7 +178,8 @@ def history(root: Path, name: str, approvers: Sequence[Approver], lines: Sequenc
         later = (k for k in range(at + 1, len(moments)) if found.promotions[k].stage == each.stage)
         ended = next(later, None)
         signer, unsigned = _signer(root, each, lines)
-        approved, unapproved = _approved(each, made_by, approvers)
+        basis = promotion_tags.rests_on(found.promotions, at)
+        approved, unapproved = _approved(basis, made_by, approvers)
         until = None if ended is None else moments[ended]
         entries.append(HistoryEntry(each, moments[at], until, signer, approved, unsigned, unapproved))
     return History(name, tuple(entries), found)

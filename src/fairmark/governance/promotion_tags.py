@@ -276,6 +276,24 @@ def before_present(promotions: Sequence[Promotion], stage: str) -> list[str]:
     return kept[:-1]
 
 
+def rests_on(promotions: Sequence[Promotion], at: int) -> Promotion:
+    """Return the promotion whose approvals, as of its own moment, the one at a place needs: often itself.
+
+    A rollback to what the stage held right before rests on the promotion that brought that there: an
+    approval that expired since, or the end of an approver's key, must not keep a harmful release in place.
+    Only what that tag carries counts, which the chain has fixed since: an ended key could sign for yesterday.
+    A rollback further back is a choice anew.
+    """
+    each = promotions[at]
+    if each.action == ROLLBACK and before_present(promotions[:at], each.stage)[-1:] == [each.version]:
+        held = (each.stage, each.version, each.digest)
+        for place in reversed(range(at)):
+            one = promotions[place]
+            if (one.stage, one.version, one.digest) == held:
+                return rests_on(promotions, place)
+    return each
+
+
 def _link(each: Promotion, before: Sequence[Promotion]) -> list[str]:
     if each.number == 1:
         return (

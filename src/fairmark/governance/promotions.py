@@ -137,12 +137,15 @@ def rollback(
 ) -> PromotionResult:
     """Take a stage back to a version that it had, by default to the one before the present one.
 
+    Back to the one right before, the approvals that its own promotion carries have to count as of then;
+    further back, there have to be some that count now (`promotion_tags.rests_on`).
+
     Raises
     ------
     UsageError
         When the stage never held such a version.
     RefusedError
-        When its approvals do not stand any more, or the key may not sign tags.
+        When its approvals do not count, or the key may not sign tags.
     VerificationError
         When the chain of promotions is broken.
     StateError
@@ -156,7 +159,9 @@ def rollback(
         of = _target(before, stage, to)
         plan = _PromotionPlan(name, stage, of.version, of.digest, of.seen.commit, ROLLBACK, one_line(reason))
         request = _request_of(root, name, of, approvers, keys)
-        return _tag_promotion(root, plan, request, before, approvers, key, keys)
+        right_before = promotion_tags.before_present(before, stage)[-1:] == [of.version]
+        basis = promotion_tags.rests_on(before, before.index(of)) if right_before else None
+        return _tag_promotion(root, plan, request, before, approvers, key, keys, basis)
 
 
 def allowed(approvers: Sequence[Approver], keys: "Sequence[PublicKey]") -> list[str]:
@@ -258,10 +263,15 @@ def _tag_promotion(
     approvers: Sequence[Approver],
     key: "SigningKey",
     keys: "Sequence[PublicKey]",
+    basis: Promotion | None = None,
 ) -> PromotionResult:
     _refuse_untagged(root, plan, allowed(approvers, keys))
     now = dt.datetime.now(tz=dt.UTC)
-    counted, faults = approved(root, request, before, approvers, now)
+    if basis is None:
+        counted, faults = approved(root, request, before, approvers, now)
+    else:
+        carried = {f"{basis.tag}: approval {number}": each for number, each in enumerate(basis.approvals, 1)}
+        counted, faults = count(carried, request, approvers, basis.seen.when), []
     refuse_unapproved(request, counted, faults, approvers, now)
     wait_until_after(before)
     # `checked_chain` has refused a gap, so the count is the last number.
