@@ -317,6 +317,7 @@ def follow(
     meets it any more, then it is signed.
     """
     if advice.action == "continue":
+        runner.run(canary.follow(advice, now_us()))
         return None
     if advice.action == "promote":
         if not canary_release.settled(ROOT, found.name, found.version):

@@ -115,7 +115,7 @@ def steered(clone: Path, poor: Callable[[str], float]) -> list[tuple[str, float]
         look()
         for _ in range(20):
             told = asyncio.run(canary_release.state(clone))
-            if told.phase == "off":
+            if told.phase == "promoted":
                 break
             wait_until(lambda told=told: phase(client) == (told.phase, told.share), "the service hears of it")
             seen.append(phase(client))

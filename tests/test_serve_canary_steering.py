@@ -37,7 +37,7 @@ async def to_its_end(traffic: Traffic, *, killed: bool = False) -> list[Advice]:
         advice = await steered.look(traffic.now_us)
         await steered.follow(advice, traffic.now_us)
         found += [advice] if advice.action != "continue" else []
-        if steered.state.phase in {"off", "halted"}:
+        if steered.state.phase in {"off", "halted", "promoted"}:
             break
     return found
 
@@ -257,3 +257,61 @@ def test_an_outcome_that_is_told_twice_is_counted_once_for_either_arm() -> None:
         return steered.counter.counts().arms.sum()
 
     assert run(told()) == 100
+
+
+MINUTE_US = 60_000_000
+MINUTES = 61 * MINUTE_US
+
+
+async def begun(traffic: Traffic) -> Canary:
+    steered = canary(traffic)
+    await steered.begin(traffic.now_us)
+    await traffic.decide(10, steered.state)
+    return steered
+
+
+def kinds(traffic: Traffic) -> list[str]:
+    return [each.entry.kind for each in traffic.journal.kept if each.entry.kind in {"canary", "heartbeat"}]
+
+
+async def look(steered: Canary, now_us: int) -> None:
+    await steered.follow(await steered.look(now_us), now_us)
+
+
+def test_a_look_each_minute_is_a_heartbeat_each_quarter_of_the_silence() -> None:
+    async def act() -> Traffic:
+        traffic = Traffic(6, ALIKE)
+        steered, start = await begun(traffic), traffic.now_us
+        for minute in range(1, 121):
+            await look(steered, start + minute * MINUTE_US)
+        assert await canary(traffic).begin(start + 121 * MINUTE_US)
+        return traffic
+
+    # Every 15 minutes and a bit, in two hours.
+    assert 6 <= kinds(run(act())).count("heartbeat") <= 8
+
+
+def test_a_canary_that_nobody_looked_at_goes_on_by_a_person_s_word_alone() -> None:
+    async def act() -> list[str]:
+        traffic = Traffic(7, ALIKE)
+        steered = await begun(traffic)
+        late = traffic.now_us + MINUTES
+        for late_look in (look(steered, late), canary(traffic).begin(late)):
+            with pytest.raises(StateError, match=r"every 60 minutes.*\n.*canary resume"):
+                await late_look
+        with pytest.raises(StateError, match="must be halted because nobody has looked"):
+            await canary(traffic).resume("Why not.", traffic.now_us)
+        assert (await canary(traffic).resume("The flow is up again.", late)).phase == "shadow"
+        assert await canary(traffic).begin(late + MINUTE_US)
+        return kinds(traffic)
+
+    assert run(act()) == ["canary", "canary"]
+
+
+def test_one_that_nobody_looked_at_can_still_be_taken_back() -> None:
+    async def act() -> str:
+        traffic = Traffic(8, ALIKE)
+        await begun(traffic)
+        return (await canary(traffic).halt("No.", traffic.now_us + MINUTES)).phase
+
+    assert run(act()) == "halted"

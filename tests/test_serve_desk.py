@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from served_release import ROW, SECRET, broken, make_desk, other, small_scorer, with_policy
 
-from fairmark.journal.entry import IdempotencyKey, now_us, pseudonym
+from fairmark.journal.entry import Entry, IdempotencyKey, now_us, pseudonym
 from fairmark.journal.memberships import Membership
 from fairmark.serve import cases
 from fairmark.serve.body import Refused
-from fairmark.serve.canary import CanaryState
+from fairmark.serve.canary import CanaryState, heartbeat
 from fairmark.serve.desk import Desk
 from fairmark.serve.router import Router
 from fairmark.serve.scorer import Scorer
@@ -278,3 +278,101 @@ def test_rows_that_leave_the_loop_are_decided_as_those_that_stay(scorer: Scorer,
 
     assert [answer.score for answer in many[:5]] == [answer.score for answer in each]
     assert len({answer.id for answer in many}) == 100
+
+
+MINUTE_US = 60_000_000
+START_US = 1_800_000_000_000_000
+SHARE = CanaryState(phase="share", challenger=TRIAL, share=1.0, by="flow promote")
+
+
+def arms(
+    scorer: Scorer, place: Path, entries: list[Entry], minutes: list[float], **desk: Any
+) -> tuple[list[str], Desk]:
+    """Return whose answer it is so many minutes after the start; each entry is written at its own time."""
+    made, journal = make_desk(Router(scorer, other(scorer)), place)
+    for name, value in desk.items():
+        setattr(made, name, value)
+    found = []
+    for minute in minutes:
+        now = START_US + int(minute * MINUTE_US)
+        made.clock = lambda now=now: now
+        due = [each for each in entries if each.at_us <= now]
+        entries = entries[len(due) :]
+        if due:
+            run(journal.append(due))
+        run(made.refresh())
+        found.append(run(made.decide(ONE, "shop"))[0].arm)
+    return found, made
+
+
+def beats(*minutes: int) -> list[Entry]:
+    return [heartbeat(TRIAL, "flow promote", START_US + minute * MINUTE_US) for minute in minutes]
+
+
+@pytest.mark.parametrize("phase", ["share", "shadow"])
+def test_a_canary_that_nobody_looks_at_is_halted_and_says_so(
+    scorer: Scorer, tmp_path: Path, phase: str
+) -> None:
+    state = SHARE if phase == "share" else CanaryState(phase="shadow", challenger=TRIAL)
+    _, desk = arms(scorer, tmp_path, [state.entry(START_US), *beats(50)], [0, 50, 109, 111])
+    text = desk.metrics.text().decode()
+
+    assert (desk.router.state.phase, desk.router.state.by) == ("halted", "service")
+    assert "nobody has looked at the canary for 60 minutes" in desk.router.state.reason
+    assert "fairmark_canary_unattended 1.0" in text
+    assert "fairmark_canary_share 0.0" in text
+
+
+def test_looks_keep_a_canary_going_and_a_late_one_does_not_revive_it(scorer: Scorer, tmp_path: Path) -> None:
+    entries = [SHARE.entry(START_US), *beats(50, 100, 170, 180), SHARE.entry(START_US + 200 * MINUTE_US)]
+    found, _ = arms(scorer, tmp_path, entries, [0, 59, 150, 165, 175, 190, 201])
+
+    assert found == ["challenger"] * 3 + ["champion"] * 3 + ["challenger"]
+
+
+def test_after_a_restart_the_gap_is_known_from_the_journal(scorer: Scorer, tmp_path: Path) -> None:
+    found, _ = arms(scorer, tmp_path, [SHARE.entry(START_US), *beats(50, 120, 130)], [131])
+
+    assert found == ["champion"]
+
+
+def test_a_clock_that_is_set_back_puts_the_halt_off_by_one_silence_at_most(
+    scorer: Scorer, tmp_path: Path
+) -> None:
+    found, _ = arms(scorer, tmp_path, [SHARE.entry(START_US)], [0, 30, -5000, -4950, -4939])
+
+    assert found == ["challenger"] * 4 + ["champion"]
+
+
+@pytest.mark.parametrize("body", [b'{"phase": "full"}', b'{"phase": "share", "share": 7}'])
+def test_an_entry_that_nobody_can_read_lets_the_champion_answer(
+    scorer: Scorer, tmp_path: Path, body: bytes
+) -> None:
+    odd = Entry(kind="canary", at_us=START_US + MINUTE_US, release=TRIAL, arm="challenger", body=body)
+    found, _ = arms(scorer, tmp_path, [SHARE.entry(START_US), odd], [0, 2])
+
+    assert found == ["challenger", "champion"]
+
+
+PROMOTED = CanaryState(phase="promoted", challenger=TRIAL, by="flow promote").entry(START_US)
+
+
+def test_a_release_that_was_kept_answers_on_after_a_restart_and_weeks(scorer: Scorer, tmp_path: Path) -> None:
+    watched = CanaryState(phase="fallback", by="flow watch").entry(START_US + MINUTE_US)
+    resumed = CanaryState(phase="off", by="A. Person").entry(START_US + 2 * MINUTE_US)
+    found, _ = arms(scorer, tmp_path, [PROMOTED, watched, resumed], [0, 3, 50_000])
+
+    assert found == ["challenger"] * 3
+
+
+def test_a_release_that_was_kept_is_taken_back_by_a_halt(scorer: Scorer, tmp_path: Path) -> None:
+    halted = CanaryState(phase="halted", challenger=TRIAL).entry(START_US + MINUTE_US)
+    found, _ = arms(scorer, tmp_path, [PROMOTED, halted], [0, 2])
+
+    assert found == ["challenger", "champion"]
+
+
+def test_where_a_stage_is_followed_its_tags_name_the_champion(scorer: Scorer, tmp_path: Path) -> None:
+    found, _ = arms(scorer, tmp_path, [PROMOTED], [0], follows_stage=True)
+
+    assert found == ["champion"]

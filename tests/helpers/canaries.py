@@ -24,7 +24,7 @@ def rules(**changes: Any) -> Canary:
     """Return params of a canary that is soon over."""
     known: dict[str, Any] = {
         "level": 0.05, "shadow": 200, "shares": [0.25, 0.5], "block": 50, "least": 200, "most": 20_000,
-        "most_days": 30, "hold": 1000, "harm": 0.15, "quality_margin": 0.05,
+        "most_days": 30, "hold": 1000, "silent_minutes": 60, "harm": 0.15, "quality_margin": 0.05,
         "outcomes_from": None, "wait_for_outcomes": False,
         "group_margin": None, "fault_rate": 0.05, "latency_ms": 50, "latency_share": 0.95,
     }  # fmt: skip

@@ -11,6 +11,7 @@ from fairmark.terminal import say, say_json
 
 if TYPE_CHECKING:
     from fairmark.governance.promotion_tags import Promotion
+    from fairmark.serve.canary import CanaryState
     from fairmark.serve.canary_decision import Advice
     from fairmark.serve.canary_steering import Canary as Steered
 
@@ -25,9 +26,10 @@ _C = TypeVar("_C", bound=_Closes)
 class Canary(Verb):
     """`fairmark canary`: a release that is tried in production, against the one that is there.
 
-    `plan RELEASE` prints what a canary of it will show and how soon; `status` where the one under way stands,
-    with its evidence; `return` takes it back at once, by your word, and rolls production back by a signed tag
-    if it was promoted already. `flows/promote.py` begins one and steers it.
+    `plan RELEASE` prints what a canary of it will show and how soon; `status` where the one under way is,
+    with its evidence; `resume` goes on with one that the services have halted, because nobody had looked
+    for `serve.canary.silent_minutes`; `return` takes it back at once, by your word, and rolls production
+    back by a signed tag if it was promoted already. `flows/promote.py` begins one and steers it.
     """
 
     name = "canary"
@@ -35,13 +37,13 @@ class Canary(Verb):
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what the verb takes to `parser`."""
-        parser.add_argument("what", choices=("plan", "status", "return"), help="see above")
+        parser.add_argument("what", choices=("plan", "status", "return", "resume"), help="see above")
         parser.add_argument("release", nargs="?", metavar="RELEASE", help="with plan: a release")
         parser.add_argument(
             "--outcomes", type=float, default=0.0, metavar="SHARE",
             help="with plan: the share of decisions whose outcome comes in time, 0..1; 0 by default",
         )  # fmt: skip
-        parser.add_argument("--reason", metavar="TEXT", help="with return: why; it is kept")
+        parser.add_argument("--reason", metavar="TEXT", help="with return and resume: why; it is kept")
         add_journal_option(parser)
         parser.add_argument(
             "--memberships", metavar="ADDRESS", help="those of protected attributes, likewise"
@@ -57,13 +59,13 @@ class Canary(Verb):
 
         if (given.what == "plan") != (given.release is not None):
             raise UsageError("RELEASE: must be given with plan, and with nothing else")
-        if (given.what == "return") != (given.reason is not None):
-            raise UsageError("--reason: must be given with return, and with nothing else")
+        if (given.what in {"return", "resume"}) != (given.reason is not None):
+            raise UsageError("--reason: must be given with return and resume, and with nothing else")
         if not 0 <= given.outcomes <= 1:
             raise UsageError(f"--outcomes: must be a share in 0..1, got {given.outcomes:g}")
         if given.what == "plan":
             return _plan(given)
-        return asyncio.run(_status(given) if given.what == "status" else _return(given))
+        return asyncio.run({"status": _status, "return": _return, "resume": _resume}[given.what](given))
 
 
 def _plan(given: argparse.Namespace) -> int:
@@ -115,10 +117,13 @@ async def _status(given: argparse.Namespace) -> int:
         else:
             say(f"no canary is under way: {state.phase}", *([state.reason] if state.reason else []))
         return 0
-    advice, known = await _looked(given, str(state.challenger))
+    advice, known, lapsed = await _looked(given, str(state.challenger))
     if given.json:
-        say_json(told | {"advice": advice.document, "known_groups": known})
+        halted = None if lapsed is None else lapsed.reason
+        say_json(told | {"advice": advice.document, "known_groups": known, "halted": halted})
         return 0
+    if lapsed is not None:
+        say(f"halted by the services: {lapsed.reason}; canary resume goes on, canary return takes it back")
     say(f"{state.phase} of {str(state.challenger)[:19]}… at {state.share:.0%}, set by {state.by}")
     say(f"what follows now: {advice.action}", *advice.reasons)
     say(f'evidence of {advice.evidence:.3g} against "every limit is met"; {advice.needed:.0f} returns it')
@@ -128,11 +133,34 @@ async def _status(given: argparse.Namespace) -> int:
     return 0
 
 
-async def _looked(given: argparse.Namespace, challenger: str) -> "tuple[Advice, Mapping[str, int]]":
+async def _looked(
+    given: argparse.Namespace, challenger: str
+) -> "tuple[Advice, Mapping[str, int], CanaryState | None]":
     from fairmark.journal.entry import now_us
 
     async with _steered(given, challenger) as (canary, _):
-        return await canary.look(now_us(), told=True), canary.counter.known()
+        advice = await canary.look(now_us(), told=True)
+        return advice, canary.counter.known(), await canary.lapsed(now_us())
+
+
+async def _resume(given: argparse.Namespace) -> int:
+    from fairmark.errors import StateError
+    from fairmark.governance import trail
+    from fairmark.governance.promotion_tags import one_line
+    from fairmark.journal.entry import now_us
+    from fairmark.serve import canary_release
+
+    reason = one_line(given.reason)
+    state = await canary_release.state(given.clone, given.journal)
+    if state.challenger is None:
+        raise StateError(f"canary: must be under way to be resumed, got {state.phase}")
+    folder = canary_release.folder_of(given.clone, state.challenger)
+    async with _steered(given, state.challenger) as (canary, _):
+        again = await canary.resume(reason, now_us())
+    event = {"action": "canary", "release": folder.name, "canary": "resume", "reason": reason}
+    trail.append(given.clone, event, "resume")
+    say(f"{folder.name}: {again.phase} again, at {again.share:.0%}")
+    return 0
 
 
 async def _return(given: argparse.Namespace) -> int:
@@ -144,7 +172,7 @@ async def _return(given: argparse.Namespace) -> int:
 
     reason = one_line(given.reason)
     state = await canary_release.state(given.clone, given.journal)
-    if state.phase not in {"shadow", "share", "halted"} or state.challenger is None:
+    if state.phase not in {"shadow", "share", "promoted", "halted"} or state.challenger is None:
         raise StateError(f"canary: must be under way to be taken back, got {state.phase}")
     folder = canary_release.folder_of(given.clone, state.challenger)
     name, _, version = folder.name.rpartition("-")
@@ -153,7 +181,6 @@ async def _return(given: argparse.Namespace) -> int:
         raise StateError("canary: must be under way to be taken back, got halted")
     async with _steered(given, state.challenger) as (canary, champion):
         if half is None:
-            await canary.begin(now_us())
             await canary.halt(reason, now_us())
     say(f"{folder.name} answers nobody any more, and {champion.version} everybody")
     event = {"action": "canary", "release": folder.name, "canary": "return", "reason": reason}

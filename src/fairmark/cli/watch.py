@@ -81,14 +81,14 @@ async def _resume(given: argparse.Namespace) -> int:
     from fairmark.governance.promotion_tags import one_line
     from fairmark.journal.entry import now_us
     from fairmark.journal.place import journal_address, open_journal
-    from fairmark.serve.canary import CanaryState, state_of
+    from fairmark.serve.canary import CanaryState, readable
 
     reason, who = one_line(given.resume), trail.identity(given.clone).name or "a person"
     journal = await open_journal(journal_address(given.clone, given.journal))
     try:
         found, after = None, 0
         while stored := await journal.find(["canary"], after=after, most=500):
-            found, after = state_of(stored[-1].entry), stored[-1].number
+            found, after = readable(stored[-1].entry), stored[-1].number
         if found is None or found.phase != "fallback":
             raise StateError("service: must be answered by the fallback to be resumed, got no such state")
         await journal.append([CanaryState(phase="off", by=who, reason=reason).entry(now_us())])

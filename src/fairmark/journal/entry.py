@@ -21,11 +21,12 @@ from fairmark.errors import UsageError
 
 Kind = Literal[
     "decision", "shadow", "outcome", "review", "confirmation", "override", "contest", "correction", "opened",
-    "closed", "drill", "alarm", "canary", "erasure",
+    "closed", "drill", "alarm", "canary", "heartbeat", "erasure",
 ]  # fmt: skip
 """decision: answered to a caller; shadow: scored beside it and shown to nobody; outcome: the label, later;
 review: a case for a person (`due_us`); confirmation, override: a person's decision on a case (`closes`) or on
 a decision; contest: a person's objection (`due_us`); correction: an input mended, and the decision anew;
+canary: the state of one; heartbeat: whoever steers it has looked, and goes on;
 opened, closed: the service, for this release, by a named person; erasure: what was taken out of the
 journal, and why."""
 

@@ -37,6 +37,7 @@ LOOSER_UP = {
     "serve.journal.segment",
     "serve.journal.days",
     *(f"serve.canary.{name}" for name in ("level", "harm", "quality_margin", "fault_rate", "latency_ms")),
+    "serve.canary.silent_minutes",
     *(f"watch.{name}" for name in ("run_length", "least_rows", "harm", "window_days", "outcome_days")),
     "watch.cool_down_days",
     "watch.open_candidates",

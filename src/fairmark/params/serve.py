@@ -89,6 +89,8 @@ class Canary(Section):
     """Days after which the same holds, however few decisions came."""
     hold: Count
     """Decisions after it took over, during which harm still takes it back, by evidence of that time alone."""
+    silent_minutes: Count
+    """After which a canary that nobody has looked at is halted by the services themselves."""
     harm: OpenShare
     """Beyond a limit or a margin by so much: the harm that `fairmark canary plan` tells the delay of."""
     quality_margin: OpenShare

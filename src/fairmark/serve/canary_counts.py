@@ -15,7 +15,7 @@ import numpy as np
 from fairmark.journal.entry import Entry, Stored
 from fairmark.journal.memberships import Membership, Memberships
 from fairmark.journal.store import Journal
-from fairmark.serve.canary import OFF, CanaryState, state_of
+from fairmark.serve.canary import OFF, CanaryState, readable
 from fairmark.serve.canary_decision import Progress
 from fairmark.serve.canary_evidence import ALL, Counts, Decisions, Terms
 
@@ -87,7 +87,7 @@ async def current(journal: Journal) -> CanaryState:
     """Return the state that the journal's last canary entry sets; off where there is none."""
     state = OFF
     async for each in canary_entries(journal):
-        state = state_of(each.entry)
+        state = readable(each.entry)
     return state
 
 
@@ -167,7 +167,7 @@ class CanaryCounter:
             await self._outcome(entry.about, entry.decision)
 
     def _set(self, stored: Stored) -> None:
-        self.state, self.last = state_of(stored.entry), stored.number
+        self.state, self.last = readable(stored.entry), stored.number
         if self.state.challenger == self.challenger:
             self.history.append(stored)
             self._at_share = 0

@@ -11,7 +11,7 @@ from fairmark.journal.place import journal_address, open_journal
 from fairmark.judge.measurements import read_measurements
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.statement import release_digest
-from fairmark.serve.canary import CanaryState, state_of
+from fairmark.serve.canary import CanaryState, readable
 from fairmark.serve.canary_counts import canary_entries, current
 from fairmark.serve.canary_decision import refuse_without_champion
 from fairmark.serve.canary_evidence import Terms
@@ -91,7 +91,7 @@ async def half_returned(root: Path, name: str, version: str, address: str | None
         or now.seen.when.timestamp() * 1e6 >= last.at_us
     ):
         return None
-    set_by = state_of(last)
+    set_by = readable(last)
     return (set_by.reason or "returned") if set_by.phase == "halted" else None
 
 

@@ -5,19 +5,32 @@ stands and goes on, with the same evidence. A release that was returned is not t
 canary passes would undo its level.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 
 import msgspec
 
-from fairmark.errors import ConflictError, RefusedError, StateError
+from fairmark.errors import ConflictError, InputError, RefusedError, StateError
 from fairmark.journal.entry import IdempotencyKey, Stored, json_bytes
 from fairmark.journal.memberships import Memberships
 from fairmark.journal.store import Journal
-from fairmark.serve.canary import CanaryState, state_of
-from fairmark.serve.canary_counts import CanaryCounter, canary_entries
+from fairmark.serve.canary import (
+    MINUTE_US,
+    UNDER_WAY,
+    CanaryState,
+    Phase,
+    Standing,
+    heartbeat,
+    readable,
+    state_of,
+)
+from fairmark.serve.canary_counts import PAGE, CanaryCounter, canary_entries
 from fairmark.serve.canary_decision import Advice, decide, refuse_without_champion
 from fairmark.serve.canary_evidence import Terms
+
+ENDS: Mapping[str, Phase] = {"return": "halted", "keep": "promoted", "insufficient evidence": "off"}
+"""The phase that an action ends a canary with."""
 
 
 class Canary:
@@ -57,6 +70,7 @@ class Canary:
         self.journal, self.terms, self.by = journal, terms, by
         self.challenger, self.champion = challenger, champion
         self.counter = CanaryCounter(journal, memberships, terms, challenger)
+        self._written_us = 0
 
     @property
     def state(self) -> CanaryState:
@@ -69,27 +83,25 @@ class Canary:
         Raises
         ------
         StateError
-            When the canary of another release is under way.
+            When the canary of another release is under way, or nobody has looked at this one for so long that
+            the services have halted it.
         RefusedError
             When this release was returned before, or ended without enough evidence.
         """
-        last: CanaryState | None = None
-        own: Stored | None = None
-        async for each in canary_entries(self.journal):
-            last, self.counter.last = state_of(each.entry), each.number
-            own = each if last.challenger == self.challenger else own
+        last, own = await self._history()
         if last is not None and last.phase == "fallback":
             raise StateError(
                 f"canary: must begin from a champion that answers, got the fallback ({last.reason}); "
                 "a named person takes that back first (fairmark watch --resume)"
             )
-        under_way = last is not None and last.phase in {"shadow", "share"}
+        under_way = last is not None and last.phase in UNDER_WAY
         if last is not None and under_way and last.challenger != self.challenger:
             raise StateError(
                 f"canary: must be one at a time, got that of {str(last.challenger)[:19]}… under way "
                 f"({last.phase}, {last.share:.0%})"
             )
         if under_way:
+            await self._refuse_lapsed(now_us)
             await self.counter.read()
             return True
         if own is not None:
@@ -112,10 +124,20 @@ class Canary:
     async def follow(self, advice: Advice, now_us: int) -> CanaryState:
         """Write the state that an advice leads to, with its evidence, and return it.
 
-        `promote` lets it answer everybody: call this after the promotion is signed. `insufficient evidence`
-        and `keep` end the canary, `return` halts it, `continue` writes nothing.
+        `promote` lets it answer everybody: call this after the promotion is signed. `keep` ends the canary
+        and leaves it answering, `insufficient evidence` ends it, `return` halts it, `continue` writes a
+        heartbeat where the last entry is no longer young.
         """
+        quiet_us = self.terms.rules.silent_minutes * MINUTE_US
+        if advice.action not in {"return", "insufficient evidence"} and (
+            now_us - self._written_us > quiet_us / 4
+        ):
+            await self._refuse_lapsed(now_us)
         if advice.action == "continue":
+            # A quarter of the silence that halts it: a look a minute need not fill the journal.
+            if now_us - self._written_us > quiet_us / 4:
+                await self.journal.append([heartbeat(self.challenger, self.by, now_us)])
+                self._written_us = now_us
             return self.state
         reason = f"{advice.action}: {advice.reasons[0]}" if advice.reasons else advice.action
         if advice.action in {"grow", "promote"}:
@@ -124,7 +146,7 @@ class Canary:
             )
         else:
             state = CanaryState(
-                phase="halted" if advice.action == "return" else "off",
+                phase=ENDS[advice.action],
                 challenger=self.challenger,
                 by=self.by,
                 reason=reason,
@@ -134,9 +156,60 @@ class Canary:
 
     async def halt(self, reason: str, now_us: int) -> CanaryState:
         """Take it back at once, by a person's word, and return the state."""
+        if not self.counter.last:
+            await self._history()
         state = CanaryState(phase="halted", challenger=self.challenger, by=self.by, reason=reason)
         await self._set(state, None, now_us)
         return state
+
+    async def resume(self, reason: str, now_us: int) -> CanaryState:
+        """Go on with one that was halted as nobody looked, by a person's word; return the state.
+
+        Its time at this share begins anew.
+
+        Raises
+        ------
+        StateError
+            When it was not halted so.
+        """
+        state, _ = await self._history()
+        if state is None or state.challenger != self.challenger or await self.lapsed(now_us) is None:
+            raise StateError(
+                "canary: must be halted because nobody has looked to be resumed, got no such one"
+            )
+        again = msgspec.structs.replace(state, by=self.by, reason=reason)
+        await self._set(again, None, now_us)
+        return again
+
+    async def lapsed(self, now_us: int) -> CanaryState | None:
+        """Return the state that services are in when nobody has looked for too long, or None."""
+        minutes, standing = self.terms.rules.silent_minutes, Standing()
+        number = 0
+        while found := await self.journal.find(["canary", "heartbeat"], after=number, most=PAGE):
+            for each in found:
+                with contextlib.suppress(InputError):
+                    standing.take(each.entry, now_us, minutes)
+            number = found[-1].number
+        self._written_us = standing.seen_us
+        now = standing.now(now_us, minutes)
+        return None if now == standing.state else now
+
+    async def _refuse_lapsed(self, now_us: int) -> None:
+        if await self.lapsed(now_us) is not None:
+            raise StateError(
+                f"canary: must be looked at every {self.terms.rules.silent_minutes} minutes, got none for "
+                "longer: the services have halted it",
+                "go on with it by your word (fairmark canary resume), or take it back (return)",
+            )
+
+    async def _history(self) -> tuple[CanaryState | None, Stored | None]:
+        """Return the last state of any canary, and the last entry of this one."""
+        last: CanaryState | None = None
+        own: Stored | None = None
+        async for each in canary_entries(self.journal):
+            last, self.counter.last = readable(each.entry), each.number
+            own = each if last.challenger == self.challenger else own
+        return last, own
 
     async def _set(self, state: CanaryState, evidence: Mapping[str, object] | None, now_us: int) -> None:
         entry = state.entry(now_us)
@@ -147,7 +220,7 @@ class Canary:
             await self.journal.append([msgspec.structs.replace(entry, body=body)], key)
         except ConflictError as error:
             raise StateError("canary: must be steered by one, got another who has moved it on") from error
-        self.counter.state = state
+        self.counter.state, self._written_us = state, now_us
 
 
 def advice_in(stored: Stored) -> Mapping[str, object] | None:

@@ -17,7 +17,7 @@ from fairmark.journal.memberships import Memberships
 from fairmark.journal.store import Journal
 from fairmark.serve.access import Access
 from fairmark.serve.body import Fault, Refused
-from fairmark.serve.canary import state_of
+from fairmark.serve.canary import SERVICE, Standing
 from fairmark.serve.decision import Answer, Circumstances, answer_of, detail_of, entries_of, shadow_entry
 from fairmark.serve.metrics import Metrics
 from fairmark.serve.oversight import Ruling, needs_reasons, ruling
@@ -30,7 +30,7 @@ POLL_S = 0.5
 RETRY_AFTER_S = 1
 IN_THREAD = 64
 """Rows from which scoring leaves the event loop, so that others are answered meanwhile."""
-STATE_KINDS = ("canary", "opened", "closed")
+STATE_KINDS = ("canary", "heartbeat", "opened", "closed")
 
 
 @dataclass
@@ -60,7 +60,12 @@ class Desk:
     clock: Callable[[], int] = now_us
     opened: set[str] = field(default_factory=set)
     """Digests of the releases that a named person has opened the service for; asked for in command alone."""
+    follows_stage: bool = False
+    """Whether the champion is what the tags of a stage say."""
     _seen: int = 0
+    _standing: Standing = field(default_factory=Standing)
+    _steered: bool = False
+    """Whether the journal has said anything of a canary."""
     _poller: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
@@ -101,17 +106,36 @@ class Desk:
                 self._take(each.entry)
             self._seen = found[-1].number
         self._seen = max(self._seen, head.number)
+        self._hold_canary()
         self.metrics.open.set(self.is_open)
 
     def _take(self, entry: Entry) -> None:
-        if entry.kind == "canary":
+        if entry.kind in {"canary", "heartbeat"}:
             try:
-                self.router.state = state_of(entry)
+                self._standing.take(entry, self.clock(), self._silent_minutes)
             except InputError as error:
-                log.warning("%s", error)
-            self.metrics.canary(self.router.state)
+                log.warning("%s: off, the champion answers", error)
+            self._steered = True
         elif entry.release is not None:
             self.set_open(entry.release, opened=entry.kind == "opened")
+
+    @property
+    def _silent_minutes(self) -> int:
+        of = self.router.challenger or self.lead
+        return of.params.canary.silent_minutes
+
+    def _hold_canary(self) -> None:
+        """Route by what the journal says of the canary, and by how long nobody has looked at it."""
+        if not self._steered:
+            return
+        router, state = self.router, self._standing.now(self.clock(), self._silent_minutes)
+        # A stage that is followed names the champion by its tags: a rollback there must not be overruled.
+        router.promoted = None if self.follows_stage else self._standing.promoted
+        if state != router.state:
+            level = logging.ERROR if state.by == SERVICE else logging.INFO
+            log.log(level, "canary: %s (%s), was %s", state.phase, state.reason, router.state.phase)
+        router.state = state
+        self.metrics.canary(state)
 
     def set_open(self, release: str, *, opened: bool) -> None:
         """Let the service answer for a release, or no longer."""
@@ -124,6 +148,7 @@ class Desk:
             await asyncio.sleep(POLL_S)
             turn += 1
             await self._apart("state", self.refresh)
+            self._hold_canary()  # also where the journal can't be read
             if turn % 20 == 1:
                 await self._apart("cases", self._count_cases)
             await self._apart("keys", self._refresh_keys)

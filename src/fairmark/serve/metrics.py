@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from typing import get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,7 +18,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from fairmark.journal.entry import Arm
-from fairmark.serve.canary import CanaryState
+from fairmark.serve.canary import SERVICE, CanaryState, Phase
 from fairmark.serve.decision import Detail
 from fairmark.serve.scorer import Scorer
 
@@ -61,6 +62,9 @@ class Metrics:
             "fairmark_canary_share", "Share of people that the challenger answers.", registry=known
         )
         self.phase = Gauge("fairmark_canary_phase", "1 for the phase it is in.", ("phase",), registry=known)
+        self.unattended = Gauge(
+            "fairmark_canary_unattended", "1 for a canary that was halted as nobody looked.", registry=known
+        )
         self.release = Gauge(
             "fairmark_release_info", "1 for each release that is loaded.",
             ("arm", "name", "version", "digest"), registry=known,
@@ -90,9 +94,10 @@ class Metrics:
 
     def canary(self, state: CanaryState) -> None:
         """Note the state of the canary."""
-        self.share.set(state.share)
-        for phase in ("off", "shadow", "share", "halted", "fallback"):
+        self.share.set(1.0 if state.phase == "promoted" else state.share)
+        for phase in get_args(Phase):
             self.phase.labels(phase).set(phase == state.phase)
+        self.unattended.set(state.phase == "halted" and state.by == SERVICE)
 
     def decided(self, arm: Arm, decision: int | None, score: float | None, detail: Detail) -> None:
         """Count one decision that was answered."""

@@ -66,6 +66,9 @@ class Router:
         What the canary does now.
     note
         Is told of each arm that fails, and how.
+    promoted
+        Digest of the release that has kept what it took over by a canary: where it is the challenger here, it
+        answers, and the champion after it.
     """
 
     champion: Scorer | None
@@ -73,6 +76,7 @@ class Router:
     fallback: Scorer | None = None
     state: CanaryState = OFF
     note: Callable[[Arm, Exception], None] = _silent
+    promoted: str | None = None
     lead: Scorer = field(init=False)
     """Whose schema, params and policy a request meets: the champion, or without one the fallback."""
     reader: Reader = field(init=False)
@@ -114,7 +118,10 @@ class Router:
         if state.phase == "fallback" and self.fallback is not None:
             return "fallback"
         trial = self.trial
-        return "challenger" if trial is not None and place(person, trial.digest) < state.share else "champion"
+        if trial is not None and place(person, trial.digest) < state.share:
+            return "challenger"
+        kept = self.challenger is not None and self.challenger.digest == self.promoted
+        return "challenger" if kept else "champion"
 
     def answer(self, rows: Sequence[Raw], encoded: Sequence[Encoded], people: Sequence[str]) -> list[Routed]:
         """Return what comes of each row, in order.

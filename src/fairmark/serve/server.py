@@ -138,7 +138,7 @@ async def make_desk(settings: Settings, router: Router) -> Desk:
     access = Access(settings.keys, router.lead.params.limits)
     journal = await open_journal(settings.journal)
     memberships = await open_memberships(settings.memberships)
-    return Desk(router, journal, memberships, access, secret())
+    return Desk(router, journal, memberships, access, secret(), follows_stage=settings.stage is not None)
 
 
 async def serve(settings: Settings, router: Router, say: Callable[[str], None]) -> None:
