@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -292,10 +293,10 @@ def arms(
     made, journal = make_desk(Router(scorer, other(scorer)), place)
     for name, value in desk.items():
         setattr(made, name, value)
-    found = []
+    found: list[str] = []
     for minute in minutes:
         now = START_US + int(minute * MINUTE_US)
-        made.clock = lambda now=now: now
+        made.clock = partial(int, now)
         due = [each for each in entries if each.at_us <= now]
         entries = entries[len(due) :]
         if due:
