@@ -99,6 +99,22 @@ class Measured(Record):
         needed = formula.stored if isinstance(formula, OfScores) else ("gaps", "bins")
         return next((key for key in needed if getattr(self, key) is None), None)
 
+    def foreign_range(self, most: float) -> tuple[float, float] | None:
+        """Return the first range of stored units that is not their measure's, or None.
+
+        Placements of an AUC lie in 0..1, parts of a calibration error in -1..1, a loss in 0..`most`: a bound
+        rests on it, and a wider or narrower one would be believed.
+        """
+        stated = [(one, 0.0, 1.0) for one in (self.positives, self.negatives) if one is not None]
+        stated += [(one, -1.0, 1.0) for one in self.bins or ()]
+        stated += [(one, 0.0, most) for one in (self.units,) if one is not None]
+        wrong = [
+            (one.low, one.high)
+            for one, low, high in stated
+            if abs(one.low - low) + abs(one.high - high) > CLOSE
+        ]
+        return wrong[0] if wrong else None
+
     def contradicts(self) -> bool:
         """Return whether the stored units have another mean than the value."""
         value = _known(self.value)

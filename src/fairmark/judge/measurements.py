@@ -466,6 +466,8 @@ def _scored(entry: Measured | None, name: str, there: bool, where: str) -> Itera
         yield f"{where}: must be in 0..{most:.4g}, got {entry.value}"
     if (missing := entry.lacks(name)) is not None:
         yield f"{where}.{missing}: must be given, got nothing"
+    elif (odd := entry.foreign_range(most)) is not None:
+        yield f"{where}: must have units in the range of their measure, got {odd[0]:g} to {odd[1]:g}"
     elif entry.contradicts():
         yield f"{where}: must be what its units come to, got {entry.value}"
 
