@@ -132,3 +132,11 @@ def test_a_pooled_pair_is_never_surer_than_an_exact_test_of_it_at_twice_the_tail
     one, two = Part("a", 0.28, 400.0, 400), Part("b", 0.32, 400.0, 400)
 
     assert Pooled("ratio", one, two).low(0.01, 0.8) <= Ratio(one, two).low(0.02, 0.8) + 1e-3
+
+
+@pytest.mark.parametrize("tail", [5e-5, 1e-4, 1e-3])
+def test_what_is_far_apart_is_shown_to_be_at_any_tail_that_is_left_of_a_shared_level(tail: float) -> None:
+    few, many = _part(1000, 10_000), _part(9000, 10_000)
+
+    assert Ratio(few, many).high(tail, 0.8) < 0.2
+    assert Difference(few, many).low(tail, 0.2) > 0.7

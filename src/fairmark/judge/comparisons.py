@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 from fairmark.judge.measured import Measured
 from fairmark.stats import intervals
 from fairmark.stats.bounded_means import Pair, Units
-from fairmark.stats.exact_test import Sample, lower, rejects
+from fairmark.stats.exact_test import MISSED, Sample, lower, rejects
 from fairmark.stats.score_test import Kind
 
 
@@ -122,6 +122,11 @@ _SIDE = 0.1
 """Part of a tail that tells which of two shares is the larger one."""
 
 
+def _side(tail: float) -> float:
+    """Return that part of a tail: more of a small one, because no exact p-value is below `MISSED`."""
+    return min(max(tail * _SIDE, 2 * MISSED), tail / 2)
+
+
 @dataclass(frozen=True)
 class _Two:
     """Two shares, independent unless they are `crossing`: some units stand in both."""
@@ -158,16 +163,17 @@ class _Two:
         Strassburger 2002).
         """
         less, more = sorted(self.parts, key=lambda part: part.share)
-        if not self.rejects(more, less, kind, parity, tail * _SIDE):
+        side = _side(tail)
+        if not self.rejects(more, less, kind, parity, side):
             return parity
-        return self._bound(more, less, kind, tail * (1 - _SIDE), at, parity)
+        return self._bound(more, less, kind, tail - side, at, parity)
 
     def misses(self, kind: Kind, tail: float, at: float, parity: float) -> bool:
         """Return whether `_most` is above `at`, which takes two tests and no bound."""
         less, more = sorted(self.parts, key=lambda part: part.share)
-        return self.rejects(more, less, kind, parity, tail * _SIDE) and self.rejects(
-            more, less, kind, at, tail * (1 - _SIDE)
-        )
+        side = _side(tail)
+        larger = self.rejects(more, less, kind, parity, side)
+        return larger and self.rejects(more, less, kind, at, tail - side)
 
     def rejects(self, one: Part, two: Part, kind: Kind, margin: float, tail: float) -> bool:
         """Return whether H: share 1 <= margin x share 2, or share 2 + margin, is rejected at `tail`."""
