@@ -35,6 +35,7 @@ def words_of(verb: str, release: Path, scratch: Path) -> list[str]:
         "policy": [],
         "predicates": [str(release), "--into", str(scratch / "pieces")],
         "review": ["HEAD"],
+        "assess": [],
         "journal": ["--check"],
         "replay": ["0" * 32],
         "collect": ["--into", str(scratch / "rows.csv")],

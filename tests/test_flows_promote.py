@@ -11,7 +11,7 @@ from typing import Any
 
 import promotion_repo
 import pytest
-from canaries import Traffic, terms
+from canaries import Traffic, rules, terms
 from promotion_repo import NAME, asked, digest, repository
 
 from fairmark.errors import RefusedError, StateError, UndeterminedError, UsageError
@@ -136,6 +136,8 @@ def test_one_that_turns_unfair_after_it_took_over_is_rolled_back(production: Pro
 def test_too_few_decisions_are_for_a_named_person(
     production: Production, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    patient = terms(rules=rules(silent_minutes=60 * 24 * 40))  # nobody looks for a month here
+    monkeypatch.setattr(canary_release, "terms", lambda *_: patient)
     look()
     production.serve(1, ALIKE, 20)
     month = now_us() + 31 * 86_400_000_000

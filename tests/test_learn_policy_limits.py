@@ -47,7 +47,6 @@ def test_a_measure_of_each_group_is_held_by_the_worst_group() -> None:
     ("measure", "peer"),
     [
         ("roc_auc", metrics.roc_auc_score),
-        ("pr_auc", metrics.average_precision_score),
         ("log_loss", metrics.log_loss),
         ("brier", metrics.brier_score_loss),
     ],
