@@ -440,7 +440,6 @@ async def _outcomes(desk: "Desk", labels: Sequence[tuple[str, int]]) -> None:
 
 
 LIGHTER = (
-    ("\n  trials: 20\n", "\n  trials: 4\n"),
     ("\n  replicates: 2000\n", "\n  replicates: 500\n"),
     ("\n    most_rows: 50000\n", "\n    most_rows: 4000\n"),
 )
@@ -448,7 +447,7 @@ LIGHTER = (
 
 
 def lighten(stage: Stage) -> None:
-    """Let whatever is made from now on search and check less: a demonstration should end while one looks."""
+    """Let whatever is made from now on be checked on fewer rows: a demonstration should end while one looks."""
     params = stage.clone / "params.yaml"
     text = params.read_text(encoding="utf-8")
     for before, after in LIGHTER:
@@ -458,7 +457,7 @@ def lighten(stage: Stage) -> None:
             )
         text = text.replace(before, after)
     params.write_text(text, encoding="utf-8")
-    stage.run("git", "commit", "--quiet", "--all", "--message", "Search less")
+    stage.run("git", "commit", "--quiet", "--all", "--message", "Check less")
 
 
 def contest(stage: Stage) -> None:
