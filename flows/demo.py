@@ -2,8 +2,9 @@
 
 Everything happens on this machine, in a clone of its own below `.fairmark/demo`, with keys made for the
 occasion: the working copy is left as it is. Two newer releases pass their own gate and must not stay: the
-supplier of the one's data counted ages to another day, and in the other's `sex` was joined to the wrong rows,
-so that the gate measured equal rates between groups that are none. Both are seen by their decisions alone.
+supplier of the one's data counted ages to another day, and in the other's sex and race were joined to the
+wrong rows, so that the gate measured equal rates between groups that are none. Both are seen by their
+decisions alone.
 """
 
 import asyncio
@@ -159,12 +160,13 @@ def recoded(rows: Rows) -> None:
 
 
 def misjoined(rows: Rows) -> None:
-    """Give each row the sex of another one, as a join by the wrong key would."""
-    place = COLUMNS.index("sex")
-    others = [row[place] for row in rows]
+    """Give each row the sex and the race of another one, as a join by the wrong key would."""
+    places = [COLUMNS.index("race"), COLUMNS.index("sex")]
+    others = [[row[place] for place in places] for row in rows]
     random.Random(7).shuffle(others)  # noqa: S311 - any order will do
     for row, other in zip(rows, others, strict=True):
-        row[place] = other
+        for place, cell in zip(places, other, strict=True):
+            row[place] = cell
 
 
 def new_data(stage: Stage, fault: Callable[[Rows], None], message: str) -> None:
@@ -447,7 +449,7 @@ LIGHTER = (
 
 
 def lighten(stage: Stage) -> None:
-    """Let whatever is made from now on be checked on fewer rows: a demonstration should end while one looks."""
+    """Let what is made from now on be checked on fewer rows: a demonstration should end while one looks."""
     params = stage.clone / "params.yaml"
     text = params.read_text(encoding="utf-8")
     for before, after in LIGHTER:
@@ -501,7 +503,7 @@ def main() -> int:
     contest(stage)
     for fault, message in (
         (recoded, "Take the supplier's data of the new year"),
-        (misjoined, "Join sex anew"),
+        (misjoined, "Join the protected attributes anew"),
     ):
         new_data(stage, fault, message)
         newer = release(stage)
