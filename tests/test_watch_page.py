@@ -96,6 +96,18 @@ def test_what_people_wrote_is_text_on_the_page(moved: WatchSummary) -> None:
     assert "by the word of Maker" in text
 
 
+def test_what_production_holds_stands_first_though_a_canary_reached_staging_later(
+    moved: WatchSummary,
+) -> None:
+    held = desk()
+    later = {"stage": "staging", "release": "loans@v0.2.0", "since": "2026-02-02T00:00:00Z"}
+    tried = held.promotions[0].model_copy(update=later)
+
+    text = page(moved, held.model_copy(update={"promotions": (*held.promotions, tried)}))
+
+    assert "<b>loans@v0.1.0</b> is in production" in text
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with launched() as found:

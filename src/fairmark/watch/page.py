@@ -11,7 +11,7 @@ from fairmark.report.rendering import html
 from fairmark.report.svg import Frame, around, axis, tag, unit, whisker
 from fairmark.stats.measures import label as title
 from fairmark.watch.identified import KnownRate
-from fairmark.watch.look import Desk
+from fairmark.watch.look import Desk, Promoted
 from fairmark.watch.summary import GroupRate, LookState, WatchSummary
 
 CONTENTS = (
@@ -45,7 +45,7 @@ def page(found: WatchSummary, desk: Desk) -> str:
         desk=desk,
         state=state(found),
         tiles=_tiles(found, desk),
-        since=next((each for each in reversed(desk.promotions) if each.until is None), None),
+        since=_standing(desk.promotions),
         alarms=list(reversed(found.alarms))[:20],
         recorded={each.at: each for each in desk.alarms},
         limits=[(each, OUTCOMES[each.outcome], title(each.measure)) for each in found.limits],
@@ -70,6 +70,12 @@ def page(found: WatchSummary, desk: Desk) -> str:
         cases=_cases(desk),
         rest=len(found.alarms) - 20,
     )
+
+
+def _standing(promotions: Sequence[Promoted]) -> Promoted | None:
+    """Return what production holds, else the last promotion that stands: a canary is in staging before."""
+    standing = [each for each in promotions if each.until is None]
+    return max(standing, key=lambda each: (each.stage == "production", each.since), default=None)
 
 
 def state(found: WatchSummary) -> Mapping[str, str]:
