@@ -13,7 +13,7 @@ import pandas as pd
 
 from fairmark.data.kinds import Cells
 from fairmark.data.pii import personal
-from fairmark.data.roles import WITHHELD
+from fairmark.data.roles import LABEL, PERSON, ROW_ID, WEIGHT, WITHHELD
 from fairmark.data.row_ids import clusters, question
 from fairmark.data.schema import AttributeSchema, Schema
 from fairmark.data.summaries import (
@@ -169,14 +169,14 @@ def audited(
         name: _associations(columns, fold, evidence[name], attribute, params.min_group_rows)
         for name, attribute in schema.attributes.items()
     }
-    label = evidence["_label"].map({0: "negative", 1: "positive"})
+    label = evidence[LABEL].map({0: "negative", 1: "positive"})
     known = _powers(columns, fold, label, least=1, skipped=())
     step("rows of one person")
     clustered = _clusters(table, columns, params.seed)
     step("groups and personal data")
     return DataAudit(
         rows=len(table),
-        label_rate=float(table["_label"].mean()),
+        label_rate=float(table[LABEL].mean()),
         class_balance=_balance(table),
         groups={name: _groups(table, evidence, schema, name, params) for name in schema.attributes},
         associations={name: {c: p.auc for c, p in one.items()} for name, one in associated.items()},
@@ -199,13 +199,13 @@ def audited(
 
 def _clusters(table: pd.DataFrame, columns: dict[str, _Column], seed: int) -> Clusters | None:
     """Return signs of several rows a person, where nobody said whose the rows are."""
-    if "_person" in table:
+    if PERSON in table:
         return None
     codes = {
         name: pd.factorize(column.cells, use_na_sentinel=False)[0].astype(np.int64)
         for name, column in columns.items()
     }
-    return clusters(codes, table["_label"].to_numpy(np.int64), seed)
+    return clusters(codes, table[LABEL].to_numpy(np.int64), seed)
 
 
 def _columns(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema) -> dict[str, _Column]:
@@ -219,13 +219,13 @@ def _columns(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema) -> dic
 
 def _balance(table: pd.DataFrame) -> ClassBalance:
     """Return the rows of each class, and those of the smaller over those of the larger (1 = balanced)."""
-    positives = int(table["_label"].sum())
+    positives = int(table[LABEL].sum())
     negatives = len(table) - positives
     return ClassBalance(
         positive=positives,
         negative=negatives,
         ratio=min(positives, negatives) / max(positives, negatives),
-        weighted_label_rate=float(np.average(table["_label"], weights=table["_weight"])),
+        weighted_label_rate=float(np.average(table[LABEL], weights=table[WEIGHT])),
     )
 
 
@@ -234,9 +234,9 @@ def _groups(
 ) -> dict[str, GroupSummary]:
     """Return rows, share, label rate and share of missing feature cells of each group of an attribute."""
     holes = table[schema.feature_names].isna().mean(axis=1).groupby(evidence[name]).mean()
-    labels = table["_label"].groupby(evidence[name])
+    labels = table[LABEL].groupby(evidence[name])
     rows, rate = labels.size(), labels.mean()
-    persons = table.get("_person", table["_row_id"]).groupby(evidence[name]).nunique()
+    persons = table.get(PERSON, table[ROW_ID]).groupby(evidence[name]).nunique()
     return {
         group: GroupSummary(
             rows=int(rows[group]),
@@ -312,7 +312,7 @@ def _personal(
     if schema.row_id is None:
         return tuple(entries)
     # A row id tells rows apart by its nature; what else it says is of interest.
-    own = personal(schema.row_id, table["_row_id"], "categorical", least)
+    own = personal(schema.row_id, table[ROW_ID], "categorical", least)
     entries += [
         PersonalColumn(column=schema.row_id, kind=one.kind, share=one.share)
         for one in own

@@ -19,6 +19,7 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from fairmark.data.audit import levels
+from fairmark.data.roles import LABEL, PERSON, ROW_ID, SOURCE
 from fairmark.data.schema import Schema
 from fairmark.data.split import PARTS, UNUSED, Bools
 from fairmark.data.summaries import (
@@ -73,7 +74,7 @@ def summary(
 def _part_summary(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, here: Bools) -> PartSummary:
     return PartSummary(
         rows=int(here.sum()),
-        label_rate=float(table.loc[here, "_label"].mean()),
+        label_rate=float(table.loc[here, LABEL].mean()),
         groups={
             attribute: {group: int((evidence.loc[here, attribute] == group).sum()) for group in groups}
             for attribute, groups in schema.groups.items()
@@ -82,9 +83,9 @@ def _part_summary(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, h
 
 
 def _persons(table: pd.DataFrame, inside: Mapping[str, Bools]) -> PersonsByPart | None:
-    if "_person" not in table:
+    if PERSON not in table:
         return None
-    return PersonsByPart(**{name: table.loc[here, "_person"].nunique() for name, here in inside.items()})
+    return PersonsByPart(**{name: table.loc[here, PERSON].nunique() for name, here in inside.items()})
 
 
 def _split_findings(test: IndependenceTest, unused: int) -> Iterator[str]:
@@ -130,15 +131,15 @@ def independent(
     """
     # One row a person, the first by its id: what its other rows are is no second piece of evidence.
     single = np.ones(len(table), bool)
-    if "_person" in table:
-        first = table["_row_id"].sort_values(kind="stable").index
-        single[first] = ~table["_person"].loc[first].duplicated().to_numpy(bool)
+    if PERSON in table:
+        first = table[ROW_ID].sort_values(kind="stable").index
+        single[first] = ~table[PERSON].loc[first].duplicated().to_numpy(bool)
     alike = [pd.factorize(table[name], use_na_sentinel=False)[0] for name in schema.feature_names]
     alike += [pd.factorize(evidence[name])[0] for name in schema.singles]
-    parted_here = single & (table["_source"] != "test").to_numpy(bool) & (part != UNUSED).to_numpy(bool)
+    parted_here = single & (table[SOURCE] != "test").to_numpy(bool) & (part != UNUSED).to_numpy(bool)
     kept = np.flatnonzero(parted_here)
     number = part.map({name: k for k, name in enumerate((*PARTS, UNUSED))}).to_numpy(np.int64)
-    label = table["_label"].to_numpy(np.int64)
+    label = table[LABEL].to_numpy(np.int64)
     return independence([code[kept] for code in alike], number[kept], label[kept], seed)
 
 
@@ -154,7 +155,7 @@ def shift(
     least
         The distance from which a difference beyond chance is worth a sentence.
     """
-    codes: dict[tuple[str, str], Ints] = {("label", ""): table["_label"].to_numpy(np.int64)}
+    codes: dict[tuple[str, str], Ints] = {("label", ""): table[LABEL].to_numpy(np.int64)}
     for name in schema.attributes:
         codes["groups", name] = pd.factorize(evidence[name])[0].astype(np.int64)
     for feature in schema.features:
@@ -190,9 +191,9 @@ def _rate(labels: Ints) -> float | None:
 
 def _rows_as_one(table: pd.DataFrame) -> float:
     """Return how many rows of a person count as one: the sum of squares of rows a person over their sum."""
-    if "_person" not in table:
+    if PERSON not in table:
         return 1.0
-    rows = table["_person"].value_counts().to_numpy(np.float64)
+    rows = table[PERSON].value_counts().to_numpy(np.float64)
     return float((rows**2).sum() / rows.sum())
 
 

@@ -17,7 +17,7 @@ from fairmark.data.groups import alike, groups, note_alike
 from fairmark.data.inference import ZERO_LED, numeric_share
 from fairmark.data.kinds import Cells
 from fairmark.data.raw import read_raw
-from fairmark.data.roles import WITHHELD, sources
+from fairmark.data.roles import LABEL, PERSON, ROW_ID, SOURCE, WEIGHT, WITHHELD, sources
 from fairmark.data.row_ids import content_ids
 from fairmark.data.row_rules import exclusions, kept
 from fairmark.data.schema import AttributePart, AttributeSchema, ColumnSchema, Label, Schema, WithheldColumn
@@ -263,7 +263,7 @@ def _joined(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]
     features = pd.DataFrame({name: columns[name] for name in plan.roles.features})
     return Prepared(
         table=pd.concat([table, features], axis=1),
-        evidence=pd.concat([table[["_row_id", "_label"]], evidence, withheld], axis=1),
+        evidence=pd.concat([table[[ROW_ID, LABEL]], evidence, withheld], axis=1),
         schema=described(params, plan, files, order),
         summary=summary(folder, params, plan, files),
     )
@@ -290,13 +290,13 @@ def _marks(params: Prepare, columns: dict[str, Cells], files: dict[str, Checked]
     ]
     table = pd.DataFrame(
         {
-            "_row_id": pd.concat(row_ids, ignore_index=True),
-            "_label": np.concatenate([one.labels for one in files.values()]),
-            "_source": pd.Series(np.repeat(list(files), rows), dtype="str"),
-            "_weight": 1.0 if params.weight is None else normalised(columns[params.weight].to_numpy()),
+            ROW_ID: pd.concat(row_ids, ignore_index=True),
+            LABEL: np.concatenate([one.labels for one in files.values()]),
+            SOURCE: pd.Series(np.repeat(list(files), rows), dtype="str"),
+            WEIGHT: 1.0 if params.weight is None else normalised(columns[params.weight].to_numpy()),
         }
     )
     if params.person is not None:
         people = [one.raw.texts[params.person].astype("str") for one in files.values()]
-        table["_person"] = pd.concat(people, ignore_index=True)
+        table[PERSON] = pd.concat(people, ignore_index=True)
     return table if params.time is None else table.assign(_time=columns[params.time])

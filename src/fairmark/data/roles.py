@@ -7,7 +7,15 @@ from typing import Literal
 from fairmark.errors import Faults
 from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Column, Inferred, Prepare
 
-RESERVED = ("_row_id", "_label", "_source", "_weight", "_time", "_person")
+ROW_ID = "_row_id"
+LABEL = "_label"
+SOURCE = "_source"
+WEIGHT = "_weight"
+TIME = "_time"
+PERSON = "_person"
+RESERVED = (ROW_ID, LABEL, SOURCE, WEIGHT, TIME, PERSON)
+"""Columns of the prepared table that are no feature: which row, its label, the file it came from, its weight
+(mean 1), and where params.yaml names them its time and its person."""
 WITHHELD = "withheld:"
 """Prefix, in the evidence table, of a raw column that the model never sees."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairmark.data.roles import LABEL, PERSON
 from fairmark.data.split import PARTS, Parts
 from fairmark.data.summaries import SampledPart
 
@@ -30,8 +31,8 @@ def sampled(parts: Parts, most: int | None, seed: int, of: Collection[str] = PAR
         draw = np.random.default_rng([seed, 7, k])
         if name not in of or len(rows) <= most:
             kept.append(rows)
-        elif "_person" in parts.table:
-            kept.append(rows[_drawn_persons(parts.table["_person"].iloc[rows], most, draw)])
+        elif PERSON in parts.table:
+            kept.append(rows[_drawn_persons(parts.table[PERSON].iloc[rows], most, draw)])
         else:
             order = np.lexsort((draw.random(len(rows)), _strata(parts, rows)))
             kept.append(rows[order[np.arange(most) * len(rows) // most]])
@@ -55,7 +56,7 @@ def sizes(fewer: Parts, parts: Parts) -> dict[str, SampledPart]:
 
 
 def _strata(parts: Parts, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
-    stratum = parts.table["_label"].to_numpy(np.int64)[rows]
+    stratum = parts.table[LABEL].to_numpy(np.int64)[rows]
     for name in sorted(parts.schema.singles):
         codes, groups = pd.factorize(parts.evidence[name].iloc[rows], sort=True)
         stratum = stratum * len(groups) + codes

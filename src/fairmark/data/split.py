@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairmark.data.roles import LABEL, PERSON, ROW_ID, SOURCE, TIME, WEIGHT
 from fairmark.data.row_ids import contents
 from fairmark.data.schema import MISSING, Schema
 from fairmark.errors import InputError
@@ -39,9 +40,9 @@ def parted(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params: 
     InputError
         When a part holds no rows or one class, or the test part no row of a group.
     """
-    fixed = (table["_source"] == "test").to_numpy(bool)
+    fixed = (table[SOURCE] == "test").to_numpy(bool)
     if params.order == "time":
-        test, valid = _by_time(table["_time"], fixed, params)
+        test, valid = _by_time(table[TIME], fixed, params)
     else:
         test, valid = _by_hash(table, evidence, schema, fixed, params)
     part = pd.Series(np.select([test, valid], ["test", "valid"], "train"), dtype="str")
@@ -68,14 +69,14 @@ def units(table: pd.DataFrame, schema: Schema, params: Split) -> "pd.Series[str]
 
     No key holds the label: an id that is made from content leaves it out (`row_ids.content_ids`).
     """
-    if "_person" in table:
+    if PERSON in table:
         if params.alike == "together":
             raise InputError("split.alike: must be spread where prepare.person is named, got together")
-        return table["_person"]
+        return table[PERSON]
     if params.alike == "together":
         features = table[schema.feature_names]
         return pd.Series(contents(features.astype("str")), dtype="str", index=table.index)
-    return table["_row_id"]
+    return table[ROW_ID]
 
 
 def strata(evidence: pd.DataFrame, schema: Schema, unit: Ints) -> Ints:
@@ -83,9 +84,7 @@ def strata(evidence: pd.DataFrame, schema: Schema, unit: Ints) -> Ints:
 
     Rows of one unit share a stratum; what differs among them counts as a value of its own.
     """
-    codes = {
-        name: pd.Series(pd.factorize(evidence[name], sort=True)[0]) for name in ("_label", *schema.singles)
-    }
+    codes = {name: pd.Series(pd.factorize(evidence[name], sort=True)[0]) for name in (LABEL, *schema.singles)}
     # Where each row is a unit of its own nothing can differ within one, and the grouping is left out.
     alone = unit.max(initial=-1) + 1 == len(unit)
     shared = (
@@ -186,25 +185,25 @@ def _unusable(table: pd.DataFrame, part: "pd.Series[str]", params: Split) -> Boo
     # Later parts go first: what is measured on stays whole, and what is learnt from gives way.
     for k, name in enumerate(PARTS[1:], 1):
         later, earlier = (part == name).to_numpy(bool), part.isin(PARTS[:k]).to_numpy(bool)
-        if "_person" in table:
-            out |= earlier & table["_person"].isin(table.loc[later, "_person"]).to_numpy(bool)
+        if PERSON in table:
+            out |= earlier & table[PERSON].isin(table.loc[later, PERSON]).to_numpy(bool)
         if params.gap_days is not None and later.any():
-            start = table.loc[later, "_time"].min() - pd.Timedelta(days=params.gap_days)
-            out |= earlier & (table["_time"] > start).to_numpy(bool)
+            start = table.loc[later, TIME].min() - pd.Timedelta(days=params.gap_days)
+            out |= earlier & (table[TIME] > start).to_numpy(bool)
     return out
 
 
 def _part_faults(table: pd.DataFrame, part: "pd.Series[str]") -> list[str]:
     faults = []
     unused = int((part == UNUSED).sum())
-    persons = table["_person"].nunique() if "_person" in table else None
+    persons = table[PERSON].nunique() if PERSON in table else None
     whose = "" if persons is None else f"; the rows are of {persons:,} persons, none of whom is parted"
     why = f"; {unused:,} rows are unused, by their person or the gap before a later part" if unused else ""
     for name in PARTS:
         rows = table[part == name]
-        rows = rows[rows["_weight"] > 0]
-        if rows["_label"].nunique() < 2:
-            got = "no rows" if rows.empty else f"{len(rows):,} rows of label {rows['_label'].iloc[0]}"
+        rows = rows[rows[WEIGHT] > 0]
+        if rows[LABEL].nunique() < 2:
+            got = "no rows" if rows.empty else f"{len(rows):,} rows of label {rows[LABEL].iloc[0]}"
             faults.append(
                 f"split: the {name} part must hold both classes (weight above 0), got {got}{why}{whose}"
             )
@@ -255,7 +254,7 @@ class Parts:
     @property
     def keys(self) -> "pd.Series[str]":
         """What folds and learning curves keep together: each row's person, or its own id, [n]."""
-        return self.table["_person" if "_person" in self.table else "_row_id"]
+        return self.table[PERSON if PERSON in self.table else ROW_ID]
 
     @property
     def attributes(self) -> list[str]:
@@ -274,11 +273,9 @@ def read_parts(table: Path, evidence: Path, schema: Path, rows: Path) -> Parts:
     """
     whole = Parts(Schema.read(schema), read_coded(table), read_coded(evidence), pd.Series(dtype=str))
     split = read_coded(rows)
-    faults = [
-        *_columns(table.name, whole.table, ["_row_id", "_label", "_weight", *whole.schema.feature_names])
-    ]
-    faults += _columns(evidence.name, whole.evidence, ["_row_id", "_label", *whole.attributes])
-    faults += _columns(rows.name, split, ["_row_id", "part"])
+    faults = [*_columns(table.name, whole.table, [ROW_ID, LABEL, WEIGHT, *whole.schema.feature_names])]
+    faults += _columns(evidence.name, whole.evidence, [ROW_ID, LABEL, *whole.attributes])
+    faults += _columns(rows.name, split, [ROW_ID, "part"])
     if faults:
         raise InputError(*faults)
     _aligned(whole, split, evidence.name, rows.name)
@@ -287,9 +284,7 @@ def read_parts(table: Path, evidence: Path, schema: Path, rows: Path) -> Parts:
     if seen:
         raise InputError(f"{table.name}: must not hold a withheld column, got {seen}")
     # The ids are the same: they are kept once.
-    return Parts(
-        whole.schema, whole.table, whole.evidence.assign(_row_id=whole.table["_row_id"]), split["part"]
-    )
+    return Parts(whole.schema, whole.table, whole.evidence.assign(_row_id=whole.table[ROW_ID]), split["part"])
 
 
 def _columns(where: str, frame: pd.DataFrame, wanted: list[str]) -> list[str]:
@@ -298,15 +293,15 @@ def _columns(where: str, frame: pd.DataFrame, wanted: list[str]) -> list[str]:
 
 
 def _aligned(whole: Parts, split: pd.DataFrame, evidence: str, rows: str) -> None:
-    ids = whole.table["_row_id"]
+    ids = whole.table[ROW_ID]
     if ids.nunique() < len(ids):
         raise InputError(f"table: must hold each row id once, got {ids[ids.duplicated()].iloc[0]!r} twice")
     for name, frame in ((evidence, whole.evidence), (rows, split)):
-        if not ids.equals(frame["_row_id"]):
-            got = _difference(ids, frame["_row_id"])
+        if not ids.equals(frame[ROW_ID]):
+            got = _difference(ids, frame[ROW_ID])
             raise InputError(f"{name}: must hold the table's row ids in the table's order, got {got}")
-    if not whole.table["_label"].equals(whole.evidence["_label"]):
-        got = _difference(whole.table["_label"], whole.evidence["_label"])
+    if not whole.table[LABEL].equals(whole.evidence[LABEL]):
+        got = _difference(whole.table[LABEL], whole.evidence[LABEL])
         raise InputError(f"{evidence}: must hold the table's labels, got {got}")
     strangers = sorted(set(split["part"].dropna().unique()) - {*PARTS, UNUSED})
     if strangers:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairmark.data.roles import LABEL, PERSON, ROW_ID, TIME
 from fairmark.data.split import Parts
 from fairmark.data.summaries import Clusters, DataAudit, Distance, PrepareSummary, SplitSummary
 from fairmark.evaluate.documents import (
@@ -186,9 +187,9 @@ def concentration(contributions: Floats, names: Sequence[str], weight: Floats) -
 
 def look_ahead_features(parts: Parts) -> LookAheadFeatures:
     """Return, for each date feature, the share of rows where it lies after the row's own time; 0 = none."""
-    if "_time" not in parts.table:
+    if TIME not in parts.table:
         return LookAheadFeatures(dates=None, why="no time column")
-    time = pd.to_datetime(parts.table["_time"])
+    time = pd.to_datetime(parts.table[TIME])
     dates = {}
     for feature in parts.schema.features:
         if feature.kind == "date":
@@ -204,9 +205,9 @@ def shared_persons(parts: Parts) -> float | None:
 
     `split` lets none through; what it wrote is looked at anew here, because all rests on it.
     """
-    if "_person" not in parts.table:
+    if PERSON not in parts.table:
         return None
-    person, part = parts.table["_person"], parts.belongs
+    person, part = parts.table[PERSON], parts.belongs
     return float(person[part == "test"].isin(person[part.isin(["train", "valid"])]).mean())
 
 
@@ -247,7 +248,7 @@ def duplicates(
 
 def _keys(parts: Parts, matrix: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return a number for each row's features and evidence, and one for these and the label, [all rows]."""
-    evidence = [name for name in parts.evidence if name not in {"_row_id", "_label"}]
+    evidence = [name for name in parts.evidence if name not in {ROW_ID, LABEL}]
     coded = [pd.factorize(parts.evidence[name])[0] for name in evidence]
     code = np.zeros(len(matrix), dtype=np.int64)
     # Column by column, two numbers become one (row-major, as in a grid of both) and are numbered anew from 0:
@@ -255,7 +256,7 @@ def _keys(parts: Parts, matrix: Floats) -> tuple[NDArray[np.int64], NDArray[np.i
     for column in (*matrix.T, *coded):
         place, values = pd.factorize(column)  # NaN is -1, like any value of its own
         code = pd.factorize(code * (len(values) + 1) + place + 1)[0].astype(np.int64)
-    return code, code * 2 + parts.table["_label"].to_numpy(np.int64)
+    return code, code * 2 + parts.table[LABEL].to_numpy(np.int64)
 
 
 def signs(

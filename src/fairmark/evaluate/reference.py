@@ -14,6 +14,7 @@ from fairmark.data.reference import (
     Reference,
     ScoreReference,
 )
+from fairmark.data.roles import LABEL
 from fairmark.data.schema import ColumnSchema
 from fairmark.judge.measurements import Measurements
 from fairmark.model.encoder import DAY
@@ -61,7 +62,7 @@ def reference(
         test_rows=len(test),
         features=tuple(counted),
         merged=sum(len(each.cells) - len(each.train) for each in counted),
-        scores=_scores(scores, test["_label"].to_numpy(np.int64), bins, smallest),
+        scores=_scores(scores, test[LABEL].to_numpy(np.int64), bins, smallest),
         decided=_decided(measured.cells),
         groups={
             attribute: {group: _decided(entry.cells) for group, entry in groups.items()}

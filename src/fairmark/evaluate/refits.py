@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from fairmark.data.roles import ROW_ID, TIME
 from fairmark.data.schema import ColumnSchema
 from fairmark.data.split import Parts
 from fairmark.errors import InputError
@@ -84,7 +85,7 @@ def learning_curves(parts: Parts, model: Model, params: Checks, fits: Fits) -> L
         )
         for family, chosen in _families(model.chosen, params).items()
     }
-    if "_time" not in parts.table:
+    if TIME not in parts.table:
         return LearningCurves(part="valid", families=curves, history=None, why="no time column")
     latest = by_time(parts, params.seed)
     history = _curve(parts, latest, params.history, model, model.chosen, rows, fits)
@@ -99,7 +100,7 @@ def by_hash(parts: Parts, seed: int) -> Order:
     places = np.flatnonzero((parts.belongs == "train").to_numpy())
     keys = [
         (hashlib.sha256(f"{seed}:{key}".encode()).digest(), name)
-        for key, name in zip(parts.keys.iloc[places], parts.table["_row_id"].iloc[places], strict=True)
+        for key, name in zip(parts.keys.iloc[places], parts.table[ROW_ID].iloc[places], strict=True)
     ]
     return places[sorted(range(len(places)), key=keys.__getitem__)]
 
@@ -107,7 +108,7 @@ def by_hash(parts: Parts, seed: int) -> Order:
 def by_time(parts: Parts, seed: int) -> Order:
     """Return the places of train rows, the latest first; rows without a time last, ties by hash."""
     places = by_hash(parts, seed)
-    time = parts.table["_time"].iloc[places].reset_index(drop=True)
+    time = parts.table[TIME].iloc[places].reset_index(drop=True)
     latest = time.sort_values(ascending=False, kind="stable", na_position="last")
     return np.asarray(places[latest.index.to_numpy()], dtype=np.intp)
 

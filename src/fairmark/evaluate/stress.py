@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from fairmark.data.roles import WEIGHT
 from fairmark.data.split import Parts
 from fairmark.evaluate.documents import (
     NudgedFeature,
@@ -316,7 +317,7 @@ def swapped_evidence(parts: Parts, model: Model) -> SwappedEvidence:
     attribute = model.own.attribute
     other = evidence.assign(**{attribute: evidence[attribute].map(_circle(groups[attribute]))})
     turned = (as_is >= model.cut(evidence)) != (as_is >= model.cut(other))
-    moved = float(np.average(turned, weights=table["_weight"].to_numpy(np.float64)))
+    moved = float(np.average(turned, weights=table[WEIGHT].to_numpy(np.float64)))
     decisions = SwappedDecisions(attribute=attribute, moved=moved)
     return SwappedEvidence(columns=columns, same=same, decisions=decisions)
 

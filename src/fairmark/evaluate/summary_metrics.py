@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairmark.data.groups import places
+from fairmark.data.roles import LABEL, PERSON, WEIGHT
 from fairmark.data.split import Parts
 from fairmark.evaluate.documents import SummaryMetrics
 from fairmark.model.model import Model
@@ -51,7 +52,7 @@ class Rows:
         """Return the rows of the part `name`."""
         table, evidence = parts.part(name)
         known = {attribute: parts.schema.groups[attribute] for attribute in parts.attributes}
-        label, weight = table["_label"].to_numpy(np.int8), table["_weight"].to_numpy(np.float64)
+        label, weight = table[LABEL].to_numpy(np.int8), table[WEIGHT].to_numpy(np.float64)
         return cls(table, label, weight, evidence[list(known)], known)
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Rows":
@@ -70,7 +71,7 @@ class Rows:
     @property
     def person(self) -> NDArray[np.generic] | None:
         """Whose each row is, [n], or None where each is somebody else's."""
-        return self.table["_person"].to_numpy() if "_person" in self.table else None
+        return self.table[PERSON].to_numpy() if PERSON in self.table else None
 
     @property
     def person_weight(self) -> Floats | None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairmark.data.roles import WEIGHT
 from fairmark.data.schema import ColumnSchema
 from fairmark.explain.dependence import cell_value
 from fairmark.explain.documents import (
@@ -352,7 +353,7 @@ def second_opinions(
     seed
         Of the draw.
     """
-    matrix, weight = model.encoder.transform(rows), rows["_weight"].to_numpy(dtype=np.float64)
+    matrix, weight = model.encoder.transform(rows), rows[WEIGHT].to_numpy(dtype=np.float64)
     explained = []
     for each in decisions:
         row = each.row - 1

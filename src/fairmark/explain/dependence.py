@@ -8,6 +8,7 @@ import pandas as pd
 
 from fairmark.data.cells import Cell
 from fairmark.data.kinds import Cells
+from fairmark.data.roles import WEIGHT
 from fairmark.data.schema import ColumnSchema
 from fairmark.explain.documents import Dependence, MissingDependence, Value
 from fairmark.stats.arrays import Floats
@@ -62,7 +63,7 @@ def dependence(
     lines = _lines(score, background, feature.name, grid)  # [grid, b]
     # The mean stands for the table's rows, so that each counts with its weight; single lines stand for
     # themselves.
-    weight = background["_weight"].to_numpy(dtype=np.float64)
+    weight = background[WEIGHT].to_numpy(dtype=np.float64)
     missing = None
     if column.isna().any():
         # Missing is a value that the model has learnt from: it has a score of its own, and no place on the

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fairmark.data.roles import LABEL, PERSON, TIME, WEIGHT
 from fairmark.data.sampling import sampled
 from fairmark.data.split import Parts, position
 from fairmark.errors import InputError
@@ -70,9 +71,9 @@ class Moments:
     @classmethod
     def of(cls, parts: Parts) -> Self | None:
         """Return those of parts in which every validation row is later than all train rows, or None."""
-        if "_time" not in parts.table:
+        if TIME not in parts.table:
             return None
-        each = parts.table["_time"].to_numpy("datetime64[us]").astype(np.int64).astype(np.float64)
+        each = parts.table[TIME].to_numpy("datetime64[us]").astype(np.int64).astype(np.float64)
         train, valid = (each[(parts.belongs == name).to_numpy()] for name in ("train", "valid"))
         gap = float(valid.min() - train.max())
         # Parts that overlap in time are no forecast, and folds drawn at random are no worse for them.
@@ -120,7 +121,7 @@ def ready(parts: Parts, base: Train) -> Ready:
     """
     (train, train_groups), (valid, valid_groups) = parts.part("train"), parts.part("valid")
     for name, frame in (("train", train), ("valid", valid)):
-        if frame["_label"].nunique() < 2:
+        if frame[LABEL].nunique() < 2:
             raise InputError(f"rows.parquet: part {name} must hold both labels, got one")
     encoder = Encoder.fit(train, parts.schema.features, base.max_categories)
     by = base.threshold.by
@@ -151,10 +152,10 @@ def _test_rows(parts: Parts) -> Mapping[str, Mapping[str, float]] | None:
     if not (parts.belongs == "test").any():
         return None
     test, groups = parts.part("test")
-    weight = test["_weight"].to_numpy(dtype=np.float64)
+    weight = test[WEIGHT].to_numpy(dtype=np.float64)
     # The sum of w times the person's whole weight is the sum over persons of their squared weight: Kish's
     # number of persons, not of rows.
-    second = of_people(weight, test["_person"].to_numpy()) if "_person" in test else weight
+    second = of_people(weight, test[PERSON].to_numpy()) if PERSON in test else weight
     return {
         name: {
             str(group): kish(weight[place], (weight * second)[place])
@@ -165,8 +166,8 @@ def _test_rows(parts: Parts) -> Mapping[str, Mapping[str, float]] | None:
 
 
 def _sample(encoder: Encoder, frame: pd.DataFrame) -> Sample:
-    label = frame["_label"].to_numpy(dtype=np.int8)
-    return Sample.plain(encoder.transform(frame), label, frame["_weight"].to_numpy(dtype=np.float64))
+    label = frame[LABEL].to_numpy(dtype=np.int8)
+    return Sample.plain(encoder.transform(frame), label, frame[WEIGHT].to_numpy(dtype=np.float64))
 
 
 @dataclass(frozen=True)

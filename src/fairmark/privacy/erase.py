@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from fairmark.data.roles import ROW_ID
 from fairmark.errors import FairmarkError, StateError, UsageError
 from fairmark.files import lines_of, read_parquet, write_json
 from fairmark.governance.flow_runs import COMPLETED
@@ -310,7 +311,7 @@ def _parts(root: Path, tag: str, ids: set[str]) -> list[str] | None:
     address = outputs_in(root, tag).get(PARTED)
     for place in held_at(root, address) if address else []:
         frame = read_parquet(place)
-        return sorted(frame.loc[frame["_row_id"].isin(ids), "part"].unique(), key=list(WORDS).index)
+        return sorted(frame.loc[frame[ROW_ID].isin(ids), "part"].unique(), key=list(WORDS).index)
     return None
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairmark.data.roles import LABEL, PERSON, ROW_ID, WEIGHT
 from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.errors import InputError
@@ -47,9 +48,9 @@ def evaluate_scores(
     """
     rows, proof, described = read_parquet(table), read_parquet(evidence), Schema.read(schema)
     score, decision = decisions(rows, scores)
-    label = rows["_label"].to_numpy(np.int8)
-    weight = rows["_weight"].to_numpy(np.float64)
-    person = rows["_person"].to_numpy() if "_person" in rows else None
+    label = rows[LABEL].to_numpy(np.int8)
+    weight = rows[WEIGHT].to_numpy(np.float64)
+    person = rows[PERSON].to_numpy() if PERSON in rows else None
     known = described.groups
     groups = proof[list(known)]
     measured = measuring.measure(
@@ -66,15 +67,15 @@ def evaluate_scores(
         person=person,
     )
     threshold = scores.measured_threshold
-    persons = {} if person is None else {"persons": int(rows["_person"].nunique())}
+    persons = {} if person is None else {"persons": int(rows[PERSON].nunique())}
     about = About(
-        MeasuredModel(sha256=_digest(rows["_row_id"], score, decision), threshold=threshold),
+        MeasuredModel(sha256=_digest(rows[ROW_ID], score, decision), threshold=threshold),
         MeasuredRows(
             part="test",
             rows=len(rows),
             positives=int(label.sum()),
             weighted=measured.cells.weighted is not None,
-            rows_sha256=hashlib.sha256("\n".join(sorted(rows["_row_id"])).encode()).hexdigest(),
+            rows_sha256=hashlib.sha256("\n".join(sorted(rows[ROW_ID])).encode()).hexdigest(),
             **persons,
         ),
         params.confidence,

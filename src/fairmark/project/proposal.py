@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fairmark.data.audit import audited
 from fairmark.data.prepare import Prepared, prepared
+from fairmark.data.roles import LABEL, SOURCE
 from fairmark.data.summaries import DataAudit
 from fairmark.errors import InputError
 from fairmark.judge.provable import GroupRows, Provable, provable
@@ -161,12 +162,12 @@ def _leaks(audit: DataAudit, params: Params) -> list[str]:
 
 def _provable(tried: Prepared, made: Choices, params: Params, share: float) -> list[Provable]:
     """Return what the test rows could show of each limit, hardest pair first."""
-    rows = tried.table["_source"] == ("test" if tried.schema.test_file else "main")
+    rows = tried.table[SOURCE] == ("test" if tried.schema.test_file else "main")
     evidence = tried.evidence[rows.to_numpy()]
-    rate = float(evidence["_label"].mean())
+    rate = float(evidence[LABEL].mean())
     found: list[Provable] = []
     for each, (ratio, difference) in zip(made.protect, limit_names(made.protect), strict=True):
-        by = evidence.groupby(each.name)["_label"]
+        by = evidence.groupby(each.name)[LABEL]
         size, positives = by.size(), by.sum()
         groups = [
             GroupRows(str(name), round(size[name] * share), round(positives[name] * share))
@@ -189,7 +190,7 @@ def _provable(tried: Prepared, made: Choices, params: Params, share: float) -> l
 def _small(tried: Prepared, params: Params, share: float) -> list[str]:
     """Return a sentence for each attribute with groups that have fewer test rows than the policy asks for."""
     least, lines = params.policy.min_group_rows, []
-    rows = tried.table["_source"] == ("test" if tried.schema.test_file else "main")
+    rows = tried.table[SOURCE] == ("test" if tried.schema.test_file else "main")
     for attribute in params.prepare.protected:
         sizes = tried.evidence.loc[rows.to_numpy(), attribute].value_counts() * share
         few = [f"{group} ({round(size)})" for group, size in sizes.items() if round(size) < least]
@@ -209,7 +210,7 @@ FEW_OF_A_LABEL = 50
 
 def _rare(tried: Prepared, made: Choices) -> list[str]:
     """Return a sentence where so few rows have one of the labels that nothing follows from them."""
-    positives = int(tried.table["_label"].sum())
+    positives = int(tried.table[LABEL].sum())
     few, which = min((positives, "positive"), (len(tried.table) - positives, "negative"))
     if few >= FEW_OF_A_LABEL:
         return []

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairmark.data.reference import Reference
+from fairmark.data.roles import ROW_ID
 from fairmark.data.schema import Schema
 from fairmark.data.summaries import DataAudit, SplitSummary
 from fairmark.errors import RefusedError
@@ -146,7 +147,7 @@ def _same(word: str) -> str:
 
 def _naming(root: Path, frame: "pd.DataFrame") -> dict[str, str]:
     """Return the texts that name one person each, and the column of each: ids, and what the audit found."""
-    found = dict.fromkeys(map(_same, frame["_row_id"]), "_row_id")
+    found = dict.fromkeys(map(_same, frame[ROW_ID]), ROW_ID)
     audit = root / "artifacts" / "audit" / "audit.json"
     telling = DataAudit.read(audit).personal if audit.is_file() else ()
     if telling:
@@ -154,7 +155,7 @@ def _naming(root: Path, frame: "pd.DataFrame") -> dict[str, str]:
         for name in sorted({entry.column for entry in telling}):
             withheld = f"withheld:{name}"
             # What is in neither table is the column that names each row.
-            cells = frame[name] if name in frame else evidence.get(withheld, frame["_row_id"])
+            cells = frame[name] if name in frame else evidence.get(withheld, frame[ROW_ID])
             found |= dict.fromkeys((_same(text.strip()) for text in cells.dropna().astype(str)), name)
     return {word: column for word, column in found.items() if _telling(word)}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fairmark.data.roles import LABEL, PERSON, ROW_ID, WEIGHT
 from fairmark.data.split import read_parts
 from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.entry import run
@@ -63,10 +64,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     parts = read_parts(table, evidence, schema, rows)
     test, proof = parts.part("test")
     scorer = Model.load(model)
-    label, score, weight = test["_label"].to_numpy(), scorer.score(test), test["_weight"].to_numpy()
-    person = test["_person"].to_numpy() if "_person" in test else None
+    label, score, weight = test[LABEL].to_numpy(), scorer.score(test), test[WEIGHT].to_numpy()
+    person = test[PERSON].to_numpy() if PERSON in test else None
     # Bounds of weighted rows must know how heavy a row can be that the test part happens not to hold.
-    heaviest = float(parts.table["_weight"].groupby(parts.keys).sum().max())
+    heaviest = float(parts.table[WEIGHT].groupby(parts.keys).sum().max())
     groups = proof[parts.attributes]
     known = {name: parts.schema.groups[name] for name in parts.attributes}
     step(f"measurements of {len(test):,} test rows")
@@ -95,7 +96,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     experiment = Experiment(parts, scorer, params)
     step("signs of leakage")
     leaks = leakage(experiment)
-    persons = {} if person is None else {"persons": int(test["_person"].nunique())}
+    persons = {} if person is None else {"persons": int(test[PERSON].nunique())}
     about = About(
         MeasuredModel.from_json({"sha256": digest(model), **scorer.stated}, "model.json"),
         MeasuredRows(
@@ -103,7 +104,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
             rows=len(test),
             positives=int(label.sum()),
             weighted=measured.cells.weighted is not None,
-            rows_sha256=rows_digest(test["_row_id"]),
+            rows_sha256=rows_digest(test[ROW_ID]),
             **persons,
         ),
         params.confidence,

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fairmark.data.roles import WEIGHT
 from fairmark.data.split import read_parts
 from fairmark.entry import run
 from fairmark.explain.decisions import above_threshold, decisions, second_opinions, with_thresholds
@@ -57,7 +58,7 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
     contributions = shapley_values(scorer, frame)  # [n, p + 1]
     gap = additivity(contributions, scorer.margin(frame))
     values = contributions[:, :-1]  # [n, p]
-    weight = frame["_weight"].to_numpy(dtype=np.float64)
+    weight = frame[WEIGHT].to_numpy(dtype=np.float64)
     ranked = importance(values, scorer.features, weight)
 
     described = {feature.name: feature for feature in parts.schema.features}

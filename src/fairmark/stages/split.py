@@ -13,6 +13,7 @@ import pandas as pd
 
 from fairmark.data import part_tests
 from fairmark.data import split as parts
+from fairmark.data.roles import LABEL, ROW_ID
 from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.files import read_coded, write_parquet
@@ -48,7 +49,7 @@ def split(
     step("how the parts differ")
     measured = part_tests.summary(frame, groups, described, part, params)
     part_tests.require_independent(measured)
-    write_parquet(rows, pd.DataFrame({"_row_id": frame["_row_id"], "part": part}))
+    write_parquet(rows, pd.DataFrame({ROW_ID: frame[ROW_ID], "part": part}))
     measured.write(summary)
     step("what the test rows can prove")
     found = proof(groups, described, part, policy)
@@ -62,10 +63,10 @@ def proof(evidence: pd.DataFrame, schema: Schema, part: "pd.Series[str]", policy
     test = evidence[(part == "test").to_numpy()]
     groups = {}
     for name in schema.attributes:
-        labels = test.groupby(name, observed=True)["_label"]
+        labels = test.groupby(name, observed=True)[LABEL]
         rows, positives = labels.size(), labels.sum()
         groups[name] = [GroupRows(str(each), int(rows[each]), int(positives[each])) for each in rows.index]
-    return ProvableLimits.of(policy, groups, float(test["_label"].mean()))
+    return ProvableLimits.of(policy, groups, float(test[LABEL].mean()))
 
 
 if __name__ == "__main__":
