@@ -213,6 +213,7 @@ def through(
     note(release=found.request.name, statement_sha256=found.request.digest)
     if stage == preflight.PRODUCTION:
         champion_of(found)  # refused before anything is signed
+        ready(found, folder)
     with progress.step("approvals") as step:
         step.note = wait_for_approvals(found, float(wait_s or 0))
     for each in environments:
@@ -240,6 +241,22 @@ def into(found: "Candidate", folder: Path, stage: str, reason: str) -> tuple[str
     if now is not None and now.version == found.version:
         return f"holds {found.version} already", True
     return sign(folder, stage, reason), False
+
+
+def ready(found: "Candidate", folder: Path) -> None:
+    """Do nothing where no finding and no open question keeps a release from a canary that is to begin.
+
+    Raises
+    ------
+    RefusedError
+        Naming each that does.
+    """
+    # One that is under way, or in production, is looked at whatever was found since: a look may take it back.
+    held = promotion_tags.now_in(promotion_tags.refs(ROOT, found.name).promotions, preflight.PRODUCTION)
+    there = held is not None and held.version == found.version
+    if not there and not asyncio.run(canary_release.is_tried(ROOT, found.request.digest)):
+        keys, today = [own_key(make=False).public], dt.datetime.now(tz=dt.UTC).date()
+        promotions.refuse_unready(ROOT, folder, read_approvers(ROOT / FILE), keys, today)
 
 
 def champion_of(found: "Candidate") -> promotion_tags.Promotion:

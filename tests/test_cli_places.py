@@ -36,6 +36,7 @@ def words_of(verb: str, release: Path, scratch: Path) -> list[str]:
         "predicates": [str(release), "--into", str(scratch / "pieces")],
         "review": ["HEAD"],
         "assess": [],
+        "finding": ["list"],
         "journal": ["--check"],
         "replay": ["0" * 32],
         "collect": ["--into", str(scratch / "rows.csv")],

@@ -5,6 +5,7 @@ are replaced by ones that need no folder.
 """
 
 import asyncio
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from typing import Any
 import promotion_repo
 import pytest
 from canaries import Traffic, rules, terms
+from fixed_keys import BOB
 from promotion_repo import NAME, asked, digest, repository
 
 from fairmark.errors import RefusedError, StateError, UndeterminedError, UsageError
 from fairmark.governance import trail
+from fairmark.governance.approvers import FILE, read_approvers
+from fairmark.governance.findings import NewFinding, open_finding
 from fairmark.governance.promotion_tags import refs, stages
 from fairmark.governance.request import Candidate
 from fairmark.journal.entry import now_us
@@ -24,6 +28,7 @@ from fairmark.repo.locks import locked
 from fairmark.serve import canary_release
 from fairmark.serve.canary import CanaryState
 from fairmark.serve.canary_counts import current
+from fairmark.signing.key_store import own_key
 from flows import preflight, promote
 
 pytest_plugins = ("flows_fixtures",)
@@ -51,6 +56,9 @@ class Production:
         )
         patch.setattr(promote, "emit", lambda _, advice: self.events.append(advice.action))
         patch.setattr(canary_release, "terms", lambda *_: terms())
+        # The self-assessment is held against a release folder, of which there is none here.
+        patch.setattr("fairmark.governance.promotions.refuse_open", lambda *_: None)
+        own_key(make=True)
 
     @staticmethod
     def candidate(version: str) -> Candidate:
@@ -148,6 +156,23 @@ def test_too_few_decisions_are_for_a_named_person(
     ) as found:
         look()
     assert any("Female / Male" in line for line in found.value.faults)
+
+
+def test_an_open_finding_of_high_severity_stops_a_canary_before_it_begins_and_none_that_runs(
+    production: Production,
+) -> None:
+    known = read_approvers(production.root / FILE)
+    later = dt.date(2999, 1, 1)
+    new = NewFinding("high", "ada@example.org", later, "Too few rows.", limit="sex-four-fifths")
+    look()
+    open_finding(production.root, new, BOB, known)
+    production.serve(1, UNFAIR, 600)
+
+    with pytest.raises(RefusedError, match="was returned"):
+        look()
+    with pytest.raises(RefusedError, match=r"no finding of high severity(.|\n)*0001 open high"):
+        look("v0.3.0")
+    assert production.holds()["staging"] == "v0.2.0"
 
 
 def test_without_a_champion_nothing_is_signed(production: Production) -> None:

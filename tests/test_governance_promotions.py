@@ -22,6 +22,7 @@ from fairmark.errors import RefusedError, StateError, UsageError, VerificationEr
 from fairmark.files import read_json
 from fairmark.governance.approvals import keep, kept, signed
 from fairmark.governance.approvers import FILE, read_approvers
+from fairmark.governance.findings import NewFinding, close_finding, open_finding
 from fairmark.governance.history import history
 from fairmark.governance.promotions import promote, promoters, rollback
 from fairmark.governance.request import candidate, find_release, refuse_expired_waivers
@@ -151,6 +152,24 @@ def test_there_must_be_a_release() -> None:
 
 
 # ------------------------------------------------------------------ promote
+
+
+def test_production_waits_until_a_finding_of_high_severity_is_closed_and_staging_does_not(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    approve(root, "v0.1.0", BOB)
+    known = read_approvers(root / FILE)
+    new = NewFinding("high", "ada@example.org", SOON, "Too few rows.", release="loans@v0.1.0")
+    number, _ = open_finding(root, new, CAM, known)
+    to(root, "staging", "v0.1.0")
+
+    with pytest.raises(RefusedError, match=r"no finding of high severity may be open(.|\n)*0001 open high"):
+        to(root, "production", "v0.1.0")
+    close_finding(root, number, "Rows were collected.", BOB, known)
+    to(root, "production", "v0.1.0")
+    (root / "findings" / "0001-close.json").unlink()
+    assert main(["history", "--check", "--clone", str(root)]) == 4
+    assert "WRONG findings: findings/0001-close.json: must be as the audit" in capsys.readouterr().out
 
 
 def test_an_approved_release_is_promoted_by_a_tag_that_git_and_gto_read(root: Path) -> None:

@@ -22,6 +22,7 @@ from fairmark.evaluate.documents import (
 )
 from fairmark.explain.documents import Explanations, FeatureImportance
 from fairmark.files import write_text
+from fairmark.governance.finding_records import FindingRecord
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.provable import ProvableLimits
 from fairmark.judge.verdict import Verdict
@@ -61,6 +62,7 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "bill": Bill,
     "watch": WatchSummary,
     "scores": ScoresFile,
+    "finding": FindingRecord,
 }
 """Each document's class, by the name of its schema."""
 

@@ -40,6 +40,7 @@ class History(Verb):
         import datetime as dt
 
         from fairmark.governance.approvers import FILE, read_approvers
+        from fairmark.governance.findings import read_register
         from fairmark.governance.history import check, evaluations, history, on_day
         from fairmark.governance.projections import Followed, follow
         from fairmark.governance.promotions import allowed, promoters
@@ -53,7 +54,8 @@ class History(Verb):
         followed = follow(given.clone, name, past.found.promotions) if given.align else Followed()
         notes, behind = followed.lines(), 1 if followed.behind else 0
         judged = evaluations(given.clone, name, signers)
-        facts = check(given.clone, past, signers, judged) if given.check else []
+        register = read_register(given.clone, approvers, keys) if given.check else None
+        facts = check(given.clone, past, signers, judged, register) if given.check else []
         judged = judged if given.stage is None else []
         chosen = [each for each in past.entries if given.stage in (None, each.promotion.stage)]
         if given.on is not None:
@@ -203,7 +205,9 @@ def _show(kept: Sequence["Entry"]) -> None:
 def line(entry: "Entry") -> str:
     """Return an entry in one line: number, time, what, how it ended, by whom."""
     event = entry.event
-    named = [each for each in (event.flow, event.promotion, event.release, event.verdict) if each]
+    named = [
+        each for each in (event.flow, event.promotion, event.release, event.verdict, event.finding) if each
+    ]
     fault = (event.fault or event.reason or "").split("\n")[0]
     words = [str(entry.number), entry.when, event.action or "-", *named]
     words += [f"{entry.outcome}{': ' + fault if fault else ''}", f"({entry.who.name or 'nobody named'})"]

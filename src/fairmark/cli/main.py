@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from fairmark.cli.approvals import Approve, Policy, Promote, Review, Rollback
 from fairmark.cli.assessment import Assess
 from fairmark.cli.canary import Canary
+from fairmark.cli.finding import Finding
 from fairmark.cli.history import History, Trail
 from fairmark.cli.journal import Collect, Journal, Replay
 from fairmark.cli.judge import Judge
@@ -44,6 +45,7 @@ VERBS: Mapping[str, Verb] = {
         Forget(),
         Retention(),
         Assess(),
+        Finding(),
         Approve(),
         Promote(),
         Rollback(),

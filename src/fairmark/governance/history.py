@@ -16,6 +16,7 @@ from fairmark.files import lines_of
 from fairmark.governance import projections, promotion_tags
 from fairmark.governance.approvals import count, waived_in
 from fairmark.governance.approvers import Approver
+from fairmark.governance.findings import FindingsRegister
 from fairmark.governance.promotion_tags import Promotion, Refs, refs
 from fairmark.governance.request import ReleaseOrigin, from_tags, release_origin
 from fairmark.governance.trail import REF, entries
@@ -248,10 +249,16 @@ def shown(text: str) -> str:
 
 
 def check(
-    root: Path, past: History, lines: Sequence[str], judged: Sequence[EvaluationTag] = ()
+    root: Path,
+    past: History,
+    lines: Sequence[str],
+    judged: Sequence[EvaluationTag] = (),
+    register: FindingsRegister | None = None,
 ) -> list[Fact]:
-    """Return each claim of the history, checked; of evaluations where there are any."""
+    """Return each claim of the history, checked; of evaluations and of findings where there are any."""
+    told = register is not None and (register.findings or register.faults)
     return [
+        *([_fact("findings", lambda: _registered(register))] if register and told else []),
         *([_fact("evaluations", lambda: _evaluated(judged))] if judged else []),
         _fact("others", lambda: _others(past)),
         _fact("signatures", lambda: _signatures(past.entries)),
@@ -269,6 +276,12 @@ def _evaluated(judged: Sequence[EvaluationTag]) -> str:
         raise VerificationError(*wrong)
     who = ", ".join(dict.fromkeys(str(each.signer) for each in judged))
     return f"{len(judged)} evaluations of scores made elsewhere, signed by {who}"
+
+
+def _registered(register: FindingsRegister) -> str:
+    if register.faults:
+        raise VerificationError(*register.faults)
+    return f"{len(register.findings)} findings, each as it was signed; {len(register.open)} open"
 
 
 def _others(past: History) -> str:

@@ -17,6 +17,7 @@ from fairmark.governance import promotion_tags
 from fairmark.governance.approvals import Approval, Counted, count, kept, waived_in
 from fairmark.governance.approvers import APPROVAL, FILE, TAGS, Approver, people, person, read_approvers
 from fairmark.governance.assessment import PRODUCTION, refuse_open
+from fairmark.governance.findings import refuse_high
 from fairmark.governance.projections import follow
 from fairmark.governance.promotion_tags import (
     PROMOTE,
@@ -93,8 +94,8 @@ def promote(
     Raises
     ------
     RefusedError
-        When approvals are lacking, a waiver has expired, the key may not sign tags, or, for production,
-        a required question of the self-assessment is open or stale.
+        When approvals are lacking, a waiver has expired, the key may not sign tags, or the release is not
+        ready for production (`refuse_unready`).
     VerificationError
         When the release is not what it says, or the chain of promotions is broken.
     StateError
@@ -112,7 +113,7 @@ def promote(
     now = dt.datetime.now(tz=dt.UTC)
     refuse_expired_waivers(folder, now)
     if stage == PRODUCTION:
-        refuse_open(root, folder, now.date())
+        refuse_unready(root, folder, approvers, keys, now.date())
     plan = _PromotionPlan(
         found.name, stage, found.version, found.request.digest, found.commit, PROMOTE, one_line(reason)
     )
@@ -124,6 +125,31 @@ def promote(
         if present is not None and present.version == plan.version:
             raise StateError(f"{stage}: must hold another release, got {plan.version} there already")
         return _tag_promotion(root, plan, found.request, before, approvers, key, keys)
+
+
+def refuse_unready(
+    root: Path,
+    folder: Path,
+    approvers: Sequence[Approver],
+    keys: "Sequence[PublicKey]",
+    today: dt.date,
+) -> None:
+    """Do nothing where people's words let the release in `folder`, which was verified, go to production.
+
+    The verb and the flow ask it alike; the flow before a canary begins, and again when it signs.
+
+    Raises
+    ------
+    RefusedError
+        When a required question of the self-assessment is open or stale, or a finding of high severity is
+        open.
+    VerificationError
+        When a record of the findings register is not as it was signed.
+    InputError
+        When the self-assessment is none.
+    """
+    refuse_high(root, approvers, keys)
+    refuse_open(root, folder, today)
 
 
 def rollback(

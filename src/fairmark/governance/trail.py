@@ -86,6 +86,8 @@ class Event:
     test_set, test_rows, model, earlier
         Of a verdict: the name of the test set, the SHA-256 of its row ids, that of the model, and how many
         other models had been judged on it before.
+    finding, record
+        Of a record of the findings register: its name, and its SHA-256.
     through
         Of a cut: the number of the newest entry that was taken away.
     """
@@ -105,6 +107,8 @@ class Event:
     test_rows: str | None = None
     model: str | None = None
     earlier: int | None = None
+    finding: str | None = None
+    record: str | None = None
 
     @classmethod
     def from_json(cls, value: object) -> Self:
@@ -128,6 +132,8 @@ class Event:
             test_rows=_text_at(value, "test_rows"),
             model=_text_at(value, "model"),
             earlier=_number_at(value, "earlier"),
+            finding=_text_at(value, "finding"),
+            record=_text_at(value, "record"),
         )
 
 
