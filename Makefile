@@ -148,16 +148,21 @@ terraform: .venv-delivery/.ready
 	@terraform -chdir=terraform test
 	@$(DELIVERY)/checkov --directory terraform --config-file terraform/.checkov.yaml
 
-# The first of the three that is there; its own options (another root, another base) come by BUILD_OPTIONS.
+# The first of the three that is there; its own options (another root, another base) come by BUILD_OPTIONS. OCI's form of
+# an image has no health check, so podman and buildah are asked for Docker's. What is built is written to IMAGES with its
+# bill of materials and its provenance, signed by your key: `fairmark verify` checks it, and skopeo pushes it as it is.
 CONTAINER ?= $(firstword $(foreach each,podman buildah docker,$(if $(shell command -v $(each)),$(each))))
 TARGET ?= service
 IMAGE ?= fairmark:$(TARGET)
+IMAGES ?= images
 RELEASE ?=
-image:
+image: .venv/.ready
 	@test -n "$(CONTAINER)" || { echo "make image: needs podman, buildah or docker, got none of them on PATH" >&2; exit 1; }
-	@$(CONTAINER) build --file Dockerfile --target $(TARGET) --tag $(IMAGE) $(BUILD_OPTIONS) \
+	@$(CONTAINER) build $(if $(findstring docker,$(notdir $(CONTAINER))),,--format docker) --file Dockerfile --target $(TARGET) --tag $(IMAGE) $(BUILD_OPTIONS) \
 		--build-arg COMMIT="$$(git rev-parse HEAD)" --build-arg VERSION="$(or $(notdir $(RELEASE)),unreleased)" \
 		--build-arg RELEASE="$(RELEASE)" .
+	@$(BIN)/python -m fairmark.release.image $(IMAGE) --engine $(CONTAINER) --target $(TARGET) --into $(IMAGES)/fairmark-$(TARGET)
+	@$(BIN)/fairmark verify $(IMAGES)/fairmark-$(TARGET)
 
 LOCK = UV_FIND_LINKS=$(CURDIR)/wheels $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --only-binary :all:
 # The first lines of a lock: whoever installs from it, by pip or uv, builds nothing.

@@ -19,7 +19,10 @@ _OF_MODELS = {"sbom"}
 
 
 class Verify(Verb):
-    """`fairmark verify RELEASE`: is this what was released? One line for each claim."""
+    """`fairmark verify RELEASE`: is this what was released? One line for each claim.
+
+    The folder of a container image, as `make image` writes it, is checked the same way.
+    """
 
     name = "verify"
     help = "check a release offline, one line for each claim"
@@ -36,11 +39,13 @@ class Verify(Verb):
         from fairmark.release.handover import found
         from fairmark.signing.key_store import own_public
         from fairmark.signing.keys import read_public
+        from fairmark.verify.image import is_image, verify_image
         from fairmark.verify.verify import exit_code, verify
 
         key = own_public() if given.key is None else read_public(given.key)
         with found(given.release, given.clone) as target:
-            facts = verify(target.folder, target.clone, key, yours=given.key is None)
+            check = verify_image if is_image(target.folder) else verify
+            facts = check(target.folder, target.clone, key, yours=given.key is None)
         code = exit_code(facts)
         if given.json:
             say_json(

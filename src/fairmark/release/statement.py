@@ -301,7 +301,7 @@ def state(
         predicate_type=PREDICATE_TYPE,
         predicate=Provenance(
             build_definition=definition,
-            run_details=RunDetails(builder=Builder(id=BUILDER, version=_versions())),
+            run_details=RunDetails(builder=Builder(id=BUILDER, version=made_with())),
         ),
     )
 
@@ -359,7 +359,8 @@ def _file(root: Path, name: str, output: Output) -> FileInput:
     )
 
 
-def _versions() -> Versions:
+def made_with() -> Versions:
+    """Return the versions of fairmark and of Python that run."""
     from importlib.metadata import version
 
     return Versions(fairmark=version("fairmark"), python=platform.python_version())

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from fairmark.errors import FairmarkError, StateError, UndeterminedError, UsageError, VerificationError
 from fairmark.params.scores import UNKNOWN
@@ -150,6 +151,8 @@ def exit_code(facts: Sequence[Fact]) -> int:
 Check = Callable[[ReleaseFolder], str]
 """Say what held in a few words; raise StateError for what can't be told, another error for what is wrong."""
 
+FolderT = TypeVar("FolderT")
+
 _COMMON: Mapping[str, Check] = {
     "statement": seal.statement,
     "files": seal.files,
@@ -255,7 +258,7 @@ def verify(
     return facts
 
 
-def fact_of(name: str, check: Check, release: ReleaseFolder) -> Fact:
+def fact_of(name: str, check: Callable[[FolderT], str], release: FolderT) -> Fact:
     """Return what a check finds, as a fact: it holds, it is wrong, or (`held` is null) it is undetermined."""
     try:
         return Fact(name, True, _line(check(release)))
