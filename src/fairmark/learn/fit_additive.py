@@ -10,13 +10,14 @@ which are learnt first.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fairmark.learn.fit_boosted import Watching
 from fairmark.learn.fit_boosted import fit as fit_boosted
 from fairmark.learn.training_data import Sample
 from fairmark.model.boosted_trees import Boosted
 from fairmark.model.model_file import Column
+from fairmark.model.tree import Split
+from fairmark.model.tree import trees as parsed
 from fairmark.params.learn import Train
 
 TWO_LEVELS: Mapping[str, int] = {"max_depth": 2, "num_leaves": 4}
@@ -53,12 +54,12 @@ def fit(
 def strongest(trees: Boosted, most: int) -> list[tuple[int, int]]:
     """Return the pairs of features by which trees of two levels gain most, the best first."""
     gains: dict[tuple[int, int], float] = defaultdict(float)
-    for tree in trees.booster.dump_model()["tree_info"]:
-        root: dict[str, Any] = tree["tree_structure"]
-        for side in ("left_child", "right_child"):
-            child = root.get(side, {})
-            if "split_feature" not in child or child["split_feature"] == root["split_feature"]:
+    for root in parsed(trees.booster):
+        if not isinstance(root, Split):
+            continue
+        for child in (root.left, root.right):
+            if not isinstance(child, Split) or child.feature == root.feature:
                 continue
-            low, high = sorted((int(root["split_feature"]), int(child["split_feature"])))
-            gains[low, high] += float(child["split_gain"])
+            low, high = sorted((root.feature, child.feature))
+            gains[low, high] += child.gain
     return sorted(gains, key=lambda pair: (-gains[pair], pair))[:most]

@@ -24,6 +24,7 @@ from fairmark.learn.training_data import Sample
 from fairmark.model.boosted_trees import Boosted
 from fairmark.model.model_file import Column
 from fairmark.model.monotone import signs
+from fairmark.model.tree import leaf_values, trees
 from fairmark.params.learn import Train
 from fairmark.stats.arrays import Floats
 
@@ -233,7 +234,7 @@ def _metric(valid: Sample, centre: float) -> Callable[[Floats, "lgb.Dataset"], t
 def _shift(booster: "lgb.Booster", start: float) -> None:
     # As LightGBM itself does with the average: where the trees start from is added to the first tree.
     if start and booster.num_trees():
-        for leaf in range(booster.dump_model(num_iteration=1)["tree_info"][0]["num_leaves"]):
+        for leaf in range(len(leaf_values(trees(booster, 1)[0]))):
             booster.set_leaf_output(0, leaf, booster.get_leaf_output(0, leaf) + start)
 
 

@@ -7,8 +7,7 @@ the sign of the coefficient. A missing value has no place in the order of a feat
 nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -17,12 +16,11 @@ from fairmark.errors import ParamsError
 from fairmark.model.boosted_trees import Boosted
 from fairmark.model.model import Scorer
 from fairmark.model.scorecard import Line, Scorecard
+from fairmark.model.tree import Node, leaf_values, splits, trees
 from fairmark.params.learn import Direction
 from fairmark.stats.arrays import Floats
 
 SIGNS: Mapping[Direction, int] = {"increasing": 1, "decreasing": -1}
-Tree = Mapping[str, Any]
-"""A node of LightGBM's `dump_model`, with what hangs on it."""
 
 
 def signs(names: Iterable[str], monotone: Mapping[str, Direction]) -> list[int]:
@@ -58,7 +56,7 @@ def is_monotone(scorer: Scorer, place: int, direction: Direction) -> bool:
     sign = SIGNS[direction]
     match scorer:
         case Boosted():
-            return all(_follows(tree, place, sign) for tree in _trees(scorer))
+            return all(_follows(tree, place, sign) for tree in trees(scorer.booster))
         case Scorecard():
             line = scorer.features[place]
             return isinstance(line, Line) and sign * line.coef >= 0
@@ -73,41 +71,24 @@ def cuts(scorer: Scorer, place: int) -> Floats:
     if not isinstance(scorer, Boosted):
         return np.empty(0)
     values = {
-        float(node["threshold"])
-        for tree in _trees(scorer)
-        for node in _nodes(tree)
-        if node["split_feature"] == place and node["decision_type"] == "<="
+        split.threshold
+        for tree in trees(scorer.booster)
+        for split in splits(tree)
+        if split.feature == place and split.threshold is not None
     }
     return np.array(sorted(values))
 
 
-def _trees(scorer: Boosted) -> list[Tree]:
-    return [each["tree_structure"] for each in scorer.booster.dump_model()["tree_info"]]
-
-
-def _nodes(tree: Tree) -> Iterator[Tree]:
-    if "leaf_value" not in tree:
-        yield tree
-        yield from _nodes(tree["left_child"])
-        yield from _nodes(tree["right_child"])
-
-
-def _leaves(tree: Tree) -> list[float]:
-    if "leaf_value" in tree:
-        return [float(tree["leaf_value"])]
-    return [*_leaves(tree["left_child"]), *_leaves(tree["right_child"])]
-
-
-def _follows(tree: Tree, place: int, sign: int) -> bool:
-    for node in _nodes(tree):
-        if node["split_feature"] != place:
+def _follows(tree: Node, place: int, sign: int) -> bool:
+    for split in splits(tree):
+        if split.feature != place:
             continue
         # Where 0 counts as missing it leaves its place in the order, so that a cut says nothing of it.
-        if node["decision_type"] != "<=" or node["missing_type"] == "Zero":
+        if split.threshold is None or split.missing == "Zero":
             return False
         # All leaves of one side against all of the other: more than is needed where other features part them,
         # but what is shown so holds of any row.
-        lower, upper = _leaves(node["left_child"]), _leaves(node["right_child"])
+        lower, upper = leaf_values(split.left), leaf_values(split.right)
         if max(sign * value for value in lower) > min(sign * value for value in upper):
             return False
     return True

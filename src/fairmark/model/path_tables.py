@@ -20,12 +20,13 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fairmark.model.boosted_trees import Boosted
+from fairmark.model.tree import Leaf, Node, Split
+from fairmark.model.tree import trees as parsed
 from fairmark.stats.arrays import Floats
 
 MOST_BYTES = 128 * 2**20
@@ -35,7 +36,6 @@ SHARED_CELLS = 512
 """Cells up to which leaves share a table: more would save few look-ups, and not fit the processor's cache."""
 ROWS = 64
 """Rows that are looked up at a time, likewise."""
-Node = Mapping[str, Any]
 
 
 @dataclass
@@ -149,9 +149,8 @@ class PathTables:
 
 def path_tables(trees: Boosted, features: int) -> PathTables | None:
     """Return the tables of trees on so many features; None where they would be too large."""
-    dumped = [each["tree_structure"] for each in trees.booster.dump_model()["tree_info"]]
     try:
-        leaves = [leaf for tree in dumped for leaf in _leaves(tree, {})]
+        leaves = [leaf for tree in parsed(trees.booster) for leaf in _leaves(tree, {})]
     except ValueError:
         return None
     # A leaf's share of train rows is the product of its features' shares: each split's proportion stands in
@@ -276,46 +275,40 @@ def _groups(leaves: Sequence[_Leaf], features: Mapping[int, _Feature], most: int
 
 def _leaves(node: Node, steps: dict[int, _Step]) -> Iterator[_Leaf]:
     """Yield each leaf's value with the steps of its path, by feature."""
-    if "leaf_value" in node:
-        yield float(node["leaf_value"]), steps
+    if isinstance(node, Leaf):
+        yield node.value, steps
         return
-    name = int(node["split_feature"])
-    rows = _rows(node)
-    if not rows > 0:
+    name = node.feature
+    if not node.rows > 0:
         raise ValueError("trees that do not say how many train rows went where have no mean")
-    for child, left in ((node["left_child"], True), (node["right_child"], False)):
+    for child, left in ((node.left, True), (node.right, False)):
         before = steps.get(name, _Step())
         after = _narrowed(before, node, left=left)
         # Several splits by one feature are one condition, whose share is the product of theirs.
-        after.share = before.share * _rows(child) / rows
+        after.share = before.share * child.rows / node.rows
         yield from _leaves(child, {**steps, name: after})
 
 
-def _rows(node: Node) -> float:
-    return float(node["internal_count"] if "internal_count" in node else node["leaf_count"])
-
-
-def _narrowed(before: _Step, node: Node, *, left: bool) -> _Step:
+def _narrowed(before: _Step, split: Split, *, left: bool) -> _Step:
     """Return what a row must have to take a side as well."""
     after = _Step(before.low, before.high, before.codes, before.without, before.missing)
-    if node["decision_type"] == "==":
-        codes = frozenset(int(code) for code in str(node["threshold"]).split("||"))
+    if split.threshold is None:
+        codes = split.codes
         if left:
             after.codes = codes if before.codes is None else before.codes & codes
         else:
             after.without = before.without | codes
         after.missing = before.missing and not left  # what has no code is in no list
         return after
-    edge = float(node["threshold"])
+    edge = split.threshold
     if left:
         after.high = min(before.high, edge)
     else:
         after.low = max(before.low, edge)
-    kind = node["missing_type"]
-    if kind == "Zero":
+    if split.missing == "Zero":
         raise ValueError("zeros that count as missing are not told by tables")
     # Where nothing was missing in train rows, LightGBM takes NaN for 0.
-    goes_left = bool(node["default_left"]) if kind == "NaN" else edge >= 0
+    goes_left = split.default_left if split.missing == "NaN" else edge >= 0
     after.missing = before.missing and goes_left is left
     return after
 
