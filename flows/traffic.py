@@ -11,15 +11,87 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_pascal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
 
 from fairmark.errors import FairmarkError, StateError, UsageError
+from fairmark.record import fault_lines
 from fairmark.terminal import say, stopped
 
 WHOLE = 100
 """The sum of the weights: a share of traffic in percent."""
+
+
+class _Answer(BaseModel):
+    """What the API answers, as far as it is read here: keys that it adds are kept, and written back."""
+
+    model_config = ConfigDict(alias_generator=to_pascal, extra="allow", frozen=True)
+
+    @classmethod
+    def of(cls, answer: object) -> Self:
+        """Return an answer as this class.
+
+        Raises
+        ------
+        StateError
+            When a key is missing or of another type, with one line for each.
+        """
+        try:
+            return cls.model_validate(answer)
+        except ValidationError as error:
+            raise StateError(*fault_lines(error, "load balancer")) from error
+
+
+class _Target(_Answer):
+    target_group_arn: str
+    weight: int = 0
+
+
+class _Forward(_Answer):
+    target_groups: tuple[_Target, ...]
+
+
+class _Action(_Answer):
+    type: str
+    forward_config: _Forward | None = None
+
+
+class _Listener(_Answer):
+    default_actions: tuple[_Action, ...]
+
+
+class _Listeners(_Answer):
+    listeners: tuple[_Listener, ...]
+
+
+class _Tag(_Answer):
+    key: str
+    value: str
+
+
+class _Tagged(_Answer):
+    resource_arn: str
+    tags: tuple[_Tag, ...]
+
+
+class _TagDescriptions(_Answer):
+    tag_descriptions: tuple[_Tagged, ...]
+
+
+class _Health(_Answer):
+    state: str
+
+
+class _TargetHealth(_Answer):
+    target_health: _Health
+
+
+class _TargetHealthDescriptions(_Answer):
+    target_health_descriptions: tuple[_TargetHealth, ...]
 
 
 @dataclass(frozen=True)
@@ -45,9 +117,9 @@ class Balancer:
         StateError
             When the listener does not forward to exactly one target group of each of two colours.
         """
-        arns = [each["TargetGroupArn"] for each in self._forward()["TargetGroups"]]
-        described = self.client.describe_tags(ResourceArns=arns)["TagDescriptions"]
-        tags = {d["ResourceArn"]: {t["Key"]: t["Value"] for t in d["Tags"]} for d in described}
+        arns = [each.target_group_arn for each in self._forward().target_groups]
+        described = _TagDescriptions.of(self.client.describe_tags(ResourceArns=arns)).tag_descriptions
+        tags = {each.resource_arn: {tag.key: tag.value for tag in each.tags} for each in described}
         found = {tags[arn].get("colour", arn): arn for arn in arns}
         if len(found) != 2 or len(arns) != 2:
             raise StateError(f"listener: must forward to two colours, got {sorted(found)}")
@@ -61,9 +133,7 @@ class Balancer:
         StateError
             When they sum to something else: somebody set them by hand.
         """
-        weight = {
-            each["TargetGroupArn"]: int(each.get("Weight", 0)) for each in self._forward()["TargetGroups"]
-        }
+        weight = {each.target_group_arn: each.weight for each in self._forward().target_groups}
         found = {colour: weight[arn] for colour, arn in self.groups().items()}
         if sum(found.values()) != WHOLE:
             raise StateError(f"listener: must have weights that sum to {WHOLE}, got {found}")
@@ -87,8 +157,9 @@ class Balancer:
 
     def unhealthy(self, colour: str) -> str:
         """Return why a colour can't take traffic, or nothing where a target of it is healthy."""
-        described = self.client.describe_target_health(TargetGroupArn=self._group(colour))
-        states = [each["TargetHealth"]["State"] for each in described["TargetHealthDescriptions"]]
+        answer = self.client.describe_target_health(TargetGroupArn=self._group(colour))
+        described = _TargetHealthDescriptions.of(answer).target_health_descriptions
+        states = [each.target_health.state for each in described]
         return "" if "healthy" in states else f"{colour}: must have a healthy target, got {states or 'none'}"
 
     def shift(self, colour: str, weight: int, *, was: Mapping[str, int] | None = None) -> Mapping[str, int]:
@@ -120,10 +191,10 @@ class Balancer:
         more = [name for name in groups if wanted[name] > now[name]]
         if faults := [why for name in more if (why := self.unhealthy(name))]:
             raise StateError(*faults)
-        action = self._action()
         targets = [{"TargetGroupArn": arn, "Weight": wanted[name]} for name, arn in groups.items()]
         # Whatever else the action says stays, such as its stickiness.
-        forward = {**action["ForwardConfig"], "TargetGroups": targets}
+        known = self._forward().model_dump(by_alias=True, exclude_unset=True)
+        forward = {**known, "TargetGroups": targets}
         self.client.modify_listener(
             ListenerArn=self.listener, DefaultActions=[{"Type": "forward", "ForwardConfig": forward}]
         )
@@ -138,21 +209,15 @@ class Balancer:
             raise UsageError(f"colour: must be one of {sorted(groups)}, got {colour!r}")
         return groups[colour]
 
-    def _forward(self) -> Mapping[str, Any]:
-        config: Mapping[str, Any] = self._action()["ForwardConfig"]
-        return config
-
-    def _action(self) -> Mapping[str, Any]:
-        found = self.client.describe_listeners(ListenerArns=[self.listener])["Listeners"]
-        actions = [
-            each for each in (found[0]["DefaultActions"] if found else []) if each["Type"] == "forward"
-        ]
-        if len(actions) != 1:
+    def _forward(self) -> _Forward:
+        found = _Listeners.of(self.client.describe_listeners(ListenerArns=[self.listener])).listeners
+        actions = found[0].default_actions if found else ()
+        forwards = [each.forward_config for each in actions if each.type == "forward"]
+        if len(forwards) != 1 or forwards[0] is None:
             raise StateError(
-                f"{self.listener}: must be a listener that forwards, got {len(actions)} such actions"
+                f"{self.listener}: must be a listener that forwards, got {len(forwards)} such actions"
             )
-        action: Mapping[str, Any] = actions[0]
-        return action
+        return forwards[0]
 
 
 def balancer(listener: str) -> Balancer:

@@ -24,7 +24,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 GIB = 1 << 30
@@ -49,6 +49,22 @@ _INDEXES = (
     *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "PIP_CERT"),
     "UV_SYSTEM_CERTS",
 )
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """What the program of its own is given, as JSON on its command line; see `Isolation`."""
+
+    command: list[str]
+    folder: str
+    place: str
+    shown: list[str]
+    kept: list[str]
+    variables: dict[str, str]
+    network: bool
+    memory_bytes: int
+    processes: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -97,20 +113,20 @@ class Isolation:
         variables = {key: text for key, text in os.environ.items() if key in asked}
         variables |= {"PATH": os.defpath, "HOME": "/tmp", "LANG": "C.UTF-8"} | dict(extra or {})  # noqa: S108
         place = self.place.resolve()
-        spec = {
-            "command": list(words),
-            "folder": str(folder.resolve()),
-            "place": str(place),
-            "shown": sorted({sys.base_prefix, *(str(path.absolute()) for path in self.shown)}),
-            "kept": [str(path.resolve()) for path in kept if path.exists()],
-            "variables": variables,
-            "network": network,
-            "memory_bytes": self.memory_bytes,
-            "processes": self.processes,
-            "seconds": self.seconds,
-        }
+        spec = _Spec(
+            command=list(words),
+            folder=str(folder.resolve()),
+            place=str(place),
+            shown=sorted({sys.base_prefix, *(str(path.absolute()) for path in self.shown)}),
+            kept=[str(path.resolve()) for path in kept if path.exists()],
+            variables=variables,
+            network=network,
+            memory_bytes=self.memory_bytes,
+            processes=self.processes,
+            seconds=self.seconds,
+        )
         # `env -i`: not even the memory of the first process holds the caller's environment.
-        return [*_clean_python(), str(Path(__file__).resolve()), json.dumps(spec)]
+        return [*_clean_python(), str(Path(__file__).resolve()), json.dumps(asdict(spec))]
 
 
 def impossible(place: Path) -> str | None:
@@ -182,9 +198,8 @@ def _seal(place: str) -> None:
     )
 
 
-def _new_root(spec: Mapping[str, object]) -> None:
-    place = str(spec["place"])
-    root = f"{place}/.root"
+def _new_root(spec: _Spec) -> None:
+    place, root = spec.place, f"{spec.place}/.root"
     os.makedirs(root, exist_ok=True)  # noqa: PTH103
     # Else each mount below would show in the caller's namespace too.
     _mount("none", "/", None, _REC | _PRIVATE)
@@ -199,7 +214,7 @@ def _new_root(spec: Mapping[str, object]) -> None:
             os.symlink(os.readlink(name), f"{root}{name}")  # noqa: PTH115, PTH211
         elif os.path.isdir(name):  # noqa: PTH112
             _show(name, root, name)
-    settings = [*_SETTINGS, *(_NETWORK if spec["network"] else ())]
+    settings = [*_SETTINGS, *(_NETWORK if spec.network else ())]
     for name in settings:
         if os.path.exists(f"/etc/{name}"):  # noqa: PTH110
             _show(os.path.realpath(f"/etc/{name}"), root, f"/etc/{name}")
@@ -212,12 +227,12 @@ def _new_root(spec: Mapping[str, object]) -> None:
     _mount("tmpfs", f"{root}/dev/shm", "tmpfs", _NOSUID | _NODEV | _NOEXEC, "size=1g,mode=1777")  # noqa: S108
     for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(f"/proc/self/{target}", f"{root}/dev/{name}")  # noqa: PTH211
-    for path in spec["shown"]:  # type: ignore[attr-defined]
+    for path in spec.shown:
         _show(path, root, path)
     # The one place that may be written to, over all shown above; what must stay in it is sealed below.
     os.makedirs(f"{root}{place}", exist_ok=True)  # noqa: PTH103
     _mount(place, f"{root}{place}", None, _BIND)  # without what is mounted below: the new root itself
-    for path in spec["kept"]:  # type: ignore[attr-defined]
+    for path in spec.kept:
         _mount(path, f"{root}{path}", None, _BIND | _REC)
         _seal(f"{root}{path}")
     os.mkdir(f"{root}/proc")  # noqa: PTH102
@@ -250,10 +265,10 @@ def _loopback() -> None:
         fcntl.ioctl(talk, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40))
 
 
-def _limit(spec: Mapping[str, object]) -> None:
+def _limit(spec: _Spec) -> None:
     for what, most in (
-        (resource.RLIMIT_AS, 4 * int(str(spec["memory_bytes"]))),  # address space is asked for, not used
-        (resource.RLIMIT_NPROC, int(str(spec["processes"]))),
+        (resource.RLIMIT_AS, 4 * spec.memory_bytes),  # address space is asked for, not used
+        (resource.RLIMIT_NPROC, spec.processes),
         (resource.RLIMIT_FSIZE, 16 * GIB),
         (resource.RLIMIT_CORE, 0),
     ):
@@ -274,16 +289,16 @@ def _taken() -> tuple[int, int]:
     return len(names), pages * resource.getpagesize()
 
 
-def _watch(spec: Mapping[str, object]) -> None:
+def _watch(spec: _Spec) -> None:
     """End everything when it takes too much: the kernel holds root to no number of processes."""
-    until = time.monotonic() + float(str(spec["seconds"]))
-    memory, processes = int(str(spec["memory_bytes"])), int(str(spec["processes"]))
+    until = time.monotonic() + spec.seconds
+    memory, processes = spec.memory_bytes, spec.processes
     while True:
         # Often enough that a program which doubles its memory each time is ended before the machine swaps.
         time.sleep(0.2)
         count, held = _taken()
         for over, words in (
-            (time.monotonic() > until, f"{spec['seconds']} s"),
+            (time.monotonic() > until, f"{spec.seconds} s"),
             (held > memory, f"{memory / GIB:.1f} GiB of memory"),
             (count > processes, f"{processes} processes"),
         ):
@@ -293,10 +308,10 @@ def _watch(spec: Mapping[str, object]) -> None:
                 os._exit(137)
 
 
-def _first(spec: Mapping[str, object]) -> int:
+def _first(spec: _Spec) -> int:
     """Be the first process of the new namespaces: when it ends, the kernel ends all others."""
     _libc.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if not spec["network"]:
+    if not spec.network:
         _loopback()
     socket.sethostname("rebuild")
     _new_root(spec)
@@ -306,9 +321,9 @@ def _first(spec: Mapping[str, object]) -> int:
     _libc.prctl(_DUMPABLE, 0, 0, 0, 0)
     threading.Thread(target=_watch, args=(spec,), daemon=True).start()
     started = subprocess.Popen(
-        spec["command"],  # type: ignore[call-overload]
-        cwd=str(spec["folder"]),
-        env=spec["variables"],
+        spec.command,
+        cwd=spec.folder,
+        env=spec.variables,
         preexec_fn=lambda: _limit(spec),  # noqa: PLW1509 - the thread only sleeps
         stdin=subprocess.DEVNULL,
     )
@@ -318,10 +333,10 @@ def _first(spec: Mapping[str, object]) -> int:
             return os.waitstatus_to_exitcode(status)
 
 
-def _main(spec: Mapping[str, object]) -> int:
+def _main(spec: _Spec) -> int:
     # Before the namespace, in which both are nobody's until the maps below are written.
     user, group = os.getuid(), os.getgid()
-    spaces = _NEWUSER | _NEWNS | _NEWPID | _NEWIPC | _NEWUTS | (0 if spec["network"] else _NEWNET)
+    spaces = _NEWUSER | _NEWNS | _NEWPID | _NEWIPC | _NEWUTS | (0 if spec.network else _NEWNET)
     # One call for all of them: only who makes the user namespace first has the right to make the others.
     _call("unshare", _libc.unshare(spaces))
     # In this order: since CVE-2014-8989 a caller without rights may map groups only once setgroups is denied:
@@ -346,13 +361,13 @@ def _main(spec: Mapping[str, object]) -> int:
         os._exit(code if code >= 0 else 128 - code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     with suppress(OSError):
-        os.rmdir(f"{spec['place']}/.root")  # noqa: PTH106
+        os.rmdir(f"{spec.place}/.root")  # noqa: PTH106
     return code
 
 
 if __name__ == "__main__":
     try:
-        ended = _main(json.loads(sys.argv[1]))
+        ended = _main(_Spec(**json.loads(sys.argv[1])))
     except OSError as failed:
         sys.exit(f"isolation: {failed.strerror or failed}")
     sys.exit(ended if ended >= 0 else 128 - ended)
