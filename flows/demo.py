@@ -26,14 +26,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
 
 from fairmark.files import lines_of
+from fairmark.journal.entry import DAY_US
 from fairmark.terminal import say as tell
 
 if TYPE_CHECKING:
+    from fairmark.serve.body import StructT
     from fairmark.serve.desk import Desk
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,6 +47,7 @@ COLUMNS = (
     "income",
 )  # fmt: skip
 APPROVERS = ("approver-1", "approver-2")
+SUBJECT_KEY = "the secret of a demonstration"
 BEGAN = time.monotonic()
 
 
@@ -70,16 +73,26 @@ class Stage:
         """The clone of this repository."""
         return self.place / "project"
 
+    @property
+    def journal(self) -> str:
+        """The journal of the service's decisions."""
+        return str(self.place / "journal.db")
+
+    @property
+    def memberships(self) -> str:
+        """The store of protected attributes beside it."""
+        return str(self.place / "memberships.db")
+
     def environment(self, who: str = "maker") -> dict[str, str]:
         """Return the environment of a program that one of the demonstration's keys is at hand for."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith("FAIRMARK_")}
         return kept | {
             "FAIRMARK_HOME": str(self.clone),
             "FAIRMARK_CONFIG": str(self.place / "keys" / who),
-            "FAIRMARK_JOURNAL": str(self.place / "journal.db"),
-            "FAIRMARK_MEMBERSHIPS": str(self.place / "memberships.db"),
+            "FAIRMARK_JOURNAL": self.journal,
+            "FAIRMARK_MEMBERSHIPS": self.memberships,
             "FAIRMARK_SERVICE_KEYS": str(self.place / "callers.jsonl"),
-            "FAIRMARK_SUBJECT_KEY": "the secret of a demonstration",
+            "FAIRMARK_SUBJECT_KEY": SUBJECT_KEY,
             "FAIRMARK_BESIDE": str(self.place / "records.csv"),
             "PREFECT_HOME": str(ROOT / ".prefect"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -218,21 +231,23 @@ class Caller:
         self._connection = http.client.HTTPConnection(host, int(port), timeout=60)
         self._headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
 
-    def ask(self, path: str, value: object = None) -> dict[str, Any]:
-        """Return what the service answers; what it refuses ends the demonstration.
+    def ask(self, path: str, kind: "type[StructT]", value: object = None) -> "StructT":
+        """Return what the service answers, as a struct of its own; what it refuses ends the demonstration.
 
         Raises
         ------
         SystemExit
             When it refuses.
         """
+        from fairmark.serve.body import decoded
+
         body = None if value is None else json.dumps(value)
         self._connection.request("GET" if body is None else "POST", path, body, self._headers)
         with self._connection.getresponse() as found:
-            text = found.read().decode()
+            text = found.read()
         if found.status != 200:
-            raise SystemExit(f"{path}: answered {found.status}\n{text}")
-        return dict(json.loads(text))
+            raise SystemExit(f"{path}: answered {found.status}\n{text.decode()}")
+        return decoded(text, kind)
 
 
 Person = Mapping[str, str]
@@ -249,6 +264,11 @@ FEATURES = (
     "age", "workclass", "education-num", "occupation", "capital-gain", "capital-loss", "hours-per-week",
 )  # fmt: skip
 NUMBERS = frozenset({"age", "education-num", "capital-gain", "capital-loss", "hours-per-week"})
+
+
+def label(person: Person) -> int:
+    """Return the label of a person: 1 for more than 50,000 dollars a year."""
+    return int(person["income"].startswith(">"))
 
 
 def form(person: Person) -> dict[str, object]:
@@ -281,25 +301,25 @@ class Traffic:
         return sum(self._send(change) for _ in range(batches))
 
     def _send(self, change: Callable[[Person], Person]) -> int:
+        from fairmark.serve.decision import Answers
+        from fairmark.serve.paths import Done
+
         persons = [change(person) for person in itertools.islice(self.rows, self.batch)]
         rows = [form(person) for person in persons]
         subjects = [f"person-{next(self._number)}" for _ in persons]
-        found = self.caller.ask("/v1/decide", {"rows": rows, "subjects": subjects})["decisions"]
-        ids = [answer["id"] for answer in found]
+        found = self.caller.ask("/v1/decide", Answers, {"rows": rows, "subjects": subjects}).decisions
+        ids = [answer.id for answer in found]
         groups = [
             {"id": one, "attribute": name, "groups": {person[name]: 1.0}}
             for one, person in zip(ids, persons, strict=True)
             for name in ("sex", "race")
         ]
-        self.caller.ask("/v1/membership", {"memberships": groups})
-        labels = [
-            {"id": one, "label": int(person["income"].startswith(">"))}
-            for one, person in zip(ids, persons, strict=True)
-        ]
+        self.caller.ask("/v1/membership", Done, {"memberships": groups})
+        labels = [{"id": one, "label": label(person)} for one, person in zip(ids, persons, strict=True)]
         self._late.append(labels)
         if len(self._late) > self.delay:
-            self.caller.ask("/v1/outcome", {"outcomes": self._late.popleft()})
-        return sum(answer["decision"] == 1 for answer in found)
+            self.caller.ask("/v1/outcome", Done, {"outcomes": self._late.popleft()})
+        return sum(answer.decision == 1 for answer in found)
 
 
 @contextmanager
@@ -361,7 +381,6 @@ def canary(stage: Stage, release: Path) -> None:
 WEEKS, CHANGED = 10, 3
 """Weeks that pass before today, and how many of them, the last ones, are unlike the data of the release."""
 A_WEEK = 600
-DAY_US = 86_400_000_000
 
 
 def changed(person: Person) -> Person:
@@ -380,11 +399,11 @@ async def weeks(stage: Stage, release: Path) -> None:
     from fairmark.signing.key_store import key_in
 
     stage.fairmark("serve", "--new-key", "demo")
-    os.environ["FAIRMARK_SUBJECT_KEY"] = stage.environment()["FAIRMARK_SUBJECT_KEY"]
+    os.environ.update(FAIRMARK_SUBJECT_KEY=SUBJECT_KEY)
     settings = Settings(
         key=key_in(stage.place / "keys" / "maker" / "key.pem").public,
-        journal=stage.environment()["FAIRMARK_JOURNAL"],
-        memberships=stage.environment()["FAIRMARK_MEMBERSHIPS"],
+        journal=stage.journal,
+        memberships=stage.memberships,
         keys=stage.place / "callers.jsonl",
         champion=str(release),
     )
@@ -426,7 +445,7 @@ async def _week(desk: "Desk", new: Sequence[Person], begins_us: int) -> list[tup
             for name in ("sex", "race")
         ]
         await cases.memberships(desk, groups)
-        labels += [(one, int(person["income"].startswith(">"))) for one, person in zip(ids, few, strict=True)]
+        labels += [(one, label(person)) for one, person in zip(ids, few, strict=True)]
     return labels
 
 
@@ -464,26 +483,33 @@ def lighten(stage: Stage) -> None:
 
 def contest(stage: Stage) -> None:
     """Let a person object to a decision with a mended input, and another person decide on the case."""
+    from fairmark.serve.cases import Contested, Reviewed
+    from fairmark.serve.decision import Answer
+
     with service(stage) as caller:
-        wrong = next(person for person in people() if person["income"].startswith(">"))
+        wrong = next(filter(label, people()))
         told = {**form(wrong), "education-num": 3}
-        answer = caller.ask("/v1/decide", {"row": told, "subject": "a-person"})
-        named = ", ".join(reason["feature"] for reason in answer["reasons"])
-        say(f"decided {answer['decision']}, score {answer['score']:.3f}, because of {named}")
+        answer = caller.ask("/v1/decide", Answer, {"row": told, "subject": "a-person"})
+        named = ", ".join(reason.feature for reason in answer.reasons)
+        say(f"decided {answer.decision}, score {answer.score:.3f}, because of {named}")
         found = caller.ask(
             "/v1/contest",
+            Contested,
             {
-                "id": answer["id"],
+                "id": answer.id,
                 "words": "My years of education are wrong.",
                 "correction": {"education-num": form(wrong)["education-num"]},
             },
         )
-        anew = found["redecision"]
-        say(f"objected to, due {found['due']}; decided anew on the mended input: score {anew['score']:.3f}")
+        anew = found.redecision
+        assert anew is not None  # noqa: S101 - a correction was sent
+        say(f"objected to, due {found.due}; decided anew on the mended input: score {anew.score:.3f}")
         done = caller.ask(
-            f"/v1/review/{found['case']}", {"decision": 1, "reason": "the input was wrong", "words": ""}
+            f"/v1/review/{found.case}",
+            Reviewed,
+            {"decision": 1, "reason": "the input was wrong", "words": ""},
         )
-        say(f"a person decided {done['decision']}: on record as {done['kind']}")
+        say(f"a person decided {done.decision}: on record as {done.kind}")
 
 
 def main() -> int:

@@ -16,14 +16,13 @@ from watched import RELEASE, START, WEEK, traffic, watched
 from fairmark.data.row import RowReader
 from fairmark.errors import StateError, UsageError
 from fairmark.governance import trail
-from fairmark.journal.entry import Entry
+from fairmark.journal.entry import DAY_US, Entry
 from fairmark.journal.place import JOURNAL, MEMBERSHIPS, open_journal, open_memberships
 from fairmark.params.read import read_params
 from fairmark.repo.git import need
 from fairmark.serve.canary import state_of
 from fairmark.watch import notify
 from fairmark.watch.look import Target
-from fairmark.watch.windows import DAY_US
 from flows import candidate, preflight
 from flows import watch as flow
 

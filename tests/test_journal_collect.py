@@ -14,8 +14,8 @@ import yaml
 
 from fairmark.cli.main import main
 from fairmark.data.prepare import prepared
-from fairmark.journal.entry import Entry, json_bytes
-from fairmark.journal.memberships import DAY_US, Membership
+from fairmark.journal.entry import DAY_US, Entry, json_bytes
+from fairmark.journal.memberships import Membership
 from fairmark.journal.place import open_journal, open_memberships
 from fairmark.params.parse import typed
 from fairmark.params.prepare import Prepare

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from canaries import CHALLENGER, CHAMPION, DAY_US, OTHER, Traffic, state, terms
+from canaries import CHALLENGER, CHAMPION, OTHER, Traffic, state, terms
 
 from fairmark.errors import RefusedError, StateError, UnavailableError
+from fairmark.journal.entry import DAY_US
 from fairmark.journal.memberships import Membership
 from fairmark.serve.canary import CanaryState
 from fairmark.serve.canary_decision import Advice

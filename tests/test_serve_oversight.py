@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairmark.journal.entry import Entry
+from fairmark.journal.entry import DAY_US, Entry
 from fairmark.params.serve import Oversight, Refer
 from fairmark.serve.cases import override_table
 from fairmark.serve.oversight import (
-    DAY_US,
     Flagged,
     Scored,
     chosen_reasons,

@@ -10,12 +10,12 @@ from postgres_server import PASSWORD, PostgresServer
 from watched import RELEASE, START, WEEK, counted, decision, outcome, planned, reference, traffic
 
 from fairmark.errors import StateError, UnavailableError
-from fairmark.journal.entry import Entry, json_bytes
+from fairmark.journal.entry import DAY_US, Entry, json_bytes
 from fairmark.journal.memberships import Membership, MemoryMemberships
 from fairmark.journal.place import open_journal, open_memberships
 from fairmark.journal.store import MemoryJournal
 from fairmark.watch.source import JournalSource, opened
-from fairmark.watch.windows import ALL, DAY_US, Counted, Counts, count_new, in_sample
+from fairmark.watch.windows import ALL, Counted, Counts, count_new, in_sample
 
 YES = [decision(START + k, 0.6, {"pay": 15 + k, "job": "cook"}) for k in range(3)]
 NO = [

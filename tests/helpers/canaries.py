@@ -17,7 +17,6 @@ from fairmark.serve.canary_evidence import ALL, EVERYBODY, Counts, Decisions, Te
 from fairmark.stats.arrays import Floats
 
 CHAMPION, CHALLENGER, OTHER = (f"sha256:{digit * 64}" for digit in "abc")
-DAY_US = 86_400_000_000
 
 
 def rules(**changes: Any) -> Canary:

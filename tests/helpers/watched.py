@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from fairmark.data.reference import DecidedRows, FeatureReference, Reference, ScoreReference
-from fairmark.journal.entry import Entry, json_bytes
+from fairmark.journal.entry import DAY_US, Entry, json_bytes
 from fairmark.journal.memberships import Membership, MemoryMemberships
 from fairmark.journal.store import MemoryJournal
 from fairmark.params.parse import typed
@@ -17,7 +17,7 @@ from fairmark.params.policy import Policy
 from fairmark.params.watch import Watch
 from fairmark.watch.source import JournalSource
 from fairmark.watch.summary import Watched
-from fairmark.watch.windows import DAY_US, Counted, Plan, count_new
+from fairmark.watch.windows import Counted, Plan, count_new
 
 RELEASE = "sha256:" + "a" * 64
 START = 1_767_571_200_000_000

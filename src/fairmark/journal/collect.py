@@ -25,8 +25,8 @@ from fairmark.data.row import CellFault, RowReader
 from fairmark.data.schema import Schema
 from fairmark.errors import InputError, ParamsError
 from fairmark.files import written_whole
-from fairmark.journal.entry import Stored
-from fairmark.journal.memberships import DAY_US, Memberships
+from fairmark.journal.entry import DAY_US, Stored
+from fairmark.journal.memberships import Memberships
 from fairmark.journal.store import Journal
 from fairmark.params.prepare import ByColumn, Csv, Prepare
 from fairmark.record import Record

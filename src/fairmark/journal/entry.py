@@ -41,6 +41,8 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _PSEUDONYM = re.compile(r"[0-9a-f]{64}")
 LONGEST_TEXT = 255
 """Characters of a name, an id or a key."""
+DAY_US = 24 * 60 * 60 * 1_000_000
+"""Microseconds of a day: the clock of the journal counts microseconds."""
 
 
 def new_id() -> str:

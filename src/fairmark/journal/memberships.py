@@ -11,9 +11,8 @@ from typing import Protocol, TypedDict, Unpack
 import msgspec
 
 from fairmark.errors import UsageError
+from fairmark.journal.entry import DAY_US
 from fairmark.journal.store import Journal
-
-DAY_US = 86_400 * 1_000_000
 
 
 class Membership(msgspec.Struct, frozen=True):

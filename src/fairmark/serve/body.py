@@ -9,12 +9,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from fairmark.params.serve import RequestLimits
 
+StructT = TypeVar("StructT", bound=msgspec.Struct)
 LONGEST_SHOWN = 80
 # A text without an end goes up to the last byte: one that did not match would be looked at from each quote.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
@@ -160,6 +161,11 @@ def shown(value: object) -> str:
 
 
 encode = msgspec.json.Encoder().encode
+
+
+def decoded(body: bytes, struct: type[StructT]) -> StructT:
+    """Return an answer of the service as the struct that it was written from: for its callers."""
+    return msgspec.json.decode(body, type=struct)
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from fairmark.journal.entry import Entry, Stored
+from fairmark.journal.entry import DAY_US, Entry, Stored
 from fairmark.journal.memberships import Membership, Memberships
 from fairmark.journal.store import Journal
 from fairmark.serve.canary import OFF, CanaryState, readable
@@ -20,7 +20,6 @@ from fairmark.serve.canary_decision import Progress
 from fairmark.serve.canary_evidence import ALL, Counts, Decisions, Terms
 
 PAGE = 2000
-DAY_US = 86_400_000_000
 COMPARED = 4
 """Outcomes of the champion that are counted for each one of the challenger, and 1,000 more: the rest would
 only cost reading, and which are left out hangs on no outcome."""

@@ -13,7 +13,7 @@ import msgspec
 
 from fairmark.data.schema import MISSING
 from fairmark.errors import UnavailableError
-from fairmark.journal.entry import Entry, Stored, json_bytes
+from fairmark.journal.entry import DAY_US, Entry, Stored, json_bytes
 from fairmark.journal.memberships import Membership
 from fairmark.serve.body import Fault, Refused
 from fairmark.serve.decision import (
@@ -26,7 +26,7 @@ from fairmark.serve.decision import (
     inputs_of,
 )
 from fairmark.serve.desk import RETRY_AFTER_S, Desk, unavailable
-from fairmark.serve.oversight import DAY_US, is_open_to_overturning, outcome_of_review, ruling
+from fairmark.serve.oversight import is_open_to_overturning, outcome_of_review, ruling
 from fairmark.serve.wire import Raw
 from fairmark.stats.intervals import clopper_pearson
 

@@ -10,9 +10,9 @@ from typing import Literal
 
 import msgspec
 
+from fairmark.journal.entry import DAY_US
 from fairmark.params.serve import Oversight
 
-DAY_US = 86_400_000_000
 By = Literal["model", "person"]
 Why = Literal["adverse", "low_confidence", "unknown_category", "out_of_range", "sparse", "no_model"]
 """Why a row is referred: as `refer` in params.yaml, or because no model could answer."""

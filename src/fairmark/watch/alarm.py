@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from fairmark.journal.entry import Entry, IdempotencyKey, Stored, json_bytes
+from fairmark.journal.entry import DAY_US, Entry, IdempotencyKey, Stored, json_bytes
 from fairmark.journal.store import Journal
 from fairmark.params.watch import Action, Watch
 from fairmark.record import Record
 from fairmark.watch.summary import RaisedAlarm, iso
-from fairmark.watch.windows import DAY_US
 
 BY = "watch"
 """Who writes the entries."""

@@ -15,7 +15,7 @@ from fairmark.errors import ParamsError, StateError
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.history import History, history
 from fairmark.governance.promotions import allowed
-from fairmark.journal.entry import Entry, now_us
+from fairmark.journal.entry import DAY_US, Entry, now_us
 from fairmark.journal.store import Journal
 from fairmark.record import Record
 from fairmark.release.folder import ReleaseFolder
@@ -24,7 +24,7 @@ from fairmark.verify.verify import verified_copy
 from fairmark.watch.alarm import Recorded, recorded
 from fairmark.watch.source import opened
 from fairmark.watch.summary import Watched, WatchSummary, iso, summarise
-from fairmark.watch.windows import DAY_US, Counted, Plan, count_new
+from fairmark.watch.windows import Counted, Plan, count_new
 
 if TYPE_CHECKING:
     from fairmark.params.privacy import Privacy

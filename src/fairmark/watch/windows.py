@@ -23,12 +23,12 @@ import numpy as np
 from fairmark.data.reference import FeatureReference, Reference, Value
 from fairmark.errors import StateError
 from fairmark.files import write_text
+from fairmark.journal.entry import DAY_US
 from fairmark.journal.memberships import Membership, Memberships
 from fairmark.watch.source import CHUNK, NoMemberships, Row, Source
 
 FORM = 1
 """Of the file of counts; another one is counted anew."""
-DAY_US = 86_400_000_000
 LATENCY_MS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Edges of the bins of latency; a bin holds its upper edge."""
 DELAY_DAYS = (1, 7, 14, 30, 60, 90, 180, 365)
