@@ -23,12 +23,12 @@ def _file(folder: Path, rows: int) -> None:
     (folder / SOURCE.name).write_text("\n".join(["age,job,sex,number", *cells, ""]), encoding="utf-8")
 
 
-@pytest.mark.parametrize("chunk", [7, 1000])
+@pytest.mark.parametrize("chunk", [1, 28, 4000])
 def test_codes_stand_for_the_same_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     _file(tmp_path, 400)
     whole = read_raw(tmp_path, SOURCE, params())
 
-    monkeypatch.setattr(raw, "CHUNK_ROWS", chunk)
+    monkeypatch.setattr(raw, "CHUNK_CELLS", chunk)
     coded = read_raw(tmp_path, SOURCE, params(), coded=True)
 
     assert whole.faults.lines == coded.faults.lines == []

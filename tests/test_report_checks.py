@@ -4,6 +4,7 @@ from stage_outputs import checks, facts, with_check
 
 from fairmark.evaluate import documents as docs
 from fairmark.report.checks import abstention, checks_view, leakage_text, single_feature_aucs
+from fairmark.report.comparisons import comparisons_view
 from fairmark.report.experiments import re_included
 from fairmark.report.inputs import Facts
 
@@ -78,3 +79,45 @@ def test_a_model_that_reads_what_it_must_not_is_shown() -> None:
 
     assert isinstance(swapped, docs.SwappedEvidence)
     assert not swapped.same
+
+
+def _compared(within: float, low: float, high: float) -> Facts:
+    one = docs.Stratified(
+        strata=1, rows=1000, odds_ratio=0.5, odds_low=0.4, odds_high=0.7,
+        difference=-0.1, difference_low=-0.15, difference_high=-0.05, p=0.0004,
+    )  # fmt: skip
+    inside = one.model_copy(
+        update={"strata": 3, "difference": within, "difference_low": low, "difference_high": high, "p": 0.25}
+    )
+    group = docs.GroupComparison(
+        rows=400, overall=one, within=inside, standardised=None,
+        scores=docs.MeanDifference(value=-0.3, low=-0.4, high=-0.2),
+        ratios=[docs.RatioAtShare(share=0.5, ratio=0.8), docs.RatioAtShare(share=0.9, ratio=None)],
+    )  # fmt: skip
+    team = docs.ConditionalDisparity(reference="red", groups={"blue": group})
+    found = docs.GroupComparisons(level=0.05, strata=["job"], why=None, attributes={"team": team})
+    return facts(checks=FOUND.model_copy(update={"comparisons": found}))
+
+
+def test_a_difference_within_strata_is_told_beside_the_whole_one() -> None:
+    view = comparisons_view(_compared(0.02, -0.01, 0.05))
+
+    assert view is not None
+    (sentence,) = view.sentences
+    assert "\N{MINUS SIGN}0.100 against red, and +0.020 within strata, which chance may make. It" in sentence
+    assert sentence.endswith("It points the other way there.")
+
+
+def test_tables_of_comparisons_hold_rates_odds_and_scores() -> None:
+    view = comparisons_view(_compared(-0.05, -0.08, -0.02))
+
+    assert view is not None
+    (tables,) = view.attributes
+    assert [cell.split(" (")[0] for cell in tables.rates.rows[0][1:]] == [
+        "\N{MINUS SIGN}0.100", "\N{MINUS SIGN}0.050", "0.500", "0.500", "0.250",
+    ]  # fmt: skip
+    assert list(tables.scores.rows[0][2:]) == ["0.800", "not measured"]
+
+
+def test_checks_of_before_hold_no_comparisons() -> None:
+    assert comparisons_view(facts()) is None

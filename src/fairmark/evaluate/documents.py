@@ -471,6 +471,82 @@ class MonotoneFeature(Record):
     """The furthest that a score went the other way, in log-odds."""
 
 
+class Stratified(Record):
+    """A group against the reference group: of all their rows as one stratum, or within strata.
+
+    An odds ratio of 1, a difference of 0 = alike; above them the group is selected more often. The odds
+    ratio is None where nobody of one side is selected, or everybody.
+    """
+
+    strata: int
+    """In which both groups have rows."""
+    rows: int | None
+    """Of both groups in these strata; None where rows weigh, or persons have several."""
+    odds_ratio: float | None
+    odds_low: float | None
+    odds_high: float | None
+    difference: float | None
+    """Of selection rates, -1..1."""
+    difference_low: float | None
+    difference_high: float | None
+    p: float | None
+    """Of the Cochran-Mantel-Haenszel test that groups are selected alike within strata."""
+
+
+class Standardised(Record):
+    """Selection rates of two groups were they spread over strata as both together are, 0..1."""
+
+    reference: float
+    group: float
+
+
+class MeanDifference(Record):
+    """Standardised mean difference of scores: 0 = the same mean, 1 = one standard deviation higher."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class RatioAtShare(Record):
+    """The adverse impact ratio, 1 = parity, were this share of the best-scored rows of both selected."""
+
+    share: float
+    ratio: float | None
+
+
+class GroupComparison(Record):
+    """How one group compares with the reference group."""
+
+    rows: int
+    overall: Stratified
+    within: Stratified | None
+    """None without strata."""
+    standardised: Standardised | None
+    scores: MeanDifference | None
+    """None where scores have no spread."""
+    ratios: Sequence[RatioAtShare]
+
+
+class ConditionalDisparity(Record):
+    """The groups of one attribute against its reference group."""
+
+    reference: str
+    groups: Mapping[str, GroupComparison]
+
+
+class GroupComparisons(Record):
+    """Each attribute's groups against a reference group, on test rows; each interval holds for itself."""
+
+    level: float
+    strata: Sequence[str]
+    """Features within whose values rows were compared."""
+    why: str | None
+    """Why there are neither bounds nor tests."""
+    attributes: Mapping[str, ConditionalDisparity | None]
+    """None where one group alone has rows."""
+
+
 class CheckResults(Record):
     """checks.json: the experiments beside the measurements, none of which chose anything; it holds no row."""
 
@@ -487,3 +563,5 @@ class CheckResults(Record):
     """Written only where learning curves, probe, re-inclusion and stress looked at a sample of some part."""
     monotone: Sequence[MonotoneFeature] | None = None
     """Written only where params have monotone constraints."""
+    comparisons: GroupComparisons | None = None
+    """None in releases made before there were any."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fairmark.data.sampling import sampled, sizes
 from fairmark.data.split import Parts
+from fairmark.evaluate.conditional import comparisons
 from fairmark.evaluate.curves import ScoredRows, abstention_bands
 from fairmark.evaluate.documents import (
     Abstention,
@@ -183,6 +184,8 @@ def checks(
     ------
     InputError
         When the model does not keep a monotone constraint.
+    ParamsError
+        When `references` name what is no group or feature.
     """
     parts, model, params = experiment.parts, experiment.model, experiment.params.checks
     test, score, threshold = experiment.test, experiment.score, experiment.threshold
@@ -224,6 +227,8 @@ def checks(
         lambda scores: _verdict(harness, scores, experiment.params, policy, about),
         swapped_evidence(fewer, model),
     )
+    step("groups against a reference group")
+    compared = comparisons(test, score, decision, sliced, experiment.params.references, level)
     step("abstaining")
     bands = abstention_bands(chosen_on, test, score, threshold, params.bands, level)
     results = CheckResults(
@@ -234,6 +239,7 @@ def checks(
         stress=stressed,
         abstention=Abstention(level=level, bands=bands),
         leakage=leaks,
+        comparisons=compared,
     )
     # Keys that are absent from the document where there is nothing to say of them.
     more = ({} if fewer is parts else {"sample": sizes(fewer, parts)}) | ({"monotone": kept} if kept else {})

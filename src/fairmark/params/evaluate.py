@@ -44,6 +44,15 @@ class Checks(Section):
     """How many test rows are nudged, and how many validation rows say which features lead."""
 
 
+class References(Section):
+    """What groups are compared with, beside the comparisons that the policy gates."""
+
+    groups: dict[Text, Text]
+    """The reference group of an attribute; that with most test rows where none is named."""
+    strata: list[Text]
+    """Features within whose values, or bins, groups are compared too."""
+
+
 class Evaluate(Section):
     """How test rows are measured."""
 
@@ -56,6 +65,7 @@ class Evaluate(Section):
     """Bins of a number, a date and the score in the release's reference, by quantiles of train rows (of test
     rows for the score)."""
     checks: Checks
+    references: References | None = None
 
 
 class Explain(Section):

@@ -6,6 +6,7 @@ from fairmark.judge.measured import Measured
 from fairmark.report import data as people
 from fairmark.report import explanations, quality
 from fairmark.report.checks import checks_view
+from fairmark.report.comparisons import comparisons_view
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import count, interval, number, setting
 from fairmark.report.rendering import html
@@ -66,6 +67,7 @@ def page(facts: Facts) -> str:
         people=_people(facts),
         reasons=_reasons(facts),
         checks=checks_view(facts),
+        comparisons=comparisons_view(facts),
         making=_making(facts),
         glossary=[
             (title(name), meaning(name)) for name in MEASURED if meaning(name) and name != "selection_rate"
