@@ -37,6 +37,7 @@ def words_of(verb: str, release: Path, scratch: Path) -> list[str]:
         "review": ["HEAD"],
         "assess": [],
         "finding": ["list"],
+        "index": [],
         "journal": ["--check"],
         "replay": ["0" * 32],
         "collect": ["--into", str(scratch / "rows.csv")],

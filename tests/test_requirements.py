@@ -31,6 +31,7 @@ ROOMS: Mapping[str, str] = {
     "data/kinds.py": "pipeline",
     "evaluate/costs.py": "flows",
     "governance/assessment_page.py": "pipeline",
+    "governance/index_page.py": "pipeline",
     "release/mlflow_model.py": "flows",
     "release/mlflow_registry.py": "flows",
     "signing/key_store.py": "hsm",

@@ -13,6 +13,7 @@ from fairmark.cli.assessment import Assess
 from fairmark.cli.canary import Canary
 from fairmark.cli.finding import Finding
 from fairmark.cli.history import History, Trail
+from fairmark.cli.index import Index
 from fairmark.cli.journal import Collect, Journal, Replay
 from fairmark.cli.judge import Judge
 from fairmark.cli.privacy import Forget, Retention
@@ -51,6 +52,7 @@ VERBS: Mapping[str, Verb] = {
         Rollback(),
         Canary(),
         History(),
+        Index(),
         Policy(),
         Review(),
         Predicates(),
