@@ -83,7 +83,7 @@ def test_its_figures_are_those_of_its_measurements(pattern: Path) -> None:
     seen = json.loads((pattern / "releases" / "loans-v0.1.0" / "measurements.json").read_text())["overall"]
     facts = dict(release_index(pattern, NOW).releases[0].facts())
 
-    assert facts["accuracy"].split()[0] == f"{seen['accuracy']['value']:.3f}"
+    assert facts["Accuracy"].split()[0] == f"{seen['accuracy']['value']:.3f}"
     assert facts["approvals"] == f"1 of 1: bob@example.org until {SOON}"
 
 
