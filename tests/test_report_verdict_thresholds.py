@@ -66,7 +66,8 @@ def test_the_card_does_not_promise_what_no_longer_holds() -> None:
     told = card(switched()).replace("\\", "")
 
     assert "the same for everybody" not in told
-    assert "No protected attribute is seen by the model" not in told
+    assert "In the decision: none." not in told
+    assert "team: in the decision, by a threshold for each group." in told
     assert "a decision threshold for each group of team: blue 0.250, red 0.750; everybody else 0.438." in told
     assert "the same for everybody" in card(facts())
 

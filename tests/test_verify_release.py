@@ -433,6 +433,17 @@ def test_a_dirty_tree_is_told(small_release: Path) -> None:
     assert wrong(small_release) == {"clean tree"}
 
 
+def test_a_statement_that_hides_how_protected_attributes_were_used_is_caught(small_release: Path) -> None:
+    def blind(value: Any) -> None:
+        found = value["predicate"]["buildDefinition"]["internalParameters"]["protectedAttributes"]
+        assert found["choice"] != []
+        found["choice"] = []
+
+    forge(small_release, blind)
+
+    assert wrong(small_release) == {"model"}
+
+
 def test_an_output_that_the_statement_names_otherwise_is_caught(small_release: Path) -> None:
     def other(value: Any) -> None:
         listed = value["predicate"]["buildDefinition"]["resolvedDependencies"]

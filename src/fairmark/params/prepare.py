@@ -233,6 +233,11 @@ class Prepare(Section):
     protected: Annotated[dict[Text, Protected], Field(min_length=1)]
     forbidden: list[Text]
 
+    @property
+    def singles(self) -> tuple[str, ...]:
+        """The attributes that are no crossing of others, in order."""
+        return tuple(name for name, each in self.protected.items() if not isinstance(each, ByCross))
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         faults = list(self._faults())
@@ -258,11 +263,10 @@ class Prepare(Section):
         ]
         for name, attribute in self.protected.items():
             if isinstance(attribute, ByCross):
-                singles = {k for k, v in self.protected.items() if not isinstance(v, ByCross)}
                 faults += [
                     f"protected.{name} must cross attributes by column or by edges, got {part!r}"
                     for part in attribute.of
-                    if part not in singles
+                    if part not in self.singles
                 ]
             elif attribute.column in self.drop:
                 faults.append(f"protected.{name} must not stand in drop, got column {attribute.column!r}")

@@ -18,6 +18,8 @@ from pydantic import Discriminator, Field, JsonValue, Tag
 
 from fairmark.errors import VerificationError
 from fairmark.files import canonical_json, sha256
+from fairmark.model.model_file import ModelFile
+from fairmark.model.protected_use import ProtectedUse
 from fairmark.params.scores import UNKNOWN
 from fairmark.record import CamelRecord
 from fairmark.release.layout import (
@@ -133,6 +135,8 @@ class InternalParameters(CamelRecord):
     clean_tree: bool
     verdict: str
     not_known: tuple[str, ...] | None = None
+    protected_attributes: ProtectedUse | None = None
+    """How the model came to use them; None of an evaluation, and in releases made before it was stated."""
 
 
 class BuildDefinition(CamelRecord):
@@ -274,6 +278,8 @@ def state(
     ------
     StateError
         When DVC's files don't say what the outputs are.
+    InputError
+        When there is no model.json, or it is none.
     """
     written = foreign_yaml(root / "params.yaml")
     # As a person wrote it, not as it is typed: a whole number stays one, so that whoever compares the
@@ -284,6 +290,9 @@ def state(
     if evaluation:
         said["scores"] = foreign_yaml(root / SCORES)["scores"]
         found["not_known"] = UNKNOWN
+    else:
+        file = ModelFile.of(folder / "model")
+        found["protected_attributes"] = ProtectedUse.of_file(file, params.policy, params.prepare.singles)
     definition = BuildDefinition(
         build_type=(EVALUATION if evaluation else MODEL_RELEASE).build_type,
         external_parameters=ExternalParameters(**said),

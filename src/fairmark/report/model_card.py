@@ -16,6 +16,7 @@ from fairmark.report.verdict import (
     SIGNS,
     gates_fairness,
     own_thresholds,
+    protected_use,
     state,
     summary,
 )
@@ -53,6 +54,7 @@ def card(facts: Facts) -> str:
         monotone=[_monotone(each) for each in facts.checks.monotone or ()],
         threshold=number(model.threshold, facts.decimals),
         own=own_thresholds(facts),
+        uses=protected_use(facts),
         withheld=people.withheld(facts),
         attributes=_attributes(facts),
         limits=_limits(facts),

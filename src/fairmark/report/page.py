@@ -11,7 +11,7 @@ from fairmark.report.inputs import Facts
 from fairmark.report.labels import count, interval, number, setting
 from fairmark.report.rendering import html
 from fairmark.report.search import price_text, search_view
-from fairmark.report.verdict import own_thresholds, threshold_text, verdict_view
+from fairmark.report.verdict import own_thresholds, protected_use, threshold_text, verdict_view
 from fairmark.stats.measures import MEASURED, TILES, meaning
 from fairmark.stats.measures import label as title
 
@@ -155,6 +155,7 @@ def _making(facts: Facts) -> Sequence[tuple[str, str]]:
         ("Mitigation", "; ".join(steps) or "none"),
         ("Decision threshold", threshold_text(facts)),
         ("Features", ", ".join(facts.schema.feature_names)),
+        ("Protected attributes", f"No feature is one. {' '.join(protected_use(facts))}"),
         ("Test rows, SHA-256 of their ids", data.rows_sha256),
         ("Owner", facts.project.owner),
         ("Intended use", facts.project.intended_use),

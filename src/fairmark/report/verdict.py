@@ -11,6 +11,7 @@ from markupsafe import Markup
 from fairmark.judge.finding_text import one_sided
 from fairmark.judge.measured import Measured
 from fairmark.judge.verdict import SEVERITY, WAIVED, Finding, State, Verdict, covers, decisive, rank
+from fairmark.model.protected_use import ProtectedUse
 from fairmark.params.policy import Limit, Policy, Waiver
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import NUMBER, STRIP, Column, Table, count, listed, number
@@ -280,3 +281,11 @@ def threshold_text(facts: Facts) -> str:
         return common
     known = ", ".join(f"{cut} ({group})" for group, cut in own.groups)
     return f"{known}, {common} (everybody else)"
+
+
+def protected_use(facts: Facts) -> Sequence[str]:
+    """Return in words how protected attributes were used, one sentence for each use."""
+    own = facts.measurements.model.thresholds
+    singles = tuple(facts.schema.singles)
+    decides = None if own is None else own.attribute
+    return ProtectedUse.of(facts.chosen, facts.policy, singles, decides).sentences

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fairmark.errors import VerificationError
 from fairmark.files import canonical_floats
 from fairmark.model.model_file import MODEL_JSON
+from fairmark.model.protected_use import ProtectedUse
 from fairmark.params.learn import stated_goal
 from fairmark.params.prepare import ByCross
 from fairmark.record import first_difference
@@ -113,7 +114,7 @@ def outputs(release: ReleaseFolder) -> str:
 
 
 def model(release: ReleaseFolder) -> str:
-    """Check that the measurements are of this model at this threshold."""
+    """Check that the measurements are of this model at this threshold, and how it used groups as stated."""
     found, measured = release.model_file, release.measurements.model
     there = {name: release.sha256(f"model/{name}") for name in names(release.folder / "model")}
     # It names the hashes of the other files, and can't name its own.
@@ -131,6 +132,10 @@ def model(release: ReleaseFolder) -> str:
         "measurements.json",
         "for what the model's threshold is for",
     )
+    uses = release.statement.predicate.build_definition.internal_parameters.protected_attributes
+    if uses is not None:  # releases made before it was stated hold none
+        made = ProtectedUse.of_file(found, release.params.policy, release.params.prepare.singles)
+        same(uses.to_json(), made.to_json(), "statement.json: protectedAttributes", "as the model was made")
     if own is None:
         return f"model {digest[:12]}… was measured at its threshold {found.threshold:.4g}"
     each = ", ".join(f"{group} {cut:.4g}" for group, cut in own.groups.items())
