@@ -375,7 +375,7 @@ def _marks(missing: Sequence[str]) -> pa.Array:
     return pa.array(sorted({"", *(mark.strip() for mark in missing)}), pa.string())
 
 
-def _given(texts: Any, marks: pa.Array) -> Any:
+def _given(texts: pa.ChunkedArray, marks: pa.Array) -> pa.ChunkedArray:
     trimmed = pc.utf8_trim_whitespace(texts)
     return pc.if_else(pc.is_in(trimmed, marks), None, trimmed)
 

@@ -14,7 +14,7 @@ With slope 2 and t = 0 the best constant z changes its sign where the Lagrangian
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from fairmark.stats.arrays import Floats
 
 if TYPE_CHECKING:
     import lightgbm as lgb
+    from lightgbm.callback import CallbackEnv
 
 
 SLOPE = 2.0
@@ -111,7 +112,7 @@ def fit(
     settings: Mapping[str, float | int | str | bool],
     base: Train,
     watch: Watching | None = None,
-    more: Mapping[str, Any] | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> Boosted:
     """Learn boosted trees until the loss of validation rows has not fallen for `base.patience` rounds.
 
@@ -126,7 +127,13 @@ def fit(
     """
     import lightgbm as lgb
 
-    own: dict[str, Any] = {**settings, **(more or {}), **FIXED, **_monotone(columns, base), "seed": base.seed}
+    own: dict[str, object] = {
+        **settings,
+        **(more or {}),
+        **FIXED,
+        **_monotone(columns, base),
+        "seed": base.seed,
+    }
     own |= _leaves(train, base)
     start, evaluate = 0.0, None
     if train.mitigated:
@@ -155,7 +162,7 @@ def fit(
     return Boosted(canonical_text(booster.model_to_string(num_iteration=booster.best_iteration)))
 
 
-def _leaves(train: Sample, base: Train) -> dict[str, Any]:
+def _leaves(train: Sample, base: Train) -> dict[str, float]:
     """Return LightGBM's setting under which each leaf stands for `base.smallest_leaf` train rows or more.
 
     LightGBM holds `min_child_samples` to counts that it estimates from sums of second derivatives, and where
@@ -167,7 +174,7 @@ def _leaves(train: Sample, base: Train) -> dict[str, Any]:
     return {"min_sum_hessian_in_leaf": 0.25 * base.smallest_leaf * float(train.weight.max())}
 
 
-def _monotone(columns: Sequence[Column], base: Train) -> dict[str, Any]:
+def _monotone(columns: Sequence[Column], base: Train) -> dict[str, object]:
     """Return LightGBM's settings that keep the constraints of `base`; none where no column has one.
 
     Of its three methods `basic` keeps them in every tree by construction, whatever the gradients: what lies
@@ -178,8 +185,8 @@ def _monotone(columns: Sequence[Column], base: Train) -> dict[str, Any]:
     return {"monotone_constraints": each, "monotone_constraints_method": "basic"} if any(each) else {}
 
 
-def _watching(watch: Callable[[int, Callable[[], Floats]], None], rows: Floats, start: float) -> Any:
-    def after(env: Any) -> None:
+def _watching(watch: Watching, rows: Floats, start: float) -> "Callable[[CallbackEnv], None]":
+    def after(env: "CallbackEnv") -> None:
         def raw() -> Floats:
             return np.asarray(env.model.predict(rows, raw_score=True, num_threads=1)) + start
 
@@ -189,7 +196,11 @@ def _watching(watch: Callable[[int, Callable[[], Floats]], None], rows: Floats, 
 
 
 def _dataset(
-    rows: Sample, columns: Sequence[Column], own: dict[str, Any], start: float, like: Any = None
+    rows: Sample,
+    columns: Sequence[Column],
+    own: Mapping[str, object],
+    start: float,
+    like: "lgb.Dataset | None" = None,
 ) -> "lgb.Dataset":
     import lightgbm as lgb
 
@@ -205,7 +216,7 @@ def _dataset(
     )
 
 
-def _objective(train: Sample, centre: float) -> dict[str, Any]:
+def _objective(train: Sample, centre: float) -> dict[str, object]:
     loss = Lagrangian(train, centre)
 
     def gradient(log_odds: Floats, _: "lgb.Dataset") -> tuple[Floats, Floats]:

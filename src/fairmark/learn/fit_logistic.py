@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def fit(
 
 
 def fit_pipeline(
-    train: Sample, columns: Sequence[Column], settings: Mapping[str, Any], base: Train
+    train: Sample, columns: Sequence[Column], settings: Mapping[str, float | int | str | bool], base: Train
 ) -> "Pipeline":
     """Return the fitted scikit-learn pipeline that the scorecard says over again in plain numbers."""
     from sklearn.compose import ColumnTransformer

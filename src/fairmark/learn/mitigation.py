@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 Table = Mapping[tuple[str, str], float]
 """A number for each event and group."""
+Keys = pd.Series | Labels | Sequence[str]
+"""Something to count rows by: a value for each of n rows."""
+Named = Mapping[Any, float]
+"""A number for each value that rows were counted by, or for each combination of several."""
 
 PRIOR_ROWS = 50
 """A group of so many train rows counts half: the rate of a handful of rows says little."""
@@ -211,11 +215,11 @@ def joined(evidence: pd.DataFrame, attributes: Sequence[str]) -> pd.Series:
     return crossed([evidence[name].astype(str) for name in attributes])
 
 
-def _sums_of(keys: Any, weight: Floats) -> Mapping[Any, float]:
+def _sums_of(keys: Keys, weight: Floats) -> Named:
     return {key: total for (key,), total in _sums((keys,), weight).items()}
 
 
-def _sums(keys: Sequence[Any], weight: Floats) -> Mapping[tuple[Any, ...], float]:
+def _sums(keys: Sequence[Keys], weight: Floats) -> Named:
     """Return the weight of each combination of keys, in their order; those without weight are left out."""
     place, names = _places(keys)
     sums = np.bincount(place, weight, minlength=len(names)).tolist()
@@ -223,13 +227,13 @@ def _sums(keys: Sequence[Any], weight: Floats) -> Mapping[tuple[Any, ...], float
     return {name: total for name, total in zip(names, sums, strict=True) if total > 0}
 
 
-def _looked_up(table: Mapping[Any, float], otherwise: float, *keys: Any) -> Floats:
+def _looked_up(table: Named, otherwise: float, *keys: Keys) -> Floats:
     """Return the number of each row's combination of keys, [n]."""
     place, names = _places(keys)
     return np.array([table.get(name, otherwise) for name in names], dtype=np.float64)[place]
 
 
-def _places(keys: Sequence[Any]) -> tuple[npt.NDArray[np.intp], list[tuple[Any, ...]]]:
+def _places(keys: Sequence[Keys]) -> tuple[npt.NDArray[np.intp], list[tuple[Any, ...]]]:
     """Return the place of each row's combination of keys, [n], among all combinations, sorted."""
     pairs = [pd.factorize(pd.Series(each), sort=True) for each in keys]
     shape = [len(names) for _, names in pairs]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
@@ -35,7 +36,7 @@ class PlainTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit
     def __init__(self, coded: Sequence[int] = (), rounds: int = 100, seed: int = 0) -> None:
         self.coded, self.rounds, self.seed = coded, rounds, seed
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803 - its name
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:  # noqa: N803 - its name
         """Learn from rows [n, p]."""
         import lightgbm as lgb
 
@@ -48,12 +49,12 @@ class PlainTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit
         self.booster_ = lgb.train(own, data, num_boost_round=self.rounds)
         return self
 
-    def predict_proba(self, X: Any) -> Floats:  # noqa: N803 - its name
+    def predict_proba(self, X: npt.ArrayLike) -> Floats:  # noqa: N803 - its name
         """Return the probabilities of both labels, [n, 2]."""
         one = np.asarray(self.booster_.predict(np.asarray(X, dtype=np.float64), num_threads=1))
         return np.column_stack([1 - one, one])
 
-    def predict(self, X: Any) -> Any:  # noqa: N803 - its name
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[np.intp]:  # noqa: N803 - its name
         """Return the labels that are more probable, [n]."""
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(int)
 

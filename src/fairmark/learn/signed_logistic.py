@@ -10,9 +10,10 @@ onto its bounds (Byrd, Lu, Nocedal and Zhu 1995).
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
 from fairmark.errors import InputError
@@ -39,7 +40,7 @@ class SignedLogisticRegression(LogisticRegression):  # type: ignore[misc] # scik
         super().__init__(C=C, max_iter=max_iter)
         self.signs = signs
 
-    def fit(self, X: Any, y: Any, sample_weight: Floats | None = None) -> Self:  # noqa: N803 - its name
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: Floats | None = None) -> Self:  # noqa: N803 - its name
         """Learn the coefficients from rows [n, p] with labels 0 and 1, [n].
 
         Raises

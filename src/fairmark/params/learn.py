@@ -220,10 +220,11 @@ class Fixed(Section):
     at: OpenShare
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if isinstance(value, str):
         return "name"
-    keys = set(value) if isinstance(value, dict) else set(type(value).model_fields)
+    fields = type(value).model_fields if isinstance(value, Section) else ()
+    keys = set(value if isinstance(value, dict) else fields)
     by_key = {"select": "capacity", "at": "fixed", "below": "by_base_rate", "common": "by_base_rate"}
     return next((kind for key, kind in by_key.items() if key in keys), "profit")
 

@@ -65,7 +65,7 @@ class Column:
 
     name: str
     kind: Kind | None
-    said: dict[str, Any]
+    said: dict[str, object]
     why: str
     left_out: str | None
     different: int
@@ -123,16 +123,16 @@ def _column(name: str, texts: "pd.Series[str]", own: str | None, form: Csv | Par
 
 def _kind(
     name: str, texts: "pd.Series[str]", own: str | None, form: Csv | Parquet
-) -> tuple[Kind, dict[str, Any], str, str]:
+) -> tuple[Kind, dict[str, object], str, str]:
     """Return the kind of a column, its entry but for ranges, what is to be said of it, and its doubt."""
     found = [str(text) for text in texts.dropna().unique()]
-    entry: dict[str, Any]
+    entry: dict[str, object]
     try:
         kind = kind_of(name, Inferred(kind="infer", missing=1.0), texts, own, form)
     except ValueError as error:
         days = day_format(found)
         if days is not None:
-            said = {"kind": "date", "format": days[0], "earliest": None, "latest": None}
+            said: dict[str, object] = {"kind": "date", "format": days[0], "earliest": None, "latest": None}
             why = (
                 f"read as {days[0]}; {' and '.join(days[1:])} would read it too: look which holds"
                 if days[1:]
@@ -174,7 +174,7 @@ def _looks(name: str, cells: "pd.Series[Any]", kind: Kind) -> tuple[str, ...]:
     return tuple(one.kind for one in personal(name, cells, kind.name, SHARE))
 
 
-def _range(cells: "pd.Series[float]") -> dict[str, Any]:
+def _range(cells: "pd.Series[float]") -> dict[str, object]:
     return {"min": plain_number(float(cells.min())), "max": plain_number(float(cells.max()))}
 
 

@@ -363,7 +363,7 @@ class _Here(urllib.request.HTTPRedirectHandler):
         """Return no request."""
 
 
-def _asked(address: str, body: Any, login: str | None) -> Any:
+def _asked(address: str, body: object, login: str | None) -> object:
     """Return what a server answers as JSON, or None where it does not."""
     import base64
 

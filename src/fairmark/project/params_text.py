@@ -173,7 +173,7 @@ def _prepare(table: Table, made: Choices, found: Found, test: Table | None) -> l
     lines += _columns(table, made)
     lines += ["  unlisted: refuse", "  protected:"]
     for each in made.protect:
-        said: dict[str, Any] = {"by": "column", "column": each.column}
+        said: dict[str, object] = {"by": "column", "column": each.column}
         if each.edges:
             said = {"by": "edges", "column": each.column, "edges": [_whole(edge) for edge in each.edges]}
         lines += entry(each.name, said, 4)
@@ -188,7 +188,7 @@ def _prepare(table: Table, made: Choices, found: Found, test: Table | None) -> l
     return [*lines, *entry("forbidden", list(made.forbid), 2)]
 
 
-def _source(table: Table) -> dict[str, Any]:
+def _source(table: Table) -> dict[str, object]:
     rows = {"min": max(1, table.rows // 2), "max": table.rows * 2}
     return {"name": table.path.name, "skip_rows": table.file.skip_rows, "rows": rows}
 
@@ -198,7 +198,7 @@ def _whole(value: float) -> float | int:
 
 
 def _target(made: Choices, found: Found) -> list[str]:
-    positive: Any = {"above": made.positive} if isinstance(made.positive, float) else list(made.positive)
+    positive: object = {"above": made.positive} if isinstance(made.positive, float) else list(made.positive)
     if isinstance(positive, list) and len(positive) == 1:
         positive = positive[0]
     negative = None if made.negative is None else list(made.negative)
@@ -249,7 +249,7 @@ def _columns(table: Table, made: Choices) -> list[str]:
     return lines
 
 
-def _as_time(said: dict[str, Any]) -> dict[str, Any]:
+def _as_time(said: dict[str, object]) -> dict[str, object]:
     if said["kind"] == "date":
         return said | {"missing": 0.0}
     return {"kind": "date", "format": "%Y", "earliest": None, "latest": None, "missing": 0.0}

@@ -7,7 +7,6 @@ import json
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fairmark.errors import StateError
 from fairmark.files import lines_of
@@ -20,7 +19,7 @@ TAKEN = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 WIDTH = 110
 
 
-def scalar(value: Any) -> str:
+def scalar(value: object) -> str:
     """Return a plain value as one YAML scalar, texts in quotes where they need any."""
     if value is None:
         return "null"
@@ -43,7 +42,7 @@ def _escaped(char: str) -> str:
     return char if char.isprintable() else f"\\U{ord(char):08x}"
 
 
-def flow(value: Any) -> str:
+def flow(value: object) -> str:
     """Return a value on one line."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{scalar(key)}: {flow(item)}" for key, item in value.items()) + "}"
@@ -52,7 +51,7 @@ def flow(value: Any) -> str:
     return scalar(value)
 
 
-def entry(key: str, value: Any, indent: int) -> list[str]:
+def entry(key: str, value: object, indent: int) -> list[str]:
     """Return an entry of a mapping: on one line where it fits, a long list broken, a long text folded."""
     blanks = " " * indent
     line = f"{blanks}{scalar(key)}: {flow(value)}"

@@ -13,6 +13,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 
+from fairmark.data.row import ColumnReader
 from fairmark.errors import FairmarkError
 from fairmark.serve import protocols
 from fairmark.serve.access import Caller
@@ -22,6 +23,7 @@ from fairmark.serve.metrics import CONTENT_TYPE
 from fairmark.serve.paths import (
     PROBLEM,
     STRUCTS,
+    Responses,
     answers,
     as_json,
     case_paths,
@@ -141,7 +143,7 @@ def _pages(api: FastAPI, desk: Desk) -> None:
 def _protocols(api: FastAPI, desk: Desk) -> None:
     lead, decider = desk.lead, needs(desk, "decide")
 
-    async def posted(request: Request) -> Any:
+    async def posted(request: Request) -> object:
         return strict_json(await request.body(), desk.lead.params.limits)
 
     content = {"application/json": {"schema": {"type": "object"}}}
@@ -180,14 +182,14 @@ def _protocols(api: FastAPI, desk: Desk) -> None:
         )  # fmt: skip
 
 
-def free_answers() -> dict[int | str, dict[str, Any]]:
+def free_answers() -> Responses:
     """Return what a path of another protocol answers: JSON of its own, or a problem."""
     said = answers(Health, 409)
     said[200]["content"] = {"application/json": {"schema": {"type": "object"}}}
     return said
 
 
-def text_answers() -> dict[int | str, dict[str, Any]]:
+def text_answers() -> Responses:
     """Return what a path answers with text, or a problem."""
     said = answers(Health)
     said[200]["content"] = {"text/plain": {"schema": {"type": "string"}}}
@@ -263,7 +265,7 @@ def describe(found: dict[str, Any], lead: Scorer) -> dict[str, Any]:
     return found
 
 
-def request_schema(lead: Scorer) -> dict[str, Any]:
+def request_schema(lead: Scorer) -> dict[str, object]:
     """Return the JSON Schema of a request for decisions: the columns that the release reads."""
     columns = {column.name: _column_schema(column) for column in lead.model.reader.columns}
     row = {
@@ -282,11 +284,11 @@ def request_schema(lead: Scorer) -> dict[str, Any]:
     return {"oneOf": [{**each, "additionalProperties": False} for each in (one, many)]}
 
 
-def _column_schema(column: Any) -> dict[str, Any]:
+def _column_schema(column: ColumnReader) -> dict[str, object]:
     kind = {"numeric": "number", "boolean": "boolean"}.get(column.kind.name, "string")
     if column.kind.numerals.unit:
         kind = "string"  # a number without its unit is refused
-    found: dict[str, Any] = {"type": [kind] if column.required else [kind, "null"]}
+    found: dict[str, object] = {"type": [kind] if column.required else [kind, "null"]}
     for bound in column.bounds:
         if kind == "number" and bound.least is not None:
             found["minimum"] = bound.least

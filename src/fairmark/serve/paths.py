@@ -34,6 +34,8 @@ Label = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1)]
 Reason = Annotated[str, Field(min_length=1, max_length=80)]
 Words = Annotated[str, Field(max_length=10_000)]
 Scalar = str | float | int | bool | None
+Responses = dict[int | str, dict[str, Any]]
+"""What a path may answer by status, for the OpenAPI description, as FastAPI takes it."""
 
 
 class Posted(Record):
@@ -151,19 +153,19 @@ class ReleaseAnswer(msgspec.Struct, frozen=True):
     statement: dict[str, Any]
 
 
-STRUCTS: tuple[Any, ...] = (
+STRUCTS: tuple[type[msgspec.Struct], ...] = (
     Answer, Answers, cases.Explanation, cases.Contested, CaseList, cases.Reviewed, cases.History,
     OverrideTable, Done, ReleaseAnswer, Problem,
 )  # fmt: skip
 """What is answered, for the OpenAPI description."""
 
 
-def answers(struct: type[msgspec.Struct], *statuses: int) -> dict[int | str, dict[str, Any]]:
+def answers(struct: type[msgspec.Struct], *statuses: int) -> Responses:
     """Return what a path answers, for the OpenAPI description: a struct, or a problem."""
     content = {JSON: {"schema": _ref(struct)}}
-    said: dict[int | str, dict[str, Any]] = {200: {"description": "As asked.", "content": content}}
+    said: Responses = {200: {"description": "As asked.", "content": content}}
     always = (400, 401, 403, 408, 413, 415, 422, 429, 503)
-    problems: dict[int | str, dict[str, Any]] = {
+    problems: Responses = {
         status: {"description": "A problem.", "content": {PROBLEM: {"schema": _ref(Problem)}}}
         for status in sorted({*always, *statuses})
     }

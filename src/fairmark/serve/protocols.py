@@ -6,7 +6,6 @@ Columns that the model does not read are passed over, as both have it; they are 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fairmark.serve.body import Fault, Refused, shown
 from fairmark.serve.decision import Answer
@@ -54,7 +53,7 @@ def mlflow_rows(value: object, reader: Reader) -> Asked:
     return _asked(rows, reader)
 
 
-def _split(found: object) -> list[dict[str, Any]]:
+def _split(found: object) -> list[dict[str, object]]:
     match found:
         case {"columns": list(columns), "data": list(data)}:
             if all(isinstance(name, str) for name in columns) and len({*columns}) == len(columns):
@@ -62,7 +61,7 @@ def _split(found: object) -> list[dict[str, Any]]:
     raise _refused(Fault("must hold columns, each once, and data", shown(found), field="dataframe_split"))
 
 
-def _lines(data: Sequence[object], columns: Sequence[str], field: str) -> list[dict[str, Any]]:
+def _lines(data: Sequence[object], columns: Sequence[str], field: str) -> list[dict[str, object]]:
     faults = [
         Fault(f"must be a list of {len(columns)}", shown(line), number, field)
         for number, line in enumerate(data, 1)
@@ -73,7 +72,7 @@ def _lines(data: Sequence[object], columns: Sequence[str], field: str) -> list[d
     return [dict(zip(columns, line, strict=True)) for line in data if isinstance(line, list)]
 
 
-def _columns(found: Mapping[str, object], field: str) -> list[dict[str, Any]]:
+def _columns(found: Mapping[str, object], field: str) -> list[dict[str, object]]:
     lengths = {len(each) for each in found.values() if isinstance(each, list)}
     if len(lengths) != 1 or not all(isinstance(each, list) for each in found.values()):
         raise _refused(Fault("must hold lists of one length, a column each", shown(found), field=field))
@@ -81,7 +80,7 @@ def _columns(found: Mapping[str, object], field: str) -> list[dict[str, Any]]:
     return [dict(zip(names, line, strict=True)) for line in zip(*found.values(), strict=True)]
 
 
-def _records(found: object, field: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+def _records(found: object, field: str, columns: Sequence[str]) -> list[dict[str, object]]:
     if not isinstance(found, list):
         raise _refused(Fault("must be a list of rows", shown(found), field=field))
     if found and all(isinstance(row, list) for row in found):
@@ -97,7 +96,7 @@ def _records(found: object, field: str, columns: Sequence[str]) -> list[dict[str
     return [row for row in found if isinstance(row, dict)]
 
 
-def _asked(rows: Sequence[Mapping[str, Any]], reader: Reader) -> Asked:
+def _asked(rows: Sequence[Mapping[str, object]], reader: Reader) -> Asked:
     if not rows:
         raise _refused(Fault("must hold a row at least", "none"))
     if len(rows) > reader.limits.rows:
@@ -148,7 +147,7 @@ def v2_rows(value: object, reader: Reader) -> Asked:
     tensors = value.get("inputs") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(tensors, list) or not tensors:
         raise _refused(Fault("must hold inputs, a tensor each", shown(value), field="inputs"))
-    faults, columns = [], dict[str, list[Any]]()
+    faults, columns = [], dict[str, list[object]]()
     for number, tensor in enumerate(tensors, 1):
         found = _tensor(tensor)
         if isinstance(found, Fault):
@@ -180,7 +179,7 @@ def _output_faults(asked: object) -> list[Fault]:
     ]
 
 
-def _tensor(tensor: object) -> tuple[str, list[Any]] | Fault:
+def _tensor(tensor: object) -> tuple[str, list[object]] | Fault:
     match tensor:
         case {"name": str(name), "shape": list(shape), "datatype": str(), "data": list(data)}:
             flat = [each for item in data for each in (item if isinstance(item, list) else [item])]

@@ -7,12 +7,13 @@ joined with decisions by id for as many rows as a chunk has.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from fairmark.errors import StateError, UnavailableError
+from fairmark.journal.entry import Stored
 from fairmark.journal.memberships import Membership, Memberships
 from fairmark.journal.place import is_postgres
 from fairmark.journal.store import Journal
@@ -138,7 +139,7 @@ class PostgresSource:
             return [_made(row) for row in await self._connection.fetch(text, *values)]
 
 
-def _made(row: Any) -> Row:
+def _made(row: Iterable[object]) -> Row:
     """Return the columns as a row; what was erased is zeros, and no JSON."""
     found = Row._make(row)
     erased = found.personal is not None and found.personal[:1] != b"{"
@@ -166,7 +167,7 @@ class JournalSource:
         return [_row(each)._replace(personal=None) for each in found if each.entry.kind == kind]
 
 
-def _row(kept: Any) -> Row:
+def _row(kept: Stored) -> Row:
     e = kept.entry
     return Row(
         kept.number, e.id, e.kind, e.at_us, e.about, e.closes, e.release, e.arm, e.decision, e.score,

@@ -25,6 +25,7 @@ from fairmark.errors import StateError
 from fairmark.files import write_text
 from fairmark.journal.entry import DAY_US
 from fairmark.journal.memberships import Membership, Memberships
+from fairmark.stats.arrays import Floats
 from fairmark.watch.source import CHUNK, NoMemberships, Row, Source
 
 FORM = 1
@@ -207,7 +208,7 @@ class Plan:
     typed: Mapping[str, Callable[[object], Value]] = field(default_factory=dict)
 
     @cached_property
-    def edges(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def edges(self) -> Floats:
         """Inner edges of the bins of scores."""
         return np.array(self.reference.scores.edges, dtype=np.float64)
 
@@ -222,7 +223,7 @@ def in_sample(decision: str, share: float) -> bool:
 
 
 class _Personal(msgspec.Struct):
-    row: dict[str, Any] = {}
+    row: dict[str, object] = {}
 
 
 class _Body(msgspec.Struct):
