@@ -71,7 +71,7 @@ def judge(params: Params, seen: "Trace") -> "Verdict":
     waiver or override that has expired since then, or does not stand yet, still stops it.
     """
     judged_on = _test_set(params)
-    earlier = test_set_budget.earlier_models(trail.entries(ROOT), judged_on)
+    earlier = test_set_budget.earlier_verdicts(trail.entries(ROOT), judged_on)
     note(**judged_on.noted(earlier))
     committed, today = dt.date.fromisoformat(seen.committed[:10]), dt.datetime.now(tz=dt.UTC).date()
     verdict = judged(params, committed, earlier)

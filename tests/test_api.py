@@ -84,6 +84,7 @@ LIMIT = {
 NONE = dict.fromkeys(Findings.model_fields)
 POLICY = {
     "goal": "g", "price": "p", "level": 0.05, "correction": "intersection-union", "budget": None,
+    "bounds": {"losses": "betting", "auc": "placements", "rates": "gaffke"},
     "min_group_rows": 10,
     "protected_at_prediction": [], "findings": NONE, "limits": [LIMIT], "waivers": [], "overrides": [],
     "constant_answer": {"measures": ["accuracy"], "at_least": 0.0, "not_required": "shown elsewhere"},

@@ -35,6 +35,7 @@ EVALUATE = Evaluate(
     calibration_bins=5,
     curve_points=10,
     reference_bins=5,
+    cluster=None,
     checks=CHECKS,
 )
 BOOSTED = CHOSEN.model_copy(

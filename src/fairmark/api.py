@@ -203,7 +203,7 @@ def measure(  # noqa: PLR0913 - all but the first two by name
         person=whose,
     )
     shown = hashlib.sha256(decision.tobytes() + (b"" if marks is None else marks.tobytes())).hexdigest()
-    persons = {} if whose is None else {"persons": len(np.unique(whose))}
+    persons = None if whose is None else len(np.unique(whose))
     about = About(
         model=MeasuredModel(sha256=shown, threshold=float(threshold)),
         data=MeasuredRows(
@@ -212,7 +212,7 @@ def measure(  # noqa: PLR0913 - all but the first two by name
             positives=int(label.sum()),
             weighted=found.cells.weighted is not None,
             rows_sha256=hashlib.sha256(label.tobytes()).hexdigest(),
-            **persons,
+            persons=persons,
         ),
         confidence=confidence,
         findings={name: Strongest(value=None, each=(), why=_UNSEEN) for name in NAMES},

@@ -13,7 +13,7 @@ from fairmark.evaluate.measure import measure
 from fairmark.judge.findings import Strongest
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
-from fairmark.params.policy import ConstantAnswer, Findings, Limit, Policy, Waiver
+from fairmark.params.policy import Bounds, ConstantAnswer, Findings, Limit, Policy, Waiver
 
 MODEL = "a" * 64
 Counts = Mapping[str, tuple[int, int, int, int]]
@@ -117,6 +117,7 @@ def policy(
         level=0.05,
         correction=correction,
         budget=None,
+        bounds=Bounds(losses="betting", auc="placements", rates="gaffke"),
         min_group_rows=100,
         limits=list(limits) or [FOUR_FIFTHS],
         waivers=list(waivers),

@@ -8,7 +8,7 @@ import pandas as pd
 from schemas import attribute, column, schema, withheld
 
 from fairmark.params.learn import Chosen, Step, Threshold, Train
-from fairmark.params.policy import ConstantAnswer, Findings, Limit, Policy
+from fairmark.params.policy import Bounds, ConstantAnswer, Findings, Limit, Policy
 
 ODD = 'job "title" [ü, {x}]'
 FEATURES = [
@@ -73,6 +73,7 @@ def policy(*limits: Limit, min_group_rows: int = 20) -> Policy:
         level=0.05,
         correction="bonferroni",
         budget=None,
+        bounds=Bounds(losses="betting", auc="placements", rates="gaffke"),
         min_group_rows=min_group_rows,
         limits=list(limits) or [limit("selection_rate_ratio", "side", at_least=0.8)],
         waivers=[],

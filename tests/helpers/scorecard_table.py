@@ -14,7 +14,7 @@ from fairmark.model.model_file import Calibration, Column
 from fairmark.model.scorecard import Line, Scorecard, Steps
 from fairmark.params.evaluate import Checks
 from fairmark.params.learn import Chosen, Threshold, Train
-from fairmark.params.policy import ConstantAnswer, Findings, Limit, Policy
+from fairmark.params.policy import Bounds, ConstantAnswer, Findings, Limit, Policy
 
 ODD = 'job, "title" [ü]'
 GROUPS = ["blue", "green", "red"]
@@ -76,6 +76,7 @@ POLICY = Policy(
     level=0.05,
     correction="bonferroni",
     budget=None,
+    bounds=Bounds(losses="betting", auc="placements", rates="gaffke"),
     min_group_rows=5,
     limits=[limit("roc_auc", None, 0.55), limit("accuracy", None, 0.5)],
     waivers=[],

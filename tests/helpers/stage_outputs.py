@@ -38,7 +38,7 @@ from fairmark.learn.summaries import (
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
 from fairmark.params.parse import typed
-from fairmark.params.policy import ConstantAnswer, Findings, Limit, Policy, Waiver
+from fairmark.params.policy import Bounds, ConstantAnswer, Findings, Limit, Policy, Waiver
 from fairmark.params.prepare import Prepare
 from fairmark.params.privacy import Privacy, Retention
 from fairmark.params.project import Project
@@ -129,6 +129,7 @@ def policy(
         level=0.05,
         correction="bonferroni",
         budget=None,
+        bounds=Bounds(losses="betting", auc="placements", rates="gaffke"),
         min_group_rows=30,
         limits=list(limits),
         waivers=list(waivers),

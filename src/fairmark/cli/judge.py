@@ -92,16 +92,16 @@ class Judge(Verb):
 
 
 def _earlier(measured: object, budget: "Budget | None") -> int | None:
-    """Return how many other models the project's trail knows to have been judged on the test set before."""
+    """Return how many other verdicts the project's trail knows on the test set before."""
     from fairmark.errors import FairmarkError
     from fairmark.files import project_of
-    from fairmark.governance.test_set_budget import Judged, earlier_models
+    from fairmark.governance.test_set_budget import Judged, earlier_verdicts
     from fairmark.governance.trail import entries
 
     match measured:
         case {"model": {"sha256": str(model)}, "data": {"rows_sha256": str(rows)}} if budget is not None:
             with suppress(FairmarkError):
-                return earlier_models(entries(project_of(Path())), Judged(model, rows, budget.test_set))
+                return earlier_verdicts(entries(project_of(Path())), Judged(model, rows, budget.test_set))
     return None
 
 

@@ -294,7 +294,8 @@ def quick_verdict(document: Evidence, policy: Policy) -> QuickVerdict:
     """
     gates = [limit for limit in policy.required if limit.gate]
     plans = [(limit, planned(limit, document, policy)) for limit in gates]
-    shares = shared([one for _, plan in plans for one in plan if isinstance(one, Compared)], policy)
+    each = [one for _, plan in plans for one in plan if isinstance(one, Compared)]
+    shares = shared(each, policy, policy.spent_level)
     limits = {
         limit.name: LimitOutcome(
             outcome=_worst([_outcome(one, limit, shares, policy) for one in plan]), value=_value(limit, plan)

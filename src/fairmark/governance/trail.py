@@ -85,7 +85,7 @@ class Event:
         The tag of a promotion, and the hash of its object.
     test_set, test_rows, model, earlier
         Of a verdict: the name of the test set, the SHA-256 of its row ids, that of the model, and how many
-        other models had been judged on it before.
+        other verdicts had been given on it before.
     finding, record
         Of a record of the findings register: its name, and its SHA-256.
     through

@@ -9,11 +9,12 @@ would decide.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, cast
 
-from fairmark.judge.measured import Measured
+from fairmark.judge.measured import Measured, ScoreBound
+from fairmark.params.policy import Bounds
 from fairmark.stats import intervals
 from fairmark.stats.bounded_means import Pair, Units
 from fairmark.stats.exact_test import MISSED, Sample, lower, rejects
@@ -336,6 +337,7 @@ class Scored:
     name: str
     entry: Measured
     part: Part
+    by: ScoreBound = "gaffke"
 
     @property
     def value(self) -> float | None:
@@ -349,12 +351,28 @@ class Scored:
 
     def low(self, tail: float, at: float) -> float:  # noqa: ARG002 - one formula for every limit
         """Return the lower bound."""
-        return self.entry.lower(tail)
+        return self.entry.lower(tail, self.by)
 
     def high(self, tail: float, at: float) -> float:  # noqa: ARG002 - the same
         """Return the upper bound."""
-        return self.entry.upper(tail)
+        return self.entry.upper(tail, self.by)
 
     def grown(self, factors: tuple[float, ...]) -> "Scored":
         """Return the same value with the errors of more rows."""
         return replace(self, entry=self.entry.grown(factors[0]), part=self.part.grown(factors[0]))
+
+
+_Part = TypeVar("_Part")
+
+
+def bounded(comparison: _Part, bounds: Bounds) -> _Part:
+    """Return the same comparison with its means bounded as the policy says."""
+    found: Any = comparison
+    if isinstance(found, Units):
+        found = replace(found, by=bounds.rates)
+    elif isinstance(found, Scored):
+        found = replace(found, by=bounds.auc if found.name == "roc_auc" else bounds.losses)
+    elif is_dataclass(found) and not isinstance(found, type):
+        parts = {each.name: bounded(getattr(found, each.name), bounds) for each in fields(found)}
+        found = replace(found, **parts)
+    return cast("_Part", found)

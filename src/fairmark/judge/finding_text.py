@@ -13,7 +13,12 @@ Numbers = tuple[float | None, float | None, float | None]
 
 
 def sentences(
-    each: Compared, outcome: str, numbers: Numbers, more: Mapping[str, int] | None, policy: Policy
+    each: Compared,
+    outcome: str,
+    numbers: Numbers,
+    more: Mapping[str, int] | None,
+    policy: Policy,
+    earlier: int | None,
 ) -> Iterator[str]:
     """Yield the sentences about one comparison; `numbers` are its value, its bound and the opposite one."""
     value, bound, opposite = numbers
@@ -23,7 +28,7 @@ def sentences(
         yield "Measure on test rows of every group concerned, or record a waiver in policy.waivers."
     else:
         yield f"{where} is {_number(value)}{_rows(each)}; {_against(each, outcome, bound, opposite)}."
-        yield from _advice(each, outcome, value, more)
+        yield from _advice(each, outcome, value, more, _again(policy, earlier))
         yield from _rare(each, outcome)
     lost = max((sum(part.lost) for part in each.comparison.parts), default=0.0)
     if lost > 0:
@@ -82,7 +87,21 @@ def _against(each: Compared, outcome: str, bound: float, opposite: float) -> str
     )
 
 
-def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] | None) -> Iterator[str]:
+def _again(policy: Policy, earlier: int | None) -> str:
+    """Return in words which verdict may judge more rows: looking until it decides would break the level."""
+    budget = policy.budget
+    if budget is None:
+        return "get them, and plan the next verdict in policy.budget before it"
+    number = (earlier or 0) + 2
+    if number > budget.verdicts:
+        return f"no verdict on {budget.test_set} is left for them: get new rows alone, under another name"
+    part = f"at {policy.level_after(number - 1):.3g} of the level"
+    return f"get them, for verdict {number} of {budget.verdicts}, {part}"
+
+
+def _advice(
+    each: Compared, outcome: str, value: float, more: Mapping[str, int] | None, again: str
+) -> Iterator[str]:
     if outcome == "fail":
         if each.limit.at_most is not None and _ranks(each.limit.measure):
             yield "Too good to be true: look for features that hold the label before anything else."
@@ -106,7 +125,7 @@ def _advice(each: Compared, outcome: str, value: float, more: Mapping[str, int] 
             f"{rows:,} more test rows{f' of {group}' if group else ''}" for group, rows in more.items()
         )
         sure = "would decide with chance 0.8, if these rates are the true ones"
-        yield f"About {needed} {sure}; get them, {waived}."
+        yield f"About {needed} {sure}; {again}, {waived}."
 
 
 def _ranks(name: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fairmark.params.policy import SPENT, Budget, Findings, Limit
+from fairmark.params.policy import SPENT, Budget, Findings, Limit, Policy
 from fairmark.record import Record
 
 
@@ -153,11 +153,10 @@ class Sign:
 
 @dataclass(frozen=True)
 class Spent(Sign):
-    """How much of a budget is spent: `value` other models were judged before; None where nobody counted."""
+    """How much of a budget is spent: `value` other verdicts were given before; None where nobody counted."""
 
+    policy: Policy
     budget: Budget
-    part: float
-    """The level that one verdict spends."""
 
     @property
     def shown(self) -> bool:
@@ -165,31 +164,34 @@ class Spent(Sign):
         return self.value is not None and super().shown
 
     def text(self) -> str:
-        """Return how many verdicts are left, and what renews them."""
+        """Return how many verdicts are left and at which level, and what renews them."""
         name, planned = self.budget.test_set, self.budget.verdicts
         if self.value is None:
             return (
-                f"Each of {planned} planned verdicts on the test set {name} spends {self.part:g} of the "
-                "level; the audit trail counts them where a release is made."
+                f"Judged as the first of {planned} planned verdicts on the test set {name}, at "
+                f"{self.policy.spent_level:.3g} of the level; the audit trail counts them where a release is "
+                "made."
             )
         done = int(self.value)
-        if not self.shown:
-            left = planned - done - 1
+        if self.shown:
             return (
-                f"Verdict {done + 1} of {planned} planned on the test set {name}, at {self.part:g} of the "
-                f"level; {left} left. A look again with more rows is one of them; new rows renew them."
+                f"The test set {name} is spent: {done} other verdicts were given on it, and {planned} were "
+                "planned. Judge on new rows, under another name in policy.budget, or answer it in "
+                f"policy.waivers (limit {SPENT})."
             )
+        left, spends = planned - done - 1, self.policy.level_after(done)
+        each = f", each at {self.policy.level_after(done + 1):.3g}" if left else ""
         return (
-            f"The test set {name} is spent: {done} other models were judged on it, and {planned} verdicts "
-            f"were planned. Judge on new rows, under another name in policy.budget, or answer it in "
-            f"policy.waivers (limit {SPENT})."
+            f"Verdict {done + 1} of {planned} planned on the test set {name}, at {spends:.3g} of the level; "
+            f"{left} left{each}. A look again with more rows is one of them; new rows alone, under another "
+            "name, renew them."
         )
 
 
-def spent(limit: Limit, budget: Budget, earlier: int | None, part: float) -> list[Sign]:
+def spent(limit: Limit, policy: Policy, budget: Budget, earlier: int | None) -> list[Sign]:
     """Return the one sign of a test set's budget."""
     value = None if earlier is None else float(earlier)
-    return [Spent(limit, (), value, "", budget, part)]
+    return [Spent(limit, (), value, "", policy, budget)]
 
 
 def planned(limit: Limit, signs: Mapping[str, Strongest]) -> list[Sign]:

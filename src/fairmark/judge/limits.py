@@ -23,11 +23,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from fairmark.judge.comparisons import Balance, Comparison, Difference, Part, Pooled, Ratio, Scored, Share
+from fairmark.judge.comparisons import (
+    Balance,
+    Comparison,
+    Difference,
+    Part,
+    Pooled,
+    Ratio,
+    Scored,
+    Share,
+    bounded,
+)
 from fairmark.judge.constant_answer import crossing, gain, profit_gain
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import ConfusionCounts, Evidence, GroupMeasures, by_group
-from fairmark.params.policy import Limit
+from fairmark.params.policy import Bounds, Limit
 from fairmark.stats.bounded_means import Units
 from fairmark.stats.confusion import ConfusionMatrix
 from fairmark.stats.group_names import is_unknown
@@ -101,13 +111,17 @@ def invalid(limit: Limit, attributes: Collection[str]) -> str | None:
     return None
 
 
-def compared(limit: Limit, evidence: Evidence, least: int = 0) -> list[Compared]:
+def compared(
+    limit: Limit, evidence: Evidence, least: int = 0, bounds: Bounds | None = None
+) -> list[Compared]:
     """Return the comparisons of a limit, as many of them whatever was measured.
 
     Rows whose group is not known are a group of their own where they are `least` or more; fewer may belong
     to any of the others, and every bound holds wherever they do.
     """
     each = _compared(limit, evidence, least)
+    if bounds is not None:
+        each = [replace(one, comparison=bounded(one.comparison, bounds)) for one in each]
     entries = evidence.groups[limit.attribute] if limit.attribute is not None else {}
     if all(entry.persons is None for entry in entries.values()):
         return each

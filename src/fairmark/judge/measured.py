@@ -1,13 +1,14 @@
 """One measured value with its interval, and what bounds at any other level are made of beside it."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from fairmark.record import Record
 from fairmark.stats import intervals
 from fairmark.stats.arrays import Floats
-from fairmark.stats.bounded_means import Pair, Units, lower_sum_of_gaps, upper_sum_of_gaps
+from fairmark.stats.betting import auc_bound
+from fairmark.stats.bounded_means import Bound, Pair, Units, lower_sum_of_gaps, upper_sum_of_gaps
 from fairmark.stats.measures import MEASURES, OfScores
 
 CLOSE = 1e-6
@@ -15,6 +16,9 @@ CLOSE = 1e-6
 
 _GROWTH = {"se": -0.5, "df": 1.0}
 """How what is stored of a measure of scores changes with the number of rows, as a power of it."""
+
+ScoreBound = Literal["betting", "gaffke", "pairs", "placements"]
+"""How a measure of scores is bounded: losses and calibration by the first two, an AUC by the others."""
 
 Positive = Annotated[float, Field(ge=0)]
 Above = Annotated[float, Field(gt=0)]
@@ -56,8 +60,12 @@ class UnitCounts(Record):
     @property
     def units(self) -> Units:
         """The same for computing."""
+        return self.bounded("gaffke")
+
+    def bounded(self, by: Bound) -> Units:
+        """Return the same for computing, with the mean bounded so."""
         weight = (1.0,) * len(self.value) if self.weight is None else self.weight
-        return Units(weight, self.value, self.count, self.heaviest, self.low, self.high)
+        return Units(weight, self.value, self.count, self.heaviest, self.low, self.high, by)
 
     def grown(self, factor: float) -> Self:
         """Return `factor` times as many of each."""
@@ -129,37 +137,42 @@ class Measured(Record):
         stored = [one for one in (self.units, self.positives, self.negatives) if one is not None]
         return any(not abs(one.units.mean - value) <= CLOSE for one in stored)
 
-    def lower(self, tail: float) -> float:
+    def lower(self, tail: float, by: ScoreBound = "gaffke") -> float:
         """Return the lower bound of a measure of scores at any `tail`, from what is stored of it.
 
-        Of a loss that of a bounded mean (`bounded_means`), of the calibration error that of the largest of
-        such means, of an AUC that of the sum of two, the placements of each label. Of the average precision a
-        close one by its standard error.
+        Of a loss that of a bounded mean (`bounded_means`, `betting`), of the calibration error that of the
+        largest of such means; of an AUC that of the sum of two, the placements of each label, or ("pairs")
+        that of pairs which share no row. Of the average precision a close one by its standard error.
         """
         if self.bins is not None:
-            return lower_sum_of_gaps([one.units for one in self.bins], tail)
+            return lower_sum_of_gaps([one.bounded(_mean(by)) for one in self.bins], tail)
         if self.units is not None:
-            return self.units.units.lower(tail)
+            return self.units.bounded(_mean(by)).lower(tail)
         if self.positives is None or self.negatives is None:
             return self._by_error(tail)[0]
-        return self._auc_low(self.positives.units, self.negatives.units, _known(self.value), tail)
+        return self._auc_low(self.positives.units, self.negatives.units, _known(self.value), tail, by)
 
-    def upper(self, tail: float) -> float:
+    def upper(self, tail: float, by: ScoreBound = "gaffke") -> float:
         """Return the upper bound likewise."""
         if self.bins is not None:
-            return upper_sum_of_gaps([one.units for one in self.bins], tail)
+            return upper_sum_of_gaps([one.bounded(_mean(by)) for one in self.bins], tail)
         if self.units is not None:
-            return self.units.units.upper(tail)
+            return self.units.bounded(_mean(by)).upper(tail)
         if self.positives is None or self.negatives is None:
             return self._by_error(tail)[1]
         one, two = self.positives.units.turned(), self.negatives.units.turned()
-        return 1 - self._auc_low(one, two, 1 - _known(self.value), tail)
+        return 1 - self._auc_low(one, two, 1 - _known(self.value), tail, by)
 
     def _by_error(self, tail: float) -> tuple[float, float]:
         se, df = _known(self.se), _known(self.df)
         return intervals.pr_auc(_known(self.value), se, df, _known(self.without_self), tail)
 
-    def _auc_low(self, one: Units, two: Units, value: float, tail: float) -> float:
+    def _auc_low(self, one: Units, two: Units, value: float, tail: float, by: ScoreBound) -> float:
+        if by == "pairs":
+            # Where a person has rows of both labels, pairs of persons can't be told apart: nothing is shown.
+            pairs = 0.0 if self.crossing else min(one.size, two.size)
+            scales = [side.total[0] / max(side.size, 1e-9) / side.heaviest for side in (one, two)]
+            return auc_bound(value, pairs, min(scales[0] * scales[1], 1.0), tail)
         # The error of an AUC is the sum of the errors of both means, to the first order (Hoeffding's
         # decomposition).
         pair = Pair(one, two, bool(self.crossing))
@@ -175,6 +188,10 @@ class Measured(Record):
         if self.bins is not None:
             more["bins"] = tuple(one.grown(factor) for one in self.bins)
         return self.model_copy(update=more)
+
+
+def _mean(by: ScoreBound) -> Bound:
+    return "betting" if by == "betting" else "gaffke"
 
 
 def _known(number: float | None) -> float:

@@ -183,6 +183,9 @@ class MeasuredRows(Record):
     weighted: bool
     rows_sha256: Digest
     persons: Whole | None = None
+    """Persons whom the rows are of, or clusters of another kind; None where each row is its own."""
+    units: str | None = None
+    """What these are, such as `clusters by branch`; persons where nothing is said."""
 
 
 Groups = dict[str, dict[str, GroupMeasures]]

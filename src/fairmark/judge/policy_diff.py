@@ -29,6 +29,7 @@ UNSET_IS_LOOSE = {
 """Numbers whose null lets everything through."""
 LOOSER_UP = {
     "policy.level",
+    "policy.budget.first",
     "privacy.decisions_shown",
     "privacy.retention.data_days",
     "serve.oversight.review_days",
@@ -76,6 +77,9 @@ LOOSER_SHORT = {
 """Lists of what is refused or guarded: an entry less is looser."""
 LOOSER_WORD = {
     "policy.correction": "intersection-union",
+    "policy.bounds.losses": "gaffke",
+    "policy.bounds.auc": "placements",
+    "policy.bounds.rates": "gaffke",
     "release.licences.unknown": "allow",
     "watch.labels": "all",
 }

@@ -148,7 +148,7 @@ class Verdict(Record):
     state: State
     """The one word for the verdict, wherever it is told: `pass with waiver` where a pass rests on one."""
     earlier: int | None = None
-    """How many other models were judged on the test set before; None where nobody counted."""
+    """How many other verdicts were given on the test set before; None where nobody counted."""
 
     @classmethod
     def of(
@@ -281,8 +281,8 @@ def judge(
         so that decisions by thresholds of groups' own fail. They fail too where the policy does not name
         their attribute in `protected_at_prediction`.
     earlier
-        How many other models were judged on this test set before, as the audit trail tells; None where
-        nobody counted.
+        How many other verdicts were given on this test set before, as the audit trail tells; None where
+        nobody counted, which judges as the first does and says so.
     """
     goal = measurements.model.goal
     policy = policy.following(None if goal is None else goal.measure)
@@ -291,13 +291,12 @@ def judge(
     if wrong:
         return refused(wrong, policy, today)
     decided, gated = _decisions(measurements, policy, earlier)
-    judged = [_finding(each, policy, today) for each in decided]
+    judged = [_finding(each, policy, today, earlier) for each in decided]
     outcome = _worst([finding for finding in judged if finding.gate]) if gated else UNSURE
     stopped = any(f.gate and f.outcome == MISSED and not f.met for f in judged)
     outcome = MISSED if stopped else outcome
-    scored = any(each.gate and _of_scores(each.measure) for each in policy.limits)
-    weighted = measurements.cells.units is not None
-    said = _guarantee(gated, policy, weighted=weighted, scored=scored)
+    kinds = _kinds(policy, weighted=measurements.cells.units is not None)
+    said = _guarantee(gated, policy, policy.level_after(earlier), kinds)
     promise = f"{said} {_of_units(measurements.data)}" if gated else said
     found = Verdict.of(outcome, judged, policy, today, comparisons=gated, guarantee=promise)
     return found if earlier is None else found.model_copy(update={"earlier": earlier})
@@ -381,12 +380,19 @@ def _decided_once(case: _Case) -> tuple[list[_Decision], int]:
     measurements, policy = case.measurements, case.policy
     plans = [(limit, planned(limit, measurements, policy)) for limit in policy.required]
     gated = [each for limit, plan in plans if limit.gate for each in plan if isinstance(each, Compared)]
-    gate = shared(gated, policy)
+    level = policy.level_after(measurements.earlier)
+    gate = shared(gated, policy, level)
     decided: list[_Decision] = []
     for limit, plan in plans:
-        shares = gate if limit.gate else shared([each for each in plan if isinstance(each, Compared)], policy)
-        decided += _of_limit(limit, plan, shares, policy)
+        reported = [each for each in plan if isinstance(each, Compared)]
+        shares = gate if limit.gate else shared(reported, policy, level)
+        decided += _of_limit(limit, plan, shares, policy, _at_next(policy, measurements.earlier))
     return decided, len(gated)
+
+
+def _at_next(policy: Policy, earlier: int | None) -> float:
+    """Return how large the next verdict's part of the level is beside that of this one."""
+    return policy.level_after((earlier or 0) + 1) / policy.level_after(earlier)
 
 
 NEAREST = 12
@@ -394,9 +400,12 @@ NEAREST = 12
 
 
 def _of_limit(
-    limit: Limit, plan: Sequence[Compared | findings.Sign | str], shares: Tails, policy: Policy
+    limit: Limit, plan: Sequence[Compared | findings.Sign | str], shares: Tails, policy: Policy, after: float
 ) -> list[_Decision]:
-    """Return the decisions on the comparisons of one limit, in their order."""
+    """Return the decisions on the comparisons of one limit, in their order.
+
+    More rows would be judged by the next verdict, whose part of the level is `after` times that of this one.
+    """
     at, side = _limit_of(limit)
     least = side == "at_least"
     decided = []
@@ -418,7 +427,7 @@ def _of_limit(
     for k in still[:NEAREST]:
         if isinstance(each := decided[k].each, Compared):
             tail = own(each, shares, policy)
-            aim = Aim(at, least, with_power(tail.clear), with_power(tail.miss))
+            aim = Aim(at, least, with_power(tail.clear * after), with_power(tail.miss * after))
             more = rows_needed(each.comparison, aim)
             decided[k] = replace(decided[k], more=more)
     return decided
@@ -454,18 +463,17 @@ def planned(limit: Limit, evidence: Evidence, policy: Policy) -> Sequence[Compar
     if limit.measure in findings.NAMES:
         return findings.planned(limit, evidence.findings)
     if limit.measure == EARLIER and policy.budget is not None:
-        return findings.spent(limit, policy.budget, evidence.earlier, policy.spent_level)
+        return findings.spent(limit, policy, policy.budget, evidence.earlier)
     wrong = invalid(limit, evidence.groups)
     if wrong:
         return [f"policy.limits.{limit.name}.{wrong}"]
-    return compared(limit, evidence, policy.min_group_rows) or [
+    return compared(limit, evidence, policy.min_group_rows, policy.bounds) or [
         f"policy.limits.{limit.name}: must compare two groups, got one"
     ]
 
 
-def shared(each: Sequence[Compared], policy: Policy) -> Tails:
-    """Return how these comparisons share the policy's level."""
-    level = policy.spent_level
+def shared(each: Sequence[Compared], policy: Policy, level: float) -> Tails:
+    """Return how these comparisons share the level that a verdict spends."""
     met, missed = (step_down(each, level, good=good) for good in (True, False))
     plain = tails(sum(one.bounds for one in each), level, policy.correction)
     return Tails(met if policy.correction == "holm" else plain.clear, missed, met)
@@ -508,25 +516,42 @@ def _worst(findings: Sequence[Finding]) -> Outcome:
     return MISSED if MISSED in outcomes else UNSURE if UNSURE in outcomes else MET
 
 
-def _guarantee(comparisons: int, policy: Policy, *, weighted: bool, scored: bool) -> str:
+def _kinds(policy: Policy, *, weighted: bool) -> str:
+    """Return in words which bounds of the gated comparisons are exact, proven or conjectured."""
+    gated = {QUANTITIES[each.measure].measure for each in policy.limits if each.gate and _known(each.measure)}
+    gated |= {QUANTITIES[each.measure].measure for each in policy.gains if _known(each.measure)}
+    scored = {each.name for each in gated if each.scored}
+    by = {
+        "weighted rows and persons": policy.bounds.rates if weighted else None,
+        "losses": policy.bounds.losses if scored - {"roc_auc"} else None,
+        "ROC AUC": policy.bounds.auc if "roc_auc" in scored else None,
+    }
+    said = [] if weighted else ["bounds of counts are exact"]
+    said += [f"those of {of} are {SURE[each]}" for of, each in by.items() if each is not None]
+    text = "; ".join(said)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+SURE = {
+    "betting": "proven (betting)",
+    "pairs": "proven (Hoeffding's of pairs)",
+    "gaffke": "Gaffke's, proven for shares and conjectured beyond",
+    "placements": "Gaffke's of placements, conjectured and right to the first order",
+}
+"""How sure each bound of `policy.bounds` is."""
+
+
+def _known(measure: str) -> bool:
+    return measure in QUANTITIES
+
+
+def _guarantee(comparisons: int, policy: Policy, level: float, kinds: str) -> str:
     if not comparisons:
         return "The policy gates nothing, so nothing is shown."
-    level = policy.spent_level
-    share, sure = f"{level:g}", f"{1 - level:g}"
-    means = [
-        *(["weighted rows and persons"] if weighted else []),
-        *(["measures of scores"] if scored else []),
-    ]
-    kinds = ["Bounds of counts are exact"] if not weighted else []
-    kinds += (
-        [f"{'bounds' if weighted else 'those'} of {' and of '.join(means)} are Gaffke's (conjectured)"]
-        if means
-        else []
-    )
+    share, sure = f"{level:.4g}", f"{1 - level:.4g}"
     kept = (
         f"The chance that a model which meets every gated limit is failed is at most {share} as well, and "
-        "so is the chance that any line said to be met together with the others is not (Holm). "
-        f"{_capital('; '.join(kinds))}."
+        f"so is the chance that any line said to be met together with the others is not (Holm). {kinds}"
     )
     match policy.correction:
         case "bonferroni":
@@ -544,30 +569,28 @@ def _guarantee(comparisons: int, policy: Policy, *, weighted: bool, scored: bool
                 f"A model which misses any of the {comparisons} gated limits passes with chance at most "
                 f"{share} (intersection-union test); each bound holds by itself with chance {sure}."
             )
-    if policy.budget is not None:
+    if policy.budget is None:
+        first += " It is for one verdict on these test rows: nobody counts others (policy.budget)."
+    else:
         first += (
-            f" Of all {policy.budget.verdicts} models that may be judged on the test set, any that misses a "
-            f"limit passes with chance at most {policy.level:g}."
+            f" Of all {policy.budget.verdicts} verdicts that may be given on the test set, of other models "
+            f"or with more rows, any is a wrong pass with chance at most {policy.level:g}."
         )
     return f"{first} {kept}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _of_scores(measure: str) -> bool:
-    return measure in QUANTITIES and QUANTITIES[measure].measure.scored
 
 
 def _of_units(data: MeasuredRows) -> str:
     """Return what is taken to be independent: what the guarantee stands on."""
     if data.persons is None:
-        return "It is for rows that are independent of each other: no column says whose a row is."
+        return (
+            "It is for rows that are independent of each other: no column says which rows hang together "
+            "(prepare.person, evaluate.cluster)."
+        )
+    units = data.units or "persons"
     if data.persons == data.rows:
-        return "It is for persons who are independent of each other, each with one row."
+        return f"It is for {units} that are independent of each other, each with one row."
     return (
-        f"The {data.rows:,} test rows are of {data.persons:,} persons: the guarantee is for persons who are "
+        f"The {data.rows:,} test rows are of {data.persons:,} {units}: the guarantee is for {units} that are "
         "independent of each other, however the rows of one hang together."
     )
 
@@ -601,7 +624,7 @@ def _refused(limit: Limit, text: str) -> Finding:
     )
 
 
-def _finding(decision: _Decision, policy: Policy, today: dt.date | None) -> Finding:
+def _finding(decision: _Decision, policy: Policy, today: dt.date | None, earlier: int | None) -> Finding:
     each, outcome = decision.each, decision.outcome
     if isinstance(each, str):
         return _refused(decision.limit, f"No verdict on this limit, so it fails: {each}")
@@ -612,7 +635,7 @@ def _finding(decision: _Decision, policy: Policy, today: dt.date | None) -> Find
     within = [w for w in covering if _within(w, each.limit, numbers[1])]
     waiver = next((w for w in within if today and w.decided <= today <= w.last_day), None)
     words = [
-        *sentences(each, outcome, numbers, decision.more, policy),
+        *sentences(each, outcome, numbers, decision.more, policy, earlier),
         *_apart(decision),
         *waived(within, waiver, today, failed=outcome == MISSED),
         *_beyond([w for w in covering if w not in within], numbers[1]),

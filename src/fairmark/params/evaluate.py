@@ -53,6 +53,21 @@ class References(Section):
     """Features within whose values, or bins, groups are compared too."""
 
 
+class ByCluster(Section):
+    """Rows of one value of a column hang together: a branch, a school, a clerk."""
+
+    column: Text
+
+
+class ByDays(Section):
+    """Rows of so many days in a row hang together; `prepare.time` says when a row is from."""
+
+    days: Positive
+
+
+Cluster = ByCluster | ByDays
+
+
 class Evaluate(Section):
     """How test rows are measured."""
 
@@ -65,6 +80,9 @@ class Evaluate(Section):
     """Bins of a number, a date and the score in the release's reference, by quantiles of train rows (of test
     rows for the score)."""
     checks: Checks
+    cluster: Cluster | None
+    """Which rows hang together, beside those of one person (`prepare.person`): bounds are then for clusters.
+    null: rows of different persons are independent."""
     references: References | None = None
 
 

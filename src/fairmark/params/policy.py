@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fairmark.params.base import Count, Section, Share, Text, one_of
+from fairmark.params.base import Count, OpenShare, Section, Share, Text, one_of
 from fairmark.stats.measures import APPROXIMATE, GAINED, GOALS, QUANTITIES
 
 GOAL = "goal"
@@ -157,20 +157,46 @@ class Findings(Section):
     """The same of a feature."""
 
 
+class Bounds(Section):
+    """How is bounded what is no count of rows of one weight: proven, or conjectured and with fewer rows."""
+
+    losses: Literal["betting", "gaffke"]
+    """Brier score, log loss and calibration error: `betting` is proven, `gaffke` conjectured."""
+    auc: Literal["pairs", "placements"]
+    """ROC AUC: `pairs` is proven, `placements` conjectured and right to the first order."""
+    rates: Literal["betting", "gaffke"]
+    """Rates of weighted rows, and of persons with several rows."""
+
+
 class Budget(Section):
     """How often models may be judged on one test set, planned before the first of them."""
 
     test_set: Text
     """What the test rows are called. More rows of it are the same test set; new rows alone are another."""
     verdicts: Count
-    """Models that may be judged on it; each spends its part of the level, so that all of them together err
-    with chance at most the level, however alike they are (Bonferroni)."""
+    """Verdicts that may be given on it, of other models or of the same one with more rows. Each spends its
+    part of the level, so that all of them together err with chance at most the level, however alike they are
+    (Bonferroni)."""
+    first: OpenShare | None = None
+    """Part of the level that the first verdict spends; the others share the rest equally. null: all alike."""
+
+    @model_validator(mode="after")
+    def _spent_whole(self) -> Self:
+        if self.first is not None and self.verdicts == 1:
+            raise ValueError(f"first must be null where one verdict is planned, got {self.first:g}")
+        return self
+
+    def part(self, earlier: int | None) -> float:
+        """Return what part of the level a verdict spends after so many others, 0..1; None: the first one."""
+        if self.first is None:
+            return 1 / self.verdicts
+        return (1 - self.first) / (self.verdicts - 1) if earlier else self.first
 
 
 SPENT = "test-set-budget"
 """The limit that a waiver names where the budget of a test set is gone."""
 EARLIER = "earlier_verdicts"
-"""Its measure: other models that were judged on the test set before."""
+"""Its measure: other verdicts that were given on the test set before."""
 
 LATER = ("test", "valid")
 """The parts that are compared with the train part."""
@@ -195,6 +221,7 @@ class Policy(Section):
     """How many comparisons share `level`; `judge.verdict` says what each of them guarantees."""
     budget: Budget | None
     """None plans a single verdict on the test rows, and counts none."""
+    bounds: Bounds
     min_group_rows: Count
     protected_at_prediction: list[Text]
     """Attributes whose group the decision itself may be told; empty (the rule) keeps them evidence alone."""
@@ -283,8 +310,12 @@ class Policy(Section):
 
     @property
     def spent_level(self) -> float:
-        """The part of `level` that one verdict on the test set spends."""
-        return self.level if self.budget is None else self.level / self.budget.verdicts
+        """The part of `level` that the first verdict on the test set spends."""
+        return self.level_after(None)
+
+    def level_after(self, earlier: int | None) -> float:
+        """Return the part of `level` that a verdict spends after so many others; None: nobody counted any."""
+        return self.level if self.budget is None else self.level * self.budget.part(earlier)
 
     @property
     def spending(self) -> list[Limit]:
@@ -299,7 +330,7 @@ class Policy(Section):
                 at_least=None,
                 at_most=float(self.budget.verdicts - 1),
                 gate=True,
-                reason="Of many models at a limit, one passes by luck: a test set proves only so often.",
+                reason="Of many verdicts at a limit, one is a pass by luck: a test set proves only so often.",
             )
         ]
 

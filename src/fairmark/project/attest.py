@@ -109,6 +109,8 @@ def judged(root: Path, params: Params, scores: Scores, seen: Trace) -> Verdict:
         dt.date.fromisoformat(seen.committed[:10]),
         expected_threshold=scores.measured_threshold,
         expected_groups=Schema.read(root / EVALUATION.gathered["schema.json"]).groups,
+        # No trail counts evaluations: each is judged as the last one that was planned.
+        earlier=None if params.policy.budget is None else params.policy.budget.verdicts - 1,
     )
 
 

@@ -8,17 +8,20 @@ model or its training rows could answer stands there as unanswered.
 import hashlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairmark.data.roles import LABEL, PERSON, ROW_ID, WEIGHT
+from fairmark.data.roles import LABEL, ROW_ID, WEIGHT
 from fairmark.data.schema import Schema
+from fairmark.data.split import Parts
 from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.evaluate import curves
 from fairmark.evaluate import measure as measuring
+from fairmark.evaluate.clusters import clusters
 from fairmark.files import read_parquet, write_csv
 from fairmark.judge.findings import NAMES, Strongest
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
@@ -50,7 +53,8 @@ def evaluate_scores(
     score, decision = decisions(rows, scores)
     label = rows[LABEL].to_numpy(np.int8)
     weight = rows[WEIGHT].to_numpy(np.float64)
-    person = rows[PERSON].to_numpy() if PERSON in rows else None
+    whose = clusters(Parts(described, rows, proof, pd.Series("test", index=rows.index)), params.cluster)
+    person = whose.of(np.ones(len(rows), dtype=bool))
     known = described.groups
     groups = proof[list(known)]
     measured = measuring.measure(
@@ -67,7 +71,9 @@ def evaluate_scores(
         person=person,
     )
     threshold = scores.measured_threshold
-    persons = {} if person is None else {"persons": int(rows[PERSON].nunique())}
+    persons: dict[str, Any] = {} if person is None else {"persons": len(np.unique(person))}
+    if params.cluster is not None:
+        persons["units"] = whose.units
     about = About(
         MeasuredModel(sha256=_digest(rows[ROW_ID], score, decision), threshold=threshold),
         MeasuredRows(

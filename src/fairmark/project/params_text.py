@@ -328,8 +328,14 @@ def _policy(table: Table, made: Choices, given: Options, found: Found) -> dict[s
         "goal": entry("goal", _text("goal", given), 2),
         "price": entry("price", _text("price", given), 2),
         "budget": [
-            *comment("So many models may be judged on the same test rows, each at its part of the level.", 2),
-            *entry("budget", {"test_set": "the test rows of this table", "verdicts": 4}, 2),
+            *comment(
+                "So many verdicts on the same test rows; `first` of the level is for the first of them.", 2
+            ),
+            *entry("budget", {"test_set": "the test rows of this table", "verdicts": 4, "first": 0.5}, 2),
+        ],
+        "bounds": [
+            *comment("Proven: betting, pairs. Conjectured, with fewer rows: gaffke, placements.", 2),
+            *entry("bounds", {"losses": "betting", "auc": "placements", "rates": "gaffke"}, 2),
         ],
         "min_group_rows": [
             *comment("Groups with fewer test rows leave the verdict at insufficient evidence.", 2),

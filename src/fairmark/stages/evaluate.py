@@ -12,15 +12,18 @@ Read by `document` and the release. Test rows are measured on here, and nowhere 
 import hashlib
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from fairmark.data.roles import LABEL, PERSON, ROW_ID, WEIGHT
+from fairmark.data.roles import LABEL, ROW_ID, WEIGHT
 from fairmark.data.split import read_parts
 from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.entry import run
 from fairmark.evaluate import curves
 from fairmark.evaluate import measure as measuring
+from fairmark.evaluate.clusters import clusters
 from fairmark.evaluate.experiments import Experiment, checks, leakage
 from fairmark.evaluate.leakage import signs
 from fairmark.evaluate.reference import reference as counted
@@ -65,9 +68,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     test, proof = parts.part("test")
     scorer = Model.load(model)
     label, score, weight = test[LABEL].to_numpy(), scorer.score(test), test[WEIGHT].to_numpy()
-    person = test[PERSON].to_numpy() if PERSON in test else None
-    # Bounds of weighted rows must know how heavy a row can be that the test part happens not to hold.
-    heaviest = float(parts.table[WEIGHT].groupby(parts.keys).sum().max())
+    # Bounds of weighted rows must know how heavy a unit can be that the test part happens not to hold.
+    whose = clusters(parts, params.cluster)
+    person = whose.of((parts.belongs == "test").to_numpy())
     groups = proof[parts.attributes]
     known = {name: parts.schema.groups[name] for name in parts.attributes}
     step(f"measurements of {len(test):,} test rows")
@@ -83,7 +86,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         seed=params.seed,
         bins=params.calibration_bins,
         person=person,
-        heaviest=heaviest,
+        heaviest=whose.heaviest,
     )
     tail, bins, points = (1 - params.confidence) / 2, params.calibration_bins, params.curve_points
     pictures = {
@@ -96,7 +99,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     experiment = Experiment(parts, scorer, params)
     step("signs of leakage")
     leaks = leakage(experiment)
-    persons = {} if person is None else {"persons": int(test[PERSON].nunique())}
+    persons: dict[str, Any] = {} if person is None else {"persons": len(np.unique(person))}
+    if params.cluster is not None:
+        persons["units"] = whose.units
     about = About(
         MeasuredModel.from_json({"sha256": digest(model), **scorer.stated}, "model.json"),
         MeasuredRows(

@@ -6,7 +6,8 @@ Learned-Miller and Thomas 2020): units get random weights that are exponential (
 one unit that was never seen, as heavy as any can be and with the worst value there is; the bound is a
 quantile of the mean of these. For values of 0 and 1 it is Clopper and Pearson's; without any spread it is
 their rule of three; for many units it is about Student's. That it never errs more than it says is proven for
-0 and 1 and conjectured for other variables: no counterexample is known, and the proofs look for one.
+0 and 1 and conjectured for other variables: no counterexample is known, and the proofs look for one. Where
+a proof is asked for, `Units.by` says "betting" (`betting`), which wants more rows.
 
 Two independent means are compared by combining their confidence distributions (Fay, Proschan and Brittain
 2015): the chance that a draw of the one is above a draw of the other.
@@ -19,8 +20,12 @@ from typing import Literal, Self
 
 import numpy as np
 
+from fairmark.stats import betting
 from fairmark.stats.arrays import Floats, Places
 from fairmark.stats.intervals import clopper_pearson
+
+Bound = Literal["betting", "gaffke"]
+"""How a mean is bounded: `betting` is proven for every bounded variable, `gaffke` conjectured and tighter."""
 
 _NEWTONS = 60
 _GRID = 33
@@ -42,6 +47,8 @@ class Units:
         The weight that no unit is above, seen or not.
     low, high
         What no value is below and above.
+    by
+        By which bound the mean is bounded.
     """
 
     weight: tuple[float, ...]
@@ -50,6 +57,7 @@ class Units:
     heaviest: float
     low: float
     high: float
+    by: Bound = "gaffke"
 
     @property
     def total(self) -> tuple[float, float]:
@@ -78,11 +86,22 @@ class Units:
 
     def p_below(self, at: Floats) -> Floats:
         """Return the p-value of H: mean >= `at`, against a mean below it; rises as `at` falls."""
+        if self.by == "betting":
+            short = (self.high - np.asarray(at, dtype=np.float64)) / (self.high - self.low)
+            return betting.p_value(betting.log_capital(self.short_of_high, short))
         weight, value, count = (np.array(part) for part in (self.weight, self.value, self.count))
         at = np.asarray(at, dtype=np.float64)[..., None]
         seen = weight * (value - at)
         unseen = np.broadcast_to(self.heaviest * (self.high - at), (*seen.shape[:-1], 1))
         return sum_above_zero(np.concatenate([seen, unseen], axis=-1), np.append(count, 1.0))
+
+    @property
+    def short_of_high(self) -> betting.Good:
+        """Return the units by how far their value is below the highest, as part of the range."""
+        weight, value, count = (np.array(part) for part in (self.weight, self.value, self.count))
+        good = np.clip((self.high - value) / (self.high - self.low), 0.0, 1.0)
+        kept = count > 0
+        return betting.Good(good[kept], np.minimum(weight / self.heaviest, 1.0)[kept], count[kept])
 
     def p_above(self, at: Floats) -> Floats:
         """Return the p-value of H: mean <= `at`, against a mean above it."""
@@ -193,6 +212,8 @@ class Pair:
             return Pair(one, two.turned(), self.crossing).p_above("difference", margin - two.low - two.high)
         if not (one.size > 0 and two.size > 0):
             return 1.0
+        if one.by == "betting":
+            return self._p_by_betting(kind, margin)
         (grid, over), (points, under) = _distribution(two), _distribution(one.turned())
         # Of the mirrored mean 1 `under` is the chance to be above: read back, that to be below.
         points, under = one.low + one.high - points[::-1], under[::-1]
@@ -204,6 +225,20 @@ class Pair:
         steps = np.maximum(over[:-1] - over[1:], 0.0)
         inner = (below[1:] + below[:-1]) / 2 @ steps
         return float(min(1.0, inner + below[0] * (1 - over[0]) + over[-1]))
+
+    def _p_by_betting(self, kind: Kind, margin: float) -> float:
+        """Return the largest p-value over all mean 2 of H that mean 2 is the one and mean 1 on the edge."""
+        one, two = self.one, self.two
+
+        def edge(mean2: Floats) -> tuple[Floats, Floats]:
+            mean1 = margin * mean2 if kind == "ratio" else mean2 + margin
+            # What is good for the claim: how far 1 is above its lowest value, and 2 below its highest.
+            return (mean1 - one.low) / (one.high - one.low), (two.high - mean2) / (two.high - two.low)
+
+        log_e = betting.least_of_pair(
+            one.turned().short_of_high, two.short_of_high, edge, (two.low, two.high), crossing=self.crossing
+        )
+        return float(betting.p_value(np.array(log_e)))
 
     def lower(self, kind: Kind, tail: float, limit: float, least: float, most: float) -> float:
         """Return the largest margin in `least`..`most` whose H is rejected at `tail`; `least` if none is.
@@ -287,6 +322,8 @@ def upper_sum_of_gaps(bins: Sequence[Units], tail: float) -> float:
     signed = _Signed.of(bins)
     if signed is None:
         return 1.0
+    if bins[0].by == "betting":
+        return signed.gaps.bound(tail, upper=True)
     sign = signed.observed
     high = signed.units(sign).upper(tail)
     # Where a bin's gap is near 0 the other sign can have the higher bound: flip until no flip raises it.
@@ -309,6 +346,8 @@ def lower_sum_of_gaps(bins: Sequence[Units], tail: float) -> float:
     signed = _Signed.of(bins)
     if signed is None:
         return 0.0
+    if bins[0].by == "betting":
+        return signed.gaps.bound(tail, upper=False)
     sign = signed.observed
     return max(0.0, signed.units(sign).lower(tail / 2 ** len(sign)))
 
@@ -337,6 +376,11 @@ class _Signed:
         )
         place = np.repeat(np.arange(len(each)), [len(one.count) for one in each])
         return cls(weight, value, count, place, max(one.heaviest for one in each))
+
+    @property
+    def gaps(self) -> betting.Gaps:
+        """Return the same for bets."""
+        return betting.Gaps(self.value, np.minimum(self.weight / self.heaviest, 1.0), self.count, self.bin)
 
     @property
     def observed(self) -> Floats:

@@ -314,6 +314,7 @@ def judged(release: ReleaseFolder) -> "Verdict":
             when,
             expected_threshold=release.scores.measured_threshold,
             expected_groups=release.schema.groups,
+            earlier=release.verdict.earlier,
         )
     return judge(
         release.measurements,
