@@ -149,6 +149,7 @@ def _params(params: dict[str, Any], name: str, shape: Shape, trials: int) -> dic
         known["region"] = {"kind": "categorical", "values": None, "missing": 0}
         prepare["protected"]["region"] = {"by": "column", "column": "region"}
     params["project"]["data"] = name
+    params["explain"]["texts"] = None
     params["split"]["test_share"] = 0.2
     params["tune"]["trials"] = trials
     return params

@@ -1,5 +1,6 @@
 """params.yaml is read whole or refused with every fault, each in one line, and never with a traceback."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from fairmark.params.parse import read_yaml
 from fairmark.params.read import read_params
 
 ROOT = Path(__file__).resolve().parents[1]
+TOLD = {"raises": "it is high", "lowers": "it is low"}
 
 
 def _written(folder: Path, change: dict[str, dict[str, Any]]) -> Path:
@@ -45,6 +47,19 @@ def test_every_fault_is_told_at_once_by_its_place(tmp_path: Path) -> None:
         ("release", "approvals", {"plain": 2, "waived": 2}, r"waived must be more than plain \(2\), got 2"),
         ("policy", "protected_at_prediction", ["height"], "must be of .*'race'.*, got 'height'"),
         ("policy", "overrides", [{"limit": "nothing"}], "overrides"),
+        (
+            "evaluate",
+            "references",
+            {"groups": {"height": "tall"}, "strata": []},
+            "must name attributes.*height",
+        ),
+        ("evaluate", "references", {"groups": {}, "strata": ["sex"]}, "strata must name features.*got sex"),
+        (
+            "explain",
+            "texts",
+            {"reviewed_by": "x", "reviewed": dt.date(2026, 11, 28), "features": {"sex": TOLD}},
+            "texts.features must name features.*got sex",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_refused(

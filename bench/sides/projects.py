@@ -80,6 +80,8 @@ class Project:
         table = self.folder / "data" / f"{self.name}.csv"
         if "default" not in self.spec["from"]:
             base = base | described(base, self.name, self.spec, table)
+            base["evaluate"] |= {"references": None}
+            base["explain"] |= {"mutable": None, "texts": None}
         base["train"]["threshold"]["maximise"] = self.spec["goal"]
         base["policy"] |= limits(base["policy"], self.spec["goal"], self.attribute, ratio)
         base["tune"]["mitigation"] = steps(base["tune"]["mitigation"], self.attribute, ratio)

@@ -63,7 +63,7 @@ def make_extremes(folder: Path, rows: int = 400, seed: int = 0, categories: int 
     }
     params["prepare"]["columns"] = params["prepare"]["columns"] | kinds
     params["tune"] |= {"trials": 4, "batch": 4, "pruning": None}
-    params["explain"] |= {"top": 20, "mutable": None}
+    params["explain"] |= {"top": 20, "mutable": None, "texts": None}
     (folder / "params.yaml").write_text(
         yaml.safe_dump(params, sort_keys=False, allow_unicode=True), encoding="utf-8"
     )

@@ -107,9 +107,17 @@ def second_params() -> dict[str, Any]:
         "audit": base["audit"] | {"min_group_rows": 50},
         "tune": base["tune"] | {"trials": 4, "batch": 2, "mitigation": steps},
         "train": base["train"] | {"max_rounds": 60, "patience": 10},
-        "evaluate": base["evaluate"] | {"replicates": 200, "curve_points": 50},
+        "evaluate": base["evaluate"] | {"replicates": 200, "curve_points": 50, "references": None},
         "explain": base["explain"]
-        | {"sample": 100, "background": 50, "top": 3, "decisions": 2, "grid": 8, "mutable": None},
+        | {
+            "sample": 100,
+            "background": 50,
+            "top": 3,
+            "decisions": 2,
+            "grid": 8,
+            "mutable": None,
+            "texts": None,
+        },
         "policy": base["policy"]
         | {
             "budget": None,

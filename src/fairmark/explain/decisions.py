@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fairmark.data.roles import WEIGHT
 from fairmark.data.schema import ColumnSchema
+from fairmark.errors import ParamsError
 from fairmark.explain.dependence import cell_value
 from fairmark.explain.documents import (
     AppliedThreshold,
@@ -23,10 +24,12 @@ from fairmark.explain.documents import (
     ExplainedDecision,
     LimeOpinion,
     Reason,
+    ReasonCoverage,
     value_text,
 )
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.model.model import Model
+from fairmark.params.evaluate import ReasonTexts
 from fairmark.stats.arrays import Floats
 
 MOST_REASONS = 4
@@ -150,6 +153,83 @@ def reasons(moves: Sequence[Contribution], decision: int) -> list[Reason]:
         Reason(feature=move.feature, value=value_text(move.value), effect=f"{verb} the score {rank}")
         for move, rank in zip(towards, RANKS[:MOST_REASONS], strict=False)
     ]
+
+
+def in_words(decisions: Sequence[ExplainedDecision], texts: ReasonTexts | None) -> list[ExplainedDecision]:
+    """Return the decisions with the texts of the reasons library beside their reasons, where there is one."""
+    if texts is None:
+        return list(decisions)
+    return [
+        each.model_copy(
+            update={
+                "reasons": [
+                    reason.model_copy(update={"text": _text(texts, reason.feature, each.decision)})
+                    for reason in each.reasons
+                ]
+            }
+        )
+        for each in decisions
+    ]
+
+
+def _text(texts: ReasonTexts, feature: str, decision: int) -> str | None:
+    # A group whose threshold would have turned the decision is a reason without a text: it is no feature.
+    found = texts.features.get(feature)
+    if found is None:
+        return None
+    return found.raises if decision == 1 else found.lowers
+
+
+def require_texts(features: Sequence[str], texts: ReasonTexts | None) -> None:
+    """Refuse a reasons library that lacks a feature of the model, or names another column.
+
+    Raises
+    ------
+    ParamsError
+        With every such column.
+    """
+    if texts is None:
+        return
+    lacking, strange = sorted({*features} - {*texts.features}), sorted({*texts.features} - {*features})
+    faults = [
+        f"explain.texts.features: must name every feature of the model, got no {name}" for name in lacking
+    ]
+    faults += [f"explain.texts.features: must name features of the model, got {name!r}" for name in strange]
+    if faults:
+        raise ParamsError(*faults)
+
+
+def coverage(contributions: Floats, decision: NDArray[np.int8]) -> dict[Literal["no", "yes"], ReasonCoverage]:
+    """Return how much of what moved decisions the principal reasons name, by decision.
+
+    12 CFR 1002.9 asks for the principal reasons: four of them are enough where the rest weighs little.
+
+    Parameters
+    ----------
+    contributions
+        Shapley values in log-odds with the base value in the last column, [n, p + 1].
+    decision
+        1 for yes and 0 for no, [n].
+    """
+    named: tuple[tuple[Literal["no", "yes"], int, int], ...] = (("no", 0, -1), ("yes", 1, 1))
+    return {name: _covered(sign * contributions[decision == answer, :-1]) for name, answer, sign in named}
+
+
+def _covered(moves: Floats) -> ReasonCoverage:
+    """Return the coverage of rows whose moves towards their decision are above 0, [n, p]."""
+    towards = -np.sort(-np.maximum(moves, 0.0), axis=1)
+    # A row that nothing moved towards its decision has no reasons to leave out.
+    towards = towards[towards.sum(axis=1) > 0]
+    if not len(towards):
+        return ReasonCoverage(rows=len(moves), covered=None, least=None, left_out=None)
+    shares = towards[:, :MOST_REASONS].sum(axis=1) / towards.sum(axis=1)
+    next_one = towards[:, MOST_REASONS] if towards.shape[1] > MOST_REASONS else np.zeros(len(towards))
+    return ReasonCoverage(
+        rows=len(moves),
+        covered=float(shares.mean()),
+        least=float(np.quantile(shares, 0.05, method="lower")),
+        left_out=float((next_one >= towards[:, 0] / 2).mean()),
+    )
 
 
 def above_threshold(model: Model, margin: Floats, groups: pd.DataFrame) -> Floats | None:

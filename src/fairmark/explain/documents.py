@@ -88,6 +88,23 @@ class Reason(Record):
     feature: str
     value: str
     effect: str
+    text: str | None = None
+    """What the reviewed reasons library says of it; None without one."""
+
+
+class ReasonCoverage(Record):
+    """Whether the principal reasons leave out what moved decisions: of the explained rows of each decision.
+
+    Shares of all that moved scores towards the decision; 1 = the named reasons are the whole of it.
+    """
+
+    rows: int
+    covered: float | None
+    """The mean share that the named reasons make; None without rows."""
+    least: float | None
+    """The share that all but the worst twentieth of the rows reach."""
+    left_out: float | None
+    """The share of rows where a reason left out moved the score at least half as far as the first."""
 
 
 class AppliedThreshold(Record):
@@ -166,3 +183,5 @@ class Explanations(Record):
     dependence: Mapping[str, Dependence]
     """Of the most important features, by name."""
     decisions: Sequence[ExplainedDecision]
+    reasons: Mapping[Literal["no", "yes"], ReasonCoverage] | None = None
+    """By decision; None in releases made before it was measured."""

@@ -1,5 +1,6 @@
 """The sections `evaluate`, `explain` and `document`: what is measured, explained and shown."""
 
+import datetime as dt
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -86,6 +87,22 @@ class Evaluate(Section):
     references: References | None = None
 
 
+class ReasonText(Section):
+    """What a person is told where a feature is a principal reason, by the way in which it moved the score."""
+
+    raises: Text
+    lowers: Text
+
+
+class ReasonTexts(Section):
+    """The reasons library: a text for every feature and direction, and who reviewed them when."""
+
+    reviewed_by: Text
+    reviewed: dt.date
+    features: dict[Text, ReasonText]
+    """Every feature of the model."""
+
+
 class Explain(Section):
     """How much is explained."""
 
@@ -97,6 +114,8 @@ class Explain(Section):
     grid: Annotated[int, Field(ge=2)]
     mutable: dict[Text, Literal["either", "increasing", "decreasing"]] | None
     """Features that a person can change, and which way; counterfactuals change no other. Null shows none."""
+    texts: ReasonTexts | None = None
+    """Reasons in reviewed words; null names features and values alone."""
 
 
 class Document(Section):

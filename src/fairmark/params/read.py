@@ -76,6 +76,18 @@ class Params(Section):
             faults.append(
                 f"explain.mutable must name features that the model may see, got {', '.join(immutable)}"
             )
+        if self.explain.texts is not None and (sealed := sorted(withheld & {*self.explain.texts.features})):
+            faults.append(f"explain.texts.features must name features of the model, got {', '.join(sealed)}")
+        against = self.evaluate.references
+        faults += [
+            f"evaluate.references.groups must name attributes, of {sorted(known)}, got {name!r}"
+            for name in (against.groups if against is not None else ())
+            if name not in known
+        ]
+        if against is not None and (unseen := sorted(withheld & {*against.strata})):
+            faults.append(
+                f"evaluate.references.strata must name features of the model, got {', '.join(unseen)}"
+            )
         if self.tune.rivals is not None and not self.tune.mitigation:
             faults.append("tune.rivals must be null where tune.mitigation names no attribute, got rivals")
         # Groups are known once the table is read, and so are columns that nobody listed.

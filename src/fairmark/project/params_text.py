@@ -111,8 +111,10 @@ def params_text(
     for key, lines in _release(given, owner, name_of(table, given)).items():
         text = with_entry(text, "release", key, lines)
     text = with_section(text, "privacy", _privacy(table, made, values))
+    text = with_entry(text, "evaluate", "references", entry("references", None, 2))
     # What a person can change only somebody who knows the columns can say.
     text = with_entry(text, "explain", "mutable", entry("mutable", None, 2))
+    text = with_entry(text, "explain", "texts", entry("texts", None, 2))
     text = with_entry(text, "serve", "contact", entry("contact", given.owner or owner, 2))
     return HEAD + text
 

@@ -170,6 +170,19 @@ def decisions(facts: Facts) -> list[DecisionView]:
     ]
 
 
+def coverage(facts: Facts) -> list[str]:
+    """Return in words how much of what moved decisions the principal reasons name, a sentence a decision."""
+    return [
+        f"Of what moved the {count(each.rows)} explained rows decided {name} towards it, the principal "
+        f"reasons name {number(each.covered, facts.decimals)} on average and at least "
+        f"{number(each.least, facts.decimals)} in all but a twentieth of them; in "
+        f"{number(each.left_out, facts.decimals)} a reason is left out that moved at least half as far as "
+        "the first."
+        for name, each in (facts.explanations.reasons or {}).items()
+        if each.covered is not None
+    ]
+
+
 def _reason(reason: Reason, facts: Facts) -> Reason:
     """Return a reason without what no page shows: a personal value, and a group that would tell one."""
     name = reason.feature

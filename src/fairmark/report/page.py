@@ -137,6 +137,7 @@ def _reasons(facts: Facts) -> Mapping[str, object]:
         "pictures": pictures,
         "tables": tables,
         "decisions": explanations.decisions(facts),
+        "coverage": explanations.coverage(facts),
     }
 
 

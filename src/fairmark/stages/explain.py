@@ -18,7 +18,15 @@ import pandas as pd
 from fairmark.data.roles import WEIGHT
 from fairmark.data.split import read_parts
 from fairmark.entry import run
-from fairmark.explain.decisions import above_threshold, decisions, second_opinions, with_thresholds
+from fairmark.explain.decisions import (
+    above_threshold,
+    coverage,
+    decisions,
+    in_words,
+    require_texts,
+    second_opinions,
+    with_thresholds,
+)
 from fairmark.explain.dependence import dependence
 from fairmark.explain.documents import Explanations
 from fairmark.explain.shapley import (
@@ -46,10 +54,17 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
     shapley: Path,
     params: Explain,
 ) -> None:
-    """Explain a seeded sample of test rows."""
+    """Explain a seeded sample of test rows.
+
+    Raises
+    ------
+    ParamsError
+        When the reasons library lacks a feature of the model, or names another column.
+    """
     step = Steps("explain")
     parts = read_parts(table, evidence, schema, rows)
     scorer = Model.load(model)
+    require_texts(scorer.features, params.texts)
     frame, groups = parts.part("test")
     chosen = sample_positions(len(frame), params.sample, params.seed)
     frame, groups = frame.iloc[chosen], groups.iloc[chosen]
@@ -64,12 +79,13 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
     described = {feature.name: feature for feature in parts.schema.features}
     background = frame.iloc[sample_positions(len(frame), params.background, params.seed)]
     features = [described[name] for name in scorer.features]
+    decided = scorer.decide(frame, groups)
     single = decisions(
         frame,
         features,
         contributions,
         scorer.score(frame),
-        scorer.decide(frame, groups),
+        decided,
         params.decisions,
         above_threshold(scorer, scorer.margin(frame), groups),
     )
@@ -86,7 +102,8 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
             each.feature: dependence(scorer.score, background, frame, described[each.feature], params.grid)
             for each in ranked[: params.top]
         },
-        decisions=second_opinions(scorer, frame, contributions, single, params.seed),
+        decisions=in_words(second_opinions(scorer, frame, contributions, single, params.seed), params.texts),
+        reasons=coverage(contributions, decided),
     )
     write_csv(ranking, pd.DataFrame([dict(each) for each in ranked]))
     explained.write(explanations)
