@@ -28,6 +28,7 @@ ROOMS: Mapping[str, str] = {
     "watch": "watch",
     "cli/service.py": "serve",
     "learn/workers.py": "cluster",
+    "project/workbook.py": "pipeline",
     "data/kinds.py": "pipeline",
     "evaluate/costs.py": "flows",
     "governance/assessment_page.py": "pipeline",

@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from fairmark.errors import StateError
 
 PIPELINE = (
-    "dvc", "fairlearn", "jinja2", "markdown_it", "markupsafe", "optuna", "pandera", "shap", "sklearn", "tqdm",
+    "dvc", "fairlearn", "jinja2", "markdown_it", "markupsafe", "openpyxl", "optuna", "pandera", "shap",
+    "sklearn", "tqdm",
 )  # fmt: skip
 """What `flows` takes along: nothing is released without its stages."""
 

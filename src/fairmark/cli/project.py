@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fairmark.cli.verb import Verb
 from fairmark.terminal import say, say_exact, say_json
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fairmark.project.choices import Ask, Options
     from fairmark.project.proposal import Proposal
     from fairmark.project.scores import ScoreOptions
+    from fairmark.project.workbook import Taken
 
 TEXTS = ("summary", "intended_use", "out_of_scope", "data_origin", "data_licence", "goal", "price")
 """Texts that only the owner can write, each an option."""
@@ -20,11 +21,11 @@ TEXTS = ("summary", "intended_use", "out_of_scope", "data_origin", "data_licence
 class Init(Verb):
     """`fairmark init FILE`: a project for a table of your own, from its bytes and a few answers.
 
-    Reads a table (CSV or Parquet), finds out how it is written and what its columns are, and writes a
-    params.yaml that runs, with its reasons beside it; puts the table under `data/` and lets DVC know of it.
-    What only a person may decide (the outcome, whom decisions must treat alike) is asked on a terminal and
-    comes by options elsewhere: nothing of it is guessed. Says what the rows could prove before anything is
-    trained.
+    Reads a table (CSV, Parquet or a sheet of an Excel workbook), finds out how it is written and what its
+    columns are, and writes a params.yaml that runs, with its reasons beside it; puts the table under `data/`
+    and lets DVC know of it. What only a person may decide (the outcome, whom decisions must treat alike) is
+    asked on a terminal and comes by options elsewhere: nothing of it is guessed. Says what the rows could
+    prove before anything is trained.
     """
 
     name = "init"
@@ -76,6 +77,7 @@ class Init(Verb):
         scores.add_argument("--made-by", metavar="TEXT", help="who made the model, and by what")
         scores.add_argument("--model-version", metavar="TEXT", help="which version of it")
         form = parser.add_argument_group("how the file is written, where it is not found out")
+        form.add_argument("--sheet", metavar="NAME", help="the sheet of a workbook")
         form.add_argument("--separator", metavar="SIGN")
         form.add_argument("--decimal", choices=[".", ","])
         form.add_argument("--encoding", metavar="NAME")
@@ -189,13 +191,11 @@ class Doctor(Verb):
 
 def _begin(given: argparse.Namespace, root: Path) -> int:
     from fairmark.errors import StateError
-    from fairmark.files import disk_fault, lines_of
-    from fairmark.governance.assessment import blank
+    from fairmark.files import disk_fault
     from fairmark.project import place
     from fairmark.project.file_format import Overrides
     from fairmark.project.proposal import proposal
-    from fairmark.project.scores import pipeline, scores_text
-    from fairmark.yaml12 import parse_yaml
+    from fairmark.project.workbook import as_tables
 
     if not (given.force or given.show):
         place.refuse_own(root, given.files)
@@ -205,29 +205,53 @@ def _begin(given: argparse.Namespace, root: Path) -> int:
         raise StateError(disk_fault(error, root / "params.yaml", "readable")) from error
     stages = place.default_pipeline(root)
     names = None if given.names is None else tuple(name.strip() for name in given.names.split(","))
-    found = proposal(
-        given.files,
-        default,
-        _options(given),
-        Overrides(given.encoding, _sign(given.separator), names),
-        _ask(),
-        _owner(root),
-        given.decimal,
-        judged=_scores(given),
-    )
-    if given.show:
-        say_exact(found.text)
-        return 0
+    ask = _ask()
+    with as_tables(given.files, given.sheet, ask) as (files, taken):
+        place.refuse_names(files)
+        found = proposal(
+            files,
+            default,
+            _options(given),
+            Overrides(given.encoding, _sign(given.separator), names),
+            ask,
+            _owner(root),
+            given.decimal,
+            judged=_scores(given),
+        )
+        if given.show:
+            say_exact(found.text)
+            return 0
+        return _put(root, stages, files, taken, found)
+
+
+def _put(
+    root: Path,
+    stages: "Mapping[str, Any]",
+    files: "Sequence[Path]",
+    taken: "Sequence[Taken]",
+    found: "Proposal",
+) -> int:
+    from fairmark.files import lines_of
+    from fairmark.governance.assessment import blank
+    from fairmark.project import place
+    from fairmark.project.scores import pipeline, scores_text
+    from fairmark.yaml12 import parse_yaml
+
     texts = {"params.yaml": found.text}
     if found.scores is None:
         texts["assessment.yaml"] = blank(parse_yaml(found.text, "params.yaml")["project"]["name"])
     else:
         texts |= {"scores.yaml": scores_text(found.scores), "dvc.yaml": pipeline(stages)}
-    sheet = place.sheet([path.name for path in given.files])
-    kept = place.put(root, given.files, texts, sheet, lambda: place.dvc_add(root))
+    origins = {one.table.name: one.origin for one in taken}
+    sheet = place.sheet([path.name for path in files], origins)
+    kept = place.put(root, files, texts, sheet, lambda: place.dvc_add(root))
     place.stage(root)
     next_steps = _NEXT if found.scores is None else _NEXT_OF_SCORES
-    say(*_report(found), f"what was there is in {kept.relative_to(root)}", *lines_of(next_steps))
+    said = [f"look: {note.removesuffix('.')}" for one in taken for note in one.notes]
+    read = [f"read: {one.origin}, as {one.table.name}" for one in taken]
+    say(
+        *read, *said, *_report(found), f"what was there is in {kept.relative_to(root)}", *lines_of(next_steps)
+    )
     return 0
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fairmark.data.groups import folded
-from fairmark.project.columns import Column
+from fairmark.project.columns import Column, is_persons
 from fairmark.project.words import (
     OUTCOMES,
     SUREST,
@@ -23,6 +23,9 @@ from fairmark.project.words import (
 
 FEW = 12
 """Different numbers up to which each may be a group of its own; more are cut by edges."""
+
+IDS = frozenset({"id", "ids", "uuid", "guid", "caseid", "seqn"})
+"""Words by which nothing but an id is called."""
 
 SHOWN = 6
 """Candidates of which a line is shown."""
@@ -55,7 +58,8 @@ def targets(columns: Mapping[str, Column]) -> list[Candidate]:
     """Return the columns that may hold the label, the likeliest first, each with a positive value."""
     names, ranked = list(columns), []
     for place, (name, column) in enumerate(columns.items()):
-        if column.values is None or len(column.values) != 2:
+        # `yes`, `Yes` and `no` are two values.
+        if column.values is None or len({*map(folded, column.values)}) != 2:
             continue
         words = {*words_of(name)}
         hint = protected_hint(name, column.values)
@@ -178,7 +182,17 @@ def persons(columns: Mapping[str, Column], rows: int) -> list[Candidate]:
     found = []
     for name, column in columns.items():
         named = {*column.looks} & {"name", "e-mail", "phone", "national id"}
-        if named and column.missing == 0 and column.different < rows:
+        if named:
             why = f"it looks like {' and '.join(sorted(named))}, and a value stands in several rows"
+        elif {*words_of(name)} & IDS and not is_persons(column, rows) and _comes_back(column, rows):
+            why = f"its name is that of an id, and {column.different:,} of them have {rows:,} rows"
+        else:
+            continue
+        if column.missing == 0 and column.different < rows:
             found.append(Candidate(name, why, f"--person {quoted(name)}"))
     return found
+
+
+def _comes_back(column: Column, rows: int) -> bool:
+    """Return whether each value stands in a few rows, as that of a person who comes back does."""
+    return FEW < column.different < rows <= 100 * column.different

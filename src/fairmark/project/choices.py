@@ -121,6 +121,9 @@ def chosen(table: Table, given: Options, ask: Ask | None, test: Table | None = N
         if column.left_out is not None and name not in taken and name not in drop
     }
     left = None if isinstance(positive, float) else _others(table.columns[target], table, positive)
+    # What differs in case or spaces alone is one group, and one label.
+    named = [each.column for each in protect if not each.edges]
+    named += [] if isinstance(positive, float) else [target]
     return Choices(
         target,
         positive,
@@ -133,11 +136,7 @@ def chosen(table: Table, given: Options, ask: Ask | None, test: Table | None = N
         person,
         time,
         weight,
-        {
-            each.column: means
-            for each in protect
-            if not each.edges and (means := _spellings(table, each.column))
-        },
+        {name: means for name in named if (means := _spellings(table, name))},
         why,
     )
 
@@ -193,18 +192,17 @@ def _lines(found: Sequence[Candidate], otherwise: str) -> list[str]:
 
 
 def _positive(column: Column, table: Table, given: Options, ask: Ask | None) -> tuple[str, ...] | float:
-    values = [str(text) for text in table.texts[column.name].dropna().unique()]
+    other = _spellings(table, column.name)
+    values = [text for each in table.texts[column.name].dropna().unique() if (text := str(each)) not in other]
     if len(values) < 2:
         raise UsageError(
             f"--target: must name a column of two values or more, got {column.name!r} with {len(values)}"
         )
     said = given.positive
     if not said:
-        values_shown = candidates.positives(column)[:12] if column.values else []
-        rates = {
-            value: f"{float((table.texts[column.name] == value).mean()):.1%} of the rows"
-            for value in values_shown
-        }
+        values_shown = [each for each in candidates.positives(column) if each not in other][:12]
+        texts = table.texts[column.name].replace(other)
+        rates = {value: f"{float((texts == value).mean()):.1%} of the rows" for value in values_shown}
         if ask is None:
             shown = ", ".join(f"{value} ({rate})" for value, rate in rates.items())
             some = shown or f"numbers of {column.different:,} values: say --positive '>NUMBER'"
@@ -238,7 +236,8 @@ def _spelt(value: str, values: Sequence[str], name: str) -> str:
 
 def _others(column: Column, table: Table, positive: tuple[str, ...]) -> tuple[str, ...] | None:
     """Return the other values, or None where there is one."""
-    others = tuple(sorted({str(text) for text in table.texts[column.name].dropna().unique()} - {*positive}))
+    found = {str(text) for text in table.texts[column.name].dropna().unique()}
+    others = tuple(sorted(found - {*positive} - {*_spellings(table, column.name)}))
     if not others:
         raise UsageError(f"--positive: must leave a value of {column.name} that is negative, got all of them")
     if len(others) > 200:
@@ -357,9 +356,18 @@ def _time(table: Table, given: Options, own: set[str], why: dict[str, str]) -> s
     return found[0].column
 
 
+MOST_SPELLED = 1000
+"""Different texts of a column up to which spellings of one are looked for."""
+
+
 def _spellings(table: Table, column: str) -> dict[str, str]:
-    """Return texts of a protected column that differ in case or spaces alone, with the commonest spelling."""
+    """Return texts of a column that differ from another in case or spaces alone, with the commonest spelling.
+
+    None of a column whose spellings tell more than groups or labels do, as of free texts.
+    """
     counts = table.texts[column].value_counts()
+    if len(counts) > MOST_SPELLED:
+        return {}
     found: dict[str, str] = {}
     for same in alike(str(text) for text in counts.index):
         main = max(same, key=lambda text: (int(counts[text]), text))
@@ -390,6 +398,8 @@ def _ways(column: Column, made: Choices) -> str:
         return f"it is left out; --keep {candidates.quoted(column.name)} takes it as texts"
     if column.kind_name == "date":
         return "prepare.columns says another format"
+    if column.kind_name == "numeric":
+        return "prepare.format.missing names what means not known"
     return f"mend those cells, or --drop {candidates.quoted(column.name)}"
 
 

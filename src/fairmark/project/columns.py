@@ -4,6 +4,7 @@ Kinds are those that `prepare` infers. Where it would refuse to infer (a column 
 that are not written as ISO 8601), the kind is settled here and the reason stands beside it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -107,6 +108,7 @@ def _column(name: str, texts: "pd.Series[str]", own: str | None, form: Csv | Par
     kind, said, why, doubt = _kind(name, texts, own, form)
     cells = typed(texts, kind).cells
     looks = _looks(name, cells, kind)
+    doubt = doubt or (_sentinel(cells) if kind.name == "numeric" else "")
     # Counts leave out missing cells, so that a column with a gap is never one that tells every row apart.
     alone = len(counts) == len(texts) > 1
     named = kind.name != "date" and bool({*words_of(name)} & ID_WORDS)
@@ -172,6 +174,27 @@ def _looks(name: str, cells: "pd.Series[Any]", kind: Kind) -> tuple[str, ...]:
     if kind.name == "numeric" and (cells.dropna() % 1 != 0).any():
         return ()
     return tuple(one.kind for one in personal(name, cells, kind.name, SHARE))
+
+
+SENTINEL = re.compile(r"-?9+|-1|-8+|-7+")
+"""Numbers that stand for a gap in many files: 99, -999, -1, and survey codes such as -8."""
+
+
+def _sentinel(cells: "pd.Series[float]") -> str:
+    """Return what speaks for a number at one end meaning "not known", or nothing.
+
+    It is written as such numbers are, stands in two rows or more, and lies farther from all others than these
+    lie from each other.
+    """
+    values, counts = np.unique(cells.dropna().to_numpy(np.float64), return_counts=True)
+    for end, rest in ((-1, values[:-1]), (0, values[1:])):
+        if len(rest) < 3 or counts[end] < 2 or not SENTINEL.fullmatch(f"{values[end]:.15g}"):
+            continue
+        near = rest[-1] if end else rest[0]
+        if abs(values[end] - near) > rest[-1] - rest[0]:
+            inside = f"{rest[0]:g} to {rest[-1]:g}"
+            return f"{values[end]:g} stands in {counts[end]:,} rows, far from the others ({inside})"
+    return ""
 
 
 def _range(cells: "pd.Series[float]") -> dict[str, object]:

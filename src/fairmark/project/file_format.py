@@ -18,6 +18,7 @@ from fairmark.data.cells import ISO_DAY, Numerals
 from fairmark.data.raw import GZIP, OTHERS, WAYS
 from fairmark.errors import InputError
 from fairmark.files import disk_fault
+from fairmark.project.number_format import LIKELY, SURE
 
 HEAD = 1 << 20
 """Characters of a file that are looked at for its separator and header."""
@@ -36,6 +37,9 @@ SEPARATORS = ("\t", ";", "|", ",", " ")
 
 CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 """Characters that no text table holds."""
+
+GAPS = frozenset({*SURE, *LIKELY, ""})
+"""Texts that stand where nothing is known."""
 
 NUMBERS = (Numerals("."), Numerals(","))
 
@@ -321,10 +325,18 @@ def _is_header(records: Sequence[Sequence[str]]) -> bool:
     first, rest = [cell.strip() for cell in records[0]], records[1:]
     if first in ([str(k) for k in range(len(first))], [str(k) for k in range(1, len(first) + 1)]):
         return len(first) > 2  # as pandas numbers columns that nobody named
-    if any(_is_value(cell) for cell in first) or first.count("") > 1:
-        return False
     columns = [{row[k].strip() for row in rest} for k in range(len(first))]
-    if any(all(_is_value(cell) for cell in cells if cell) and cells != {""} for cells in columns):
+    numbered = [cells != {""} and all(_is_value(cell) for cell in cells if cell) for cells in columns]
+    values = [_is_value(cell) for cell in first]
+    if any(values):
+        # Columns may be called 2019 and 2020: a word above numbers alone names its column, unless it stands
+        # for a gap, and then the others name theirs.
+        words = [cell not in GAPS and not value for cell, value in zip(first, values, strict=True)]
+        named = any(word and number for word, number in zip(words, numbered, strict=True))
+        return named and "" not in first and len({*first}) == len(first)
+    if first.count("") > 1:
+        return False
+    if any(numbered):
         return True
     return sum(cell not in cells for cell, cells in zip(first, columns, strict=True)) > len(first) / 2
 

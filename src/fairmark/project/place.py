@@ -302,9 +302,16 @@ def refuse_names(files: Sequence[Path]) -> None:
         raise UsageError(*faults)
 
 
-def sheet(names: Sequence[str]) -> str:
-    """Return the text of a datasheet that the owner is to write."""
-    listed = "\n".join(f"- `{name}`" for name in names)
+def sheet(names: Sequence[str], origins: Mapping[str, str] | None = None) -> str:
+    """Return the text of a datasheet that the owner is to write.
+
+    Parameters
+    ----------
+    origins
+        What a file was made from, by its name, where it is not as it was given.
+    """
+    made = origins or {}
+    listed = "\n".join(f"- `{name}`" + (f": {made[name]}" if name in made else "") for name in names)
     return f"""# Datasheet
 
 Files:

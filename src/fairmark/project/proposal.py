@@ -25,7 +25,7 @@ from fairmark.project.params_text import (
     params_text,
     read,
 )
-from fairmark.project.scores import ScoreOptions, params_of_scores, parts_of, scores_of
+from fairmark.project.scores import ScoreOptions, copied, params_of_scores, parts_of, scores_of
 from fairmark.project.table import Table, read_table
 
 
@@ -111,11 +111,13 @@ def proposal(
         text = params_of_scores(text)
     asked = (*questions(table, made), *found.proxies, *audit.questions)
     warnings = tuple(_warnings(table, made, found, tried, params))
+    if scores is not None:
+        warnings += tuple(copied(table, made, scores))
     return Proposal(table, made, found, text, read(text), scores, asked, warnings)
 
 
 def _rate(table: Table, made: Choices) -> float:
-    texts = table.texts[made.target].dropna()
+    texts = table.texts[made.target].dropna().replace(dict(made.spellings.get(made.target, {})))
     if isinstance(made.positive, float):
         cells = table.columns[made.target].cells.dropna()
         return float((cells > made.positive).mean())
@@ -218,6 +220,31 @@ def _rare(tried: Prepared, made: Choices) -> list[str]:
     return [f"{rows}: what is learnt and shown of so few is chance; get more, or name another outcome"]
 
 
+def _of_target(table: Table, made: Choices) -> list[str]:
+    """Return a sentence on values of the outcome that were put together, by spelling or as negative."""
+    lines, name = [], made.target
+    for text, means in made.spellings.get(name, {}).items():
+        lines.append(f"{name}: {text!r} is read as {means!r}")
+    if made.negative is not None:
+        shares = table.texts[name].replace(dict(made.spellings.get(name, {}))).value_counts(normalize=True)
+        listed = ", ".join(f"{value} ({shares[value]:.1%})" for value in made.negative[:6])
+        more = f" and {len(made.negative) - 6} more" if len(made.negative) > 6 else ""
+        lines.append(
+            f"{name}: {listed}{more} all count as negative; rows that are neither, such as open cases, are "
+            f"left out by prepare.drop_rows"
+        )
+    return lines
+
+
+def _last_row(table: Table) -> list[str]:
+    """Return a sentence where the last row has few of the values that rows have, as a total has."""
+    given = table.texts.notna()
+    last, usual = int(given.iloc[-1].sum()), float(given.sum(axis=1).median())
+    if last > usual / 2:
+        return []
+    return [f"the last row has {last} values where rows have {usual:g}: take it out if it is a total"]
+
+
 def _warnings(table: Table, made: Choices, found: Found, tried: Prepared, params: Params) -> list[str]:
     lines = [note.removesuffix(".") for note in (*table.file.notes, *table.numbers.notes)]
     lines += [*found.leaks, *_rare(tried, made), *_small(tried, params, found.test_share)]
@@ -229,6 +256,7 @@ def _warnings(table: Table, made: Choices, found: Found, tried: Prepared, params
                 f"{name}: {len(hard)} pairs of groups can't be shown to meet it by these rows, unless more "
                 f"are selected than are positive; first {hard[0].text(found.test_share)}"
             )
+    lines += [*_of_target(table, made), *_last_row(table)]
     if tried.summary.duplicates:
         lines.append(f"{tried.summary.duplicates:,} rows repeat an earlier one in every cell")
     return lines

@@ -174,6 +174,29 @@ def parts_of(table: Table, given: Options, scores: Scores, ask: Ask | None) -> t
     return replace(table, columns=columns), replace(made, drop=drop, forbid=())
 
 
+def copied(table: Table, made: Choices, scores: Scores) -> list[str]:
+    """Return a sentence where what is judged is the outcome itself: then all is perfect, and says nothing."""
+    texts = table.texts[made.target].replace(dict(made.spellings.get(made.target, {})))
+    known = texts.notna().to_numpy()
+    if isinstance(made.positive, float):
+        label = (table.columns[made.target].cells > made.positive).to_numpy()
+    else:
+        label = texts.isin(list(made.positive)).to_numpy()
+    lines = []
+    if scores.decision is not None:
+        decided = (table.texts[scores.decision].astype(str) == scores.selected).to_numpy()
+        for same, how in ((decided == label, "equal"), (decided != label, "opposite")):
+            if same[known].all():
+                lines.append(f"{scores.decision}: is {how} to the outcome {made.target} in every row")
+    if scores.score is not None:
+        cells = table.columns[scores.score].cells.to_numpy(np.float64)
+        apart = cells[known & label].min() > cells[known & ~label].max()
+        if apart:
+            lines.append(f"{scores.score}: is higher in every positive row than in every negative one")
+    why = "was it made from the outcome, or after it? Every measure of it is perfect, and none says anything"
+    return [f"{line}: {why}" for line in lines]
+
+
 def scores_text(scores: Scores) -> str:
     """Return the text of scores.yaml."""
     lines = comment(
