@@ -143,28 +143,55 @@ class Bar:
         asked = QUANTITIES[limit.measure]
         if not asked.over_groups:
             return None
-        formula = asked.measure.formula
         found: list[float] = []
-        for rate in formula.rates if isinstance(formula, Larger) else (asked.measure.name,):
-            sides = [side for side in sides_of(rate, table[None], sizes) if side.tests[0] > 0]
-            # The gate bounds a pair both ways round: near equal rates either may be the worse.
-            pairs = list(permutations(sides, 2))
-            if not pairs:
-                continue
-            low, high = (
-                (
-                    np.concatenate([each.share * each.tests for each in side]),
-                    np.concatenate([each.tests for each in side]),
-                )
-                for side in zip(*pairs, strict=True)
-            )
+        for pair in _pairs(limit, table, sizes):
             if asked.how == "ratio":
-                found += koopman(*low, *high, self.tail)[0].tolist()
+                found += koopman(*pair, self.tail)[0].tolist()
             else:
-                found += (-miettinen_nurminen(*low, *high, self.tail)[0]).tolist()
+                found += (-miettinen_nurminen(*pair, self.tail)[0]).tolist()
         if not found:
             return None
         return min(found) if asked.how == "ratio" else max(found)
+
+
+def is_missed(limit: Limit, table: Floats, sizes: Sizes, tail: float) -> bool:
+    """Return whether rows show that a limit on a ratio or difference is missed, by more than chance.
+
+    So they do where the score bound of some pair of groups on the far side, with the chance of error `tail`,
+    is still beyond the limit.
+
+    Parameters
+    ----------
+    table
+        Confusion matrices of weights, [groups, 2, 2].
+    """
+    ratio, at = QUANTITIES[limit.measure].how == "ratio", _at(limit)[0]
+    for pair in _pairs(limit, table, sizes):
+        if ratio and (koopman(*pair, tail)[1] < at).any():
+            return True
+        if not ratio and (miettinen_nurminen(*pair, tail)[0] > at).any():
+            return True
+    return False
+
+
+def _pairs(limit: Limit, table: Floats, sizes: Sizes) -> Iterator[tuple[Floats, Floats, Floats, Floats]]:
+    """Yield, of each rate that a limit compares, hits and rows of all ordered pairs of groups with rows."""
+    measure = QUANTITIES[limit.measure].measure
+    formula = measure.formula
+    for rate in formula.rates if isinstance(formula, Larger) else (measure.name,):
+        sides = [side for side in sides_of(rate, table[None], sizes) if side.tests[0] > 0]
+        # The gate bounds a pair both ways round: near equal rates either may be the worse.
+        pairs = list(permutations(sides, 2))
+        if not pairs:
+            continue
+        low, high = (
+            (
+                np.concatenate([each.share * each.tests for each in side]),
+                np.concatenate([each.tests for each in side]),
+            )
+            for side in zip(*pairs, strict=True)
+        )
+        yield *low, *high
 
 
 def sides_of(rate: str, table: Floats, sizes: Sizes) -> list[Side]:

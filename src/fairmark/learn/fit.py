@@ -19,7 +19,7 @@ from fairmark.learn.group_threshold_search import together
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.threshold import Goal, choose
-from fairmark.learn.training_data import HeldOut, Ready, Sample, balanced, ready, rotated
+from fairmark.learn.training_data import HeldOut, Ready, Sample, balanced, ready, rotated, stretches
 from fairmark.model.group_thresholds import GroupThresholds
 from fairmark.model.model import Model, Scorer, probability
 from fairmark.model.model_file import Calibration, Column
@@ -165,8 +165,10 @@ def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watc
     held = _held(rows, scorer)
     # The validation rows of the model that is kept, then the other folds, each scored by a model without it.
     if chosen.folds is not None:
-        others = rotated(rows, chosen.folds, base.seed)
-        held = held.joined(*(_held(other, _learnt(other, chosen, base)) for other in others))
+        follow = stretches(rows, chosen.folds)
+        others = follow or rotated(rows, chosen.folds, base.seed)
+        turns = (_held(other, _learnt(other, chosen, base)) for other in others)
+        held = held.joined(*turns, in_time=bool(follow))
     found = decide(held, rows, chosen, base, policy)
     model = Model(rows.encoder, scorer, found.calibration, found.threshold, base.seed, chosen, found.own)
     return Fitted(model, held, found)

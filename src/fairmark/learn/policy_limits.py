@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from fairmark.learn.assurance import Bar, Sizes
+from fairmark.learn.assurance import Bar, Sizes, is_missed
+from fairmark.learn.summaries import OverTime
 from fairmark.learn.threshold import Violation
 from fairmark.params.learn import Assurance
 from fairmark.params.policy import Limit, Policy
@@ -23,6 +24,8 @@ from fairmark.stats.rates import MANY, values_of, values_over_groups
 
 WORST = -1.0
 """The slack of a limit that a model leaves undefined, such as a ratio when nobody is selected."""
+OVER_TIME = 0.05
+"""The chance with which a limit that is just kept counts as missed in one stretch of time."""
 EVENTS = 10
 """A rate of one label is not known of a group that has fewer held-out rows of this label."""
 
@@ -37,6 +40,8 @@ class Rows:
     """[n, attributes], a column of group names for each protected attribute."""
     tests: Mapping[str, Mapping[str, float]] | None = None
     """Effective number of test rows of each group of each attribute: their labels are not looked at."""
+    stretch: Places | None = None
+    """[n] number of the stretch of time that each row is of, the earliest 0; None where there are none."""
     _coded: dict[str, tuple[Places, list[str]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -199,6 +204,33 @@ class Limits:
         numbers = {name: float(value[0]) for name, value in each.items()}
         values = {name: value if np.isfinite(value) else None for name, value in numbers.items()}
         return Held(slacks, values, self._bounds(rows), rows.table(None)[0, 0])
+
+    def over_time(self, score: Floats, threshold: float | Floats) -> dict[str, OverTime]:
+        """Return the gated limits on ratios and differences in each stretch of time, by the limit's name.
+
+        Nothing where rows have no stretches, and no limit whose groups a stretch lacks.
+        """
+        stretch, found = self.rows.stretch, dict[str, OverTime]()
+        if stretch is None:
+            return found
+        decided = _Decided(self, score, *as_one_threshold(score, threshold))
+        for limit in self.gates:
+            counted = QUANTITIES[limit.measure]
+            if limit.attribute is None or not counted.over_groups or counted.measure.scored:
+                continue
+            code, names = self.codes(*self.compared(limit))
+            values, missed = [], 0
+            for number in range(int(stretch.max()) + 1):
+                own = stretch == number
+                part = Rows(self.rows.label[own], self.rows.weight[own], self.rows.groups[own])
+                shape = (part.label, part.weight, code[own], len(names), decided.cut)
+                table = matrices_by_threshold(decided.marked[own], *shape)
+                value = float(values_over_groups(table, limit.measure)[0])
+                values.append(value if np.isfinite(value) else None)
+                sizes = part.sizes(limit.attribute, code[own], names)
+                missed += is_missed(limit, table[0], sizes, OVER_TIME)
+            found[limit.name] = OverTime(stretches=values, missed=missed)
+        return found
 
     def violation(self, score: Floats) -> Violation | None:
         """Return what says of cuts of this score how much is missing to the gated limits that a cut can move.

@@ -515,7 +515,30 @@ class SearchResults:
 
     def note(self) -> str:
         """Return what was chosen, and why, in words; what could not be measured comes first."""
-        return " ".join(filter(None, [self._unmeasured(), self._chosen(), self._over_plain(), self._folds()]))
+        said = [self._unmeasured(), self._chosen(), self._over_plain(), self._over_time(), self._folds()]
+        return " ".join(filter(None, said))
+
+    def _over_time(self) -> str:
+        """Return how far limits on groups hold over time, where held-out rows follow each other in it."""
+        lines = []
+        for name, found in self.best.outcome.over_time.items():
+            known = [value for value in found.stretches if value is not None]
+            if not known:
+                continue
+            whole, last = self.best.outcome.measures.get(name), found.stretches[-1]
+            spread = f"{min(known):.3g} to {max(known):.3g}"
+            line = (
+                f"Over time {name} is {spread} in {len(found.stretches)} stretches, each scored by a model "
+                f"of earlier rows, {'unknown' if last is None else f'{last:.3g}'} in the latest"
+            )
+            line += "" if whole is None else f", and {whole:.3g} in all of them together"
+            if found.missed:
+                line += (
+                    f": the rows show it missed in {found.missed}, a drift that no margin from the number of "
+                    "rows covers, so that later rows may miss it too"
+                )
+            lines.append(f"{line}.")
+        return " ".join(lines)
 
     def _over_plain(self) -> str:
         """Return how the chosen trial stands beside plain models held to the same limits, if asked."""
@@ -650,6 +673,8 @@ class SearchResults:
             more["assurance"] = self.tune.margin
             more["expected"] = self.best.outcome.bounds
             more["margins"] = self._margins()
+        if self.best.outcome.over_time:
+            more["over_time"] = self.best.outcome.over_time
         if self.brackets:
             more["brackets"] = [
                 BracketRow(

@@ -153,6 +153,15 @@ def read_trials(path: Path) -> list[TrialRow]:
     return [TrialRow.from_texts(row, f"{path}: trial {place}") for place, row in enumerate(rows)]
 
 
+class OverTime(Record):
+    """A limit on groups in stretches of time, each scored by a model of earlier rows alone."""
+
+    stretches: list[float | None]
+    """The measure in each stretch, the earliest first and validation rows last; None for no value."""
+    missed: int
+    """In how many stretches the rows show that the limit is missed, each at a level of 0.05."""
+
+
 class RivalRow(Record):
     """One of Fairlearn's mitigators on the same validation rows as the trials; a lottery by expectation."""
 
@@ -201,6 +210,8 @@ class SearchSummary(Record):
     assurance: Assurance | None = None
     expected: dict[str, float] | None = None
     """The bounds that the gate would have on as many test rows, if these had the held-out rows' rates."""
+    over_time: dict[str, OverTime] | None = None
+    """Gated limits on groups in stretches of time; given where validation rows follow train rows in time."""
     margins: dict[str, float] | None = None
     """How far inside each gated limit on groups the rows had to be, at the chosen trial's rates."""
     brackets: list[BracketRow] | None = None

@@ -178,15 +178,24 @@ class HeldOut:
     """Raw log-odds, [n]."""
     rows: Rows
 
-    def joined(self, *others: Self) -> Self:
-        """Return these rows and the others, one after another."""
+    def joined(self, *others: Self, in_time: bool = False) -> Self:
+        """Return these rows and the others, one after another.
+
+        Parameters
+        ----------
+        in_time
+            Whether the others follow each other in time, the earliest first, and these rows follow them.
+        """
         parts = [self, *others]
         rows = [part.rows for part in parts]
+        places = [len(others), *range(len(others))]
+        number = np.repeat(places, [len(each.label) for each in rows]) if in_time else None
         whole = Rows(
             np.concatenate([each.label for each in rows]),
             np.concatenate([each.weight for each in rows]),
             pd.concat([each.groups for each in rows], ignore_index=True),
             self.rows.tests,
+            number,
         )
         return type(self)(np.concatenate([part.raw for part in parts]), whole)
 
@@ -205,8 +214,8 @@ def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
     InputError
         When a fold holds one label only.
     """
-    if rows.moments is not None and (stretches := [*_forward(rows, rows.moments, folds)]):
-        yield from stretches
+    if follow := stretches(rows, folds):
+        yield from follow
         return
     sample = _joined(rows.train, rows.valid)
     groups = pd.concat([rows.train_groups, rows.valid_groups], ignore_index=True)
@@ -225,6 +234,11 @@ def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
             train_groups=groups.iloc[inside].reset_index(drop=True),
             valid_groups=groups.iloc[outside].reset_index(drop=True),
         )
+
+
+def stretches(rows: Ready, folds: int) -> list[Ready]:
+    """Return the folds of `rotated` where these follow each other in time, the earliest first; else none."""
+    return [] if rows.moments is None else [*_forward(rows, rows.moments, folds)]
 
 
 def _forward(rows: Ready, moments: Moments, folds: int) -> Iterator[Ready]:

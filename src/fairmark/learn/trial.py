@@ -20,6 +20,7 @@ from fairmark.data.split import read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import Fitted, Watch, aimed, decide, fitted
 from fairmark.learn.policy_limits import Limits
+from fairmark.learn.summaries import OverTime
 from fairmark.learn.threshold import Goal
 from fairmark.learn.training_data import HeldOut, Ready, ready, searched
 from fairmark.params.base import Section
@@ -118,6 +119,8 @@ class Outcome(Section):
     """Why the decisions are of no use, where somebody asks; nothing else may make a trial chosen."""
     bounds: dict[str, float] = Field(default_factory=dict)
     """The bound that the gate would have of ratios and differences, at these rates."""
+    over_time: dict[str, OverTime] = Field(default_factory=dict)
+    """The gated limits on groups in stretches of time, where held-out rows follow each other in it."""
     pruned: bool = False
     """True when it was pruned at the last of `rungs`; the quality is then the one there."""
 
@@ -233,6 +236,7 @@ def assess(made: Fitted, limits: Limits, base: Train, useful: Useful | None = No
         spent=decision.spent if decision.own is None else 0.0,
         useless=[] if useful is None else _useless(useful, gain, selected, goal),
         bounds=bounds,
+        over_time=limits.over_time(score, cut),
     )
 
 
