@@ -10,7 +10,7 @@ from tiny_tables import PREPARE, lines, made
 
 from fairmark.data.audit import audited
 from fairmark.params.parse import typed
-from fairmark.params.split import Audit
+from fairmark.params.prepare import Audit
 
 PARAMS = typed(
     Audit,

@@ -15,7 +15,7 @@ from fairmark.data.schema import Schema
 from fairmark.data.split import latest_rows, moved, parted, position
 from fairmark.errors import InputError
 from fairmark.params.parse import typed
-from fairmark.params.split import Split
+from fairmark.params.prepare import Split
 
 SHARE, VALID, TOLERANCE = 0.25, 0.2, 0.1
 

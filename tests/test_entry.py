@@ -8,7 +8,7 @@ from fairmark.entry import arguments, run
 from fairmark.errors import ParamsError
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
-from fairmark.params.split import Split
+from fairmark.params.prepare import Split
 
 ROOT = Path(__file__).parents[1]
 PARAMS = ROOT / "params.yaml"

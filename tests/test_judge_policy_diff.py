@@ -14,7 +14,7 @@ from fairmark.governance.approvers import approver_changes, read_approvers
 from fairmark.judge import policy_diff
 from fairmark.judge.policy_diff import SECTIONS, Change, changes
 from fairmark.params.policy import Policy
-from fairmark.params.privacy import Privacy
+from fairmark.params.prepare import Privacy
 from fairmark.params.release import Release
 
 WHOLE = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))

@@ -4,8 +4,7 @@ import pytest
 from data_summaries import READ
 from stage_outputs import PREPARE, PRIVACY, RELEASE, TEAMS, audit, facts, prepared
 
-from fairmark.params.prepare import Csv
-from fairmark.params.privacy import Privacy
+from fairmark.params.prepare import Csv, Privacy
 from fairmark.report.data import data_card, data_card_page, trimmed
 
 FOUND = facts()

@@ -18,7 +18,7 @@ from stage_outputs import dependence, explanations
 from fairmark.errors import RefusedError, VerificationError
 from fairmark.explain.documents import GroupImportance
 from fairmark.files import write_parquet, write_text
-from fairmark.params.privacy import Privacy, Retention
+from fairmark.params.prepare import Privacy, Retention
 from fairmark.params.read import read_params
 from fairmark.release import leak_scan
 from fairmark.release.disclosure import Shown, counted, explained, smallest_leaf

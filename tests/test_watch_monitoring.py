@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from fairmark.cli.main import main
+from fairmark.cli.watch import rules as text
 from fairmark.serve.metrics import Metrics
-from fairmark.watch.monitoring import text
 
 NAME = re.compile(r"\bfairmark_[a-z_]+")
 

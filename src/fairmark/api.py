@@ -28,7 +28,7 @@ from fairmark.params.policy import Findings, Policy
 if TYPE_CHECKING:
     from fairmark.data.summaries import DataAudit
     from fairmark.judge.measurements import Measurements
-    from fairmark.params.split import Audit
+    from fairmark.params.prepare import Audit
     from fairmark.verify.verify import Fact
 
 __all__ = [
@@ -354,8 +354,7 @@ def audit(  # noqa: PLR0913 - all but the table by name
     from fairmark.data.audit import audited
     from fairmark.data.prepare import prepared
     from fairmark.params.parse import typed
-    from fairmark.params.prepare import Prepare
-    from fairmark.params.split import Audit
+    from fairmark.params.prepare import Audit, Prepare
 
     standing_out = _section(Audit, settings, "settings", "the section audit")
     names = [str(name) for name in frame.columns] if isinstance(frame, pd.DataFrame) else None

@@ -39,10 +39,8 @@ from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
 from fairmark.params.parse import typed
 from fairmark.params.policy import Bounds, ConstantAnswer, Findings, Limit, Policy, Waiver
-from fairmark.params.prepare import Prepare
-from fairmark.params.privacy import Privacy, Retention
-from fairmark.params.project import Project
-from fairmark.params.release import Release
+from fairmark.params.prepare import Prepare, Privacy, Retention
+from fairmark.params.release import Project, Release
 from fairmark.record import Record
 from fairmark.report.inputs import FILES, Curves, Facts
 

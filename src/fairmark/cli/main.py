@@ -12,8 +12,7 @@ from fairmark.cli.approvals import Approve, Policy, Promote, Review, Rollback
 from fairmark.cli.assessment import Assess
 from fairmark.cli.canary import Canary
 from fairmark.cli.finding import Finding
-from fairmark.cli.history import History, Trail
-from fairmark.cli.index import Index
+from fairmark.cli.history import History, Index, Trail
 from fairmark.cli.journal import Collect, Journal, Replay
 from fairmark.cli.judge import Judge
 from fairmark.cli.privacy import Forget, Retention

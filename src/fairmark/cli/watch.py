@@ -67,11 +67,27 @@ class Watch(Verb):
         return asyncio.run(_look(given))
 
 
-def _rules(folder: Path) -> int:
-    from fairmark.watch.monitoring import written
+RULES = ("alerts.yml", "dashboard.json")
 
-    for path in written(folder):
-        say(f"wrote {path}")
+
+def rules(name: str) -> str:
+    """Return the text of one of `RULES`: alerts for Prometheus, a dashboard for Grafana.
+
+    They stand on what the service exports (`serve.metrics`). What needs the journal, its labels and its
+    groups is the watch's own.
+    """
+    from importlib.resources import files
+
+    return (files("fairmark.watch") / "data" / name).read_text(encoding="utf-8")
+
+
+def _rules(folder: Path) -> int:
+    from fairmark.files import write_text
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in RULES:
+        write_text(folder / name, rules(name))
+        say(f"wrote {folder / name}")
     return 0
 
 

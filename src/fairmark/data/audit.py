@@ -25,7 +25,7 @@ from fairmark.data.summaries import (
     PersonalColumn,
     Proxy,
 )
-from fairmark.params.split import Audit
+from fairmark.params.prepare import Audit
 from fairmark.stats.arrays import Floats, Ints
 from fairmark.terminal import silent
 

@@ -34,7 +34,7 @@ from fairmark.data.summaries import (
     SplitSummary,
 )
 from fairmark.errors import InputError
-from fairmark.params.split import Split
+from fairmark.params.prepare import Split
 from fairmark.stats.arrays import Ints, Mask
 
 SHIFT_CHANCE = 0.001

@@ -16,7 +16,7 @@ from fairmark.data.row_ids import contents
 from fairmark.data.schema import MISSING, Schema
 from fairmark.errors import InputError
 from fairmark.files import read_coded
-from fairmark.params.split import Split
+from fairmark.params.prepare import Split
 from fairmark.stats.arrays import Floats, Ints
 
 PARTS = ("train", "valid", "test")

@@ -1,4 +1,8 @@
-"""The section `prepare`: what the raw files hold, and what each column is."""
+"""The sections of the data: `prepare` (files and columns), `audit`, `split` (rows by part) and `privacy`.
+
+`prepare` says what the raw files hold and what each column is, `audit` when a column stands out, `split`
+which rows are for what, and `privacy` which columns are personal and what of single people may be shown.
+"""
 
 import datetime as dt
 from typing import Annotated, Literal, Self
@@ -6,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from fairmark.files import SIGNIFICANT_DIGITS
-from fairmark.params.base import Count, Section, Share, Text
+from fairmark.params.base import Count, OpenShare, Section, Seed, Share, Text
 
 
 class _Format(Section):
@@ -273,3 +277,63 @@ class Prepare(Section):
             elif attribute.column == self.target.column:
                 faults.append(f"protected.{name} must not be the target, got {attribute.column!r}")
         return faults
+
+
+class Audit(Section):
+    """When a column stands out."""
+
+    seed: Seed
+    proxy_auc: Annotated[float, Field(ge=0.5, le=1)]
+    leakage_auc: Annotated[float, Field(ge=0.5, le=1)]
+    folds: Annotated[int, Field(ge=2)]
+    min_group_rows: Count
+    personal_share: OpenShare
+
+
+class Split(Section):
+    """How rows are parted; `test_share` is null when a published test file is the test set.
+
+    Rows alike in every feature are spread over the parts as any rows are, or kept together: then no pattern
+    is both learnt from and measured on, and each part has its label rate and its groups by chance.
+    """
+
+    seed: Seed
+    order: Literal["hash", "time"]
+    alike: Literal["spread", "together"]
+    gap_days: Annotated[float, Field(gt=0)] | None
+    """Days before each later part whose rows are in no part; null for none, and where the order is hash."""
+    test_share: OpenShare | None
+    valid_share: OpenShare
+    tolerance: Share
+    shift: OpenShare
+    """Share of rows that would have to be others for a part to be like the train part, told from here on."""
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if self.order == "hash" and self.gap_days is not None:
+            raise ValueError(f"gap_days must be null unless order is time, got {self.gap_days:g}")
+        if self.order == "time" and self.alike == "together":
+            raise ValueError("alike must be spread where order is time, got together")
+        return self
+
+
+class Retention(Section):
+    """How many days things may be kept."""
+
+    data_days: Count
+    releases_days: Count
+    trail_days: Count
+
+
+class Privacy(Section):
+    """Which columns are personal data, and what of single people a release may show."""
+
+    personal: list[Text]
+    """Raw columns; protected ones count as personal without being named."""
+    decisions_shown: Annotated[int, Field(ge=0)]
+    """Single people whose decision may be explained in a release."""
+    smallest_leaf: Count
+    """Fewest training rows that a leaf of a released tree may stand for."""
+    smallest_cell: Count
+    """Fewest rows that a count or a rate in a released table may stand for."""
+    retention: Retention

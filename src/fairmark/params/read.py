@@ -15,12 +15,9 @@ from fairmark.params.evaluate import Document, Evaluate, Explain
 from fairmark.params.learn import Train, Tune
 from fairmark.params.parse import read_yaml, typed
 from fairmark.params.policy import Policy
-from fairmark.params.prepare import Prepare
-from fairmark.params.privacy import Privacy
-from fairmark.params.project import Project
-from fairmark.params.release import Release
+from fairmark.params.prepare import Audit, Prepare, Privacy, Split
+from fairmark.params.release import Project, Release
 from fairmark.params.serve import Serve
-from fairmark.params.split import Audit, Split
 from fairmark.params.watch import Watch
 
 

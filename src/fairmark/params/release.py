@@ -1,10 +1,25 @@
-"""The section `release`: what holds for a release beside its measurements."""
+"""The sections `project` and `release`: what a release is called and meant for, and what it must hold."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from fairmark.params.base import Count, Section, Text
+
+
+class Project(Section):
+    """What the release is called and meant for; shown on the cards."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$")]
+    title: Text
+    summary: Text
+    intended_use: Text
+    out_of_scope: Text
+    owner: Text
+    data: Text
+    """The main file that these texts speak of: another file needs other texts, and then its name here."""
+    data_origin: Text
+    data_licence: Text
 
 
 class Approvals(Section):

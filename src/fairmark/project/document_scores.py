@@ -16,7 +16,7 @@ from fairmark.judge.measurements import Measurements
 from fairmark.judge.verdict import judge
 from fairmark.params.evaluate import Document
 from fairmark.params.policy import Policy
-from fairmark.params.project import Project
+from fairmark.params.release import Project
 from fairmark.params.scores import Scores
 
 

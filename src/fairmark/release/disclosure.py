@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairmark.errors import VerificationError
-from fairmark.params.privacy import Privacy
+from fairmark.params.prepare import Privacy
 from fairmark.release.layout import REFERENCE
 
 if TYPE_CHECKING:

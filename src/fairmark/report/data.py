@@ -11,8 +11,7 @@ from markupsafe import Markup
 
 from fairmark.explain.documents import Explanations
 from fairmark.judge.provable import Provable
-from fairmark.params.prepare import Csv, Prepare
-from fairmark.params.privacy import Privacy
+from fairmark.params.prepare import Csv, Prepare, Privacy
 from fairmark.params.release import Release
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import NUMBER, STRIP, Column, Table, count, listed, number

@@ -21,7 +21,7 @@ from fairmark.learn.summaries import SearchSummary, TrialRow
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
 from fairmark.params.policy import Policy
-from fairmark.params.project import Project
+from fairmark.params.release import Project
 
 FILES = {
     "schema": "prepare/schema.json",

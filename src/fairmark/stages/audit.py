@@ -11,7 +11,7 @@ from fairmark.data.audit import audited
 from fairmark.data.schema import Schema
 from fairmark.entry import run
 from fairmark.files import read_coded
-from fairmark.params.split import Audit
+from fairmark.params.prepare import Audit
 from fairmark.terminal import Steps
 
 

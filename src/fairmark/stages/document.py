@@ -24,10 +24,8 @@ from fairmark.learn.summaries import SearchSummary, TrainSummary, read_trials
 from fairmark.params.evaluate import Document
 from fairmark.params.learn import Chosen
 from fairmark.params.policy import Policy
-from fairmark.params.prepare import Prepare
-from fairmark.params.privacy import Privacy
-from fairmark.params.project import Project
-from fairmark.params.release import Release
+from fairmark.params.prepare import Prepare, Privacy
+from fairmark.params.release import Project, Release
 
 
 def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads

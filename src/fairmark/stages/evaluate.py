@@ -33,7 +33,7 @@ from fairmark.model.model import Model, digest
 from fairmark.params.evaluate import Evaluate
 from fairmark.params.learn import Train
 from fairmark.params.policy import Policy
-from fairmark.params.privacy import Privacy
+from fairmark.params.prepare import Privacy
 from fairmark.terminal import Steps
 
 

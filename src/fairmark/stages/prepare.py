@@ -13,8 +13,7 @@ from fairmark.data.prepare import prepared, reading_lines
 from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.files import write_parquet
-from fairmark.params.prepare import Prepare
-from fairmark.params.privacy import Privacy
+from fairmark.params.prepare import Prepare, Privacy
 from fairmark.terminal import Steps, say
 
 

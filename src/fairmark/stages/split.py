@@ -19,7 +19,7 @@ from fairmark.entry import run
 from fairmark.files import read_coded, write_parquet
 from fairmark.judge.provable import GroupRows, ProvableLimits
 from fairmark.params.policy import Policy
-from fairmark.params.split import Split
+from fairmark.params.prepare import Split
 from fairmark.terminal import Steps
 
 

@@ -27,7 +27,7 @@ from fairmark.watch.summary import Watched, WatchSummary, iso, summarise
 from fairmark.watch.windows import Counted, Plan, count_new
 
 if TYPE_CHECKING:
-    from fairmark.params.privacy import Privacy
+    from fairmark.params.prepare import Privacy
     from fairmark.signing.keys import PublicKey
 
 MOST_CASES = 200
