@@ -51,9 +51,19 @@ def link(before: bytes, number: int, entry: Entry, seal: bytes) -> bytes:
 
 def stored(before: bytes, number: int, entry: Entry) -> Stored:
     """Return `entry` as it is kept at `number`, with a salt of its own, after the chain `before`."""
-    salt = os.urandom(SALT_BYTES)
-    seal = commitment(salt, entry)
-    return Stored(number=number, entry=entry, chain=link(before, number, entry, seal), seal=seal, salt=salt)
+    return chained(before, number - 1, [entry])[0]
+
+
+def chained(before: bytes, number: int, entries: Sequence[Entry]) -> list[Stored]:
+    """Return entries as they are kept after entry `number` and its chain `before`, each with its own salt."""
+    salts = os.urandom(SALT_BYTES * len(entries))
+    made = []
+    for at, entry in enumerate(entries):
+        number, salt = number + 1, salts[at * SALT_BYTES : (at + 1) * SALT_BYTES]
+        seal = commitment(salt, entry)
+        before = link(before, number, entry, seal)
+        made.append(Stored(number=number, entry=entry, chain=before, seal=seal, salt=salt))
+    return made
 
 
 def tail_faults(

@@ -50,6 +50,12 @@ def new_id() -> str:
     return os.urandom(16).hex()
 
 
+def new_ids(count: int) -> list[str]:
+    """Return so many ids, as `new_id` makes each."""
+    digits = os.urandom(16 * count).hex()
+    return [digits[at : at + 32] for at in range(0, len(digits), 32)]
+
+
 def now_us() -> int:
     """Return whole microseconds since 1970-01-01 UTC by the machine's clock, which may be set back."""
     return time.time_ns() // 1000

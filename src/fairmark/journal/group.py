@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 import msgspec
 
 from fairmark.errors import ConflictError, FairmarkError, UnavailableError, UsageError
-from fairmark.journal.chain import stored
+from fairmark.journal.chain import chained
 from fairmark.journal.entry import Appended, Entry, IdempotencyKey, Stored
 
 MOST_WAITING = 20_000
@@ -79,11 +79,8 @@ def place(group: Sequence[Append], number: int, chain: bytes, known: Known) -> P
         except ConflictError as error:
             answers.append(error)
             continue
-        made = []
-        for entry in call.entries:
-            each = stored(chain, number + 1, entry)
-            number, chain = each.number, each.chain
-            made.append(each)
+        made = chained(chain, number, call.entries)
+        number, chain = made[-1].number, made[-1].chain
         # What one call of the group takes the next ones find taken, for all are committed together.
         ids.update(entry.id for entry in call.entries)
         closed.update(entry.closes for entry in call.entries if entry.closes is not None)

@@ -11,10 +11,11 @@ afterwards.
 """
 
 import asyncio
+import itertools
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -56,8 +57,18 @@ def marks(count: int) -> str:
     return ", ".join("?" * count)
 
 
-_PUT_ENTRY = f"INSERT INTO entries ({', '.join(ENTRY_COLUMNS)}) VALUES ({marks(len(ENTRY_COLUMNS))})"
-_PUT_PERSONAL = f"INSERT INTO personal ({', '.join(PERSONAL_COLUMNS)}) VALUES ({marks(4)})"
+PARTS = (256, 64, 16, 4, 1)
+"""Rows that one statement puts: few statements, which stay compiled, make up any group."""
+
+
+def _put(table: str, columns: Sequence[str]) -> dict[int, str]:
+    """Return the statement for each number of rows in `PARTS`."""
+    row = f"({marks(len(columns))})"
+    start = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
+    return {rows: start + ", ".join([row] * rows) for rows in PARTS}
+
+
+_PUT_ENTRIES, _PUT_PERSONAL = _put("entries", ENTRY_COLUMNS), _put("personal", PERSONAL_COLUMNS)
 _HELD = (
     "SELECT e.number, e.id FROM entries e JOIN personal p ON p.number = e.number WHERE "
     "(p.subject IS NOT NULL OR p.content IS NOT NULL) AND p.salt <> zeroblob(length(p.salt))"
@@ -302,9 +313,16 @@ class SqliteJournal:
         # Were the file moved or deleted, SQLite would go on writing to what nobody will ever read.
         if self.path.stat().st_ino != self._inode:
             raise UnavailableError(f"{self.path}: must be the file that was opened, got another one")
+        try:
+            return self._placed(group, looks=False)
+        except sqlite3.IntegrityError:  # an id or a case that is there: which one, a search tells
+            return self._placed(group, looks=True)
+
+    def _placed(self, group: Sequence[Append], *, looks: bool) -> Answers:
+        """Write a group in one transaction; with `looks`, after a search for what is there already."""
         with transaction(self._writer):
             head = _head(self._writer)
-            made = place(group, head.number, head.chain, self._known(group))
+            made = place(group, head.number, head.chain, self._known(group, looks=looks))
             self._put(made.rows)
             if made.requests:
                 rows = [(each.caller, each.key, each.digest, each.first, each.last) for each in made.requests]
@@ -313,12 +331,20 @@ class SqliteJournal:
 
     def _put(self, rows: Sequence[Stored]) -> None:
         if rows:
-            self._writer.executemany(_PUT_ENTRY, map(entry_row, rows))
-            self._writer.executemany(_PUT_PERSONAL, map(personal_row, rows))
+            self._put_rows(_PUT_ENTRIES, [entry_row(each) for each in rows])
+            self._put_rows(_PUT_PERSONAL, [personal_row(each) for each in rows])
             self._writer.execute("UPDATE head SET number = ?, chain = ?", [rows[-1].number, rows[-1].chain])
 
-    def _known(self, group: Sequence[Append]) -> Known:
-        ids = [entry.id for call in group for entry in call.entries]
+    def _put_rows(self, statements: Mapping[int, str], rows: Sequence[tuple[object, ...]]) -> None:
+        # Many rows a statement: at each of its steps this thread gives the interpreter up, and waits for it.
+        at = 0
+        for size in PARTS:
+            while len(rows) - at >= size:
+                self._writer.execute(statements[size], [*itertools.chain(*rows[at : at + size])])
+                at += size
+
+    def _known(self, group: Sequence[Append], *, looks: bool) -> Known:
+        ids = [entry.id for call in group for entry in call.entries] if looks else []
         closes = [entry.closes for call in group for entry in call.entries if entry.closes is not None]
         requests = {}
         for key in (call.key for call in group if call.key is not None):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -58,8 +58,14 @@ class RowScorer(Protocol):
     def raw_of(self, matrix: Floats) -> Floats:
         """Return the raw log-odds of rows [n, p], [n]; law: each as `raw` gives it."""
 
-    def contributions(self, matrix: Floats) -> Floats:
-        """Return exact Shapley values of the raw log-odds, [n, p + 1]; the last column is the base value."""
+    def contributions(self, matrix: Floats, raws: Sequence[float] | None = None) -> Floats:
+        """Return exact Shapley values of the raw log-odds, [n, p + 1]; the last column is the base value.
+
+        Parameters
+        ----------
+        raws
+            The raw log-odds of the rows, where they are known: they are not worked out again then.
+        """
 
 
 class SingleRow:
@@ -135,7 +141,7 @@ class SingleRow:
         """Return the raw log-odds of rows [n, p], [n]."""
         return self.trees.raw(matrix)
 
-    def contributions(self, matrix: Floats) -> Floats:
+    def contributions(self, matrix: Floats, raws: Sequence[float] | None = None) -> Floats:
         """Return exact Shapley values of the raw log-odds, [n, p + 1].
 
         Raises
@@ -147,11 +153,12 @@ class SingleRow:
             return self.trees.contributions(matrix)
         if len(matrix) < FEW:
             few = [self.tables.explain(row) for row in matrix]
-            gaps = [abs(sum(line) - self.raw(row)) for line, row in zip(few, matrix, strict=True)]
+            known = [self.raw(row) for row in matrix] if raws is None else raws
+            gaps = [abs(sum(line) - raw) for line, raw in zip(few, known, strict=True)]
             values = np.array(few)
         else:
             values = self.tables.explain_all(matrix)
-            gaps = np.abs(values.sum(axis=1) - self.raw_of(matrix)).tolist()
+            gaps = np.abs(values.sum(axis=1) - (self.raw_of(matrix) if raws is None else raws)).tolist()
         if not all(gap <= ADDITIVITY for gap in gaps):
             raise ArithmeticError(f"contributions: must add up within {ADDITIVITY}, got {max(gaps)}")
         return values
@@ -177,7 +184,7 @@ class PlainBooster:
         """Return the raw log-odds of rows [n, p], [n]."""
         return self.trees.raw(matrix)
 
-    def contributions(self, matrix: Floats) -> Floats:
+    def contributions(self, matrix: Floats, _: Sequence[float] | None = None) -> Floats:
         """Return exact Shapley values of the raw log-odds, [n, p + 1]."""
         return self.trees.contributions(matrix)
 
@@ -202,7 +209,7 @@ class PlainCard:
         """Return the raw log-odds of rows [n, p], [n]."""
         return self.card.raw(matrix)
 
-    def contributions(self, matrix: Floats) -> Floats:
+    def contributions(self, matrix: Floats, _: Sequence[float] | None = None) -> Floats:
         """Return exact Shapley values of the raw log-odds, [n, p + 1]."""
         return self.card.contributions(matrix)
 
@@ -220,8 +227,7 @@ def _points_of(feature: Line | scorecard.Steps) -> Callable[[float], float]:
     return lambda value: table[last if math.isnan(value) else int(value)]
 
 
-@dataclass(frozen=True)
-class Encoded:
+class Encoded(NamedTuple):
     """One row that was read.
 
     Parameters
@@ -314,6 +320,27 @@ class RowModel:
         """
         return self.encode([quick(row.get(name)) for name, quick in self._quick])
 
+    def read_all(self, rows: Sequence[Mapping[str, object]]) -> list[Encoded]:
+        """Return the numbers of raw rows; law: of each as `read` gives them.
+
+        Raises
+        ------
+        CellFault
+            At a cell that `prepare` would refuse.
+        """
+        if len(rows) < FEW or self.own is not None:
+            return [self.read(row) for row in rows]
+        # Column by column, so that what reads a cell is looked up once for all.
+        cells = [[quick(row.get(name)) for row in rows] for name, quick in self._quick]
+        codes = zip(self._codes, cells, strict=False)
+        matrix = np.array([[code(cell) for cell in column] for code, column in codes]).T.copy()
+        unseen: dict[int, list[tuple[str, str]]] = {}
+        for place, name in self._named:
+            for at in np.flatnonzero(np.isnan(matrix[:, place])).tolist():
+                if cells[place][at] is not None:
+                    unseen.setdefault(at, []).append((name, str(cells[place][at])))
+        return [Encoded(row, tuple(unseen.get(at, ())), self.threshold) for at, row in enumerate(matrix)]
+
     def encode(self, cells: Sequence[Cell]) -> Encoded:
         """Return the numbers of one row from its typed cells, in the order of `reader.columns`."""
         matrix = np.array([code(cell) for code, cell in zip(self._codes, cells, strict=False)])
@@ -332,24 +359,39 @@ class RowModel:
         group = crossed_name([_group(origin, by_name[origin.column]) for origin in own.origins])
         return own.groups.get(group, self.threshold)
 
+    def raws(self, rows: Sequence[Encoded]) -> list[float]:
+        """Return the raw log-odds of each row, before calibration."""
+        if len(rows) < FEW:
+            return [self.scorer.raw(row.matrix) for row in rows]
+        found: list[float] = self.scorer.raw_of(np.array([row.matrix for row in rows])).tolist()
+        return found
+
+    def calibrated(self, raws: Sequence[float]) -> list[float]:
+        """Return the probability of the positive label, 0..1, of each raw log-odds; law: as `Model.score`."""
+        a, b = self.calibration.a, self.calibration.b
+        # NumPy's own tanh, for the C library's differs in the last bit.
+        if len(raws) < FEW:
+            return [float(0.5 * (1 + np.tanh(0.5 * (a * raw + b)))) for raw in raws]
+        found: list[float] = (0.5 * (1 + np.tanh(0.5 * (a * np.array(raws) + b)))).tolist()
+        return found
+
     def score(self, row: Encoded) -> float:
         """Return the probability of the positive label, 0..1; law: the bits of `Model.score`."""
-        margin = self.calibration.a * self.scorer.raw(row.matrix) + self.calibration.b
-        # NumPy's own tanh, for the C library's differs in the last bit.
-        return float(0.5 * (1 + np.tanh(0.5 * margin)))
+        return self.calibrated([self.scorer.raw(row.matrix)])[0]
 
     def scores(self, rows: Sequence[Encoded]) -> list[float]:
         """Return the probability of each row; law: each as `score` gives it."""
-        if len(rows) < FEW:
-            return [self.score(row) for row in rows]
-        matrix = np.array([row.matrix for row in rows])
-        margin = self.calibration.a * self.scorer.raw_of(matrix) + self.calibration.b
-        scores: list[float] = (0.5 * (1 + np.tanh(0.5 * margin))).tolist()
-        return scores
+        return self.calibrated(self.raws(rows))
 
-    def contributions(self, rows: Sequence[Encoded]) -> Floats:
-        """Return exact Shapley values of the calibrated log-odds, [n, p + 1]; the last is the base value."""
-        values = self.scorer.contributions(np.array([row.matrix for row in rows])) * self.calibration.a
+    def contributions(self, rows: Sequence[Encoded], raws: Sequence[float] | None = None) -> Floats:
+        """Return exact Shapley values of the calibrated log-odds, [n, p + 1]; the last is the base value.
+
+        Parameters
+        ----------
+        raws
+            As `raws` gives them, where they are known.
+        """
+        values = self.scorer.contributions(np.array([row.matrix for row in rows]), raws) * self.calibration.a
         values[:, -1] += self.calibration.b
         return values
 

@@ -273,9 +273,15 @@ def shadow_entry(said: Scored, digest: str, about: str, at_us: int, mode: str) -
     )
 
 
-def answer_of(entry: Entry) -> Answer:
-    """Return what is answered of a decision, from its entry."""
-    detail = detail_of(entry)
+def answer_of(entry: Entry, detail: Detail | None = None) -> Answer:
+    """Return what is answered of a decision, from its entry.
+
+    Parameters
+    ----------
+    detail
+        The entry's body, where it was read already.
+    """
+    detail = detail_of(entry) if detail is None else detail
     release = None
     if entry.release is not None and detail.name is not None and detail.version is not None:
         release = Released(detail.name, detail.version, entry.release)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from fairmark.errors import ConflictError, FairmarkError, InputError, UnavailableError
-from fairmark.journal.entry import Arm, Entry, IdempotencyKey, new_id, now_us, pseudonym
+from fairmark.journal.entry import Arm, Entry, IdempotencyKey, new_ids, now_us, pseudonym
 from fairmark.journal.memberships import Memberships
 from fairmark.journal.store import Journal
 from fairmark.serve.access import Access
@@ -214,9 +214,10 @@ class Desk:
         repeated = kept[0].id != entries[0].id
         for entry in kept:
             if entry.kind == "decision":
-                answers.append(answer_of(entry))
+                detail = detail_of(entry)
+                answers.append(answer_of(entry, detail))
                 if not repeated:
-                    self.metrics.decided(entry.arm, entry.decision, entry.score, detail_of(entry))
+                    self.metrics.decided(entry.arm, entry.decision, entry.score, detail)
             elif entry.kind == "shadow" and not repeated:
                 self.metrics.shadows.labels(str(entry.decision)).inc()
         return answers
@@ -225,7 +226,7 @@ class Desk:
         """Return what the journal is to hold of rows: each decision, its case, and what a shadow said."""
         router, policy = self.router, self.lead.params.oversight
         encoded = router.reader.encoded(asked.rows)
-        ids = [new_id() for _ in asked.rows]
+        ids = new_ids(len(asked.rows))
         subjects = [self.person_of(subject) for subject in asked.subjects]
         people = [subject or number for subject, number in zip(subjects, ids, strict=True)]
         routed = router.answer(asked.rows, encoded, people)
@@ -252,8 +253,14 @@ class Desk:
             rows = [row for place in places if (row := routed[place].row) is not None]
             if scorer is None or not rows:
                 continue
+            known = [scored for place in places if (scored := routed[place].scored) is not None]
+            raws = [scored.raw for scored in known if scored.raw is not None]
             try:
-                said = scorer.explain(rows, [rules[place].proposal or 0 for place in places])
+                said = scorer.explain(
+                    rows,
+                    [rules[place].proposal or 0 for place in places],
+                    raws if len(raws) == len(rows) else None,
+                )
             except Exception as error:  # noqa: BLE001 - an answer without reasons is still the answer
                 self.note(routed[places[0]].arm, error)
                 continue

@@ -99,7 +99,9 @@ class FailingScorer:
         self.raw(matrix)
         return matrix
 
-    contributions = raw_of
+    def contributions(self, matrix: Floats, _: Sequence[float] | None = None) -> Floats:
+        """Fail as `raw`."""
+        return self.raw_of(matrix)
 
 
 def failing(scorer: Scorer) -> Scorer:

@@ -169,6 +169,14 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self.scope[WHOLE] = True  # type: ignore[literal-required]  # a scope may hold keys of a server's own
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer what was asked by a client that says it will ask no more; return whether there is any."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body:
+            return False
+        cycle.keep_alive = False
+        return True
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._disarm()

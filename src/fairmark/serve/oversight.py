@@ -37,11 +37,14 @@ class Scored(msgspec.Struct, frozen=True, gc=False):
         1 where the score is at least the threshold, else 0.
     flags
         What is unusual about it.
+    raw
+        The log-odds before calibration, from which reasons are told; None where nobody asks for them.
     """
 
     score: float
     decision: int
     flags: tuple[Flagged, ...] = ()
+    raw: float | None = None
 
     @property
     def confidence(self) -> float:

@@ -160,7 +160,7 @@ class Router:
                 read = (
                     [encoded[place] for place in places]
                     if scorer is self.lead
-                    else [scorer.model.read(rows[place]) for place in places]
+                    else scorer.model.read_all([rows[place] for place in places])
                 )
                 scored = _sound(run(scorer, read))
             except CellFault as fault:
@@ -175,7 +175,7 @@ class Router:
 
     def _shadowed(self, trial: Scorer, routed: Sequence[Routed], rows: Sequence[Raw]) -> list[Routed]:
         try:
-            scored = _sound(run(trial, [trial.model.read(row) for row in rows]))
+            scored = _sound(run(trial, trial.model.read_all(rows)))
         except CellFault as fault:
             self.note("shadow", ValueError(fault.must))
         except Exception as error:  # noqa: BLE001 - a shadow changes no answer

@@ -20,7 +20,7 @@ from fairmark.data.reference import FeatureReference, Reference
 from fairmark.data.schema import Schema
 from fairmark.errors import ParamsError, VerificationError
 from fairmark.model.boosted_trees import Boosted, train_ranges
-from fairmark.model.row import Encoded, PlainBooster, PlainCard, RowModel, SingleRow
+from fairmark.model.row import FEW, Encoded, PlainBooster, PlainCard, RowModel, SingleRow
 from fairmark.params.serve import Serve
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.statement import release_digest
@@ -109,6 +109,22 @@ class Scorer:
             found.append(Flagged("sparse"))
         return tuple(found)
 
+    def all_flags(self, rows: Sequence[Encoded]) -> list[tuple[Flagged, ...]]:
+        """Return what is unusual about rows; law: of each as `flags` gives it."""
+        if len(rows) < FEW:
+            return [self.flags(row) for row in rows]
+        matrix = np.array([row.matrix for row in rows])
+        usual = np.array([not row.unseen for row in rows])
+        for place, _, low, high in self._bounded:
+            column = matrix[:, place]
+            usual &= ((low <= column) & (column <= high)) | np.isnan(column)
+        least = self.params.oversight.sparse_rows
+        for place, _, train_rows in self._counts:
+            values, which = np.unique(matrix[:, place], return_inverse=True)
+            usual &= np.array([train_rows(value) >= least for value in values.tolist()])[which]
+        # Most rows are usual in all, and only the others are looked at one by one.
+        return [() if plain else self.flags(row) for plain, row in zip(usual.tolist(), rows, strict=True)]
+
     def _unknown(self, name: str, value: str) -> bool:
         if self.reference is None:
             return True
@@ -140,17 +156,43 @@ class Scorer:
             default=math.inf,
         )
 
-    def explain(self, rows: Sequence[Encoded], decisions: Sequence[int]) -> list[list[tuple[str, float]]]:
-        """Return the reasons for decisions: feature and Shapley value, log-odds, the strongest first."""
-        values, features, most = self.contributions(rows)[:, :-1].tolist(), self.features, self.params.reasons
+    @cached_property
+    def _by_name(self) -> list[int]:
+        return sorted(range(len(self.features)), key=self.features.__getitem__)
+
+    def explain(
+        self, rows: Sequence[Encoded], decisions: Sequence[int], raws: Sequence[float] | None = None
+    ) -> list[list[tuple[str, float]]]:
+        """Return the reasons for decisions: feature and Shapley value, log-odds, the strongest first.
+
+        Law: of each as `oversight.chosen_reasons` gives them.
+
+        Parameters
+        ----------
+        raws
+            The raw log-odds of the rows, where they are known.
+        """
+        values, features, most = self.contributions(rows, raws)[:, :-1], self.features, self.params.reasons
+        if len(rows) < FEW:
+            return [
+                chosen_reasons(list(zip(features, line, strict=True)), decision, most)
+                for line, decision in zip(values.tolist(), decisions, strict=True)
+            ]
+        values = values[:, self._by_name]
+        names = [features[place] for place in self._by_name]
+        towards = np.where(np.array(decisions)[:, np.newaxis] == 1, values, -values)
+        # A stable order: features that move it alike stay in the order of their names.
+        order = np.argsort(-towards, axis=1, kind="stable")[:, :most]
+        counts = (np.take_along_axis(towards, order, axis=1) > 0).sum(axis=1)
+        chosen = np.take_along_axis(values, order, axis=1)
         return [
-            chosen_reasons(list(zip(features, line, strict=True)), decision, most)
-            for line, decision in zip(values, decisions, strict=True)
+            [(names[place], value) for place, value in zip(places[:count], moves, strict=False)]
+            for places, moves, count in zip(order.tolist(), chosen.tolist(), counts.tolist(), strict=True)
         ]
 
-    def contributions(self, rows: Sequence[Encoded]) -> Floats:
+    def contributions(self, rows: Sequence[Encoded], raws: Sequence[float] | None = None) -> Floats:
         """Return exact Shapley values of the calibrated log-odds, [n, p + 1]; the last is the base value."""
-        return self.model.contributions(rows)
+        return self.model.contributions(rows, raws)
 
 
 def init(release: str, key: "PublicKey", clone: Path | None = None) -> Scorer:
@@ -199,9 +241,12 @@ def init(release: str, key: "PublicKey", clone: Path | None = None) -> Scorer:
 
 def run(scorer: Scorer, rows: Sequence[Encoded]) -> list[Scored]:
     """Return what the release says of rows that were read: score, decision, and what is unusual."""
+    raws = scorer.model.raws(rows)
     return [
-        Scored(score, int(score >= row.threshold), scorer.flags(row))
-        for row, score in zip(rows, scorer.model.scores(rows), strict=True)
+        Scored(score, int(score >= row.threshold), flags, raw)
+        for row, raw, score, flags in zip(
+            rows, raws, scorer.model.calibrated(raws), scorer.all_flags(rows), strict=True
+        )
     ]
 
 
