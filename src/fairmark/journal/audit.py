@@ -130,7 +130,8 @@ class _Walk:
 
     def take(self, kept: Stored) -> None:
         """Go one entry further."""
-        self.faults += entry_faults(kept, self.number, self.chain)
+        if found := entry_faults(kept, self.number, self.chain):
+            self.faults += found
         self.number, self.chain = kept.number, kept.chain
         head = self.wanted.get(self.number)
         if head is not None and head != self.chain:

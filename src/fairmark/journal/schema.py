@@ -5,7 +5,7 @@ never edited once it was released: the next one is added.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from fairmark.errors import UsageError, VerificationError
 from fairmark.journal.entry import Entry, Stored
@@ -103,7 +103,7 @@ def personal_row(kept: Stored) -> tuple[object, ...]:
     return kept.number, kept.salt, kept.entry.subject, kept.entry.personal
 
 
-def from_row(row: Sequence[object]) -> Stored:
+def from_row(row: Sequence[Any]) -> Stored:
     """Return the entry in a row of `SELECT`; a salt of zeros alone is that of an erased one.
 
     Raises
@@ -111,20 +111,25 @@ def from_row(row: Sequence[object]) -> Stored:
     VerificationError
         When no journal wrote it.
     """
-    number, *fields, chain, seal, salt, subject, content = row
-    names = ENTRY_COLUMNS[1:-2]
+    # In the order of `SELECT`: this runs for each entry of a check.
+    (
+        number, entry_id, kind, at_us, about, closes, due_us, release, arm, mode, caller, decision, score,
+        took_us, body, chain, seal, salt, subject, content,
+    ) = row  # fmt: skip
     # 16 random bytes are zeros alone once in 2^128 entries.
     erased = isinstance(salt, bytes) and not any(salt)
-    given = dict(zip(names, fields, strict=True))
-    given |= {"subject": None, "personal": None} if erased else {"subject": subject, "personal": content}
     try:
-        entry = Entry(**given)  # type: ignore[arg-type]  # what they are is checked there
+        entry = Entry(
+            id=entry_id, kind=kind, at_us=at_us, about=about, closes=closes, due_us=due_us, release=release,
+            arm=arm, mode=mode, caller=caller, decision=decision, score=score, took_us=took_us, body=body,
+            subject=None if erased else subject, personal=None if erased else content,
+        )  # fmt: skip
         if not (isinstance(chain, bytes) and isinstance(seal, bytes) and isinstance(salt, bytes)):
             raise UsageError("chain, seal and salt: must be bytes, got others")
     except (UsageError, TypeError) as error:
         raise VerificationError(f"entry {number}: must be as a journal writes it, got {error}") from error
     return Stored(
-        number=number,  # type: ignore[arg-type]  # the key of the table
+        number=number,
         entry=entry,
         chain=chain,
         seal=seal,
