@@ -34,7 +34,7 @@ from fairmark.data.summaries import (
     SplitSummary,
 )
 from fairmark.errors import InputError
-from fairmark.params.prepare import Split
+from fairmark.params.prepare import ByGroup, Split
 from fairmark.stats.arrays import Ints, Mask
 
 SHIFT_CHANCE = 0.001
@@ -57,7 +57,7 @@ def summary(
     unused = int((part == UNUSED).sum())
     tested = independent(table, evidence, schema, part, params.seed)
     shifted = shift(table, evidence, schema, part, params.shift)
-    return SplitSummary(
+    found = SplitSummary(
         parts=Parts(**{name: _part_summary(table, evidence, schema, here) for name, here in inside.items()}),
         unused=unused,
         persons=_persons(table, inside),
@@ -69,6 +69,9 @@ def summary(
         shift=shifted,
         findings=(*_split_findings(tested, unused), *shifted.findings),
     )
+    by = params.test_share
+    # Said only where it is so.
+    return found.model_copy(update={"sampled_by": by.attribute}) if isinstance(by, ByGroup) else found
 
 
 def _part_summary(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, here: Bools) -> PartSummary:

@@ -16,7 +16,7 @@ from fairmark.data.row_ids import contents
 from fairmark.data.schema import MISSING, Schema
 from fairmark.errors import InputError
 from fairmark.files import read_coded
-from fairmark.params.prepare import Split
+from fairmark.params.prepare import ByGroup, Split
 from fairmark.stats.arrays import Floats, Ints
 
 PARTS = ("train", "valid", "test")
@@ -105,18 +105,55 @@ def _by_hash(
     places = position(keys, params.seed)
     stratum = strata(evidence, schema, pd.factorize(keys)[0].astype(np.int64))
     groups = evidence[schema.singles]
-    share = params.test_share or 0.0
+    share = _test_shares(evidence, schema, keys, params)
     test = fixed
     if params.test_share is not None:
         test = _below(places, stratum, ~fixed, share, share, params.tolerance)
         test = _represented(test, places, ~fixed, groups, share)
     # The nominal cut stays where it is even where the test cut of a stratum had to move.
-    cut = share + params.valid_share * (1 - share)
-    valid = _below(places, stratum, ~test, cut, params.valid_share, params.tolerance)
-    return test, _represented(valid, places, ~test, groups, params.valid_share)
+    rest = np.full(len(table), params.valid_share)
+    valid = _below(places, stratum, ~test, share + rest * (1 - share), rest, params.tolerance)
+    return test, _represented(valid, places, ~test, groups, rest)
 
 
-def _below(places: Floats, stratum: Ints, of: Bools, cut: float, share: float, tolerance: float) -> Bools:
+def _test_shares(evidence: pd.DataFrame, schema: Schema, keys: "pd.Series[str]", params: Split) -> Floats:
+    """Return [n] the share of test rows among rows like each, 0..1."""
+    if not isinstance(params.test_share, ByGroup):
+        return np.full(len(evidence), params.test_share or 0.0)
+    by = params.test_share
+    if by.attribute not in schema.singles:
+        raise InputError(
+            f"split.test_share.attribute: must be one of {sorted(schema.singles)}, got {by.attribute!r}"
+        )
+    group, known = evidence[by.attribute], schema.groups[by.attribute]
+    if strangers := sorted(set(by.groups) - set(known)):
+        raise InputError(f"split.test_share.groups: must be groups of {sorted(known)}, got {strangers}")
+    if (group.groupby(keys).transform("first") != group).any():
+        raise InputError(
+            "split.test_share: must be one for all groups where rows that are drawn as one (of a person, or "
+            f"alike) are of several groups of {by.attribute}, got shares by group"
+        )
+    each = {name: by.groups.get(name, by.others) for name in known}
+    return np.array([each[name] for name in group], dtype=np.float64)
+
+
+def design_weights(evidence: pd.DataFrame, part: "pd.Series[str]", attribute: str) -> Floats:
+    """Return [n] what a row weighs so that each part has the groups in the shares of all its rows together.
+
+    The group's share of all used rows over its share of the part (inverse probability weights: Horvitz and
+    Thompson 1952); 1 in the mean of each part, and of rows in no part.
+    """
+    weight, code = np.ones(len(evidence)), pd.factorize(evidence[attribute])[0]
+    whole = np.bincount(code[(part != UNUSED).to_numpy(bool)])
+    for name in PARTS:
+        here = (part == name).to_numpy(bool)
+        own = np.bincount(code[here], minlength=len(whole))
+        weight[here] = whole[code[here]] / own[code[here]]
+        weight[here] *= here.sum() / max(weight[here].sum(), 1)
+    return weight
+
+
+def _below(places: Floats, stratum: Ints, of: Bools, cut: Floats, share: Floats, tolerance: float) -> Bools:
     """Return [n] the rows of `of` below the cut of their stratum.
 
     Law: in each stratum the cut stays at its nominal value while the rows below it are within
@@ -124,9 +161,8 @@ def _below(places: Floats, stratum: Ints, of: Bools, cut: float, share: float, t
     place are never parted.
     """
     below = of & (places < cut)
-    rows = np.bincount(stratum[of], minlength=stratum.max(initial=-1) + 1)
-    got = np.bincount(stratum[below], minlength=len(rows))
-    expected = rows * share
+    expected = np.bincount(stratum[of], weights=share[of], minlength=stratum.max(initial=-1) + 1)
+    got = np.bincount(stratum[below], minlength=len(expected))
     # One row more or less is as near as a small stratum can come.
     slack = np.maximum(1.0, tolerance * expected)
     # A cut at the same place for all keeps a row's part whatever rows come and go beside it; a stratum where
@@ -139,7 +175,7 @@ def _below(places: Floats, stratum: Ints, of: Bools, cut: float, share: float, t
     return below
 
 
-def _represented(part: Bools, places: Floats, of: Bools, groups: pd.DataFrame, share: float) -> Bools:
+def _represented(part: Bools, places: Floats, of: Bools, groups: pd.DataFrame, share: Floats) -> Bools:
     """Return [n] the rows of a part, with the first rows of each group that may expect one and has none.
 
     A group spread over many small strata could miss a part by chance. A stratum that gives a row here had
@@ -150,7 +186,7 @@ def _represented(part: Bools, places: Floats, of: Bools, groups: pd.DataFrame, s
         for group in range(codes.max(initial=-1) + 1):
             inside = of & (codes == group)
             # A group that expects less than one row may well have none.
-            if inside.sum() * share >= 1 and not part[inside].any():
+            if share[inside].sum() >= 1 and not part[inside].any():
                 # The lowest place is that of the row which a higher cut would take first.
                 part = part | (of & (places == places[inside].min()))
     return part
@@ -167,7 +203,8 @@ def moved(places: Floats, wanted: float) -> float:
 
 def _by_time(time: "pd.Series[pd.Timestamp]", fixed: Bools, params: Split) -> tuple[Bools, Bools]:
     moments = time.to_numpy("datetime64[us]").astype(np.int64).astype(np.float64)
-    test = fixed if params.test_share is None else latest_rows(moments, ~fixed, params.test_share)
+    share = params.test_share  # one for all groups, where the order is time
+    test = latest_rows(moments, ~fixed, share) if isinstance(share, float) else fixed
     return test, latest_rows(moments, ~test, params.valid_share)
 
 
@@ -237,6 +274,13 @@ class Parts:
     table: pd.DataFrame
     evidence: pd.DataFrame
     belongs: pd.Series
+    design: "pd.Series[float] | None" = None
+    """What rows weigh by the way in which parts were drawn; it is in the table's weights."""
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows weigh differently: by a column of the table, or by the way they were drawn."""
+        return self.schema.weighted or self.design is not None
 
     def part(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the rows of one part: of the table, and of the evidence in the same order.
@@ -284,7 +328,12 @@ def read_parts(table: Path, evidence: Path, schema: Path, rows: Path) -> Parts:
     if seen:
         raise InputError(f"{table.name}: must not hold a withheld column, got {seen}")
     # The ids are the same: they are kept once.
-    return Parts(whole.schema, whole.table, whole.evidence.assign(_row_id=whole.table[ROW_ID]), split["part"])
+    design = split.get("weight")
+    table_rows = whole.table
+    if design is not None:
+        table_rows = table_rows.assign(**{WEIGHT: table_rows[WEIGHT] * design})
+    evidence_rows = whole.evidence.assign(**{ROW_ID: whole.table[ROW_ID]})
+    return Parts(whole.schema, table_rows, evidence_rows, split["part"], design)
 
 
 def _columns(where: str, frame: pd.DataFrame, wanted: list[str]) -> list[str]:

@@ -278,6 +278,8 @@ class SplitSummary(Record):
     order: Literal["hash", "time"]
     alike: Literal["spread", "together"]
     gap_days: float | None
+    sampled_by: str | None = None
+    """The attribute by whose groups test rows were drawn with different shares."""
     independence: IndependenceTest
     shift: Shift
     findings: tuple[str, ...]

@@ -41,6 +41,9 @@ def clusters(parts: Parts, how: Cluster | None) -> Clusters:
         When the column is none of the table, or the table has no time.
     """
     table, weight = parts.table, parts.table[WEIGHT]
+    if parts.design is not None:
+        # How heavy a group is in the test part is known, and in the other parts it is another.
+        weight = weight / parts.design * parts.design[parts.belongs == "test"].max()
     if how is None:
         heaviest = float(weight.groupby(parts.keys).sum().max())
         person = pd.factorize(parts.keys)[0] if PERSON in table else None

@@ -141,6 +141,12 @@ class GroupMeasures(Record):
     """How many persons the rows are of, where that is known and fewer."""
 
     @property
+    def unweighted(self) -> Self:
+        """The same with counts in the place of weights, where all rows of the group weigh alike."""
+        cells = self.cells.model_copy(update={"weighted": None, "squared": None, "units": None})
+        return self.model_copy(update={"cells": cells})
+
+    @property
     def evidence(self) -> int:
         """How many independent pieces of evidence it has: persons, or else rows."""
         return self.rows if self.persons is None else self.persons
@@ -186,6 +192,8 @@ class MeasuredRows(Record):
     """Persons whom the rows are of, or clusters of another kind; None where each row is its own."""
     units: str | None = None
     """What these are, such as `clusters by branch`; persons where nothing is said."""
+    sampled_by: str | None = None
+    """The attribute by whose groups rows were drawn with different shares: all that weighs differently."""
 
 
 Groups = dict[str, dict[str, GroupMeasures]]
@@ -236,7 +244,12 @@ class Measurements(RowMeasures):
     @property
     def evidence(self) -> "Evidence":
         """What the limits of a policy are judged by."""
-        return Evidence(self.overall, self.cells, self.groups, self.findings, self.model.goal)
+        groups = dict(self.groups)
+        if self.data.sampled_by in groups:
+            # Rows of one group weigh alike, so that counts say all of what is compared between groups.
+            of = groups[self.data.sampled_by]
+            groups[self.data.sampled_by] = {name: entry.unweighted for name, entry in of.items()}
+        return Evidence(self.overall, self.cells, groups, self.findings, self.model.goal)
 
     def in_order(self, order: Mapping[str, Sequence[str]]) -> Self:
         """Return the same with `groups` in the order of schema.json, not as texts."""

@@ -297,7 +297,7 @@ def judge(
     outcome = MISSED if stopped else outcome
     kinds = _kinds(policy, weighted=measurements.cells.units is not None)
     said = _guarantee(gated, policy, policy.level_after(earlier), kinds)
-    promise = f"{said} {_of_units(measurements.data)}" if gated else said
+    promise = f"{said} {_of_units(measurements.data)}{_sampled(measurements.data)}" if gated else said
     found = Verdict.of(outcome, judged, policy, today, comparisons=gated, guarantee=promise)
     return found if earlier is None else found.model_copy(update={"earlier": earlier})
 
@@ -592,6 +592,15 @@ def _of_units(data: MeasuredRows) -> str:
     return (
         f"The {data.rows:,} test rows are of {data.persons:,} {units}: the guarantee is for {units} that are "
         "independent of each other, however the rows of one hang together."
+    )
+
+
+def _sampled(data: MeasuredRows) -> str:
+    if data.sampled_by is None:
+        return ""
+    return (
+        f" Groups of {data.sampled_by} gave different shares of their rows to the test part: measures of all "
+        f"rows, and by other attributes, are weighted back, and those by {data.sampled_by} count rows."
     )
 
 

@@ -290,6 +290,18 @@ class Audit(Section):
     personal_share: OpenShare
 
 
+class ByGroup(Section):
+    """Which share of a group's rows is the test part: more of a small group, so that more can be shown of it.
+
+    Rows then weigh in each part so that groups have their shares of the table again.
+    """
+
+    attribute: Text
+    groups: Annotated[dict[Text, OpenShare], Field(min_length=1)]
+    others: OpenShare
+    """Of every other group."""
+
+
 class Split(Section):
     """How rows are parted; `test_share` is null when a published test file is the test set.
 
@@ -302,7 +314,7 @@ class Split(Section):
     alike: Literal["spread", "together"]
     gap_days: Annotated[float, Field(gt=0)] | None
     """Days before each later part whose rows are in no part; null for none, and where the order is hash."""
-    test_share: OpenShare | None
+    test_share: OpenShare | ByGroup | None
     valid_share: OpenShare
     tolerance: Share
     shift: OpenShare
@@ -312,6 +324,8 @@ class Split(Section):
     def _fitting(self) -> Self:
         if self.order == "hash" and self.gap_days is not None:
             raise ValueError(f"gap_days must be null unless order is time, got {self.gap_days:g}")
+        if self.order == "time" and isinstance(self.test_share, ByGroup):
+            raise ValueError("test_share must be one for all groups where order is time, got shares by group")
         if self.order == "time" and self.alike == "together":
             raise ValueError("alike must be spread where order is time, got together")
         return self

@@ -78,7 +78,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         label,
         score,
         (score >= scorer.cut(proof)).astype("int8"),
-        weight if parts.schema.weighted else None,
+        weight if parts.weighted else None,
         groups,
         known,
         confidence=params.confidence,
@@ -102,6 +102,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     persons: dict[str, Any] = {} if person is None else {"persons": len(np.unique(person))}
     if params.cluster is not None:
         persons["units"] = whose.units
+    if person is None and not parts.schema.weighted and earlier[2].sampled_by is not None:
+        persons["sampled_by"] = earlier[2].sampled_by
     about = About(
         MeasuredModel.from_json({"sha256": digest(model), **scorer.stated}, "model.json"),
         MeasuredRows(

@@ -1,9 +1,10 @@
 """Stage 3: which rows are for training, validation and test.
 
 Reads `table`, `evidence` and `schema` of `prepare`. Writes `rows` (Parquet: `_row_id` and `part`, ordered
-as the table), `summary` (JSON: rows, label rate and groups of each part, and whether part and label are
-independent) and `provable` (JSON: what the test rows can prove of the policy's limits, before anything is
-trained). Read by `tune`, `train`, `evaluate`, `explain` and `document`.
+as the table; with test shares by group `weight` too, `data.split.design_weights`), `summary` (JSON: rows,
+label rate and groups of each part, and whether part and label are independent) and `provable` (JSON: what the
+test rows can prove of the policy's limits, before anything is trained).
+Read by `tune`, `train`, `evaluate`, `explain` and `document`.
 """
 
 import sys
@@ -19,7 +20,7 @@ from fairmark.entry import run
 from fairmark.files import read_coded, write_parquet
 from fairmark.judge.provable import GroupRows, ProvableLimits
 from fairmark.params.policy import Policy
-from fairmark.params.prepare import Split
+from fairmark.params.prepare import ByGroup, Split
 from fairmark.terminal import Steps
 
 
@@ -49,7 +50,10 @@ def split(
     step("how the parts differ")
     measured = part_tests.summary(frame, groups, described, part, params)
     part_tests.require_independent(measured)
-    write_parquet(rows, pd.DataFrame({ROW_ID: frame[ROW_ID], "part": part}))
+    found_parts = pd.DataFrame({ROW_ID: frame[ROW_ID], "part": part})
+    if isinstance(params.test_share, ByGroup):
+        found_parts["weight"] = parts.design_weights(groups, part, params.test_share.attribute)
+    write_parquet(rows, found_parts)
     measured.write(summary)
     step("what the test rows can prove")
     found = proof(groups, described, part, policy)
