@@ -29,7 +29,7 @@ from fairmark.stages.tune import tune
 
 ROOT = Path(__file__).parents[1]
 WHOLE = read_params(ROOT / "params.yaml")
-PARAMS = WHOLE.evaluate.model_copy(update={"replicates": 100, "checks": CHECKS})
+PARAMS = WHOLE.evaluate.model_copy(update={"replicates": 100, "checks": CHECKS, "references": None})
 PRIVACY = WHOLE.privacy
 BASE = TRAIN.model_copy(
     update={

@@ -18,7 +18,7 @@ from pydantic import Discriminator, Field, JsonValue, Tag
 
 from fairmark.errors import VerificationError
 from fairmark.files import canonical_json, sha256
-from fairmark.model.model_file import ModelFile
+from fairmark.model.model_file import MODEL_JSON, ModelFile
 from fairmark.model.protected_use import ProtectedUse
 from fairmark.params.scores import UNKNOWN
 from fairmark.record import CamelRecord
@@ -279,7 +279,7 @@ def state(
     StateError
         When DVC's files don't say what the outputs are.
     InputError
-        When there is no model.json, or it is none.
+        When model.json is none.
     """
     written = foreign_yaml(root / "params.yaml")
     # As a person wrote it, not as it is typed: a whole number stays one, so that whoever compares the
@@ -290,7 +290,7 @@ def state(
     if evaluation:
         said["scores"] = foreign_yaml(root / SCORES)["scores"]
         found["not_known"] = UNKNOWN
-    else:
+    elif (folder / "model" / MODEL_JSON).is_file():
         file = ModelFile.of(folder / "model")
         found["protected_attributes"] = ProtectedUse.of_file(file, params.policy, params.prepare.singles)
     definition = BuildDefinition(
