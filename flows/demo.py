@@ -151,7 +151,6 @@ def set_up(stage: Stage) -> None:
     approvers = stage.clone / "approvers"
     approvers.write_text(approvers.read_text(encoding="utf-8") + "\n".join(lines) + "\n", encoding="utf-8")
     stage.run("git", "commit", "--quiet", "--all", "--message", "Name who may approve in the demonstration")
-    stage.run("git", "update-ref", START, "HEAD")
 
 
 def _make_key(folder: Path, who: str) -> str:
@@ -556,7 +555,11 @@ def main() -> int:
     """Run the demonstration, and return 0."""
     say("a clone with keys of its own")
     set_up(stage := Stage(PLACE))
-    stage.run("dvc", "pull", "--quiet", "data.dvc")  # of the stages' outputs, what is not at hand is made
+    stage.run("dvc", "pull", "--quiet", "data.dvc")
+    stage.run("dvc", "repro", "--quiet")  # of the stages' outputs, what is not at hand is made
+    if stage.run("git", "status", "--porcelain"):
+        stage.run("git", "commit", "--quiet", "--all", "--message", "Run the stages")
+    stage.run("git", "update-ref", START, "HEAD")
     others = ahead(stage, list(FAULTS))
     champion = release(stage)
     say(f"released, approved by two: {champion.name}")

@@ -285,14 +285,19 @@ def request_schema(lead: Scorer) -> dict[str, object]:
 
 
 def _column_schema(column: ColumnReader) -> dict[str, object]:
-    kind = {"numeric": "number", "boolean": "boolean"}.get(column.kind.name, "string")
+    # The usual type first: each cell may also come as its text in the raw file, and a code of a category or a
+    # day as the number that its text is.
+    kinds = {"numeric": ["number", "string"], "boolean": ["boolean", "string", "number"]}.get(
+        column.kind.name, ["string", "number", "boolean"]
+    )
     if column.kind.numerals.unit:
-        kind = "string"  # a number without its unit is refused
-    found: dict[str, object] = {"type": [kind] if column.required else [kind, "null"]}
+        kinds = ["string"]  # a number without its unit is refused
+    found: dict[str, object] = {"type": kinds if column.required else [*kinds, "null"]}
     for bound in column.bounds:
-        if kind == "number" and bound.least is not None:
+        # In JSON Schema these two speak of numbers alone.
+        if kinds[0] == "number" and bound.least is not None:
             found["minimum"] = bound.least
-        if kind == "number" and bound.most is not None:
+        if kinds[0] == "number" and bound.most is not None:
             found["maximum"] = bound.most
         if bound.among is not None:
             found["enum"] = [*bound.among, *([] if column.required else [None])]
