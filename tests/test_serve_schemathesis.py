@@ -1,7 +1,7 @@
 """The service keeps to its own OpenAPI description, whatever schemathesis makes of it.
 
-`FAIRMARK_CASES` says how many bodies it makes up for each path (50) beside those that the description's limits
-give; the whole run and its seed are printed.
+`FAIRMARK_CASES` says how many bodies it makes up for each path (50) beside those at the description's limits;
+the number of all of them and the seed are printed.
 """
 
 import os
