@@ -77,6 +77,7 @@ def _params() -> dict[str, Any]:
     }
     params["split"]["test_share"] = 0.5
     params["tune"]["mitigation"] = []
+    params["evaluate"]["references"] = None
     limits: list[dict[str, Any]] = [
         {"name": "auc-floor", "measure": "roc_auc", "attribute": None, "at_least": 0.6},
         {"name": "four-fifths", "measure": "selection_rate_ratio", "attribute": "sex", "at_least": 0.8},
