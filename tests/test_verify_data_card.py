@@ -11,6 +11,8 @@ from fairmark.verify.cards import data_card
 
 pytest_plugins = ("release_fixtures",)
 
+DASHES = "|---|---|---|---|---|\n"
+
 
 def test_the_card_of_a_release_holds(small_release: Path) -> None:
     assert data_card(ReleaseFolder(small_release)).startswith(
@@ -42,8 +44,14 @@ def test_the_card_of_a_release_holds(small_release: Path) -> None:
             "| member | boolean | feature | | no |\n| id | numeric | feature | | no |\n",
             "id must be no feature column",
         ),
-        ("| A release | 3650 |", "| A release | 9 |", "'A release 3650' must stand in a table"),
-        ("| Test | 8,000 |", "| Test | 8,001 |", "'Test 8,000 0.500' must stand in a table"),
+        ("| A release | 3650 |", "| A release | 9 |", "'A release 3650' must stand once in the table"),
+        ("| Test | 8,000 |", "| Test | 8,001 |", "'Test 8,000 0.500' must stand once in the table"),
+        ("## Columns\n", "## Other columns\n", "below 'Columns', got 'Other columns'"),
+        (
+            "## Who is in it\n",
+            f"## Columns\n\n| Column | Kind | Role | Missing | Personal |\n{DASHES}\n## Who is in it\n",
+            "one table of Column, Kind, .* got 'Columns, Columns'",
+        ),
         ("- Owner: ", "- Owner: not ", "'- Owner: Barry Becker"),
         ("SHA-256 `", "SHA-256 `0", "people.csv [0-9a-f]{64}' must stand on it"),
     ],
@@ -77,3 +85,22 @@ def test_the_card_that_the_stage_writes_is_read_as_it_is_meant(small_release: Pa
     opened.measurements = found.measurements.model_copy(update={"data": data})
 
     assert data_card(opened).startswith("its 3 columns")
+
+
+def test_a_group_with_the_name_of_a_column_is_no_row_of_the_columns(small_release: Path) -> None:
+    path = small_release / "data-card.md"
+    groups = f"| Group | Rows | Share of rows | Share labelled positive | Missing cells |\n{DASHES}"
+    more = f"### By area\n\n{groups}| home | 9 | feature | 0.5 | no |\n| Test | 1 | feature | 0.5 | no |\n"
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n{more}", encoding="utf-8")
+
+    assert data_card(taken(small_release)).startswith("its 5 columns")
+
+
+def test_a_columns_row_elsewhere_does_not_stand_in_for_it(small_release: Path) -> None:
+    path = small_release / "data-card.md"
+    row = "| member | boolean | feature | | no |\n"
+    text = path.read_text(encoding="utf-8").replace(row, "", 1)
+    path.write_text(f"{text}\n### By area\n\n| a | b | c | d | e |\n{DASHES}{row}", "utf-8")
+
+    with pytest.raises(VerificationError, match="column member must be boolean"):
+        data_card(taken(small_release))

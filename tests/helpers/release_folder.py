@@ -214,6 +214,8 @@ def data_card(root: Path, found: Measurements) -> str:
     lines = [
         "# Data card: Loans paid back",
         "",
+        "## Columns",
+        "",
         "| Column | Kind | Role | Missing | Personal |",
         "|---|---|---|---:|---|",
     ]
@@ -222,6 +224,8 @@ def data_card(root: Path, found: Measurements) -> str:
     lines += ["", f"- Owner: {roles['owner']}.", f"- Custodian, who keeps it: {roles['custodian']}."]
     lines += [f"- people.csv: 1 rows, SHA-256 `{sha256(root / 'data' / 'people.csv')}`.", ""]
     lines += [
+        "## Personal data",
+        "",
         "| What | Days |",
         "|---|---:|",
         f"| A version of the data | {times['data_days']} |",
@@ -229,7 +233,7 @@ def data_card(root: Path, found: Measurements) -> str:
     ]
     lines += [f"| An entry of the audit trail | {times['trail_days']} |", ""]
     rate = number(data.positives / data.rows, 3)
-    lines += ["| Part | Rows | Share labelled positive |", "|---|---:|---:|"]
+    lines += ["## Who is in it", "", "| Part | Rows | Share labelled positive |", "|---|---:|---:|"]
     return "\n".join([*lines, f"| Test | {count(data.rows)} | {rate} |", ""])
 
 

@@ -6,7 +6,7 @@ and measurements, and the report discloses no more than the release's own params
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from fairmark.errors import VerificationError
 from fairmark.release.disclosure import BOOSTER, REPORT, shown
 from fairmark.release.folder import ReleaseFolder
 from fairmark.report.labels import count, measured, number
-from fairmark.verify.card_text import CardTable, Heading, Line, blocks
+from fairmark.verify.card_text import Block, CardTable, Heading, Line, blocks
 from fairmark.verify.card_text import shown as shown_text
 
 if TYPE_CHECKING:
@@ -124,22 +124,26 @@ def table_cells(text: str) -> Iterator[Cell]:
 
 DATA_CARD = "data-card.md"
 ROLES = {"protected": "protected", "forbidden": "withheld"}
+Table = tuple[str, tuple[str, ...]]
+COLUMNS: Table = ("Columns", ("Column", "Kind", "Role", "Missing", "Personal"))
+TIMES: Table = ("Personal data", ("What", "Days"))
+PARTS: Table = ("Who is in it", ("Part", "Rows", "Share labelled positive"))
+"""Heading and header of the tables that are checked, as `report/templates/data-card.md.j2` writes them."""
+
+Rows = Sequence[tuple[str, ...]]
 
 
 def data_card(release: ReleaseFolder) -> str:
     """Check the card's columns, files, test rows, governance and times against the rest of the release."""
     found = [*blocks(release.text(DATA_CARD), DATA_CARD)]
     lines = {_of_file(block.text) for block in found if isinstance(block, Line)}
-    rows = {row for block in found if isinstance(block, CardTable) for row in (block.header, *block.rows)}
-    by_first: dict[str, list[tuple[str, ...]]] = {}
-    for row in rows:
-        by_first.setdefault(row[0], []).append(row)
+    tables = {which: _table(found, *which) for which in (COLUMNS, TIMES, PARTS)}
     faults = [
-        *_column_faults(release, by_first),
+        *_column_faults(release, tables[COLUMNS]),
         *(
-            f"{' '.join(wanted)!r} must stand in a table, got {_texts(by_first.get(wanted[0], []))}"
-            for wanted in _rows(release)
-            if wanted not in rows
+            f"{' '.join(wanted)!r} must stand once in the table below {which[0]!r}, got {_texts(named)}"
+            for which, wanted in _rows(release)
+            if (named := [row for row in tables[which] if row[0] == wanted[0]]) != [wanted]
         ),
         *(f"{line!r} must stand on it, got no such line" for line in _lines(release) if line not in lines),
     ]
@@ -148,27 +152,51 @@ def data_card(release: ReleaseFolder) -> str:
     return f"its {len(_columns(release))} columns, files, test rows and times are those of the release"
 
 
-def _column_faults(release: ReleaseFolder, by_first: dict[str, list[tuple[str, ...]]]) -> list[str]:
+def _table(found: Sequence[Block], heading: str, header: tuple[str, ...]) -> Rows:
+    """Return the rows of the one table with this header, which stands below this heading.
+
+    A group or a part of the data may have the name of a column, and its row the same number of cells: what a
+    row says is known by its table alone.
+
+    Raises
+    ------
+    VerificationError
+        When there is no such table there, or another one of its header on the card.
+    """
+    at, places = "", list[tuple[str, CardTable]]()
+    for block in found:
+        if isinstance(block, Heading):
+            at = block.text
+        if isinstance(block, CardTable) and block.header == header:
+            places.append((at, block))
+    if [place for place, _ in places] != [heading]:
+        where = ascii(", ".join(place for place, _ in places)[:80]) if places else "none"
+        raise VerificationError(
+            f"{DATA_CARD}: one table of {', '.join(header)} must stand on it, below {heading!r}, got {where}"
+        )
+    return places[0][1].rows
+
+
+def _column_faults(release: ReleaseFolder, rows: Rows) -> list[str]:
     personal = set(release.params.privacy.personal)
     faults = []
     for column, role in _columns(release):
         name = shown_text(column.name)
-        said = [row for row in by_first.get(name, []) if len(row) == 5]
+        said = [row for row in rows if row[0] == name]
         wanted = "yes" if column.name in personal or role == "protected" else "no"
         if [row[1:3] for row in said] != [(column.kind, role)] or not said[0][4].startswith(wanted):
             fault = f"column {name} must be {column.kind}, {role}, personal: {wanted}"
-            faults.append(f"{fault}, got {_texts(by_first.get(name, []))}")
+            faults.append(f"{fault}, got {_texts(said)}")
     known = {shown_text(column.name) for column, _ in _columns(release)}
     seen = {"feature", *ROLES.values()}
     return faults + [
-        f"{name} must be no {row[2]} column, as the schema has none of that name, got {_texts([row])}"
-        for name, rows in by_first.items()
+        f"{row[0]} must be no {row[2]} column, as the schema has none of that name, got {_texts([row])}"
         for row in rows
-        if len(row) == 5 and row[2] in seen and name not in known
+        if row[2] in seen and row[0] not in known
     ]
 
 
-def _texts(rows: list[tuple[str, ...]]) -> str:
+def _texts(rows: Rows) -> str:
     return ascii("; ".join(" ".join(row) for row in rows)[:80]) if rows else "no row"
 
 
@@ -177,17 +205,17 @@ def _columns(release: ReleaseFolder) -> list[tuple[ColumnSchema, str]]:
     return features + [(column, ROLES[column.why]) for column in release.schema.withheld]
 
 
-def _rows(release: ReleaseFolder) -> list[tuple[str, ...]]:
-    """Return the rows of tables that must stand on the card."""
+def _rows(release: ReleaseFolder) -> list[tuple[Table, tuple[str, ...]]]:
+    """Return the rows that must stand on the card, each with its table."""
     times = release.params.privacy.retention
     data, decimals = release.measurements.data, release.params.document.decimals
     found = [
-        ("A version of the data", str(times.data_days)),
-        ("A release", str(times.releases_days)),
-        ("An entry of the audit trail", str(times.trail_days)),
+        (TIMES, ("A version of the data", str(times.data_days))),
+        (TIMES, ("A release", str(times.releases_days))),
+        (TIMES, ("An entry of the audit trail", str(times.trail_days))),
     ]
     rate = number(data.positives / data.rows, decimals)
-    return [*found, ("Test", count(data.rows), rate)]
+    return [*found, (PARTS, ("Test", count(data.rows), rate))]
 
 
 def _lines(release: ReleaseFolder) -> list[str]:
