@@ -171,7 +171,7 @@ SEAL = { printf -- '--only-binary :all:\n-f ./wheels\n'; cat $$lock; } > $$lock.
 SERVE = import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*(d for d in p["dependencies"] if not d.startswith(("pandas", "pyarrow"))), *p["optional-dependencies"]["serve"], sep="\n")
 DEV = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["dev"], sep="\n")
 lock: .venv-tools/.uv
-	@$(LOCK) pyproject.toml --extra flows --extra cluster --extra hsm --extra serve --extra watch -o requirements.lock >/dev/null
+	@$(LOCK) pyproject.toml --extra flows --extra cluster --extra hsm --extra serve --extra watch --extra export -o requirements.lock >/dev/null
 	@$(PYTHON) -c '$(DEV)' | $(LOCK) - -c requirements.lock -o requirements-dev.lock >/dev/null
 	@$(PYTHON) -c '$(SERVE)' | $(LOCK) - -c requirements.lock -o requirements-serve.lock >/dev/null
 	@$(LOCK) --group bench -c requirements.lock -o requirements-bench.lock >/dev/null

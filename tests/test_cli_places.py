@@ -38,6 +38,7 @@ def words_of(verb: str, release: Path, scratch: Path) -> list[str]:
         "assess": [],
         "finding": ["list"],
         "index": [],
+        "export": [str(release), "--into", str(scratch / "papers")],
         "journal": ["--check"],
         "replay": ["0" * 32],
         "collect": ["--into", str(scratch / "rows.csv")],

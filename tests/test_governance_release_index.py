@@ -173,6 +173,7 @@ def release(minor: int, state: Any = "pass", stages: Any = (), **changes: Any) -
         ),
         measures={("roc_auc", ""): value, ("selection_rate_ratio", "sex"): value, ("accuracy", ""): None},
         decimals=3, waivers=(waiver,) * (state == "pass with waiver"), evaluation=False,
+        citations=("limit four-fifths: read the law again",),
     )  # fmt: skip
     said: dict[str, Any] = {
         "name": "adult-income", "version": f"v0.{minor}.0", "tagged": NOW, "signer": "maker@example.org",

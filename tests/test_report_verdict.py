@@ -7,7 +7,8 @@ from stage_outputs import FAIR, TEAMS, facts, limit, measurements, policy
 
 from fairmark.judge.verdict import Finding, Verdict, decisive, judge
 from fairmark.params.policy import Policy, Waiver
-from fairmark.report.verdict import SHOWN, folded, gates_fairness, on_record, sentence, verdict_view
+from fairmark.report.labels import sentence
+from fairmark.report.verdict import SHOWN, folded, gates_fairness, on_record, verdict_view
 
 FOUR = FAIR.limits[1]
 WAIVER = Waiver(

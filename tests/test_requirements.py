@@ -23,6 +23,7 @@ INSTALLED = {**packages_distributions(), "google": ["protobuf"], "gradio": ["gra
 
 ROOMS: Mapping[str, str] = {
     **dict.fromkeys(("evaluate", "explain", "learn", "report", "stages"), "pipeline"),
+    "export": "export",
     "journal": "serve",
     "serve": "serve",
     "watch": "watch",

@@ -19,6 +19,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "serve": ("asyncpg", "fastapi", "httptools", "msgspec", "prometheus_client", "uvicorn", "uvloop"),
     "watch": ("asyncpg", "jinja2", "markupsafe", "msgspec"),
     "space": ("gradio",),
+    "export": ("docx", "markdown_it", "matplotlib", "reportlab"),
     "hsm": ("pkcs11", "securesystemslib"),
 }
 """The modules of each extra of pyproject.toml that runs (`dev` only tests and builds)."""

@@ -37,10 +37,8 @@ class Assess(Verb):
         from fairmark.governance.assessment import FILE, assess, blank, counted, read_assessment
         from fairmark.params.read import read_params
 
-        project, today = (
-            read_params(given.clone / "params.yaml").project.name,
-            dt.datetime.now(tz=dt.UTC).date(),
-        )
+        params, today = read_params(given.clone / "params.yaml"), dt.datetime.now(tz=dt.UTC).date()
+        project = params.project.name
         if given.begin:
             _refuse_there(given.clone / FILE)
             write_text(given.clone / FILE, blank(project))
@@ -63,6 +61,7 @@ class Assess(Verb):
             )
         else:
             say(*(item.line() for item in left))
+            say(*(f"note: {text}" for text in params.policy.stale_citations(today)))
             told = ", ".join(f"{count} {kind}" for kind, count in counted(items).items())
             say(f"{project}: {told}; {refusing} required open or stale")
         return 1 if refusing else 0

@@ -72,13 +72,13 @@ class Judge(Verb):
             _name_own(given)
         elif given.params is None:
             raise UsageError(f"PARAMS: must be given beside {given.measurements}, got no params.yaml")
-        policy = read_params(given.params).policy
+        policy, today = read_params(given.params).policy, dt.datetime.now(tz=dt.UTC).date()
         expected = _expected(given.model, given.schema)
         measured = read_json(given.measurements)
         verdict = judge_document(
             measured,
             policy,
-            dt.datetime.now(tz=dt.UTC).date(),
+            today,
             **expected,
             earlier=_earlier(measured, policy.budget),
         )
@@ -87,6 +87,7 @@ class Judge(Verb):
         else:
             for finding in verdict.findings:
                 say(f"{finding.outcome}: {finding.text}")
+            say(*(f"note: {text}" for text in policy.stale_citations(today)))
             say(f"verdict: {verdict.state}{''.join(f'; on {each}' for each in verdict.stands_on)}")
         return 0 if verdict.outcome == "pass" else 3
 

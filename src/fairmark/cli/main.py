@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from fairmark.cli.approvals import Approve, Policy, Promote, Review, Rollback
 from fairmark.cli.assessment import Assess
 from fairmark.cli.canary import Canary
+from fairmark.cli.export import Export
 from fairmark.cli.finding import Finding
 from fairmark.cli.history import History, Index, Trail
 from fairmark.cli.journal import Collect, Journal, Replay
@@ -52,6 +53,7 @@ VERBS: Mapping[str, Verb] = {
         Canary(),
         History(),
         Index(),
+        Export(),
         Policy(),
         Review(),
         Predicates(),

@@ -73,6 +73,8 @@ class Measures:
     measures: Mapping[tuple[str, str], "Measured | None"]
     decimals: int
     waivers: tuple[StandingWaiver, ...]
+    citations: tuple[str, ...]
+    """Laws that its policy cites, and that are to be read again."""
     evaluation: bool
 
 
@@ -159,6 +161,7 @@ class ReleaseIndex:
             on = "".join(f"; on {text}" for text in each.found.stands_on) if each.found else ""
             said.append(f"{each.name}@{each.version}: {each.word}{on}{where}")
             said += [f"  {name}: {value}" for name, value in each.facts()]
+            said += [f"  note: {text}" for text in each.found.citations] if each.found else []
             said += [f"  WRONG {fault}" for fault in each.faults]
         said += [f"finding {each.line(today)}" for each in self.open]
         late = len(self.overdue(today))
@@ -230,7 +233,7 @@ class _Release:
         found = None
         if folder.is_dir():
             try:
-                found = self._measures(folder)
+                found = self._measures(folder, now.date())
             except FairmarkError as error:
                 faults += error.faults
         given, needed = self._approvals(folder, found, past, now) if found else ((), None)
@@ -260,7 +263,7 @@ class _Release:
             faults += error.faults
             return seen.when, None, says
 
-    def _measures(self, folder: Path) -> Measures:
+    def _measures(self, folder: Path, today: dt.date) -> Measures:
         """Return what the files say, when the statement is signed, named by the tag, and of these files."""
         release = ReleaseFolder(folder)
         self._check(folder, release)
@@ -280,6 +283,7 @@ class _Release:
             measures=measures,
             decimals=params.document.decimals,
             waivers=tuple(_waivers(release)),
+            citations=tuple(params.policy.stale_citations(today)),
             evaluation=release.kind is EVALUATION,
         )
 

@@ -25,6 +25,7 @@ UNSET_IS_LOOSE = {
     *(f"policy.findings.{name}" for name in Findings.model_fields),
     "serve.canary.group_margin",
     "serve.canary.outcomes_from",
+    "policy.citations_term_days",
 }
 """Numbers whose null lets everything through."""
 LOOSER_UP = {
@@ -223,6 +224,8 @@ def _limit(where: str, old: Entry, new: Entry) -> Iterator[Change]:
         place = f"{where}.{key}"
         if key == "reason":
             yield Change(place, NEUTRAL, "another reason")
+        elif key == "law":
+            yield from _wording(place, was, now)
         elif key == "gate":
             yield Change(place, TIGHTENED if now is True else LOOSENED, text)
         elif key in ("at_least", "at_most") and _is_number(was) and _is_number(now):

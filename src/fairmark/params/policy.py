@@ -13,6 +13,16 @@ GOAL = "goal"
 """In the place of a measure: the one that the model's threshold is for."""
 
 
+class Law(Section):
+    """The law that a limit goes back to, and the day on which somebody last read it. Not legal advice."""
+
+    jurisdiction: Text
+    citation: Text
+    checked: dt.date
+    note: Text | None = None
+    """What is known of its future, such as a withdrawal on a regulator's agenda."""
+
+
 class Limit(Section):
     """One limit on one measure: overall when `attribute` is null, else for every group of the attribute."""
 
@@ -24,6 +34,8 @@ class Limit(Section):
     gate: bool
     """False reports the measure beside the gates and never stops a release."""
     reason: Text
+    law: Law | None = None
+    """Where the reason is a law: which, and when it was last read."""
 
     @model_validator(mode="after")
     def _one_side(self) -> Self:
@@ -232,6 +244,8 @@ class Policy(Section):
     """They let a comparison go on that is undecided; never one that fails."""
     overrides: list[Waiver]
     """They let a comparison go on that fails: shown as a failure wherever the verdict is shown."""
+    citations_term_days: Count | None = None
+    """How long a citation of a law stands before somebody has to read the law again; None sets no term."""
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
@@ -307,6 +321,32 @@ class Policy(Section):
         measures = [f"{GOAL}={goal}" if name == GOAL else name for name in self.constant_answer.measures]
         answer = self.constant_answer.model_copy(update={"measures": measures})
         return self.model_copy(update={"limits": limits, "constant_answer": answer})
+
+    def citation(self, limit: Limit) -> str:
+        """Return the law of a limit in sentences, and by when to read it again; empty without one."""
+        if limit.law is None:
+            return ""
+        law, term = limit.law, self.citations_term_days
+        again = f", to be read again by {law.checked + dt.timedelta(days=term)}" if term else ""
+        said = f"{law.citation} ({law.jurisdiction}), last read on {law.checked}{again}."
+        return " ".join(filter(None, [said, law.note, "Not legal advice."]))
+
+    def stale_citations(self, today: dt.date) -> list[str]:
+        """Return a sentence for each citation that is older than the policy's term, or of a day to come."""
+        found = []
+        for limit in self.limits:
+            if limit.law is None:
+                continue
+            law, term = limit.law, self.citations_term_days
+            where = f"limit {limit.name}: {law.citation}"
+            if law.checked > today:
+                found.append(f"{where} must have been read by {today}, got {law.checked}, which is to come")
+            elif term is not None and (today - law.checked).days > term:
+                found.append(
+                    f"{where} must have been read within {term} days of {today}, got {law.checked} (read it "
+                    "again, and write the day)"
+                )
+        return found
 
     @property
     def spent_level(self) -> float:

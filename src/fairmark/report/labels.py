@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # who checks a release reads labels too, without what makes p
     from markupsafe import Markup
 
     from fairmark.judge.measured import Measured
+    from fairmark.judge.verdict import Verdict
 
 
 MINUS = "\N{MINUS SIGN}"
@@ -52,6 +53,27 @@ def setting(value: float | str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+SIGNS = {"at_least": "at least", "at_most": "at most"}
+
+
+def sentence(verdict: "Verdict") -> str:
+    """Return how many gates hold, and which do not."""
+    gates = {finding.limit for finding in verdict.findings if finding.gate}
+    outcomes = {name: outcome for name, outcome in verdict.limits.items() if name in gates}
+    missed = [name for name, outcome in outcomes.items() if outcome == "fail"]
+    unsure = [name for name, outcome in outcomes.items() if outcome == "insufficient evidence"]
+    if not gates:
+        return "The policy gates nothing, so nothing is shown."
+    if not missed and not unsure:
+        return "The one gated limit is met." if len(gates) == 1 else f"All {len(gates)} gated limits are met."
+    sentences = [f"Missed: {listed(missed)}."] if missed else []
+    through = list(dict.fromkeys(f.limit for f in verdict.findings if f.gate and f.overridden))
+    sentences += [f"Let through by an override although missed: {listed(through)}."] if through else []
+    sentences += [f"Neither met nor missed for certain: {listed(unsure)}."] if unsure else []
+    met = len(outcomes) - len(missed) - len(unsure)
+    return " ".join([*sentences, f"Met: {met} of {len(outcomes)} gated limits."])
 
 
 NUMBER = "number"

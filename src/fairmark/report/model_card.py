@@ -8,12 +8,11 @@ from fairmark.judge.measurements import Disparity
 from fairmark.judge.verdict import decisive
 from fairmark.report import data as people
 from fairmark.report.inputs import Facts
-from fairmark.report.labels import count, listed, measured, number, setting
+from fairmark.report.labels import SIGNS, count, listed, measured, number, setting
 from fairmark.report.quality import small_groups
 from fairmark.report.rendering import html, markdown, rendered
 from fairmark.report.verdict import (
     NOT_KNOWN,
-    SIGNS,
     gates_fairness,
     own_thresholds,
     protected_use,

@@ -14,13 +14,12 @@ from fairmark.judge.verdict import SEVERITY, WAIVED, Finding, State, Verdict, co
 from fairmark.model.protected_use import ProtectedUse
 from fairmark.params.policy import Limit, Policy, Waiver
 from fairmark.report.inputs import Facts
-from fairmark.report.labels import NUMBER, STRIP, Column, Table, count, listed, number
+from fairmark.report.labels import NUMBER, SIGNS, STRIP, Column, Table, count, listed, number, sentence
 from fairmark.report.svg import Scale, around, axis, gate, unit
 from fairmark.stats.measures import label as title
 from fairmark.stats.measures import quantity
 
 STYLES = {"pass": "pass", WAIVED: "pass", "fail": "fail", "insufficient evidence": "unsure"}
-SIGNS = {"at_least": "at least", "at_most": "at most"}
 SHOWN = 40
 """Comparisons of one limit that the page lists; 200 groups are 19,900 pairs, and nobody reads on that far."""
 NOT_KNOWN = "not known"
@@ -56,6 +55,7 @@ class LimitView:
     rows: str | None
     text: str
     reason: str
+    law: str
     strip: Markup
     axis: Markup
     all: Table | None
@@ -136,24 +136,6 @@ def summary(verdict: Verdict, policy: Policy) -> str:
     return " ".join(filter(None, [on_record(verdict, policy), sentence(verdict)]))
 
 
-def sentence(verdict: Verdict) -> str:
-    """Return how many gates hold, and which do not."""
-    gates = {finding.limit for finding in verdict.findings if finding.gate}
-    outcomes = {name: outcome for name, outcome in verdict.limits.items() if name in gates}
-    missed = [name for name, outcome in outcomes.items() if outcome == "fail"]
-    unsure = [name for name, outcome in outcomes.items() if outcome == "insufficient evidence"]
-    if not gates:
-        return "The policy gates nothing, so nothing is shown."
-    if not missed and not unsure:
-        return "The one gated limit is met." if len(gates) == 1 else f"All {len(gates)} gated limits are met."
-    sentences = [f"Missed: {listed(missed)}."] if missed else []
-    through = list(dict.fromkeys(f.limit for f in verdict.findings if f.gate and f.overridden))
-    sentences += [f"Let through by an override although missed: {listed(through)}."] if through else []
-    sentences += [f"Neither met nor missed for certain: {listed(unsure)}."] if unsure else []
-    met = len(outcomes) - len(missed) - len(unsure)
-    return " ".join([*sentences, f"Met: {met} of {len(outcomes)} gated limits."])
-
-
 def on_record(verdict: Verdict, policy: Policy) -> str:
     """Return until when recorded waivers and overrides cover all that stops a release, or nothing."""
     left = [f for f in verdict.findings if f.gate and not f.met]
@@ -195,6 +177,7 @@ def _limit(limit: Limit, verdict: Verdict, policy: Policy, decimals: int) -> Lim
         rows=None if worst.rows is None else count(worst.rows),
         text=worst.text,
         reason=limit.reason,
+        law=policy.citation(limit),
         strip=_strip(worst, scale),
         axis=axis(scale),
         all=_nearest(sorted(findings, key=rank)[:SHOWN], scale, decimals) if len(findings) > 1 else None,
