@@ -25,7 +25,6 @@ UNSET_IS_LOOSE = {
     *(f"policy.findings.{name}" for name in Findings.model_fields),
     "serve.canary.group_margin",
     "serve.canary.outcomes_from",
-    "policy.citations_term_days",
 }
 """Numbers whose null lets everything through."""
 LOOSER_UP = {
@@ -225,13 +224,22 @@ def _limit(where: str, old: Entry, new: Entry) -> Iterator[Change]:
         if key == "reason":
             yield Change(place, NEUTRAL, "another reason")
         elif key == "law":
-            yield from _wording(place, was, now)
+            yield _law(place, was, now)
         elif key == "gate":
             yield Change(place, TIGHTENED if now is True else LOOSENED, text)
         elif key in ("at_least", "at_most") and _is_number(was) and _is_number(now):
             yield Change(place, LOOSENED if (now > was) == (key == "at_most") else TIGHTENED, text)
         else:
             yield Change(place, LOOSENED, f"{text} (another limit under the same name)")
+
+
+def _law(where: str, old: object, new: object) -> Change:
+    """Return the change of what a limit cites: another day corrects it, a longer term is looser."""
+    was, now = (each.get("term_days") if isinstance(each, Mapping) else None for each in (old, new))
+    gone = new is None or (was is not None and now is None)
+    longer = _is_number(was) and _is_number(now) and now > was
+    text = "taken away" if gone else "a longer term" if longer else "cited otherwise"
+    return Change(where, LOOSENED if gone or longer else NEUTRAL, text)
 
 
 def _waiving(where: str, old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Change]:

@@ -19,7 +19,9 @@ class Law(Section):
     jurisdiction: Text
     citation: Text
     checked: dt.date
-    note: Text | None = None
+    term_days: Count | None
+    """How long that stands before somebody has to read it again; None sets no term."""
+    note: Text | None
     """What is known of its future, such as a withdrawal on a regulator's agenda."""
 
 
@@ -244,8 +246,6 @@ class Policy(Section):
     """They let a comparison go on that is undecided; never one that fails."""
     overrides: list[Waiver]
     """They let a comparison go on that fails: shown as a failure wherever the verdict is shown."""
-    citations_term_days: Count | None = None
-    """How long a citation of a law stands before somebody has to read the law again; None sets no term."""
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
@@ -326,18 +326,18 @@ class Policy(Section):
         """Return the law of a limit in sentences, and by when to read it again; empty without one."""
         if limit.law is None:
             return ""
-        law, term = limit.law, self.citations_term_days
+        law, term = limit.law, limit.law.term_days
         again = f", to be read again by {law.checked + dt.timedelta(days=term)}" if term else ""
         said = f"{law.citation} ({law.jurisdiction}), last read on {law.checked}{again}."
         return " ".join(filter(None, [said, law.note, "Not legal advice."]))
 
     def stale_citations(self, today: dt.date) -> list[str]:
-        """Return a sentence for each citation that is older than the policy's term, or of a day to come."""
+        """Return a sentence for each citation that is older than its term, or of a day to come."""
         found = []
         for limit in self.limits:
             if limit.law is None:
                 continue
-            law, term = limit.law, self.citations_term_days
+            law, term = limit.law, limit.law.term_days
             where = f"limit {limit.name}: {law.citation}"
             if law.checked > today:
                 found.append(f"{where} must have been read by {today}, got {law.checked}, which is to come")
