@@ -11,29 +11,38 @@ ARG BASE_IMAGE=docker.io/library/python:3.11.14-slim-bookworm@sha256:65a93d69fa7
 FROM ${BASE_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
-COPY requirements-build.lock requirements-serve.lock requirements.lock pyproject.toml README.md LICENSE ./
-COPY wheels wheels
+COPY requirements-build.lock ./
 # The installer and what builds the wheel live here alone; the environments that go on have neither.
 RUN python -m venv tools \
     && tools/bin/python -m pip install --require-hashes --requirement requirements-build.lock
+
+FROM build AS wheel
+COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN tools/bin/python -m pip wheel --no-deps --no-index --no-build-isolation --wheel-dir dist .
 
-# A lock names all that there is to install: pip would else look for the extra of a requirement (`sqlalchemy[asyncio]`) beside
-# the pin of its distribution. Of the flows `pip check` says whether nothing is missing; the service goes without
+# The locks before the source, so that a change of the source installs nothing else anew.
+# A lock names all that there is to install: pip would else look for the extra of a requirement (`sqlalchemy[asyncio]`)
+# beside the pin of its distribution. Of the flows `pip check` says whether nothing is missing; the service goes without
 # pandas, which fairmark asks for.
 FROM build AS service-environment
+COPY requirements-serve.lock ./
+COPY wheels wheels
 RUN python -m venv --without-pip /opt/fairmark \
     && tools/bin/python -m pip --python /opt/fairmark/bin/python install --compile --no-deps --require-hashes --requirement requirements-serve.lock \
-    && tools/bin/python -m pip --python /opt/fairmark/bin/python install --compile --no-deps --no-index dist/*.whl \
-    && find /opt/fairmark \( -type d -name tests -prune -o -type f -name 'test_*.py' \) -exec rm -rf {} +
+    && find /opt/fairmark \( -type d \( -name tests -o -name test \) -prune -o -type f -name 'test_*.py' \) -exec rm -rf {} +
+COPY --from=wheel /build/dist dist
+RUN tools/bin/python -m pip --python /opt/fairmark/bin/python install --compile --no-deps --no-index dist/*.whl
 
 FROM build AS flows-environment
+COPY requirements.lock ./
+COPY wheels wheels
 RUN python -m venv --without-pip /opt/fairmark \
     && tools/bin/python -m pip --python /opt/fairmark/bin/python install --compile --no-deps --require-hashes --requirement requirements.lock \
-    && tools/bin/python -m pip --python /opt/fairmark/bin/python install --compile --no-deps --no-index dist/*.whl \
-    && tools/bin/python -m pip --python /opt/fairmark/bin/python check \
-    && find /opt/fairmark \( -type d -name tests -prune -o -type f -name 'test_*.py' \) -exec rm -rf {} +
+    && find /opt/fairmark \( -type d \( -name tests -o -name test \) -prune -o -type f -name 'test_*.py' \) -exec rm -rf {} +
+COPY --from=wheel /build/dist dist
+RUN tools/bin/python -m pip --python /opt/fairmark/bin/python install --compile --no-deps --no-index dist/*.whl \
+    && tools/bin/python -m pip --python /opt/fairmark/bin/python check
 
 # hadolint ignore=DL3006
 FROM ${BASE_IMAGE} AS runtime
