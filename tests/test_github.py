@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pathspec import GitIgnoreSpec
 
 from fairmark.cli.main import VERBS
 
@@ -195,3 +196,31 @@ def test_the_gate_judges_a_table_of_somebody_else(
     assert said["verdict"] == verdict
     assert f"## Verdict: {verdict}" in (tmp_path / "summary").read_text()
     assert Path(said["report"]).read_text().startswith("<!doctype html>")
+
+
+OWNERS = [
+    line.split()
+    for line in (ROOT / ".github/CODEOWNERS").read_text(encoding="utf-8").split("\n")
+    if line and not line.startswith("#")
+]
+
+
+def test_each_pattern_of_the_code_owners_is_of_githubs_grammar_and_matches_a_file() -> None:
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\n")
+    matched = {pattern: any(GitIgnoreSpec.from_lines([pattern]).match_files(files)) for pattern, *_ in OWNERS}
+
+    # https://docs.github.com/articles/about-code-owners: no negation, no character ranges, teams or mail.
+    assert [pattern for pattern in matched if set(pattern) & set("![]\\")] == []
+    assert [owner for _, *owners in OWNERS for owner in owners
+            if not re.fullmatch(r"@[\w-]+(?:/[\w-]+)?|[^@\s]+@[\w.-]+", owner)] == []  # fmt: skip
+    assert [pattern for pattern, found in matched.items() if not found] == []
+
+
+def test_who_makes_does_not_check() -> None:
+    (everything, *makers), *others = OWNERS
+
+    assert everything == "*"
+    assert others
+    assert [each for each in others if set(each[1:]) & set(makers) or len(each) < 2] == []
