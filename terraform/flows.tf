@@ -71,6 +71,7 @@ locals {
         PREFECT_HOME        = "/tmp/prefect"
         MLFLOW_TRACKING_URI = local.mlflow
         FAIRMARK_LISTENER   = aws_lb_listener.https.arn
+        FAIRMARK_CLUSTER    = aws_ecs_cluster.this.name
         AWS_DEFAULT_REGION  = var.region
         HOME                = "/tmp"
       }
@@ -116,6 +117,20 @@ data "aws_iam_policy_document" "worker" {
     resources = [aws_lb_listener.https.arn]
   }
 
+  # A colour that is to get more traffic gets its tasks first: autoscaling sees a load when it is there.
+  statement {
+    sid       = "ScaleColours"
+    actions   = ["ecs:DescribeServices", "ecs:UpdateService"]
+    resources = local.colours
+
+    # With a task definition of its own choice it could run anything in the service's roles.
+    condition {
+      test     = "Null"
+      variable = "ecs:task-definition"
+      values   = ["true"]
+    }
+  }
+
   # None of these three can be narrowed to a resource.
   statement {
     sid = "SeeTraffic"
@@ -129,11 +144,12 @@ data "aws_iam_policy_document" "worker" {
 
 module "flows" {
   source   = "./modules/service"
-  for_each = { for name, each in local.flows : name => each if var.worker_image != "" }
+  for_each = local.flows
 
   name        = "${local.name}-${each.key}"
   cluster     = { name = aws_ecs_cluster.this.name, arn = aws_ecs_cluster.this.arn }
   image       = var.worker_image
+  repository  = aws_ecr_repository.this["worker"].arn
   command     = each.value.command
   cpu         = each.value.cpu
   memory      = each.value.memory

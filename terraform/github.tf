@@ -70,29 +70,49 @@ data "aws_iam_policy_document" "publish" {
   }
 }
 
-# A deploy changes task definitions, services and alarms. Networks, keys, databases, buckets and roles are read, so that a
-# plan can tell whether they drifted; who changes those applies with a role of his own (docs/deploy.md).
+# A deploy changes task definitions, the services of the two colours, and their alarms. Networks, keys, databases, buckets,
+# roles and logs are read, so that a plan can tell whether they drifted; who changes those applies with a role of his own
+# (docs/deploy.md). No action by a wildcard; tests/proofs/test_terraform.py compares them with the calls that a plan makes.
 data "aws_iam_policy_document" "deploy" {
   statement {
     sid = "Plan"
     actions = [
-      "acm:DescribeCertificate", "acm:ListTagsForCertificate", "application-autoscaling:Describe*",
-      "application-autoscaling:ListTagsForResource", "budgets:ListTagsForResource", "budgets:ViewBudget",
-      "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "ec2:Describe*", "ecr:DescribeRepositories",
-      "ecr:GetLifecyclePolicy", "ecr:ListTagsForResource", "ecs:Describe*", "ecs:ListTagsForResource",
-      "elasticloadbalancing:Describe*", "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus",
-      "kms:ListAliases", "kms:ListResourceTags", "logs:DescribeLogGroups", "logs:ListTagsForResource",
-      "rds:Describe*", "rds:ListTagsForResource", "route53:GetHostedZone", "route53:ListTagsForResource",
-      "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "servicediscovery:Get*",
+      "acm:DescribeCertificate", "acm:ListTagsForCertificate", "application-autoscaling:DescribeScalableTargets",
+      "application-autoscaling:DescribeScalingPolicies", "application-autoscaling:ListTagsForResource",
+      "budgets:ListTagsForResource", "budgets:ViewBudget", "cloudwatch:DescribeAlarms",
+      "cloudwatch:ListTagsForResource", "ec2:DescribeAddresses", "ec2:DescribeAddressesAttribute",
+      "ec2:DescribeAvailabilityZones", "ec2:DescribeFlowLogs", "ec2:DescribeInternetGateways",
+      "ec2:DescribeNatGateways", "ec2:DescribeNetworkAcls", "ec2:DescribePrefixLists", "ec2:DescribeRouteTables",
+      "ec2:DescribeSecurityGroupRules", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
+      "ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs", "ecr:DescribeRepositories",
+      "ecr:GetLifecyclePolicy", "ecr:ListTagsForResource", "ecs:DescribeClusters", "ecs:DescribeServiceDeployments",
+      "ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:ListServiceDeployments", "ecs:ListTagsForResource",
+      "elasticloadbalancing:DescribeCapacityReservation", "elasticloadbalancing:DescribeListenerAttributes",
+      "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeLoadBalancerAttributes",
+      "elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTags",
+      "elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetGroups",
+      "elasticloadbalancing:DescribeTargetHealth", "kms:DescribeKey", "kms:GetKeyPolicy",
+      "kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListResourceTags", "logs:DescribeLogGroups",
+      "logs:ListTagsForResource", "rds:DescribeDBInstances", "rds:DescribeDBParameterGroups",
+      "rds:DescribeDBParameters", "rds:DescribeDBSubnetGroups", "rds:ListTagsForResource",
+      "route53:GetHostedZone", "route53:ListTagsForResource", "secretsmanager:DescribeSecret",
+      "secretsmanager:GetResourcePolicy", "servicediscovery:GetNamespace", "servicediscovery:GetService",
       "servicediscovery:ListTagsForResource", "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes",
-      "sns:ListTagsForResource", "wafv2:GetWebACL", "wafv2:GetWebACLForResource", "wafv2:ListTagsForResource",
+      "sns:ListTagsForResource", "wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:GetWebACLForResource",
+      "wafv2:ListTagsForResource",
     ]
     resources = ["*"]
   }
 
   statement {
-    sid       = "PlanBuckets"
-    actions   = ["s3:GetBucket*", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration", "s3:ListBucket"]
+    sid = "PlanBuckets"
+    actions = [
+      "s3:GetAccelerateConfiguration", "s3:GetBucketAcl", "s3:GetBucketCORS", "s3:GetBucketLogging",
+      "s3:GetBucketObjectLockConfiguration", "s3:GetBucketOwnershipControls", "s3:GetBucketPolicy",
+      "s3:GetBucketPublicAccessBlock", "s3:GetBucketRequestPayment", "s3:GetBucketTagging",
+      "s3:GetBucketVersioning", "s3:GetBucketWebsite", "s3:GetEncryptionConfiguration",
+      "s3:GetLifecycleConfiguration", "s3:GetReplicationConfiguration", "s3:ListBucket",
+    ]
     resources = [for each in aws_s3_bucket.this : each.arn]
   }
 
@@ -105,10 +125,10 @@ data "aws_iam_policy_document" "deploy" {
     resources = ["${local.arn}:iam::${local.account}:role/${local.name}-*", local.provider]
   }
 
-  # A new task definition is a new revision of a family that the account names: ECS narrows neither act to one.
+  # A new task definition is a new revision of a family that the account names: ECS does not narrow it to one.
   statement {
     sid       = "Revisions"
-    actions   = ["ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition"]
+    actions   = ["ecs:RegisterTaskDefinition"]
     resources = ["*"]
 
     condition {
@@ -120,45 +140,39 @@ data "aws_iam_policy_document" "deploy" {
 
   statement {
     sid       = "Services"
-    actions   = ["ecs:CreateService", "ecs:DeleteService", "ecs:TagResource", "ecs:UpdateService"]
-    resources = ["${local.arn}:ecs:${var.region}:${local.account}:service/${local.name}/*"]
+    actions   = ["ecs:CreateService", "ecs:TagResource", "ecs:UpdateService"]
+    resources = local.colours
   }
 
   statement {
     sid       = "TaskDefinitions"
     actions   = ["ecs:TagResource"]
-    resources = ["${local.arn}:ecs:${var.region}:${local.account}:task-definition/${local.name}-*:*"]
+    resources = [for each in ["blue", "green"] : "${local.arn}:ecs:${var.region}:${local.account}:task-definition/${local.name}-${each}:*"]
   }
 
   statement {
     sid       = "Alarms"
-    actions   = ["cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"]
-    resources = ["${local.arn}:cloudwatch:${var.region}:${local.account}:alarm:${local.name}-*"]
+    actions   = ["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"]
+    resources = [for each in ["blue", "green"] : "${local.arn}:cloudwatch:${var.region}:${local.account}:alarm:${local.name}-${each}-unhealthy"]
   }
 
   statement {
-    sid = "Autoscaling"
-    actions = [
-      "application-autoscaling:DeleteScalingPolicy", "application-autoscaling:DeregisterScalableTarget",
-      "application-autoscaling:PutScalingPolicy", "application-autoscaling:RegisterScalableTarget",
-      "application-autoscaling:TagResource",
-    ]
+    sid       = "Autoscaling"
+    actions   = ["application-autoscaling:PutScalingPolicy", "application-autoscaling:RegisterScalableTarget", "application-autoscaling:TagResource"]
     resources = ["${local.arn}:application-autoscaling:${var.region}:${local.account}:scalable-target/*"]
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "application-autoscaling:service-namespace"
+      values   = ["ecs"]
+    }
   }
 
-  statement {
-    sid = "FirstDeployment"
-    actions = [
-      "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy", "iam:TagRole",
-      "iam:ListInstanceProfilesForRole",
-    ]
-    resources = [for each in ["blue", "green"] : "${local.arn}:iam::${local.account}:role/${local.name}-${each}-*"]
-  }
-
+  # It makes no role and changes none: with a policy of its own choice a task could do anything.
   statement {
     sid       = "RunAs"
     actions   = ["iam:PassRole"]
-    resources = [for each in ["blue", "green"] : "${local.arn}:iam::${local.account}:role/${local.name}-${each}-*"]
+    resources = local.colour_roles
 
     condition {
       test     = "StringEquals"
@@ -168,21 +182,27 @@ data "aws_iam_policy_document" "deploy" {
   }
 
   statement {
-    sid       = "Logs"
-    actions   = ["logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:TagResource"]
-    resources = ["${local.arn}:logs:${var.region}:${local.account}:log-group:/${local.name}-*"]
+    sid       = "State"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = [for each in ["", ".tflock"] : "${local.arn}:s3:::${var.state_bucket}/${var.project}/${var.environment}.tfstate${each}"]
   }
 
   statement {
-    sid       = "State"
-    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-    resources = ["${local.arn}:s3:::${var.state_bucket}/${var.project}/${var.environment}.tfstate*"]
+    sid       = "StateUnlock"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${local.arn}:s3:::${var.state_bucket}/${var.project}/${var.environment}.tfstate.tflock"]
   }
 
   statement {
     sid       = "StateList"
     actions   = ["s3:ListBucket"]
     resources = ["${local.arn}:s3:::${var.state_bucket}"]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["${var.project}/${var.environment}.tfstate*"]
+    }
   }
 }
 

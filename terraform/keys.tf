@@ -6,12 +6,16 @@ locals {
     journal    = "The journal: what was decided about whom"
     operations = "Logs, alarms, secrets and the flows' databases"
   }
-  # AWS's own services that use a key on behalf of this account.
+  # Services that use a key by themselves. RDS, ECR, S3 and Secrets Manager use one for whoever calls them, by grants.
   users_of_keys = {
-    releases   = ["ecr.amazonaws.com"]
-    journal    = ["rds.amazonaws.com"]
-    operations = ["logs.${var.region}.amazonaws.com", "cloudwatch.amazonaws.com", "sns.amazonaws.com", "rds.amazonaws.com", "budgets.amazonaws.com"]
+    releases   = []
+    journal    = []
+    operations = ["cloudwatch.amazonaws.com", "sns.amazonaws.com", "budgets.amazonaws.com"]
   }
+  # Who never reads the journal, whatever another policy lets him do: the workflows, and the flows' tasks.
+  kept_from_journal = [
+    for each in ["github-*", "worker-*", "prefect-*", "mlflow-*"] : "${local.arn}:iam::${local.account}:role/${local.name}-${each}"
+  ]
 }
 
 data "aws_iam_policy_document" "key" {
@@ -28,20 +32,68 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
-  statement {
-    sid       = "Services"
-    actions   = ["kms:Decrypt", "kms:Encrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
-    resources = ["*"]
+  dynamic "statement" {
+    for_each = length(local.users_of_keys[each.key]) > 0 ? [1] : []
+    content {
+      sid       = "Services"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"]
+      resources = ["*"]
 
-    principals {
-      type        = "Service"
-      identifiers = local.users_of_keys[each.key]
+      principals {
+        type        = "Service"
+        identifiers = local.users_of_keys[each.key]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [local.account]
+      }
     }
+  }
 
-    condition {
-      test     = "StringEqualsIfExists"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
+  # CloudWatch Logs names the log group that it encrypts, and no account.
+  dynamic "statement" {
+    for_each = each.key == "operations" ? [1] : []
+    content {
+      sid = "Logs"
+      actions = [
+        "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:ReEncryptFrom", "kms:ReEncryptTo",
+      ]
+      resources = ["*"]
+
+      principals {
+        type        = "Service"
+        identifiers = ["logs.${var.region}.amazonaws.com"]
+      }
+
+      condition {
+        test     = "ArnLike"
+        variable = "kms:EncryptionContext:aws:logs:arn"
+        values   = ["${local.arn}:logs:${var.region}:${local.account}:*"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "journal" ? [1] : []
+    content {
+      sid       = "NoFlowReadsIt"
+      effect    = "Deny"
+      actions   = ["kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom"]
+      resources = ["*"]
+
+      principals {
+        type        = "AWS"
+        identifiers = ["*"]
+      }
+
+      condition {
+        test     = "ArnLike"
+        variable = "aws:PrincipalArn"
+        values   = local.kept_from_journal
+      }
     }
   }
 }

@@ -17,4 +17,8 @@ locals {
   arn     = "arn:${data.aws_partition.this.partition}"
   zones   = [for each in sort(var.zones) : "${var.region}${each}"]
   root    = "${local.arn}:iam::${local.account}:root"
+
+  # The ECS services of the two colours, and the roles that their tasks have.
+  colours      = [for each in ["blue", "green"] : "${local.arn}:ecs:${var.region}:${local.account}:service/${local.name}/${local.name}-${each}"]
+  colour_roles = flatten([for each in ["blue", "green"] : [for part in ["run", "start"] : "${local.arn}:iam::${local.account}:role/${local.name}-${each}-${part}"]])
 }

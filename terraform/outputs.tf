@@ -33,6 +33,11 @@ output "listener" {
   value       = aws_lb_listener.https.arn
 }
 
+output "cluster" {
+  description = "The ECS cluster, for FAIRMARK_CLUSTER: flows/traffic.py scales a colour in it before it gets more traffic."
+  value       = aws_ecs_cluster.this.name
+}
+
 output "images" {
   description = "The service's image of each colour, as applied."
   value       = var.images

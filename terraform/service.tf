@@ -219,16 +219,17 @@ data "aws_iam_policy_document" "service" {
 
 module "service" {
   source   = "./modules/service"
-  for_each = { for colour, image in var.images : colour => image if image != "" }
+  for_each = var.images
 
-  name    = "${local.name}-${each.key}"
-  cluster = { name = aws_ecs_cluster.this.name, arn = aws_ecs_cluster.this.arn }
-  image   = each.value
-  cpu     = var.size.cpu
-  memory  = var.size.memory
-  tasks   = { fewest = var.size.fewest, most = var.size.most, percent = var.size.percent }
-  port    = 8000
-  health  = ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000${var.health_path}', timeout=4)"]
+  name       = "${local.name}-${each.key}"
+  cluster    = { name = aws_ecs_cluster.this.name, arn = aws_ecs_cluster.this.arn }
+  image      = each.value
+  repository = aws_ecr_repository.this["service"].arn
+  cpu        = var.size.cpu
+  memory     = var.size.memory
+  tasks      = { fewest = var.size.fewest, most = var.size.most, percent = var.size.percent }
+  port       = 8000
+  health     = ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000${var.health_path}', timeout=4)"]
 
   environment = {
     FAIRMARK_JOURNAL     = "postgresql://${local.journal}/journal?sslmode=require"

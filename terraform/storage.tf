@@ -156,6 +156,12 @@ data "aws_iam_policy_document" "bucket" {
       }
 
       condition {
+        test     = "ArnLike"
+        variable = "aws:SourceArn"
+        values   = ["${local.arn}:s3:::${local.buckets[statement.value]}"]
+      }
+
+      condition {
         test     = "StringEquals"
         variable = "aws:SourceAccount"
         values   = [local.account]
@@ -173,6 +179,12 @@ data "aws_iam_policy_document" "bucket" {
       principals {
         type        = "Service"
         identifiers = ["logdelivery.elasticloadbalancing.amazonaws.com"]
+      }
+
+      condition {
+        test     = "ArnLike"
+        variable = "aws:SourceArn"
+        values   = ["${local.arn}:elasticloadbalancing:${var.region}:${local.account}:loadbalancer/*"]
       }
     }
   }

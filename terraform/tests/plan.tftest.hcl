@@ -113,8 +113,16 @@ run "whole" {
     error_message = "the weights must sum to 100"
   }
   assert {
-    condition     = keys(module.service) == ["blue"] && keys(module.flows) == ["mlflow", "prefect", "worker"]
+    condition     = [for name, each in module.service : name if each.name != null] == ["blue"] && [for name, each in module.flows : name if each.name != null] == ["mlflow", "prefect", "worker"]
     error_message = "what has an image must run, and nothing else"
+  }
+  assert {
+    condition     = alltrue([for each in module.service : each.task_role != null])
+    error_message = "roles must be there before the first image, so that no workflow has to make one"
+  }
+  assert {
+    condition     = anytrue([for each in aws_budgets_budget.this.cost_filter : contains(each.values, "user:environment$development")])
+    error_message = "the budget must count what bears the tag of this environment"
   }
   assert {
     condition     = alltrue([for each in aws_kms_key.this : each.enable_key_rotation]) && length(aws_kms_key.this) == 3
@@ -149,7 +157,7 @@ run "nothing_deployed_yet" {
   }
 
   assert {
-    condition     = length(module.service) == 0 && length(module.flows) == 0
+    condition     = alltrue([for each in merge(module.service, module.flows) : each.name == null])
     error_message = "an empty account must be applicable before the first image is pushed"
   }
 }

@@ -6,6 +6,7 @@ only AWS shows. The provider comes from a mirror on disk: $FAIRMARK_TERRAFORM_MI
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -100,11 +101,13 @@ def test_it_is_applied_planned_again_shifted_and_destroyed(
         monkeypatch.setenv(name, env[name])
     certificate = _bootstrap()
     took: dict[str, float] = {}
+    logged: dict[str, str] = {}
 
     def terraform(*words: str) -> subprocess.CompletedProcess[str]:
         began = time.monotonic()
         ended = subprocess.run(
-            ["terraform", *words], cwd=tmp_path / "t", env={**env, "TF_VAR_certificate_arn": certificate},
+            ["terraform", *words], cwd=tmp_path / "t",
+            env={**env, "TF_VAR_certificate_arn": certificate, **logged},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         took[words[0]] = time.monotonic() - began
@@ -119,8 +122,14 @@ def test_it_is_applied_planned_again_shifted_and_destroyed(
     applied = terraform("apply", *given, "-auto-approve", "-parallelism=20")
     assert applied.returncode == 0, applied.stderr[-4000:]
     assert _faults_of_policies(terraform("show", "-json").stdout) == []
+    monkeypatch.setitem(logged, "TF_LOG_PROVIDER", "DEBUG")
+    monkeypatch.setitem(logged, "TF_LOG_PATH", str(tmp_path / "calls.log"))
     again = terraform("plan", *given, "-detailed-exitcode")
+    logged.clear()
     assert again.returncode == 0, _moved(again.stdout)  # 2 means that it would change something
+    asked = _actions((tmp_path / "calls.log").read_text())
+    print(f"{len(asked)} actions of a plan")
+    assert sorted(asked - _allowed(terraform("show", "-json").stdout)) == []
 
     listener = terraform("output", "-raw", "listener").stdout
     balancer = traffic.balancer(listener)
@@ -139,6 +148,56 @@ def test_it_is_applied_planned_again_shifted_and_destroyed(
     assert gone.returncode == 0, gone.stderr[-4000:]
     assert terraform("state", "list").stdout == ""
     print(f"{count} in the state; seconds: { ({name: round(each) for name, each in took.items()}) }")
+
+
+PREFIXES = {
+    "cloudwatchlogs": "logs",
+    "elasticloadbalancingv2": "elasticloadbalancing",
+    "applicationautoscaling": "application-autoscaling",
+}
+"""IAM's prefix where it is not the service's name."""
+
+ACTIONS = {
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
+    "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
+    "s3:GetBucketCors": "s3:GetBucketCORS",
+    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "budgets:DescribeBudget": "budgets:ViewBudget",
+    "budgets:DescribeNotificationsForBudget": "budgets:ViewBudget",
+    "budgets:DescribeSubscribersForNotification": "budgets:ViewBudget",
+}
+"""IAM's action where it is not the call's name (Service Authorization Reference)."""
+
+
+def _actions(log: str) -> set[str]:
+    """Return the IAM actions of all calls that the provider logged; who one is needs no right."""
+    found = set()
+    for service, method in set(re.findall(r'rpc\.service="?([\w ]+?)"? .*?rpc\.method=(\w+)', log)) | {
+        (service, method)
+        for method, service in re.findall(r'rpc\.method=(\w+) .*?rpc\.service="?([\w ]+?)"? ', log)
+    }:
+        prefix = service.lower().replace(" ", "")
+        action = f"{PREFIXES.get(prefix, prefix)}:{method}"
+        found.add(ACTIONS.get(action, action))
+    return {each for each in found if not each.startswith("sts:")}
+
+
+def _allowed(state: str) -> set[str]:
+    """Return what the role may do that the workflows deploy with."""
+    resources = json.loads(state)["values"]["root_module"]["resources"]
+    [policy] = [
+        each["values"]["policy"]
+        for each in resources
+        if each["address"] == 'aws_iam_role_policy.github["deploy"]'
+    ]
+    actions = (each["Action"] for each in json.loads(policy)["Statement"])
+    return {name for each in actions for name in ([each] if isinstance(each, str) else each)}
 
 
 def _faults_of_policies(state: str) -> list[str]:

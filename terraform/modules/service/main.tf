@@ -6,7 +6,9 @@ data "aws_region" "this" {}
 data "aws_caller_identity" "this" {}
 
 locals {
-  scales = var.tasks.most > var.tasks.fewest
+  # Roles and log group stand before there is an image, so that whoever deploys one needs no right to make a role.
+  runs   = var.image != ""
+  scales = local.runs && var.tasks.most > var.tasks.fewest
   # A secret's ARN, without the key of the JSON in it.
   secrets = distinct([for each in values(var.secrets) : join(":", slice(split(":", each), 0, 7))])
 }
@@ -45,7 +47,7 @@ data "aws_iam_policy_document" "execution" {
   statement {
     sid       = "Pull"
     actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-    resources = ["arn:aws:ecr:${data.aws_region.this.name}:${data.aws_caller_identity.this.account_id}:repository/*"]
+    resources = [var.repository]
   }
 
   statement {
@@ -104,6 +106,8 @@ resource "aws_iam_role_policy" "task" {
 }
 
 resource "aws_ecs_task_definition" "this" {
+  count = local.runs ? 1 : 0
+
   family                   = var.name
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
@@ -111,6 +115,7 @@ resource "aws_ecs_task_definition" "this" {
   memory                   = var.memory
   execution_role_arn       = aws_iam_role.execution.arn
   task_role_arn            = aws_iam_role.task.arn
+  skip_destroy             = true # the revision before stays: to go back is to name it
 
   runtime_platform {
     cpu_architecture        = "X86_64"
@@ -150,9 +155,11 @@ resource "aws_ecs_task_definition" "this" {
 }
 
 resource "aws_ecs_service" "this" {
+  count = local.runs ? 1 : 0
+
   name                               = var.name
   cluster                            = var.cluster.arn
-  task_definition                    = aws_ecs_task_definition.this.arn
+  task_definition                    = aws_ecs_task_definition.this[0].arn
   launch_type                        = "FARGATE"
   platform_version                   = "1.4.0"
   desired_count                      = var.tasks.fewest
@@ -210,7 +217,7 @@ resource "aws_appautoscaling_target" "this" {
 
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"
-  resource_id        = "service/${var.cluster.name}/${aws_ecs_service.this.name}"
+  resource_id        = "service/${var.cluster.name}/${aws_ecs_service.this[0].name}"
   min_capacity       = var.tasks.fewest
   max_capacity       = var.tasks.most
 }

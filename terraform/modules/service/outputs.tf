@@ -1,11 +1,11 @@
 output "name" {
-  description = "The service's name in its cluster."
-  value       = aws_ecs_service.this.name
+  description = "The service's name in its cluster; null where it has no image yet."
+  value       = one(aws_ecs_service.this[*].name)
 }
 
 output "task_definition" {
-  description = "ARN of the task definition that it runs."
-  value       = aws_ecs_task_definition.this.arn
+  description = "ARN of the task definition that it runs; null where it has no image yet."
+  value       = one(aws_ecs_task_definition.this[*].arn)
 }
 
 output "task_role" {

@@ -16,13 +16,24 @@ variable "cluster" {
 }
 
 variable "image" {
-  description = "The image, by digest."
+  description = "The image, by digest; empty where there is none yet: then roles and log group alone are made."
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(regex("@sha256:[0-9a-f]{64}$", var.image))
+    condition     = var.image == "" || can(regex("@sha256:[0-9a-f]{64}$", var.image))
     error_message = "image must be named by digest (REPOSITORY@sha256:...)."
+  }
+}
+
+variable "repository" {
+  description = "ARN of the repository that the image is pulled from."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:ecr:", var.repository))
+    error_message = "repository must be the ARN of an ECR repository."
   }
 }
 
