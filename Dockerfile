@@ -30,7 +30,7 @@ COPY requirements-serve.lock ./
 COPY wheels wheels
 RUN python -m venv --without-pip /opt/fairmark \
     && tools/bin/python -m pip --python /opt/fairmark/bin/python install --compile --no-deps --require-hashes --requirement requirements-serve.lock \
-    && find /opt/fairmark \( -type d \( -name tests -o -name test \) -prune -o -type f -name 'test_*.py' \) -exec rm -rf {} +
+    && find /opt/fairmark -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
 COPY --from=wheel /build/dist dist
 RUN tools/bin/python -m pip --python /opt/fairmark/bin/python install --compile --no-deps --no-index dist/*.whl
 
@@ -39,7 +39,7 @@ COPY requirements.lock ./
 COPY wheels wheels
 RUN python -m venv --without-pip /opt/fairmark \
     && tools/bin/python -m pip --python /opt/fairmark/bin/python install --compile --no-deps --require-hashes --requirement requirements.lock \
-    && find /opt/fairmark \( -type d \( -name tests -o -name test \) -prune -o -type f -name 'test_*.py' \) -exec rm -rf {} +
+    && find /opt/fairmark -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
 COPY --from=wheel /build/dist dist
 RUN tools/bin/python -m pip --python /opt/fairmark/bin/python install --compile --no-deps --no-index dist/*.whl \
     && tools/bin/python -m pip --python /opt/fairmark/bin/python check
@@ -61,14 +61,11 @@ ENV PATH=/opt/fairmark/bin:$PATH \
     OMP_NUM_THREADS=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-ARG COMMIT=unknown
-ARG VERSION=unreleased
 ARG BASE_IMAGE
+# `make image` adds the commit and the version.
 LABEL org.opencontainers.image.title="fairmark" \
       org.opencontainers.image.description="From a versioned table to a model release that its owner can defend" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.revision="${COMMIT}" \
-      org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.base.name="${BASE_IMAGE}"
 USER 10001:10001
 WORKDIR /tmp

@@ -159,8 +159,9 @@ RELEASE ?=
 image: .venv/.ready
 	@test -n "$(CONTAINER)" || { echo "make image: needs podman, buildah or docker, got none of them on PATH" >&2; exit 1; }
 	@$(CONTAINER) build $(if $(findstring docker,$(notdir $(CONTAINER))),,--format docker) --file Dockerfile --target $(TARGET) --tag $(IMAGE) $(BUILD_OPTIONS) \
-		--build-arg COMMIT="$$(git rev-parse HEAD)" --build-arg VERSION="$(or $(notdir $(RELEASE)),unreleased)" \
-		--build-arg RELEASE="$(RELEASE)" .
+		--label org.opencontainers.image.revision="$$(git rev-parse HEAD)" \
+		--label org.opencontainers.image.version="$(or $(notdir $(RELEASE)),unreleased)" \
+		--build-arg VERSION="$(or $(notdir $(RELEASE)),unreleased)" --build-arg RELEASE="$(RELEASE)" .
 	@$(BIN)/python -m fairmark.release.image $(IMAGE) --engine $(CONTAINER) --target $(TARGET) --into $(IMAGES)/fairmark-$(TARGET)
 	@$(BIN)/fairmark verify $(IMAGES)/fairmark-$(TARGET)
 

@@ -2,25 +2,34 @@
 
 The service runs in two colours, each a target group of one listener. Their weights are the promotion's to
 move, on evidence; Terraform makes them once and then ignores them, so that no `apply` undoes a canary under
-way. An unhealthy colour gets no traffic, and weights that somebody else has set are refused.
+way. An unhealthy colour gets no traffic, and weights that somebody else has set are refused. `give` is what a
+promotion calls: a release, which arm it is, its share.
 """
 
 import argparse
+import math
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_pascal
+from pydantic.alias_generators import to_camel, to_pascal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs this file by its path
 
 from fairmark.errors import FairmarkError, StateError, UsageError
 from fairmark.record import fault_lines
 from fairmark.terminal import say, stopped
+
+LISTENER, CLUSTER = "FAIRMARK_LISTENER", "FAIRMARK_CLUSTER"
+"""The variables that name the listener and the ECS cluster: outputs of terraform/."""
+
+Arm = Literal["champion", "challenger"]
+"""champion: goes back to what it had, at once; challenger: gets more once its tasks are there."""
 
 WHOLE = 100
 """The sum of the weights: a share of traffic in percent."""
@@ -94,6 +103,18 @@ class _TargetHealthDescriptions(_Answer):
     target_health_descriptions: tuple[_TargetHealth, ...]
 
 
+class _Service(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    desired_count: int
+
+
+class _Services(_Answer):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    services: tuple[_Service, ...]
+
+
 @dataclass(frozen=True)
 class Balancer:
     """The listener of the load balancer, and the target group of each colour.
@@ -139,6 +160,30 @@ class Balancer:
             raise StateError(f"listener: must have weights that sum to {WHOLE}, got {found}")
         return found
 
+    def releases(self) -> Mapping[str, str]:
+        """Return the release that each colour holds, by the tag `release` that a deploy sets."""
+        groups = self.groups()
+        described = _TagDescriptions.of(self.client.describe_tags(ResourceArns=[*groups.values()]))
+        tags = {
+            each.resource_arn: {tag.key: tag.value for tag in each.tags}
+            for each in described.tag_descriptions
+        }
+        return {colour: tags.get(arn, {}).get("release", "") for colour, arn in groups.items()}
+
+    def colour_of(self, release: str) -> str:
+        """Return the colour that holds a release.
+
+        Raises
+        ------
+        StateError
+            When none or both do.
+        """
+        found = self.releases()
+        colours = [colour for colour, held in found.items() if held == release]
+        if len(colours) != 1:
+            raise StateError(f"{release}: must be deployed to one colour, got {dict(found)}")
+        return colours[0]
+
     def idle(self) -> str:
         """Return the colour without traffic, to which a release may be deployed.
 
@@ -155,11 +200,28 @@ class Balancer:
             )
         return idle[0]
 
+    def states(self, colour: str) -> list[str]:
+        """Return the state of each target of a colour, as the load balancer sees it."""
+        answer = self.client.describe_target_health(TargetGroupArn=self._group(colour))
+        return [
+            each.target_health.state
+            for each in _TargetHealthDescriptions.of(answer).target_health_descriptions
+        ]
+
+    def tasks_for(self, colour: str, weight: int) -> int:
+        """Return how many tasks a colour needs for a share, by what the other carries its own with.
+
+        With `n` healthy targets at `w` percent the other carries one percent by `n / w` of a target: `weight`
+        percent need `ceil(weight * n / w)`, and one at least. What it can't be told from (the other has no
+        traffic, or no healthy target) is one.
+        """
+        [(other, share)] = [(name, w) for name, w in self.weights().items() if name != colour]
+        carrying = self.states(other).count("healthy")
+        return max(1, math.ceil(weight * carrying / share)) if share else 1
+
     def unhealthy(self, colour: str) -> str:
         """Return why a colour can't take traffic, or nothing where a target of it is healthy."""
-        answer = self.client.describe_target_health(TargetGroupArn=self._group(colour))
-        described = _TargetHealthDescriptions.of(answer).target_health_descriptions
-        states = [each.target_health.state for each in described]
+        states = self.states(colour)
         return "" if "healthy" in states else f"{colour}: must have a healthy target, got {states or 'none'}"
 
     def shift(self, colour: str, weight: int, *, was: Mapping[str, int] | None = None) -> Mapping[str, int]:
@@ -227,19 +289,114 @@ def balancer(listener: str) -> Balancer:
     return Balancer(get_session().create_client("elbv2"), listener)
 
 
-def healthy(of: Balancer, colour: str, limit_s: float, *, every_s: float = 10) -> None:
-    """Return once a target of a colour is healthy.
+def healthy(of: Balancer, colour: str, limit_s: float, *, fewest: int = 1, every_s: float = 10) -> None:
+    """Return once `fewest` targets of a colour are healthy.
 
     Raises
     ------
     StateError
-        When none is within `limit_s` seconds.
+        When they are not within `limit_s` seconds.
     """
     end = time.monotonic() + limit_s
-    while why := of.unhealthy(colour):
+    while (states := of.states(colour)).count("healthy") < fewest:
+        many = "a healthy target" if fewest == 1 else f"{fewest} healthy targets"
+        why = f"{colour}: must have {many}, got {states or 'none'}"
         if time.monotonic() + every_s > end:
             raise StateError(f"{why} within {limit_s:g} s")
         time.sleep(every_s)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The tasks of the two colours, each an ECS service `CLUSTER-COLOUR`.
+
+    Parameters
+    ----------
+    client
+        botocore's client of `ecs`.
+    cluster
+        The cluster's name.
+    """
+
+    client: Any
+    cluster: str
+
+    def at_least(self, colour: str, tasks: int) -> None:
+        """Ask for at least so many tasks of a colour; what it has more stays.
+
+        Raises
+        ------
+        StateError
+            When there is no such service.
+        """
+        name = f"{self.cluster}-{colour}"
+        answer = self.client.describe_services(cluster=self.cluster, services=[name])
+        found = _Services.of(answer).services
+        if len(found) != 1:
+            raise StateError(f"{name}: must be a service of {self.cluster}, got none")
+        if found[0].desired_count < tasks:
+            self.client.update_service(cluster=self.cluster, service=name, desiredCount=tasks)
+
+
+def fleet(cluster: str) -> Fleet:
+    """Return the fleet of a cluster, as `balancer` does its balancer."""
+    from botocore.session import get_session
+
+    return Fleet(get_session().create_client("ecs"), cluster)
+
+
+def give(
+    release: str,
+    arm: Arm,
+    share: float,
+    *,
+    of: Balancer | None = None,
+    tasks: Fleet | None = None,
+    limit_s: float = 900,
+) -> Mapping[str, int]:
+    """Give a release its share of the traffic, and return the new weights by colour.
+
+    A challenger gets more only once it has as many healthy tasks as the share needs. A champion that traffic
+    goes back to gets it at once, and its tasks are asked for beside it: nobody waits with a model that has
+    been found wrong.
+
+    Parameters
+    ----------
+    release
+        As it was deployed, such as `loans@v0.2.0`.
+    share
+        0..1, in whole percents: a load balancer knows no others.
+    of, tasks
+        By default the listener and the cluster that `FAIRMARK_LISTENER` and `FAIRMARK_CLUSTER` name.
+    limit_s
+        How many seconds a challenger's tasks may take.
+
+    Raises
+    ------
+    UsageError
+        When the share is none in whole percents, or no listener or cluster is named.
+    StateError
+        When no colour holds the release, its tasks do not come, or the move is refused (`Balancer.shift`).
+    """
+    weight = round(share * WHOLE)
+    if not 0 <= share <= 1 or abs(weight - share * WHOLE) > 1e-9:
+        raise UsageError(f"share: must be 0..1 in whole percents, got {share}")
+    of = of or balancer(_named(LISTENER))
+    tasks = tasks or fleet(_named(CLUSTER))
+    was = of.weights()
+    colour = of.colour_of(release)
+    if weight > was[colour]:
+        needed = of.tasks_for(colour, weight)
+        tasks.at_least(colour, needed)
+        if arm == "challenger":
+            healthy(of, colour, limit_s, fewest=needed)
+    return of.shift(colour, weight, was=was)
+
+
+def _named(variable: str) -> str:
+    if not (text := os.environ.get(variable, "")):
+        raise UsageError(f"${variable}: must name it (an output of terraform/), got nothing")
+    return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -266,7 +423,10 @@ def _act(given: argparse.Namespace, of: Balancer) -> None:
         say(of.idle())
         return
     if given.act == "show":
-        say(*(f"{colour} {weight}" for colour, weight in sorted(of.weights().items())))
+        held = of.releases()
+        say(
+            *(f"{colour} {weight} {held[colour]}".rstrip() for colour, weight in sorted(of.weights().items()))
+        )
         return
     if given.colour is None or (given.act == "shift" and given.weight is None):
         raise UsageError(

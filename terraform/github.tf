@@ -158,14 +158,27 @@ data "aws_iam_policy_document" "deploy" {
 
   statement {
     sid       = "Autoscaling"
-    actions   = ["application-autoscaling:PutScalingPolicy", "application-autoscaling:RegisterScalableTarget", "application-autoscaling:TagResource"]
+    actions   = ["application-autoscaling:PutScalingPolicy", "application-autoscaling:RegisterScalableTarget"]
     resources = ["${local.arn}:application-autoscaling:${var.region}:${local.account}:scalable-target/*"]
 
     condition {
-      test     = "StringEqualsIfExists"
+      test     = "StringEquals"
       variable = "application-autoscaling:service-namespace"
       values   = ["ecs"]
     }
+  }
+
+  statement {
+    sid       = "AutoscalingTags"
+    actions   = ["application-autoscaling:TagResource"]
+    resources = ["${local.arn}:application-autoscaling:${var.region}:${local.account}:scalable-target/*"]
+  }
+
+  # Which release a colour holds is a tag of its target group.
+  statement {
+    sid       = "NameRelease"
+    actions   = ["elasticloadbalancing:AddTags", "elasticloadbalancing:RemoveTags"]
+    resources = [for each in ["blue", "green"] : "${local.arn}:elasticloadbalancing:${var.region}:${local.account}:targetgroup/${local.name}-${each}/*"]
   }
 
   # It makes no role and changes none: with a policy of its own choice a task could do anything.

@@ -43,6 +43,11 @@ output "images" {
   value       = var.images
 }
 
+output "releases_of_colours" {
+  description = "The release of each colour, as applied."
+  value       = var.releases
+}
+
 output "address" {
   description = "DNS name of the load balancer, for a CNAME of the certificate's name."
   value       = aws_lb.this.dns_name

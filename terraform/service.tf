@@ -49,8 +49,8 @@ resource "aws_lb_target_group" "this" {
     unhealthy_threshold = 3
   }
 
-  # By it flows/traffic.py knows which group is which colour's.
-  tags = { colour = each.key }
+  # By these flows/traffic.py knows which group is which colour's, and which release it holds.
+  tags = merge({ colour = each.key }, var.releases[each.key] == "" ? {} : { release = var.releases[each.key] })
 }
 
 resource "aws_lb_listener" "https" {

@@ -109,6 +109,22 @@ variable "images" {
   }
 }
 
+variable "releases" {
+  description = "The release that the image of each colour holds, NAME@vX.Y.Z; empty where it holds none."
+  type        = map(string)
+  default     = { blue = "", green = "" }
+  nullable    = false
+
+  validation {
+    condition     = toset(keys(var.releases)) == toset(["blue", "green"])
+    error_message = "releases must name blue and green."
+  }
+  validation {
+    condition     = alltrue([for each in values(var.releases) : each == "" || can(regex("^[a-z][a-z0-9-]*[a-z0-9]@v[0-9]+\\.[0-9]+\\.[0-9]+$", each))])
+    error_message = "releases must be release tags, NAME@vX.Y.Z."
+  }
+}
+
 variable "worker_image" {
   description = "The image of the flow worker, the Prefect server and MLflow, by digest; empty where none of them runs yet."
   type        = string

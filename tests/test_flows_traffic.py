@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fairmark.errors import StateError, UsageError
-from flows.traffic import Balancer, healthy
+from flows.traffic import Arm, Balancer, Fleet, give, healthy
 
 GROUPS = {"arn:blue": "blue", "arn:green": "green"}
 
@@ -18,6 +18,7 @@ class Cloud:
         self.weights = {"arn:blue": blue, "arn:green": green}
         self.states = states
         self.sticky = {"Enabled": False}
+        self.held = {"blue": "loans@v0.1.0", "green": "loans@v0.2.0"}
         self.deaf = False
 
     def describe_listeners(self, ListenerArns: list[str]) -> Mapping[str, Any]:  # noqa: N803
@@ -28,13 +29,20 @@ class Cloud:
 
     def describe_tags(self, ResourceArns: list[str]) -> Mapping[str, Any]:  # noqa: N803
         tags = [
-            {"ResourceArn": arn, "Tags": [{"Key": "colour", "Value": GROUPS[arn]}]} for arn in ResourceArns
+            {
+                "ResourceArn": arn,
+                "Tags": [
+                    {"Key": "colour", "Value": GROUPS[arn]},
+                    {"Key": "release", "Value": self.held[GROUPS[arn]]},
+                ],
+            }
+            for arn in ResourceArns
         ]
         return {"TagDescriptions": tags}
 
     def describe_target_health(self, TargetGroupArn: str) -> Mapping[str, Any]:  # noqa: N803
-        state = self.states.get(GROUPS[TargetGroupArn])
-        return {"TargetHealthDescriptions": [{"TargetHealth": {"State": state}}] if state else []}
+        states = self.states.get(GROUPS[TargetGroupArn], "").split()
+        return {"TargetHealthDescriptions": [{"TargetHealth": {"State": each}} for each in states]}
 
     def modify_listener(self, ListenerArn: str, DefaultActions: list[Any]) -> None:  # noqa: N803
         assert ListenerArn == "arn:listener"
@@ -42,6 +50,33 @@ class Cloud:
         assert config["TargetGroupStickinessConfig"] == self.sticky
         if not self.deaf:
             self.weights = {each["TargetGroupArn"]: each["Weight"] for each in config["TargetGroups"]}
+
+
+class Tasks:
+    """ECS as far as it is called: a service a colour, whose tasks are healthy once they are asked for."""
+
+    def __init__(self, cloud: Cloud, *, come: bool = True) -> None:
+        self.cloud, self.come = cloud, come
+        self.asked: list[tuple[str, int]] = []
+
+    def describe_services(self, cluster: str, services: list[str]) -> Mapping[str, Any]:
+        assert cluster == "loans-staging"
+        colour = services[0].removeprefix("loans-staging-")
+        return {
+            "services": [{"desiredCount": len(self.cloud.states.get(colour, "").split())}],
+            "failures": [],
+        }
+
+    def update_service(self, cluster: str, service: str, desiredCount: int) -> None:  # noqa: N803
+        assert cluster == "loans-staging"
+        colour = service.removeprefix("loans-staging-")
+        self.asked.append((colour, desiredCount))
+        if self.come:
+            self.cloud.states[colour] = " ".join(["healthy"] * desiredCount)
+
+
+def given(cloud: Cloud, tasks: Tasks, release: str, arm: Arm, share: float) -> Mapping[str, int]:
+    return give(release, arm, share, of=of(cloud), tasks=Fleet(tasks, "loans-staging"), limit_s=0)
 
 
 def of(cloud: Cloud) -> Balancer:
@@ -110,3 +145,61 @@ def test_a_move_that_was_not_taken_is_not_called_done() -> None:
 def test_waiting_for_health_ends() -> None:
     with pytest.raises(StateError, match="must have a healthy target, got none within 0"):
         healthy(of(Cloud(100, 0)), "green", 0, every_s=0.01)
+
+
+def test_a_challenger_has_its_tasks_before_it_gets_its_share() -> None:
+    # Six tasks carry 95 percent: 50 percent need ceil(50 * 6 / 95) = 4.
+    cloud = Cloud(95, 5, blue="healthy " * 6, green="healthy")
+    tasks = Tasks(cloud)
+
+    assert given(cloud, tasks, "loans@v0.2.0", "challenger", 0.5) == {"blue": 50, "green": 50}
+    assert tasks.asked == [("green", 4)]
+
+
+def test_a_challenger_whose_tasks_do_not_come_gets_nothing_more() -> None:
+    cloud = Cloud(95, 5, blue="healthy " * 6, green="healthy")
+
+    with pytest.raises(StateError, match="green: must have 4 healthy targets, got"):
+        given(cloud, Tasks(cloud, come=False), "loans@v0.2.0", "challenger", 0.5)
+    assert cloud.weights == {"arn:blue": 95, "arn:green": 5}
+
+
+def test_a_champion_gets_everything_back_at_once_and_its_tasks_beside() -> None:
+    cloud = Cloud(20, 80, blue="healthy", green="healthy " * 4)
+    tasks = Tasks(cloud, come=False)
+
+    assert given(cloud, tasks, "loans@v0.1.0", "champion", 1) == {"blue": 100, "green": 0}
+    assert tasks.asked == [("blue", 5)]
+
+
+def test_less_traffic_asks_for_no_task() -> None:
+    cloud = Cloud(50, 50, blue="healthy", green="healthy")
+    tasks = Tasks(cloud)
+
+    assert given(cloud, tasks, "loans@v0.2.0", "challenger", 0) == {"blue": 100, "green": 0}
+    assert tasks.asked == []
+
+
+@pytest.mark.parametrize("share", [-0.01, 1.01, 0.005, 0.333])
+def test_a_share_that_is_no_whole_percent_is_refused(share: float) -> None:
+    cloud = Cloud(100, 0, green="healthy")
+
+    with pytest.raises(UsageError, match="in whole percents"):
+        given(cloud, Tasks(cloud), "loans@v0.2.0", "challenger", share)
+
+
+def test_a_release_that_no_colour_or_both_hold_is_refused() -> None:
+    cloud = Cloud(100, 0, green="healthy")
+
+    with pytest.raises(StateError, match="must be deployed to one colour"):
+        given(cloud, Tasks(cloud), "loans@v0.3.0", "challenger", 0.05)
+    cloud.held["blue"] = "loans@v0.2.0"
+    with pytest.raises(StateError, match="must be deployed to one colour"):
+        given(cloud, Tasks(cloud), "loans@v0.2.0", "challenger", 0.05)
+
+
+def test_without_a_listener_there_is_nothing_to_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FAIRMARK_LISTENER", raising=False)
+
+    with pytest.raises(UsageError, match=r"\$FAIRMARK_LISTENER: must name it"):
+        give("loans@v0.2.0", "challenger", 0.05)

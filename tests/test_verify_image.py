@@ -248,6 +248,16 @@ def test_what_no_image_of_ours_holds_is_found_though_it_is_signed(
     assert why in wrong(folder, key)[claim]
 
 
+def test_a_module_may_be_called_after_the_test_set(key: SigningKey, tmp_path: Path) -> None:
+    root = repository(tmp_path / "repository")
+    (root / "src/fairmark/test_set_budget.py").write_text("x = 1\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "More")
+    own = {f"{SITE}/fairmark/test_set_budget.py": "x = 1\n"}
+
+    assert wrong(sealed_image(tmp_path / "image", root, key, own), key) == {}
+
+
 def test_a_key_that_a_later_layer_hides_is_still_found(root: Path, key: SigningKey, tmp_path: Path) -> None:
     hiding = layer({"opt/fairmark/.wh.k": ""})
     folder = sealed_image(tmp_path / "image", root, key, {"opt/fairmark/k": KEY}, hiding)

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,7 @@ def env(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str,
         "TF_VAR_github_repository": "example/loans",
         "TF_VAR_state_bucket": STATE,
         "TF_VAR_images": json.dumps({"blue": IMAGE, "green": IMAGE.replace("1", "2")}),
+        "TF_VAR_releases": json.dumps({"blue": "loans@v0.1.0", "green": "loans@v0.2.0"}),
         "TF_VAR_worker_image": IMAGE,
         "TF_VAR_release_key": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
     }
@@ -138,7 +140,9 @@ def test_it_is_applied_planned_again_shifted_and_destroyed(
     balancer.client.register_targets(
         TargetGroupArn=balancer.groups()["green"], Targets=[{"Id": "10.20.128.5"}]
     )
-    assert balancer.shift("green", 5) == {"blue": 95, "green": 5}
+    fleet = traffic.fleet(terraform("output", "-raw", "cluster").stdout)
+    given_to = partial(traffic.give, of=balancer, tasks=fleet, limit_s=0)
+    assert given_to("loans@v0.2.0", "challenger", 0.05) == {"blue": 95, "green": 5}
     kept = terraform("plan", *given, "-detailed-exitcode")
     assert kept.returncode == 0, _moved(kept.stdout)
     assert balancer.weights() == {"blue": 95, "green": 5}

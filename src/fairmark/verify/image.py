@@ -48,7 +48,7 @@ _PROGRAMS = re.compile(
 _MAKINGS = re.compile(
     r"(?:.*/)?\.cache/.+|(?:.*/)?[^/]+\.whl|var/lib/apt/lists/[^/]+_.+|var/cache/apt/archives/.+\.deb|"
     r"(?:.*/)?\.git/.+|"
-    rf"{HOME}/(?:.*/)?(?:tests?/.+|test_[^/]*\.py)"
+    rf"{HOME}/(?:.*/)?tests?/.+"
 )
 """What an image is made with, and no container needs: caches, archives, histories, tests."""
 
