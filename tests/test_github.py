@@ -77,7 +77,7 @@ def test_targets_and_verbs_that_workflows_call_exist() -> None:
     known = set(re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
     assert {"check", "test", "run", "prove", "bench", "audit", "image", "terraform"} <= targets <= known
-    assert {"review", "verify", "pack", "predicates", "history", "rebuild"} <= verbs <= set(VERBS)
+    assert {"review", "verify", "pack", "predicates", "history", "rebuild", "drill"} <= verbs <= set(VERBS)
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=_named)
