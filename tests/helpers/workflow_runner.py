@@ -22,7 +22,10 @@ ACTIONS: Mapping[str, str] = {
     "actions/setup-python": "true",
     "hashicorp/setup-terraform": "terraform version",
     "aws-actions/configure-aws-credentials": 'test -n "$ROLE"',
-    "actions/upload-artifact": 'mkdir -p "$KEPT/$NAME" && cp -r "$FROM"/. "$KEPT/$NAME/"',
+    "actions/upload-artifact": (
+        'mkdir -p "$KEPT/$NAME" && if [ -d "$FROM" ]; then cp -r "$FROM"/. "$KEPT/$NAME/"; '
+        'else cp "$FROM" "$KEPT/$NAME/"; fi'
+    ),
     "actions/download-artifact": (
         'mkdir -p "$INTO" && for each in $NAMES; do cp -r "$KEPT/$each"/. "$INTO/"; done'
     ),
@@ -116,6 +119,7 @@ class Runner:
             },
             "XDG_CONFIG_HOME": str(self.place / "config"),
             "XDG_CACHE_HOME": str(self.place / "cache"),
+            "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
             "PATH": path,
             **(env or {}),
         }
