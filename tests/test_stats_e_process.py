@@ -227,14 +227,25 @@ def test_three_groups_are_one_null_and_still_at_most_1_on_average() -> None:
     assert max(means) <= 1 + 1e-9
 
 
-def test_the_reference_e_value_is_1_on_average_over_what_the_reference_leaves_open() -> None:
+@pytest.mark.parametrize("mass", [0.5, 0.1, 0.02, 0.004])
+def test_the_reference_e_value_is_at_most_1_on_average_over_what_the_reference_leaves_open(
+    mass: float,
+) -> None:
     reference, rows = np.array([7, 3, 5]), 6
     windows = np.array([w for w in product(range(rows + 1), repeat=3) if sum(w) == rows])
-    weights = dirichlet_multinomial.pmf(windows, reference + 0.5, rows)
+    weights = dirichlet_multinomial.pmf(windows, reference + mass, rows)
 
     found = np.exp(ep.against_reference(windows, np.broadcast_to(reference, windows.shape)))
 
-    assert np.sum(weights * found) == pytest.approx(1)
+    assert 0.9 < np.sum(weights * found) <= 1
+
+
+@pytest.mark.parametrize("empty", [1, 3, 40])
+def test_bins_in_which_nothing_ever_falls_are_no_evidence_of_a_change(empty: int) -> None:
+    bins = np.r_[1, np.zeros(empty)]
+
+    assert ep.against_reference(10_000 * bins, 200 * bins) < np.log(3)
+    assert ep.against_reference(np.r_[150, 50, bins[2:]], 200 * bins) > np.log(1e6)
 
 
 def test_a_paired_row_is_1_on_average_on_the_margin() -> None:

@@ -11,7 +11,7 @@ from watched import START, WEEK, counted, outcomes, traffic, watched
 from fairmark.watch.look import Case, Desk, Drill, Promoted
 from fairmark.watch.page import lines, page, state
 from fairmark.watch.summary import WatchSummary, summarise
-from fairmark.watch.windows import Counted
+from fairmark.watch.windows import DAY_US, Counted
 
 NOBODY = Desk(promotions=(), cases=(), contests=(), drills=(), alarms=())
 HOSTILE = '<script>alert(1)</script> "x"'
@@ -21,8 +21,8 @@ def summary(weeks: int = 3, rows: int = 250, **shares: Any) -> WatchSummary:
     entries, held = traffic(weeks, rows, **shares)
     entries += outcomes(entries, 0.3)
     entries.sort(key=lambda each: each.at_us)
-    found = counted(entries, held, until_us=START + weeks * WEEK)
-    return summarise(found, watched(), START + weeks * WEEK)
+    until = START + weeks * WEEK + 2 * DAY_US  # the last outcome comes a day later
+    return summarise(counted(entries, held, until_us=until), watched(), until)
 
 
 @pytest.fixture(scope="module")

@@ -305,14 +305,19 @@ def shiryaev_roberts(log_e: ArrayLike) -> Floats:
 
 SPREADS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 """Rows that the alternatives of `against_reference` are worth: few for large moves, many for small ones."""
+MASSES = (0.5, 0.1, 0.02, 0.004)
+"""Rows that the null of `against_reference` adds to each bin: 1/2 where bins are rare, less where empty."""
 
 
 def against_reference(window: ArrayLike, reference: ArrayLike, earlier: ArrayLike | None = None) -> Floats:
     """Return the e-value of a window's counts by bin against: drawn from what the reference was drawn from.
 
-    The null is the reference's posterior predictive, Dirichlet-multinomial with the reference's counts and
-    1/2 more a bin (Jeffreys' prior), so its own sampling error is inside and a mean of 1 is exact over both.
-    The alternatives are centred on the same shares and worth fewer rows (`SPREADS`), averaged.
+    The null is the reference's posterior predictive, Dirichlet-multinomial with the reference's counts and a
+    prior mass more a bin, so its own sampling error is inside: over both, the mean is at most 1 by each of
+    the priors `MASSES`, the largest probability of which is taken. With Jeffreys' prior (1/2) alone, bins in
+    which nothing ever falls, such as all but one of a constant column, would be evidence of a change by
+    themselves: (1 + window / reference) ^ (bins / 2). The alternatives are centred on the same shares and
+    worth fewer rows (`SPREADS`), averaged.
 
     Parameters
     ----------
@@ -324,11 +329,14 @@ def against_reference(window: ArrayLike, reference: ArrayLike, earlier: ArrayLik
         held to the reference alone: exact where the reference is much larger than what is watched.
     """
     x = np.asarray(window, dtype=np.float64)
-    known = np.asarray(reference, dtype=np.float64) + 0.5
-    alpha = known if earlier is None else known + np.asarray(earlier, dtype=np.float64)
+    seen = np.asarray(reference, dtype=np.float64)
+    seen = seen if earlier is None else seen + np.asarray(earlier, dtype=np.float64)
+    alpha = seen + 0.5
     share, worth = alpha / alpha.sum(axis=-1, keepdims=True), alpha.sum(axis=-1, keepdims=True)
-    others = [_dirichlet(x, share * np.minimum(spread, worth)) for spread in SPREADS]
-    return average(np.stack(others, axis=-1)) - _dirichlet(x, alpha)
+    spreads = np.array(SPREADS).reshape(-1, *[1] * alpha.ndim)
+    masses = np.array(MASSES).reshape(-1, *[1] * alpha.ndim)
+    null = _dirichlet(x, seen + masses).max(axis=0)
+    return average(_dirichlet(x, share * np.minimum(spreads, worth)), axis=0) - null
 
 
 def _dirichlet(counts: Floats, alpha: Floats) -> Floats:

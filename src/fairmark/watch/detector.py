@@ -4,7 +4,12 @@ The e-detector of Shin, Ramdas and Rinaldo ("E-detectors: a nonparametric framew
 detection", 2024): the sum, over every look j at which a change could have begun, of an e-process begun at
 j. Until the change its mean grows by 1 a look at most, so that the mean number of looks before it reaches c
 is c at least (theorem 2.4). The mean of the detectors of all streams is one again: the run length is that
-of all columns, scores, groups and limits together, and nothing is corrected for how many they are.
+of all columns, scores, groups and limits together, and nothing is corrected for how many they are. Which
+streams there are follows from the release and its params, never from what came: otherwise a stream that
+wakes up would change what was said of the looks before it.
+
+An e-value below `SAYS` is left out of the sum, which only makes it smaller. Streams that have few rows have
+values near 1 at every look; added up over years they would raise an alarm of which nothing is the cause.
 
 After an alarm the detector begins anew with the look after it: what is held against the reference alone
 again, and what has none against that look.
@@ -85,7 +90,7 @@ class Detection:
     Parameters
     ----------
     values
-        Of the detector, shape `[looks]`; 1 a look is the most that chance gives on average.
+        Of the detector, shape `[looks]`; 1 a look is the most that chance gives on average, 0 is usual.
     streams
         Of each stream's own, shape `[looks, streams]`.
     names
@@ -100,6 +105,8 @@ class Detection:
     alarms: Sequence[Alarm]
 
 
+SAYS = 3.0
+"""An e-process below this says nothing of a change, and adds nothing."""
 LARGEST = 34.0
 """Values are shown up to e to this power: what is more says nothing else."""
 
@@ -124,8 +131,9 @@ def detect(streams: Sequence[Stream | LimitStream], looks: int, run_length: floa
     start = 0
     for look in range(looks):
         begun = np.stack([each.log_e(look, start) for each in streams])
-        each = logsumexp(begun, axis=1)
-        whole = float(logsumexp(each)) - float(np.log(len(streams)))
+        with np.errstate(divide="ignore"):  # nothing says anything: the logarithm of 0
+            each = logsumexp(np.where(begun >= np.log(SAYS), begun, -np.inf), axis=1)
+            whole = float(logsumexp(each)) - float(np.log(len(streams)))
         own[look], values[look] = np.exp(np.minimum(each, LARGEST)), np.exp(min(whole, LARGEST))
         if values[look] >= run_length:
             enough = each >= np.log(run_length * len(streams))
@@ -211,7 +219,8 @@ def delay(
         for look in range(MOST_LOOKS):
             before = np.concatenate([np.zeros((1, len(known))), done[:look]])
             log_e = against_reference(done[look] - before, np.broadcast_to(seen, before.shape), before)
-            if np.exp(np.minimum(log_e, LARGEST)).sum() / streams >= run_length:
+            said = log_e[log_e >= np.log(SAYS)]
+            if np.exp(np.minimum(said, LARGEST)).sum() / streams >= run_length:
                 found[repeat] = look + 1
                 break
     middle = int(np.median(found))

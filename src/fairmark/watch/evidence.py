@@ -10,6 +10,7 @@ shift in classification", 2012): covariate shift is a change of p(x) alone; prio
 of p(y) with p(x | y) kept; concept shift a change of p(y | x), seen here as one of p(y | score).
 """
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from typing import Literal
 import numpy as np
 
 from fairmark.data.reference import DecidedRows, Reference
+from fairmark.judge.verdict import covers
 from fairmark.params.policy import Limit, Policy
 from fairmark.params.watch import Watch
 from fairmark.stats.arrays import Floats
@@ -27,8 +29,11 @@ from fairmark.watch.windows import ALL, LATENCY_MS, Counts, Table
 
 Of = Literal["inputs", "scores", "fairness", "quality", "operation"]
 """What an alarm is of, as in `watch.alarms`."""
-Part = Literal["inputs", "labels", "relation", "decisions", "limit", "operation"]
-"""Which part of the joint distribution a stream is of."""
+Part = Literal["inputs", "labels", "relation", "reverse", "decisions", "limit", "operation"]
+"""Which part of the joint distribution a stream is of: relation is the label given the score, reverse the
+score given the label."""
+RELATION = "label at the score"
+"""The stream of the relation."""
 
 COUNTS = ("tn", "fp", "fn", "tp")
 """The order of the counts of a confusion matrix in a look."""
@@ -113,14 +118,16 @@ class Stream:
 
         Of each look j from `start` on: the e-value of looks j..look together against "drawn from what the
         reference and looks start..j-1 were drawn from". Strata multiply: given the rows of each, what falls
-        in one says nothing of another.
+        in one says nothing of another. Minus infinity where look j has no rows: the same process begins at
+        the next look that has some.
         """
         done = self.done[start : look + 1] - (self.done[start] - self.counts[start])
         before = done - self.counts[start : look + 1]
         found: Floats = against_reference(done[-1] - before, self.reference, before).sum(axis=-1)
         if not self.reference.any():
-            # Nothing is known before the first look: it is what later ones are held against.
-            found[0] = 0.0
+            # Nothing is known before the first look with rows: it is what later ones are held against.
+            found[~before.any(axis=(1, 2))] = 0.0
+        found[~self.counts[start : look + 1].any(axis=(1, 2))] = -np.inf
         return found
 
     @cached_property
@@ -165,7 +172,7 @@ class LimitStream:
         """The e-process begun at each look (row), at each look (column); minus infinity before it begins."""
         looks = len(self.hits)
         found = np.full((looks, looks), -np.inf)
-        for j in range(looks):
+        for j in np.flatnonzero(self.rows.any(axis=1)).tolist():
             x, n = self.hits[j:], self.rows[j:]
             if (margin := margin_of(self.limit)) is not None:
                 found[j, j:] = against_within(x, n, margin, self.prior)
@@ -194,7 +201,7 @@ def bound_of(limit: Limit) -> tuple[float, Literal["at_most", "at_least"]]:
 
 
 def streams(looks: Sequence[Counts], reference: Reference, watch: Watch) -> list[Stream]:
-    """Return every stream that may change, with what was counted of it."""
+    """Return every stream that may change, with what was counted of it: the same ones whatever came."""
     return [
         *_inputs(looks, reference),
         *_decisions(looks, reference),
@@ -220,10 +227,14 @@ def _inputs(looks: Sequence[Counts], reference: Reference) -> Iterator[Stream]:
         yield _plain(f"feature {feature.name}", "inputs", "inputs", counts, feature.test)
     for attribute, groups in reference.groups.items():
         rows = [[_cells(look.groups, attribute, group, 2)[0] for group in groups] for look in looks]
-        counts = _stack(rows, len(groups))
-        if counts.any():
-            known = [each.rows for each in groups.values()]
-            yield _plain(f"mix of {attribute}", "inputs", "inputs", counts, known)
+        # A group that no test row had is one more bin, or nobody would hear of it.
+        others = [
+            sum(cells[0] for group, cells in look.groups.get(attribute, {}).items() if group not in groups)
+            for look in looks
+        ]
+        counts = _stack([[*row, other] for row, other in zip(rows, others, strict=True)], len(groups) + 1)
+        known = [*(each.rows for each in groups.values()), 0]
+        yield _plain(f"mix of {attribute}", "inputs", "inputs", counts, known)
 
 
 def _decisions(looks: Sequence[Counts], reference: Reference) -> Iterator[Stream]:
@@ -233,25 +244,20 @@ def _decisions(looks: Sequence[Counts], reference: Reference) -> Iterator[Stream
         for group, known in groups.items():
             cells = [_cells(look.groups, attribute, group, 2) for look in looks]
             counts = _stack([[n - yes, yes] for n, yes in cells], 2)
-            if counts.any():
-                name = f"decision of {attribute} {group}" if attribute else "decision"
-                yield _plain(
-                    name, "scores", "decisions", counts, [known.rows - known.selected, known.selected]
-                )
+            name = f"decision of {attribute} {group}" if attribute else "decision"
+            yield _plain(name, "scores", "decisions", counts, [known.rows - known.selected, known.selected])
 
 
 def _labels(looks: Sequence[Counts], reference: Reference, watch: Watch) -> Iterator[Stream]:
     known = np.array([reference.scores.negatives, reference.scores.positives], dtype=np.float64).T
     counts = np.array([look.labelled or np.zeros(known.shape) for look in looks], dtype=np.float64)
     counts = np.maximum(counts.reshape(len(looks), *known.shape), 0)
-    if not counts.any():
-        return
-    yield Stream("label at the score", "quality", "relation", counts, known)
+    yield Stream(RELATION, "quality", "relation", counts, known)
     # Of the selected alone, the mix of labels is that of the scores that were selected.
     if watch.labels == "all":
         by_label = np.array([known.sum(axis=0)])
         yield Stream("label", "quality", "labels", counts.sum(axis=1, keepdims=True), by_label)
-        yield Stream("score at the label", "quality", "inputs", counts.transpose(0, 2, 1), known.T)
+        yield Stream("score at the label", "quality", "reverse", counts.transpose(0, 2, 1), known.T)
 
 
 def _operation(looks: Sequence[Counts]) -> Iterator[Stream]:
@@ -268,12 +274,21 @@ def _operation(looks: Sequence[Counts]) -> Iterator[Stream]:
     }
     for name, counted in pairs.items():
         counts = _stack([[n - hits, hits] for n, hits in counted], 2)
-        if counts[..., 1].any():
-            yield _plain(name, "operation", "operation", counts, [0, 0])
+        yield _plain(name, "operation", "operation", counts, [0, 0])
 
 
 def _cells(table: Table, attribute: str, group: str, length: int) -> list[int]:
     return table.get(attribute, {}).get(group, [0] * length)
+
+
+def _let_miss(policy: Policy, limit: Limit, groups: Sequence[str], look: Counts) -> set[str]:
+    """Return the groups that a standing override lets miss a limit, at the end of a look.
+
+    A waiver lets a release go on that is not shown to keep a limit, and never one that is shown to miss it.
+    """
+    day = dt.datetime.fromtimestamp(look.end_us / 1e6, dt.UTC).date()
+    standing = [each for each in policy.overrides if each.decided <= day <= each.expires]
+    return {group for group in groups if any(covers(each, limit.name, [group]) for each in standing)}
 
 
 def limit_streams(
@@ -298,18 +313,16 @@ def limit_streams(
             table = "sampled"
         attribute = ALL if limit.attribute is None else limit.attribute
         known = {ALL: {ALL: reference.decided}, **reference.groups}.get(attribute, {})
-        waived = {
-            group
-            for waiver in policy.waivers
-            if waiver.limit == limit.name
-            for group in (waiver.groups or ())
-        }
-        groups = [group for group in known if group not in waived]
-        sums = [[how.sums(getattr(look, table), attribute, group) for group in groups] for look in looks]
-        pairs = np.maximum(np.array(sums, dtype=np.float64).reshape(len(looks), len(groups), 2), 0)
-        if limit.attribute is not None and len(groups) < 2:
-            unknown[limit.name] = "fewer than two groups are left that no waiver names"
+        out = [_let_miss(policy, limit, [*known], look) for look in looks]
+        groups = [group for group in known if not out or any(group not in each for each in out)]
+        if len(groups) < (1 if limit.attribute is None else 2):
+            unknown[limit.name] = "too few groups are left that no override lets miss it"
             continue
+        sums = [
+            [(0, 0) if each in let else how.sums(getattr(look, table), attribute, each) for each in groups]
+            for look, let in zip(looks, out, strict=True)
+        ]
+        pairs = np.maximum(np.array(sums, dtype=np.float64).reshape(len(looks), len(groups), 2), 0)
         before = [how.known(known[group]) for group in groups]
         rates = [hits / rows if rows else 0.5 for hits, rows in before]
         found.append(

@@ -12,11 +12,13 @@ import msgspec
 from fairmark.data.reference import DAY_S, Value
 from fairmark.data.row import CellFault, ColumnReader, RowReader
 from fairmark.errors import ParamsError, StateError
+from fairmark.files import read_json
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.history import History, history
 from fairmark.governance.promotions import allowed
 from fairmark.journal.entry import DAY_US, Entry, now_us
 from fairmark.journal.store import Journal
+from fairmark.judge.measurements import read_measurements
 from fairmark.record import Record
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.statement import release_digest
@@ -100,7 +102,10 @@ def target(release: str, key: "PublicKey", clone: Path | None = None) -> Target:
             )
         external = folder.statement.external
         reference = folder.reference
-        watched = Watched(external.name, external.version, reference, params.policy, params.watch)
+        goal = read_measurements(read_json(place / "measurements.json")).evidence.goal
+        # A limit on the threshold's goal is one on the measure that it is.
+        policy = params.policy.following(None if goal is None else goal.measure)
+        watched = Watched(external.name, external.version, reference, policy, params.watch)
         names = [feature.name for feature in reference.features]
         reader = RowReader.of(params.prepare, folder.schema, names)
         return Target(f"sha256:{release_digest(place)}", watched, reader, params.privacy)

@@ -1,8 +1,9 @@
 """Rows of a journal for counting: columns of entries in order, read in chunks, without building entries.
 
 An SQLite file and a PostgreSQL database are asked in SQL, side by side with the service that writes; any
-other `Journal` is read through its own methods. Protected attributes come from their own table, and are
-joined with decisions by id for as many rows as a chunk has.
+other `Journal` is read through its own methods. Of decisions, of which there are millions, only the
+columns that are counted are read; of what is rarer, whole rows. Protected attributes come from their own
+table, and are joined with decisions by id for as many rows as a chunk has.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from fairmark.journal.memberships import Membership, Memberships
 from fairmark.journal.place import is_postgres
 from fairmark.journal.store import Journal
 
-CHUNK = 20_000
+CHUNK = 10_000
 """Rows that are held at a time."""
 PATIENCE_S = 10.0
 """How long a database may take to let us in."""
@@ -49,11 +50,50 @@ class Row(NamedTuple):
     personal: bytes | None
 
 
-class Source(Protocol):
-    """Where rows are read."""
+class Decided(NamedTuple):
+    """The columns of one decision that are counted.
 
-    async def after(self, number: int, most: int) -> list[Row]:
-        """Return at most `most` rows of numbers above `number`, in order."""
+    Parameters
+    ----------
+    of_release
+        Whether it names the watched release, by whatever arm.
+    body
+        None also where it says no more than the columns do: it is decided, and nobody is to look at it.
+    personal
+        As it is kept: zeros where it was erased.
+    """
+
+    at_us: int
+    took_us: int | None
+    arm: str
+    of_release: bool | int | None
+    decision: int | None
+    score: float | None
+    body: bytes | None
+    personal: bytes | None
+
+
+class Source(Protocol):
+    """Where rows are read. A span of entries is that of numbers above `after` and up to `last`."""
+
+    async def last(self, after: int, most: int) -> int:
+        """Return the number of the last of at most `most` entries above `after`; `after` where none is."""
+        ...
+
+    async def first_own(self, after: int, last: int, release: str) -> tuple[int, int] | None:
+        """Return number and time of a span's first decision of a release's own model, or None."""
+        ...
+
+    async def first_from(self, after: int, last: int, at_us: int) -> tuple[int, int] | None:
+        """Return number and time of a span's first entry that is not earlier than a time, or None."""
+        ...
+
+    async def decisions(self, after: int, last: int, release: str) -> list[Decided]:
+        """Return a span's decisions in order, those of other releases too; plain tuples of `Decided`."""
+        ...
+
+    async def others(self, after: int, last: int, kinds: Sequence[str]) -> list[Row]:
+        """Return a span's entries of some kinds, in order; their `personal` is None."""
         ...
 
     async def of_ids(self, ids: Sequence[str]) -> list[Row]:
@@ -65,10 +105,27 @@ class Source(Protocol):
         ...
 
 
-_READ = (
-    f"SELECT {_COLUMNS}, p.content FROM entries e JOIN personal p ON p.number = e.number "
-    "WHERE e.number > {0} ORDER BY e.number LIMIT {1}"
+OWN_ARMS = ("champion", "challenger")
+"""Arms whose decisions are those of a release that is watched."""
+_PLAIN = b'"referred":[]'
+"""In the canonical JSON of a body that refers nothing."""
+_SPAN = "e.number > {0} AND e.number <= {1}"
+_OWN = "(e.release = {2} AND e.arm IN ('champion', 'challenger'))"
+_LAST = "SELECT MAX(number) FROM (SELECT number FROM entries WHERE number > {0} ORDER BY number LIMIT {1}) n"
+_FIRST_OWN = (
+    f"SELECT e.number, e.at_us FROM entries e WHERE {_SPAN} AND e.kind = 'decision' AND {_OWN} "
+    "ORDER BY e.number LIMIT 1"
 )
+_FIRST_FROM = (
+    f"SELECT e.number, e.at_us FROM entries e WHERE {_SPAN} AND e.at_us >= {{2}} ORDER BY e.number LIMIT 1"
+)
+_DECISIONS = (
+    "SELECT e.at_us, e.took_us, e.arm, e.release = {2}, e.decision, e.score, "
+    "CASE WHEN e.decision IS NULL OR {find} = 0 THEN e.body END, p.content "
+    f"FROM entries e JOIN personal p ON p.number = e.number WHERE {_SPAN} AND e.kind = 'decision' "
+    "ORDER BY e.number"
+)
+_OTHERS = f"{_SPAN} AND e.kind"
 _FIND = f"SELECT {_COLUMNS}, NULL FROM entries e WHERE {{where}} ORDER BY e.number"
 """Without what is personal."""
 
@@ -83,9 +140,28 @@ class SqliteSource:
         except sqlite3.Error as error:
             raise StateError(f"{path}: must be a journal, got {error}") from error
 
-    async def after(self, number: int, most: int) -> list[Row]:
-        """See `Source.after`."""
-        return await asyncio.to_thread(self._read, _READ.format("?", "?"), (number, most))
+    async def last(self, after: int, most: int) -> int:
+        """See `Source.last`."""
+        [(found,)] = await self._ask(_LAST, after, most)
+        return after if found is None else int(found)
+
+    async def first_own(self, after: int, last: int, release: str) -> tuple[int, int] | None:
+        """See `Source.first_own`."""
+        return next(iter(await self._ask(_FIRST_OWN, after, last, release)), None)
+
+    async def first_from(self, after: int, last: int, at_us: int) -> tuple[int, int] | None:
+        """See `Source.first_from`."""
+        return next(iter(await self._ask(_FIRST_FROM, after, last, at_us)), None)
+
+    async def decisions(self, after: int, last: int, release: str) -> list[Decided]:
+        """See `Source.decisions`."""
+        return await self._ask(_DECISIONS, after, last, release, _PLAIN)
+
+    async def others(self, after: int, last: int, kinds: Sequence[str]) -> list[Row]:
+        """See `Source.others`."""
+        where = f"{_OTHERS.format('?', '?')} IN ({', '.join('?' * len(kinds))})"
+        found = await asyncio.to_thread(self._read, _FIND.format(where=where), (after, last, *kinds))
+        return [*map(_made, found)]
 
     async def of_ids(self, ids: Sequence[str]) -> list[Row]:
         """See `Source.of_ids`."""
@@ -100,12 +176,16 @@ class SqliteSource:
         for at in range(0, len(ids), _MOST_VALUES):
             part = ids[at : at + _MOST_VALUES]
             text = _FIND.format(where=f"{where} ({', '.join('?' * len(part))})")
-            found += await asyncio.to_thread(self._read, text, (*values, *part))
+            found += map(_made, await asyncio.to_thread(self._read, text, (*values, *part)))
         return found
 
-    def _read(self, text: str, values: Sequence[object]) -> list[Row]:
+    async def _ask(self, text: str, *values: object) -> list[Any]:
+        text = text.format("?1", "?2", "?3", find="instr(e.body, ?4)")
+        return await asyncio.to_thread(self._read, text, values)
+
+    def _read(self, text: str, values: Sequence[object]) -> list[Any]:
         try:
-            return [*map(_made, self._file.execute(text, values))]
+            return self._file.execute(text, values).fetchall()
         except sqlite3.Error as error:
             raise UnavailableError(f"{self.path}: must give its entries, got {error}") from error
 
@@ -120,23 +200,47 @@ class PostgresSource:
     def __init__(self, connection: Any, where: str) -> None:
         self._connection, self._where = connection, where
 
-    async def after(self, number: int, most: int) -> list[Row]:
-        """See `Source.after`."""
-        return await self._read(_READ.format("$1", "$2"), number, most)
+    async def last(self, after: int, most: int) -> int:
+        """See `Source.last`."""
+        [(found,)] = await self._ask(_LAST, after, most)
+        return after if found is None else int(found)
+
+    async def first_own(self, after: int, last: int, release: str) -> tuple[int, int] | None:
+        """See `Source.first_own`."""
+        return next(iter(await self._ask(_FIRST_OWN, after, last, release)), None)
+
+    async def first_from(self, after: int, last: int, at_us: int) -> tuple[int, int] | None:
+        """See `Source.first_from`."""
+        return next(iter(await self._ask(_FIRST_FROM, after, last, at_us)), None)
+
+    async def decisions(self, after: int, last: int, release: str) -> list[Decided]:
+        """See `Source.decisions`."""
+        return await self._ask(_DECISIONS, after, last, release, _PLAIN)
+
+    async def others(self, after: int, last: int, kinds: Sequence[str]) -> list[Row]:
+        """See `Source.others`."""
+        where = f"{_OTHERS.format('$1', '$2')} = ANY($3)"
+        return await self._rows(_FIND.format(where=where), after, last, [*kinds])
 
     async def of_ids(self, ids: Sequence[str]) -> list[Row]:
         """See `Source.of_ids`."""
-        return await self._read(_FIND.format(where="e.id = ANY($1)"), [*ids])
+        return await self._rows(_FIND.format(where="e.id = ANY($1)"), [*ids])
 
     async def about(self, ids: Sequence[str], kind: str) -> list[Row]:
         """See `Source.about`."""
-        return await self._read(_FIND.format(where="e.kind = $1 AND e.about = ANY($2)"), kind, [*ids])
+        return await self._rows(_FIND.format(where="e.kind = $1 AND e.about = ANY($2)"), kind, [*ids])
 
-    async def _read(self, text: str, *values: object) -> list[Row]:
+    async def _rows(self, text: str, *values: object) -> list[Row]:
+        return [_made(row) for row in await self._read(text, *values)]
+
+    async def _ask(self, text: str, *values: object) -> list[Any]:
+        return await self._read(text.format("$1", "$2", "$3", find="position($4::bytea in e.body)"), *values)
+
+    async def _read(self, text: str, *values: object) -> list[Any]:
         from fairmark.journal.postgres import as_unavailable
 
         async with as_unavailable(self._where):
-            return [_made(row) for row in await self._connection.fetch(text, *values)]
+            return list(await self._connection.fetch(text, *values))
 
 
 def _made(row: Iterable[object]) -> Row:
@@ -152,9 +256,37 @@ class JournalSource:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    async def after(self, number: int, most: int) -> list[Row]:
-        """See `Source.after`."""
-        return [_row(each) for each in await self._journal.after(number, most)]
+    async def last(self, after: int, most: int) -> int:
+        """See `Source.last`."""
+        return max((each.number for each in await self._journal.after(after, most)), default=after)
+
+    async def first_own(self, after: int, last: int, release: str) -> tuple[int, int] | None:
+        """See `Source.first_own`."""
+        rows = await self._span(after, last)
+        return next(((row.number, row.at_us) for row in rows if _is_own(row, release)), None)
+
+    async def first_from(self, after: int, last: int, at_us: int) -> tuple[int, int] | None:
+        """See `Source.first_from`."""
+        rows = await self._span(after, last)
+        return next(((row.number, row.at_us) for row in rows if row.at_us >= at_us), None)
+
+    async def decisions(self, after: int, last: int, release: str) -> list[Decided]:
+        """See `Source.decisions`."""
+        return [
+            Decided(
+                row.at_us, row.took_us, row.arm, row.release == release, row.decision, row.score, row.body,
+                row.personal,
+            )
+            for row in await self._span(after, last)
+            if row.kind == "decision"
+        ]  # fmt: skip
+
+    async def others(self, after: int, last: int, kinds: Sequence[str]) -> list[Row]:
+        """See `Source.others`."""
+        return [row._replace(personal=None) for row in await self._span(after, last) if row.kind in {*kinds}]
+
+    async def _span(self, after: int, last: int) -> list[Row]:
+        return [_row(each) for each in await self._journal.after(after, last - after)]
 
     async def of_ids(self, ids: Sequence[str]) -> list[Row]:
         """See `Source.of_ids`."""
@@ -165,6 +297,10 @@ class JournalSource:
         """See `Source.about`."""
         found = [each for one in ids for each in await self._journal.about(one)]
         return [_row(each)._replace(personal=None) for each in found if each.entry.kind == kind]
+
+
+def _is_own(row: Row, release: str) -> bool:
+    return row.kind == "decision" and row.release == release and row.arm in OWN_ARMS
 
 
 def _row(kept: Stored) -> Row:

@@ -15,7 +15,7 @@ from fairmark.stats import confidence_sequence
 from fairmark.stats.arrays import Floats
 from fairmark.stats.e_process import Prior, against_reference
 from fairmark.watch.detector import Alarm, Carried, delay, detect, to_largest
-from fairmark.watch.evidence import LimitStream, Of, Stream, limit_streams, margin_of, streams
+from fairmark.watch.evidence import RELATION, LimitStream, Of, Stream, limit_streams, margin_of, streams
 from fairmark.watch.identified import EstimatedRate, KnownRate, estimated_rates, known_rates
 from fairmark.watch.windows import ALL, DELAY_DAYS, LATENCY_MS, Counted, Counts
 
@@ -39,7 +39,10 @@ class Moved(Record):
     cells: tuple[str, ...]
     """What moved most, in words, such as `Sales 11.3% to 19.0%`."""
     return_of: str | None
-    """The start of an earlier time that it is alike again: a seasonal return; None where it is new."""
+    """The start of an earlier change that it is alike again, and that had gone in between: a seasonal return;
+    None where there is none."""
+    goes_on_since: str | None = None
+    """The start of a change that was told before and has not gone since; None where it is another."""
 
 
 class RaisedAlarm(Record):
@@ -175,6 +178,8 @@ class WatchSummary(Record):
     delays: Mapping[str, int]
     """Outcomes by the days until they came."""
     looks: tuple[LookState, ...]
+    watched: int
+    """Streams that the detector is the mean of; `streams` holds those that rows came for."""
     streams: tuple[StreamState, ...]
     drift: tuple[DriftState, ...]
     alarms: tuple[RaisedAlarm, ...]
@@ -216,9 +221,7 @@ def summarise(counted: Counted, of: Watched, now_us: int) -> WatchSummary:
     found = detect(every, len(looks), of.watch.run_length)
     total = counted.total or Counts(now_us, now_us)
     by_name = {each.name: each for each in every}
-    raised: list[RaisedAlarm] = []
-    for alarm in found.alarms:
-        raised.append(_raised(alarm, looks, by_name, reference, raised, of.watch))
+    raised = [_raised(k, found.alarms, looks, by_name, of) for k in range(len(found.alarms))]
     groups = _group_rates(total, reference, level)
     return WatchSummary(
         release=counted.release,
@@ -249,8 +252,10 @@ def summarise(counted: Counted, of: Watched, now_us: int) -> WatchSummary:
         streams=tuple(
             StreamState(name=each.name, of=each.of, values=tuple(found.streams[:, k].tolist()))
             for k, each in enumerate(every)
+            if (each.counts if isinstance(each, Stream) else each.rows).any()
         ),
         drift=tuple(_drift(looks[-1], reference)) if looks else (),
+        watched=len(every),
         alarms=tuple(raised),
         limits=tuple(_limit_states(of, limits, unknown, level)),
         groups=groups,
@@ -499,59 +504,99 @@ def _harms(looks: Sequence[Counts], of: Watched, watched: int) -> list[DelayStat
 
 
 def _raised(
-    alarm: Alarm,
+    at: int,
+    alarms: Sequence[Alarm],
     looks: Sequence[Counts],
     by_name: Mapping[str, Stream | LimitStream],
-    reference: Reference,
-    before: Sequence[RaisedAlarm],
-    watch: Watch,
+    of: Watched,
 ) -> RaisedAlarm:
+    alarm, before = alarms[at], alarms[:at]
     leading = [each for each in alarm.carried if each.share >= LEADING or each.alone] or alarm.carried[:1]
-    moved = tuple(_moved(each, by_name[each.name], looks, reference, alarm.look, watch) for each in leading)
-    change = change_of(alarm.carried)
-    of, at = alarm.of, iso(looks[alarm.look].end_us)
+    moved = tuple(_moved(each, by_name[each.name], looks, alarm.look, before, of) for each in leading)
+    change = change_of(alarm, by_name)
     names = ", ".join(each.stream for each in moved[:4])
     names += f" and {len(moved) - 4} more" if len(moved) > 4 else ""
-    again = f"; alike again to {moved[0].return_of[:10]}" if moved[0].return_of else ""
-    ordinal = f" (alarm {len(before) + 1})" if before else ""
-    text = f"{change}: {names}, most likely since {moved[0].since[:10]}{again}{ordinal}"
-    kinds = tuple(alarm.kinds)
-    return RaisedAlarm(at=at, of=of, kinds=kinds, change=change, value=alarm.value, moved=moved, text=text)
+    text = f"{change}: {names}, most likely since {moved[0].since[:10]}"
+    if moved[0].goes_on_since:
+        text = f"{change} goes on: {names}, most likely since {moved[0].goes_on_since[:10]}"
+    elif moved[0].return_of:
+        text += f"; alike again to {moved[0].return_of[:10]}, and gone in between"
+    if change == "covariate shift" and of.watch.labels == "all" and not _labelled(by_name, alarm)[1]:
+        text += "; outcomes that could tell a shift of labels have not come"
+    text += f" (alarm {at + 1})" if at else ""
+    return RaisedAlarm(
+        at=iso(looks[alarm.look].end_us), of=alarm.of, kinds=tuple(alarm.kinds), change=change,
+        value=alarm.value, moved=moved, text=text,
+    )  # fmt: skip
 
 
-def change_of(carried: Sequence[Carried]) -> Change:
+SHOWN = float(np.log(20))
+"""Evidence from which two stretches are said to differ."""
+
+
+def _labelled(
+    by_name: Mapping[str, Stream | LimitStream], alarm: Alarm
+) -> tuple[Mapping[Change, float], bool]:
+    """Return how much is to be said against each reading of an alarm, and whether outcomes could say it.
+
+    A change is covariate shift where the label at a score stayed as it was, prior probability shift where the
+    score at a label did, and concept shift where the scores did: each is held against the rows whose outcome
+    came since, as the logarithm of an e-value. Without labels of everybody the second can't be told.
+    """
+    relation = by_name[RELATION]
+    since = min(each.since for each in alarm.carried)
+    assert isinstance(relation, Stream)  # noqa: S101 - as `streams` makes it
+    seen, known = relation.counts[since : alarm.look + 1].sum(axis=0), relation.reference
+    if "score at the label" not in by_name:
+        return {}, bool(seen.any())
+    against: dict[Change, float] = {
+        "covariate shift": float(against_reference(seen, known).sum()),
+        "prior probability shift": float(against_reference(seen.T, known.T).sum()),
+        "concept shift": float(against_reference(seen.sum(axis=1), known.sum(axis=1))),
+    }
+    return against, bool(seen.any())
+
+
+def change_of(alarm: Alarm, by_name: Mapping[str, Stream | LimitStream]) -> Change:
     """Return which part of the joint distribution moved, by the streams that show it alone, or the first.
 
-    A moved relation of label and score is told first, for it is what neither inputs nor labels explain;
-    then a limit that is missed; then moved labels; then inputs; decisions and scores move with each of
-    them, and are told where nothing else does, as they do before outcomes come.
+    Where labels show a change it is named by what stayed as it was (`_labelled`); by concept shift where
+    nothing did, or where labels of the selected alone show it. Then comes a limit that is missed, then
+    inputs; decisions and scores move with each of them, and are told where nothing else does, as they do
+    before outcomes come.
     """
-    shown = {each.part for each in carried if each.alone} or {carried[0].part}
+    shown = {each.part for each in alarm.carried if each.alone} or {alarm.carried[0].part}
+    if shown & {"relation", "labels", "reverse"}:
+        against, _ = _labelled(by_name, alarm)
+        kept = min(against, key=lambda each: against[each], default="concept shift")
+        named: Change = kept if against.get(kept, 0.0) < SHOWN else "concept shift"
+        if named != "covariate shift" or not shown & {"inputs", "limit"}:
+            return named
     order: tuple[tuple[str, Change], ...] = (
-        ("relation", "concept shift"),
         ("limit", "limit"),
-        ("labels", "prior probability shift"),
         ("inputs", "covariate shift"),
         ("decisions", "decisions"),
         ("operation", "operation"),
     )
-    return next(change for part, change in order if part in shown)
+    return next((change for part, change in order if part in shown), "covariate shift")
 
 
 def _moved(
     each: Carried,
     stream: Stream | LimitStream,
     looks: Sequence[Counts],
-    reference: Reference,
     look: int,
-    watch: Watch,
+    before: Sequence[Alarm],
+    of: Watched,
 ) -> Moved:
     cells: tuple[str, ...] = ()
-    back = None
+    back = onset = None
     if isinstance(stream, Stream):
         segment = stream.counts[each.since : look + 1].sum(axis=0)
-        cells = _moved_cells(each.name, segment, stream.reference, reference)
-        back = _earlier(stream, each.since, look, looks, watch)
+        cells = _moved_cells(each.name, segment, stream.reference, of.reference)
+        if stream.reference.any():
+            onset = _onset(stream, each.since, look, before)
+            back = _earlier(stream, each.since, look, before, of.watch) if onset is None else None
     else:
         hits, rows = (
             stream.hits[each.since : look + 1].sum(axis=0),
@@ -560,7 +605,12 @@ def _moved(
         pairs = zip(stream.groups, hits, rows, strict=True)
         cells = tuple(f"{group or 'all'} {x / n:.1%} of {int(n):,}" for group, x, n in pairs if n)
     return Moved(
-        stream=each.name, share=each.share, since=iso(looks[each.since].start_us), cells=cells, return_of=back
+        stream=each.name,
+        share=each.share,
+        since=iso(looks[each.since].start_us),
+        cells=cells,
+        return_of=None if back is None else iso(looks[back].start_us),
+        goes_on_since=None if onset is None else iso(looks[onset].start_us),
     )
 
 
@@ -578,29 +628,55 @@ def _moved_cells(name: str, segment: Floats, known: Floats, reference: Reference
     return tuple(f"{labels.get(k, f'bin {k + 1}')} {then[k]:.1%} to {now[k]:.1%}" for k in order)
 
 
-SHOWN = float(np.log(20))
-"""Evidence from which two stretches are said to differ."""
+def _differs(rows: Floats, known: Floats) -> bool:
+    return float(against_reference(rows, known).sum()) > SHOWN
 
 
-def _earlier(stream: Stream, since: int, look: int, looks: Sequence[Counts], watch: Watch) -> str | None:
-    """Return the start of an earlier stretch that the change is alike to: a year before, or any as long.
+def _gone(stream: Stream, start: int, end: int, change: Floats) -> bool:
+    """Return whether looks start..end-1, or the later half of them, are shown to be back from a change.
 
-    That stretch must be shown to differ from the reference, and not from the change; what lies between them
-    must not be shown to differ from the reference, for a change that has lasted is no return.
+    They must be shown to differ from the change, and not from the reference: looks of which neither is shown
+    are no sign that anything was back.
     """
+    for first in {start, (start + end) // 2}:
+        between = stream.counts[first:end].sum(axis=0)
+        if first < end and _differs(between, change) and not _differs(between, stream.reference):
+            return True
+    return False
 
-    def differs(rows: Floats, known: Floats) -> bool:
-        return float(against_reference(rows, known).sum()) > SHOWN
 
-    length = look - since + 1
-    segment = stream.counts[since : look + 1].sum(axis=0)
-    year = round(365 / watch.window_days)
-    for start in (since - year, *range(since - length)):
-        end = start + length
-        if start < 0 or end >= since:
-            continue
-        then, between = stream.counts[start:end].sum(axis=0), stream.counts[end:since].sum(axis=0)
-        moved = differs(then, stream.reference) and not differs(segment, then)
-        if moved and not differs(between, stream.reference):
-            return iso(looks[start].start_us)
+def _told(stream: Stream, before: Sequence[Alarm]) -> list[tuple[int, int]]:
+    """Return the stretches, from a look to a look, of earlier alarms that a stream carried, newest first."""
+    found = [
+        (each.since, alarm.look) for alarm in before for each in alarm.carried if each.name == stream.name
+    ]
+    return found[::-1]
+
+
+def _onset(stream: Stream, since: int, look: int, before: Sequence[Alarm]) -> int | None:
+    """Return the look at which a change began that was told before and has not gone since, or None.
+
+    After an alarm the detector begins anew, so a change that lasts is told again: not as another one.
+    """
+    onset, change = None, stream.counts[since : look + 1].sum(axis=0)
+    for start, end in _told(stream, before):
+        then = stream.counts[start : end + 1].sum(axis=0)
+        if _differs(change, then) or _gone(stream, end + 1, since, change):
+            break
+        onset = since = min(start, since)
+    return onset
+
+
+def _earlier(stream: Stream, since: int, look: int, before: Sequence[Alarm], watch: Watch) -> int | None:
+    """Return the start of an earlier change that this one is alike to, and that had gone, or None.
+
+    Of the changes that were told before, the newest; or the looks of a year ago.
+    """
+    length, year = look - since + 1, round(365 / watch.window_days)
+    change = stream.counts[since : look + 1].sum(axis=0)
+    for start, end in [*_told(stream, before), (since - year, since - year + length - 1)]:
+        then = stream.counts[max(start, 0) : end + 1].sum(axis=0)
+        alike = start >= 0 and _differs(then, stream.reference) and not _differs(change, then)
+        if alike and _gone(stream, end + 1, since, change):
+            return start
     return None

@@ -4,7 +4,8 @@ Every entry is counted once, in the look in which it was read: a decision with i
 outcome (the label, later) with the decision that it is of; a protected attribute with its decision and,
 where that is known by then, its outcome. So looks are of different rows, as evidence that is looked at
 again and again asks for, however late labels come. A look ends with the last of `watch.window_days` of the
-journal's own time, and not before it holds `watch.least_rows` decisions.
+journal's own time, and not before it holds `watch.least_rows` decisions, or as many outcomes. An entry that
+is dated ahead of the reader's clock counts as of now: one wrong clock must not put off every look after it.
 
 Memory is bounded by a chunk of rows and by the counts: rows are read in order and never kept.
 """
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from fairmark.files import write_text
 from fairmark.journal.entry import DAY_US
 from fairmark.journal.memberships import Membership, Memberships
 from fairmark.stats.arrays import Floats
-from fairmark.watch.source import CHUNK, NoMemberships, Row, Source
+from fairmark.watch.source import CHUNK, OWN_ARMS, Decided, NoMemberships, Row, Source
 
 FORM = 1
 """Of the file of counts; another one is counted anew."""
@@ -36,8 +38,6 @@ DELAY_DAYS = (1, 7, 14, 30, 60, 90, 180, 365)
 """Edges of the bins of the time until an outcome came."""
 ALL = ""
 """The attribute and the group of all rows."""
-ANSWERED = ("champion", "challenger")
-"""Arms whose decisions are those of a release that is watched."""
 _TALLIED = {"review": "reviews", "confirmation": "confirmed", "override": "overridden", "contest": "contests"}
 
 Table = dict[str, dict[str, list[int]]]
@@ -222,17 +222,13 @@ def in_sample(decision: str, share: float) -> bool:
     return int.from_bytes(digest[:8]) < share * 2**64
 
 
-class _Personal(msgspec.Struct):
-    row: dict[str, object] = {}
-
-
-class _Body(msgspec.Struct):
+class _Body(msgspec.Struct, gc=False):
     proposal: int | None = None
     referred: list[str] = []
 
 
-_personal = msgspec.json.Decoder(_Personal)
 _body = msgspec.json.Decoder(_Body)
+_bodies = msgspec.json.Decoder(list[_Body])
 
 
 async def count_new(
@@ -252,13 +248,10 @@ async def count_new(
     tell
         Is told after each chunk how far the journal was read.
     """
-    counter = _Counter(source, memberships, counted, plan)
-    while rows := await source.after(counted.number, CHUNK):
-        while rows:
-            cut = counter.cut(rows)
-            await counter.count(rows[:cut])
-            rows = rows[cut:]
-            counter.end_look(rows[0].at_us if rows else None)
+    counter = _Counter(source, memberships, counted, plan, now_us)
+    while (last := await source.last(counted.number, CHUNK)) > counted.number:
+        while counted.number < last:
+            await counter.step(last)
         tell(counted.number)
     await counter.attributes()
     counter.end_look(now_us)
@@ -269,59 +262,77 @@ class _Counter:
     """Counts rows into the pending look."""
 
     def __init__(
-        self, source: Source, memberships: "Memberships | NoMemberships", counted: Counted, plan: Plan
+        self,
+        source: Source,
+        memberships: "Memberships | NoMemberships",
+        counted: Counted,
+        plan: Plan,
+        now_us: int,
     ) -> None:
         self.source, self.memberships, self.counted, self.plan = source, memberships, counted, plan
-        self.places = {
-            each.name: _Places(each, plan.typed.get(each.name)) for each in plan.reference.features
-        }
+        self.now_us = now_us
+        self.inputs = _Inputs(plan)
         self.read_to = counted.number
         """Last entry whose decisions were counted; outcomes were counted up to `counted.number`."""
-        self.asked = (0, 0)
+        self.asked = (0, 0.0)
         """Moment and time of the request that was counted last."""
         self.joined: set[int] = set()
         """Attributes that are still to be read, and whose decision's outcome was counted with them."""
 
-    def cut(self, rows: Sequence[Row]) -> int:
-        """Return how many rows belong to the pending look: at least one."""
-        pending = self.counted.pending
+    async def step(self, last: int) -> None:
+        """Count entries up to the end of the pending look, or up to `last`."""
+        pending, after = self.counted.pending, self.counted.number
         if pending is None:
-            first = next((k for k, row in enumerate(rows) if self._own(row)), None)
-            if first is None:
-                return len(rows)
-            self.counted.pending = Counts(rows[first].at_us, rows[first].at_us + self.plan.window_us)
-            pending = self.counted.pending
-        found = next((k for k, row in enumerate(rows) if row.at_us >= pending.end_us), len(rows))
-        return max(found, 1)
+            await self._begin(after, last)
+            return
+        beyond = None
+        if pending.end_us <= self.now_us:
+            beyond = await self.source.first_from(after, last, pending.end_us)
+        upto = last if beyond is None else beyond[0] - 1
+        if upto > after:
+            await self.count(pending, after, upto)
+        if beyond is not None:
+            self.end_look(beyond[1])
 
-    def end_look(self, at_us: int | None) -> None:
+    async def _begin(self, after: int, last: int) -> None:
+        """Begin the first look with the release's first decision; what was before is no part of it."""
+        first = await self.source.first_own(after, last, self.plan.release)
+        number, at_us = (last + 1, 0) if first is None else first
+        if first is not None:
+            start = min(at_us, self.now_us)
+            self.counted.pending = Counts(start, start + self.plan.window_us)
+        self.read_to = number - 1
+        await self.attributes()
+        self.counted.number = self.read_to
+
+    def end_look(self, at_us: int) -> None:
         """End the pending look when its time is over at `at_us`; with too few rows, give it more."""
-        pending = self.counted.pending
-        if pending is None or at_us is None or at_us < pending.end_us:
+        pending, at_us = self.counted.pending, min(at_us, self.now_us)
+        if pending is None or at_us < pending.end_us:
             return
         late = (at_us - pending.end_us) // self.plan.window_us
         end = pending.end_us + late * self.plan.window_us
-        if pending.decisions < self.plan.least_rows:
+        if max(pending.decisions, pending.labels) < self.plan.least_rows:
             pending.end_us = end + self.plan.window_us
             return
         self.counted.looks.append(pending)
         self.counted.pending = Counts(end, end + self.plan.window_us)
 
-    async def count(self, rows: Sequence[Row]) -> None:
-        """Count rows, and what is known of the protected attributes of decisions up to them."""
-        pending = self.counted.pending
-        if pending is not None:
-            answers = [row for row in rows if row.kind == "decision"]
-            self._answers(pending, answers)
-            self._decisions(pending, [row for row in answers if self._own(row)])
-            for kind, name in _TALLIED.items():
-                setattr(pending, name, getattr(pending, name) + sum(row.kind == kind for row in rows))
-        self.read_to = rows[-1].number
+    async def count(self, pending: Counts, after: int, last: int) -> None:
+        """Count a span, and what is known of the protected attributes of decisions up to its end."""
+        release = self.plan.release
+        decisions = await self.source.decisions(after, last, release)
+        self._answers(pending, decisions)
+        self._decisions(pending, [row for row in decisions if row[_OF_RELEASE] and row[_ARM] in OWN_ARMS])
+        others = await self.source.others(after, last, ("outcome", *_TALLIED))
+        said = [row for row in others if row.kind != "outcome" and row.release in {None, release}]
+        for kind, name in _TALLIED.items():
+            setattr(pending, name, getattr(pending, name) + sum(row.kind == kind for row in said))
+        self.read_to = last
         await self.attributes()
-        if pending is not None:
-            await self._outcomes(pending, [row for row in rows if row.kind == "outcome" and row.about])
-            await self._judged(pending, [row for row in rows if row.kind in {"confirmation", "override"}])
-        self.counted.number = self.read_to
+        await self._outcomes(pending, [row for row in others if row.kind == "outcome" and row.about])
+        await self._judged(pending, [row for row in said if row.kind in {"confirmation", "override"}])
+        self.counted.number = last
 
     async def attributes(self) -> None:
         """Count protected attributes that were not read yet, of decisions that were."""
@@ -340,57 +351,48 @@ class _Counter:
                 self.joined.discard(number)
 
     def _own(self, row: Row) -> bool:
-        return row.kind == "decision" and row.release == self.plan.release and row.arm in ANSWERED
+        return row.kind == "decision" and row.release == self.plan.release and row.arm in OWN_ARMS
 
-    def _answers(self, to: Counts, rows: Sequence[Row]) -> None:
-        for arm, count in Counter(row.arm for row in rows).items():
+    def _answers(self, to: Counts, rows: Sequence[Decided]) -> None:
+        if not rows:
+            return
+        for arm, count in Counter(row[_ARM] for row in rows).items():
             to.arms[arm] = to.arms.get(arm, 0) + count
-        # Rows of one request share its moment and its time: each counts once, or a slow request of a thousand
-        # rows would be evidence a thousand times over.
-        asked = {(row.at_us, row.took_us) for row in rows if row.took_us is not None}
-        asked.discard(self.asked)  # its first rows ended the chunk before
-        self.asked = (rows[-1].at_us, rows[-1].took_us or 0) if rows else self.asked
-        took = np.array([took_us / 1000 for _, took_us in asked], dtype=np.float64)
-        _add(to, "latency", np.searchsorted(LATENCY_MS, took, side="left"), len(LATENCY_MS) + 1)
+        # Rows of one request share its moment and its time, and stand together: each counts once, or a slow
+        # request of a thousand rows would be evidence a thousand times over.
+        at = np.array([row[_AT] for row in rows], dtype=np.int64)
+        took = np.array([row[_TOOK] for row in rows], dtype=np.float64)  # None becomes NaN
+        before = self.asked
+        self.asked = int(at[-1]), float(took[-1])
+        new = (at != np.append(before[0], at[:-1])) | (took != np.append(before[1], took[:-1]))
+        ms = took[new & ~np.isnan(took)] / 1000
+        _add(to, "latency", np.searchsorted(LATENCY_MS, ms, side="left"), len(LATENCY_MS) + 1)
 
-    def _decisions(self, to: Counts, rows: Sequence[Row]) -> None:
+    def _decisions(self, to: Counts, rows: Sequence[Decided]) -> None:
         to.decisions += len(rows)
-        bodies = [_body.decode(row.body) for row in rows]
-        to.referred += sum(
-            bool(body.referred) or row.decision is None for row, body in zip(rows, bodies, strict=True)
-        )
-        decided = np.array(
-            [_decided(row, body) for row, body in zip(rows, bodies, strict=True)], dtype=np.int64
-        )
-        scores = np.array([np.nan if row.score is None else row.score for row in rows], dtype=np.float64)
+        decided = np.array([-1 if row[_DECISION] is None else row[_DECISION] for row in rows], dtype=np.int64)
+        to.referred += self._said(rows, decided)
+        scores = np.array([row[_SCORE] for row in rows], dtype=np.float64)
         known = ~np.isnan(scores)
-        _add(
-            to,
-            "scores",
-            np.searchsorted(self.plan.edges, scores[known], side="left"),
-            len(self.plan.edges) + 1,
-        )
+        edges = self.plan.edges
+        _add(to, "scores", np.searchsorted(edges, scores[known], side="left"), len(edges) + 1)
+        to.expected = [*to.expected]
         for k in (0, 1):
-            to.expected = [*to.expected]
             to.expected[2 * k] += int((known & (decided == k)).sum())
             to.expected[2 * k + 1] += float(scores[known & (decided == k)].sum())
         _table(to.groups, ALL, ALL, [int((decided >= 0).sum()), int((decided == 1).sum())])
-        self._features(to, [row.personal for row in rows])
+        self.inputs.count(to, [row[_PERSONAL] for row in rows])
 
-    def _features(self, to: Counts, contents: Sequence[bytes | None]) -> None:
-        inputs = [_personal.decode(each).row for each in contents if each is not None]
-        to.erased += len(contents) - len(inputs)
-        for name, places in self.places.items():
-            cells = to.features.setdefault(name, [0] * len(places.feature.train))
-            for value, count in Counter(_hashable(row.get(name)) for row in inputs).items():
-                cell, number, outside = places.of(value)
-                cells[cell] += count
-                to.outside[name] = to.outside.get(name, 0) + outside * count
-                if number is not None:
-                    sums = to.moments.setdefault(name, [0, 0.0, 0.0])
-                    sums[0] += count
-                    sums[1] += number * count
-                    sums[2] += number * number * count
+    def _said(self, rows: Sequence[Decided], decided: "np.ndarray[Any, np.dtype[np.int64]]") -> int:
+        """Return how many rows a person is to look at, and put in what was proposed to one."""
+        told = [(k, row[_BODY]) for k, row in enumerate(rows) if row[_BODY] is not None]
+        bodies = _bodies.decode(b"[%b]" % b",".join(body for _, body in told))
+        referred = 0
+        for (k, _), body in zip(told, bodies, strict=True):
+            referred += bool(body.referred or decided[k] < 0)
+            if decided[k] < 0 and body.proposal is not None:
+                decided[k] = body.proposal
+        return referred
 
     async def _outcomes(self, to: Counts, rows: Sequence[Row]) -> None:
         if not rows:
@@ -480,6 +482,53 @@ class _Counter:
         _table(to.groups, each.attribute, group, [1, answer])
         if label is not None:
             self._confusion(to, row.id, each.attribute, group, answer, label)
+
+
+_AT, _TOOK, _ARM, _OF_RELEASE, _DECISION, _SCORE, _BODY, _PERSONAL = range(8)
+"""Places in a tuple of `Decided`: rows come as plain ones, for to name them costs as much as to read them."""
+
+
+class _Inputs:
+    """Counts the inputs of decisions; all rows of a span are decoded at once, and no other input is."""
+
+    def __init__(self, plan: Plan) -> None:
+        names = [each.name for each in plan.reference.features]
+        self.places = [_Places(each, plan.typed.get(each.name)) for each in plan.reference.features]
+        # Names of columns are no identifiers: the fields have numbers, and the JSON the names.
+        self.fields = [f"f{k}" for k in range(len(names))]
+        row = msgspec.defstruct(
+            "Row",
+            [(field, Any, None) for field in self.fields],
+            rename=dict(zip(self.fields, names, strict=True)),
+            gc=False,
+        )
+        personal = msgspec.defstruct("Personal", [("row", row, msgspec.field(default_factory=row))], gc=False)
+        self.decoder = msgspec.json.Decoder(list[personal])  # type: ignore[valid-type]
+
+    def count(self, to: Counts, contents: Sequence[bytes | None]) -> None:
+        """Count what is personal in some rows; what was erased is zeros, or None."""
+        kept = [each for each in contents if each is not None and each[:1] == b"{"]
+        to.erased += len(contents) - len(kept)
+        rows = [each.row for each in self.decoder.decode(b"[%b]" % b",".join(kept))]  # type: ignore[attr-defined]
+        for field_, places in zip(self.fields, self.places, strict=True):
+            self._feature(to, places, [*map(attrgetter(field_), rows)])
+
+    def _feature(self, to: Counts, places: "_Places", values: Sequence[object]) -> None:
+        name = places.feature.name
+        cells = to.features.setdefault(name, [0] * len(places.feature.train))
+        try:
+            seen = Counter(values)
+        except TypeError:  # a list or an object, which no service takes
+            seen = Counter(map(_hashable, values))
+        for value, count in seen.items():
+            cell, number, outside = places.of(value)
+            cells[cell] += count
+            to.outside[name] = to.outside.get(name, 0) + outside * count
+            if number is not None:
+                sums = to.moments.setdefault(name, [0, 0.0, 0.0])
+                sums[0] += count
+                sums[1] += number * count
+                sums[2] += number * number * count
 
 
 class _Places:
