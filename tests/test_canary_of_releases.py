@@ -33,6 +33,7 @@ SOON = dt.datetime.now(tz=dt.UTC).date() + dt.timedelta(days=90)
 QUICK = {
     "shadow": 200, "shares": [0.5], "block": 20, "least": 100, "most": 4000, "hold": 200, "fault_rate": 0.1,
     "latency_ms": 5000, "latency_share": 0.9, "group_margin": None,
+    "wait_for_outcomes": False,
 }  # fmt: skip
 RICH = {"income <€>": 9.0, "home": "own", "member": True, "since": "2021-03-01"}
 POOR = {"income <€>": 0.5, "home": "rent", "member": False, "since": "2018-01-01"}

@@ -100,3 +100,16 @@ def test_the_same_counts_give_the_same_document() -> None:
 
     assert one == two
     assert np.isfinite([each["e_met"] for each in json.loads(one)["limits"]]).all()
+
+
+def test_the_reason_of_a_return_is_the_pair_whose_evidence_decided() -> None:
+    rates = dict.fromkeys(("g0", "g1", "g2", "g3"), 0.3)
+    fair = limit()
+    held = terms([fair], rates, overrides=(waiver(fair, ["g0"]),))
+    # Group 0 is furthest below, and an override lets it be.
+    found = decide(counts((0.02, 0.14, 0.3, 0.32)), held, progress(), CHAMPION)
+
+    assert found.action == "return"
+    assert "selection rate ratio, g1 / g3: " in found.reasons[1]
+    assert "that it is missed" in found.reasons[1]
+    assert not any("g0" in line for line in found.reasons)

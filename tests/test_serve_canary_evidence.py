@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from canaries import cells, counts, limit, rules, terms, waiver
 
-from fairmark.serve.canary_evidence import ALL, Decisions, Family, families, total_evidence
+from fairmark.serve.canary_evidence import ALL, Decisions, Family, families, total_evidence, weights
 from fairmark.stats.e_process import Margin, Prior, against_within
 
 LOG20 = np.log(20)
@@ -104,7 +104,8 @@ def test_quality_is_asked_for_only_once_enough_outcomes_came() -> None:
 
 
 def test_a_promotion_that_waits_for_outcomes_asks_for_quality_before_they_came() -> None:
-    found, _ = families(counts(), terms(rules=rules(outcomes_from=400, wait_for_outcomes=True)))
+    waiting = rules(outcomes_from=400, wait_for_outcomes=True)
+    found, _ = families(counts(), terms([limit(), limit("accuracy", 0.6, attribute=None)], rules=waiting))
 
     assert named(found, "quality").required
     assert not named(found, "quality").ready(0.05)
@@ -161,3 +162,18 @@ def test_before_the_first_block_there_is_no_evidence() -> None:
 
     np.testing.assert_array_equal(total_evidence(found), [0.0])
     assert not any(each.ready(0.05) for each in found if each.required)
+
+
+def test_a_promotion_waits_for_outcomes_where_a_limit_needs_them() -> None:
+    waiting = rules(outcomes_from=400, wait_for_outcomes=True)
+
+    assert not terms(rules=waiting).waits
+    assert terms([limit("true_positive_rate_difference", 0.2)], rules=waiting).waits
+    assert not terms([limit("true_positive_rate_difference", 0.2)], rules=rules(outcomes_from=400)).waits
+
+
+def test_the_weights_of_all_limits_sum_to_1_and_those_on_groups_have_half() -> None:
+    found, _ = families(counts(), terms())
+
+    assert weights(found).sum() == pytest.approx(1)
+    assert weights(found)[[each.of_groups for each in found]].sum() == pytest.approx(0.5)

@@ -42,9 +42,7 @@ def test_an_e_process_is_the_ratio_of_two_probabilities_by_scipy() -> None:
         for s in (3, 10, 30, 100, 300, 1000, 3000)
     ]
 
-    assert one.log_e(1, 0)[1] == pytest.approx(
-        np.log(np.mean(others) / null)
-    )
+    assert one.log_e(1, 0)[1] == pytest.approx(np.log(np.mean(others) / null))
     assert len(one.log_e(1, 1)) == 1
 
 
@@ -88,6 +86,35 @@ def test_streams_of_their_own_past_alone_say_nothing_of_the_first_look() -> None
 
     assert found.values[0] == 0
     assert [each.look for each in found.alarms] == [2]
+
+
+@pytest.mark.parametrize("bins", [2, 12])
+def test_a_column_that_is_constant_in_the_reference_and_in_traffic_is_quiet(bins: int) -> None:
+    one = np.eye(bins)[0]
+    constant = Stream("c", "inputs", "inputs", np.tile(200 * one, (80, 1, 1)), 200 * one[None])
+    found = detect([constant], 80, LENGTH)
+
+    assert found.alarms == []
+    assert found.values.max() < 1
+
+
+def test_streams_with_few_rows_never_add_up_to_an_alarm() -> None:
+    # One row a look, one in four of them the rarer: as in the reference.
+    counts = np.array([[[0.0, 1.0] if look % 4 == 0 else [1.0, 0.0]] for look in range(150)])
+    known = np.array([[30.0, 10.0]])
+    rare = [Stream(name, "scores", "decisions", counts, known) for name in "abc"]
+
+    assert detect(rare, 150, LENGTH).alarms == []
+
+
+def test_looks_without_rows_are_no_time_at_which_a_change_could_begin() -> None:
+    rng = np.random.default_rng(4)
+    busy = stream(rng, 4, 300, 2000, moved=0.2, at=2)
+    gaps = np.zeros((8, 1, 5))
+    gaps[::2] = busy.counts
+    found = detect([Stream("s", "inputs", "inputs", gaps, busy.reference)], 8, LENGTH)
+
+    np.testing.assert_allclose(found.values[::2], detect([busy], 4, LENGTH).values)
 
 
 def test_the_printed_delay_is_that_of_a_simulation_of_the_whole_detector() -> None:

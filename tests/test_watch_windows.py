@@ -110,6 +110,40 @@ def test_a_clock_that_is_set_back_loses_no_row() -> None:
     assert sum(look.decisions for look in found.looks) == 5
 
 
+def test_one_entry_dated_years_ahead_puts_off_no_look() -> None:
+    ahead = decision(START + 100 * WEEK, 0.6)
+    rows = [ahead, *(decision(START + k * DAY_US, 0.6) for k in (1, 8, 15))]
+    found = counted(rows, least_rows=1, until_us=START + 16 * DAY_US)
+    later = counted([*rows[1:2], ahead, *rows[2:]], least_rows=1, until_us=START + 16 * DAY_US)
+
+    assert found.looks == []
+    assert found.pending is not None
+    assert found.pending.end_us == START + 16 * DAY_US + WEEK
+    assert [look.decisions for look in later.looks] == [1]
+
+
+def test_outcomes_without_new_decisions_are_looked_at_too() -> None:
+    made = [decision(START + k, 0.6) for k in range(120)]
+    late = [outcome(each, 1, START + 2 * WEEK) for each in made]
+    found = counted([*made, *late], until_us=START + 4 * WEEK)
+
+    assert [(look.decisions, look.labels) for look in found.looks] == [(120, 0), (0, 120)]
+
+
+def test_cases_of_another_release_are_not_this_one_s() -> None:
+    others = "sha256:" + "b" * 64
+    case = Entry(kind="review", at_us=START + 20, about=YES[0].id, due_us=START + WEEK, release=others)
+    said = Entry(kind="override", at_us=START + 21, about=YES[0].id, decision=0, release=others)
+
+    assert (only(counted([*YES, case, said])).reviews, only(counted([*YES, said])).judged) == (0, {})
+
+
+def test_answers_before_the_first_decision_of_the_release_are_none_of_its_own() -> None:
+    before = [decision(START - k, 0.6, release="sha256:" + "b" * 64) for k in range(1, 4)]
+
+    assert only(counted([*before, *YES])).arms == {"champion": 3}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_whenever_it_is_read_the_counts_are_those_of_one_reading(seed: int) -> None:
     rng = np.random.default_rng(seed)

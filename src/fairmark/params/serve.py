@@ -99,7 +99,9 @@ class Canary(Section):
     """Outcomes of the canary from which its quality must be shown before a promotion: a few show nothing.
     Below it, and always with null, harm to quality returns it, and a promotion rests on the test rows."""
     wait_for_outcomes: bool
-    """Whether a promotion waits until so many outcomes came; false where they come after months."""
+    """Whether a promotion waits until outcomes show the gated limits that need them, and quality; a policy
+    without such limits waits for none. false rests on the test rows until `outcomes_from` came: for outcomes
+    that come after months."""
     group_margin: OpenShare | None
     """How much smaller the share of any group that gets the better decision may be than the champion's, on
     the rows of the shadow that both decided; null asks nothing."""

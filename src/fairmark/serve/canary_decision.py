@@ -19,6 +19,7 @@ from fairmark.serve.canary_evidence import (
     Part,
     Terms,
     Unjudged,
+    deciding,
     families,
     total_evidence,
 )
@@ -158,20 +159,22 @@ def decide(
     level = terms.rules.level
     harmed = total >= -np.log(level)
     action, share, reasons = _next(found, terms, progress, total, harmed=harmed)
-    worst, told = _worst(found), told or action != "continue"
-    measured = (
-        *(_measured(each, level, missed=harmed and each is worst, told=told) for each in found),
-        *(_unjudged(each) for each in left),
-    )
-    reasons += tuple(line for each in measured if _decides(each, action, worst) for line in each.lines)
+    worst, told = deciding(found), told or action != "continue"
+    judged = [_measured(each, level, missed=harmed and each is worst, told=told) for each in found]
+    measured = (*judged, *(_unjudged(each) for each in left))
+    if harmed:
+        # Told by what decided, whatever else is told of limits: the limit and the groups of most evidence.
+        reasons += _harm_lines(worst, level)
+    else:
+        reasons += tuple(line for each in judged if _decides(each, action) for line in each.lines)
     return Advice(action, share, _exp(total), 1 / level, reasons or (_waiting(progress, terms),), measured)
 
 
-def _decides(each: Measured, action: Action, worst: Family) -> bool:
+def _decides(each: Measured, action: Action) -> bool:
     """Return whether an action is told with a limit's lines."""
-    if action == "insufficient evidence":
-        return each.required and each.outcome != "met"
-    return action == "promote" or (action == "return" and each.name == worst.name)
+    return action == "promote" or (
+        action == "insufficient evidence" and each.required and each.outcome != "met"
+    )
 
 
 def refuse_without_champion(champion: str | None) -> None:
@@ -233,10 +236,6 @@ def _waiting(progress: Progress, terms: Terms) -> str:
     return f"{here}; {progress.exposed:,} of {rules.most:,} at all shares"
 
 
-def _worst(found: Sequence[Family]) -> Family:
-    return max(found, key=lambda each: float(each.missed[-1]) if len(each.missed) else -np.inf)
-
-
 def _measured(each: Family, level: float, *, missed: bool, told: bool) -> Measured:
     against = float(each.missed[-1]) if len(each.missed) else 0.0
     met = min((float(part.shown.max(initial=0.0)) for part in each.parts if not part.waived), default=np.inf)
@@ -260,7 +259,14 @@ def _lines(each: Family, level: float) -> tuple[str, ...]:
     return tuple(f"{each.name}: {_part(each, part, level)}{said}" for part in parts[:SHOWN])
 
 
-def _part(each: Family, part: Part, level: float) -> str:
+def _harm_lines(each: Family, level: float) -> tuple[str, ...]:
+    """Return a line for each of the parts with the most evidence against them, the first that decided."""
+    parts = sorted(each.parts, key=lambda part: -float(part.against[-1]))
+    kept = [part for part in parts[:SHOWN] if part is parts[0] or part.against[-1] >= -np.log(level)]
+    return tuple(f"{each.name}: {_part(each, part, level, harm=True)}" for part in kept)
+
+
+def _part(each: Family, part: Part, level: float, *, harm: bool = False) -> str:
     value, (low, high), rows = _bounds(each, part, level)
     names = " / ".join(part.groups) if each.kind == "ratio" else " less ".join(part.groups)
     side = "at least" if each.at_least else "at most"
@@ -272,6 +278,8 @@ def _part(each: Family, part: Part, level: float) -> str:
     count = " and ".join(f"{int(n):,}" for n in rows)
     waived = f", waived by {part.waived}" if part.waived else ""
     reached = f"e-value {_exp(float(part.shown.max(initial=0.0))):,.3g} of {1 / level:,.0f} that it is met"
+    if harm:
+        reached = f"e-value {_exp(float(part.against[-1])):,.3g} that it is missed"
     return f"{each.what}, {names}: {now}; {limit}; rows {count}; {reached}{waived}"
 
 

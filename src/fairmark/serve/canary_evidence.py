@@ -39,7 +39,16 @@ from fairmark.stats.e_process import (
     against_within_counts,
     average,
 )
-from fairmark.stats.measures import MEASURES, QUANTITIES, Larger, Share, share, spoken, summed
+from fairmark.stats.measures import (
+    MEASURES,
+    QUANTITIES,
+    Larger,
+    Quantity,
+    Share,
+    share,
+    spoken,
+    summed,
+)
 
 ALL = ""
 """In the place of an attribute: all rows, one group of the name `all rows`."""
@@ -128,6 +137,17 @@ class Terms:
     expected: Mapping[str, Floats]
     groups: Mapping[str, tuple[str, ...]]
 
+    @property
+    def waits(self) -> bool:
+        """Whether a promotion waits for outcomes: params ask for it, and a limit of the policy needs them."""
+        return self.rules.wait_for_outcomes and any(
+            _needs_label(rate)
+            for limit in self.limits
+            if (quantity := QUANTITIES.get(limit.measure)) is not None and quantity.how != "gain"
+            for name in _rates_of(quantity)
+            if isinstance(rate := MEASURES[name].formula, Share)
+        )
+
     @classmethod
     def of(cls, params: Params, measured: Measurements, today: dt.date) -> "Terms":
         """Return what the release that has these params and measurements is held to on a day.
@@ -166,13 +186,15 @@ class Terms:
 class Part:
     """One group, or ordered pair of groups, of a limit: the first is the one that must not be less.
 
-    `shown` holds log e-values at each look, against "it misses the limit"; `low` and `high` are indices into
-    the groups of the attribute.
+    `shown` holds log e-values at each look, against "it misses the limit", and `against` those against "it
+    keeps the limit", minus infinity where an override lets it miss it; `at` holds indices into the groups of
+    the attribute.
     """
 
     groups: tuple[str, ...]
     at: tuple[int, ...]
     shown: Floats
+    against: Floats
     waived: str | None = None
 
     def met(self, level: float) -> bool:
@@ -254,13 +276,25 @@ def total_evidence(found: Sequence[Family]) -> Floats:
     The limits on groups share one half of the weight, all else the other, whether it has rows yet or not:
     weights that followed the data would break the mean of 1.
     """
+    from scipy.special import logsumexp
+
     looks = max(len(each.missed) for each in found)
-    halves = [
-        average(np.stack([_until(each.missed, looks) for each in half], axis=-1))
-        for half in ([f for f in found if f.of_groups], [f for f in found if not f.of_groups])
-        if half
-    ]
-    return average(np.stack(halves, axis=-1))
+    missed = np.stack([_until(each.missed, looks) for each in found], axis=-1)
+    return np.asarray(logsumexp(missed + np.log(weights(found)), axis=-1))
+
+
+def weights(found: Sequence[Family]) -> Floats:
+    """Return the weight of each limit and margin in `total_evidence`; they sum to 1."""
+    of_groups = sum(each.of_groups for each in found)
+    sizes = [of_groups if each.of_groups else len(found) - of_groups for each in found]
+    halves = 2 if 0 < of_groups < len(found) else 1
+    return 1 / (halves * np.array(sizes, dtype=np.float64))
+
+
+def deciding(found: Sequence[Family]) -> Family:
+    """Return the limit or margin that most of the total evidence of harm comes from, at the last look."""
+    last = [float(each.missed[-1]) if len(each.missed) else -np.inf for each in found]
+    return found[int(np.argmax(np.array(last) + np.log(weights(found))))]
 
 
 def _until(values: Floats, looks: int) -> Floats:
@@ -278,8 +312,7 @@ def of_limit(limit: Limit, counts: Counts, terms: Terms) -> Iterator[Family | Un
     if quantity is None or quantity.how == "gain":
         yield Unjudged(limit.name, "a gain over the best constant answer needs every label")
         return
-    formula, how = quantity.measure.formula, quantity.how
-    names = formula.rates if isinstance(formula, Larger) else (quantity.measure.name,)
+    how, names = quantity.how, _rates_of(quantity)
     attribute = limit.attribute or ALL
     for name in names:
         rate = MEASURES[name].formula
@@ -293,6 +326,12 @@ def of_limit(limit: Limit, counts: Counts, terms: Terms) -> Iterator[Family | Un
             )
         else:
             yield _rates(limit, name, how, attribute, counts, terms)
+
+
+def _rates_of(quantity: Quantity) -> Sequence[str]:
+    """Return the names of the rates that a limit on a quantity is on."""
+    formula = quantity.measure.formula
+    return formula.rates if isinstance(formula, Larger) else (quantity.measure.name,)
 
 
 def _needs_label(formula: Share) -> bool:
@@ -315,18 +354,23 @@ def _rates(limit: Limit, name: str, how: str, attribute: str, counts: Counts, te
     assert at is not None  # noqa: S101 - a limit has one of the two
     groups = decided.groups
     if how == "value":
-        missed, shown = _one_rate(x, n, at, prior, at_least=at_least, blocks=blocks)
+        against, shown = _one_rate(x, n, at, prior, at_least=at_least, blocks=blocks)
         # Groups are different rows: the product of their e-values is one against "each is met".
-        missed = missed[..., _judged(limit, groups, terms)].sum(axis=-1)
+        judged = _judged(limit, groups, terms)
+        missed = against[..., judged].sum(axis=-1)
+        against = np.where(np.isin(np.arange(len(groups)), judged), against, -np.inf)
         places: list[tuple[int, ...]] = [(k,) for k in range(len(groups))]
     else:
         margin = Margin("ratio" if how == "ratio" else "difference", at)
-        missed, shown, places = _pairs(x, n, margin, prior, _judged(limit, groups, terms), blocks=blocks)
+        missed, shown, against, places = _pairs(
+            x, n, margin, prior, _judged(limit, groups, terms), blocks=blocks
+        )
     parts = tuple(
         Part(
             tuple(groups[k] for k in place),
             place,
             shown[..., p],
+            against[..., p],
             _waiver(terms.waivers, limit.name, [groups[k] for k in place], attribute),
         )
         for p, place in enumerate(places)
@@ -354,7 +398,7 @@ def _came(counts: Counts, terms: Terms) -> bool:
     """Return whether quality must be shown: so many outcomes came, or a promotion waits for them."""
     least = terms.rules.outcomes_from
     came = least is not None and bool(counts.arms[:, 0].sum() >= least)
-    return came or terms.rules.wait_for_outcomes
+    return came or terms.waits
 
 
 def _few(counts: Counts, terms: Terms) -> str:
@@ -396,8 +440,8 @@ def _one_rate(
 
 def _pairs(
     x: Floats, n: Floats, margin: Margin, prior: Prior, judged: Sequence[int], *, blocks: bool
-) -> tuple[Floats, Floats, list[tuple[int, ...]]]:
-    """Return evidence against "all are within the margin", and for each ordered pair against "it is not"."""
+) -> tuple[Floats, Floats, Floats, list[tuple[int, ...]]]:
+    """Return evidence against "all are within the margin"; of each pair against "not within", "within"."""
     places = list(permutations(range(x.shape[-1]), 2))
     kept = list(judged)
     one, two = (np.array([pair[k] for pair in places], dtype=np.intp) for k in (0, 1))
@@ -415,15 +459,16 @@ def _pairs(
         x, n = np.cumsum(x, axis=0), np.cumsum(n, axis=0)
     pair_x, pair_n = paired(x), paired(n)
     shown = beyond(pair_x, pair_n, margin, both).T
+    each = beyond(pair_x[..., ::-1], pair_n[..., ::-1], margin.reversed, turned)
+    judged_pairs = np.array([set(pair) <= set(kept) for pair in places])
+    against = np.where(judged_pairs, each.T, -np.inf)
     if len(kept) < 2:
-        return _none(x), shown, list(places)
+        return _none(x), shown, against, list(places)
     missed = within(x[:, kept], n[:, kept], margin, prior.of(kept))
     if len(kept) > 2:
         # The rates of many groups take long to learn, those of a pair do not: half of the weight is on pairs.
-        judged_pairs = [p for p, pair in enumerate(places) if set(pair) <= set(kept)]
-        each = beyond(pair_x[..., ::-1], pair_n[..., ::-1], margin.reversed, turned)[judged_pairs]
-        missed = average(np.stack([missed, average(each, axis=0)]), axis=0)
-    return missed, shown, list(places)
+        missed = average(np.stack([missed, average(each[judged_pairs], axis=0)]), axis=0)
+    return missed, shown, against, list(places)
 
 
 def _none(x: Floats) -> Floats:
@@ -453,7 +498,7 @@ def _quality(counts: Counts, terms: Terms) -> Family:
         rate=name,
         of_groups=False,
         missed=missed,
-        parts=(Part(("canary", "champion"), (0, 1), shown),),
+        parts=(Part(("canary", "champion"), (0, 1), shown, missed),),
         hits=x,
         rows=n,
         prior=prior,
@@ -481,7 +526,7 @@ def _operation(counts: Counts, terms: Terms) -> Iterator[Family]:
             rate="",
             of_groups=False,
             missed=missed[:, 0],
-            parts=(Part(("canary",), (0,), shown[:, 0]),),
+            parts=(Part(("canary",), (0,), shown[:, 0], missed[:, 0]),),
             hits=hits,
             rows=rows,
             prior=prior,
@@ -507,7 +552,7 @@ def _group_margin(counts: Counts, terms: Terms) -> Iterator[Family]:
             rate="",
             of_groups=False,
             missed=average(missed, axis=0),
-            parts=tuple(Part((name,), (k,), shown[k]) for k, name in enumerate(decided.groups)),
+            parts=tuple(Part((name,), (k,), shown[k], missed[k]) for k, name in enumerate(decided.groups)),
             hits=decided.paired,
             rows=decided.paired.sum(axis=-1),
             prior=Prior(np.array([0.5]), 1.0),

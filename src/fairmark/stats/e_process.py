@@ -336,7 +336,7 @@ def against_reference(window: ArrayLike, reference: ArrayLike, earlier: ArrayLik
     spreads = np.array(SPREADS).reshape(-1, *[1] * alpha.ndim)
     masses = np.array(MASSES).reshape(-1, *[1] * alpha.ndim)
     null = _dirichlet(x, seen + masses).max(axis=0)
-    return average(_dirichlet(x, share * np.minimum(spreads, worth)), axis=0) - null
+    return np.asarray(average(_dirichlet(x, share * np.minimum(spreads, worth)), axis=0) - null)
 
 
 def _dirichlet(counts: Floats, alpha: Floats) -> Floats:

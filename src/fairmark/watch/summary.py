@@ -568,8 +568,9 @@ def change_of(alarm: Alarm, by_name: Mapping[str, Stream | LimitStream]) -> Chan
     shown = {each.part for each in alarm.carried if each.alone} or {alarm.carried[0].part}
     if shown & {"relation", "labels", "reverse"}:
         against, _ = _labelled(by_name, alarm)
-        kept = min(against, key=lambda each: against[each], default="concept shift")
-        named: Change = kept if against.get(kept, 0.0) < SHOWN else "concept shift"
+        named: Change = "concept shift"
+        if against and min(against.values()) < SHOWN:
+            named = min(against, key=lambda each: against[each])
         if named != "covariate shift" or not shown & {"inputs", "limit"}:
             return named
     order: tuple[tuple[str, Change], ...] = (

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -222,6 +222,17 @@ def in_sample(decision: str, share: float) -> bool:
     return int.from_bytes(digest[:8]) < share * 2**64
 
 
+# Places in a tuple of `Decided`: rows come as plain ones, for to name each costs as much as to read it.
+_AT: Final = 0
+_TOOK: Final = 1
+_ARM: Final = 2
+_OF_RELEASE: Final = 3
+_DECISION: Final = 4
+_SCORE: Final = 5
+_BODY: Final = 6
+_PERSONAL: Final = 7
+
+
 class _Body(msgspec.Struct, gc=False):
     proposal: int | None = None
     referred: list[str] = []
@@ -385,8 +396,8 @@ class _Counter:
 
     def _said(self, rows: Sequence[Decided], decided: "np.ndarray[Any, np.dtype[np.int64]]") -> int:
         """Return how many rows a person is to look at, and put in what was proposed to one."""
-        told = [(k, row[_BODY]) for k, row in enumerate(rows) if row[_BODY] is not None]
-        bodies = _bodies.decode(b"[%b]" % b",".join(body for _, body in told))
+        told = [(k, text) for k, row in enumerate(rows) if (text := row[_BODY]) is not None]
+        bodies = _bodies.decode(b"[%b]" % b",".join(text for _, text in told))
         referred = 0
         for (k, _), body in zip(told, bodies, strict=True):
             referred += bool(body.referred or decided[k] < 0)
@@ -482,10 +493,6 @@ class _Counter:
         _table(to.groups, each.attribute, group, [1, answer])
         if label is not None:
             self._confusion(to, row.id, each.attribute, group, answer, label)
-
-
-_AT, _TOOK, _ARM, _OF_RELEASE, _DECISION, _SCORE, _BODY, _PERSONAL = range(8)
-"""Places in a tuple of `Decided`: rows come as plain ones, for to name them costs as much as to read them."""
 
 
 class _Inputs:
