@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 
 from watched import RELEASE, START, planned, watched  # noqa: E402 - found by the path above
 
-from fairmark.journal.entry import json_bytes  # noqa: E402
+from fairmark.journal.entry import DAY_US, json_bytes  # noqa: E402
 from fairmark.journal.schema import SQLITE  # noqa: E402
 from fairmark.watch.detector import detect  # noqa: E402
 from fairmark.watch.evidence import Stream  # noqa: E402
@@ -32,7 +32,7 @@ from fairmark.watch.look import Desk  # noqa: E402
 from fairmark.watch.page import page  # noqa: E402
 from fairmark.watch.source import opened  # noqa: E402
 from fairmark.watch.summary import summarise  # noqa: E402
-from fairmark.watch.windows import DAY_US, Counted, count_new  # noqa: E402
+from fairmark.watch.windows import Counted, count_new  # noqa: E402
 
 YEAR_US = 365 * DAY_US
 Counts = NDArray[np.int64]

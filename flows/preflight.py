@@ -153,6 +153,34 @@ def watch(root: Path, stage: str | None, page: str | None) -> None:  # noqa: ARG
     read_params(root / "params.yaml")
 
 
+def seal(root: Path) -> None:
+    """Refuse to seal a journal that nobody's key could vouch for, or that no params say how to keep.
+
+    Raises
+    ------
+    FairmarkError
+        When there is no key, or params.yaml has no section serve.
+    """
+    own_key(make=False)
+    segment(root)
+
+
+def segment(root: Path) -> int:
+    """Return `serve.journal.segment` of params.yaml.
+
+    Raises
+    ------
+    ParamsError
+        When it serves nothing.
+    """
+    from fairmark.errors import ParamsError
+
+    served = read_params(root / "params.yaml").serve
+    if served is None:
+        raise ParamsError("params.yaml: must have the section serve to keep a journal by, got null")
+    return served.journal.segment
+
+
 def rebuild(root: Path) -> None:
     """Refuse a repository without a release.
 

@@ -37,10 +37,11 @@ from fairmark.journal.entry import now_us
 from fairmark.journal.place import journal_address, memberships_address, open_journal
 from fairmark.params.read import read_params
 from fairmark.serve.canary import CanaryState
+from fairmark.serve.canary_release import attended
 from fairmark.serve.stage import version_in
 from fairmark.signing.key_store import own_public
 from fairmark.watch import alarm as alarms
-from fairmark.watch.look import Target, counts_file, desk, look, target
+from fairmark.watch.look import Target, counts_file, desk, look, open_end, standing, target
 from fairmark.watch.notify import Channels
 from fairmark.watch.page import lines
 from fairmark.watch.page import page as page_of
@@ -80,7 +81,10 @@ async def follow(of: Target, found: "WatchSummary", channels: Channels) -> list[
     try:
         before = await alarms.recorded(journal, of.digest)
         waiting = len(candidate.open_candidates(ROOT))
-        for each in alarms.decide(found.alarms, before, of.of.watch, waiting):
+        key = own_public()
+        gap = await open_end(journal, of, ROOT, [key] if key else [], now_us())
+        raised = [*found.alarms, *([gap] if gap else [])]
+        for each in alarms.decide(raised, before, of.of.watch, waiting):
             # Recorded before anything is done: what a kill interrupts is found waiting by the next look.
             kept = await alarms.record(journal, of.digest, each, now_us())
             trail.append(
@@ -174,7 +178,8 @@ async def seen(of: Target, found: "WatchSummary", at: Path) -> None:
     key = own_public()
     journal = await open_journal(journal_address(ROOT))
     try:
-        held = await desk(journal, of.digest, found.name, ROOT, [key] if key else [], now_us())
+        steered = standing(await attended(journal, ROOT, now_us()))
+        held = await desk(journal, of, ROOT, [key] if key else [], now_us(), steered)
     finally:
         await journal.close()
     write_text(at, page_of(found, held))

@@ -35,10 +35,10 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-async def served(clone: Path, rows: int, state: CanaryState | None = None) -> None:
+async def served(clone: Path, rows: int, state: CanaryState | None = None, *, hours_ago: int = 0) -> None:
     """Begin a canary, and answer so many rows under it."""
     traffic = Traffic(1, {"Female": 0.6, "Male": 0.6})
-    traffic.now_us = now_us()
+    traffic.now_us = now_us() - hours_ago * 3_600_000_000
     traffic.champion_digest, traffic.challenger_digest = HELD, TRIED
     traffic.journal = await open_journal(str(clone.parent / "journal.db"))
     traffic.memberships = await open_memberships(str(clone.parent / "memberships.db"))
@@ -97,6 +97,40 @@ def test_a_return_halts_it_and_stands_in_journal_and_trail(
     halted = asyncio.run(canary_release.state(clone))
     assert (halted.phase, halted.reason) == ("halted", "A complaint.")
     assert trail.entries(clone)[-1].event.reason == "A complaint."
+
+
+def test_one_that_nobody_looked_at_goes_on_by_a_person_s_word_once(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    share = CanaryState(phase="share", challenger=TRIED, share=0.25, by="flow promote")
+    asyncio.run(served(clone, 10, share, hours_ago=2))
+    said(clone, "status")
+    said(clone, "resume", "--reason", "The flow's host was down.")
+
+    out = capsys.readouterr().out
+    assert "halted by the services: nobody has looked at the canary for 60 minutes" in out
+    assert out.endswith("loans-v0.2.0: share again, at 25%\n")
+    now = asyncio.run(canary_release.state(clone))
+    assert (now.phase, now.share, now.reason) == ("share", 0.25, "The flow's host was down.")
+    assert trail.entries(clone)[-1].event.reason == "The flow's host was down."
+    assert main(["canary", "resume", "--reason", "Again.", "--clone", str(clone)]) == 1
+    assert "must be halted because nobody has looked" in capsys.readouterr().err
+
+
+def test_whoever_makes_the_watch_page_is_told_of_a_canary_that_nobody_looks_at(clone: Path) -> None:
+    async def told() -> Any:
+        journal = await open_journal(str(clone.parent / "journal.db"))
+        try:
+            return await canary_release.attended(journal, clone, now_us())
+        finally:
+            await journal.close()
+
+    before = asyncio.run(told())
+    asyncio.run(served(clone, 10, hours_ago=2))
+    found = asyncio.run(told())
+
+    assert before is None
+    assert (found["phase"], found["release"], found["unattended"]) == ("shadow", TRIED, True)
 
 
 def test_a_return_after_the_promotion_is_a_signed_rollback(clone: Path, tmp_path: Path) -> None:

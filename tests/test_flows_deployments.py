@@ -43,6 +43,7 @@ def test_each_deployment_runs_when_it_should() -> None:
         "by-hand": [],
         "canary": ["*/10 * * * *"],
         "daily": ["30 5 * * *"],
+        "hourly": ["45 * * * *"],
     }
     for cron, *_ in filter(None, crons.values()):
         assert CronSchedule(cron=cron, timezone="UTC").cron == cron

@@ -22,7 +22,7 @@ from fairmark.params.read import read_params
 from fairmark.repo.git import need
 from fairmark.serve.canary import state_of
 from fairmark.watch import notify
-from fairmark.watch.look import Target
+from fairmark.watch.look import Target, open_end
 from flows import candidate, preflight
 from flows import watch as flow
 
@@ -47,6 +47,11 @@ class Looked:
         patch.setattr(flow, "emit", lambda _, kept: self.events.append(kept.of))
         patch.setattr(candidate, "make", self._make)
         patch.setattr(notify, "PAUSE_S", 0.0)
+
+        async def sealed(*_: object) -> None:
+            """The end of the journal is sealed."""
+
+        patch.setattr(flow, "open_end", sealed)
         asyncio.run(self._fill())
         self.does("notify")
 
@@ -104,6 +109,16 @@ def test_an_alarm_is_in_the_journal_the_trail_and_on_the_page_once(looked: Looke
     assert [each.event.action for each in trail.entries(looked.root)].count("alarm") == 1
     assert looked.events == ["inputs"]
     assert "covariate shift" in (looked.root / ".fairmark" / "watch.html").read_text(encoding="utf-8")
+
+
+def test_a_journal_that_nobody_seals_is_told_once(looked: Looked) -> None:
+    looked.patch.setattr(flow, "open_end", open_end)
+    looked.run()
+    texts = [body(each).get("text", "") for each in looked.run() if each.about is None]
+
+    assert sum("no signed head vouches for the journal from entry 1 of" in text for text in texts) == 1
+    page = (looked.root / ".fairmark" / "watch.html").read_text(encoding="utf-8")
+    assert "no signed head vouches" in page
 
 
 def test_a_receiver_that_is_down_loses_nothing(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:

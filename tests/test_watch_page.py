@@ -8,10 +8,11 @@ import pytest
 from browser import launched, opened
 from watched import START, WEEK, counted, outcomes, traffic, watched
 
-from fairmark.watch.look import Case, Desk, Drill, Promoted
+from fairmark.journal.entry import DAY_US
+from fairmark.watch.look import Case, Desk, Drill, Promoted, standing
 from fairmark.watch.page import lines, page, state
 from fairmark.watch.summary import WatchSummary, summarise
-from fairmark.watch.windows import DAY_US, Counted
+from fairmark.watch.windows import Counted
 
 NOBODY = Desk(promotions=(), cases=(), contests=(), drills=(), alarms=())
 HOSTILE = '<script>alert(1)</script> "x"'
@@ -106,6 +107,21 @@ def test_what_production_holds_stands_first_though_a_canary_reached_staging_late
     text = page(moved, held.model_copy(update={"promotions": (*held.promotions, tried)}))
 
     assert "<b>loans@v0.1.0</b> is in production" in text
+
+
+@pytest.mark.parametrize("unattended", [True, False])
+def test_a_canary_under_way_is_on_the_page_and_whether_anybody_looks_at_it(
+    quiet: WatchSummary, unattended: bool
+) -> None:
+    steered = standing(
+        {"phase": "share", "release": "sha256:" + "b" * 64, "share": 0.25, "by": "flow promote",
+         "seen_us": START, "unattended": unattended}
+    )  # fmt: skip
+    text = page(quiet, desk().model_copy(update={"canary": steered}))
+
+    assert f'data-canary="{"un" if unattended else ""}attended"' in text
+    assert "2026-01-05 00:00 UTC" in text
+    assert ("the services have halted it" in text) is unattended
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from watched import START, WEEK, counted, decision, outcome, outcomes, reference, traffic, watched
 
-from fairmark.journal.entry import Entry
+from fairmark.journal.entry import DAY_US, Entry
 from fairmark.journal.memberships import Membership
 from fairmark.watch.summary import RaisedAlarm, WatchSummary, summarise
-from fairmark.watch.windows import DAY_US
 
 QUIET = 0.4
 

@@ -119,7 +119,8 @@ async def _look(given: argparse.Namespace) -> int:
     from fairmark.files import write_text
     from fairmark.journal.entry import now_us
     from fairmark.journal.place import journal_address, memberships_address, open_journal
-    from fairmark.watch.look import counts_file, desk, look, target
+    from fairmark.serve.canary_release import attended
+    from fairmark.watch.look import counts_file, desk, look, standing, target
     from fairmark.watch.page import lines, page, state
 
     key = _key(given)
@@ -133,7 +134,9 @@ async def _look(given: argparse.Namespace) -> int:
     if given.page is not None:
         journal = await open_journal(address)
         try:
-            seen = await desk(journal, of.digest, of.of.name, _clone(given.clone), [key], now)
+            clone = _clone(given.clone)
+            steered = None if clone is None else await attended(journal, clone, now)
+            seen = await desk(journal, of, clone, [key], now, standing(steered))
         finally:
             await journal.close()
         write_text(given.page, page(found, seen))

@@ -280,6 +280,21 @@ def sealed_heads(root: Path, journal: str, keys: Sequence["PublicKey"]) -> tuple
     return found, others
 
 
+async def unsealed(journal: Journal, root: Path, keys: Sequence["PublicKey"]) -> tuple[int, int] | None:
+    """Return number and time (microseconds since 1970) of the oldest entry that no head vouches for, or None.
+
+    Raises
+    ------
+    VerificationError
+        When the trail does not hold.
+    """
+    head = await journal.head()
+    heads, _ = sealed_heads(root, head.journal, keys)
+    newest = max((each.number for each in heads if each.vouched and each.number <= head.number), default=0)
+    found = await journal.after(newest, 1)
+    return (found[0].number, found[0].entry.at_us) if found else None
+
+
 async def _walk_to(journal: Journal, walk: _Walk, last: int) -> None:
     while walk.number < last and len(walk.faults) < MOST_FAULTS:
         try:

@@ -3,20 +3,26 @@
 import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from fairmark.errors import FairmarkError, StateError
 from fairmark.files import read_json
 from fairmark.governance import promotion_tags
 from fairmark.governance.promotion_tags import Promotion
 from fairmark.journal.place import journal_address, open_journal
+from fairmark.journal.store import Journal
 from fairmark.judge.measurements import read_measurements
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.statement import release_digest
-from fairmark.serve.canary import CanaryState, readable
+from fairmark.serve.canary import UNDER_WAY, CanaryState, readable
 from fairmark.serve.canary_counts import canary_entries, current
 from fairmark.serve.canary_decision import refuse_without_champion
 from fairmark.serve.canary_evidence import Terms
+from fairmark.serve.canary_steering import standing_at
 
 PRODUCTION = "production"
+SILENT_MINUTES = 60
+"""Of a canary whose release says nothing of how it is served."""
 
 
 def terms(folder: Path, today: dt.date) -> Terms:
@@ -62,6 +68,31 @@ async def state(root: Path, address: str | None = None) -> CanaryState:
         await journal.close()
 
 
+async def attended(journal: Journal, root: Path, at_us: int) -> dict[str, Any] | None:
+    """Return the canary that is under way, who steers it, when it was last looked at, and whether by nobody.
+
+    None where none is under way; `unattended` says that the services have halted it, by the challenger's own
+    `serve.canary.silent_minutes`.
+    """
+    now = await current(journal)
+    if now.phase not in UNDER_WAY or now.challenger is None:
+        return None
+    try:
+        served = ReleaseFolder(folder_of(root, now.challenger)).params.serve
+    except FairmarkError:  # its folder is elsewhere, or no release
+        served = None
+    minutes = SILENT_MINUTES if served is None else served.canary.silent_minutes
+    standing = await standing_at(journal, at_us, minutes)
+    return {
+        "phase": now.phase,
+        "release": now.challenger,
+        "share": now.share,
+        "by": now.by,
+        "seen_us": standing.seen_us,
+        "unattended": standing.now(at_us, minutes).phase == "halted",
+    }
+
+
 async def is_tried(root: Path, digest: str) -> bool:
     """Return whether the canary that is under way is that of a release digest."""
     now = await state(root)
@@ -103,8 +134,6 @@ async def under_way(root: Path) -> Path | None:
     StateError
         When its folder is not below `releases`.
     """
-    from fairmark.errors import StateError
-
     now = await state(root)
     if now.challenger is None or now.phase not in {"shadow", "share", "halted"}:
         return None
@@ -126,8 +155,6 @@ def folder_of(root: Path, digest: str) -> Path:
     StateError
         When there is none.
     """
-    from fairmark.errors import FairmarkError, StateError
-
     for folder in sorted((root / "releases").glob("*")):
         try:
             if folder.is_dir() and f"sha256:{release_digest(folder)}" == digest:

@@ -183,13 +183,8 @@ class Canary:
 
     async def lapsed(self, now_us: int) -> CanaryState | None:
         """Return the state that services are in when nobody has looked for too long, or None."""
-        minutes, standing = self.terms.rules.silent_minutes, Standing()
-        number = 0
-        while found := await self.journal.find(["canary", "heartbeat"], after=number, most=PAGE):
-            for each in found:
-                with contextlib.suppress(InputError):
-                    standing.take(each.entry, now_us, minutes)
-            number = found[-1].number
+        minutes = self.terms.rules.silent_minutes
+        standing = await standing_at(self.journal, now_us, minutes)
         self._written_us = standing.seen_us
         now = standing.now(now_us, minutes)
         return None if now == standing.state else now
@@ -221,6 +216,17 @@ class Canary:
         except ConflictError as error:
             raise StateError("canary: must be steered by one, got another who has moved it on") from error
         self.counter.state, self._written_us = state, now_us
+
+
+async def standing_at(journal: Journal, now_us: int, silent_minutes: int) -> Standing:
+    """Return what the entries of a journal come to, as its services take them."""
+    standing, number = Standing(), 0
+    while found := await journal.find(["canary", "heartbeat"], after=number, most=PAGE):
+        for each in found:
+            with contextlib.suppress(InputError):
+                standing.take(each.entry, now_us, silent_minutes)
+        number = found[-1].number
+    return standing
 
 
 def advice_in(stored: Stored) -> Mapping[str, object] | None:

@@ -172,6 +172,27 @@ def _days(start: str, end: str) -> float:
     return (other - one) / dt.timedelta(microseconds=DAY_US)
 
 
+def unsealed(first: tuple[int, int] | None, window_days: int, now_us: int) -> RaisedAlarm | None:
+    """Return the alarm that the journal was not sealed for longer than a look, or None; pure.
+
+    Parameters
+    ----------
+    first
+        Number and time of the oldest entry that no signed head vouches for (`journal.audit.unsealed`).
+    """
+    if first is None or now_us - first[1] <= window_days * DAY_US:
+        return None
+    text = (
+        f"operation: no signed head vouches for the journal from entry {first[0]} of {iso(first[1])[:10]} "
+        "on; whoever can write it can change that unseen (fairmark journal --seal)"
+    )
+    return RaisedAlarm(
+        # Of the entry, not of the look: the same gap is one alarm, however often it is looked at.
+        at=iso(first[1] + window_days * DAY_US), of="operation", kinds=("operation",), change="operation",
+        value=0.0, moved=(), text=text,
+    )  # fmt: skip
+
+
 async def record(journal: Journal, release: str, decision: Decision, now_us: int) -> Recorded:
     """Write an alarm into the journal, once however often it is asked, and return it as it stands there."""
     alarm = decision.alarm

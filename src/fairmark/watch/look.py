@@ -1,11 +1,11 @@
 """Look at a release that decides: verify it, count what the journal holds of it, and say what that shows."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,6 +16,7 @@ from fairmark.files import read_json
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.history import History, history
 from fairmark.governance.promotions import allowed
+from fairmark.journal import audit
 from fairmark.journal.entry import DAY_US, Entry, now_us
 from fairmark.journal.store import Journal
 from fairmark.judge.measurements import read_measurements
@@ -23,9 +24,9 @@ from fairmark.record import Record
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.statement import release_digest
 from fairmark.verify.verify import verified_copy
-from fairmark.watch.alarm import Recorded, recorded
+from fairmark.watch.alarm import Recorded, recorded, unsealed
 from fairmark.watch.source import opened
-from fairmark.watch.summary import Watched, WatchSummary, iso, summarise
+from fairmark.watch.summary import RaisedAlarm, Watched, WatchSummary, iso, summarise
 from fairmark.watch.windows import Counted, Plan, count_new
 
 if TYPE_CHECKING:
@@ -146,6 +147,27 @@ class Drill(Record):
     text: str
 
 
+class CanaryStanding(Record):
+    """The canary that is under way, and whether anybody looks at it."""
+
+    phase: str
+    release: str
+    """Its digest."""
+    share: float
+    by: str
+    seen: str
+    """When whoever steers it last said that it was looked at."""
+    unattended: bool
+    """Nobody has for so long that the services have halted it."""
+
+
+def standing(found: Mapping[str, Any] | None) -> CanaryStanding | None:
+    """Return what whoever steers says of a canary (`serve.canary_release.attended`) as the page has it."""
+    if found is None:
+        return None
+    return CanaryStanding(seen=iso(found["seen_us"]), **{k: v for k, v in found.items() if k != "seen_us"})
+
+
 class Desk(Record):
     """What people did, and have still to do."""
 
@@ -154,6 +176,9 @@ class Desk(Record):
     contests: tuple[Case, ...]
     drills: tuple[Drill, ...]
     alarms: tuple[Recorded, ...]
+    canary: CanaryStanding | None = None
+    unsealed: str | None = None
+    """What no signed head vouches for, and has not for longer than a look."""
 
 
 async def look(
@@ -182,19 +207,41 @@ async def look(
 
 
 async def desk(
-    journal: Journal, digest: str, name: str, clone: Path | None, keys: "Sequence[PublicKey]", at_us: int
+    journal: Journal,
+    of: Target,
+    clone: Path | None,
+    keys: "Sequence[PublicKey]",
+    at_us: int,
+    canary: CanaryStanding | None = None,
 ) -> Desk:
-    """Return the promotions of a name, and the cases, drills and alarms of its release."""
+    """Return the promotions of a release's name, and the cases, drills and alarms of it.
+
+    Parameters
+    ----------
+    canary
+        The one that is under way: who steers it knows.
+    """
     reviews = await journal.find(["review"], still_open=True, most=MOST_CASES)
     contests = await journal.find(["contest"], still_open=True, most=MOST_CASES)
     drills = await journal.find(["drill"], most=MOST_CASES)
     return Desk(
-        promotions=tuple(_promotions(clone, name, keys)) if clone is not None else (),
+        promotions=tuple(_promotions(clone, of.of.name, keys)) if clone is not None else (),
         cases=tuple(_case(each.entry, at_us) for each in reviews),
         contests=tuple(_case(each.entry, at_us) for each in contests),
         drills=tuple(_drill(each.entry) for each in drills),
-        alarms=tuple(await recorded(journal, digest)),
+        alarms=tuple(await recorded(journal, of.digest)),
+        canary=canary,
+        unsealed=None if (left := await open_end(journal, of, clone, keys, at_us)) is None else left.text,
     )
+
+
+async def open_end(
+    journal: Journal, of: Target, clone: Path | None, keys: "Sequence[PublicKey]", at_us: int
+) -> RaisedAlarm | None:
+    """Return the alarm that the end of the journal was not sealed for longer than a look, or None."""
+    if clone is None:
+        return None
+    return unsealed(await audit.unsealed(journal, clone, keys), of.of.watch.window_days, at_us)
 
 
 def _case(entry: Entry, at_us: int) -> Case:
