@@ -11,7 +11,7 @@ from fairmark.report.inputs import Facts
 from fairmark.report.labels import count, interval, number, setting
 from fairmark.report.rendering import html
 from fairmark.report.search import price_text, search_view
-from fairmark.report.verdict import own_thresholds, protected_use, threshold_text, verdict_view
+from fairmark.report.verdict import own_thresholds, protected_use, threshold_text, tipping, verdict_view
 from fairmark.stats.measures import MEASURED, TILES, meaning
 from fairmark.stats.measures import label as title
 
@@ -46,6 +46,7 @@ def page(facts: Facts) -> str:
             facts.measurements.overall,
             persons_known=facts.split.persons is not None,
         ),
+        tipping=tipping(facts),
         tiles=_tiles(facts),
         rows=count(facts.measurements.data.rows),
         threshold=threshold_text(facts),

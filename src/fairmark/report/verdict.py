@@ -3,6 +3,7 @@
 Where groups have thresholds of their own, pages say that the decision reads a protected attribute.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from markupsafe import Markup
 
 from fairmark.judge.finding_text import one_sided
 from fairmark.judge.measured import Measured
+from fairmark.judge.tipping import tipping_points
 from fairmark.judge.verdict import SEVERITY, WAIVED, Finding, State, Verdict, covers, decisive, rank
 from fairmark.model.protected_use import ProtectedUse
 from fairmark.params.policy import Limit, Policy, Waiver
@@ -118,6 +120,39 @@ def verdict_view(
         guarantee=verdict.guarantee,
         limits=limits,
         gates_fairness=gates_fairness(policy),
+    )
+
+
+TURNED = 12
+"""Comparisons that the page tells the tipping points of: those that turn soonest."""
+
+
+def tipping(facts: Facts) -> Table | None:
+    """Return how wrong the rows would have to be for comparisons of groups to be past limits, or nothing."""
+    dash, decimals = "\N{EN DASH}", facts.decimals
+    rows = [
+        (
+            each.limit,
+            f"{each.disfavoured} / {each.favoured}",
+            number(each.value, decimals),
+            dash if each.missing is None else count(math.ceil(each.missing)),
+            dash if each.missing_share is None else number(each.missing_share, 2),
+            dash if each.mixed is None else number(each.mixed, decimals),
+            "not cleared" if each.mixed_bound is None else number(each.mixed_bound, decimals),
+        )
+        for each in tipping_points(facts.measurements, facts.verdict, facts.policy)[:TURNED]
+    ]
+    columns = [
+        Column("Limit"),
+        Column("Disfavoured / favoured"),
+        Column("Value", NUMBER),
+        Column("Rows missing", NUMBER),
+        Column("As a share", NUMBER),
+        Column("Groups mixed up", NUMBER),
+        Column("For the bound", NUMBER),
+    ]
+    return (
+        Table("How wrong the rows would have to be for the verdict to turn", columns, rows) if rows else None
     )
 
 
