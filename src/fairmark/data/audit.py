@@ -5,7 +5,7 @@ measured in one way (`power`): the AUC, out of fold, of a score that is the rate
 or quantile bin.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 
 from fairmark.data.kinds import Cells
 from fairmark.data.pii import personal
-from fairmark.data.roles import LABEL, PERSON, ROW_ID, WEIGHT, WITHHELD
+from fairmark.data.roles import LABEL, PERSON, ROW_ID, TIME, WEIGHT, WITHHELD
 from fairmark.data.row_ids import clusters, question
 from fairmark.data.schema import AttributeSchema, Schema
 from fairmark.data.summaries import (
@@ -194,7 +194,52 @@ def audited(
         personal=_personal(table, columns, schema, params.personal_share),
         clusters=clustered,
         questions=tuple(question(clustered)),
+        independence=tuple(dependence(table, schema.feature_names)),
     )
+
+
+REPEATED = 0.01
+"""Share of rows alike in every feature from which on the audit tells of them."""
+RUNS = 3.0
+"""Standard deviations from the number of runs that independent rows have, from which on the audit tells."""
+
+
+def dependence(table: pd.DataFrame, features: Sequence[str]) -> Iterator[str]:
+    """Yield what speaks against rows that are independent, which the verdict's bounds take them for.
+
+    Rows alike in every feature, and whether alike rows share their label more often than rows do; and labels
+    that come in runs over time (Wald and Wolfowitz 1940).
+    """
+    if PERSON in table:
+        return
+    label, rows = table[LABEL].to_numpy(np.int64), len(table)
+    alike = table.groupby(list(features), dropna=False, sort=False, observed=True).ngroup().to_numpy()
+    size = np.bincount(alike)
+    positive = np.bincount(alike, weights=label)
+    repeated = rows - len(size)
+    if repeated >= REPEATED * rows:
+        with_label = rows - len(np.unique(alike * 2 + label))
+        pairs = float((size * (size - 1)).sum())
+        same = (positive * (positive - 1) + (size - positive) * (size - positive - 1)).sum() / pairs
+        rate = label.mean()
+        yield (
+            f"{repeated:,} of {rows:,} rows repeat an earlier row in every feature, {with_label:,} of them "
+            f"with its label; two alike share it with chance {same:.2f}, any two rows with "
+            f"{rate**2 + (1 - rate) ** 2:.2f}. Tables of few codes repeat by chance; copies, or rows of one "
+            "person, are no evidence of their own (prepare.drop_rows, prepare.person)."
+        )
+    if TIME in table and 0 < label.sum() < rows:
+        ordered = label[np.argsort(table[TIME].to_numpy(), kind="stable")]
+        runs = 1 + int((np.diff(ordered) != 0).sum())
+        one, two = float(label.sum()), float(rows - label.sum())
+        mean = 1 + 2 * one * two / rows
+        spread = np.sqrt((mean - 1) * (mean - 2) / (rows - 1))
+        if (far := (mean - runs) / max(spread, 1e-12)) > RUNS:
+            yield (
+                f"In the order of time labels come in {runs:,} runs where independent rows have about "
+                f"{mean:,.0f} ({far:.1f} standard deviations): rows of one time hang together "
+                "(evaluate.cluster: {days: N})."
+            )
 
 
 def _clusters(table: pd.DataFrame, columns: dict[str, _Column], seed: int) -> Clusters | None:

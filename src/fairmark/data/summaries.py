@@ -174,6 +174,8 @@ class DataAudit(Record):
     clusters: Clusters | None
     questions: tuple[str, ...]
     """What the data can't answer and its owner must."""
+    independence: tuple[str, ...] = ()
+    """What speaks against rows that are independent, which the verdict's bounds take them for."""
 
     def in_order(self, groups: Mapping[str, Sequence[str]]) -> "DataAudit":
         """Return the audit with the groups of each attribute in the order given, not as texts."""

@@ -65,7 +65,7 @@ def card(facts: Facts) -> str:
         fixed=facts.split.test_file,
         parts=people.parts(facts).rows,
         made=people.made(facts),
-        differ=[*facts.audit.questions, *facts.split.findings],
+        differ=[*facts.audit.questions, *facts.audit.independence, *facts.split.findings],
         overall=[
             (title(name), measured(facts.measurements.overall[name], facts.decimals), meaning(name))
             for name in _in_order(facts.measurements.overall)

@@ -116,7 +116,7 @@ def _people(facts: Facts) -> Mapping[str, object]:
         "made": people.made(facts),
         "provable": people.provable(facts),
         "hopeless": people.hopeless(facts),
-        "differ": [*facts.audit.questions, *facts.split.findings],
+        "differ": [*facts.audit.questions, *facts.audit.independence, *facts.split.findings],
         "groups": [people.groups(facts, attribute) for attribute in facts.audit.groups],
         "withheld": people.withheld(facts),
         "proxies": people.proxies(facts),
