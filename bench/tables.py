@@ -1,6 +1,6 @@
 """Many public tables through our stages by params alone, beside what a person would first try on them.
 
-Run `python bench/tables.py [--tables NAME ... | --all] [--more FILE] [--goal NAME] [--until train]`.
+Run `python bench/tables.py [--tables NAME ... | --all] [--more FILE] [--until STAGE] [--quick]`.
 bench/tables.yaml says what each table is; `--more` names another such file, whose tables may come `from:
 {file: PATH}`. Of each table a project is made (`sides/projects.py`), and `prepare`, `audit` and `split`
 run once; then, on the same rows and columns:
@@ -105,7 +105,7 @@ def compared(decide: np.ndarray, judge: Judge, sides: dict[str, np.ndarray]) -> 
     return line
 
 
-def one(name: str, spec: dict[str, Any], folder: Path, until: str) -> dict[str, Any]:
+def one(name: str, spec: dict[str, Any], folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Return the line of one table."""
     line: dict[str, Any] = {"table": name, "goal": spec["goal"]}
     made = project(name, spec, folder)
@@ -130,14 +130,16 @@ def one(name: str, spec: dict[str, Any], folder: Path, until: str) -> dict[str, 
         line["seconds_free"], free = ours(made, ratio=None, stages=("tune", "train"))
         line |= {"family": free.family}
         line |= {"auc_free": float(roc_auc_score(data.label("test"), free.score(test[0])))}
-        stages = ("tune", "train") if until == "train" else ("tune", "train", "evaluate")
+        stages = ("tune", "train") if options.until == "train" else ("tune", "train", "evaluate")
         line["seconds"], model = ours(made, ratio=RATIO, stages=stages)
     except StageError as fault:
         return line | {"stopped": str(fault)}
     line |= {"auc": float(roc_auc_score(data.label("test"), model.score(test[0])))}
     curve = thresholds(scores, judges)
     selected = float(curve[0].mean())
-    sides = {"thresholds": curve, "gradient": gradient(data, folder, trees, selected, spec["goal"])}
+    sides = {"thresholds": curve}
+    if not options.quick:
+        sides["gradient"] = gradient(data, folder, trees, selected, spec["goal"])
     return line | compared(model.decide(*test).astype(float), judges["test"], sides)
 
 
@@ -172,6 +174,9 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="the slow ones too")
     parser.add_argument("--more", type=Path, metavar="FILE", help="another file as bench/tables.yaml")
     parser.add_argument("--goal", help="what the threshold is for, of all tables alike")
+    parser.add_argument(
+        "--quick", action="store_true", help="not beside ExponentiatedGradient, which takes longest"
+    )
     parser.add_argument("--until", choices=["train", "evaluate"], default="evaluate", help="the last stage")
     options = parser.parse_args()
     known = specs(options.more)
@@ -185,7 +190,7 @@ def main() -> None:
     lines = []
     with tempfile.TemporaryDirectory() as scratch:
         for name in named:
-            lines.append(one(name, known[name], Path(scratch) / name, options.until))
+            lines.append(one(name, known[name], Path(scratch) / name, options))
             print(f"{name}: done", flush=True)
             frame = pd.DataFrame(lines)
             frame.to_csv(OUT / "tables.csv", index=False, float_format="%.6g", lineterminator="\n")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from people_table import TRAIN, chosen, limit, policy, written
 
-from fairmark.data.split import read_parts
+from fairmark.data.split import position, read_parts
 from fairmark.errors import InputError
 from fairmark.learn.fit import fitted, platt
 from fairmark.learn.training_data import Moments, Ready, Sample, ready, rotated
@@ -34,6 +34,17 @@ def test_every_train_row_is_held_out_once_and_never_learnt_from_there(rows: Read
         assert sorted(ids(fold.train.matrix) + ids(fold.valid.matrix)) == everybody
         assert len(fold.valid.label) == len(fold.valid_groups)
         assert 0.2 < len(fold.valid.label) / len(rows.train.label) < 0.5
+
+
+def test_folds_are_as_large_where_the_parts_were_drawn_by_the_same_seed(rows: Ready) -> None:
+    names = pd.Series([f"row {k}" for k in range(9000)], dtype="str")
+    # Of all rows those of one part, as `split` cuts it by the places of this seed.
+    part = names[(position(names, 5) > 0.6) & (position(names, 5) < 0.85)][: len(rows.train.label)]
+
+    folds = [len(fold.valid.label) for fold in rotated(replace(rows, keys=part), 4, seed=5)]
+
+    assert sum(folds) == len(rows.train.label)
+    assert max(folds) - min(folds) <= 1
 
 
 def test_groups_stay_beside_their_rows(rows: Ready) -> None:

@@ -108,6 +108,57 @@ def test_a_useful_trial_goes_before_finalists_that_lost_their_use() -> None:
     assert "Trial 1 has the best balanced_accuracy of the 1 of 3 trials" in found.note()
 
 
+@pytest.mark.parametrize(
+    ("goal", "positives", "answer"),
+    [
+        ("accuracy", 0.05, '"no" to everybody'),
+        ("f1", 0.95, '"yes" to everybody'),
+        ("accuracy", 0.5, None),
+        ("balanced_accuracy", 0.05, None),
+    ],
+)
+def test_where_one_label_is_rare_and_nothing_of_use_balanced_accuracy_is_proposed(
+    goal: str, positives: float, answer: str | None
+) -> None:
+    trials = [trial(0, 0.51, 0.1, 0.8, useless=True)]
+    lines = SearchResults(tune(useful=USEFUL), policy(), goal, trials).report(positives)
+
+    proposed = [line for line in lines if "{maximise: balanced_accuracy, by: null}" in line]
+    assert len(proposed) == (answer is not None)
+    assert answer is None or f"so that {answer} is hard to beat by {goal}" in proposed[0]
+
+
+def test_where_only_the_share_selected_makes_it_useless_that_is_what_can_be_done() -> None:
+    lines = results([trial(0, 0.8, 0.1, 0.8, useless=True)]).report(0.5)
+
+    assert lines[-1].startswith("what can be done: let another share be selected than 0.01 to 0.9")
+
+
+DOCS = (Path(__file__).parents[1] / "docs" / "own-data.md").read_text(encoding="utf-8")
+PRICED = {"A": (0.84, 0.50), "B": (0.82, 0.62), "C": (0.74, 0.78)}
+"""Accuracy and ratio of the three trials of the worked example, under a ratio of at least 0.8."""
+
+
+@pytest.mark.parametrize(("price", "best"), [(0.1, "A"), (0.25, "B"), (1.0, "C")])
+def test_the_price_chooses_as_the_worked_example_says(price: float, best: str) -> None:
+    names = [*PRICED]
+    trials = [
+        trial(k, quality, ratio - 0.8, 0.8, useless=False)
+        for k, (quality, ratio) in enumerate(PRICED.values())
+    ]
+    found = SearchResults(tune(useful=USEFUL, price=price), policy(), "accuracy", trials)
+
+    assert names[found.best.number] == best
+    # By hand: accuracy less the price of what is missing to 0.8.
+    worth = {name: quality - price * (0.8 - ratio) for name, (quality, ratio) in PRICED.items()}
+    assert max(worth, key=lambda name: worth[name]) == best
+    told = " | ".join(f"**{worth[name]:.3f}**" if name == best else f"{worth[name]:.3f}" for name in names)
+    assert f"| {price:g} | {told} |" in DOCS
+    if best != "C":
+        assert f"one unit nearer may cost {price:g} of the accuracy (tune.price)" in found.note()
+        assert "The nearest, trial 2, misses selection-rate-ratio by 0.02" in found.note()
+
+
 SPACE = Space(tune())
 PLAIN = SPACE.chosen(SPACE.none("logistic"), Aim(margin=0.05))
 
@@ -135,6 +186,43 @@ def test_a_plain_model_within_the_same_limits_goes_before_one_that_is_hardly_bet
     best: tuple[float, float, float], plain: tuple[float, float, float], taken: int
 ) -> None:
     assert beside_plain(best, plain).best.number == taken
+
+
+@pytest.mark.parametrize(
+    ("gain", "area", "errors", "taken"),
+    [
+        (0.03, 0.0, (0.02, 0.02), 0),
+        (0.03, 0.0, (0.04, 0.04), 1),  # within a standard error of the gain
+        (0.03, 0.05, (0.04, 0.06), 1),  # and within that of the AUC
+        (0.03, 0.05, (0.04, 0.04), 0),
+        (0.01, 0.0, (0.0, 0.0), 1),  # no error is known, and less than is asked for
+    ],
+)
+def test_a_plain_model_goes_before_one_that_is_better_by_no_more_than_chance(
+    gain: float, area: float, errors: tuple[float, float], taken: int
+) -> None:
+    found = beside_plain((0.80 + gain, 0.1, 0.80 + area), (0.80, 0.2, 0.80))
+    known = {"gain_error": errors[0], "area_error": errors[1]}
+    trials = [replace(each, outcome=each.outcome.model_copy(update=known)) for each in found.trials]
+    noisy = replace(found, trials=trials)
+
+    assert noisy.best.number == taken
+    if taken and gain > 0.02:
+        assert noisy.note().endswith("within a standard error of so few rows, and trial 1 is taken.")
+
+
+def test_of_plain_models_that_decide_as_well_the_one_that_ranks_best_is_taken() -> None:
+    boosted = SPACE.chosen(SPACE.none("boosted"), Aim(margin=0.05))
+    plain = [
+        replace(trial(0, 0.80, 0.1, 0.80, useless=False), chosen=boosted),
+        replace(trial(1, 0.799, 0.1, 0.86, useless=False), chosen=PLAIN),
+    ]
+
+    found = SearchResults(
+        tune(useful={**USEFUL, "plain": 0.02}, tie=1.0), policy(), "balanced_accuracy", plain
+    )
+
+    assert found.plain is plain[1]
 
 
 def test_the_summary_says_what_a_plain_model_would_have_done() -> None:
@@ -216,8 +304,10 @@ def test_where_nothing_is_of_use_tune_ends_with_what_there_is(
         "nearest to being of use",
         "nearest to the limits",
         "selection-rate-ratio",
-        "to talk about",
+        "what can be done",
     ]
+    assert "features that say more of the label" in lines[-1]
+    assert "tune.useful.margin, now 0.9" in lines[-1]
     assert not (tmp_path / "out").exists()
 
 

@@ -88,6 +88,21 @@ def lead(best: Trial, plain: Trial, price: float) -> float:
     return max(one.worth(price) - two.worth(price), one.area - two.area)
 
 
+def is_ahead(best: Trial, plain: Trial, least: float, price: float) -> bool:
+    """Return whether a trial is better than a plain model by `least`, and by more than a standard error.
+
+    In gain or in AUC, as `lead` has it. The difference of two results on the same rows has the variance
+    2 (1 - r) of one of them, r their correlation, which is less than one's own from r = 1/2 on; results of
+    two models of the same rows correlate by more.
+    """
+    one, two = best.outcome, plain.outcome
+    if math.isinf(lead(best, plain, price)):
+        return True
+    gained = one.worth(price) - two.worth(price)
+    # Of an AUC that is 1 no error is known, as of any result without spread: then `least` decides.
+    return gained > max(least, one.gain_error) or one.area - two.area > max(least, one.area_error)
+
+
 @dataclass(frozen=True)
 class Search:
     """A search over `tune`'s space.
@@ -390,11 +405,13 @@ class SearchResults:
     def best(self) -> Trial:
         """The best of the feasible trials; without any, the useful one of most worth at `tune.price`.
 
-        A plain model that is held to the same limits goes before one that is not better by `useful.plain`.
+        A plain model that is held to the same limits goes before one that is not better by `useful.plain`, or
+        by no more than a standard error.
         """
         plain, asked = self.plain, None if self.tune.useful is None else self.tune.useful.plain
-        if plain is not None and asked is not None and lead(self._top, plain, self.tune.price) < asked:
-            return plain
+        if plain is None or asked is None or is_ahead(self._top, plain, asked, self.tune.price):
+            return self._top
+        return plain
         return self._top
 
     @cached_property
@@ -409,10 +426,12 @@ class SearchResults:
     def _plain_of(self, trials: Sequence[Trial]) -> Trial | None:
         # Without limits on groups the models that look at quality alone are held to as much.
         space, groups = Space(self.tune), any(limit.gate and limit.attribute for limit in self.policy.limits)
-        for trial in ranked(trials, price=self.tune.price):
-            if space.is_plain(trial.chosen) and (trial.chosen.margin is not None or not groups):
-                return trial
-        return None
+        plain = [
+            trial
+            for trial in trials
+            if space.is_plain(trial.chosen) and (trial.chosen.margin is not None or not groups)
+        ]
+        return next(iter(ranked(plain, self.tune.tie, self.tune.price)), None)
 
     @cached_property
     def _beside_plain(self) -> tuple[Trial, Trial] | None:
@@ -555,6 +574,11 @@ class SearchResults:
                 f"Trial {top.number} is no more than {ahead:.2g} better than {what}, less than {asked:g} "
                 f"(tune.useful.plain), and trial {plain.number} is taken."
             )
+        if not is_ahead(top, plain, asked, self.tune.price):
+            return (
+                f"Trial {top.number} is {ahead:.2g} better than {what}, which is within a standard error of "
+                f"so few rows, and trial {plain.number} is taken."
+            )
         if math.isinf(ahead):
             return f"Within the same limits {what} is of no use, or does not keep them."
         best = "It" if top is self._top else f"Before it was cross-fitted it (trial {top.number})"
@@ -613,7 +637,7 @@ class SearchResults:
         )
 
     def report(self, positives: float) -> list[str]:
-        """Return, where no trial is of use, what there is instead and what to talk about.
+        """Return, where no trial is of use, what there is instead and what can be done.
 
         Of all trials, not of the finalists alone: these may be one, which can't say what a limit costs.
 
@@ -648,11 +672,32 @@ class SearchResults:
                 f"beat by {self.goal}: train.threshold: {{maximise: balanced_accuracy, by: null}} asks for "
                 "both labels alike"
             )
-        lines.append(
-            "to talk about: whether these features say enough of the label (compare the AUC with 0.5), what "
-            "a decision is worth (train.threshold.maximise), and which limit the cost above is worth"
-        )
-        return lines
+        return [*lines, f"what can be done: {'; '.join(self._ways(nearest))}"]
+
+    def _ways(self, nearest: Trial) -> list[str]:
+        """Return what a person can change so that there is a model, where not one is of use."""
+        useful, found = self.tune.useful, nearest.outcome
+        ways = []
+        if useful is not None and (found.gain or 0.0) >= useful.margin:
+            least, most = useful.selected
+            ways.append(
+                f"let another share be selected than {least:g} to {most:g} (tune.useful.selected), or say "
+                "what decisions are worth (train.threshold.maximise), which moves it"
+            )
+        else:
+            # Trials of every kind are no better than one answer to all, those without limits among them: no
+            # limit is to blame.
+            ways.append(
+                f"give features that say more of the label, or more rows (an AUC of {found.area:.3f}, "
+                "where 0.5 is chance, is the best of what these say)"
+            )
+            ways.append(
+                "say what decisions are worth (train.threshold.maximise): another measure, a profit, or a "
+                "capacity may be served by the same ranking"
+            )
+        if useful is not None and (found.gain or 0.0) > 0:
+            ways.append(f"take less for of use (tune.useful.margin, now {useful.margin:g})")
+        return ways
 
     @staticmethod
     def _told(trial: Trial) -> str:

@@ -222,7 +222,8 @@ class SearchSummary(Record):
     """What params ask of a trial to be of use."""
     over_plain: float | None = None
     """How much better, in gain or AUC, the best trial is than a plain model held to the same limits; null
-    where none was run, is of use or keeps them as well. Below `of_use.plain` the plain one is chosen."""
+    where none was run, is of use or keeps them as well. Below `of_use.plain`, or within a standard error, the
+    plain one is chosen."""
     chosen: int
     """The number of the chosen trial."""
     best: TrialRow

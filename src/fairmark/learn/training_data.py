@@ -270,9 +270,10 @@ def _parted(rows: Ready, inside: npt.NDArray[np.intp], outside: npt.NDArray[np.i
 
 
 def _fold(keys: "pd.Series[str]", folds: int, seed: int) -> npt.NDArray[np.intp]:
-    # Rows that share a key share a fold.
-    # Rounding may take the highest position to `folds` itself, which would be one fold too many.
-    return np.minimum((position(keys, seed) * folds).astype(np.intp), folds - 1)
+    # By the rank of places and not by the places: where `split` has the same seed, train rows are those of a
+    # part of them, and some folds would be empty. Rows that share a key share a place, and so a fold.
+    _, rank = np.unique(position(keys, seed), return_inverse=True)
+    return np.asarray(rank * folds // (int(rank.max()) + 1), dtype=np.intp)
 
 
 def _joined(one: Sample, other: Sample) -> Sample:

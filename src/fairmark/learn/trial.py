@@ -111,6 +111,10 @@ class Outcome(Section):
     """What it had reached at the rungs, where somebody looked."""
     error: float = 0.0
     """The standard error of the quality."""
+    gain_error: float = 0.0
+    """The standard error of the gain."""
+    area_error: float = 0.0
+    """The standard error of the ROC AUC (DeLong)."""
     gain: float | None = None
     """The quality beyond that of the better constant answer; of a profit, as a share of its span."""
     spent: float = 0.0
@@ -216,7 +220,8 @@ def assess(made: Fitted, limits: Limits, base: Train, useful: Useful | None = No
     # As a share of the span, so that the least gain means the same for a profit in euros and for an accuracy.
     gain = (quality - goal.constant(positives)) / goal.span(positives)
     auc = roc_auc(rows.label, score, rows.weight)
-    area = float("nan") if auc is None else auc.value
+    area, area_error = (float("nan"), 0.0) if auc is None else (auc.value, auc.se)
+    error = goal.error(table, kish(rows.weight, rows.weight**2))
     return Outcome(
         failure=None,
         quality=quality,
@@ -230,7 +235,9 @@ def assess(made: Fitted, limits: Limits, base: Train, useful: Useful | None = No
         threshold=made.model.threshold,
         rounds=made.model.scorer.rounds,
         size_bytes=len(made.model.scorer.dumps().encode()),
-        error=goal.error(table, kish(rows.weight, rows.weight**2)),
+        error=error,
+        gain_error=error / goal.span(positives),
+        area_error=area_error,
         gain=gain,
         # What limits cost at the common threshold says nothing where groups have thresholds of their own.
         spent=decision.spent if decision.own is None else 0.0,

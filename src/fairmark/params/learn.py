@@ -88,7 +88,8 @@ class Useful(Section):
     """The least and the largest share of rows that may be selected."""
     plain: Annotated[float, Field(ge=0, lt=1)] | None = None
     """How much better, in quality or in AUC, than a plain model with one threshold for all that is held to
-    the same limits: less, and the plain model is taken. A share like `margin`; null: that is not asked."""
+    the same limits: less, or no more than a standard error, and the plain model is taken. A share like
+    `margin`; null: that is not asked."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Useful":

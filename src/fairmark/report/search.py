@@ -131,7 +131,10 @@ def _use(facts: Facts) -> list[Sequence[str]]:
     if of_use.plain is not None:
         ahead = facts.search.over_plain
         found = "no plain model is as near to the limits" if ahead is None else number(ahead, shown)
-        what = "Better, in quality or AUC, than a plain model within the same limits, or that one is taken"
+        what = (
+            "Better, in quality or AUC and by more than a standard error, than a plain model within the same "
+            "limits, or that one is taken"
+        )
         rows.append((what, f"at least {number(of_use.plain, shown)}", found))
     return rows
 
