@@ -1,6 +1,7 @@
 """A waiver reaches as far as it says, rows are asked for with power, and a lost row stops nobody."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from fairmark.judge.limits import Aim, compared, rows_needed, shown, with_power
 from fairmark.judge.measurements import ConfusionCounts, Evidence, GroupMeasures
 from fairmark.judge.verdict import judge
 from fairmark.params.policy import Waiver
+from fairmark.stats.bounded_means import Bound, Units
 
 DAY = dt.date(2026, 11, 28)
 GAP = limit("true_positive_rate_difference", "race", at_most=0.2)
@@ -131,6 +133,27 @@ def test_the_bounds_hold_wherever_lost_rows_belong(belongs: str, lost: tuple[int
 
     assert wide.high(0.05, 0.2) >= Difference(high, low).high(0.05, 0.2) - 1e-3
     assert wide.low(0.05, 0.2) <= Difference(high, low).low(0.05, 0.2) + 1e-3
+
+
+@pytest.mark.parametrize("belongs", ["A", "B"])
+@pytest.mark.parametrize("by", ["gaffke", "betting"])
+def test_bounds_of_units_hold_wherever_lost_units_belong(belongs: str, by: Bound) -> None:
+    """The same of weighted rows and persons: no unit more is worse than the worst part of it."""
+    own = {
+        "A": Units((1.0, 2.0), (0.0, 1.0), (30.0, 20.0), 3.0, 0.0, 1.0, by),
+        "B": Units((1.0, 2.0), (0.25, 1.0), (40.0, 60.0), 3.0, 0.0, 1.0, by),
+    }
+    lost = Units((3.0, 1.0), (0.5, 1.0), (1.0, 2.0), 3.0, 0.0, 1.0, by)
+    parts = {name: Part(name, one.mean, 50.0, 50, one, (2.0, 1.0), lost) for name, one in own.items()}
+    wide = Difference(parts["B"], parts["A"])
+    joined = replace(own[belongs], **{key: (*getattr(own[belongs], key), *getattr(lost, key))
+                                      for key in ("weight", "value", "count")})  # fmt: skip
+    known = {**own, belongs: joined}
+    true = Difference(*(Part(name, known[name].mean, 50.0, 50, known[name]) for name in ("B", "A")))
+
+    assert wide.high(0.05, 0.5) >= true.high(0.05, 0.5) - 1e-3
+    assert parts[belongs].bounds(0.05)[0] <= joined.lower(0.05) + 1e-6
+    assert parts[belongs].bounds(0.05)[1] >= joined.upper(0.05) - 1e-6
 
 
 def test_lost_rows_are_told_where_there_are_any() -> None:

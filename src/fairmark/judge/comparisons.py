@@ -36,6 +36,8 @@ class Part:
     """Independent units behind the share, where they are not rows of weight 1."""
     lost: tuple[float, float] = (0.0, 0.0)
     """Hits and misses of rows whose group is not known, any of which may belong to this one."""
+    lost_units: Units | None = None
+    """The same as units, where `units` are given."""
 
     @property
     def hits(self) -> float:
@@ -51,6 +53,29 @@ class Part:
     def bounds(self, tail: float) -> tuple[float, float]:
         """Return the lower and the upper bound of the share alone: by its units, or Clopper and Pearson's."""
         return _alone(self, tail)
+
+    def units_if(self, side: Literal["above", "below"]) -> Units | None:
+        """Return the units with all that is lost and speaks against the claim that the share is on `side`.
+
+        Of each lost unit the part of its weight that missed, or hit: a unit more at the worst value only ever
+        weakens a bound.
+        """
+        if self.units is None or self.lost_units is None:
+            return self.units
+        own, lost = self.units, self.lost_units
+        worst = own.low if side == "above" else own.high
+        parts = [
+            (weight * abs(value - (own.high if side == "above" else own.low)) / (own.high - own.low), count)
+            for weight, value, count in zip(lost.weight, lost.value, lost.count, strict=True)
+        ]
+        kept = [(weight, count) for weight, count in parts if weight > 0]
+        return replace(
+            own,
+            weight=(*own.weight, *(weight for weight, _ in kept)),
+            value=(*own.value, *(worst for _ in kept)),
+            count=(*own.count, *(count for _, count in kept)),
+            heaviest=max(own.heaviest, lost.heaviest),
+        )
 
     def sample(self, side: Literal["above", "below"]) -> Sample:
         """Return whole counts; if they aren't, rounded against the claim that the share is on `side`."""
@@ -178,19 +203,21 @@ class _Two:
 
     def rejects(self, one: Part, two: Part, kind: Kind, margin: float, tail: float) -> bool:
         """Return whether H: share 1 <= margin x share 2, or share 2 + margin, is rejected at `tail`."""
-        if one.units is not None and two.units is not None:
-            return Pair(one.units, two.units, self.crossing).p_above(kind, margin) <= tail
+        above, below = one.units_if("above"), two.units_if("below")
+        if above is not None and below is not None:
+            return Pair(above, below, self.crossing).p_above(kind, margin) <= tail
         return rejects(one.sample("above"), two.sample("below"), kind, margin, tail)
 
     def _bound(
         self, one: Part, two: Part, kind: Kind, tail: float, at: float, floor: float | None = None
     ) -> float:
-        if one.units is None or two.units is None:
+        above, below = one.units_if("above"), two.units_if("below")
+        if above is None or below is None:
             return lower(one.sample("above"), two.sample("below"), kind, tail, at, floor)
         least = (0.0 if kind == "ratio" else -1.0) if floor is None else floor
         # No lower bound is above what was seen.
         seen = one.share / max(two.share, 1e-9) if kind == "ratio" else one.share - two.share
-        pair = Pair(one.units, two.units, self.crossing)
+        pair = Pair(above, below, self.crossing)
         return pair.lower(kind, tail, at, least, max(seen, least))
 
 
@@ -296,8 +323,9 @@ class Pooled:
 # Each group stands in n - 1 pairs, and every pair is asked for at the same few tails.
 @lru_cache(maxsize=65536)
 def _alone(part: Part, tail: float) -> tuple[float, float]:
-    if part.units is not None:
-        return part.units.lower(tail), part.units.upper(tail)
+    above, below = part.units_if("above"), part.units_if("below")
+    if above is not None and below is not None:
+        return above.lower(tail), below.upper(tail)
     low = intervals.clopper_pearson(part.hits, part.rows + part.lost[1], tail)[0]
     high = intervals.clopper_pearson(part.hits + part.lost[0], part.rows + part.lost[0], tail)[1]
     return float(low), float(high)

@@ -184,8 +184,6 @@ def _part(matrix: ConfusionMatrix, rate: str, at: int, group: str | None, cells:
 
 def _lost(entries: Mapping[str, GroupMeasures], least: int) -> list[str]:
     """Return the groups that are not known and have fewer rows than `least`, beside two or more that are."""
-    if any(entry.cells.units is not None for entry in entries.values()):
-        return []
     lost = [name for name, entry in entries.items() if is_unknown(name) and entry.rows < least]
     return lost if len(entries) - len(lost) > 1 else []
 
@@ -197,13 +195,30 @@ def _counts(entries: Mapping[str, GroupMeasures], names: Sequence[str], rate: st
     return hits, rows - hits
 
 
+def _lost_units(entries: Mapping[str, GroupMeasures], names: Sequence[str], rate: str) -> Units | None:
+    """Return the units of a rate in these groups together; None where rows are units of weight 1."""
+    every = [units for name in names if (units := entries[name].cells.units_of(rate)) is not None]
+    if not every:
+        return None
+    return replace(
+        every[0],
+        weight=sum((one.weight for one in every), ()),
+        value=sum((one.value for one in every), ()),
+        count=sum((one.count for one in every), ()),
+    )
+
+
 def _shares(limit: Limit, entries: Mapping[str, GroupMeasures], least: int) -> Iterator[Compared]:
     """Yield a share of each group that is known, or is large enough to be one."""
     lost = _lost(entries, least)
     unknown = _counts(entries, lost, limit.measure)
     for group, entry in entries.items():
         if group not in lost:
-            part = replace(_part(entry.cells.matrix, limit.measure, 0, group, entry.cells), lost=unknown)
+            part = replace(
+                _part(entry.cells.matrix, limit.measure, 0, group, entry.cells),
+                lost=unknown,
+                lost_units=_lost_units(entries, lost, limit.measure),
+            )
             why = share(limit.measure).empty
             yield Compared(limit, (group,), (entry.rows,), Share(part), why, limit.measure)
 
@@ -214,13 +229,17 @@ def _pairs(
     lost = _lost(every, least)
     entries = {name: entry for name, entry in every.items() if name not in lost}
     cells, names, quantity = by_group(entries), list(entries), QUANTITIES[limit.measure]
-    sizes = [units.size for one in entries.values() if (units := one.cells.units_of("selection_rate"))]
+    sizes = [units.size for one in every.values() if (units := one.cells.units_of("selection_rate"))]
     # More persons in the groups than there are: some have rows in several.
     crossed = whole is not None and sum(sizes) > whole.size * (1 + 1e-9)
     formula, kind = quantity.measure.formula, quantity.how
     for each in formula.rates if isinstance(formula, Larger) else (quantity.measure.name,):
         parts = [
-            replace(_part(cells, each, k, name, entries[name].cells), lost=_counts(every, lost, each))
+            replace(
+                _part(cells, each, k, name, entries[name].cells),
+                lost=_counts(every, lost, each),
+                lost_units=_lost_units(every, lost, each),
+            )
             for k, name in enumerate(names)
         ]
         # 2 n bounds of groups over n (n - 1) / 2 pairs: what each pooled pair costs of the level.
