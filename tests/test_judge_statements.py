@@ -1,13 +1,15 @@
 """Two statements: may it go out, and what may be said of all lines; each errs as rarely as it says."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from confusion_rows import limit, policy
+from confusion_rows import document, limit, policy
 from gates import Boundary, boundary
 
 from fairmark.judge.comparisons import Difference, Part, Ratio
 from fairmark.judge.limits import Aim, Compared, shown
-from fairmark.judge.verdict import step_down
+from fairmark.judge.verdict import Verdict, judge, step_down
 from fairmark.stats.exact_test import Sample, p_value, rejects
 
 LEVEL = 0.05
@@ -96,3 +98,43 @@ def test_the_verdict_tells_both_statements_apart() -> None:
     assert found.findings[0].together is True
     assert found.findings[0].joint_bound == 0.1
     assert "(Holm)" in found.guarantee
+
+
+# ------------------------------------------------------------------ gatekeeping
+
+
+def _chain(first: float, second: float, **changes: Any) -> Verdict:
+    one = limit("selection_rate_ratio", "sex", at_least=first)
+    two = limit("accuracy", at_least=second, **changes)
+    return judge(document(), policy(one, two, correction="holm"), None)
+
+
+def test_a_limit_after_another_is_said_only_once_that_one_is_shown() -> None:
+    after = {"after": ["selection-rate-ratio"]}
+    shown, not_yet = _chain(0.5, 0.5, **after), _chain(0.999, 0.5, **after)
+
+    assert [each.together for each in shown.findings] == [True, True]
+    assert [each.together for each in not_yet.findings] == [False, False]
+    assert not_yet.findings[1].outcome == "insufficient evidence"
+
+
+def test_a_limit_after_another_has_the_whole_level_then() -> None:
+    alone = judge(document(), policy(limit("accuracy", at_least=0.99), correction="holm"), None)
+    last = _chain(0.5, 0.99, after=["selection-rate-ratio"])
+
+    assert last.findings[1].opposite == pytest.approx(alone.findings[0].opposite or 0, abs=0.01)
+
+
+def test_a_heavier_limit_has_more_of_the_level() -> None:
+    light, heavy = (_chain(0.999, 0.999, weight=w) for w in (1.0, 9.0))
+
+    assert (heavy.findings[1].bound or 0) > (light.findings[1].bound or 0)
+    assert (heavy.findings[0].bound or 0) < (light.findings[0].bound or 0)
+
+
+def test_limits_in_a_circle_are_refused() -> None:
+    one = limit("accuracy", at_least=0.5, after=["selection-rate-ratio"])
+    two = limit("selection_rate_ratio", "sex", at_least=0.5, after=["accuracy"])
+
+    with pytest.raises(ValueError, match=r"must not stand after themselves"):
+        policy(one, two)

@@ -386,6 +386,8 @@ def _decided_once(case: _Case) -> tuple[list[_Decision], int]:
     for limit, plan in plans:
         reported = [each for each in plan if isinstance(each, Compared)]
         shares = gate if limit.gate else shared(reported, policy, level)
+        if limit.gate:
+            shares = _weighted(shares, gated, limit, policy, level)
         decided += _of_limit(limit, plan, shares, policy, _at_next(policy, measurements.earlier))
     return decided, len(gated)
 
@@ -477,6 +479,45 @@ def shared(each: Sequence[Compared], policy: Policy, level: float) -> Tails:
     met, missed = (step_down(each, level, good=good) for good in (True, False))
     plain = tails(sum(one.bounds for one in each), level, policy.correction)
     return Tails(met if policy.correction == "holm" else plain.clear, missed, met)
+
+
+def _weighted(shares: Tails, gated: Sequence[Compared], limit: Limit, policy: Policy, level: float) -> Tails:
+    """Return the tails of a gated limit where limits have weights, or stand after others."""
+    if all(each.limit.weight == 1 and not each.limit.after for each in gated):
+        return shares
+    joint = gatekeeping(gated, policy.stages(), level).get(limit.name, shares.joint)
+    if policy.correction == "holm":
+        return replace(shares, clear=joint, joint=joint)
+    if policy.correction == "bonferroni":
+        total = sum(each.bounds * each.limit.weight for each in gated)
+        shares = replace(shares, clear=level * limit.weight / total)
+    return replace(shares, joint=joint)
+
+
+def gatekeeping(gated: Sequence[Compared], stages: Mapping[str, int], level: float) -> dict[str, float]:
+    """Return the tail of each limit at which its comparisons are shown together with all others.
+
+    Within a stage by Holm's steps with weights (1979, section 3), and from stage to stage by serial
+    gatekeeping: a later stage has the whole level once all of the earlier ones is shown, and nothing before
+    (Westfall and Krishen 2001; the graphs of Bretz, Maurer, Brannath and Posch 2009 hold both).
+    """
+    found: dict[str, float] = {}
+    open_ = True
+    for stage in sorted({stages.get(each.limit.name, 0) for each in gated}):
+        here = [each for each in gated if stages.get(each.limit.name, 0) == stage]
+        left = list(here)
+        part = 0.0
+        while open_ and left:
+            part = level / sum(each.bounds * each.limit.weight for each in left)
+            still = [
+                one for one in left if one.pooled or not _is_shown(one, part * one.limit.weight, good=True)
+            ]
+            if len(still) == len(left):
+                break
+            left = still
+        found |= {each.limit.name: part * each.limit.weight for each in here}
+        open_ = open_ and not left
+    return found
 
 
 def step_down(each: Sequence[Compared], level: float, *, good: bool) -> float:

@@ -38,6 +38,11 @@ class Limit(Section):
     reason: Text
     law: Law | None = None
     """Where the reason is a law: which, and when it was last read."""
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Of limits that are said to be met together, each comparison has a part of the level like this."""
+    after: list[Text] = Field(default_factory=list)
+    """Limits of which every comparison has to be shown to be met before this one is said to be met together
+    with them (gatekeeping): it has no part of the level until then, and all of it then."""
 
     @model_validator(mode="after")
     def _one_side(self) -> Self:
@@ -253,6 +258,7 @@ class Policy(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"must name each limit once, got {twice} twice")
+        self.stages()
         own = [limit.name for limit in (*self.gains, *self.signs, *self.spending)]
         taken = sorted(set(names) & set(own))
         if taken:
@@ -347,6 +353,28 @@ class Policy(Section):
                     "again, and write the day)"
                 )
         return found
+
+    def stages(self) -> dict[str, int]:
+        """Return how many limits stand before each one, on the longest way through `after`; 0 for the first.
+
+        Raises
+        ------
+        ValueError
+            When a limit stands after itself, after one that is not there, or after one that does not gate.
+        """
+        after = {limit.name: limit.after for limit in self.limits}
+        gated = {limit.name for limit in self.limits if limit.gate}
+        for name, before in after.items():
+            if wrong := sorted(set(before) - gated):
+                raise ValueError(f"limits.{name}.after must name limits that gate, got {wrong}")
+        stages = dict.fromkeys(after, 0)
+        for _ in after:
+            stages = {
+                name: max((stages[each] + 1 for each in before), default=0) for name, before in after.items()
+            }
+        if max(stages.values(), default=0) >= len(after):
+            raise ValueError("limits must not stand after themselves, got a circle of after")
+        return stages
 
     @property
     def spent_level(self) -> float:
