@@ -255,8 +255,8 @@ def ready(found: "Candidate", folder: Path) -> None:
     held = promotion_tags.now_in(promotion_tags.refs(ROOT, found.name).promotions, preflight.PRODUCTION)
     there = held is not None and held.version == found.version
     if not there and not asyncio.run(canary_release.is_tried(ROOT, found.request.digest)):
-        keys, today = [own_key(make=False).public], dt.datetime.now(tz=dt.UTC).date()
-        promotions.refuse_unready(ROOT, folder, read_approvers(ROOT / FILE), keys, today)
+        keys, now = [own_key(make=False).public], dt.datetime.now(tz=dt.UTC)
+        promotions.refuse_unready(ROOT, folder, read_approvers(ROOT / FILE), keys, now)
 
 
 def champion_of(found: "Candidate") -> promotion_tags.Promotion:

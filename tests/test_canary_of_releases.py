@@ -14,6 +14,7 @@ import yaml
 from environment_files import share
 from fixed_keys import ADA, BOB, approver
 from release_folder import git, make_release, write_lock
+from self_assessment import sign_assessment
 from service import Client, environment, running, wait_until
 
 from fairmark.errors import RefusedError
@@ -61,6 +62,7 @@ def pattern(
     for version in ("v0.1.0", "v0.2.0"):
         asked = candidate(find_release(root, f"loans-{version}"), root, known).request
         keep(root, asked, signed(asked, known, BOB, "It is good.", SOON, now))
+    sign_assessment(root, BOB)
     promote(root, find_release(root, "loans-v0.1.0"), "production", "The first.", ADA)
     return root
 

@@ -57,7 +57,8 @@ class Production:
         patch.setattr(promote, "emit", lambda _, advice: self.events.append(advice.action))
         patch.setattr(canary_release, "terms", lambda *_: terms())
         # The self-assessment is held against a release folder, of which there is none here.
-        patch.setattr("fairmark.governance.promotions.refuse_open", lambda *_: None)
+        for each in ("refuse_open", "refuse_unsigned"):
+            patch.setattr(f"fairmark.governance.promotions.{each}", lambda *_: None)
         own_key(make=True)
 
     @staticmethod

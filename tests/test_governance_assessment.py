@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 from browser import launched, opened
-from fixed_keys import ADA, BOB, approver
+from fixed_keys import ADA, BOB, approver, pem
 from release_folder import git
-from self_assessment import answered
+from self_assessment import answered, sign_assessment
 
 from fairmark.cli.main import main
 from fairmark.errors import InputError, RefusedError
@@ -27,6 +27,7 @@ from fairmark.governance.assessment import (
     read_assessment,
     refuse_open,
 )
+from fairmark.governance.assessment_approval import assessment_request, refuse_unsigned
 from fairmark.governance.assessment_page import assessment_page
 from fairmark.governance.promotions import promote
 from fairmark.governance.request import candidate
@@ -215,7 +216,52 @@ def test_production_is_refused_while_a_required_answer_is_open_and_staging_is_no
         to(root, "production")
     to(root, "staging")
     commit(root, answered("loans"))
+    sign_assessment(root, BOB)
     to(root, "production")
+
+
+@pytest.mark.slow
+def test_production_waits_for_an_approvers_signature_on_the_very_file_at_head(root: Path) -> None:
+    with pytest.raises(RefusedError, match=r"must be signed as HEAD holds it(.|\n)*may sign: a@.*, b@"):
+        to(root, "production")
+    sign_assessment(root, BOB)
+    value = answered("loans")
+    value["answers"]["oversight-stop"]["scale"] = 5
+    commit(root, value)
+
+    with pytest.raises(
+        RefusedError, match=r"must be signed(.|\n)*approval: must be of assessment.yaml of loans"
+    ):
+        to(root, "production")
+    sign_assessment(root, BOB)
+    to(root, "production")
+
+
+@pytest.mark.slow
+def test_a_signature_of_nobody_who_may_approve_or_one_that_has_ended_does_not_count(root: Path) -> None:
+    known, request = read_approvers(root / APPROVERS), assessment_request(root)
+    now = dt.datetime.now(tz=dt.UTC)
+
+    with pytest.raises(RefusedError, match="must have the namespace fairmark-approval"):
+        signed(request, known, own_key(make=False), "Mine.", TODAY, now)
+    keep(root, request, signed(request, known, BOB, "Ours.", TODAY, now))
+    refuse_unsigned(root, known, now)
+    with pytest.raises(RefusedError, match=r"must be signed(.|\n)*expired"):
+        refuse_unsigned(root, known, now + dt.timedelta(days=1))
+
+
+@pytest.mark.slow
+def test_the_verb_signs_and_says_whose_word_it_is(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--reason", "Ours.", "--expires", "2999-01-01", "--key", str(pem("bob", tmp_path))]
+    place = ["--clone", str(root)]
+
+    assert main(["approve", "--assessment", *words, *place]) == 0
+    assert "approved by b@example.org: 1 of 1 needed" in capsys.readouterr().out
+    main(["assess", *place])
+    assert "signed as HEAD holds it by b@example.org until 2999-01-01" in capsys.readouterr().out
+    assert main(["approve", "--assessment", "--policy", *words, *place]) == 2
 
 
 @pytest.mark.slow

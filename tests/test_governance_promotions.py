@@ -16,6 +16,7 @@ from environment_files import share
 from fixed_keys import ADA, BOB, CAM, approver, key, pem
 from promotion_repo import promote as set_past_fairmark
 from release_folder import git, write_lock
+from self_assessment import sign_assessment
 
 from fairmark.cli.main import main
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
@@ -71,6 +72,8 @@ def pattern(
     with pytest.MonkeyPatch.context() as patch:
         share(patch, listed, there, tools)
         _waived_release(root, "v0.2.0")
+    for each in (BOB, CAM):
+        sign_assessment(root, each)
     return root
 
 
@@ -292,7 +295,7 @@ def test_where_nobody_is_named_ones_own_key_signs_and_nobody_can_approve(root: P
     (root / FILE).write_text("# nobody yet\n")
 
     with pytest.raises(RefusedError, match=r"got 0\nwho may still approve: nobody that approvers names"):
-        to(root, "production", "v0.1.0", by=own_key(make=False))
+        to(root, "staging", "v0.1.0", by=own_key(make=False))
 
 
 def test_a_broken_chain_takes_no_promotion(root: Path) -> None:
@@ -535,7 +538,7 @@ def test_approve_shows_the_verdict_and_what_was_waived_and_writes_the_record(
         (["loans-v0.1.0", "--reason", "x", "--expires", "soon"], 2, "--expires: must be a day such as"),
         (["loans-v0.1.0", "--reason", " ", "--expires", "2099-01-01"], 2, "reason: must say why"),
         (["nothing", "--reason", "x", "--expires", "2099-01-01"], 2, "must be a release folder"),
-        (["--reason", "x", "--expires", "2099-01-01"], 2, "must be given a release or --policy, got both or"),
+        (["--reason", "x", "--expires", "2099-01-01"], 2, "must be given one of a release, --policy and"),
         (["--policy", "--reason", "x", "--expires", "2099-01-01"], 1, "must be looser than before to need"),
     ],
 )
@@ -544,7 +547,7 @@ def test_what_can_not_be_approved_ends_with_its_own_code(
 ) -> None:
     assert main(words(root, "approve", *given)) == code
     assert fault in capsys.readouterr().err
-    assert not (root / "approvals").exists()
+    assert [path.name for path in (root / "approvals").iterdir()] == ["assessment"]
 
 
 def test_ones_own_release_can_not_be_approved(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from browser import launched, opened
 from fixed_keys import ADA, BOB, approver
 from release_folder import git
+from self_assessment import sign_assessment
 
 from fairmark.cli.main import main
 from fairmark.files import write_text
@@ -54,6 +55,7 @@ def pattern(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     known, folder = read_approvers(root / FILE), root / "releases" / "loans-v0.1.0"
     asked = candidate(folder, root, known).request
     keep(root, asked, signed(asked, known, BOB, "It is good.", SOON, NOW))
+    sign_assessment(root, BOB)
     promote(root, folder, "production", "Because.", ADA)
     new = NewFinding("low", "ada@example.org", SOON, "A word is misspelt.", release="loans@v0.1.0")
     open_finding(root, new, BOB, known)

@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 
 
 class Approve(Verb):
-    """`fairmark approve RELEASE` (or `--policy`): sign that it may go on, by maker and checker."""
+    """`fairmark approve RELEASE` (or `--policy`, `--assessment`): sign that it may go on."""
 
     name = "approve"
-    help = "approve a release, or a policy that was loosened"
+    help = "approve a release, a policy that was loosened, or the self-assessment"
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add what the verb takes to `parser`."""
         parser.add_argument("release", nargs="?", metavar="RELEASE", help="a release folder, or its name")
         parser.add_argument("--policy", action="store_true", help="approve the policy as it stands instead")
+        parser.add_argument(
+            "--assessment", action="store_true", help="sign the self-assessment as HEAD holds it instead"
+        )
         parser.add_argument("--base", metavar="REV", help="with --policy: what it is compared with")
         parser.add_argument("--reason", required=True, metavar="TEXT", help="why")
         parser.add_argument("--expires", required=True, metavar="YYYY-MM-DD", help="its last day")
@@ -35,14 +38,16 @@ class Approve(Verb):
         from fairmark.errors import UsageError
         from fairmark.governance import approvals
 
-        if given.policy == (given.release is not None):
-            raise UsageError("approve: must be given a release or --policy, got both or neither")
+        if given.policy + given.assessment + (given.release is not None) != 1:
+            raise UsageError(
+                "approve: must be given one of a release, --policy and --assessment, got none or several"
+            )
         now, expires, key = (
             dt.datetime.now(tz=dt.UTC),
             parse_day(given.expires, "--expires"),
             signing_key(given),
         )
-        asked, approvers = _policy(given) if given.policy else _release(given)
+        asked, approvers = (_policy if given.policy else _assessed if given.assessment else _release)(given)
         envelope = approvals.signed(asked, approvers, key, given.reason, expires, now)
         path = approvals.keep(given.clone, asked, envelope)
         found, _ = approvals.kept(given.clone, asked)
@@ -65,6 +70,15 @@ def _release(given: argparse.Namespace) -> "tuple[ApprovalRequest, list[Approver
     say(f"verdict: {found.outcome}" + (", of which was let through:" if found.let_through else ""))
     say(*[f"  {line}" for line in found.let_through])
     return found.request, approvers
+
+
+def _assessed(given: argparse.Namespace) -> "tuple[ApprovalRequest, list[Approver]]":
+    from fairmark.governance.approvers import FILE, read_approvers
+    from fairmark.governance.assessment_approval import assessment_request
+
+    request = assessment_request(given.clone)
+    say(f"{request.name} at HEAD, SHA-256 {request.digest}")
+    return request, read_approvers(given.clone / FILE)
 
 
 def _policy(given: argparse.Namespace) -> "tuple[ApprovalRequest, list[Approver]]":

@@ -64,7 +64,24 @@ class Assess(Verb):
             say(*(f"note: {text}" for text in params.policy.stale_citations(today)))
             told = ", ".join(f"{count} {kind}" for kind, count in counted(items).items())
             say(f"{project}: {told}; {refusing} required open or stale")
+            say(_signed(given.clone))
         return 1 if refusing else 0
+
+
+def _signed(root: Path) -> str:
+    """Return whose signature on the file at HEAD counts today."""
+    import datetime as dt
+
+    from fairmark.errors import FairmarkError
+    from fairmark.governance.approvers import FILE, read_approvers
+    from fairmark.governance.assessment_approval import assessment_signers
+
+    try:
+        found = assessment_signers(root, read_approvers(root / FILE), dt.datetime.now(tz=dt.UTC)).approvals
+    except FairmarkError:
+        return "signed by nobody: it is not committed"
+    who = ", ".join(f"{each.who} until {each.expires}" for each in found)
+    return f"signed as HEAD holds it by {who or 'nobody (fairmark approve --assessment)'}"
 
 
 def _refuse_there(path: Path) -> None:

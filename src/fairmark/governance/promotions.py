@@ -17,6 +17,7 @@ from fairmark.governance import promotion_tags
 from fairmark.governance.approvals import Approval, Counted, count, kept, waived_in
 from fairmark.governance.approvers import APPROVAL, FILE, TAGS, Approver, people, person, read_approvers
 from fairmark.governance.assessment import PRODUCTION, refuse_open
+from fairmark.governance.assessment_approval import refuse_unsigned
 from fairmark.governance.findings import refuse_high
 from fairmark.governance.projections import follow
 from fairmark.governance.promotion_tags import (
@@ -113,7 +114,7 @@ def promote(
     now = dt.datetime.now(tz=dt.UTC)
     refuse_expired_waivers(folder, now)
     if stage == PRODUCTION:
-        refuse_unready(root, folder, approvers, keys, now.date())
+        refuse_unready(root, folder, approvers, keys, now)
     plan = _PromotionPlan(
         found.name, stage, found.version, found.request.digest, found.commit, PROMOTE, one_line(reason)
     )
@@ -132,7 +133,7 @@ def refuse_unready(
     folder: Path,
     approvers: Sequence[Approver],
     keys: "Sequence[PublicKey]",
-    today: dt.date,
+    now: dt.datetime,
 ) -> None:
     """Do nothing where people's words let the release in `folder`, which was verified, go to production.
 
@@ -141,15 +142,16 @@ def refuse_unready(
     Raises
     ------
     RefusedError
-        When a required question of the self-assessment is open or stale, or a finding of high severity is
-        open.
+        When a required question of the self-assessment is open or stale, no approver has signed it, or a
+        finding of high severity is open.
     VerificationError
         When a record of the findings register is not as it was signed.
     InputError
         When the self-assessment is none.
     """
     refuse_high(root, approvers, keys)
-    refuse_open(root, folder, today)
+    refuse_open(root, folder, now.date())
+    refuse_unsigned(root, approvers, now)
 
 
 def rollback(
