@@ -1,6 +1,7 @@
 """What canaries err and how soon they see harm, beside a z-test at every look and one at the end.
 
     python bench/canary.py [RUNS]
+    python bench/canary.py waiting [RUNS]   # what it costs to wait for outcomes, for the model of this folder
 
 Simulated canaries of 20,000 decisions, looked at every 50, at the limit of 0.80 and beyond it. `all` is what
 fairmark decides by: every limit and margin of a policy at once. `one` is the e-process of the one limit.
@@ -8,8 +9,9 @@ The z-tests are two-sided for a return, as point-threshold canaries are, on the 
 promise but those of fairmark's own levels; `make prove` holds them.
 """
 
+import datetime as dt
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
 from canaries import cells, rules, terms
 
+from fairmark.files import read_json
+from fairmark.judge.measurements import read_measurements
+from fairmark.params.read import read_params
 from fairmark.serve.canary_evidence import ALL, Counts, Terms, families, total_evidence
-from fairmark.serve.canary_plan import Truth, draw
+from fairmark.serve.canary_plan import Truth, course, draw
 from fairmark.stats.arrays import Mask
 from fairmark.stats.score_test import ratio_statistic
 
@@ -111,8 +116,35 @@ def cell(times: list[float]) -> str:
     return f"{share:.1%}" + (f" ({middle:,.0f})" if np.isfinite(middle) else "")
 
 
+def waiting(runs: int) -> None:
+    """Print how soon a canary of the model in artifacts/ is promoted, by whether it waits for outcomes."""
+    root = Path(__file__).parents[1]
+    measured = read_measurements(read_json(root / "artifacts/evaluate/measurements.json"))
+    held = Terms.of(read_params(root / "params.yaml"), measured, dt.datetime.now(tz=dt.UTC).date())
+    most = held.rules.most
+    looks = 100
+    print(f"{runs} canaries a row, at most {most:,} decisions in {looks} looks, as on the test rows")
+    for share in (1.0, 0.5, 0.1):
+        for waits in (False, True):
+            rules_ = held.rules.model_copy(
+                update={"block": most // looks, "wait_for_outcomes": waits, "outcomes_from": 10**9}
+            )
+            terms_ = replace(held, rules=rules_)
+            rng = np.random.default_rng(1)
+            truth = Truth.of(terms_, outcomes=share)
+            found = [course(draw(terms_, truth, looks, rng), terms_) for _ in range(runs)]
+            ends = sorted(each.shown or 10**9 for each in found)
+            middle = ends[(runs - 1) // 2]
+            when = f"{middle:,} decisions" if middle <= most else "not within"
+            done = sum(each.action == "promote" for each in found) / runs
+            print(f"outcomes of {share:.0%}, waits {waits}: promoted {done:.0%}, median {when}", flush=True)
+
+
 def main() -> None:
     """Print the table."""
+    if sys.argv[1:2] == ["waiting"]:
+        waiting(int(sys.argv[2]) if len(sys.argv) > 2 else 20)
+        return
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     print(
         f"{runs} canaries a row, {DECISIONS:,} decisions, a look every {BLOCK}, limit 0.80, level {LEVEL:.0%}"

@@ -31,14 +31,15 @@ if __name__ == "__main__":  # what can be refused is refused before Prefect is i
 # Prefect reads its settings when it is imported: the lines above have set them.
 import asyncio
 import datetime as dt
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from prefect import flow
 
-from fairmark.errors import RefusedError, UnavailableError, UndeterminedError
+from fairmark.errors import FairmarkError, RefusedError, UnavailableError, UndeterminedError
 from fairmark.governance import promotion_tags, promotions, trail
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.request import candidate
@@ -50,7 +51,7 @@ from fairmark.serve.canary_decision import Advice
 from fairmark.serve.canary_plan import lines
 from fairmark.serve.canary_steering import Canary
 from fairmark.signing.key_store import own_key
-from flows import preflight
+from flows import preflight, traffic
 from flows.audited import note, recorded, task
 from flows.console import Progress, say
 from flows.settings import LOG, ROOT
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
     from fairmark.governance.request import Candidate
 
 LOOK_S = 60.0
+TAKEN_BACK = ("return", "insufficient evidence")
+"""What leaves the champion alone with all people."""
 APPROVAL_S = 5.0
 PATIENCE = 30
 """Looks in a row at which the journal may not answer."""
@@ -143,6 +146,30 @@ def emit(found: "Candidate", advice: Advice) -> None:
         },
         payload={"share": advice.share, "reasons": list(advice.reasons)},
     )
+
+
+def weigh(release: str, arm: Literal["champion", "challenger"], share: float) -> None:
+    """Give a release its share of the load balancer's traffic, where the environment names one.
+
+    Raises
+    ------
+    StateError
+        When the balancer does not take it: a challenger does not grow then, and the next look tries again.
+    """
+    if not os.environ.get(traffic.LISTENER):
+        return
+    weights = traffic.give(release, arm, share)
+    say(f"load balancer: {', '.join(f'{colour} {weight}%' for colour, weight in sorted(weights.items()))}")
+
+
+def back_to(release: str) -> tuple[str, ...]:
+    """Give the champion all traffic; return what is to be told where that failed: a return goes on then."""
+    try:
+        weigh(release, "champion", 1.0)
+    except Exception as error:  # noqa: BLE001 - whatever its client raises, a rollback is signed
+        text = "; ".join(error.faults) if isinstance(error, FairmarkError) else type(error).__name__
+        return (f"load balancer: must give {release} all traffic, got {text}: move it (flows/traffic.py)",)
+    return ()
 
 
 @contextmanager
@@ -331,30 +358,34 @@ def follow(
     """Do what an advice says; return what became of the canary when it is over.
 
     A promotion is signed before everybody meets the release. A return is the other way round: first nobody
-    meets it any more, then it is signed.
+    meets it any more, then it is signed. Where a load balancer is named, a release has its traffic before the
+    journal says so, and gives it up after.
     """
     if advice.action == "continue":
         runner.run(canary.follow(advice, now_us()))
         return None
-    if advice.action == "promote":
-        if not canary_release.settled(ROOT, found.name, found.version):
-            say(f"production: {sign(folder, preflight.PRODUCTION, reason)}")
+    if advice.action == "promote" and not canary_release.settled(ROOT, found.name, found.version):
+        say(f"production: {sign(folder, preflight.PRODUCTION, reason)}")
+    if advice.action in {"promote", "grow"}:
+        weigh(f"{found.name}@{found.version}", "challenger", advice.share)
         runner.run(canary.follow(advice, now_us()))
         tell(found, advice)
         return None
     runner.run(canary.follow(advice, now_us()))
     tell(found, advice)
+    left = back_to(f"{found.name}@{champion.version}") if advice.action in TAKEN_BACK else ()
     if advice.action == "return":
         back = f"{found.request.name} was returned"
         if canary_release.settled(ROOT, found.name, found.version):
             tag = take_back(found.name, preflight.PRODUCTION, champion.version, advice.reasons[0])
             back += f", {preflight.PRODUCTION} holds {champion.version} again ({tag})"
-        raise RefusedError(back, *advice.reasons)
+        raise RefusedError(back, *advice.reasons, *left)
     if advice.action == "insufficient evidence":
         raise UndeterminedError(
             f"{found.request.name}: must be shown to be within every limit, got insufficient evidence; "
             f"{champion.version} answers everybody, and a named person decides (fairmark promote)",
             *advice.reasons,
+            *left,
         )
     return "in production, and held" if advice.action == "keep" else None
 

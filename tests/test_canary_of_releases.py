@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,21 @@ import pytest
 import yaml
 from environment_files import share
 from fixed_keys import ADA, BOB, approver
+from flows_repo import FLOWS, eventually
+from prefect_server import PREFECT, Server
 from release_folder import git, make_release, write_lock
 from self_assessment import sign_assessment
 from service import Client, environment, running, wait_until
 
 from fairmark.errors import RefusedError
+from fairmark.governance import trail
 from fairmark.governance.approvals import keep, signed
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.promotion_tags import refs, stages
 from fairmark.governance.promotions import promote
 from fairmark.governance.request import candidate, find_release
+from fairmark.journal.entry import DAY_US, Entry, now_us
+from fairmark.journal.place import journal_address, open_journal
 from fairmark.serve import canary_release
 from fairmark.signing.key_store import own_key
 from flows import promote as flow
@@ -140,3 +146,71 @@ def test_an_unfair_release_is_returned_and_answers_nobody(clone: Path) -> None:
         steered(clone, lambda sex: 0.7 if sex == "Female" else 0.2)
 
     assert stages(refs(clone, "loans").promotions)["production"].version == "v0.1.0"
+
+
+class Worked:
+    """A Prefect server with the deployments, and a worker in a clone."""
+
+    def __init__(self, server: Server, clone: Path) -> None:
+        self.server, self.clone = server, clone
+        shutil.copytree(FLOWS, clone / "flows", ignore=shutil.ignore_patterns("__pycache__"))
+        for words in (
+            ("work-pool", "create", "fairmark", "--type", "process", "--overwrite"),
+            ("deploy", "--all"),
+        ):
+            with server.start(PREFECT, "--no-prompt", *words) as process:
+                out, err = process.communicate(timeout=240)
+            assert process.returncode == 0, out + err
+        self.ids = {each["name"]: each["id"] for each in server.ask("deployments/filter")}
+        for each in self.ids.values():  # no run but those that are asked for
+            server.ask(f"deployments/{each}/pause_deployment")
+
+    def run(self, name: str, **parameters: object) -> None:
+        """Run a deployment, and wait until it is completed."""
+        asked = self.server.ask(f"deployments/{self.ids[name]}/create_flow_run", parameters=parameters)["id"]
+        ended = eventually(lambda: asked in {each["id"] for each in self.server.runs("COMPLETED")}, 240)
+        assert ended, [(each["name"], each["state"]) for each in self.server.ask("flow_runs/filter")]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Return the payloads of the events of a name."""
+        asked: dict[str, Any] = {"filter": {"event": {"name": [name]}}}
+        assert eventually(lambda: self.server.ask("events/filter", **asked)["events"], 60), name
+        return [each["payload"] for each in self.server.ask("events/filter", **asked)["events"]]
+
+
+async def long_ago(clone: Path) -> None:
+    """Write an entry of ten days ago, which nobody has sealed, as the first of the journal."""
+    journal = await open_journal(journal_address(clone))
+    await journal.append([Entry(kind="drill", at_us=now_us() - 10 * DAY_US)])
+    await journal.close()
+
+
+@pytest.mark.proof
+@pytest.mark.server
+def test_a_worker_of_a_real_server_steers_a_canary_seals_and_watches_and_its_events_are_there(
+    clone: Path, prefect_home: Path, tmp_path: Path
+) -> None:
+    key, place = Path(os.environ["FAIRMARK_CONFIG"]) / "key.pub.pem", tmp_path / "service"
+    champion, challenger = (clone / "releases" / f"loans-{version}" for version in ("v0.1.0", "v0.2.0"))
+    asyncio.run(long_ago(clone))
+    server = Server(shutil.copytree(prefect_home, tmp_path / "prefect"))
+    with server.serving(), running(champion, key, place, "--challenger", str(challenger)) as client:
+        worked = Worked(server, clone)
+        worker = (PREFECT, "worker", "start", "--pool", "fairmark")
+        with server.start(*worker, FAIRMARK_HOME=str(clone), PREFECT_WORKER_HEARTBEAT_SECONDS="5") as process:
+            try:
+                worked.run("daily")
+                worked.run("hourly")
+                worked.run("canary", release="loans-v0.2.0", look_s=0)
+                wait_until(lambda: phase(client)[0] == "shadow", "the service hears of the canary")
+                answer(client, np.random.default_rng(1), lambda _: 0.3)
+                worked.run("canary")
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=60)
+
+        assert worked.events("fairmark.watch.alarm")[0]["text"].startswith(
+            "operation: no signed head vouches"
+        )
+        assert worked.events("fairmark.canary.grow")[0]["share"] == 0.5
+    assert [each.event.action for each in trail.entries(clone)].count("journal") == 1

@@ -29,7 +29,7 @@ from fairmark.serve import canary_release
 from fairmark.serve.canary import CanaryState
 from fairmark.serve.canary_counts import current
 from fairmark.signing.key_store import own_key
-from flows import preflight, promote
+from flows import preflight, promote, traffic
 
 pytest_plugins = ("flows_fixtures",)
 ALIKE, UNFAIR = {"Female": 0.6, "Male": 0.6}, {"Female": 0.3, "Male": 0.6}
@@ -222,6 +222,57 @@ def test_what_is_wrong_is_refused_before_prefect(tmp_path: Path, option: dict[st
 
     with pytest.raises(UsageError, match=words):
         preflight.promote(tmp_path, **given)
+
+
+Moves = list[tuple[str, str, float]]
+
+
+@pytest.fixture
+def moves(monkeypatch: pytest.MonkeyPatch) -> Moves:
+    """Name a load balancer, and return what it is asked for."""
+    found: Moves = []
+
+    def give(release: str, arm: str, share: float) -> dict[str, int]:
+        found.append((release, arm, share))
+        return {"blue": 100 - round(100 * share), "green": round(100 * share)}
+
+    monkeypatch.setenv(traffic.LISTENER, "arn:listener")
+    monkeypatch.setattr(traffic, "give", give)
+    return found
+
+
+def test_a_load_balancer_gives_each_share_and_all_at_the_end(production: Production, moves: Moves) -> None:
+    to_its_end(production, lambda _: ALIKE)
+
+    assert moves == [("loans@v0.2.0", "challenger", share) for share in (0.25, 0.5, 1.0)]
+
+
+def test_a_return_gives_the_champion_all_traffic(production: Production, moves: Moves) -> None:
+    with pytest.raises(RefusedError):
+        to_its_end(production, lambda _: UNFAIR)
+
+    assert moves[-1] == ("loans@v0.1.0", "champion", 1.0)
+
+
+@pytest.mark.usefixtures("moves")
+def test_a_balancer_that_refuses_keeps_the_share_and_does_not_keep_a_return(
+    production: Production, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> dict[str, int]:
+        raise StateError("green: must have a healthy target, got none")
+
+    look()
+    production.serve(1, ALIKE)
+    monkeypatch.setattr(traffic, "give", refused)
+    with pytest.raises(StateError, match="must have a healthy target"):
+        look()
+    assert asyncio.run(canary_release.state(production.root)).phase == "shadow"
+    for seed in range(2, 8):
+        production.serve(seed, UNFAIR, 600)
+
+    with pytest.raises(RefusedError, match=r"load balancer: must give loans@v0\.1\.0 all traffic, got green"):
+        look()
+    assert asyncio.run(canary_release.state(production.root)).phase == "halted"
 
 
 def test_a_return_that_was_killed_before_its_tag_is_ended_by_the_next_look(

@@ -3,85 +3,30 @@
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from flows_repo import FLOWS, NO_ANALYTICS, ROOT, commit, edit, eventually, gone, living
+from flows_repo import FLOWS, ROOT, commit, edit, eventually, gone, living
+from prefect_server import PREFECT, Server
 
 pytest_plugins = ("flows_fixtures",)
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
-PREFECT = str(Path(sys.executable).with_name("prefect"))
 DVC = str(Path(sys.executable).with_name("dvc"))
-DIRECT = NO_ANALYTICS | {
-    "PREFECT_WORKER_QUERY_SECONDS": "1",
-    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-}
-
-
 # Nobody listens there. A proxy that a company's machines all have must not stand before their own addresses.
 DEAD_PROXY = dict.fromkeys(("HTTP_PROXY", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
-
-
-class Server:
-    """A running Prefect server, asked through its API."""
-
-    def __init__(self, home: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.api = f"http://127.0.0.1:{self.port}/api"
-        self.environment = {**os.environ, **DIRECT, "PREFECT_HOME": str(home), "PREFECT_API_URL": self.api}
-
-    def start(self, *words: str, **extra: str) -> "subprocess.Popen[str]":
-        """Start a program of Prefect or Python that this server is named to."""
-        return subprocess.Popen(
-            words,
-            cwd=ROOT,
-            env={**self.environment, **extra},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            # A shell that runs tests in the background may have them ignore what a worker is stopped by.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-        )
-
-    def up(self) -> bool:
-        """Return whether the server answers."""
-        try:
-            return httpx.get(f"{self.api}/health").is_success
-        except httpx.TransportError:
-            return False
-
-    def ask(self, what: str, **body: Any) -> Any:
-        """Return what the API answers."""
-        return httpx.post(f"{self.api}/{what}", json=body).raise_for_status().json()
-
-    def runs(self, state: str) -> list[dict[str, Any]]:
-        """Return the flow runs that are in `state`."""
-        return [run for run in self.ask("flow_runs/filter", limit=200) if run["state_type"] == state]
 
 
 @pytest.fixture(scope="module")
 def server(prefect_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(shutil.copytree(prefect_home, tmp_path_factory.mktemp("server") / "prefect"))
-    words = (PREFECT, "server", "start", "--no-ui", "--host", "127.0.0.1", "--port", str(server.port))
-    with server.start(*words) as process:
-        try:
-            assert eventually(server.up, 150)
-            yield server
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+    with server.serving():
+        yield server
 
 
 def slow_stage(repo: Path, what: str) -> None:

@@ -1,0 +1,73 @@
+"""A real Prefect server on the loopback address, asked through its API, and programs that it is named to."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from flows_repo import NO_ANALYTICS, ROOT, eventually
+
+PREFECT = str(Path(sys.executable).with_name("prefect"))
+DIRECT = NO_ANALYTICS | {
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+}
+
+
+class Server:
+    """A running Prefect server, asked through its API."""
+
+    def __init__(self, home: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.api = f"http://127.0.0.1:{self.port}/api"
+        self.environment = {**os.environ, **DIRECT, "PREFECT_HOME": str(home), "PREFECT_API_URL": self.api}
+
+    def start(self, *words: str, **extra: str) -> "subprocess.Popen[str]":
+        """Start a program of Prefect or Python that this server is named to."""
+        return subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env={**self.environment, **extra},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            # A shell that runs tests in the background may have them ignore what a worker is stopped by.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )
+
+    def up(self) -> bool:
+        """Return whether the server answers."""
+        try:
+            return httpx.get(f"{self.api}/health").is_success
+        except httpx.TransportError:
+            return False
+
+    def ask(self, what: str, **body: Any) -> Any:
+        """Return what the API answers."""
+        answer = httpx.post(f"{self.api}/{what}", json=body).raise_for_status()
+        return answer.json() if answer.content else None
+
+    def runs(self, state: str) -> list[dict[str, Any]]:
+        """Return the flow runs that are in `state`."""
+        return [run for run in self.ask("flow_runs/filter", limit=200) if run["state_type"] == state]
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Let it run for as long as the block does."""
+        words = (PREFECT, "server", "start", "--no-ui", "--host", "127.0.0.1", "--port", str(self.port))
+        with self.start(*words) as process:
+            try:
+                assert eventually(self.up, 150)
+                yield
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
