@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -221,7 +221,8 @@ def summarise(counted: Counted, of: Watched, now_us: int) -> WatchSummary:
     found = detect(every, len(looks), of.watch.run_length)
     total = counted.total or Counts(now_us, now_us)
     by_name = {each.name: each for each in every}
-    raised = [_raised(k, found.alarms, looks, by_name, of) for k in range(len(found.alarms))]
+    past: Past = {}
+    raised = [_raised(k, found.alarms, looks, by_name, of, past) for k in range(len(found.alarms))]
     groups = _group_rates(total, reference, level)
     return WatchSummary(
         release=counted.release,
@@ -509,10 +510,11 @@ def _raised(
     looks: Sequence[Counts],
     by_name: Mapping[str, Stream | LimitStream],
     of: Watched,
+    past: "Past",
 ) -> RaisedAlarm:
-    alarm, before = alarms[at], alarms[:at]
+    alarm = alarms[at]
     leading = [each for each in alarm.carried if each.share >= LEADING or each.alone] or alarm.carried[:1]
-    moved = tuple(_moved(each, by_name[each.name], looks, alarm.look, before, of) for each in leading)
+    moved = tuple(_moved(each, by_name[each.name], looks, alarm.look, past, of) for each in leading)
     change = change_of(alarm, by_name)
     names = ", ".join(each.stream for each in moved[:4])
     names += f" and {len(moved) - 4} more" if len(moved) > 4 else ""
@@ -587,7 +589,7 @@ def _moved(
     stream: Stream | LimitStream,
     looks: Sequence[Counts],
     look: int,
-    before: Sequence[Alarm],
+    past: "Past",
     of: Watched,
 ) -> Moved:
     cells: tuple[str, ...] = ()
@@ -596,8 +598,12 @@ def _moved(
         segment = stream.counts[each.since : look + 1].sum(axis=0)
         cells = _moved_cells(each.name, segment, stream.reference, of.reference)
         if stream.reference.any():
-            onset = _onset(stream, each.since, look, before)
-            back = _earlier(stream, each.since, look, before, of.watch) if onset is None else None
+            told = past.setdefault(each.name, [])
+            onset = _onset(stream, each.since, look, told)
+            back = _earlier(stream, each.since, look, told, of.watch) if onset is None else None
+            if onset is not None:
+                told.pop()
+            told.append(Told(each.since if onset is None else onset, each.since, look))
     else:
         hits, rows = (
             stream.hits[each.since : look + 1].sum(axis=0),
@@ -646,38 +652,44 @@ def _gone(stream: Stream, start: int, end: int, change: Floats) -> bool:
     return False
 
 
-def _told(stream: Stream, before: Sequence[Alarm]) -> list[tuple[int, int]]:
-    """Return the stretches, from a look to a look, of earlier alarms that a stream carried, newest first."""
-    found = [
-        (each.since, alarm.look) for alarm in before for each in alarm.carried if each.name == stream.name
-    ]
-    return found[::-1]
+class Told(NamedTuple):
+    """A change of one stream that was told: the look at which it began, and the last looks that told it."""
+
+    onset: int
+    since: int
+    look: int
 
 
-def _onset(stream: Stream, since: int, look: int, before: Sequence[Alarm]) -> int | None:
-    """Return the look at which a change began that was told before and has not gone since, or None.
+Past = dict[str, list[Told]]
+"""Changes of each stream by its name, in order."""
+REMEMBERED = 12
+"""Of the newest changes of a stream so many are looked at for one that comes again."""
+
+
+def _onset(stream: Stream, since: int, look: int, told: Sequence[Told]) -> int | None:
+    """Return the look at which a change began that was told last and has not gone since, or None.
 
     After an alarm the detector begins anew, so a change that lasts is told again: not as another one.
     """
-    onset, change = None, stream.counts[since : look + 1].sum(axis=0)
-    for start, end in _told(stream, before):
-        then = stream.counts[start : end + 1].sum(axis=0)
-        if _differs(change, then) or _gone(stream, end + 1, since, change):
-            break
-        onset = since = min(start, since)
-    return onset
+    change = stream.counts[since : look + 1].sum(axis=0)
+    for last in told[-1:]:
+        then = stream.counts[last.since : last.look + 1].sum(axis=0)
+        if not _differs(change, then) and not _gone(stream, last.look + 1, since, change):
+            return last.onset
+    return None
 
 
-def _earlier(stream: Stream, since: int, look: int, before: Sequence[Alarm], watch: Watch) -> int | None:
+def _earlier(stream: Stream, since: int, look: int, told: Sequence[Told], watch: Watch) -> int | None:
     """Return the start of an earlier change that this one is alike to, and that had gone, or None.
 
     Of the changes that were told before, the newest; or the looks of a year ago.
     """
     length, year = look - since + 1, round(365 / watch.window_days)
     change = stream.counts[since : look + 1].sum(axis=0)
-    for start, end in [*_told(stream, before), (since - year, since - year + length - 1)]:
-        then = stream.counts[max(start, 0) : end + 1].sum(axis=0)
-        alike = start >= 0 and _differs(then, stream.reference) and not _differs(change, then)
-        if alike and _gone(stream, end + 1, since, change):
-            return start
+    last_year = Told(since - year, since - year, since - year + length - 1)
+    for each in [*told[: -REMEMBERED - 1 : -1], last_year]:
+        then = stream.counts[max(each.since, 0) : each.look + 1].sum(axis=0)
+        alike = each.since >= 0 and _differs(then, stream.reference) and not _differs(change, then)
+        if alike and _gone(stream, each.look + 1, since, change):
+            return each.onset
     return None
