@@ -166,7 +166,7 @@ class Shown:
             self.release.params.policy,
             self.release.params.project,
         )
-        said = summary(verdict, policy)
+        said = " ".join([*(f"It stands on {each}." for each in verdict.stands_on), summary(verdict, policy)])
         return (
             f"# {_text(project.title)}\n\n{_text(project.summary)}\n\n"
             f"Release **{_text(self.name)}**, verified when this page started. Verdict: "
