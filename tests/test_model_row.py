@@ -78,6 +78,18 @@ def test_every_published_test_row_has_the_bits_of_the_table(
     assert np.array(rows.scores(read)).tobytes() == wanted.tobytes()
 
 
+def test_rows_that_are_read_together_are_read_as_one_by_one(
+    default: tuple[Model, RowModel, pd.DataFrame],
+) -> None:
+    model, rows, raw = default
+    records: list[dict[str, Any]] = raw[model.features].head(200).to_dict("records")  # type: ignore[assignment]
+    odd = [{**each, "occupation": None, "workclass": None} for each in records[:20]]
+    together, alone = rows.read_all([*records, *odd]), [rows.read(each) for each in [*records, *odd]]
+
+    assert [each.matrix.tobytes() for each in together] == [each.matrix.tobytes() for each in alone]
+    assert [each[1:] for each in together] == [each[1:] for each in alone]
+
+
 def test_the_stated_fallback_has_the_same_bits(default: tuple[Model, RowModel, pd.DataFrame]) -> None:
     model, rows, raw = default
     plain = PlainBooster(rows.scorer.trees)  # type: ignore[attr-defined]
