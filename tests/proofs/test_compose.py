@@ -133,6 +133,7 @@ class Composed:
         return next((image for part, image in IMAGES.items() if f"/{part}:" in name), name)
 
     def _options(self, said: Mapping[str, Any]) -> Iterator[str]:
+        yield f"--volume={self.folder / 'hosts'}:/etc/hosts:ro"
         for key, value in said.get("environment", {}).items():
             yield f"--env={key}={_text(value, self.env)}"
         for each in said.get("volumes", ()):
@@ -194,11 +195,13 @@ def composed(images: None, small_release: Path, tmp_path: Path) -> Iterator[Comp
         "FAIRMARK_SUBJECT_KEY": secrets.token_hex(32),
         "FAIRMARK_RELEASE": small_release.name,
     }
-    hosts = [f"--add-host={name}:127.0.0.1" for name in COMPOSE["services"]]
+    names = " ".join(["localhost", *COMPOSE["services"]])
+    (folder / "hosts").write_text(f"127.0.0.1 {names}\n")
+    (folder / "hosts").chmod(0o644)
     made = Composed(folder, env, [f"{PREFIX}-network"])
     try:
         engine(
-            "run", "--detach", "--name", f"{PREFIX}-network", "--network=none", *hosts,
+            "run", "--detach", "--name", f"{PREFIX}-network", "--network=none",
             *options("FAIRMARK_RUN_OPTIONS"), STAND_IN, "sleep", "3600",
         )  # fmt: skip
         yield made
