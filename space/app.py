@@ -87,7 +87,7 @@ class Shown:
             f"## Decision: {_text(label.column)} {_text(answer)}",
             "",
             f"Score {score:.3f}; {self._threshold()}.",
-            f"Confidence: by the calibrated score, {right:.0%} of decisions like this are right.",
+            f"Confidence: by the calibrated score, {_share(right)} of decisions like this are right.",
             "",
             "### Reasons",
             "",
@@ -191,6 +191,11 @@ class Shown:
         ])  # fmt: skip
 
 
+def _share(share: float) -> str:
+    """Return a share in percent; what rounds to all or none is said as a bound, for no score is certain."""
+    return "more than 99%" if share > 0.99 else "less than 1%" if share < 0.01 else f"{share:.0%}"
+
+
 def _changes(each: Counterfactual) -> str:
     words = [f"{_text(name)} {_value(old)} to {_value(new)}" for name, (old, new) in each.changes.items()]
     return _listed(words)
@@ -271,21 +276,24 @@ def _told(decide: Callable[[], str]) -> str:
 
 
 def _given(cell: object) -> object:
-    return None if cell in (NOT_KNOWN, "", None) else cell
+    return None if cell in ("", None) else cell
 
 
 def _input(of: Shown, name: str) -> Any:
     import gradio as gr
 
     kind, rule = of.model.reader.kinds[name], of.model.reader.params.columns.get(name)
+    asked = f"{name} (required)" if rule is not None and rule.missing == 0 else name
     if kind.name == "numeric":
         low, high = getattr(rule, "min", None), getattr(rule, "max", None)
-        between = f" ({low:g} to {high:g})" if low is not None and high is not None else ""
-        return gr.Number(label=f"{name}{between}", value=None)
+        between = f", {low:g} to {high:g}" if low is not None and high is not None else ""
+        return gr.Number(label=f"{asked}{between}", value=None)
     values = kind.pair if kind.name == "boolean" else kind.categories
     if values:
-        return gr.Dropdown([NOT_KNOWN, *values], value=NOT_KNOWN, label=name)
-    return gr.Textbox(label=name, placeholder=kind.form or "YYYY-MM-DD")
+        # A value apart from its text: a category of the table may be called like what stands for none.
+        choices = [(NOT_KNOWN, ""), *((value, value) for value in values)]
+        return gr.Dropdown(choices, value="", label=asked)
+    return gr.Textbox(label=asked, placeholder=kind.form or "YYYY-MM-DD")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The image of the service serves a verified release, ends without losing an answer, and holds nothing else.
+"""Every image is built, stated and verified; that of the service ends without losing an answer.
 
 $FAIRMARK_CONTAINER names the program (by default podman or docker), $FAIRMARK_IMAGE_BASE a base that is here
 in the place of the pinned one, $FAIRMARK_BUILD_OPTIONS and $FAIRMARK_RUN_OPTIONS what this machine needs.
@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 from engine import engine, options
 from service import SECRET, Client, wait_until
+from workflow_runner import clean_clone
 
 from fairmark.serve.access import SCOPES, new_key
 
@@ -156,3 +158,79 @@ def test_it_serves_a_verified_release_and_a_stop_under_load_loses_no_answer(
     assert set(answered) <= kept
     assert code == 0
     assert health.returncode == 0 or "healthcheck" in health.stderr  # docker has no such command
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a clean clone that has this environment."""
+    made = clean_clone(tmp_path_factory.mktemp("built") / "clone")
+    (made / ".venv").symlink_to(ROOT / ".venv")
+    with (made / ".git/info/exclude").open("a") as file:
+        file.write(".venv\n")
+    return made
+
+
+def _made(clone: Path, target: str, *more: str) -> str:
+    """Return what `make image` says, which ends with `fairmark verify`."""
+    base = os.environ.get("FAIRMARK_IMAGE_BASE")
+    chosen = f"--build-arg BASE_IMAGE={base} " if base else ""
+    words = [
+        "make",
+        "-o",
+        ".venv/.ready",
+        "image",
+        f"TARGET={target}",
+        f"IMAGE=localhost/fairmark-proof:{target}",
+    ]
+    words += [f"BUILD_OPTIONS={chosen}{os.environ.get('FAIRMARK_BUILD_OPTIONS', '')}", *more]
+    if program := os.environ.get("FAIRMARK_CONTAINER"):
+        words.append(f"CONTAINER={program}")
+    ended = subprocess.run(words, cwd=clone, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-2000:]
+    return ended.stdout
+
+
+@pytest.mark.parametrize(("target", "fewest", "most"), [
+    ("service", 25, 40), ("released", 25, 40), ("pipeline", 200, 320), ("worker", 200, 320),
+])  # fmt: skip
+def test_every_target_is_built_stated_and_verified(
+    target: str, fewest: int, most: int, clone: Path, small_release: Path
+) -> None:
+    if engine("info", check=False).returncode:
+        pytest.skip("needs a container engine that runs here")
+    more = []
+    if target == "released":
+        shutil.copytree(small_release, clone / "release" / small_release.name, dirs_exist_ok=True)
+        more = [f"RELEASE=release/{small_release.name}"]
+
+    said = _made(clone, target, *more)
+
+    assert f"verified: images/fairmark-{target}" in said
+    if target == "released":
+        assert f"ok    release: {small_release.name} inside, verified" in said
+    bill = json.loads((clone / f"images/fairmark-{target}/sbom.cdx.json").read_text())
+    own = [each for each in bill["components"] if each["bom-ref"].startswith("opt/fairmark/")]
+    [found] = json.loads(engine("image", "inspect", f"localhost/fairmark-proof:{target}").stdout)
+    print(f"{target}: {len(own)} distributions, {found['Size'] / 1e6:.0f} MB")
+    assert fewest < len(own) < most
+
+
+def test_the_image_of_the_pipeline_makes_a_stage_as_it_is_committed(clone: Path) -> None:
+    _made(clone, "pipeline")
+    project = clean_clone(clone.parent / "project")
+    for words in (["pull", "--quiet", "data.dvc"], ["repro", "--quiet", "prepare"]):
+        subprocess.run(["dvc", *words], cwd=project, check=True)
+    wanted = (project / "artifacts/prepare/schema.json").read_bytes()
+    shutil.rmtree(project / "artifacts/prepare")
+    for path in (*clone.parents[:2], project, *project.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o077 if path.is_dir() else 0o066))
+
+    trusted = {"COUNT": "1", "KEY_0": "safe.directory", "VALUE_0": "/project"}
+    engine(
+        "run", "--rm", *HARDENED, *options("FAIRMARK_RUN_OPTIONS"), "--tmpfs=/tmp",
+        f"--volume={project}:/project", *(f"--env=GIT_CONFIG_{k}={text}" for k, text in trusted.items()),
+        "localhost/fairmark-proof:pipeline", "--force", "prepare",
+    )  # fmt: skip
+
+    assert (project / "artifacts/prepare/schema.json").read_bytes() == wanted
