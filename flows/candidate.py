@@ -20,6 +20,7 @@ from fairmark.journal.place import open_journal, open_memberships
 from fairmark.params.prepare import Csv
 from fairmark.params.read import read_params
 from fairmark.repo import dvc
+from fairmark.repo.data_versions import DATA
 from fairmark.repo.git import git, in_words, need
 
 PREFIX = "candidate/"
@@ -60,7 +61,7 @@ def make(root: Path, name: str, why: str, journal: str, memberships: str, say: C
             if value:
                 need(place, "take the identity", "config", key, value)
         _share_cache(root, place)
-        dvc.check_out(place, dvc.DATA)
+        dvc.check_out(place, DATA)
         found = asyncio.run(_newer(root, place, journal, memberships))
         dvc.add(place, "data")
         for stage in dvc.stages(place):

@@ -28,6 +28,7 @@ from fairmark.errors import StateError
 from fairmark.files import lines_of
 from fairmark.repo import dvc, recovery
 from fairmark.repo.commit import trace
+from fairmark.repo.data_versions import DATA
 from fairmark.repo.machine import check_source
 from flows.audited import audited, task
 from flows.console import Progress, say
@@ -62,7 +63,7 @@ def data(order: list[str]) -> list[str]:
     if found:
         for line in recovery.broken(ROOT):
             say(line)
-    if dvc.DATA in found:
+    if DATA in found:
         dvc.pull(ROOT)
         found = dvc.status(ROOT)
     return dvc.stale(found, order)

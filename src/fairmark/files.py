@@ -171,6 +171,11 @@ def keys_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return value
 
 
+def content(path: Path) -> bytes | None:
+    """Return the bytes of a file, or None where there is no file."""
+    return path.read_bytes() if path.is_file() else None
+
+
 def read_json(path: Path) -> Any:
     """Return the value of a JSON file.
 

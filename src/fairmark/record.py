@@ -5,12 +5,14 @@ of another type is a fault of the file with its place, not a `KeyError` three ro
 """
 
 import csv
+import datetime as dt
 import json
+import re
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from fairmark.errors import InputError
@@ -20,6 +22,30 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _ABSENT = object()
+
+SHA256 = re.compile("[0-9a-f]{64}")
+"""A digest as documents write it, whole: ask `fullmatch`."""
+Digest = Annotated[str, Field(pattern=f"^{SHA256.pattern}$")]
+Whole = Annotated[int, Field(ge=0, lt=2**53)]
+"""A count: what every reader of JSON holds exactly (RFC 8259, section 6)."""
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+"""How documents write a moment: RFC 3339, to the second, in UTC."""
+
+
+def utc_text(moment: dt.datetime) -> str:
+    """Return a moment that is in UTC as documents write it."""
+    return moment.strftime(TIME)
+
+
+def utc_time(text: str) -> dt.datetime:
+    """Return the moment that a document writes.
+
+    Raises
+    ------
+    ValueError
+        When it is written otherwise.
+    """
+    return dt.datetime.strptime(text, TIME).replace(tzinfo=dt.UTC)
 
 
 class Record(BaseModel):

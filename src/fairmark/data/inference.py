@@ -28,6 +28,7 @@ from fairmark.params.prepare import (
     Ordinal,
     Parquet,
 )
+from fairmark.stats.arrays import Mask
 
 YES_NO = (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n"))
 ZERO_LED = re.compile(r"[+-]?0\d+", re.ASCII)
@@ -56,7 +57,6 @@ DAYS = (
 
 DAY_LIKE = re.compile(r"[\w ,./:-]*\d[\w ,./:-]*")
 
-Bools = npt.NDArray[np.bool_]
 Form = Csv | Parquet
 
 
@@ -67,7 +67,7 @@ class _Texts:
     different: list[str]
     counts: npt.NDArray[np.int64]
 
-    def share(self, fits: Bools) -> float:
+    def share(self, fits: Mask) -> float:
         return float(self.counts[fits].sum() / self.counts.sum())
 
 
@@ -76,7 +76,7 @@ class _Reading:
     """What most of a column's texts could be read as: what, which of them, and lines that together say so."""
 
     what: str
-    fits: Bools
+    fits: Mask
     lines: tuple[str, ...]
 
 
@@ -170,7 +170,7 @@ def _pair(different: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
-def _iso(texts: Sequence[str]) -> Bools:
+def _iso(texts: Sequence[str]) -> Mask:
     return np.array([bool(ISO_DAY.fullmatch(text)) for text in texts])
 
 
@@ -183,7 +183,7 @@ def numeric_share(texts: "pd.Series[str]", form: Form) -> float:
     return counted.share(~np.isnan(numerals.read(counted.different)))
 
 
-def _readings(name: str, texts: _Texts, form: Form, known: Bools, days: Bools) -> Iterator[_Reading]:
+def _readings(name: str, texts: _Texts, form: Form, known: Mask, days: Mask) -> Iterator[_Reading]:
     """Yield what the texts could be read as, the plainest first."""
     where = f"prepare.columns.{_key(name)}"
     yield _Reading("numbers", known, ())
@@ -194,7 +194,7 @@ def _readings(name: str, texts: _Texts, form: Form, known: Bools, days: Bools) -
 
 def _numbers(texts: _Texts, form: Form) -> Iterator[_Reading]:
     """Yield numbers with units and marks between thousands that params.yaml does not name."""
-    bare, units = zip(*map(_loose, texts.different), strict=True)
+    bare, units = zip(*map(unit_parted, texts.different), strict=True)
     named = set(form.units)
     decimal = form.decimal if isinstance(form, Csv) else "."
     # The reading without marks first: `max` takes the first of equals, and the plainest is the best advice.
@@ -224,7 +224,7 @@ _MARKED = (
 )
 
 
-def _loose(text: str) -> tuple[str, str]:
+def unit_parted(text: str) -> tuple[str, str]:
     """Return a text without the first known unit that it carries, and that unit."""
     for unit in UNITS:
         bare = without_unit(text, unit)
@@ -236,7 +236,7 @@ def _loose(text: str) -> tuple[str, str]:
 MIXED = "days written in several ways"
 
 
-def _dates(column: _Texts, where: str, iso: Bools) -> Iterator[_Reading]:
+def _dates(column: _Texts, where: str, iso: Mask) -> Iterator[_Reading]:
     """Yield days in the forms that read most of them, and days in several forms, which no one form reads."""
     # Texts that could be days at all, for each is tried in all forms of DAYS.
     likely = np.array([bool(DAY_LIKE.fullmatch(text)) and len(text) <= 30 for text in column.different])
@@ -256,7 +256,7 @@ def _dates(column: _Texts, where: str, iso: Bools) -> Iterator[_Reading]:
         yield _Reading(MIXED, np.any([iso, *read.values()], axis=0), ())
 
 
-def _as_days(texts: "pd.Series[str]", form: str) -> Bools:
+def _as_days(texts: "pd.Series[str]", form: str) -> Mask:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         days = pd.to_datetime(texts, format=form, errors="coerce")

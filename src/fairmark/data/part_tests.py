@@ -21,7 +21,7 @@ from scipy.special import chdtrc
 from fairmark.data.audit import levels
 from fairmark.data.roles import LABEL, PERSON, ROW_ID, SOURCE
 from fairmark.data.schema import Schema
-from fairmark.data.split import PARTS, UNUSED, Bools
+from fairmark.data.split import PARTS, UNUSED
 from fairmark.data.summaries import (
     Distance,
     IndependenceTest,
@@ -74,7 +74,7 @@ def summary(
     return found.model_copy(update={"sampled_by": by.attribute}) if isinstance(by, ByGroup) else found
 
 
-def _part_summary(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, here: Bools) -> PartSummary:
+def _part_summary(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, here: Mask) -> PartSummary:
     return PartSummary(
         rows=int(here.sum()),
         label_rate=float(table.loc[here, LABEL].mean()),
@@ -85,7 +85,7 @@ def _part_summary(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, h
     )
 
 
-def _persons(table: pd.DataFrame, inside: Mapping[str, Bools]) -> PersonsByPart | None:
+def _persons(table: pd.DataFrame, inside: Mapping[str, Mask]) -> PersonsByPart | None:
     if PERSON not in table:
         return None
     return PersonsByPart(**{name: table.loc[here, PERSON].nunique() for name, here in inside.items()})

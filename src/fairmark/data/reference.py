@@ -20,10 +20,8 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from fairmark.data.schema import KindName
-from fairmark.record import Record
+from fairmark.record import Digest, Record, Whole
 
-Whole = Annotated[int, Field(ge=0, lt=2**53)]
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Value = float | int | str | bool | None
 
 BOOLEANS = ("false", "true")

@@ -13,8 +13,7 @@ from fairmark.data.raw import Raw
 from fairmark.data.summaries import Exclusion
 from fairmark.errors import Faults, shown
 from fairmark.params.prepare import Above, Below, Csv, DropRows, Parquet, Prepare, Target, Value
-
-Bools = npt.NDArray[np.bool_]
+from fairmark.stats.arrays import Mask
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def kept(raw: Raw, params: Prepare) -> Kept:
     return Kept(left, tuple(counts))
 
 
-def _fits(raw: Raw, rule: DropRows, params: Prepare) -> Bools:
+def _fits(raw: Raw, rule: DropRows, params: Prepare) -> Mask:
     texts = raw.texts[rule.column]
     if rule.column == params.target.column:
         texts = stripped(texts, params.target.strip)

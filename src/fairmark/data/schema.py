@@ -4,15 +4,13 @@ Every later stage, the model's reader of raw rows and whoever checks a release r
 """
 
 from collections.abc import Collection
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field
-
+from fairmark.params.base import Share
 from fairmark.record import Record
 from fairmark.stats import group_names
 
 KindName = Literal["numeric", "categorical", "ordinal", "boolean", "date"]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 MISSING, AND = group_names.MISSING, group_names.AND
 is_unknown = group_names.is_unknown

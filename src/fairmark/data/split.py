@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.roles import LABEL, PERSON, ROW_ID, SOURCE, TIME, WEIGHT
@@ -17,14 +16,13 @@ from fairmark.data.schema import MISSING, Schema
 from fairmark.errors import InputError
 from fairmark.files import read_coded
 from fairmark.params.prepare import ByGroup, Split
-from fairmark.stats.arrays import Floats, Ints
+from fairmark.stats.arrays import Floats, Ints, Mask
 
 PARTS = ("train", "valid", "test")
 UNUSED = "unused"
 """The part of rows that no part may hold: in the gap before a later one, or of a person who is in it."""
 MIXED = -1
 """The label or group of rows that are drawn as one and do not share it."""
-Bools = npt.NDArray[np.bool_]
 
 
 def parted(table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, params: Split) -> "pd.Series[str]":
@@ -99,8 +97,8 @@ def strata(evidence: pd.DataFrame, schema: Schema, unit: Ints) -> Ints:
 
 
 def _by_hash(
-    table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, fixed: Bools, params: Split
-) -> tuple[Bools, Bools]:
+    table: pd.DataFrame, evidence: pd.DataFrame, schema: Schema, fixed: Mask, params: Split
+) -> tuple[Mask, Mask]:
     keys = units(table, schema, params)
     places = position(keys, params.seed)
     stratum = strata(evidence, schema, pd.factorize(keys)[0].astype(np.int64))
@@ -153,7 +151,7 @@ def design_weights(evidence: pd.DataFrame, part: "pd.Series[str]", attribute: st
     return weight
 
 
-def _below(places: Floats, stratum: Ints, of: Bools, cut: Floats, share: Floats, tolerance: float) -> Bools:
+def _below(places: Floats, stratum: Ints, of: Mask, cut: Floats, share: Floats, tolerance: float) -> Mask:
     """Return [n] the rows of `of` below the cut of their stratum.
 
     Law: in each stratum the cut stays at its nominal value while the rows below it are within
@@ -175,7 +173,7 @@ def _below(places: Floats, stratum: Ints, of: Bools, cut: Floats, share: Floats,
     return below
 
 
-def _represented(part: Bools, places: Floats, of: Bools, groups: pd.DataFrame, share: Floats) -> Bools:
+def _represented(part: Mask, places: Floats, of: Mask, groups: pd.DataFrame, share: Floats) -> Mask:
     """Return [n] the rows of a part, with the first rows of each group that may expect one and has none.
 
     A group spread over many small strata could miss a part by chance. A stratum that gives a row here had
@@ -201,14 +199,14 @@ def moved(places: Floats, wanted: float) -> float:
     return float(cuts[np.argmin(np.abs(counts - wanted))])
 
 
-def _by_time(time: "pd.Series[pd.Timestamp]", fixed: Bools, params: Split) -> tuple[Bools, Bools]:
+def _by_time(time: "pd.Series[pd.Timestamp]", fixed: Mask, params: Split) -> tuple[Mask, Mask]:
     moments = time.to_numpy("datetime64[us]").astype(np.int64).astype(np.float64)
     share = params.test_share  # one for all groups, where the order is time
     test = latest_rows(moments, ~fixed, share) if isinstance(share, float) else fixed
     return test, latest_rows(moments, ~test, params.valid_share)
 
 
-def latest_rows(moments: Floats, of: Bools, share: float) -> Bools:
+def latest_rows(moments: Floats, of: Mask, share: float) -> Mask:
     """Return [n] the latest `share` of the rows of `of`; rows of the same time stay together."""
     if not of.any():
         return of
@@ -216,7 +214,7 @@ def latest_rows(moments: Floats, of: Bools, share: float) -> Bools:
     return of & (moments >= cut)
 
 
-def _unusable(table: pd.DataFrame, part: "pd.Series[str]", params: Split) -> Bools:
+def _unusable(table: pd.DataFrame, part: "pd.Series[str]", params: Split) -> Mask:
     """Return [n] the rows that a later part keeps out of theirs, by its persons or by the gap before it."""
     out = np.zeros(len(table), dtype=bool)
     # Later parts go first: what is measured on stays whole, and what is learnt from gives way.

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fairmark.data.schema import KindName, Share
+from fairmark.data.schema import KindName
+from fairmark.params.base import Share
 from fairmark.record import Record
 
 Rows = Annotated[int, Field(ge=0)]

@@ -45,14 +45,13 @@ from fairmark.model.model import Model
 from fairmark.params.evaluate import Checks
 from fairmark.params.learn import Chosen, Train
 from fairmark.params.policy import Policy
-from fairmark.stats.arrays import Floats
+from fairmark.stats.arrays import Floats, Places
 from fairmark.stats.score_measures import mean_loss, ranked
 
 LEFT_OUT = "left out"
 """The part of train rows that a point of a curve does not learn from."""
 MOST_ALONE = 6
 """Forbidden columns that are included one by one, in the order of the schema; each costs a fit."""
-Order = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def learning_curves(parts: Parts, model: Model, params: Checks, fits: Fits) -> L
     return LearningCurves(part="valid", families=curves, history=history, why=None)
 
 
-def by_hash(parts: Parts, seed: int) -> Order:
+def by_hash(parts: Parts, seed: int) -> Places:
     """Return the places of train rows by a hash of their ids, so that the order of the table is no matter.
 
     The rows of a person stand one after another.
@@ -105,7 +104,7 @@ def by_hash(parts: Parts, seed: int) -> Order:
     return places[sorted(range(len(places)), key=keys.__getitem__)]
 
 
-def by_time(parts: Parts, seed: int) -> Order:
+def by_time(parts: Parts, seed: int) -> Places:
     """Return the places of train rows, the latest first; rows without a time last, ties by hash."""
     places = by_hash(parts, seed)
     time = parts.table[TIME].iloc[places].reset_index(drop=True)
@@ -113,7 +112,7 @@ def by_time(parts: Parts, seed: int) -> Order:
     return np.asarray(places[latest.index.to_numpy()], dtype=np.intp)
 
 
-def first_rows(parts: Parts, order: Order, share: float) -> Parts:
+def first_rows(parts: Parts, order: Places, share: float) -> Parts:
     """Return the same parts with the first `share` of `order` as the train rows; nested for rising shares.
 
     A person whose rows are cut through is left out whole, but for the first one.
@@ -142,7 +141,7 @@ def _families(chosen: Chosen, params: Checks) -> dict[str, Chosen]:
 
 def _curve(
     parts: Parts,
-    order: Order,
+    order: Places,
     shares: Sequence[float],
     model: Model,
     chosen: Chosen,

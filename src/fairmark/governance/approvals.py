@@ -15,7 +15,7 @@ from pydantic import Field
 from fairmark.errors import FairmarkError, InputError, RefusedError, UsageError, VerificationError
 from fairmark.governance.approvers import APPROVAL, FILE, Approver, person
 from fairmark.governance.request import ApprovalRequest
-from fairmark.record import CamelRecord
+from fairmark.record import CamelRecord, utc_text, utc_time
 from fairmark.release.statement import FileDigest, Subject
 from fairmark.repo.machine import SKEW
 from fairmark.signing.dsse import STATEMENT_TYPE, Envelope, seal
@@ -23,7 +23,6 @@ from fairmark.signing.keys import SigningKey
 
 FOLDER = "approvals"
 APPROVE = "approve"
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _TEXT = 2000
 
 
@@ -97,7 +96,7 @@ def signed(
             decision=APPROVE,
             approver=_approver(key.public.keyid, approvers).principal,
             reason=reason,
-            decided=now.strftime(_TIME),
+            decided=utc_text(now),
             expires=expires.isoformat(),
             waived=request.waived,
         ),
@@ -137,7 +136,7 @@ def weigh(
         raise RefusedError(f"{short}: must be another person's than the maker, who is {found.who} too")
     # A clock that is a little ahead is no lie; an approval of the future would outlive its key's end.
     if found.decided > when + SKEW:
-        raise RefusedError(f"{short}: must have approved by {when:%Y-%m-%d}, got {found.decided:{_TIME}}")
+        raise RefusedError(f"{short}: must have approved by {when:%Y-%m-%d}, got {utc_text(found.decided)}")
     if when.date() > found.expires:
         wanted = f"approval by {short}: must stand on {when:%Y-%m-%d}"
         raise RefusedError(f"{wanted}, got one that expired {found.expires}")
@@ -255,7 +254,7 @@ def _approval(statement: ApprovalStatement, request: ApprovalRequest, envelope: 
     if decision.decision != APPROVE:
         raise VerificationError(f"approval: decision must be approve, got {decision.decision[:40]!a}")
     try:
-        decided = dt.datetime.strptime(decision.decided, _TIME).replace(tzinfo=dt.UTC)
+        decided = utc_time(decision.decided)
         expires = dt.date.fromisoformat(decision.expires)
     except ValueError as error:
         raise VerificationError(f"approval: must have the shape of one, got {error}") from error

@@ -21,6 +21,8 @@ from fairmark.repo.untrusted import foreign_text
 from fairmark.signing.keys import SSH, PublicKey, public_key
 
 FILE = "approvers"
+OWN = "own-key"
+"""The name of a key that no line of `FILE` names: one's own."""
 TAGS = "git"
 """Namespace of those who may sign tags: the one that git itself uses."""
 APPROVAL = "fairmark-approval"

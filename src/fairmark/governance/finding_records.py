@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 from pydantic import Discriminator, Field
 
 from fairmark.errors import InputError, UsageError, VerificationError
-from fairmark.record import CamelRecord
+from fairmark.record import CamelRecord, utc_time
 from fairmark.release.statement import FileDigest, Subject
 from fairmark.signing.dsse import STATEMENT_TYPE, Envelope
 
@@ -17,7 +17,6 @@ TYPE = "urn:fairmark:finding:1"
 """Predicate type of a record."""
 NAME = re.compile(r"(\d{4})-(open|close)")
 """Names of records: the number of the finding, and what it says."""
-TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 Severity: TypeAlias = Literal["low", "medium", "high"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -102,7 +101,7 @@ def moment(text: str) -> dt.datetime:
         When it is none.
     """
     try:
-        return dt.datetime.strptime(text, TIME).replace(tzinfo=dt.UTC)
+        return utc_time(text)
     except ValueError as error:
         raise VerificationError(
             f"must be of a time such as 2026-11-28T12:00:00Z, got {text[:40]!a}"

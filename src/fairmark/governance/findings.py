@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 from fairmark.errors import FairmarkError, RefusedError, StateError, UsageError, VerificationError
 from fairmark.files import lines_of, sha256
 from fairmark.governance import trail
-from fairmark.governance.approvers import APPROVAL, FILE, Approver, people, person
+from fairmark.governance.approvers import APPROVAL, FILE, OWN, Approver, people, person
 from fairmark.governance.finding_records import (
     FOLDER,
     NAME,
-    TIME,
     TYPE,
     Closing,
     FindingRecord,
@@ -33,6 +32,7 @@ from fairmark.governance.finding_records import (
     opening_subject,
     read_record,
 )
+from fairmark.record import utc_text
 from fairmark.release.statement import FileDigest, Subject, release_digest
 from fairmark.repo.commit import committed_file
 from fairmark.repo.git import git, own_folder
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from fairmark.signing.keys import PublicKey, SigningKey
 
 PARAMS = "params.yaml"
-OWN = "own-key"
 """The name of whoever signs with a key that was given, where `approvers` names nobody."""
 NOTED = "finding"
 """The action of the audit trail's entries about records."""
@@ -159,7 +158,7 @@ def open_finding(
     if new.limit is not None:
         _refuse_unknown(root, new.limit)
     said = Opening(
-        event="open", by=by, when=now.strftime(TIME), severity=new.severity, owner=new.owner, due=new.due,
+        event="open", by=by, when=utc_text(now), severity=new.severity, owner=new.owner, due=new.due,
         release=subject.name if new.release else None, limit=new.limit,
         section=one_text(new.section) if new.section else None, text=one_text(new.text),
         evidence=_evidence(root, new.evidence),
@@ -202,7 +201,7 @@ def close_finding(
             )
         by = _closer(key.public, of.opened.owner, approvers, trusted, now)
         said = Closing(
-            event="close", by=by, when=now.strftime(TIME), text=text, evidence=_evidence(root, evidence)
+            event="close", by=by, when=utc_text(now), text=text, evidence=_evidence(root, evidence)
         )
         opening = _envelope(root, f"{number}-open")
         return _write(root, f"{number}-close", opening_subject(number, opening), said, key)

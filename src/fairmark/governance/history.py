@@ -20,12 +20,12 @@ from fairmark.governance.findings import FindingsRegister
 from fairmark.governance.promotion_tags import Promotion, Refs, refs
 from fairmark.governance.request import ReleaseOrigin, from_tags, release_origin
 from fairmark.governance.trail import REF, entries
+from fairmark.record import utc_text
 from fairmark.repo.commit import tagged
 from fairmark.repo.git import need
 from fairmark.signing.git_tags import evaluation_of, read_tag, stated_by, tag_signer, tagged_statement
 from fairmark.verify.verify import Fact
 
-STAMP = "%Y-%m-%dT%H:%M:%SZ"
 LONGEST = 400
 """Characters of a line that a stranger may have written."""
 
@@ -72,8 +72,8 @@ class HistoryEntry:
             "release": release_of(of),
             "statement_sha256": of.digest,
             "commit": of.seen.commit,
-            "since": self.since.strftime(STAMP),
-            "until": self.until and self.until.strftime(STAMP),
+            "since": utc_text(self.since),
+            "until": self.until and utc_text(self.until),
             "signer": self.signer,
             "tagger": of.seen.tagger,
             "reason": of.reason,
@@ -112,7 +112,7 @@ class EvaluationTag:
         return {
             "tag": self.tag,
             "commit": self.commit,
-            "when": self.when.strftime(STAMP),
+            "when": utc_text(self.when),
             "evaluation_of": self.of,
             "said": self.said,
             "statement_sha256": self.digest,

@@ -12,9 +12,9 @@ import jinja2
 from fairmark.governance.assessment import PRODUCTION
 from fairmark.governance.findings import HIGH, ValidationFinding
 from fairmark.governance.release_index import IndexedRelease, ReleaseIndex
-from fairmark.judge.verdict import WAIVED
 from fairmark.report.labels import NUMBER, Column, Table, count, number
 from fairmark.report.rendering import html
+from fairmark.report.verdict import STYLES
 from fairmark.stats.measures import label as title
 
 CONTENTS = (
@@ -25,7 +25,6 @@ CONTENTS = (
     ("measures", "Measures"),
     ("reading", "How to read this page"),
 )
-STYLES = {"pass": "pass", WAIVED: "pass", "fail": "fail", "insufficient evidence": "unsure"}
 
 
 @dataclass(frozen=True)

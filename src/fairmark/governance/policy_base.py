@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import FairmarkError, InputError, StateError, UsageError, VerificationError
-from fairmark.files import lines_of
+from fairmark.files import content, lines_of
 from fairmark.governance.approvals import FOLDER
 from fairmark.governance.approvers import FILE, TAGS, Approver, read_approvers
 from fairmark.governance.promotion_tags import refs
@@ -109,7 +109,7 @@ def authors(root: Path, base: str) -> tuple[set[str], set[str]]:
     lines = [line.split(" ") for line in lines_of(need(root, "tell its history", *log))]
     who = {word for _, *words in lines for word in words if word}
     # Not `git diff`: it would start the filters that the repository's config names.
-    if any(_content(root / name) != committed_file(root, "HEAD", name) for name in paths[1:]):
+    if any(content(root / name) != committed_file(root, "HEAD", name) for name in paths[1:]):
         who.add(git(root, "config", "user.email").stdout.strip())
     keys = {claimed_key(root, "commit", commit) for commit, *_ in lines}
     return who, {key for key in keys if key}
@@ -122,10 +122,6 @@ def _committed(root: Path, commit: str, name: str) -> bytes:
     if listed and content is None:
         raise StateError(f"{commit[:12]}: must hold {name}, got a clone without its bytes (fetch them)")
     return content or b""
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fairmark.errors import InputError, UsageError, VerificationError
 from fairmark.files import canonical_json, lines_of
+from fairmark.record import SHA256
 from fairmark.repo.git import need
 from fairmark.repo.machine import SKEW
 from fairmark.repo.untrusted import strict_json
@@ -31,7 +32,6 @@ _TAKEN = re.compile(r"candidate|latest|v\d+")
 _RELEASE = r"{name}-(v(?:0|[1-9]\d{{0,8}})(?:\.(?:0|[1-9]\d{{0,8}})){{2}})"
 _ONCE = ("Release", "Statement-SHA256", "Action", "Previous", "Trail", "Reason")
 _PREVIOUS = re.compile(r"(\S{1,200}) ([0-9a-f]{40}|[0-9a-f]{64})")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _TEXT = 2000
 
 
@@ -150,10 +150,10 @@ def parsed(name: str, tag: str, seen: TagText) -> Promotion:
     previous = _PREVIOUS.fullmatch(before)
     wrong = {
         "Release": (release, version is None),
-        "Statement-SHA256": (digest, not _DIGEST.fullmatch(digest)),
+        "Statement-SHA256": (digest, not SHA256.fullmatch(digest)),
         "Action": (action, action not in (PROMOTE, ROLLBACK)),
         "Previous": (before, previous is None and before != NOTHING),
-        "Trail": (trail, not _DIGEST.fullmatch(trail) and trail != NOTHING),
+        "Trail": (trail, not SHA256.fullmatch(trail) and trail != NOTHING),
     }
     if version is None or any(bad for _, bad in wrong.values()):
         found = ", ".join(f"{key}: {text[:80]!a}" for key, (text, bad) in wrong.items() if bad)

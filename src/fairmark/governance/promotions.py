@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
 from fairmark.governance import promotion_tags
 from fairmark.governance.approvals import Approval, Counted, count, kept, waived_in
-from fairmark.governance.approvers import APPROVAL, FILE, TAGS, Approver, people, person, read_approvers
+from fairmark.governance.approvers import APPROVAL, FILE, OWN, TAGS, Approver, people, person, read_approvers
 from fairmark.governance.assessment import PRODUCTION, refuse_open
 from fairmark.governance.assessment_approval import refuse_unsigned
 from fairmark.governance.findings import refuse_high
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from fairmark.signing.keys import PublicKey, SigningKey
 
 
-OWN = "own-key"
 """The name under which a key counts that no line of `approvers` names."""
 PATIENCE_S = 2.0
 """How long a promotion waits for the clock to pass the one before it."""

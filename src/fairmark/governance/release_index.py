@@ -18,6 +18,7 @@ from fairmark.governance.history import History, history, shown
 from fairmark.governance.promotions import allowed, approved, promoters
 from fairmark.governance.request import RELEASE, ApprovalRequest, release_origin
 from fairmark.judge.verdict import State, covers
+from fairmark.release.disclosure import REPORT
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import EVALUATION, STATEMENT, VERDICT
 from fairmark.release.statement import release_digest
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 FOLDER = "releases"
 UNKNOWN = "not told here"
 NOT_SIGNED = "not as signed"
-REPORT = "report.html"
 READ = ("params.yaml", "measurements.json", VERDICT, REPORT)
 """What the index reads or links of a release beside its statement."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fairmark.errors import FairmarkError, StateError
+from fairmark.files import content
 from fairmark.governance.policy_base import commit_of
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import Measurements, read_measurements
@@ -150,11 +151,7 @@ def _committed(root: Path, commit: str) -> tuple[bytes | None, bytes | None]:
 
 
 def _written(root: Path) -> tuple[bytes | None, bytes | None]:
-    return _content(root / PARAMS), _content(root / MEASUREMENTS)
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+    return content(root / PARAMS), content(root / MEASUREMENTS)
 
 
 def _side(name: str, params: bytes | None, found: bytes | None, today: dt.date) -> Side:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Self
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import canonical_json, first_departure, lines_of
+from fairmark.record import utc_text
 from fairmark.repo.git import git, in_words, need, own_folder
 from fairmark.repo.locks import locked
 
@@ -336,7 +337,7 @@ def _next(
     value: dict[str, object] = {
         "number": 1 if last is None else last.number + 1,
         "previous": FIRST if last is None else last.digest,
-        "when": dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "when": utc_text(dt.datetime.now(tz=dt.UTC)),
         "who": who.to_json(),
         "what": dict(event),
         "outcome": outcome,

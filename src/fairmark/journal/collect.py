@@ -10,7 +10,6 @@ release let through, and the summary says so.
 """
 
 import csv
-import datetime as dt
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from fairmark.data.row import CellFault, RowReader
 from fairmark.data.schema import Schema
 from fairmark.errors import InputError, ParamsError
 from fairmark.files import written_whole
-from fairmark.journal.entry import DAY_US, Stored
+from fairmark.journal.entry import DAY_US, Stored, moment
 from fairmark.journal.memberships import Memberships
 from fairmark.journal.store import Journal
 from fairmark.params.prepare import ByColumn, Csv, Prepare
@@ -342,8 +341,7 @@ def _cells(
         found.setdefault(prepare.person, entry.subject)
     if prepare.time is not None:
         rule = declared(prepare, prepare.time)
-        moment = dt.datetime.fromtimestamp(entry.at_us / 1e6, tz=dt.UTC)
-        written = moment.strftime(getattr(rule, "format", None) or "%Y-%m-%d")
+        written = moment(entry.at_us).strftime(getattr(rule, "format", None) or "%Y-%m-%d")
         found.setdefault(prepare.time, written)
     return found
 
@@ -417,9 +415,7 @@ def _told(tally: _Tally) -> Collected:
     }
     both = [each.share for each in shares.values() if each.share is not None]
     quantiles = np.quantile(tally.delays, QUANTILES).tolist()
-    days = [
-        dt.datetime.fromtimestamp(us / 1e6, tz=dt.UTC).date() for us in (min(tally.times), max(tally.times))
-    ]
+    days = [moment(us).date() for us in (min(tally.times), max(tally.times))]
     return Collected(
         rows=tally.labels.total(),
         positives=tally.labels[1],

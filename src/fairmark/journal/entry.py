@@ -7,6 +7,7 @@ person's own words and a caller's row id belong into `personal`; output, reason 
 Protected attributes stand in neither (`journal.memberships`).
 """
 
+import datetime as dt
 import hashlib
 import hmac
 import math
@@ -18,6 +19,7 @@ from typing import Literal, get_args
 import msgspec
 
 from fairmark.errors import UsageError
+from fairmark.record import SHA256
 
 Kind = Literal[
     "decision", "shadow", "outcome", "review", "confirmation", "override", "contest", "correction", "opened",
@@ -38,9 +40,9 @@ KINDS: tuple[str, ...] = get_args(Kind)
 ARMS: tuple[str, ...] = get_args(Arm)
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_PSEUDONYM = re.compile(r"[0-9a-f]{64}")
 LONGEST_TEXT = 255
 """Characters of a name, an id or a key."""
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 DAY_US = 24 * 60 * 60 * 1_000_000
 """Microseconds of a day: the clock of the journal counts microseconds."""
 
@@ -59,6 +61,11 @@ def new_ids(count: int) -> list[str]:
 def now_us() -> int:
     """Return whole microseconds since 1970-01-01 UTC by the machine's clock, which may be set back."""
     return time.time_ns() // 1000
+
+
+def moment(at_us: int) -> dt.datetime:
+    """Return the moment, in UTC, that microseconds since 1970 say: whole, with no float between."""
+    return EPOCH + dt.timedelta(microseconds=at_us)
 
 
 def pseudonym(key: bytes, subject: str) -> str:
@@ -159,7 +166,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             and _is_text(self.release)
             and _is_text(self.mode)
             and _is_text(self.caller)
-            and (self.subject is None or _PSEUDONYM.fullmatch(self.subject))
+            and (self.subject is None or SHA256.fullmatch(self.subject))
             and _is_count(self.at_us)
             and (self.due_us is None or _is_count(self.due_us))
             and (self.took_us is None or _is_count(self.took_us))
@@ -284,7 +291,7 @@ def _faults(entry: Entry) -> list[str]:
         faults.append(f"arm: must be one of {', '.join(ARMS)}, got {str(entry.arm)[:60]!a}")
     if not _ID.fullmatch(entry.id):
         faults.append(f"id: must be 32 hex digits, got {entry.id[:60]!a}")
-    if entry.subject is not None and not _PSEUDONYM.fullmatch(entry.subject):
+    if entry.subject is not None and not SHA256.fullmatch(entry.subject):
         # What stands there instead may name the person.
         faults.append("subject: must be a pseudonym of 64 hex digits, got another text")
     if entry.decision is not None and not _is_decision(entry.decision):

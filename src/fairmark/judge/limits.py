@@ -98,17 +98,7 @@ def invalid(limit: Limit, attributes: Collection[str]) -> str | None:
         return None if limit.measure == PROFIT else wrong
     if limit.attribute is not None and limit.attribute not in attributes:
         return f"attribute must be one that was measured, {sorted(attributes)}, got {limit.attribute!r}"
-    if quantity.how == "gain" and limit.attribute is not None:
-        return f"attribute must be null for {limit.measure}, got {limit.attribute!r}"
-    if not quantity.over_groups:
-        return None
-    if limit.attribute is None:
-        return f"attribute must be named for {limit.measure}, got null"
-    if quantity.how == "ratio" and limit.at_least is None:
-        return f"at_least must be set for {limit.measure} (lowest / highest, 1 = parity), got at_most"
-    if quantity.how == "difference" and limit.at_most is None:
-        return f"at_most must be set for {limit.measure} (highest - lowest, 0 = parity), got at_least"
-    return None
+    return next(limit.misfits(), None)
 
 
 def compared(

@@ -21,7 +21,7 @@ from fairmark.judge.findings import Strongest
 from fairmark.judge.findings import faults as finding_faults
 from fairmark.judge.measured import CLOSE, Measured, UnitCounts
 from fairmark.params.learn import Profit
-from fairmark.record import Record
+from fairmark.record import Digest, Record, Whole
 from fairmark.stats.arrays import Floats, Ints
 from fairmark.stats.bounded_means import Units
 from fairmark.stats.confusion import ConfusionMatrix, kish
@@ -41,9 +41,7 @@ from fairmark.stats.measures import (
 from fairmark.stats.measures import Count as CountName
 from fairmark.stats.rates import rate_of, value_of
 
-Whole = Annotated[int, Field(ge=0, lt=2**53)]
 Sum = Annotated[float, Field(ge=0, lt=2**53)]
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Sums(Record):

@@ -4,7 +4,7 @@ Train rows are relabelled, reweighed and balanced as chosen, a scorer is learnt 
 give the calibration (Platt scaling) and the thresholds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from fairmark.data.split import Parts
 from fairmark.errors import ParamsError
 from fairmark.files import canonical_floats
 from fairmark.learn import fit_additive, fit_boosted, fit_logistic
+from fairmark.learn.fit_boosted import Watching
 from fairmark.learn.group_threshold_search import together
 from fairmark.learn.mitigation import costs, factors, joined, reweighing
 from fairmark.learn.policy_limits import Limits
@@ -29,9 +30,6 @@ from fairmark.stats.arrays import Floats, Labels
 
 Settings = Mapping[str, float | int | str | bool]
 
-Watch = Callable[[int, Callable[[], Floats]], None]
-"""Called after each round with their number, and a way to the raw log-odds of validation rows."""
-
 
 class Fit(Protocol):
     """Learn a scorer from train rows, stopping by validation rows where the family has rounds."""
@@ -43,7 +41,7 @@ class Fit(Protocol):
         columns: Sequence[Column],
         settings: Settings,
         base: Train,
-        watch: Watch | None = None,
+        watch: Watching | None = None,
     ) -> Scorer:
         """Return the fitted scorer; a family without rounds has nothing to watch."""
 
@@ -148,7 +146,7 @@ class Fitted:
     decision: Decision
 
 
-def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watch | None = None) -> Fitted:
+def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watching | None = None) -> Fitted:
     """Return the model of these choices, and the held-out rows that it was evaluated on.
 
     It is learnt from train rows; its rounds come from validation rows. So do its calibration and its
@@ -196,7 +194,7 @@ def decide(held: HeldOut, rows: Ready, chosen: Chosen, base: Train, policy: Poli
     return Decision(calibration, found.cut, own, found.spent)
 
 
-def _learnt(rows: Ready, chosen: Chosen, base: Train, watch: Watch | None = None) -> Scorer:
+def _learnt(rows: Ready, chosen: Chosen, base: Train, watch: Watching | None = None) -> Scorer:
     train, valid = mitigated(rows, chosen)
     train = balanced(train, chosen.balance, base.seed)
     return FITS[chosen.family](train, valid, rows.encoder.columns, chosen.settings, base, watch)

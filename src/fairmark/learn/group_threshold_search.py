@@ -6,8 +6,6 @@ each group one threshold that keep the policy's limits on the attribute, with th
 best in quality is taken. With one rate to be drawn together it is the best there is; with two (equalized
 odds) or three, the lowest rate of any group is tried on a grid.
 
-Search all ways to give each group one threshold for the best that keeps groups near each other.
-
 Rates rise as a threshold falls, so that "no rate below l, none above h" allows each group one stretch of its
 thresholds. The lowest rate of the best way is that of some threshold: trying each of them, and taking the
 best of each stretch, finds the best way without trying all.

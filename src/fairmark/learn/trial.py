@@ -18,7 +18,8 @@ from pydantic import Field
 
 from fairmark.data.split import read_parts
 from fairmark.errors import InputError
-from fairmark.learn.fit import Fitted, Watch, aimed, decide, fitted
+from fairmark.learn.fit import Fitted, aimed, decide, fitted
+from fairmark.learn.fit_boosted import Watching
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.summaries import OverTime
 from fairmark.learn.threshold import Goal
@@ -271,7 +272,7 @@ def fairness(policy: Policy, slacks: Mapping[str, float]) -> float:
 
 def _watch(
     setup: Setup, ask: TrialRequest, seen: list[IntermediateValue], given: tuple[Ready, Train, Policy]
-) -> Watch | None:
+) -> Watching | None:
     """Return who looks at a trial at each rung, notes it in `seen`, and prunes it when it is dominated.
 
     Of what is given, the params are `aimed` and the policy follows their goal.

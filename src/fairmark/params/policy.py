@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from fairmark.params.base import Count, OpenShare, Section, Share, Text, one_of
-from fairmark.stats.measures import APPROXIMATE, GAINED, GOALS, QUANTITIES
+from fairmark.stats.measures import APPROXIMATE, GAINED, GOALS, QUANTITIES, Quantity
 
 GOAL = "goal"
 """In the place of a measure: the one that the model's threshold is for."""
@@ -71,12 +71,20 @@ class Limit(Section):
         if asked is None:
             yield f"measure must be one of {', '.join(QUANTITIES)}, got {self.measure!r}"
             return
+        yield from self._outside(asked)
+        yield from self.misfits()
+
+    def _outside(self, asked: Quantity) -> Iterator[str]:
         side, value = ("at_least", self.at_least) if self.at_most is None else ("at_most", self.at_most)
         low, high = asked.span
         if value is not None and not low <= value <= high:
             yield f"{side} must be in {low:g}..{high:g}, which {self.measure} can't leave, got {value:g}"
         elif self.gate and value == (low if side == "at_least" else high):
             yield f"{side} must be one that {self.measure} can miss, where it gates, got {value:g}"
+
+    def misfits(self) -> Iterator[str]:
+        """Yield why a limit does not fit its measure: its attribute, or its side."""
+        asked = QUANTITIES[self.measure]
         if asked.how == "gain" and self.attribute is not None:
             yield f"attribute must be null for {self.measure}, got {self.attribute!r}"
         if asked.over_groups and self.attribute is None:

@@ -7,7 +7,6 @@ the id of a decision about them.
 import asyncio
 import datetime as dt
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from fairmark.errors import UsageError
 from fairmark.governance.flow_runs import COMPLETED
 from fairmark.governance.trail import append
-from fairmark.journal.entry import now_us, pseudonym
+from fairmark.journal.entry import moment, now_us, pseudonym
 from fairmark.journal.memberships import cutoff_us, erase
 from fairmark.journal.place import (
     JOURNAL,
@@ -27,8 +26,7 @@ from fairmark.journal.place import (
 )
 from fairmark.params.read import Params
 from fairmark.privacy.retention import Overdue
-
-_PSEUDONYM = re.compile(r"[0-9a-f]{64}")
+from fairmark.record import SHA256
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def forget_decided(
     key = subject_key()
     # An id may be a person's as the service was given it, a pseudonym, or that of a decision: each is looked
     # for.
-    subjects = [each for each in ids if _PSEUDONYM.fullmatch(each)]
+    subjects = [each for each in ids if SHA256.fullmatch(each)]
     subjects += [] if key is None else [pseudonym(key, each) for each in ids]
     done = asyncio.run(_forget(root, ids, subjects, reason or "", journal, memberships, only_list))
     if done.entries and not only_list:
@@ -121,7 +119,7 @@ def overdue_decided(root: Path, params: Params, now: dt.datetime, journal: str |
     found = asyncio.run(_overdue(root, journal, cutoff_us(now_in_us, days)))
     if found[1] is None:
         return []
-    since = dt.datetime.fromtimestamp(found[1] / 1_000_000, tz=dt.UTC).date()
+    since = moment(found[1]).date()
     command = f'fairmark journal --expire --reason "kept for {days} days"'
     return [Overdue("journal", f"{found[0]} entries", since, (now.date() - since).days - days, command)]
 

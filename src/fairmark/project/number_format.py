@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from fairmark.data.cells import ISO_DAY, Numerals, without_unit
-from fairmark.data.inference import DAYS, UNITS, ZERO_LED
+from fairmark.data.cells import ISO_DAY, Numerals
+from fairmark.data.inference import DAYS, ZERO_LED, unit_parted
 
 SURE = (
     "NA",
@@ -87,7 +87,7 @@ def number_format(
     }
     plain = {name: _without(found, {*SURE, *LIKELY}) for name, found in different.items()}
     loose = {
-        name: [_bare(text) for text in sample]
+        name: [unit_parted(text) for text in sample]
         for name, found in plain.items()
         if _numeric_like(sample := _spread(found))
     }
@@ -130,14 +130,6 @@ def _spread(found: Sequence[str]) -> Sequence[str]:
 def _numeric_like(found: Sequence[str]) -> bool:
     digits = sum(any(char.isdigit() for char in text) for text in found)
     return bool(found) and digits == len(found) and not any(ZERO_LED.fullmatch(text) for text in found)
-
-
-def _bare(text: str) -> tuple[str, str]:
-    for unit in UNITS:
-        bare = without_unit(text, unit)
-        if bare is not None:
-            return bare, unit
-    return text, ""
 
 
 def _all_read(found: Sequence[tuple[str, str]], form: Numerals) -> bool:

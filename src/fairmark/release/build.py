@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fairmark.errors import FairmarkError, RefusedError, StateError
+from fairmark.files import content
 from fairmark.judge.verdict import Verdict
 from fairmark.params.read import Params
 from fairmark.release import leak_scan
@@ -135,7 +136,7 @@ def _take_place(draft: Path, destination: Path) -> None:
         draft.rename(destination)
         return
     # Seals state the digests of all other files: of the same seals the release is the same.
-    if all(_content(draft / name) == _content(destination / name) for name in SEALS):
+    if all(content(draft / name) == content(destination / name) for name in SEALS):
         return
     found = "a folder of another content that no tag names"
     if signer := _same_by(draft, destination):
@@ -143,10 +144,6 @@ def _take_place(draft: Path, destination: Path) -> None:
     raise StateError(
         f"{destination}: must be new, got {found} (look at it and move it away, or choose another version)"
     )
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
 
 
 def _same_by(draft: Path, destination: Path) -> str | None:

@@ -62,30 +62,28 @@ def goal(
     """
     if asked is not None:
         return Goal(asked, tagged=False, present=present(asked))
-    # By numbers: v0.10.0 is above v0.9.0.
-    versions = sorted(
-        (tuple(map(int, found.groups()[1:])), tag.partition("@")[2])
-        for tag in tags
-        if (found := _TAG.fullmatch(tag)) and found["name"] == name
-    )
-    here = [version for _, version in versions if present(version)]
+    versions = _versions(tags, name)
+    here = [version for version in versions if present(version)]
     if here:
         return Goal(here[-1], tagged=True, present=True)
     if versions:
-        return Goal(versions[-1][1], tagged=True, present=False)
+        return Goal(versions[-1], tagged=True, present=False)
     version = free()
     return Goal(version, tagged=False, present=present(version))
 
 
 def latest(tags: Sequence[str], name: str) -> str | None:
     """Return the tag of the highest release of `name` among `tags`, or None."""
+    versions = _versions(tags, name)
+    return f"{name}@{versions[-1]}" if versions else None
+
+
+def _versions(tags: Sequence[str], name: str) -> list[str]:
+    """Return the versions of the releases of `name` among `tags`, rising."""
+    found = [match for match in map(_TAG.fullmatch, tags) if match and match["name"] == name]
     # By numbers: v0.10.0 is above v0.9.0.
-    found = [
-        (tuple(map(int, m.groups()[1:])), tag)
-        for tag in tags
-        if (m := _TAG.fullmatch(tag)) and m["name"] == name
-    ]
-    return max(found)[1] if found else None
+    found.sort(key=lambda match: tuple(map(int, match.groups()[1:])))
+    return [match[0].partition("@")[2] for match in found]
 
 
 def refuse_changed(dirty: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairmark.errors import StateError, VerificationError
 from fairmark.files import read_json
-from fairmark.record import first_difference
+from fairmark.record import SHA256, first_difference
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import (
     BILL,
@@ -186,7 +186,6 @@ def model(release: ReleaseFolder) -> str:
     return f"{MODEL_SEAL} names the {len(names(release.folder / 'model'))} files of the model"
 
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 
 
@@ -212,7 +211,7 @@ def statement(release: ReleaseFolder) -> str:
         f"{STATEMENT}: subject must be a plain name, once, in order, with a SHA-256, got {each.name[:80]!r}"
         for each, previous in zip(stated.subject, ["", *(each.name for each in stated.subject)], strict=False)
         if not PLAIN_NAME.fullmatch(each.name)
-        or not _SHA256.fullmatch(each.digest.sha256)
+        or not SHA256.fullmatch(each.digest.sha256)
         or each.name <= previous
         or each.name in SEALS
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairmark.errors import StateError, UsageError
+from fairmark.record import utc_text
 from fairmark.repo.git import git, git_bytes, need
 
 _VERSION = re.compile(r"v(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
@@ -56,7 +57,7 @@ def committed_at(root: Path, commit: str) -> str:
         When git can't tell it.
     """
     seconds = int(need(root, "tell the commit's time", "show", "-s", "--format=%ct", commit))
-    return dt.datetime.fromtimestamp(seconds, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_text(dt.datetime.fromtimestamp(seconds, tz=dt.UTC))
 
 
 def refuse_dirty(seen: Trace) -> None:

@@ -7,18 +7,17 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fairmark.errors import InputError, StateError
 from fairmark.repo import process
+from fairmark.repo.data_versions import DATA
 from fairmark.repo.isolation import Isolation
+from fairmark.repo.process import Say
 from fairmark.repo.untrusted import foreign_yaml
 
-DATA = "data.dvc"
 """The file that names the raw data by its hash."""
-
-Say = Callable[[str], None]
 
 
 class AgainError(StateError):

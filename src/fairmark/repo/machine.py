@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fairmark.errors import StateError
 from fairmark.files import lines_of
+from fairmark.record import utc_text
 
 
 def made_on() -> str:
@@ -46,7 +47,7 @@ def refuse_behind(committed: str, now: dt.datetime) -> None:
     """
     if dt.datetime.fromisoformat(committed) > now + SKEW:
         raise StateError(
-            f"clock: must be past the commit's own time, {committed}, got {now:%Y-%m-%dT%H:%M:%SZ} "
+            f"clock: must be past the commit's own time, {committed}, got {utc_text(now)} "
             "(set this clock; or, if the committer's was wrong, commit again)"
         )
 

@@ -12,7 +12,8 @@ from functools import lru_cache
 import msgspec
 
 from fairmark.errors import InputError
-from fairmark.journal.entry import Arm, Entry, json_bytes, new_id
+from fairmark.journal.entry import EPOCH, Arm, Entry, json_bytes, new_id
+from fairmark.record import utc_text
 from fairmark.serve.oversight import By, Flagged, Ruling, Scored, Why
 from fairmark.serve.router import Routed
 from fairmark.serve.wire import Raw
@@ -306,9 +307,6 @@ def answer_of(entry: Entry, detail: Detail | None = None) -> Answer:
     )
 
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-
 def day_time(at_us: int | None) -> str | None:
     """Return a moment in UTC as in RFC 3339, to the second; None for none."""
     return None if at_us is None else _second(at_us // 1_000_000)
@@ -317,4 +315,4 @@ def day_time(at_us: int | None) -> str | None:
 @lru_cache(maxsize=256)
 def _second(at_s: int) -> str:
     # The answers of one second say the same few times.
-    return (_EPOCH + dt.timedelta(seconds=at_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_text(EPOCH + dt.timedelta(seconds=at_s))

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from fairmark.errors import StateError
+from fairmark.record import utc_text
 from fairmark.serve.access import SCOPES, new_key
 from fairmark.serve.router import Router
 from fairmark.serve.scorer import Scorer
@@ -358,7 +359,7 @@ def drill(
             done.append(found)
             mark = "ok   " if found.passed else "WRONG"
             say(f"{mark} {found.name}: {found.got} ({found.took_s:.1f} s)")
-    at = dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = utc_text(dt.datetime.now(tz=dt.UTC))
     return Drills(at, Path(release).name, Path(fallback).name, all(each.passed for each in done), tuple(done))
 
 

@@ -6,7 +6,6 @@ many ways; here a file that is not the one way is refused, so that no byte of it
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,14 +14,13 @@ from typing import Any, Self, TypedDict
 
 from fairmark.errors import InputError, VerificationError
 from fairmark.files import canonical_json, first_departure, write_text
+from fairmark.record import SHA256
 from fairmark.repo.untrusted import foreign_text, strict_json
 from fairmark.signing.keys import PublicKey, SigningKey
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 MOST_SIGNATURES = 16
-
-_KEYID = re.compile(r"[0-9a-f]{64}")
 
 
 class SignatureJson(TypedDict):
@@ -92,7 +90,7 @@ class Envelope:
                 )
             keyid, before = entry["keyid"], signatures[-1].keyid if signatures else ""
             # In order and each once: the same signatures could else be written as many files.
-            if not isinstance(keyid, str) or not _KEYID.fullmatch(keyid) or keyid <= before:
+            if not isinstance(keyid, str) or not SHA256.fullmatch(keyid) or keyid <= before:
                 raise VerificationError(
                     f"envelope: keyid must be a SHA-256, each once and in order, got {str(keyid)[:80]!a}"
                 )

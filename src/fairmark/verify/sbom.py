@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fairmark.errors import FairmarkError, VerificationError
-from fairmark.record import first_difference
+from fairmark.record import SHA256, first_difference
 from fairmark.release.folder import MOST_LIMITS, ReleaseFolder
 from fairmark.release.layout import BILL
 from fairmark.release.sbom import licences
@@ -148,7 +148,6 @@ def _ours(release: ReleaseFolder) -> bool:
 
 
 _PURL = re.compile(r"pkg:pypi/([A-Za-z0-9._-]+)@([A-Za-z0-9._!+-]+)")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _OF_KIND = {"application": {"pedigree"}, MODEL: {"model_card", "components"}, "data": {"data"}}
 """What a component of one type alone has."""
@@ -232,7 +231,7 @@ def _form(found: Bill) -> Iterator[str]:
     """Yield a fault for each component without hash or licence, and each reference that leads nowhere."""
     for part in found.everything:
         digests = part.digests()
-        if len(digests) != 1 or not _SHA256.fullmatch(digests[0]):
+        if len(digests) != 1 or not SHA256.fullmatch(digests[0]):
             yield f"{part.name} must have one SHA-256 of 64 hex digits, got {digests}"
         if part.type != MODEL and not part.licenses:
             yield f"{part.name} must have a licence, known or said to be unknown, got none"

@@ -1,6 +1,5 @@
 """What the watch found, watch.json: the one document that lines, page, alarms and flow are made of."""
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -8,9 +7,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from fairmark.data.reference import Reference
+from fairmark.journal.entry import moment
 from fairmark.params.policy import Policy
 from fairmark.params.watch import Watch
-from fairmark.record import Record
+from fairmark.record import Record, utc_text
 from fairmark.stats import confidence_sequence
 from fairmark.stats.arrays import Floats
 from fairmark.stats.e_process import Prior, against_reference
@@ -209,7 +209,7 @@ class Watched:
 
 def iso(at_us: int) -> str:
     """Return microseconds since 1970 as ISO 8601, to the second, UTC."""
-    return dt.datetime.fromtimestamp(at_us / 1e6, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_text(moment(at_us))
 
 
 def summarise(counted: Counted, of: Watched, now_us: int) -> WatchSummary:
