@@ -478,7 +478,7 @@ async def _week(desk: "Desk", new: Sequence[Person], begins_us: int) -> list[tup
     labels = []
     for day, few in enumerate(_days(new)):
         desk.clock = partial(int, begins_us + day * DAY_US)
-        asked = desk.router.reader.asked(json.dumps({"rows": [form(person) for person in few]}).encode())
+        asked = desk.router.reader.request(json.dumps({"rows": [form(person) for person in few]}).encode())
         ids = [answer.id for answer in await desk.decide(asked, "demo")]
         groups = [
             Membership(one, name, {person[name]: 1.0})

@@ -1,4 +1,4 @@
-"""How much of the traffic each colour of the service gets from the load balancer, and how it is moved.
+"""Blue/green weights of the load balancer: the traffic that each colour of the service gets, and its move.
 
 The service runs in two colours, each a target group of one listener. Their weights are the promotion's to
 move, on evidence; Terraform makes them once and then ignores them, so that no `apply` undoes a canary under

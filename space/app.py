@@ -23,7 +23,7 @@ from fairmark.explain.decisions import reasons
 from fairmark.explain.dependence import cell_value
 from fairmark.explain.documents import Contribution
 from fairmark.release.folder import ReleaseFolder
-from fairmark.release.handover import found
+from fairmark.release.handover import release_at
 from fairmark.report.labels import count, measured
 from fairmark.report.verdict import state, summary
 from fairmark.stats.measures import CARD
@@ -224,7 +224,7 @@ def shown(release: Path, key: Path) -> Shown:
         When it is not what was released, or that can't be told.
     """
     model = load_release(release, key)
-    with found(str(release), None) as target:
+    with release_at(str(release), None) as target:
         folder = ReleaseFolder(target.folder)
         # Read while they are there: an archive is unpacked for the length of this block alone.
         _ = folder.verdict, folder.measurements, folder.params, folder.schema, folder.text("model-card.md")

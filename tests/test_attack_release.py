@@ -9,7 +9,7 @@ from maker_and_forger import MINE
 from release_attacks import ATTACKS, Attack, caught, flipped, flips, fully, quickly, untouched
 
 from fairmark.cli.main import main
-from fairmark.release.handover import found
+from fairmark.release.handover import release_at
 from fairmark.verify.verify import Fact, verify
 
 pytest_plugins = ("release_fixtures",)
@@ -57,7 +57,7 @@ def test_a_flipped_bit_ends_the_command_with_4(
 
 def test_untouched_copies_raise_no_alarm(small_release: Path, tmp_path: Path) -> None:
     for place in untouched(small_release, 5, tmp_path / "copies", 9):
-        with found(str(place), None) as target:
+        with release_at(str(place), None) as target:
             facts = verify(target.folder, None, MINE.public)
 
         assert all(fact.held for fact in facts if fact.asked), place
@@ -67,5 +67,5 @@ def test_an_archive_with_a_file_too_many_is_caught(small_release: Path, tmp_path
     (small_release / "more.txt").write_text("x")
     made = shutil.make_archive(str(tmp_path / "packed"), "zip", small_release.parent, small_release.name)
 
-    with found(made, None) as target:
+    with release_at(made, None) as target:
         assert caught(verify(target.folder, None, MINE.public)) == {"files"}

@@ -12,7 +12,7 @@ from fixed_keys import ADA, BOB, CAM, MAKER, approver, key
 from promotion_repo import LAST, PEOPLE, START, approval, asked, digest
 
 from fairmark.errors import FairmarkError, RefusedError, UsageError, VerificationError
-from fairmark.governance.approvals import count, keep, kept, signed, weigh
+from fairmark.governance.approvals import count, keep, read_approvals, signed, weigh
 from fairmark.governance.approvers import Approver, read_approvers
 from fairmark.governance.request import POLICY
 from fairmark.signing.dsse import Envelope, Signature, seal
@@ -214,7 +214,7 @@ def test_what_does_not_count_says_where_it_stands_and_why() -> None:
 def test_an_approval_kept_is_found_again_and_the_newer_one_of_a_key_replaces_it(tmp_path: Path) -> None:
     keep(tmp_path, asked(), approval(BOB, expires=dt.date(2026, 2, 1)))
     path = keep(tmp_path, asked(), approval(BOB))
-    found, faults = kept(tmp_path, asked())
+    found, faults = read_approvals(tmp_path, asked())
 
     assert path == tmp_path / "approvals" / "loans-v0.1.0" / f"{BOB.public.keyid[:16]}.json"
     assert list(found.values()) == [approval(BOB)]
@@ -224,7 +224,7 @@ def test_an_approval_kept_is_found_again_and_the_newer_one_of_a_key_replaces_it(
 def test_a_file_that_is_no_approval_is_told_and_counts_for_nothing(tmp_path: Path) -> None:
     path = keep(tmp_path, asked(), approval(BOB))
     path.write_text(json.dumps(json.loads(path.read_text()), indent=1))
-    found, faults = kept(tmp_path, asked())
+    found, faults = read_approvals(tmp_path, asked())
 
     assert found == {}
     assert "must be canonical JSON" in faults[0]

@@ -21,7 +21,7 @@ from self_assessment import sign_assessment
 from fairmark.cli.main import main
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
 from fairmark.files import read_json
-from fairmark.governance.approvals import keep, kept, signed
+from fairmark.governance.approvals import keep, read_approvals, signed
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.findings import NewFinding, close_finding, open_finding
 from fairmark.governance.history import history
@@ -507,7 +507,7 @@ def test_keeping_and_finding_approvals_agree(root: Path) -> None:
     approve(root, "v0.2.0", BOB, CAM)
     asked = candidate(find_release(root, "loans-v0.2.0"), root, read_approvers(root / FILE)).request
 
-    assert len(kept(root, asked)[0]) == 2
+    assert len(read_approvals(root, asked)[0]) == 2
 
 
 # ------------------------------------------------------------------ by the command line

@@ -9,7 +9,7 @@ from release_folder import git
 from fairmark.cli.main import main
 from fairmark.errors import StateError, UsageError, VerificationError
 from fairmark.governance.request import find_release
-from fairmark.release.handover import found, pack
+from fairmark.release.handover import pack, release_at
 
 pytest_plugins = ("release_fixtures",)
 
@@ -21,13 +21,13 @@ def _clone(release: Path) -> Path:
 
 
 def test_a_folder_is_itself(small_release: Path) -> None:
-    with found(str(small_release), None) as target:
+    with release_at(str(small_release), None) as target:
         assert (target.folder, target.clone, target.tag) == (small_release, None, None)
 
 
 def test_a_tag_is_the_folder_in_the_clone_that_is_then_held_against_it(small_release: Path) -> None:
     clone = _clone(small_release)
-    with found(TAG, clone) as target:
+    with release_at(TAG, clone) as target:
         assert (target.folder, target.clone, target.tag) == (small_release, clone, TAG)
 
 
@@ -43,10 +43,10 @@ def test_what_is_called_like_a_tag_is_not_taken_for_it(
         pack(small_release, tmp_path / "it.tar.gz")
         (tmp_path / "it.tar.gz").rename(TAG)
 
-    with found(TAG, clone) as target:
+    with release_at(TAG, clone) as target:
         assert (target.folder, target.tag) == (clone / "releases" / "loans-v0.1.0", TAG)
     assert find_release(clone, TAG) == target.folder
-    with found(f"./{TAG}", clone) as target:
+    with release_at(f"./{TAG}", clone) as target:
         assert target.tag is None
 
 
@@ -65,13 +65,13 @@ def test_without_a_named_clone_a_tag_is_that_of_where_one_is(
     small_release: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(small_release)
-    with found(TAG, None) as target:
+    with release_at(TAG, None) as target:
         assert target.folder.samefile(small_release)
 
     monkeypatch.chdir(tmp_path)
     with (
         pytest.raises(UsageError, match=r"must be held against a clone, got no clone here"),
-        found(TAG, None),
+        release_at(TAG, None),
     ):
         pass
 
@@ -79,7 +79,7 @@ def test_without_a_named_clone_a_tag_is_that_of_where_one_is(
 def test_a_tag_s_archive_does_for_its_folder(small_release: Path) -> None:
     pack(small_release, small_release.with_name("loans-v0.1.0.tar.gz"))
     shutil.rmtree(small_release)
-    with found(TAG, _clone(small_release)) as target:
+    with release_at(TAG, _clone(small_release)) as target:
         assert (target.folder / "statement.json").is_file()
 
     assert not target.folder.exists()
@@ -88,14 +88,14 @@ def test_a_tag_s_archive_does_for_its_folder(small_release: Path) -> None:
 def test_a_tag_whose_files_are_not_there_is_told_plainly(small_release: Path) -> None:
     shutil.rmtree(small_release)
     absent = r"releases/loans-v0\.1\.0: must be in the clone .* got the tag without its files"
-    with pytest.raises(StateError, match=absent), found(TAG, _clone(small_release)):
+    with pytest.raises(StateError, match=absent), release_at(TAG, _clone(small_release)):
         pass
 
 
 def test_a_tag_that_the_clone_has_not_is_told_plainly(small_release: Path) -> None:
     with (
         pytest.raises(StateError, match=r"must hold the tag loans@v9\.0\.0"),
-        found("loans@v9.0.0", _clone(small_release)),
+        release_at("loans@v9.0.0", _clone(small_release)),
     ):
         pass
 
@@ -106,7 +106,7 @@ def test_the_files_of_another_release_do_not_do_for_a_tag(small_release: Path) -
     small_release.rename(small_release.with_name("loans-v0.2.0"))
     with (
         pytest.raises(VerificationError, match=r"must hold the release loans@v0\.2\.0, got .loans@v0\.1\.0"),
-        found("loans@v0.2.0", clone),
+        release_at("loans@v0.2.0", clone),
     ):
         pass
 
@@ -116,7 +116,7 @@ def test_what_is_none_of_these_is_refused(
     asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError), found(asked, None):
+    with pytest.raises(UsageError), release_at(asked, None):
         pass
 
 
@@ -138,5 +138,8 @@ def test_an_empty_word_is_not_the_folder_one_is_in(
 ) -> None:
     monkeypatch.chdir(small_release)
 
-    with pytest.raises(UsageError, match=r"^RELEASE: must be a release folder, .*got none"), found("", None):
+    with (
+        pytest.raises(UsageError, match=r"^RELEASE: must be a release folder, .*got none"),
+        release_at("", None),
+    ):
         pass

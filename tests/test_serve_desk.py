@@ -18,11 +18,11 @@ from fairmark.serve.canary import CanaryState, heartbeat
 from fairmark.serve.desk import Desk
 from fairmark.serve.router import Router
 from fairmark.serve.scorer import Scorer
-from fairmark.serve.wire import Asked
+from fairmark.serve.wire import DecisionRequest
 
 pytest_plugins = ("release_fixtures",)
 T = TypeVar("T")
-ONE = Asked([ROW], ["ada"], single=True)
+ONE = DecisionRequest([ROW], ["ada"], single=True)
 TRIAL = "sha256:" + "c" * 64
 
 
@@ -274,8 +274,8 @@ def test_another_champion_answers_from_the_next_request_on(scorer: Scorer, tmp_p
 def test_rows_that_leave_the_loop_are_decided_as_those_that_stay(scorer: Scorer, tmp_path: Path) -> None:
     desk, _ = make_desk(Router(scorer), tmp_path)
     rows = [ROW | {"income <€>": float(number)} for number in range(-50, 50)]
-    many = run(desk.decide(Asked(rows, [None] * 100, single=False), "shop"))
-    each = [run(desk.decide(Asked([row], [None], single=True), "shop"))[0] for row in rows[:5]]
+    many = run(desk.decide(DecisionRequest(rows, [None] * 100, single=False), "shop"))
+    each = [run(desk.decide(DecisionRequest([row], [None], single=True), "shop"))[0] for row in rows[:5]]
 
     assert [answer.score for answer in many[:5]] == [answer.score for answer in each]
     assert len({answer.id for answer in many}) == 100

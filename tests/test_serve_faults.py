@@ -28,12 +28,12 @@ from fairmark.serve.scorer import Scorer
 from fairmark.serve.scorer import init as scorer_init
 from fairmark.serve.server import Settings, loaded
 from fairmark.serve.service import Service
-from fairmark.serve.wire import Asked
+from fairmark.serve.wire import DecisionRequest
 from fairmark.signing.key_store import own_public
 
 pytest_plugins = ("release_fixtures",)
 T = TypeVar("T")
-ONE = Asked([ROW], ["ada"], single=True)
+ONE = DecisionRequest([ROW], ["ada"], single=True)
 TRIAL = "sha256:" + "c" * 64
 
 

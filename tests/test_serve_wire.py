@@ -27,21 +27,21 @@ def reader(released: Path) -> Reader:
 
 def refused(reader: Reader, body: bytes) -> Refused:
     with pytest.raises(Refused) as caught:
-        reader.encoded(reader.asked(body).rows)
+        reader.encoded(reader.request(body).rows)
     return caught.value
 
 
 @given(subject=st.text(min_size=1, max_size=9), rows=st.integers(1, 3))
 def test_what_is_sent_is_what_is_read(reader: Reader, subject: str, rows: int) -> None:
     row = ROW | {"home": subject}
-    asked = reader.asked(json.dumps({"rows": [row] * rows, "subjects": [subject] * rows}).encode())
+    asked = reader.request(json.dumps({"rows": [row] * rows, "subjects": [subject] * rows}).encode())
 
     assert asked.rows == [row] * rows
     assert asked.subjects == [subject] * rows
 
 
 def test_one_row_is_asked_for_alone(reader: Reader) -> None:
-    asked = reader.asked(json.dumps({"row": ROW, "subject": "a:b"}).encode())
+    asked = reader.request(json.dumps({"row": ROW, "subject": "a:b"}).encode())
 
     assert (asked.rows, asked.subjects, asked.single) == ([ROW], ["a:b"], True) or asked.single
 

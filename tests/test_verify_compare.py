@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from fairmark.files import write_parquet
-from fairmark.verify.compare import apart
+from fairmark.verify.compare import file_difference
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ class _Told:
     def of(cls, old: str, new: str, name: str) -> str:
         for side, text in (("old", old), ("new", new)):
             (cls.place / side).write_text(text)
-        return apart(cls.place / "old", cls.place / "new", name)
+        return file_difference(cls.place / "old", cls.place / "new", name)
 
 
 def test_numbers_of_json_are_told_by_their_place(told: type[_Told]) -> None:
@@ -74,13 +74,13 @@ def test_columns_of_parquet_are_told_by_name(tmp_path: Path) -> None:
     write_parquet(tmp_path / "old", frame)
     write_parquet(tmp_path / "new", frame.assign(a=[1.0, 2.5], b=["x", "z"]))
 
-    assert apart(tmp_path / "old", tmp_path / "new", "x.parquet") == (
+    assert file_difference(tmp_path / "old", tmp_path / "new", "x.parquet") == (
         "column a: 1 number differs, by at most 0.5 (row 2: 2 was released, 2.5 made); "
         "relatively by at most 0.2 (row 2: 2 was released, 2.5 made); "
         "column b: 1 other value: row 2: y was released, z made"
     )
     write_parquet(tmp_path / "new", frame.head(1))
-    assert apart(tmp_path / "old", tmp_path / "new", "x.parquet") == (
+    assert file_difference(tmp_path / "old", tmp_path / "new", "x.parquet") == (
         "2 rows of 3 columns were released, 1 rows of 3 columns made"
     )
 

@@ -427,11 +427,11 @@ def verify(release: str | Path, key: str | Path | None = None) -> "list[Fact]":
     InputError
         When there is no release there.
     """
-    from fairmark.release.handover import found
+    from fairmark.release.handover import release_at
     from fairmark.signing.keys import read_public
     from fairmark.verify.verify import verify as facts
 
-    with found(str(release), None) as target:
+    with release_at(str(release), None) as target:
         return [*facts(target.folder, None, None if key is None else read_public(Path(key)))]
 
 

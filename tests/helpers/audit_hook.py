@@ -58,9 +58,9 @@ def release(place: Path) -> object:
 
 def archive(place: Path) -> object:
     """Open an archive of a release."""
-    from fairmark.release.handover import found
+    from fairmark.release.handover import release_at
 
-    with found(str(place), None) as target:
+    with release_at(str(place), None) as target:
         return sorted(target.folder.iterdir())
 
 

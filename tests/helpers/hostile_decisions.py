@@ -20,7 +20,7 @@ from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.policy_gate import compare, refuse_unless_approved
 from fairmark.governance.promotion_tags import ahead, refs
 from fairmark.governance.promotions import checked_chain
-from fairmark.release.handover import found
+from fairmark.release.handover import release_at
 from fairmark.repo.machine import refuse_behind
 from fairmark.signing.dsse import Envelope
 from fairmark.signing.git_tags import sign_tag
@@ -156,7 +156,7 @@ def _posing(root: Path, make: Callable[[Path], object]) -> object:
     try:
         os.chdir(root)
         make(Path("loans@v0.9.0"))
-        with found("loans@v0.9.0", root) as target:
+        with release_at("loans@v0.9.0", root) as target:
             return target.folder
     finally:
         os.chdir(before)

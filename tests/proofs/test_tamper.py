@@ -13,7 +13,7 @@ from hostile_acts import every
 from maker_and_forger import MINE
 from release_attacks import ATTACKS, caught, flipped, flips, fully, quickly, restate, table, untouched
 
-from fairmark.release.handover import found
+from fairmark.release.handover import release_at
 from fairmark.verify.verify import verify
 
 pytestmark = pytest.mark.proof
@@ -82,7 +82,7 @@ def test_what_got_through_once_does_not_again(released: Path, tmp_path: Path) ->
 def test_no_untouched_copy_raises_an_alarm(small_release: Path, tmp_path: Path) -> None:
     doubted = []
     for place in untouched(small_release, 200, tmp_path / "copies", 2):
-        with found(str(place), None) as target:
+        with release_at(str(place), None) as target:
             facts = verify(target.folder, None, MINE.public)
         doubted += [f"{place}: {fact.line()}" for fact in facts if fact.asked and not fact.held]
 

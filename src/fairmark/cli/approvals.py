@@ -50,7 +50,7 @@ class Approve(Verb):
         asked, approvers = (_policy if given.policy else _assessed if given.assessment else _release)(given)
         envelope = approvals.signed(asked, approvers, key, given.reason, expires, now)
         path = approvals.keep(given.clone, asked, envelope)
-        found, _ = approvals.kept(given.clone, asked)
+        found, _ = approvals.read_approvals(given.clone, asked)
         counted = approvals.count(found, asked, approvers, now).approvals
         say(f"approved by {', '.join(each.who for each in counted)}: {len(counted)} of {asked.needed} needed")
         say(f"written: {path} (commit it)")

@@ -36,14 +36,14 @@ class Verify(Verb):
 
     def run(self, given: argparse.Namespace) -> int:
         """Check the release, say whether each claim holds, and return 0, 4 (wrong) or 5 (undetermined)."""
-        from fairmark.release.handover import found
+        from fairmark.release.handover import release_at
         from fairmark.signing.key_store import own_public
         from fairmark.signing.keys import read_public
         from fairmark.verify.image import is_image, verify_image
         from fairmark.verify.verify import exit_code, verify
 
         key = own_public() if given.key is None else read_public(given.key)
-        with found(given.release, given.clone) as target:
+        with release_at(given.release, given.clone) as target:
             check = verify_image if is_image(target.folder) else verify
             facts = check(target.folder, target.clone, key, yours=given.key is None)
         code = exit_code(facts)
@@ -121,14 +121,14 @@ def _rebuilt(given: argparse.Namespace) -> "Rebuilt":
     from functools import partial
 
     from fairmark.release.folder import ReleaseFolder
-    from fairmark.release.handover import found, repository
+    from fairmark.release.handover import release_at, repository
     from fairmark.repo import process
     from fairmark.signing.key_store import own_public
     from fairmark.signing.keys import read_public
     from fairmark.verify.rebuild import Rebuild, check_first
 
     key = own_public() if given.key is None else read_public(given.key)
-    with found(given.release, given.clone) as target:
+    with release_at(given.release, given.clone) as target:
         source = target.clone or repository(given.release)
         _need_model(ReleaseFolder(target.folder), given.release, "be made again")
         opened = check_first(target.folder, source, key, yours=given.key is None)
@@ -220,10 +220,10 @@ class Diff(Verb):
 def _compared(given: argparse.Namespace) -> int:
     from fairmark.errors import VerificationError
     from fairmark.release.folder import ReleaseFolder
-    from fairmark.release.handover import found
+    from fairmark.release.handover import release_at
     from fairmark.verify.release_diff import compare, named
 
-    with found(given.a, given.clone) as a, found(given.b, given.clone) as b:
+    with release_at(given.a, given.clone) as a, release_at(given.b, given.clone) as b:
         one, two = ReleaseFolder(a.folder), ReleaseFolder(b.folder)
         for each, asked in ((one, given.a), (two, given.b)):
             _need_model(each, asked, "be compared part by part")

@@ -25,7 +25,7 @@ from fairmark.data.kinds import Typed, typed
 from fairmark.data.pii import personal
 from fairmark.data.raw import Raw
 from fairmark.data.roles import Roles, declared, roles_of
-from fairmark.data.row_rules import Kept, Meaning, labels, stripped
+from fairmark.data.row_rules import FilteredRows, Meaning, labels, stripped
 from fairmark.errors import Faults, shown
 from fairmark.params.prepare import ByEdges, Column, Date, Inferred, Numeric, Prepare, Rows
 from fairmark.stats.arrays import Floats
@@ -154,7 +154,7 @@ class Checked:
     alike: "pd.Series[str]"
 
 
-def checked(file: Kept, rows: Rows, plan: Plan, params: Prepare, main: Checked | None) -> Checked:
+def checked(file: FilteredRows, rows: Rows, plan: Plan, params: Prepare, main: Checked | None) -> Checked:
     """Return a file with every column read; whatever is wrong with it is noted in `raw.faults`.
 
     Parameters
@@ -183,7 +183,12 @@ def checked(file: Kept, rows: Rows, plan: Plan, params: Prepare, main: Checked |
 
 
 def _note_cells(
-    file: Kept, columns: dict[str, Typed], rows: Rows, plan: Plan, params: Prepare, main: Checked | None
+    file: FilteredRows,
+    columns: dict[str, Typed],
+    rows: Rows,
+    plan: Plan,
+    params: Prepare,
+    main: Checked | None,
 ) -> None:
     raw = file.raw
     known = {name: (plan.rules[name], plan.kinds[name], one) for name, one in columns.items()}

@@ -19,7 +19,7 @@ from fairmark.data.kinds import Cells
 from fairmark.data.raw import read_raw
 from fairmark.data.roles import LABEL, PERSON, ROW_ID, SOURCE, WEIGHT, WITHHELD, sources
 from fairmark.data.row_ids import content_ids
-from fairmark.data.row_rules import exclusions, kept
+from fairmark.data.row_rules import exclusions, filtered
 from fairmark.data.schema import AttributePart, AttributeSchema, ColumnSchema, Label, Schema, WithheldColumn
 from fairmark.data.summaries import ColumnReading, PrepareSummary, SourceFile, SourceFiles
 from fairmark.errors import stop
@@ -227,7 +227,7 @@ def prepared(folder: Path, params: Prepare, step: Callable[[str], None] = silent
     for name, source in sources.items():
         if source:
             step(f"reading {source.name}")
-            files[name] = kept(read_raw(folder, source, params, coded=True), params)
+            files[name] = filtered(read_raw(folder, source, params, coded=True), params)
     raws = {name: file.raw for name, file in files.items()}
     main = raws["main"]
     if main.texts.empty:

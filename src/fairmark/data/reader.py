@@ -21,7 +21,7 @@ from fairmark.data.cells import WHOLE_LIMIT, Kind, in_words, kind_of
 from fairmark.data.kinds import Cells, Typed, bounds, typed
 from fairmark.data.raw import Raw, cleaned, respelt, texts_of
 from fairmark.data.roles import declared
-from fairmark.data.row_rules import kept
+from fairmark.data.row_rules import filtered
 from fairmark.data.schema import Schema
 from fairmark.errors import Faults, stop
 from fairmark.files import lines_of
@@ -131,7 +131,7 @@ class Reader:
             return  # a rule that compares numbers needs them to be numbers
         for rule in self.params.drop_rows:
             if rule.column in raw.texts:
-                stays = kept(raw, self.params.model_copy(update={"drop_rows": [rule]})).raw.numbers
+                stays = filtered(raw, self.params.model_copy(update={"drop_rows": [rule]})).raw.numbers
                 out = ~np.isin(raw.numbers, stays)
                 must = f"must be a row that prepare keeps (prepare.drop_rows: {in_words(rule)})"
                 raw.faults.rows(

@@ -142,7 +142,7 @@ def _bare(value: Value, strip: str) -> Value:
 
 
 @dataclass(frozen=True)
-class Kept:
+class FilteredRows:
     """A raw file without the rows that are left out, and what each rule touched.
 
     Parameters
@@ -157,7 +157,7 @@ class Kept:
     dropped: tuple[int, ...]
 
 
-def kept(raw: Raw, params: Prepare) -> Kept:
+def filtered(raw: Raw, params: Prepare) -> FilteredRows:
     """Return a raw file without the rows that `prepare.drop_rows` leaves out."""
     stays = np.ones(len(raw.texts), bool)
     counts = []
@@ -170,13 +170,13 @@ def kept(raw: Raw, params: Prepare) -> Kept:
         counts.append(int(here.sum()))
         stays &= ~here
     if stays.all():
-        return Kept(raw, tuple(counts))
+        return FilteredRows(raw, tuple(counts))
     texts = raw.texts[stays].reset_index(drop=True)
     # A category that no row has any more would be taken for a text of the file.
     coded = texts.select_dtypes("category").columns
     texts = texts.assign(**{name: texts[name].cat.remove_unused_categories() for name in coded})
     left = replace(raw, texts=texts, numbers=raw.numbers[stays])
-    return Kept(left, tuple(counts))
+    return FilteredRows(left, tuple(counts))
 
 
 def _fits(raw: Raw, rule: DropRows, params: Prepare) -> Mask:

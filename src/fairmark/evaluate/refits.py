@@ -1,4 +1,4 @@
-"""Models learnt again for a look: learning curves, excluded features included again, and a random column.
+"""Refits: learning curves, ablation (excluded features included again), and a random column as a probe.
 
 Each model here is learnt with other rows or other columns than the released one, decided and measured on
 validation rows, and thrown away. Learning curves show quality and disparity against the number of rows, and

@@ -175,7 +175,7 @@ def count(
     return Counted(tuple(found.values()), tuple(refused))
 
 
-def kept(root: Path, request: ApprovalRequest) -> tuple[dict[str, Envelope], list[str]]:
+def read_approvals(root: Path, request: ApprovalRequest) -> tuple[dict[str, Envelope], list[str]]:
     """Return the envelopes that stand in the folder of what is asked, and what could not be read there."""
     envelopes, faults = {}, []
     for path in sorted((root / FOLDER / request.folder).glob("*.json")):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fairmark.errors import RefusedError, StateError
-from fairmark.governance.approvals import Counted, count, kept
+from fairmark.governance.approvals import Counted, count, read_approvals
 from fairmark.governance.approvers import APPROVAL, Approver, people
 from fairmark.governance.approvers import FILE as APPROVERS
 from fairmark.governance.assessment import FILE, PRODUCTION, committed_assessment
@@ -53,7 +53,7 @@ def assessment_request(root: Path) -> ApprovalRequest:
 def assessment_signers(root: Path, approvers: Sequence[Approver], now: dt.datetime) -> Counted:
     """Return the signatures of the self-assessment at HEAD that count now, and why each other does not."""
     request = assessment_request(root)
-    envelopes, faults = kept(root, request)
+    envelopes, faults = read_approvals(root, request)
     found = count(envelopes, request, approvers, now)
     return Counted(found.approvals, (*found.refused, *faults))
 

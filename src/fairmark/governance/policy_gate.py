@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fairmark.data.summaries import PrepareSummary
 from fairmark.errors import FairmarkError, InputError, RefusedError, UndeterminedError
 from fairmark.files import canonical_json
-from fairmark.governance.approvals import Counted, count, kept
+from fairmark.governance.approvals import Counted, count, read_approvals
 from fairmark.governance.approvers import (
     APPROVAL,
     FILE,
@@ -174,7 +174,7 @@ def compare(
     able = set(map(person, people(known, APPROVAL, _now()))) - set(map(person, who))
     needed = _needed(found, before, params, len(able))
     request = _request(params, after, text, needed, of, frozenset(makers), frozenset(who))
-    envelopes, faults = kept(root, request) if needed else ({}, [])
+    envelopes, faults = read_approvals(root, request) if needed else ({}, [])
     counted = count(envelopes, request, known, _now())
     return PolicyComparison(base, why, undetermined, found, tuple(known), request, counted, tuple(faults))
 

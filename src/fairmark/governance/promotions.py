@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
 from fairmark.governance import promotion_tags
-from fairmark.governance.approvals import Approval, Counted, count, kept, waived_in
+from fairmark.governance.approvals import Approval, Counted, count, read_approvals, waived_in
 from fairmark.governance.approvers import APPROVAL, FILE, OWN, TAGS, Approver, people, person, read_approvers
 from fairmark.governance.assessment import PRODUCTION, refuse_open
 from fairmark.governance.assessment_approval import refuse_unsigned
@@ -332,7 +332,7 @@ def approved(
     Approvals that an earlier promotion of the same release carries count again while they last: who has only
     the tags, without the folder `approvals`, may promote what was approved.
     """
-    stored, faults = kept(root, request)
+    stored, faults = read_approvals(root, request)
     carried: dict[str, object] = {
         f"{each.tag}: approval {number}": envelope
         for each in before

@@ -1,4 +1,4 @@
-"""Labelled rows of the journal as a raw file: what a retrain on newer data learns from.
+"""Training data collected from the journal: labelled rows as a raw file, for a retrain on newer data.
 
 Each decision whose outcome came is one row: the inputs that were scored, or those of its newest correction;
 the label; groups that are known for certain, from the memberships; and what its owner keeps beside, by

@@ -1,4 +1,4 @@
-"""Score a journalled decision again: the release that it names, verified, and the row that it holds.
+"""Replay: score a journalled decision again, by the release that it names and the row that it holds.
 
 That the same 64 bits come out, and the same decision, shows that this release made that decision of that row.
 Whether the journal itself is what was written, `fairmark journal --check` says.

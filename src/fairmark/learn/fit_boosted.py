@@ -1,4 +1,4 @@
-r"""Learn boosted trees by LightGBM, stopped by the loss of validation rows; fair ones by a loss of their own.
+r"""Learn boosted trees by LightGBM, stopped early by validation loss; mitigated ones by a Lagrangian.
 
 The Lagrangian of Agarwal et al. (2018, section 3) charges a decision for being wrong, and by c for falling on
 a group that is decided 1 too often. Relabelling puts log loss in the place of both, and so moves the score of

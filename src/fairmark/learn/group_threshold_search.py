@@ -1,4 +1,4 @@
-"""Choose a threshold for each group, so that rates are drawn together (Hardt et al. 2016).
+"""Thresholds by group that equalize rates (equality of opportunity; Hardt et al. 2016).
 
 Hardt, Price and Srebro, "Equality of opportunity in supervised learning", take one threshold for each group
 and, where no threshold gives the wanted rate, lots between two. Here nobody draws lots: of all ways to give

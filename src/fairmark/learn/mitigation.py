@@ -1,6 +1,7 @@
-r"""One deterministic model that treats groups more alike, and never sees a group when it decides.
+r"""Mitigation of disparities in training: reweighing, and costs by group from Fairlearn's moments.
 
-Two ways, which may be joined. *Reweighing* (Kamiran and Calders 2012, section 4.2) weighs train rows so that
+One deterministic model comes of it, which never sees a group when it decides, and two ways lead there, which
+may be joined. *Reweighing* (Kamiran and Calders 2012, section 4.2) weighs train rows so that
 label and group look independent. *Costs* charge or credit each train row for being decided 1, by the Lagrange
 multipliers of a fairness constraint (Agarwal et al. 2018, section 3.2), which is one of Fairlearn's moments:
 

@@ -1,4 +1,4 @@
-"""Fairlearn's mitigators on the rows of the search: what was not taken, and what it would bring.
+"""Baselines of mitigation: Fairlearn's reductions and threshold optimizer on the rows of the search.
 
 None of them is ever chosen. ExponentiatedGradient (Agarwal et al. 2018) is a lottery over several models;
 ThresholdOptimizer (Hardt et al. 2016) must be told the group of everybody it decides on, and draws lots near

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fairmark.data.raw import GZIP, Raw, read_raw
 from fairmark.data.row_ids import content_ids, digests
-from fairmark.data.row_rules import kept, stripped
+from fairmark.data.row_rules import filtered, stripped
 from fairmark.errors import InputError, StateError
 from fairmark.files import first_departure
 from fairmark.params.prepare import Csv, Prepare, Source
@@ -69,7 +69,7 @@ def _each(folder: Path, params: Prepare) -> list[tuple[Source, Raw, list[str | N
     raws = [(mark, source, read_raw(folder, source, params)) for mark, source in sources]
     if params.row_id is None:
         # An id made of content counts rows of the same content, as `prepare` does: of those that stay.
-        raws = [(mark, source, kept(raw, params).raw) for mark, source, raw in raws]
+        raws = [(mark, source, filtered(raw, params).raw) for mark, source, raw in raws]
     faults = [line for _, _, raw in raws for line in raw.faults.lines]
     if faults:
         raise InputError(*faults)

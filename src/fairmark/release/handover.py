@@ -125,7 +125,7 @@ class Target:
 
 
 @contextmanager
-def found(asked: str, clone: Path | None) -> Iterator[Target]:
+def release_at(asked: str, clone: Path | None) -> Iterator[Target]:
     """Yield the release that `asked` names; what had to be unpacked is gone when the block ends.
 
     Parameters
@@ -148,7 +148,7 @@ def found(asked: str, clone: Path | None) -> Iterator[Target]:
     place, named = Path(asked), _TAG.fullmatch(asked)
     if named is not None:
         root = clone or repository(asked)
-        with found(str(_kept(root, asked, f"{named['name']}-{named['version']}")), root) as target:
+        with release_at(str(_kept(root, asked, f"{named['name']}-{named['version']}")), root) as target:
             _refuse_other(target.folder, asked)
             yield Target(target.folder, root, asked)
     elif asked and place.is_dir():  # an empty word, such as an unset variable, would be the folder one is in

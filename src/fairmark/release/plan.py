@@ -108,7 +108,7 @@ NAMED = 5
 """How many of a limit's further comparisons are named."""
 
 
-def told(verdict: "Verdict") -> list[str]:
+def blocking_lines(verdict: "Verdict") -> list[str]:
     """Return a line for each limit in the way: the comparison that decides it, and which are like it."""
     ours: dict[str, list[Finding]] = {}
     for finding in verdict.findings:
@@ -141,7 +141,7 @@ def refuse_unless_passed(verdict: "Verdict", report: str) -> None:
         raise RefusedError(
             f"verdict: must be pass, got {verdict.state}",
             *verdict.faults,
-            *told(verdict)[:LONGEST],
+            *blocking_lines(verdict)[:LONGEST],
             f"report: {report}",
         )
 

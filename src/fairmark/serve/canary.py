@@ -1,4 +1,4 @@
-"""The state of a canary, as the journal's last `canary` entry has it: who looks on, and who answers how much.
+"""The state of a canary, by the journal's last `canary` entry: which release shadows, who answers how much.
 
 Whoever runs a canary (`flows/promote.py`) appends entries; every service on that journal reads them within a
 second, and a restart goes on where the last one stands. Routing is sticky: a keyed hash of the person

@@ -136,7 +136,7 @@ class Overrides(msgspec.Struct, frozen=True):
     high: float
 
 
-async def found(desk: Desk, entry_id: str, kinds: frozenset[str] = DECIDED) -> Stored:
+async def decision_entry(desk: Desk, entry_id: str, kinds: frozenset[str] = DECIDED) -> Stored:
     """Return an entry of these kinds.
 
     Raises
@@ -155,7 +155,7 @@ async def found(desk: Desk, entry_id: str, kinds: frozenset[str] = DECIDED) -> S
 
 async def history(desk: Desk, entry_id: str) -> History:
     """Return a decision and all that happened to it."""
-    stored = await found(desk, entry_id)
+    stored = await decision_entry(desk, entry_id)
     try:
         later = await desk.journal.about(entry_id)
     except UnavailableError:
@@ -183,7 +183,7 @@ async def explain(desk: Desk, entry_id: str) -> Explanation:
         404 when there is no such decision, 409 when its release is not loaded here or no model answered, 410
         when its inputs were erased.
     """
-    entry = (await found(desk, entry_id)).entry
+    entry = (await decision_entry(desk, entry_id)).entry
     row = inputs_of(entry)
     if row is None:
         raise Refused(410, "erased", Fault("must have its inputs", "an entry that was erased"))
@@ -208,7 +208,7 @@ async def outcomes(desk: Desk, labels: Sequence[tuple[str, int]], caller: str) -
     """Record the labels that became known, id and 0 or 1 each, and return how many."""
     now, entries = desk.clock(), []
     for entry_id, label in labels:
-        of = (await found(desk, entry_id)).entry
+        of = (await decision_entry(desk, entry_id)).entry
         entries.append(
             Entry(
                 kind="outcome",
@@ -235,7 +235,7 @@ async def contest(desk: Desk, entry_id: str, words: str, correction: Raw | None,
         As `found`; 410 when there is nothing left to correct, 422 when the mended row is not one that the
         release takes.
     """
-    entry, now = (await found(desk, entry_id)).entry, desk.clock()
+    entry, now = (await decision_entry(desk, entry_id)).entry, desk.clock()
     policy = desk.lead.params.oversight
     case = Entry(
         kind="contest",
@@ -320,10 +320,10 @@ async def review(
     Refused
         As `found`; 409 when the case is closed, or the time for overturning is over.
     """
-    entry, now = (await found(desk, entry_id, DECIDED | {*CASES})).entry, desk.clock()
+    entry, now = (await decision_entry(desk, entry_id, DECIDED | {*CASES})).entry, desk.clock()
     case: str | None = entry_id if entry.kind in CASES else detail_of(entry).case
     if entry.kind in CASES:
-        entry = (await found(desk, entry.about or "")).entry
+        entry = (await decision_entry(desk, entry.about or "")).entry
     later = await _later(desk, entry)
     if case != entry_id and any(each.closes == case for each in later):
         case = None  # a decision whose case is closed can be overturned as one that had none
@@ -400,7 +400,7 @@ async def memberships(desk: Desk, items: Sequence[Membership]) -> int:
     if faults:
         raise Refused(422, "no memberships", *faults)
     for decision in {item.decision for item in items}:
-        if (await found(desk, decision)).erased:
+        if (await decision_entry(desk, decision)).erased:
             # No later erasure would find what is told of it now.
             raise Refused(410, "erased", Fault("must be a decision that was not erased", decision))
     try:

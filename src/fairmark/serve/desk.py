@@ -23,7 +23,7 @@ from fairmark.serve.metrics import Metrics
 from fairmark.serve.oversight import Ruling, needs_reasons, ruling
 from fairmark.serve.router import Routed, Router
 from fairmark.serve.scorer import Scorer
-from fairmark.serve.wire import Asked, Raw
+from fairmark.serve.wire import DecisionRequest, Raw
 
 log = logging.getLogger("fairmark.serve")
 POLL_S = 0.5
@@ -192,7 +192,9 @@ class Desk:
         """Return the pseudonym that the journal knows a person by."""
         return None if subject is None else pseudonym(self.secret, subject)
 
-    async def decide(self, asked: Asked, caller: str, key: IdempotencyKey | None = None) -> list[Answer]:
+    async def decide(
+        self, asked: DecisionRequest, caller: str, key: IdempotencyKey | None = None
+    ) -> list[Answer]:
         """Return the decisions on rows, all of which are in the journal.
 
         Raises
@@ -222,7 +224,7 @@ class Desk:
                 self.metrics.shadows.labels(str(entry.decision)).inc()
         return answers
 
-    def entries(self, asked: Asked, caller: str, began_ns: int) -> list[Entry]:
+    def entries(self, asked: DecisionRequest, caller: str, began_ns: int) -> list[Entry]:
         """Return what the journal is to hold of rows: each decision, its case, and what a shadow said."""
         router, policy = self.router, self.lead.params.oversight
         encoded = router.reader.encoded(asked.rows)

@@ -122,9 +122,9 @@ def sabotaged(router: Router, fault: str) -> Router:
 
 def changed(release: str, folder: Path) -> str:
     """Return a copy of a release below `folder`, which is not what was released any more."""
-    from fairmark.release.handover import found
+    from fairmark.release.handover import release_at
 
-    with found(release, None) as target:
+    with release_at(release, None) as target:
         copy = folder / target.folder.resolve().name
         shutil.copytree(target.folder, copy)
     with (copy / "model" / "model.json").open("a") as stream:
@@ -217,7 +217,7 @@ class Running:
         """Return the answer to one row."""
         return self.ask("/v1/decide", {"row": self.place.row}, **headers)
 
-    def told(self, answer: Any, line: str, *, metric: bool) -> tuple[str, ...]:
+    def informed(self, answer: Any, line: str, *, metric: bool) -> tuple[str, ...]:
         """Return who was told: by the answer, by a metric, by a line of this service's log."""
         with (self.place.folder / "service.log").open() as log:
             log.seek(self.logged)
@@ -243,7 +243,7 @@ def champion_at_start(place: Place) -> Drilled:
     with place.service(champion=changed(place.release, place.folder)) as service:
         status, answer = service.decide()
         metric = service.counted('fairmark_decisions_total{arm="fallback"')
-        told = service.told(answer, "champion: could not be loaded", metric=metric)
+        told = service.informed(answer, "champion: could not be loaded", metric=metric)
     got = f"{status}, arm {answer.get('arm')}, failed {answer.get('failed')}"
     return _drilled(
         "the champion can't be loaded", "200, arm fallback, failed ['champion']", got, began, told
@@ -256,7 +256,7 @@ def champion_fails(place: Place) -> Drilled:
         began = time.monotonic()
         status, answer = service.decide()
         metric = service.counted("fairmark_arm_failures_total")
-        told = service.told(answer, "champion could not answer", metric=metric)
+        told = service.informed(answer, "champion could not answer", metric=metric)
     got = f"{status}, arm {answer.get('arm')}, failed {answer.get('failed')}"
     return _drilled(
         "the champion fails on a request", "200, arm fallback, failed ['champion']", got, began, told
@@ -270,7 +270,7 @@ def fallback_fails(place: Place) -> Drilled:
         status, answer = service.decide()
         queue = service.ask("/v1/review")[1]["cases"]
         metric = service.counted("fairmark_arm_failures_total")
-        told = service.told(answer, "fallback could not answer", metric=metric)
+        told = service.informed(answer, "fallback could not answer", metric=metric)
     waiting = any(case["id"] == answer.get("case") for case in queue)
     got = f"{status}, decided by {answer.get('decided_by')}, {'a case' if waiting else 'no case'}"
     return _drilled("champion and fallback fail", "200, decided by person, a case", got, began, told)
@@ -287,7 +287,7 @@ def journal_full(place: Place) -> Drilled:
                 break
             answered.add(answer["id"])
         metric = service.counted("fairmark_journal_unavailable_total")
-        told = service.told(answer, "must take and give entries", metric=metric)
+        told = service.informed(answer, "must take and give entries", metric=metric)
         took = time.monotonic() - began
         missing = [each for each in answered if service.ask(f"/v1/decisions/{each}")[0] != 200]
     got = f"{status}, retry after {answer.get('retry_after')} s, {len(missing)} answered and not kept"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from fairmark.serve.body import Fault, Refused, shown
 from fairmark.serve.decision import Answer
 from fairmark.serve.scorer import Scorer
-from fairmark.serve.wire import Asked, Reader
+from fairmark.serve.wire import DecisionRequest, Reader
 
 MLFLOW_KEYS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 MLFLOW_BESIDE = {"params", "client_request_id"}
@@ -25,7 +25,7 @@ def _refused(*faults: Fault) -> Refused:
     return Refused(422, "no request of this protocol", *faults)
 
 
-def mlflow_rows(value: object, reader: Reader) -> Asked:
+def mlflow_rows(value: object, reader: Reader) -> DecisionRequest:
     """Return the rows of a request to `/invocations`.
 
     Raises
@@ -96,14 +96,14 @@ def _records(found: object, field: str, columns: Sequence[str]) -> list[dict[str
     return [row for row in found if isinstance(row, dict)]
 
 
-def _asked(rows: Sequence[Mapping[str, object]], reader: Reader) -> Asked:
+def _asked(rows: Sequence[Mapping[str, object]], reader: Reader) -> DecisionRequest:
     if not rows:
         raise _refused(Fault("must hold a row at least", "none"))
     if len(rows) > reader.limits.rows:
         must = f"must hold at most {reader.limits.rows} rows"
         raise Refused(422, "too many rows", Fault(must, str(len(rows))))
     known = [reader.only_read(row) for row in rows]
-    return Asked(known, [None] * len(known), single=False)
+    return DecisionRequest(known, [None] * len(known), single=False)
 
 
 def mlflow_answer(answers: Sequence[Answer]) -> dict[str, object]:
@@ -136,7 +136,7 @@ def v2_metadata(scorer: Scorer) -> dict[str, object]:
     }
 
 
-def v2_rows(value: object, reader: Reader) -> Asked:
+def v2_rows(value: object, reader: Reader) -> DecisionRequest:
     """Return the rows of an inference request: one tensor a column, of shape [n] or [n, 1].
 
     Raises

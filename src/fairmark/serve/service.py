@@ -114,7 +114,7 @@ class Service:
         caller = desk.access.caller(headers, "decide")
         body = await read_body(headers, receive, desk.lead.params.limits.body_bytes, whole=whole)
         key = idempotency_key(headers, caller.name, body)
-        asked = desk.router.reader.asked(body)
+        asked = desk.router.reader.request(body)
         answers = await desk.decide(asked, caller.name, key)
         await reply(send, 200, encode(answers[0] if asked.single else Answers(answers)))
 

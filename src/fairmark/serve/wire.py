@@ -21,7 +21,7 @@ LONGEST_SUBJECT = 200
 _NUMERALS = bytes(ord("0") if byte in b"-+.0123456789eE" else 0 for byte in range(256))
 
 
-class Asked(msgspec.Struct, frozen=True):
+class DecisionRequest(msgspec.Struct, frozen=True):
     """A request for decisions.
 
     Parameters
@@ -83,7 +83,7 @@ class Reader:
         self._many: msgspec.json.Decoder[Any] = msgspec.json.Decoder(many)
         self._long = b"0" * (self.limits.number_length + 1)
 
-    def asked(self, body: bytes) -> Asked:
+    def request(self, body: bytes) -> DecisionRequest:
         """Return what a request for decisions asks.
 
         Raises
@@ -100,15 +100,15 @@ class Reader:
         if found is not None and self._long not in body.translate(_NUMERALS):
             reasons = found.reasons is not False
             if single:
-                asked = Asked((found.row,), (found.subject,), single=True, reasons=reasons)
+                asked = DecisionRequest((found.row,), (found.subject,), single=True, reasons=reasons)
             else:
                 subjects = [None] * len(found.rows) if found.subjects is None else found.subjects
-                asked = Asked(found.rows, subjects, single=False, reasons=reasons)
+                asked = DecisionRequest(found.rows, subjects, single=False, reasons=reasons)
             if len(asked.rows) == len(asked.subjects) and self._plain(body, asked, found):
                 return asked
         return self._slowly(body)
 
-    def _plain(self, body: bytes, asked: Asked, found: object) -> bool:
+    def _plain(self, body: bytes, asked: DecisionRequest, found: object) -> bool:
         """Return whether every key came once: a colon for each, but for those in texts, and no more."""
         # An escaped colon in a text would make up for one too many.
         if b"\\u" in body:
@@ -123,7 +123,7 @@ class Reader:
             texts += sum(subject.count(":") for subject in asked.subjects if subject is not None)
         return body.count(b":") == keys + given + texts
 
-    def _slowly(self, body: bytes) -> Asked:
+    def _slowly(self, body: bytes) -> DecisionRequest:
         value = strict_json(body, self.limits)
         faults: list[Fault] = []
         single = isinstance(value, dict) and "row" in value
@@ -155,7 +155,7 @@ class Reader:
             faults += self.row_faults(row, number)
         if faults:
             raise Refused(422, "no request for decisions", *faults)
-        return Asked(rows, subjects, single, reasons is not False)
+        return DecisionRequest(rows, subjects, single, reasons is not False)
 
     def encoded(self, rows: Sequence[Raw]) -> list[Encoded]:
         """Return the numbers of rows, each checked against the release's schema.

@@ -1,4 +1,4 @@
-"""Stage 2: who is in the data, which columns stand for a protected attribute, what is personal.
+"""Stage `audit`: who is in the data, which columns stand for a protected attribute, what is personal.
 
 Reads `table`, `evidence` and `schema` of `prepare`. Writes `report` (JSON), which `document` shows. It
 measures, and stops nothing.

@@ -1,4 +1,4 @@
-"""Write the pages that a person reads: the report, the model card and the data card, both in two forms.
+"""Stage `document`: the report, the model card and the data card, each card in two forms.
 
 Reads what every stage before it wrote in small files (`report.inputs.FILES`, below the folder `artifacts`),
 the sections of params.yaml that it names, and what the search chose. Writes into the folder `out`

@@ -1,4 +1,4 @@
-"""Stage 6: how good and how fair the model is on test rows, each number with an interval.
+"""Stage `evaluate`: how good and how fair the model is on test rows, each number with an interval.
 
 Reads `table`, `evidence`, `schema` and `summary` of `prepare`, the `audit`, `rows` and `summary` of `split`,
 and the folder `model` of `train`. Writes `metrics` (JSON: the headline, for `dvc metrics`), `measurements`

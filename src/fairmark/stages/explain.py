@@ -1,4 +1,4 @@
-"""Say what moves the score: for everybody, for each group, along each feature, and in a few decisions.
+"""Stage `explain`: what moves the score, by group, along each feature, and in single decisions.
 
 Reads the test part of the table and the evidence (prepare, split) and the model folder (train). Writes
 importance.csv (`feature,mean_abs_shap`, falling) and explanations.json: importance over a seeded sample of

@@ -1,4 +1,4 @@
-"""Stage 1: from the raw files to a typed table and, apart from it, the evidence.
+"""Stage `prepare`: from the raw files to a typed table and, apart from it, the evidence.
 
 Reads the folder `data` (the files that `prepare.files` names). Writes `table` and `evidence` (Parquet, the
 same rows in the same order), `schema` (what the columns are) and `summary` (what was read), both JSON. Every

@@ -1,4 +1,4 @@
-"""Stage 3: which rows are for training, validation and test.
+"""Stage `split`: which rows are for training, validation and test.
 
 Reads `table`, `evidence` and `schema` of `prepare`. Writes `rows` (Parquet: `_row_id` and `part`, ordered
 as the table; with test shares by group `weight` too, `data.split.design_weights`), `summary` (JSON: rows,

@@ -1,4 +1,4 @@
-"""Stage 5: the model.
+"""Stage `train`: fit the model with the hyperparameters that the search chose.
 
 Reads `table`, `evidence` and `schema` of `prepare`, `rows` of `split`, and the params file of `tune` with the
 section `chosen`. Writes the folder `model` (three plain files: model.json, encoder.json, and

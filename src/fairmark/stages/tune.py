@@ -1,4 +1,4 @@
-"""Stage 4: the search for the model that treats groups most alike at the quality that is needed.
+"""Stage `tune`: hyperparameter search for the least disparity at the quality that is needed.
 
 Reads `table`, `evidence` and `schema` of `prepare`, and `rows` of `split`. Writes `tuned` (YAML: the section
 `chosen`, a params file of `train`), `trials` (CSV: one line a trial) and `summary` (JSON: the baseline, the

@@ -37,7 +37,7 @@ _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _ABSENT = "nothing"
 
 
-def apart(old: Path, new: Path, name: str) -> str:
+def file_difference(old: Path, new: Path, name: str) -> str:
     """Return in words how the file `name` differs between `old` and `new`.
 
     Numbers of JSON, YAML and CSV are compared by where they stand, those of Parquet by column, those of any
@@ -48,20 +48,20 @@ def apart(old: Path, new: Path, name: str) -> str:
             return _columns(old, new)
         texts = old.read_text(encoding="utf-8"), new.read_text(encoding="utf-8")
         if name.endswith((".json", ".yaml")):
-            return told(
+            return differences_text(
                 _leaves(
                     "", *(parse_yaml(t, name) if name.endswith(".yaml") else json.loads(t) for t in texts)
                 )
             )
         if name.endswith(".csv"):
             # By cells, so that a number is told by its column.
-            return told(_cells(*(list(csv.reader(io.StringIO(text))) for text in texts)))
+            return differences_text(_cells(*(list(csv.reader(io.StringIO(text))) for text in texts)))
         return _text(*texts)
     except (OSError, ValueError, RecursionError, FairmarkError) as error:
         return f"other bytes; how far apart can't be told: {' '.join(str(error).split())[:100]}"
 
 
-def told(pairs: Iterator[Pair]) -> str:
+def differences_text(pairs: Iterator[Pair]) -> str:
     """Return in words which of these pairs differ, and how far the furthest numbers are apart."""
     count, others = 0, []
     furthest: tuple[float, str] = (-1.0, "")
@@ -123,7 +123,7 @@ def _text(old: str, new: str) -> str:
             found = zip(_NUMBER.findall(one), _NUMBER.findall(two), strict=True)
             pairs += [(f"line {line}", float(a), float(b)) for a, b in found]
             line += 1
-        return told(iter(pairs))
+        return differences_text(iter(pairs))
     lines = list(zip_longest(lines_of(old), lines_of(new)))
     changed = [k + 1 for k, (one, two) in enumerate(lines) if one != two]
     return f"{len(changed)} of {len(lines)} lines differ, the first is line {changed[0] if changed else 1}"
@@ -142,7 +142,9 @@ def _columns(old: Path, new: Path) -> str:
             words.append(f"column {name}: {one[name].dtype} was released, {two[name].dtype} made")
         elif not one[name].equals(two[name]):
             pairs = zip(one[name].tolist(), two[name].tolist(), strict=True)
-            words.append(f"column {name}: {told((f'row {k + 1}', a, b) for k, (a, b) in enumerate(pairs))}")
+            words.append(
+                f"column {name}: {differences_text((f'row {k + 1}', a, b) for k, (a, b) in enumerate(pairs))}"
+            )
     return "; ".join(words) or "the same values, written otherwise"
 
 
@@ -352,5 +354,5 @@ def _how_far(release: ReleaseFolder, root: Path, source: Path, name: str, item: 
         ]
         for old in [*released, *held_at(source, item.md5), kept]:
             if old.is_file() and sha256(old) == item.digest.sha256:
-                return apart(old, root / name, name)
+                return file_difference(old, root / name, name)
     return "other bytes; what was released is not at hand, so how far apart can't be told (dvc fetch)"

@@ -115,14 +115,14 @@ def _read(folder: Path, params: Prepare) -> _Version:
     # Here, because pandas takes longer to import than all else of a comparison without rows.
     from fairmark.data.raw import read_raw
     from fairmark.data.row_ids import contents
-    from fairmark.data.row_rules import kept, stripped
+    from fairmark.data.row_rules import filtered, stripped
 
     label = params.target.column
     rows: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     by_id: dict[str, str] = {}
     for source in filter(None, (params.files.main, params.files.test)):
-        raw = kept(read_raw(folder, source, params), params).raw
+        raw = filtered(read_raw(folder, source, params), params).raw
         if raw.faults.lines:
             raise InputError(*(line.replace(f"{folder.as_posix()}/", "") for line in raw.faults.lines))
         texts = raw.texts

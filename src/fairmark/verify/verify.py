@@ -304,9 +304,9 @@ def verified_copy(release: str, key: PublicKey, clone: Path | None = None) -> It
     UsageError
         When it is the evaluation of scores made elsewhere, which has no model to be loaded.
     """
-    from fairmark.release.handover import found
+    from fairmark.release.handover import release_at
 
-    with found(release, clone) as target, tempfile.TemporaryDirectory(prefix="fairmark-") as place:
+    with release_at(release, clone) as target, tempfile.TemporaryDirectory(prefix="fairmark-") as place:
         # Links stay links, which the check refuses.
         folder = Path(place) / target.folder.resolve().name
         shutil.copytree(target.folder, folder, symlinks=True)
