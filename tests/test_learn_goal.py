@@ -105,6 +105,25 @@ def test_the_standard_error_is_that_of_resampled_rows(goal: Any) -> None:
     assert aim.error(shares * rows, rows) == pytest.approx(aim.reached(tables).std(), rel=0.06)
 
 
+@pytest.mark.parametrize(
+    ("goal", "gain"),
+    [
+        (
+            "accuracy",
+            lambda t: (t[:, 1, 1] - t[:, 0, 1]) / t.sum((1, 2)),
+        ),  # beyond "no": hits less false alarms
+        # Beyond "yes", which brings 0.8 * -2 + 0.2 * 9 = 0.2 where "no" brings 0.
+        (Profit(tp=9, fp=-2, tn=1, fn=-4), lambda t: (3 * t[:, 0, 0] - 13 * t[:, 1, 0]) / t.sum((1, 2))),
+        ("balanced_accuracy", lambda t: Goal.of("balanced_accuracy").reached(t) - 0.5),
+    ],
+)
+def test_the_error_of_a_lead_over_one_answer_to_all_is_that_of_drawn_tables(goal: Any, gain: Any) -> None:
+    draw, shares = np.random.default_rng(2), np.array([[0.7, 0.1], [0.1, 0.1]])
+    tables = draw.multinomial(2000, shares.ravel(), size=4000).reshape(-1, 2, 2).astype(float)
+
+    assert Goal.of(goal).lead_error(shares * 2000, 2000) == pytest.approx(gain(tables).std(), rel=0.06)
+
+
 def test_the_base_rate_chooses() -> None:
     given = threshold({"common": "accuracy", "rare": "balanced_accuracy", "below": 0.2})
 

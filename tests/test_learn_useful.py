@@ -134,6 +134,24 @@ def test_where_only_the_share_selected_makes_it_useless_that_is_what_can_be_done
     assert lines[-1].startswith("what can be done: let another share be selected than 0.01 to 0.9")
 
 
+def test_decisions_that_may_be_better_by_chance_alone_are_of_no_use(
+    paths: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So many standard errors as no table of this size shows.
+    monkeypatch.setattr("fairmark.learn.trial.SHOWN", 50.0)
+
+    with pytest.raises(InputError) as told:
+        searched(
+            paths,
+            tmp_path / "out",
+            base_for(maximise="accuracy"),
+            useful={"margin": 0.0, "selected": [0.0, 1.0]},
+        )
+
+    assert "which may be chance of so few rows (a standard error of " in told.value.faults[1]
+    assert told.value.faults[-1].startswith("what can be done: get more rows")
+
+
 DOCS = (Path(__file__).parents[1] / "docs" / "own-data.md").read_text(encoding="utf-8")
 PRICED = {"A": (0.84, 0.50), "B": (0.82, 0.62), "C": (0.74, 0.78)}
 """Accuracy and ratio of the three trials of the worked example, under a ratio of at least 0.8."""

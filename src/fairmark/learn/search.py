@@ -22,7 +22,7 @@ from fairmark.learn.trial import IntermediateValue, Outcome, TrialRequest, bars,
 from fairmark.learn.workers import Checkpoint
 from fairmark.params.learn import Assurance, Chosen, Tune
 from fairmark.params.policy import Policy
-from fairmark.stats.measures import RARER, TILES
+from fairmark.stats.measures import TILES
 
 if TYPE_CHECKING:
     import optuna
@@ -74,6 +74,10 @@ def ranked(trials: Sequence[Trial], tie: float = 0.0, price: float = math.inf) -
     ]
     first = max(alike, key=lambda t: (t.outcome.area, t.outcome.quality, -t.number))
     return [first, *(each for each in order if each is not first)]
+
+
+UNEVEN = 1 / 3
+"""Share of the rarer label below which another measure than accuracy is proposed, where nothing is of use."""
 
 
 def lead(best: Trial, plain: Trial, price: float) -> float:
@@ -665,8 +669,9 @@ class SearchResults:
                 else f"costs {top - best:.3g} of {self.goal.replace('_', ' ')}"
             )
             lines.append(f"{limit.name}: {cost}")
-        if min(positives, 1 - positives) < RARER and self.goal in {"accuracy", "f1"}:
-            answer = "no" if positives < RARER else "yes"
+        # Of an even label one answer to all is right for a half, and hard to beat for nobody.
+        if min(positives, 1 - positives) < UNEVEN and self.goal in {"accuracy", "f1"}:
+            answer = "no" if positives < UNEVEN else "yes"
             lines.append(
                 f'{positives:.3g} of the train rows are positive, so that "{answer}" to everybody is hard to '
                 f"beat by {self.goal}: train.threshold: {{maximise: balanced_accuracy, by: null}} asks for "
@@ -678,7 +683,13 @@ class SearchResults:
         """Return what a person can change so that there is a model, where not one is of use."""
         useful, found = self.tune.useful, nearest.outcome
         ways = []
-        if useful is not None and (found.gain or 0.0) >= useful.margin:
+        if (
+            useful is not None
+            and (found.gain or 0.0) >= useful.margin
+            and "may be chance" in found.useless[0]
+        ):
+            ways.append("get more rows: that the best decisions are of use may be chance in these")
+        elif useful is not None and (found.gain or 0.0) >= useful.margin:
             least, most = useful.selected
             ways.append(
                 f"let another share be selected than {least:g} to {most:g} (tune.useful.selected), or say "

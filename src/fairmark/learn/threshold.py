@@ -126,6 +126,22 @@ class Goal:
         # Half the difference of two shares of different rows: variances add up, and the root is halved.
         return float(np.sqrt((share * (1 - share) / (by_label * rows)).sum()) / 2)
 
+    def lead_error(self, table: Floats, rows: float) -> float:
+        """Return the standard error of the quality beyond the better constant answer, from so many rows.
+
+        Of a mean over rows, that of the paired differences: only rows that are decided otherwise than by the
+        constant answer count. A rate of each label moves against a constant that is known.
+        """
+        if self.profit is None and self.measure != "accuracy":
+            return self.error(table, rows)
+        part = table / table.sum()
+        worth = np.eye(2) if self.profit is None else self._worth
+        # The better of no and yes to everybody: the column of decisions that brings most at these labels.
+        constant = int(np.argmax(part.sum(axis=1) @ worth))
+        apart = worth - worth[:, [constant]]
+        mean = float((part * apart).sum())
+        return float(np.sqrt(max(0.0, float((part * apart**2).sum()) - mean**2) / rows))
+
     @property
     def _worth(self) -> Floats:
         """The profit of a row by label and decision, [2, 2]."""

@@ -222,7 +222,8 @@ def assess(made: Fitted, limits: Limits, base: Train, useful: Useful | None = No
     gain = (quality - goal.constant(positives)) / goal.span(positives)
     auc = roc_auc(rows.label, score, rows.weight)
     area, area_error = (float("nan"), 0.0) if auc is None else (auc.value, auc.se)
-    error = goal.error(table, kish(rows.weight, rows.weight**2))
+    count, span = kish(rows.weight, rows.weight**2), goal.span(positives)
+    error, beyond = goal.error(table, count), goal.lead_error(table, count) / span
     return Outcome(
         failure=None,
         quality=quality,
@@ -237,18 +238,22 @@ def assess(made: Fitted, limits: Limits, base: Train, useful: Useful | None = No
         rounds=made.model.scorer.rounds,
         size_bytes=len(made.model.scorer.dumps().encode()),
         error=error,
-        gain_error=error / goal.span(positives),
+        gain_error=error / span,
         area_error=area_error,
         gain=gain,
         # What limits cost at the common threshold says nothing where groups have thresholds of their own.
         spent=decision.spent if decision.own is None else 0.0,
-        useless=[] if useful is None else _useless(useful, gain, selected, goal),
+        useless=[] if useful is None else _useless(useful, gain, beyond, selected, goal),
         bounds=bounds,
         over_time=limits.over_time(score, cut),
     )
 
 
-def _useless(useful: Useful, gain: float, selected: float, goal: Goal) -> list[str]:
+SHOWN = 1.645
+"""Standard errors by which decisions must be better than one answer to all: by chance 1 in 20 would be."""
+
+
+def _useless(useful: Useful, gain: float, error: float, selected: float, goal: Goal) -> list[str]:
     """Return why decisions are of no use: no better than one answer to all, too few or too many selected."""
     least, most = useful.selected
     found = []
@@ -256,6 +261,11 @@ def _useless(useful: Useful, gain: float, selected: float, goal: Goal) -> list[s
         found.append(
             f"{goal.spoken} is {gain:+.3g} beyond the better of yes and no to everybody, "
             f"less than {useful.margin:g}"
+        )
+    elif gain < SHOWN * error:
+        found.append(
+            f"{goal.spoken} is {gain:+.3g} beyond the better of yes and no to everybody, which may be chance "
+            f"of so few rows (a standard error of {error:.2g})"
         )
     if selected < least:
         found.append(f"{selected:.3g} of the rows are selected, fewer than {least:g}")

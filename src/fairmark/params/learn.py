@@ -83,7 +83,8 @@ class Useful(Section):
 
     margin: Annotated[float, Field(ge=0, lt=1)]
     """How much better than yes, and than no, to everybody, in the quality; of a profit, as a share of what
-    lies between all decisions wrong and all right."""
+    lies between all decisions wrong and all right. It must also be more than chance shows: 1.645 standard
+    errors."""
     selected: tuple[Share, Share]
     """The least and the largest share of rows that may be selected."""
     plain: Annotated[float, Field(ge=0, lt=1)] | None = None
