@@ -146,10 +146,15 @@ def test_bounds_of_units_hold_wherever_lost_units_belong(belongs: str, by: Bound
     lost = Units((3.0, 1.0), (0.5, 1.0), (1.0, 2.0), 3.0, 0.0, 1.0, by)
     parts = {name: Part(name, one.mean, 50.0, 50, one, (2.0, 1.0), lost) for name, one in own.items()}
     wide = Difference(parts["B"], parts["A"])
-    joined = replace(own[belongs], **{key: (*getattr(own[belongs], key), *getattr(lost, key))
-                                      for key in ("weight", "value", "count")})  # fmt: skip
-    known = {**own, belongs: joined}
-    true = Difference(*(Part(name, known[name].mean, 50.0, 50, known[name]) for name in ("B", "A")))
+    one = own[belongs]
+    joined = replace(
+        one,
+        weight=(*one.weight, *lost.weight),
+        value=(*one.value, *lost.value),
+        count=(*one.count, *lost.count),
+    )
+    known = {name: Part(name, of.mean, 50.0, 50, of) for name, of in {**own, belongs: joined}.items()}
+    true = Difference(known["B"], known["A"])
 
     assert wide.high(0.05, 0.5) >= true.high(0.05, 0.5) - 1e-3
     assert parts[belongs].bounds(0.05)[0] <= joined.lower(0.05) + 1e-6

@@ -84,7 +84,7 @@ class Evaluate(Section):
     cluster: Cluster | None
     """Which rows hang together, beside those of one person (`prepare.person`): bounds are then for clusters.
     null: rows of different persons are independent."""
-    references: References | None = None
+    references: References | None
 
 
 class ReasonText(Section):
@@ -114,7 +114,7 @@ class Explain(Section):
     grid: Annotated[int, Field(ge=2)]
     mutable: dict[Text, Literal["either", "increasing", "decreasing"]] | None
     """Features that a person can change, and which way; counterfactuals change no other. Null shows none."""
-    texts: ReasonTexts | None = None
+    texts: ReasonTexts | None
     """Reasons in reviewed words; null names features and values alone."""
 
 
