@@ -37,6 +37,7 @@ EVALUATE = Evaluate(
     reference_bins=5,
     cluster=None,
     checks=CHECKS,
+    references=None,
 )
 BOOSTED = CHOSEN.model_copy(
     update={"family": "boosted", "settings": {"num_leaves": 4, "min_child_samples": 5}}

@@ -41,7 +41,7 @@ BASE = TRAIN.model_copy(
 POLICY = policy(limit("selection_rate_ratio", "side", at_least=0.5)).model_copy(
     update={"protected_at_prediction": ["side"]}
 )
-EXPLAIN = Explain(seed=4, sample=200, background=20, top=1, decisions=6, grid=4, mutable=None)
+EXPLAIN = Explain(seed=4, sample=200, background=20, top=1, decisions=6, grid=4, mutable=None, texts=None)
 
 
 def _schema() -> Schema:

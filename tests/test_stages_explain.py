@@ -20,7 +20,7 @@ from fairmark.params.evaluate import Explain
 from fairmark.params.learn import Threshold, Train
 from fairmark.stages.explain import explain
 
-PARAMS = Explain(seed=4, sample=40, background=20, top=2, decisions=4, grid=5, mutable=None)
+PARAMS = Explain(seed=4, sample=40, background=20, top=2, decisions=4, grid=5, mutable=None, texts=None)
 TRAIN = Train(
     seed=1,
     max_categories=9,
