@@ -330,6 +330,26 @@ def test_what_is_no_http_ends_the_connection(
     assert service.ask("/healthz").status == 200
 
 
+@pytest.mark.parametrize("name", ["Upgrade", "upgrade", "UPGRADE"])
+def test_a_client_that_offers_another_protocol_is_answered_in_this_one(service: Client, name: str) -> None:
+    body = json.dumps({"row": ROW}).encode()
+    offer = (
+        "connection: upgrade, http2-settings, close",
+        f"{name}: h2c",
+        "http2-settings: AAMAAABkAAQBAAAAAA",
+    )
+    found = raw(service, head(service, f"content-length: {len(body)}", *offer) + body)
+
+    assert found.startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_that_will_ask_no_more_is_answered(service: Client) -> None:
+    body = json.dumps({"row": ROW}).encode()
+    found = raw(service, (head(service, f"content-length: {len(body)}") + body) * 3)
+
+    assert found.count(b"HTTP/1.1 200") == 3
+
+
 def test_a_body_in_many_small_pieces_is_put_together(service: Client) -> None:
     body = json.dumps({"row": ROW}).encode()
     pieces = [body[place : place + 20] for place in range(0, len(body), 20)]

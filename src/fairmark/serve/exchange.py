@@ -5,6 +5,7 @@ large, too slow or no JSON is refused before it is parsed.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -25,6 +26,7 @@ HEAD_S = 10.0
 """How long a client may take to send the head of a request."""
 HEAD_BYTES = 65_536
 """How much of it is taken."""
+_UPGRADE = re.compile(rb"(?im)^upgrade(?=:)")
 WHOLE = "fairmark.whole"
 """In the scope of a request whose body has come."""
 JSON, PROBLEM = b"application/json", b"application/problem+json"
@@ -140,6 +142,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, as long as it may still be a head."""
+        if (b"pgrade" in data or b"PGRADE" in data) and (self.cycle is None or not self.cycle.more_body):
+            # RFC 9110, section 7.8: a server may pass an upgrade over. The parser would take the body for the
+            # other protocol; some clients offer HTTP/2 (h2c) with each first request.
+            head, gap, rest = data.partition(b"\r\n\r\n")
+            data = _UPGRADE.sub(b"ignored", head) + gap + rest
         super().data_received(data)
         if self._waits:
             self._head_bytes += len(data) if self._in_head else 0
