@@ -3,7 +3,9 @@
 Run as `python bench/watching.py [ROWS [large]]`: ROWS decisions (100,000 by default) over a year in an SQLite
 journal, counted by looks of a week, summarised and written as a page: wall time and peak memory of each step.
 Then, without `large`, simulated years of 9 columns in 10 bins, looked at weekly, by the detector and by rules
-in use: PSI, chi-square with and without Bonferroni, and SciPy's two-sample Kolmogorov-Smirnov test.
+in use: PSI, chi-square with and without Bonferroni, and SciPy's two-sample Kolmogorov-Smirnov test. With
+`drift` alone: how far a label rate has moved when it is told, that moves by as much at every look, so that each is like the
+one before it.
 """
 
 import asyncio
@@ -180,7 +182,32 @@ def rules(years: int) -> None:
                 print(f"  {rows:>5} rows a week, {name:<32} {said}")
 
 
+def drift(repeats: int = 7, looks: int = 40, streams: int = 20) -> None:
+    """Print when a slow drift of the label rate is told, one stream of `streams`, the others without rows."""
+    known, rate = 4000, 0.3
+    print(f"label rate {rate:.0%} on {known:,} test rows, {streams} streams, medians of {repeats}")
+    idle = Stream("idle", "inputs", "inputs", np.zeros((looks, 1, 2)), np.array([[5.0, 5.0]]))
+    for rows in (200, 1000):
+        for step in (0.002, 0.005, 0.01, 0.02):
+            found = []
+            for seed in range(repeats):
+                rng = np.random.default_rng(seed)
+                hits = rng.binomial(rows, np.minimum(rate + step * np.arange(1, looks + 1), 0.9))
+                seen = rng.binomial(known, rate)
+                counts = np.stack([rows - hits, hits], axis=1)[:, None].astype(float)
+                label = Stream("label", "quality", "labels", counts, np.array([[known - seen, seen]], float))
+                alarms = detect([label, *[idle] * (streams - 1)], looks, 52).alarms
+                found.append(alarms[0].look + 1 if alarms else looks + 1)
+            look = float(np.median(found))
+            print(
+                f"  {rows:>5} labels a look, {step:.1%} a look: told in look {look:.0f}, moved {step * look:.1%}"
+            )
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["drift"]:
+        drift()
+        sys.exit()
     large(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
     if len(sys.argv) < 3:
         rules(20)

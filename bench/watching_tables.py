@@ -1,8 +1,8 @@
 """Watch models of five public tables for weeks without a change, then with one, and say what was told.
 
-Run as `python bench/watching_tables.py [ROWS]`: ROWS decisions a week (300 by default) drawn from each
-table's own test rows, which the model has not seen, with every outcome a day later. Five weeks are as the
-reference; then two in which one thing is done to the traffic:
+Run as `python bench/watching_tables.py [ROWS [TABLE ...]]`: ROWS decisions a week (300 by default) drawn
+from each table's own test rows, which the model has not seen, with every outcome a day later. Five weeks are
+as the reference; then two in which one thing is done to the traffic:
 
 - inputs: half of the rows are drawn from the third of test rows with the most of the leading number;
 - labels: the rarer label is drawn until it is three times as frequent, the inputs of each label as before;
@@ -99,10 +99,14 @@ class Released:
         self.threshold = float(np.quantile(self.scores[~test], 1 - self.label[~test].mean()))
         self.test = np.flatnonzero(test)
         numbers = [
-            k for k, c in enumerate(inputs) if inputs[c].dtype.kind in "iuf" and inputs[c].nunique() > 4
-        ]
+            k for k, c in enumerate(inputs)
+            if inputs[c].dtype.kind in "iuf" and np.mean(inputs[c] >= inputs[c].quantile(2 / 3)) < 0.5
+        ]  # fmt: skip
         self.leading = inputs.columns[max(numbers, key=lambda k: model.feature_importances_[k])]
         self.reference = self._reference(test)
+        rates = [each.selected / each.rows for each in self.reference.groups["group"].values() if each.rows]
+        self.least_ratio = max(0.5 * min(rates) / (max(rates) or 1), 0.001)
+        """A limit on the groups that the reference keeps."""
 
     def _reference(self, test: Any) -> Any:
         decided = (self.scores >= self.threshold).astype(int)
@@ -177,7 +181,12 @@ class Released:
             "v0.1.0",
             self.reference,
             policy(
-                {"name": "parity", "measure": "selection_rate_ratio", "attribute": "group", "at_least": 0.2}
+                {
+                    "name": "parity",
+                    "measure": "selection_rate_ratio",
+                    "attribute": "group",
+                    "at_least": self.least_ratio,
+                }
             ),
             watch(least_rows=100),
         )
@@ -193,10 +202,12 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def main(rows: int) -> None:
-    """Print a line for each table and shift."""
+def main(rows: int, *names: str) -> None:
+    """Print a line for each table and shift, of all tables where none is named."""
     confusion: Counter[tuple[str, str]] = Counter()
     for table in TABLES:
+        if names and table.name not in names:
+            continue
         released = Released(table)
         known = released.reference
         positive = f"{len(known.features)} features, {released.label.mean():.0%} positive"
@@ -225,4 +236,4 @@ def main(rows: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300, *sys.argv[2:])

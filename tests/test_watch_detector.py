@@ -117,6 +117,18 @@ def test_looks_without_rows_are_no_time_at_which_a_change_could_begin() -> None:
     np.testing.assert_allclose(found.values[::2], detect([busy], 4, LENGTH).values)
 
 
+def test_labels_that_drift_a_little_at_every_look_are_told_and_go_on_being_told() -> None:
+    rng, looks, rows = np.random.default_rng(6), 16, 400
+    hits = rng.binomial(rows, 0.3 + 0.01 * np.arange(1, looks + 1))
+    counts = np.stack([rows - hits, hits], axis=1)[:, None].astype(np.float64)
+    idle = Stream("s", "inputs", "inputs", np.zeros((looks, 1, 2)), np.array([[5.0, 5.0]]))
+    label = Stream("label", "quality", "labels", counts, np.array([[2800.0, 1200.0]]))
+    told = [each.look + 1 for each in detect([label, *[idle] * 19], looks, LENGTH).alarms]
+
+    assert told[0] <= 12  # moved by about a tenth, of which each look is a hundredth
+    assert told[-1] == looks
+
+
 def test_the_printed_delay_is_that_of_a_simulation_of_the_whole_detector() -> None:
     known, harm = (1000, 1000, 1000, 1000, 1000), 0.1
     stated = delay(known, to_largest(known, harm), 300, 4, LENGTH)
