@@ -4,8 +4,8 @@ Run as `python bench/watching.py [ROWS [large]]`: ROWS decisions (100,000 by def
 journal, counted by looks of a week, summarised and written as a page: wall time and peak memory of each step.
 Then, without `large`, simulated years of 9 columns in 10 bins, looked at weekly, by the detector and by rules
 in use: PSI, chi-square with and without Bonferroni, and SciPy's two-sample Kolmogorov-Smirnov test. With
-`drift` alone: how far a label rate has moved when it is told, that moves by as much at every look, so that each is like the
-one before it.
+`drift` alone: how far a label rate has moved when it is told, that moves by as much at every look, so that
+each is like the one before it.
 """
 
 import asyncio
@@ -199,9 +199,8 @@ def drift(repeats: int = 7, looks: int = 40, streams: int = 20) -> None:
                 alarms = detect([label, *[idle] * (streams - 1)], looks, 52).alarms
                 found.append(alarms[0].look + 1 if alarms else looks + 1)
             look = float(np.median(found))
-            print(
-                f"  {rows:>5} labels a look, {step:.1%} a look: told in look {look:.0f}, moved {step * look:.1%}"
-            )
+            told = f"told in look {look:.0f}, moved {step * look:.1%}"
+            print(f"  {rows:>5} labels a look, {step:.1%} a look: {told}")
 
 
 if __name__ == "__main__":
