@@ -14,6 +14,7 @@ from fairmark.judge.verdict import judge
 from fairmark.params.prepare import ByGroup, Split
 
 ROWS = 4000
+RATIO = limit("selection_rate_ratio", "race", at_least=0.8)
 
 
 def drawn(share_of_small: float) -> tuple[pd.DataFrame, "pd.Series[str]"]:
@@ -48,7 +49,7 @@ def _judged(share_of_small: float) -> tuple[Measurements, float]:
     )  # fmt: skip
     data = MeasuredRows(part="test", rows=len(race), positives=int(decision.sum()), weighted=True,
                         rows_sha256="b" * 64, sampled_by="race")  # fmt: skip
-    ours = policy(limit("selection_rate_ratio", "race", at_least=0.8))
+    ours = policy(RATIO)
     nothing = Strongest(value=None, each=(), why="Not looked for.")
     findings = dict.fromkeys(type(ours.findings).model_fields, nothing)
     document = Measurements.of(
@@ -63,7 +64,7 @@ def test_more_rows_of_a_small_group_show_more_of_it_by_counts_alone() -> None:
     assert lifted.groups["race"]["small"].rows > 3 * plain.groups["race"]["small"].rows
     assert better > bound
     assert lifted.evidence.groups["race"]["small"].cells.units is None
-    said = judge(lifted, policy(limit("selection_rate_ratio", "race", at_least=0.8)), None).guarantee
+    said = judge(lifted, policy(RATIO), None).guarantee
     assert "weighted back, and those by race count rows" in said
 
 
@@ -73,3 +74,19 @@ def test_shares_by_group_are_refused_where_the_order_is_time() -> None:
     with pytest.raises(ValidationError, match="test_share must be one for all groups where order is time"):
         Split(seed=1, order="time", alike="spread", gap_days=None, test_share=by, valid_share=0.2,
               tolerance=0.1, shift=0.05)  # fmt: skip
+
+
+def test_weights_that_differ_within_a_group_are_refused() -> None:
+    lifted, _ = _judged(0.9)
+    small = lifted.groups["race"]["small"]
+    squares = small.cells.squared
+    assert squares is not None
+    cells = small.cells.model_copy(update={"squared": squares.model_copy(update={"tp": squares.tp * 2})})
+    wrong = lifted.groups | {
+        "race": lifted.groups["race"] | {"small": small.model_copy(update={"cells": cells})}
+    }
+
+    found = judge(lifted.model_copy(update={"groups": wrong}), policy(RATIO), None)
+
+    assert found.outcome == "fail"
+    assert any("must leave all rows of race small with one weight" in fault for fault in found.faults)

@@ -373,6 +373,7 @@ def _parts(document: Measurements, expected: Expected) -> Iterator[str]:
         yield f"measurements.disparities: must speak of {sorted(groups)}, got {sorted(disparities)}"
     if expected.groups is not None:
         yield from _known(groups, expected.groups)
+    yield from _alike(document)
     whole = document.cells.matrix
     for attribute, entries in groups.items():
         where = f"measurements.groups.{attribute}"
@@ -389,6 +390,23 @@ def _parts(document: Measurements, expected: Expected) -> Iterator[str]:
         spot = f"measurements.disparities.{attribute}"
         gaps = disparities.get(attribute, {})
         yield from _disparities(matrix, list(entries), gaps, document.overall, spot)
+
+
+def _alike(document: Measurements) -> Iterator[str]:
+    """Find groups whose rows weigh differently where the document says that they do not."""
+    by = document.data.sampled_by
+    if by is None:
+        return
+    where = "measurements.data.sampled_by"
+    if by not in document.groups or document.data.persons is not None:
+        yield f"{where}: must be an attribute that was measured, of rows that are units, got {by!r}"
+        return
+    for group, entry in document.groups[by].items():
+        matrix = entry.cells.matrix
+        weight, square, count = (float(part.sum()) for part in (matrix.weight, matrix.square, matrix.count))
+        # Equality of Cauchy and Schwarz: all weights are the same.
+        if not math.isclose(weight * weight, square * count, rel_tol=CLOSE):
+            yield f"{where}: must leave all rows of {by} {group} with one weight, got several"
 
 
 def by_group(entries: Mapping[str, GroupMeasures]) -> ConfusionMatrix:
