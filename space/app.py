@@ -78,7 +78,9 @@ class Shown:
         """Return decision, confidence, reasons and counterfactuals of a row as Markdown, or its faults."""
         frame = pd.DataFrame([{name: row.get(name) for name in self.model.columns}]).astype(object)
         if faults := self.model.faults(frame):
-            return "\n".join(["**No decision: mend the row.**", "", *(f"- {_text(each)}" for each in faults)])
+            # There is one row on the page, and its fields bear the columns' names.
+            told = (each.removeprefix("rows: row 1: column ") for each in faults)
+            return "\n".join(["**No decision: mend the row.**", "", *(f"- {_text(each)}" for each in told)])
         scored = self.model.scored(frame)
         score, decision = float(scored["score"].iloc[0]), int(scored["decision"].iloc[0])
         label, right = self.release.schema.label, score if decision else 1 - score

@@ -67,6 +67,7 @@ def test_every_fault_of_a_row_is_said_and_nothing_is_decided(space: Shown) -> No
     answer = space.decide({"income <€>": "many", "since": "yesterday"})
 
     assert answer.startswith("**No decision")
+    assert "row 1" not in answer
     assert "income" in answer
     assert "since" in answer
     assert "Score" not in answer

@@ -51,7 +51,7 @@ if [ -n "$POSTGRES_USER" ]; then
   $as initdb -D "$data" -U "$POSTGRES_USER" --auth=scram-sha-256 --pwfile=/tmp/password -E UTF8 --no-locale
   export PGPASSWORD="$POSTGRES_PASSWORD"
   (until createdb -h 127.0.0.1 -U "$POSTGRES_USER" "$POSTGRES_DB"; do sleep 0.3; done) &
-  exec $as postgres -D "$data" -c listen_addresses=127.0.0.1 -c fsync=off
+  exec $as postgres -D "$data" -c listen_addresses=127.0.0.1
 fi
 exec prometheus --config.file=/etc/prometheus/prometheus.yml --storage.tsdb.path=/prometheus
 """
