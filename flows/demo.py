@@ -416,7 +416,7 @@ def canary(stage: Stage, release: Path) -> None:
         reader.join()
         for line in said[-8:]:
             tell(f"          | {line.rstrip()}")
-        say(f"the flow ended with {flow.returncode} after {sent:,} people: production holds what it held")
+        say(f"the flow ended with {flow.returncode} after {sent:,} people: production is unchanged")
 
 
 WEEKS, CHANGED = 10, 3

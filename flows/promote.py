@@ -91,7 +91,7 @@ def wait_for_approvals(found: "Candidate", wait_s: float) -> str:
         counted, faults = promotions.approved(ROOT, found.request, before, approvers, now)
         if len(counted.approvals) >= found.request.needed or time.monotonic() >= until:
             promotions.refuse_unapproved(found.request, counted, faults, approvers, now)
-            return ", ".join(each.who for each in counted.approvals) or "none is asked for"
+            return ", ".join(each.who for each in counted.approvals) or "none is required"
         if not told:
             say(f"waiting for approvals: {len(counted.approvals)} of {found.request.needed}")
             told = True
@@ -387,7 +387,7 @@ def follow(
             *advice.reasons,
             *left,
         )
-    return "in production, and held" if advice.action == "keep" else None
+    return "in production" if advice.action == "keep" else None
 
 
 if __name__ == "__main__":

@@ -133,7 +133,8 @@ async def notify(
             faults += error.faults
     if faults:
         raise StateError(*faults)
-    return f"told by {', '.join(channels.names) or 'journal, trail and Prefect alone: no channel is named'}"
+    alone = "journal, trail and Prefect alone: no channel is named"
+    return f"notified by {', '.join(channels.names) or alone}"
 
 
 async def fall_back(

@@ -107,8 +107,8 @@ def test_a_refusal_names_what_is_wrong_with_the_measurements_and_does_not_go_on_
 
 @pytest.mark.parametrize("changed", [{"outcome": "pass"}, {"gate": False}, {"waived_by": "A. Person"}])
 def test_a_pass_a_report_and_a_waived_limit_are_not_in_the_way(changed: dict[str, Any]) -> None:
-    assert plan.in_the_way(finding())
-    assert not plan.in_the_way(finding(**changed))
+    assert plan.blocks(finding())
+    assert not plan.blocks(finding(**changed))
 
 
 def test_the_table_has_a_row_for_each_finding_those_in_the_way_first() -> None:

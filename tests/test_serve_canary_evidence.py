@@ -100,7 +100,7 @@ def test_quality_is_asked_for_only_once_enough_outcomes_came() -> None:
     asked = [families(counts(arms=arms), terms(rules=rules(outcomes_from=n)))[0] for n in (400, 401)]
 
     assert [named(found, "quality").required for found in asked] == [True, False]
-    assert "400 outcomes of the canary came, and it is asked for from 401" in named(asked[1], "quality").why
+    assert "400 outcomes of the canary came, and at least 401 are required" in named(asked[1], "quality").why
 
 
 def test_a_promotion_that_waits_for_outcomes_asks_for_quality_before_they_came() -> None:

@@ -259,7 +259,7 @@ class MemoryJournal:
         found = self._held(Whose(frozenset(subjects), frozenset(ids), before_us))
         for each in found:
             self.kept[each.number - 1] = without_personal(each)
-        if not found:
+        if not found:  # an erasure of nothing leaves no entry: it would say that somebody was there
             return Erased(())
         record = erasure_entry([each.number for each in found], reason=reason, at_us=at_us, caller=caller)
         self._keep([stored(self._chain(), len(self.kept) + 1, record)])

@@ -284,12 +284,15 @@ def let_through(each: Compared, tail: float) -> tuple[float, float] | None:
     ratio = isinstance(comparison, Ratio)
     at = float((each.limit.at_least if ratio else each.limit.at_most) or 0.0)
     one, two = sorted(comparison.parts, key=lambda part: part.share)
+    # A higher share below twice the limit has no room for such a difference: it is raised, so that there is.
     high = two.share if ratio else max(two.share, min(1.0, 2 * at))
     low = high * at**2 if ratio else max(0.0, high - 2 * at)
+    # Of high - low / at for a ratio, whose second variance has the factor 1 / at^2, else of high - low.
     error = math.sqrt(high * (1 - high) / two.rows + (low * (1 - low) / one.rows) * (at**-2 if ratio else 1))
     room = high - low / at if ratio else high - low - at
     if error <= 0:
         return None
+    # The test rejects where the statistic is beyond -ndtri(tail); the true value moves it by room / error.
     return (at**2 if ratio else high - low), float(1 - ndtr(room / error + ndtri(tail)))
 
 

@@ -170,6 +170,7 @@ def _value(where: str, old: object, new: object, *, first: bool = False) -> Iter
         # Longer keeps what is personal in them, shorter loses evidence: neither way is the safe one.
         yield Change(where, LOOSENED, text)
     else:
+        # Fail closed: a key that nobody has sorted needs the approvals of a loosening.
         yield Change(where, LOOSENED, f"{text} (its direction is not known)")
 
 
@@ -248,6 +249,7 @@ def _waiving(where: str, old: Sequence[Entry], new: Sequence[Entry]) -> Iterator
     for each in new:
         if each in old:
             continue
+        # What an earlier one covers waives nothing new, unless another person stands for it.
         within = [one for one in old if _covers(one, each)]
         if any(one.get("decided_by") == each.get("decided_by") for one in within):
             yield Change(

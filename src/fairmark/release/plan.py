@@ -1,4 +1,4 @@
-"""What a release flow decides, as plain functions of plain values."""
+"""Decisions of the flow `release`, as pure functions: the next version, what blocks it, what it reports."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -112,7 +112,7 @@ def blocking_lines(verdict: "Verdict") -> list[str]:
     """Return a line for each limit in the way: the comparison that decides it, and which are like it."""
     ours: dict[str, list[Finding]] = {}
     for finding in verdict.findings:
-        if in_the_way(finding):
+        if blocks(finding):
             ours.setdefault(finding.limit, []).append(finding)
     return [_line(each) for each in ours.values()]
 
@@ -146,7 +146,7 @@ def refuse_unless_passed(verdict: "Verdict", report: str) -> None:
         )
 
 
-def in_the_way(finding: "Finding") -> bool:
+def blocks(finding: "Finding") -> bool:
     """Return whether a finding stops a release: a gate that did not pass and that nobody waived."""
     return finding.gate and finding.outcome != "pass" and finding.waived_by is None
 
@@ -167,7 +167,7 @@ def table(verdict: "Verdict") -> list[dict[str, object]]:
             "found": finding.text,
         }
         # False sorts before True; the sort is stable and keeps the policy's order within both parts.
-        for finding in sorted(verdict.findings, key=lambda finding: not in_the_way(finding))
+        for finding in sorted(verdict.findings, key=lambda finding: not blocks(finding))
     ]
 
 

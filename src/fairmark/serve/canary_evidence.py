@@ -403,7 +403,7 @@ def _came(counts: Counts, terms: Terms) -> bool:
 
 def _few(counts: Counts, terms: Terms) -> str:
     came, least = int(counts.arms[:, 0].sum()), terms.rules.outcomes_from
-    asked = "params ask for none" if least is None else f"it is asked for from {least:,}"
+    asked = "params require none" if least is None else f"at least {least:,} are required"
     return f"{came:,} outcomes of the canary came, and {asked}: it rests on the test rows"
 
 
@@ -558,5 +558,5 @@ def _group_margin(counts: Counts, terms: Terms) -> Iterator[Family]:
             prior=Prior(np.array([0.5]), 1.0),
             blocks=True,
             required=False,
-            why="it returns a canary and is not asked of a promotion: the shadow alone has both decisions",
+            why="it returns a canary, and no promotion requires it: the shadow alone has both decisions",
         )

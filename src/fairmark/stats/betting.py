@@ -195,6 +195,7 @@ def auc_bound(value: float, pairs: float, scale: float, tail: float) -> float:
     from scipy.special import xlogy
 
     def rejected(auc: float) -> bool:
+        # With uneven weights a pair counts for `scale` of the heaviest: the mean moves by so much less.
         above = auc + scale * (value - auc)
         divergence = xlogy(above, above / auc) + xlogy(1 - above, (1 - above) / (1 - auc))
         return bool(pairs * divergence >= np.log(1 / tail))

@@ -122,6 +122,7 @@ class Prior:
 def bets(hits: ArrayLike, rows: ArrayLike, prior: Prior) -> Floats:
     """Return the posterior mean of each group's rate before each block: strictly within 0..1."""
     x, n = _arrays(hits, rows)
+    # Less the block itself: a bet that had seen its own block would be no e-value.
     before_x, before_n = np.cumsum(x, axis=-2) - x, np.cumsum(n, axis=-2) - n
     return np.asarray((before_x + prior.hits) / (before_n + prior.hits + prior.misses))
 
@@ -143,11 +144,15 @@ def projection_within(rates: ArrayLike, rows: ArrayLike, margin: Margin) -> Floa
     def slope(m: Floats) -> Floats:
         top = m[..., None]
         low = margin.below(top)
+        # The derivative in m of sum n_k KL(q_k, p_k): rates below the range are lifted to its lower end,
+        # which moves with `margin.slope`, those above are let down to m; within it nothing moves.
         up = n * np.where(q < low, margin.slope * (low - q) / _variance(low), 0.0)
         down = n * np.where(q > top, (top - q) / _variance(top), 0.0)
         return np.asarray((up + down).sum(axis=-1))
 
     top = q.max(axis=-1)
+    # Between the m whose range begins at the least rate, so that nothing is lifted, and the largest rate, so
+    # that nothing is let down: the sum is convex in m.
     m = _root(slope, np.minimum(margin.above(q.min(axis=-1)), top), top)[..., None]
     inside = margin.below(top)[..., None] <= q.min(axis=-1, keepdims=True)
     return np.where(inside, q, np.clip(q, margin.below(m), m))
@@ -165,6 +170,8 @@ def projection_beyond(rates: ArrayLike, rows: ArrayLike, margin: Margin) -> Floa
         low = margin.below(m)
         return np.asarray(n2 * (m - q2) / _variance(m) + margin.slope * n1 * (low - q1) / _variance(low))
 
+    # Both move towards each other until the first stands at the margin of the second. So m lies above the
+    # second rate, where the first rate's place is above 0, and below where the first would stand still.
     start = np.maximum(q2, margin.above(0.0) + _TINY)
     stop = np.minimum(margin.above(q1), 1 - _TINY)
     m = _root(slope, np.minimum(start, stop), stop)
@@ -266,8 +273,11 @@ def against_paired(counts: ArrayLike, margin: ArrayLike, prior: ArrayLike) -> Fl
     def slope(b: Floats) -> Floats:
         return np.asarray(-(q * gain / (1 + b[..., None] * gain)).sum(axis=-1))
 
+    # The largest bet loses almost all on a row with -1, whose gain is -(1 + d): beyond it, more than all.
     most = np.broadcast_to((1 - _TINY) / (1 + d), q.shape[:-1])
+    # The slope is of minus the expected growth, which is convex in b: its root is the bet that grows fastest.
     b = _root(slope, np.zeros(q.shape[:-1]), most)
+    # Where the bet's own distribution lies within the null no growth is to be had, and nothing is laid.
     b = np.where(slope(np.zeros_like(b)) >= 0, 0.0, b)
     return np.cumsum((x * np.log1p(b[..., None] * gain)).sum(axis=-1), axis=-1)
 
@@ -298,6 +308,7 @@ def shiryaev_roberts(log_e: ArrayLike) -> Floats:
     values = np.asarray(log_e, dtype=np.float64)
     found, total = np.empty_like(values), np.full(values.shape[1:], -np.inf)
     for look, each in enumerate(values):
+        # log(R + 1) + log e, where the 1 is the detector that begins at this look.
         total = np.logaddexp(total, 0.0) + each
         found[look] = total
     return found
@@ -331,11 +342,13 @@ def against_reference(window: ArrayLike, reference: ArrayLike, earlier: ArrayLik
     x = np.asarray(window, dtype=np.float64)
     seen = np.asarray(reference, dtype=np.float64)
     seen = seen if earlier is None else seen + np.asarray(earlier, dtype=np.float64)
+    # The alternatives keep Jeffreys' mass in every bin, so that a row in one that was empty has a chance.
     alpha = seen + 0.5
     share, worth = alpha / alpha.sum(axis=-1, keepdims=True), alpha.sum(axis=-1, keepdims=True)
     spreads = np.array(SPREADS).reshape(-1, *[1] * alpha.ndim)
     masses = np.array(MASSES).reshape(-1, *[1] * alpha.ndim)
     null = _dirichlet(x, seen + masses).max(axis=0)
+    # No alternative is worth more rows than the reference: its variance would be below the null's own.
     return np.asarray(average(_dirichlet(x, share * np.minimum(spreads, worth)), axis=0) - null)
 
 
@@ -354,6 +367,7 @@ def _arrays(hits: ArrayLike, rows: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def _variance(rate: Floats) -> Floats:
+    # Never 0, so that a slope at a rate of 0 or 1 is huge and has its sign, and no NaN.
     return np.maximum(rate * (1 - rate), _TINY * _TINY)
 
 
@@ -361,6 +375,7 @@ def _log_terms(x: Floats, n: Floats, q: Floats, p: Floats) -> Floats:
     """Return the log likelihood ratio of q and p; 0 without rows, minus infinity where q excludes a row."""
     from scipy.special import xlogy
 
+    # xlogy(0, anything) is 0: a rate of 0 or 1 under the null says nothing as long as no row contradicts it.
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(xlogy(x, q / p) + xlogy(n - x, (1 - q) / (1 - p)))
 
@@ -388,6 +403,7 @@ def _marginal(x: Floats, n: Floats, prior: Prior) -> Floats:
 
 def _root(rising: Callable[[Floats], Floats], low: Floats, high: Floats) -> Floats:
     """Return where a rising function crosses 0 between `low` and `high`, by halving."""
+    # Of all elements at once, each in its own interval; 38 halvings leave 4e-12 of it.
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         below = rising(middle) < 0

@@ -120,6 +120,7 @@ def standardised(tables: Floats) -> tuple[float, float] | None:
     kept = (groups > 0).all(axis=1)
     if not kept.any():
         return None
+    # One set of weights for both groups: what is left of the difference is not how they fill the strata.
     share = groups[kept].sum(axis=1) / groups[kept].sum()
     first, second = share @ (tables[kept][:, :, 1] / groups[kept])
     return float(first), float(second)

@@ -130,12 +130,14 @@ def detect(streams: Sequence[Stream | LimitStream], looks: int, run_length: floa
     alarms: list[Alarm] = []
     start = 0
     for look in range(looks):
+        # Of each stream one e-process for every look since the last alarm at which a change could have begun.
         begun = np.stack([each.log_e(look, start) for each in streams])
         with np.errstate(divide="ignore"):  # nothing says anything: the logarithm of 0
             each = logsumexp(np.where(begun >= np.log(SAYS), begun, -np.inf), axis=1)
             whole = float(logsumexp(each)) - float(np.log(len(streams)))
         own[look], values[look] = np.exp(np.minimum(each, LARGEST)), np.exp(min(whole, LARGEST))
         if values[look] >= run_length:
+            # Those that would have raised it with every other stream at 0: the mean is over all of them.
             enough = each >= np.log(run_length * len(streams))
             alarms.append(_alarm(streams, (look, start), float(values[look]), each, enough, begun))
             start = look + 1
@@ -152,6 +154,7 @@ def _alarm(
 ) -> Alarm:
     from scipy.special import softmax
 
+    # The share of each stream in the sum, though what is at hand are logarithms.
     shares = softmax(each)
     order = np.argsort(-shares, kind="stable")
     kept = int(np.searchsorted(np.cumsum(shares[order]), 0.95)) + 1
@@ -183,6 +186,7 @@ def to_largest(reference: Sequence[int], harm: float) -> Floats:
 
 
 def _shares(counts: Sequence[int]) -> Floats:
+    # Half a row in each bin, as the reference's null has it: an empty bin is rare, not impossible.
     known = np.array(counts, dtype=np.float64) + 0.5
     shares: Floats = known / known.sum()
     return shares
@@ -217,11 +221,13 @@ def delay(
         seen = rng.multinomial(int(known.sum()), share)
         done = np.cumsum(rng.multinomial(rows, np.asarray(then), size=MOST_LOOKS), axis=0)
         for look in range(MOST_LOOKS):
+            # Row k is what was counted before look k: the e-value of a change that began there.
             before = np.concatenate([np.zeros((1, len(known))), done[:look]])
             log_e = against_reference(done[look] - before, np.broadcast_to(seen, before.shape), before)
             said = log_e[log_e >= np.log(SAYS)]
             if np.exp(np.minimum(said, LARGEST)).sum() / streams >= run_length:
                 found[repeat] = look + 1
                 break
+    # An odd number of repeats, so that the median is one of them; those never detected count as beyond.
     middle = int(np.median(found))
     return middle if middle <= MOST_LOOKS else None

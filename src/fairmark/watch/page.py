@@ -121,7 +121,7 @@ def lines(found: WatchSummary) -> list[str]:
         if not each.attribute
     ]
     said += [
-        f"told {'within ' + str(each.looks) if each.looks else 'after more than 30'} looks: {each.what}"
+        f"detected {'within ' + str(each.looks) if each.looks else 'after more than 30'} looks: {each.what}"
         for each in found.harms
     ]
     return said
@@ -266,8 +266,8 @@ def _harms(found: WatchSummary) -> Table:
         return f"{looks} look{'s' * (looks > 1)}, {looks * found.window_days} days"
 
     return Table(
-        f"How soon a move of {found.harm:g} is told: half of the times within so long, by simulation",
-        [Column("what moves"), Column("told within", NUMBER)],
+        f"How soon a move of {found.harm:g} is detected: the median number of looks, by simulation",
+        [Column("what moves"), Column("detected within", NUMBER)],
         [(each.what, said(each.looks)) for each in found.harms],
     )
 
