@@ -15,8 +15,9 @@ from release_folder import git
 from fairmark.cli.main import main
 from fairmark.errors import VerificationError
 from fairmark.files import canonical_json
-from fairmark.release.image import IMAGE, ImageFolder, bill_statement
+from fairmark.release.image import ImageFolder, bill_statement
 from fairmark.release.image_files import ImageFiles
+from fairmark.release.layout import IMAGE
 from fairmark.signing.dsse import seal
 from fairmark.signing.key_store import passing_key
 from fairmark.signing.keys import SigningKey

@@ -97,6 +97,9 @@ def written_whole(path: Path) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
 
 
+_AS_IT_IS = frozenset({str, int, bool, type(None)})
+
+
 @overload
 def canonical_floats(value: float) -> float: ...
 @overload
@@ -109,13 +112,15 @@ def canonical_floats(value: object) -> object:
     ValueError
         On a float that is not finite: write None and say why beside it instead.
     """
+    if type(value) in _AS_IT_IS:
+        return value
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"measurement: must be finite, got {value}")
         return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
     if isinstance(value, dict):
         return {str(key): canonical_floats(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [canonical_floats(item) for item in value]
     return value
 

@@ -13,7 +13,6 @@ from release_folder import git
 from fairmark.files import write_text
 from fairmark.release.image import (
     BASE,
-    IMAGE,
     REVISION,
     VERSION,
     BaseInput,
@@ -21,6 +20,7 @@ from fairmark.release.image import (
     ImageParameters,
     seal_image,
 )
+from fairmark.release.layout import IMAGE
 from fairmark.release.statement import FileDigest
 from fairmark.signing.keys import SigningKey
 

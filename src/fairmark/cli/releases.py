@@ -37,15 +37,19 @@ class Verify(Verb):
     def run(self, given: argparse.Namespace) -> int:
         """Check the release, say whether each claim holds, and return 0, 4 (wrong) or 5 (undetermined)."""
         from fairmark.release.handover import release_at
+        from fairmark.release.layout import is_image
         from fairmark.signing.key_store import own_public
         from fairmark.signing.keys import read_public
-        from fairmark.verify.image import is_image, verify_image
         from fairmark.verify.verify import exit_code, verify
 
-        key = own_public() if given.key is None else read_public(given.key)
+        key, yours = own_public() if given.key is None else read_public(given.key), given.key is None
         with release_at(given.release, given.clone) as target:
-            check = verify_image if is_image(target.folder) else verify
-            facts = check(target.folder, target.clone, key, yours=given.key is None)
+            if is_image(target.folder):
+                from fairmark.verify.image import verify_image
+
+                facts = verify_image(target.folder, target.clone, key, yours=yours)
+            else:
+                facts = verify(target.folder, target.clone, key, yours=yours)
         code = exit_code(facts)
         if given.json:
             say_json(

@@ -22,7 +22,7 @@ from fairmark.files import sha256, write_json
 from fairmark.record import CamelRecord
 from fairmark.release.image_bill import Built, bill_of
 from fairmark.release.image_files import ImageFiles
-from fairmark.release.layout import BILL, BILL_SEAL, STATEMENT
+from fairmark.release.layout import BILL, BILL_SEAL, IMAGE, STATEMENT
 from fairmark.release.seal import BOM
 from fairmark.release.statement import (
     BUILDER,
@@ -46,7 +46,6 @@ from fairmark.signing.keys import SigningKey
 from fairmark.terminal import say, stopped
 
 BUILD_TYPE = "urn:fairmark:image:1"
-IMAGE = "image"
 LOCK = "requirements.lock"
 
 LOCK_OF: Mapping[str, str] = {

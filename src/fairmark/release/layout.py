@@ -55,6 +55,9 @@ GATHERED = {
 """Name in the release -> path in the working folder. Beside these a release has a verdict, a bill of
 materials, the seals, and the data sheet where the data has one."""
 
+IMAGE = "image"
+"""The folder with the image, where a release is one of a container image."""
+
 SCORES = "scores.yaml"
 """Whose scores were judged, in a release of an evaluation."""
 
@@ -162,3 +165,8 @@ def list_files(folder: Path) -> list[str]:
         faults.append(f"folder: must hold at most {MOST_FILES} files and {MOST_BYTES} bytes, got more")
     _refuse(sorted(faults), litter)
     return sorted(names)
+
+
+def is_image(folder: Path) -> bool:
+    """Return whether a folder holds an image, with or without what must be stated of it."""
+    return any((folder / IMAGE / name).is_file() for name in ("manifest.json", "oci-layout"))

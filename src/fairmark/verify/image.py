@@ -17,7 +17,6 @@ from fairmark.record import first_difference
 from fairmark.release.image import (
     BASE,
     BUILD_TYPE,
-    IMAGE,
     LOCK,
     LOCK_OF,
     REVISION,
@@ -26,7 +25,7 @@ from fairmark.release.image import (
     bill_statement,
 )
 from fairmark.release.image_bill import HOME, bill_of, distributions, python_version
-from fairmark.release.layout import BILL, BILL_SEAL, MOST_BYTES, PLAIN_NAME, STATEMENT
+from fairmark.release.layout import BILL, BILL_SEAL, IMAGE, MOST_BYTES, PLAIN_NAME, STATEMENT
 from fairmark.release.sbom.requirements import locked, normal
 from fairmark.release.statement import BUILDER, PREDICATE_TYPE, stated_files
 from fairmark.repo.commit import committed_at, known
@@ -53,11 +52,6 @@ _MAKINGS = re.compile(
 """What an image is made with, and no container needs: caches, archives, histories, tests."""
 
 _INSTALLERS = {"pip", "setuptools", "wheel", "uv", "hatchling"}
-
-
-def is_image(folder: Path) -> bool:
-    """Return whether a folder holds an image, with or without what must be stated of it."""
-    return any((folder / IMAGE / name).is_file() for name in ("manifest.json", "oci-layout"))
 
 
 def statement(found: ImageFolder) -> str:

@@ -5,6 +5,7 @@ Which licence an installed distribution says that it has.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from importlib.metadata import PackageMetadata
 from typing import Any, Literal, NamedTuple
 
@@ -85,9 +86,12 @@ def check(parts: Sequence[Component], policy: Licences) -> str:
 
 def judge(expression: str | None, forbidden: Iterable[str]) -> Judgement:
     """Return what a policy that forbids these SPDX identifiers says of an expression in SPDX's spelling."""
-    if expression is None:
-        return "unknown"
-    return _judged(licensing().parse(expression, validate=False), frozenset(forbidden))
+    return "unknown" if expression is None else _parsed_and_judged(expression, frozenset(forbidden))
+
+
+@lru_cache(maxsize=1024)  # a bill names a few licences hundreds of times
+def _parsed_and_judged(expression: str, forbidden: frozenset[str]) -> Judgement:
+    return _judged(licensing().parse(expression, validate=False), forbidden)
 
 
 def _required(part: Component) -> bool:
