@@ -56,9 +56,20 @@ def test_it_listens_on_the_loopback_address_alone(started: server.Temporary) -> 
 
 
 def test_one_that_can_not_start_is_told_with_its_own_words(tmp_path: Path) -> None:
-    failing = server.start({**os.environ, "PREFECT_HOME": str(tmp_path), "PREFECT_SERVER_API_BASE_PATH": "x"})
+    (tmp_path / "uvicorn.py").write_text("raise SystemExit('no such option: --factory')\n")
+    failing = server.start({**os.environ, "PYTHONPATH": str(tmp_path)})
     try:
-        with pytest.raises(StateError, match="temporary Prefect server: must answer within"):
+        with pytest.raises(StateError, match=r"must answer within 30 s, got no such option: --factory"):
+            server.await_answer(failing, 30)
+    finally:
+        failing.stop()
+
+
+def test_one_that_is_not_there_in_time_is_told(tmp_path: Path) -> None:
+    (tmp_path / "uvicorn.py").write_text("import time\ntime.sleep(7471)\n")
+    failing = server.start({**os.environ, "PYTHONPATH": str(tmp_path)})
+    try:
+        with pytest.raises(StateError, match=r"must answer within 0 s, got no answer"):
             server.await_answer(failing, 0.2)
     finally:
         failing.stop()

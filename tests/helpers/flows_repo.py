@@ -84,19 +84,19 @@ def living(marker: str) -> list[int]:
     return found
 
 
-def eventually(holds: Callable[[], object], within_s: float = 10) -> bool:
+def eventually(holds: Callable[[], object], within_s: float = 10, every_s: float = 0.05) -> bool:
     """Return whether `holds` within a time; at once when it does."""
     until = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > until:
             return False
-        time.sleep(0.05)
+        time.sleep(every_s)
     return True
 
 
 def gone(marker: str) -> bool:
     """Return whether no process of `marker` lives, the kernel given a moment to bury the killed."""
-    return eventually(lambda: not living(marker), 30)
+    return eventually(lambda: not living(marker), 30, every_s=0.2)
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -29,6 +29,8 @@ class Server:
             self.port = free.getsockname()[1]
         self.api = f"http://127.0.0.1:{self.port}/api"
         self.environment = {**os.environ, **DIRECT, "PREFECT_HOME": str(home), "PREFECT_API_URL": self.api}
+        # One for all questions: each new client reads the certificates of the machine for 30 ms.
+        self.client = httpx.Client(trust_env=False)
 
     def start(self, *words: str, **extra: str) -> "subprocess.Popen[str]":
         """Start a program of Prefect or Python that this server is named to."""
@@ -47,14 +49,18 @@ class Server:
     def up(self) -> bool:
         """Return whether the server answers."""
         try:
-            return httpx.get(f"{self.api}/health").is_success
+            return self.client.get(f"{self.api}/health").is_success
         except httpx.TransportError:
             return False
 
     def ask(self, what: str, **body: Any) -> Any:
         """Return what the API answers."""
-        answer = httpx.post(f"{self.api}/{what}", json=body).raise_for_status()
+        answer = self.client.post(f"{self.api}/{what}", json=body).raise_for_status()
         return answer.json() if answer.content else None
+
+    def state(self, run: str) -> str:
+        """Return the state that a flow run is in."""
+        return str(self.client.get(f"{self.api}/flow_runs/{run}").raise_for_status().json()["state_type"])
 
     def runs(self, state: str) -> list[dict[str, Any]]:
         """Return the flow runs that are in `state`."""
@@ -66,8 +72,9 @@ class Server:
         words = (PREFECT, "server", "start", "--no-ui", "--host", "127.0.0.1", "--port", str(self.port))
         with self.start(*words) as process:
             try:
-                assert eventually(self.up, 150)
+                assert eventually(self.up, 150, every_s=0.2)
                 yield
             finally:
+                self.client.close()
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
