@@ -79,6 +79,18 @@ LIMITS: list[dict[str, Any]] = [
     },
 ]
 
+FEW_CHECKS: dict[str, Any] = {
+    "sizes": [0.25, 1],
+    "history": [0.5, 1],
+    "leading": 4,
+    "repeats": 2,
+    "missing_shares": [0.2],
+    "nudges": [0.1, 1],
+    "bands": [1, 0.8],
+    "sample": 200,
+}
+"""Each experiment on fewer numbers than by default: they are most of the cost of all stages here."""
+
 
 def make_second(folder: Path, rows: int = 1500, seed: int = 0) -> Path:
     """Write `folder`/data/loans.csv and `folder`/params.yaml, and return the path of the params."""
@@ -107,7 +119,13 @@ def second_params() -> dict[str, Any]:
         "audit": base["audit"] | {"min_group_rows": 50},
         "tune": base["tune"] | {"trials": 4, "batch": 2, "mitigation": steps},
         "train": base["train"] | {"max_rounds": 60, "patience": 10},
-        "evaluate": base["evaluate"] | {"replicates": 200, "curve_points": 50, "references": None},
+        "evaluate": base["evaluate"]
+        | {
+            "replicates": 200,
+            "curve_points": 50,
+            "references": None,
+            "checks": base["evaluate"]["checks"] | FEW_CHECKS,
+        },
         "explain": base["explain"]
         | {
             "sample": 100,
