@@ -1,5 +1,6 @@
 """Settings of every test run: one thread, no telemetry, quick tests first."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -30,6 +31,9 @@ os.environ["FAIRMARK_CONFIG"] = tempfile.mkdtemp(prefix="fairmark-config-")
 import pytest
 from hypothesis import HealthCheck, settings
 
+# What collection makes lives until the end: looking through it for garbage is a quarter of its time.
+gc.disable()
+
 # How long an example takes is the machine's matter; a property holds or does not.
 # The suite tries the same examples each time, so that a change is judged by itself; `make fuzz` draws others.
 settings.register_profile(
@@ -39,6 +43,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("project")
+
+
+def pytest_collection_finish() -> None:
+    """Leave alone, from here on, what was made until now, and collect the garbage of the tests."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
