@@ -105,19 +105,19 @@ def test_a_model_at_a_limit_on_a_share_passes_at_most_at_the_level(
 
 @pytest.mark.parametrize(("size", "uneven"), [(4, False), (10, True)])
 def test_a_model_at_a_limit_on_its_auc_passes_at_most_at_the_level(size: int, uneven: bool) -> None:
-    """60 tables of 100 persons with a label and a score of their own; the true AUC is the limit."""
+    """40 tables of 100 persons with a label and a score of their own; the true AUC is the limit."""
     draw = np.random.default_rng([size, uneven, 3])
     limit = float(ndtr(1.0 / np.sqrt(2)))
     passed = by_rows = 0
-    for _ in range(60):
+    for _ in range(40):
         person = people(draw, 100, size, uneven)
         label = (np.arange(100) < 40).astype(np.int8)
         score = (draw.standard_normal(100) + label)[person]
         passed += _auc_low(label[person], score, person) > limit
         by_rows += _auc_low(label[person], score, None) > limit
 
-    assert passed <= 0.05 * 60 + 3.1 * np.sqrt(0.05 * 0.95 * 60)
-    assert by_rows > 0.1 * 60
+    assert passed <= 0.05 * 40 + 3.1 * np.sqrt(0.05 * 0.95 * 40)
+    assert by_rows > 0.1 * 40
 
 
 def _auc_low(label: NDArray[np.int8], score: NDArray[np.float64], person: NDArray[np.intp] | None) -> float:

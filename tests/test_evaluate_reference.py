@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from release_folder import PARAMS, SCHEMA, binned, measurements, model
 from schemas import column
@@ -100,6 +100,7 @@ def test_no_bin_is_empty_of_the_rows_that_made_it(values: list[int], bins: int) 
 
 
 @given(st.lists(st.sampled_from("aaaabbbccd"), min_size=6, max_size=60), st.integers(1, 6))
+@settings(max_examples=25)  # each makes a table and counts it, for 90 ms
 def test_every_count_is_of_nobody_or_of_enough(train: list[str], smallest: int) -> None:
     found = counted(train, ["a", "b", "z", None] * 3, "categorical", smallest, categories=list("abcdz"))
 
