@@ -325,11 +325,11 @@ def gather(
     return goal, folder, made
 
 
-def stale_citations(folder: Path) -> list[str]:
+def stale_citations() -> list[str]:
     """Return which laws that the released policy cites are to be read again, by today."""
     from fairmark.params.read import read_params
 
-    return read_params(folder / "params.yaml").policy.stale_citations(dt.datetime.now(tz=dt.UTC).date())
+    return read_params(ROOT / "params.yaml").policy.stale_citations(dt.datetime.now(tz=dt.UTC).date())
 
 
 def summarise(progress: Progress, folder: Path, seen: "Trace", verdict: "Verdict", cost: str = "") -> None:
@@ -344,7 +344,7 @@ def summarise(progress: Progress, folder: Path, seen: "Trace", verdict: "Verdict
         ("signed", preflight.signed_by()),
         ("verdict", verdict.state),
         *(("stands on", each) for each in verdict.stands_on),
-        *(("note", each) for each in stale_citations(folder)),
+        *(("note", each) for each in stale_citations()),
         *plan.figures(Measurements.read(folder / "measurements.json")),
         *([("costs", cost)] if cost else []),
         ("report", str((folder / "report.html").relative_to(ROOT))),
