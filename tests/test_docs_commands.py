@@ -93,6 +93,17 @@ def test_every_call_names_a_verb_and_options_that_there_are(page: str, line: str
     assert {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)} <= known, page
 
 
+def test_every_target_of_make_and_every_flow_that_a_page_calls_is_there() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+    targets = set(re.findall(r"(?:`|^ {4})make ([a-z]+)", text, re.MULTILINE))
+    flows = set(re.findall(r"python (flows/\w+\.py)", text))
+    known = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    assert len(targets) > 5
+    assert sorted(targets - set(known)) == []
+    assert sorted(each for each in flows if not (ROOT / each).is_file()) == []
+
+
 def test_the_reference_names_every_verb_section_measure_and_schema() -> None:
     text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     verbs = re.findall(r"^\| `fairmark (\w+)` \| (.*) \|$", text, re.MULTILINE)
