@@ -49,7 +49,7 @@ locals {
     }
     mlflow = {
       command = [
-        "mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--no-serve-artifacts",
+        "mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--workers", "1", "--no-serve-artifacts",
         "--backend-store-uri", "postgresql+psycopg://${local.store["mlflow"]}?sslmode=require",
         "--default-artifact-root", "s3://${local.buckets["data"]}/mlflow",
       ]
