@@ -218,7 +218,9 @@ def dependence(table: pd.DataFrame, features: Sequence[str]) -> Iterator[str]:
     positive = np.bincount(alike, weights=label)
     repeated = rows - len(size)
     if repeated >= REPEATED * rows:
+        # A row's place among alike rows and its label as one number: how many kinds of both there are.
         with_label = rows - len(np.unique(alike * 2 + label))
+        # Ordered pairs of alike rows, and those of them with one label: both positive, or both negative.
         pairs = float((size * (size - 1)).sum())
         same = (positive * (positive - 1) + (size - positive) * (size - positive - 1)).sum() / pairs
         rate = label.mean()
@@ -232,6 +234,7 @@ def dependence(table: pd.DataFrame, features: Sequence[str]) -> Iterator[str]:
         ordered = label[np.argsort(table[TIME].to_numpy(), kind="stable")]
         runs = 1 + int((np.diff(ordered) != 0).sum())
         one, two = float(label.sum()), float(rows - label.sum())
+        # Mean and variance of the number of runs, were each order of the labels as likely as any other.
         mean = 1 + 2 * one * two / rows
         spread = np.sqrt((mean - 1) * (mean - 2) / (rows - 1))
         if (far := (mean - runs) / max(spread, 1e-12)) > RUNS:

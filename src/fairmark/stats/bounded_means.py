@@ -288,6 +288,7 @@ def spread(
                 np.minimum(left + step_w, len(weights) - 1),
                 np.minimum(under + step_v, len(values) - 1),
             )
+            # Nearness in both at once: the four corners of a cell share a unit, and their parts sum to it.
             part = share * part_w * part_v
             total += np.bincount(row * len(values) + column, weights=part, minlength=len(total))
     rows, columns = np.divmod(np.flatnonzero(total), len(values))

@@ -187,6 +187,7 @@ def _misses(side: Sample) -> Sample:
 def _window(rows: int, share: Floats) -> Floats:
     """Return the numbers of hits that have any chance worth counting at one of these shares."""
     mean, spread = rows * share, np.sqrt(rows * share * (1 - share))
+    # Over all shares, not of each: one window of hits serves the whole grid of the nuisance parameter.
     low = max(0, int(np.floor((mean - _REACH * spread).min())) - _SLACK)
     high = min(rows, int(np.ceil((mean + _REACH * spread).max())) + _SLACK)
     return np.arange(low, high + 1, dtype=np.float64)

@@ -64,6 +64,7 @@ def newcombe(hits1: ArrayLike, rows1: ArrayLike, hits2: ArrayLike, rows2: ArrayL
     p, q = (np.asarray(x, dtype=np.float64) / np.asarray(n) for x, n in ((hits1, rows1), (hits2, rows2)))
     (low1, high1), (low2, high2) = wilson(hits1, rows1, tail), wilson(hits2, rows2, tail)
     difference = p - q
+    # Each end takes the errors that lead there: the low end of one share and the high end of the other.
     return (
         difference - np.sqrt((p - low1) ** 2 + (high2 - q) ** 2),
         difference + np.sqrt((high1 - p) ** 2 + (q - low2) ** 2),

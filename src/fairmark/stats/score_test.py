@@ -74,6 +74,7 @@ def ratio_curve(n1: float, n2: float, ratio: float, level: float, share2: Floats
     Where the likelihood is largest, (x1 - n1 p1) / (1 - p1) = a = -(x2 - n2 p2) / (1 - p2); with that the
     statistic is a sqrt((1 - p1) / n1 + ratio (1 - p2) / n2) / sqrt(p1). Not finite at a share of 1.
     """
+    # The curve is drawn by the share, not by the hits: for given hits the share is a root of a quadratic.
     p1, p2 = ratio * share2, share2
     with np.errstate(divide="ignore", invalid="ignore"):
         a = level * np.sqrt(p1 / ((1 - p1) / n1 + ratio * (1 - p2) / n2))
@@ -86,6 +87,7 @@ def difference_curve(n1: float, n2: float, difference: float, level: float, shar
     Here (x1 - n1 p1) / v1 = a = -(x2 - n2 p2) / v2 with v = p (1 - p), and the statistic is
     a sqrt(v1 / n1 + v2 / n2). Not finite where both variances vanish.
     """
+    # For given hits the share is a root of a cubic; by the share, the hits follow from one division.
     p1, p2 = share2 + difference, share2
     v1, v2 = p1 * (1 - p1), p2 * (1 - p2)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -161,6 +161,7 @@ def mean_difference(
     if weights is not None:
         return value, None, None
     m, n = len(reference), len(other)
+    # The first part is the error of the means, the second that of the spread they are divided by.
     half = float(-ndtri(tail)) * float(np.sqrt((m + n) / (m * n) + value**2 / (2 * (m + n))))
     return value, value - half, value + half
 

@@ -14,13 +14,13 @@ from fairmark.data.row import CellFault, ColumnReader, RowReader
 from fairmark.errors import ParamsError, StateError
 from fairmark.files import read_json
 from fairmark.governance.approvers import FILE, read_approvers
-from fairmark.governance.history import History, history
+from fairmark.governance.history import History, history, release_of
 from fairmark.governance.promotions import allowed
 from fairmark.journal import audit
 from fairmark.journal.entry import DAY_US, Entry, now_us
 from fairmark.journal.store import Journal
 from fairmark.judge.measurements import read_measurements
-from fairmark.record import Record
+from fairmark.record import Record, utc_text
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.statement import release_digest
 from fairmark.verify.verify import verified_copy
@@ -259,15 +259,15 @@ def _promotions(clone: Path, name: str, keys: "Sequence[PublicKey]") -> Iterator
     approvers = read_approvers(clone / FILE)
     past: History = history(clone, name, approvers, allowed(approvers, keys))
     for each in past.entries:
-        said = each.to_json()
+        of = each.promotion
         yield Promoted(
-            stage=str(said["stage"]),
-            release=str(said["release"]),
-            action=str(said["action"]),
-            since=str(said["since"]),
-            until=None if said["until"] is None else str(said["until"]),
-            by=each.signer or str(said["tagger"]),
+            stage=of.stage,
+            release=release_of(of),
+            action=of.action,
+            since=utc_text(each.since),
+            until=None if each.until is None else utc_text(each.until),
+            by=each.signer or of.seen.tagger,
             approvals=tuple(f"{who}: {why}" for who, why, _ in each.approved),
-            reason=str(said["reason"]),
+            reason=of.reason,
             faults=each.faults,
         )

@@ -386,6 +386,7 @@ def ratio_bounds(
         both = []
         for j, k in pairs:
             at = [j, k]
+            # Both ends of each pair may err, so that the chance is shared by twice as many.
             low, high = confidence_sequence.pair_counts(
                 hits[at], rows[at], "ratio", tail / (2 * len(pairs)), prior.of(at)
             )
@@ -459,11 +460,13 @@ def _drift(look: Counts, reference: Reference) -> list[DriftState]:
         shares = cells / cells.sum()
         n, total, squares = look.moments.get(feature.name, [0, 0.0, 0.0])
         mean = total / n if n else None
+        # The sample variance of sums: n / (n - 1) of the mean square less the square of the mean.
         spread = max(squares / n - (total / n) ** 2, 0.0) * n / (n - 1) if n > 1 else None
         before = feature.test_moments
         found.append(
             DriftState(
                 feature=feature.name,
+                # Total variation: the share of rows that would have to be in another bin.
                 distance=float(np.abs(shares - known / known.sum()).sum() / 2),
                 missing=float(shares[feature.cells[feature.missing]]),
                 unseen=float(shares[feature.cells[feature.unseen]]),
@@ -495,6 +498,7 @@ def _harms(looks: Sequence[Counts], of: Watched, watched: int) -> list[DelayStat
             known = groups[name]
             some = round(rows * known.rows / reference.test_rows)
             rate = known.selected / known.rows
+            # Towards the middle, where a rate has room to move, and where a move is hardest to see.
             then = rate + harm if rate < 0.5 else rate - harm
             counts = [known.rows - known.selected, known.selected]
             what = (
