@@ -26,8 +26,9 @@ from gates import (
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from fairmark.evaluate.measure import EvaluationRows, scored
+from fairmark.evaluate.units import RowUnits, of_placements
 from fairmark.judge.verdict import Correction, tails
+from fairmark.stats.bounded_means import Bound, Pair, Units
 from fairmark.stats.intervals import clopper_pearson, wilson
 
 pytestmark = pytest.mark.proof
@@ -218,8 +219,8 @@ def test_an_auc_exactly_at_its_limit_passes_with_chance_about_the_level_at_most(
     rng = np.random.default_rng(3)
     apart = np.sqrt(2) * norm.ppf(truth)
     lines = []
-    for rows, base in product((30, 100, 300, 1000, 10_000), BASES):
-        runs = 1000 if rows < 10_000 else 300
+    for rows, base in product((30, 100, 300, 1000, 10_000), (0.1, 0.5)):
+        runs = 300 if rows < 10_000 else 100
         floor, ceiling = _auc_errors(rows, base, float(apart), truth, runs, rng)
         lines.append([f"{rows:,}", f"{base}", f"{floor:.4f}", f"{ceiling:.4f}"])
         noise = 3 * np.sqrt(LEVEL * (1 - LEVEL) / runs)
@@ -231,25 +232,47 @@ def test_an_auc_exactly_at_its_limit_passes_with_chance_about_the_level_at_most(
     )
 
 
-def bounds(label: NDArray[np.int8], score: Floats, name: str) -> tuple[float, float] | None:
-    """Return the bounds of a measure of scores at the level, as the gate has them."""
-    rows = EvaluationRows.of(
-        label, score, np.ones(len(label)), None, None, bins=10, tail=LEVEL, replicates=2, seed=0
-    )
-    found = scored(rows, name)
-    return None if found.low is None or found.high is None else (found.low, found.high)
-
-
 def _auc_errors(
     rows: int, base: float, apart: float, truth: float, runs: int, rng: np.random.Generator
 ) -> tuple[float, float]:
+    """Return how often the bounds of placements are on the wrong side: one test at the truth, no bound."""
     above = below = 0
     for _ in range(runs):
         label = (rng.random(rows) < base).astype(np.int8)
-        score = norm.cdf(rng.standard_normal(rows) + apart * label)
-        found = bounds(label, score, "roc_auc")
-        if found is None:
+        if label.min() == label.max():
             continue
-        above += found[0] >= truth
-        below += found[1] <= truth
+        score = norm.cdf(rng.standard_normal(rows) + apart * label)
+        units = RowUnits(np.ones(rows), None, None, 1.0)
+        one, two = (each.units for each in of_placements(label, score, units))
+        value = one.mean
+        above += Pair(one, two).p_above("sum", truth + value) <= LEVEL
+        below += Pair(one.turned(), two.turned()).p_above("sum", 2 - truth - value) <= LEVEL
     return above / runs, below / runs
+
+
+def test_a_mean_loss_exactly_at_its_limit_passes_with_chance_at_most_the_level() -> None:
+    """Losses that are small but for wrong labels, as those of a strong model; by bets and by Gaffke."""
+    rng, lines, runs = np.random.default_rng(4), [], 2000
+    for rows, wrong, most in product((60, 100, 1000), (0.01, 0.03, 0.1), (1.0, 0.9)):
+        truth = (1 - wrong) * 0.02 + wrong * most
+        mistakes = rng.binomial(rows, wrong, runs)
+        found = {}
+        for by in BOUNDS:
+            passes = {
+                k: float(_losses(rows, k, most, by).p_below(np.array([truth]))[0]) <= LEVEL
+                for k in np.unique(mistakes).tolist()
+            }
+            found[by] = float(np.mean([passes[k] for k in mistakes.tolist()]))
+            assert found[by] <= LEVEL + 3 * np.sqrt(LEVEL * (1 - LEVEL) / runs)
+        lines.append([f"{rows:,}", f"{wrong}", f"{most}", *(f"{c:.4f}" for c in found.values())])
+    table("Chance that a mean loss exactly at its limit passes", ["rows", "wrong", "loss", *BOUNDS], lines)
+
+
+BOUNDS: tuple[Bound, ...] = ("betting", "gaffke")
+
+
+def _losses(rows: int, mistakes: int, most: float, by: Bound) -> Units:
+    each = [(0.02, float(rows - mistakes)), (most, float(mistakes))]
+    kept = [(value, count) for value, count in each if count > 0]
+    values, counts = (tuple(part) for part in zip(*kept, strict=True))
+    return Units((1.0,) * len(kept), values, counts, 1.0, 0.0, 1.0, by)

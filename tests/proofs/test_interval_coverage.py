@@ -92,14 +92,14 @@ def _scored(rows: int, base: float, rng: np.random.Generator) -> tuple[NDArray[n
     return label, np.asarray(1 / (1 + np.exp(-1.2 * log_odds)))
 
 
-@pytest.mark.parametrize("base", [0.02, 0.1, 0.3, 0.5])
+@pytest.mark.parametrize("base", [0.1, 0.5])
 def test_intervals_of_measures_of_scores_cover_them(base: float) -> None:
     rng = np.random.default_rng(1)
     label, score = _scored(1_000_000, base, rng)
     truth = _bounds(label, score)
     lines, least = [], 1.0
     for rows in (30, 100, 300, 1000, 10_000):
-        runs = 500 if rows < 10_000 else 200
+        runs = 150 if rows < 10_000 else 60
         held, known = dict.fromkeys(truth, 0), dict.fromkeys(truth, 0)
         for _ in range(runs):
             for name, (_, low, high) in _bounds(*_scored(rows, base, rng)).items():
@@ -131,7 +131,7 @@ def test_intervals_of_a_disparity_cover_it_where_the_percentile_bootstrap_does_n
     truth = (min(shares) / max(shares), max(shares) - min(shares))
     lines = []
     for rows in (100, 1000):
-        runs = 300
+        runs = 150
         ours, theirs = np.zeros(2), np.zeros(2)
         for k in range(runs):
             count = np.zeros((len(shares), 2, 2), dtype=np.int64)

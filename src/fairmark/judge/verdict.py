@@ -569,8 +569,8 @@ def _kinds(policy: Policy, *, weighted: bool) -> str:
     }
     said = [] if weighted else ["bounds of counts are exact"]
     said += [f"those of {of} are {SURE[each]}" for of, each in by.items() if each is not None]
-    text = "; ".join(said)
-    return f"{text[:1].upper()}{text[1:]}."
+    text = "; ".join(said).removeprefix("bounds of ").removeprefix("those of ")
+    return f"Bounds of {text}." if text else ""
 
 
 SURE = {
