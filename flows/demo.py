@@ -144,8 +144,8 @@ def set_up(stage: Stage) -> None:
     (stage.clone / ".git" / "info" / "exclude").write_text(".venv-tools\n", "utf-8")
     (stage.clone / ".venv-tools").symlink_to(ROOT / ".venv-tools")  # what writes the SBOM
     cache = ROOT / ".dvc" / "cache"
+    stage.run("dvc", "cache", "dir", "--local", str(stage.place / "cache"))
     if cache.is_dir():  # what the stages gave here before need not be made again
-        stage.run("dvc", "cache", "dir", "--local", str(stage.place / "cache"))
         shutil.copytree(cache, stage.place / "cache", copy_function=os.link, dirs_exist_ok=True)
     lines = [_make_key(stage.place / "keys" / who, who) for who in ("maker", *APPROVERS)]
     approvers = stage.clone / "approvers"
