@@ -11,7 +11,7 @@ from fairmark.report import quality
 from fairmark.report.inputs import MeasuredFacts
 from fairmark.report.labels import count, interval, measured, number
 from fairmark.report.rendering import html, markdown
-from fairmark.report.verdict import verdict_view
+from fairmark.report.verdict import tipping, verdict_view
 from fairmark.stats.measures import MEASURED, TILES, meaning
 from fairmark.stats.measures import label as title
 
@@ -35,6 +35,7 @@ def evaluation_page(
     return html(
         "evaluation.html.j2",
         contents=CONTENTS,
+        tipping=tipping(facts),
         project=facts.project,
         policy=facts.policy,
         label=schema.label,

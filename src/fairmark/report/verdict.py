@@ -15,7 +15,7 @@ from fairmark.judge.tipping import tipping_points
 from fairmark.judge.verdict import SEVERITY, WAIVED, Finding, State, Verdict, covers, decisive, rank
 from fairmark.model.protected_use import ProtectedUse
 from fairmark.params.policy import Limit, Policy, Waiver
-from fairmark.report.inputs import Facts
+from fairmark.report.inputs import Facts, MeasuredFacts
 from fairmark.report.labels import NUMBER, SIGNS, STRIP, Column, Table, count, listed, number, sentence
 from fairmark.report.svg import Scale, around, axis, gate, unit
 from fairmark.stats.measures import label as title
@@ -127,7 +127,7 @@ TURNED = 12
 """Comparisons that the page tells the tipping points of: those that turn soonest."""
 
 
-def tipping(facts: Facts) -> Table | None:
+def tipping(facts: MeasuredFacts) -> Table | None:
     """Return how wrong the rows would have to be for comparisons of groups to be past limits, or nothing."""
     dash, decimals = "\N{EN DASH}", facts.decimals
     rows = [
