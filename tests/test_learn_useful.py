@@ -243,6 +243,21 @@ def test_of_plain_models_that_decide_as_well_the_one_that_ranks_best_is_taken() 
     assert found.plain is plain[1]
 
 
+@pytest.mark.parametrize(("error", "groups", "taken"), [(0.03, False, 1), (0.01, False, 0), (0.03, True, 0)])
+def test_without_limits_on_groups_the_smaller_plain_model_is_taken_unless_it_ranks_worse_beyond_chance(
+    error: float, groups: bool, taken: int
+) -> None:
+    boosted = SPACE.chosen(SPACE.none("boosted"), Aim(margin=0.05))
+    first, second = (trial(k, 0.8 - 0.01 * k, 0.1, 0.82 - 0.02 * k, useless=False) for k in range(2))
+    known = first.outcome.model_copy(update={"area_error": error})
+    plain = [replace(first, chosen=boosted, outcome=known), replace(second, chosen=PLAIN)]
+    rules = policy() if groups else policy(limit("accuracy", None, at_least=0.5))
+
+    found = SearchResults(tune(useful=USEFUL, tie=0.0), rules, "balanced_accuracy", plain)
+
+    assert found.plain is plain[taken]
+
+
 def test_the_summary_says_what_a_plain_model_would_have_done() -> None:
     ahead = beside_plain((0.83, 0.1, 0.80), (0.80, 0.2, 0.80)).note()
     behind = beside_plain((0.81, 0.1, 0.80), (0.80, 0.2, 0.80)).note()

@@ -107,6 +107,17 @@ def is_ahead(best: Trial, plain: Trial, least: float, price: float) -> bool:
     return gained > max(least, one.gain_error) or one.area - two.area > max(least, one.area_error)
 
 
+def _is_as_good(plain: Trial, first: Trial) -> bool:
+    """Return whether a plain logistic regression ranks rows within a standard error of the first plain model.
+
+    The one standard error rule (Breiman et al. 1984, section 3.4.3): of models that can't be told apart the
+    smallest. Few rows can't tell trees from a line, and then the line does better on rows to come.
+    """
+    one, two = plain.outcome, first.outcome
+    alike = (bool(one.useless), one.violation) == (bool(two.useless), two.violation)
+    return plain.chosen.family == "logistic" and alike and two.area - one.area <= two.area_error
+
+
 @dataclass(frozen=True)
 class Search:
     """A search over `tune`'s space.
@@ -416,7 +427,6 @@ class SearchResults:
         if plain is None or asked is None or is_ahead(self._top, plain, asked, self.tune.price):
             return self._top
         return plain
-        return self._top
 
     @cached_property
     def _top(self) -> Trial:
@@ -435,7 +445,10 @@ class SearchResults:
             for trial in trials
             if space.is_plain(trial.chosen) and (trial.chosen.margin is not None or not groups)
         ]
-        return next(iter(ranked(plain, self.tune.tie, self.tune.price)), None)
+        order = ranked(plain, self.tune.tie, self.tune.price)
+        return next(
+            (each for each in order if not groups and _is_as_good(each, order[0])), next(iter(order), None)
+        )
 
     @cached_property
     def _beside_plain(self) -> tuple[Trial, Trial] | None:
