@@ -194,7 +194,9 @@ def environment(found: ImageFolder) -> str:
     there = {
         normal(part.name): part.version or ""
         for part in distributions(found.image, f"{HOME}/")
-        if normal(part.name) != "fairmark"
+        # What a distribution carries inside of itself (setuptools/_vendor) is its own matter.
+        if re.fullmatch(rf"{HOME}/lib/python[\d.]+/site-packages/[^/]+", part.bom_ref)
+        and normal(part.name) != "fairmark"
     }
     faults = [
         f"{name}: must be there at {wanted.get(name, 'no version')}, got {there.get(name, 'none')}"
