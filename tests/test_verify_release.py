@@ -441,7 +441,7 @@ def test_a_statement_that_hides_how_protected_attributes_were_used_is_caught(sma
 
     forge(small_release, blind)
 
-    assert wrong(small_release) == {"model"}
+    assert wrong(small_release) == {"verdict"}
 
 
 def test_an_output_that_the_statement_names_otherwise_is_caught(small_release: Path) -> None:

@@ -107,7 +107,7 @@ def _taken(path: Path, sheet: str | None, ask: Ask | None, place: Path) -> Taken
     except OSError as error:
         raise InputError(disk_fault(error, path, "readable")) from error
     # Of a damaged part openpyxl raises what its readers of XML, numbers and indices raise.
-    except (zipfile.BadZipFile, ET.ParseError, KeyError, ValueError, TypeError, EOFError) as error:
+    except (zipfile.BadZipFile, SyntaxError, KeyError, ValueError, TypeError, EOFError) as error:
         raise InputError(f"{path}: must be a whole Excel workbook, got {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Taken(table, f"the sheet {name!r} of {path.name}, SHA-256 {digest}", tuple(notes))

@@ -114,7 +114,7 @@ def outputs(release: ReleaseFolder) -> str:
 
 
 def model(release: ReleaseFolder) -> str:
-    """Check that the measurements are of this model at this threshold, and how it used groups as stated."""
+    """Check that the measurements are of this model at this threshold."""
     found, measured = release.model_file, release.measurements.model
     there = {name: release.sha256(f"model/{name}") for name in names(release.folder / "model")}
     # It names the hashes of the other files, and can't name its own.
@@ -132,10 +132,6 @@ def model(release: ReleaseFolder) -> str:
         "measurements.json",
         "for what the model's threshold is for",
     )
-    uses = release.statement.predicate.build_definition.internal_parameters.protected_attributes
-    if uses is not None:  # releases made before it was stated hold none
-        made = ProtectedUse.of_file(found, release.params.policy, release.params.prepare.singles)
-        same(uses.to_json(), made.to_json(), "statement.json: protectedAttributes", "as the model was made")
     if own is None:
         return f"model {digest[:12]}… was measured at its threshold {found.threshold:.4g}"
     each = ", ".join(f"{group} {cut:.4g}" for group, cut in own.groups.items())
@@ -164,7 +160,18 @@ def verdict(release: ReleaseFolder) -> str:
         same(stated, state, VERDICT, "the verdict of the statement")
     else:
         same([stated, outcome], [state, "pass"], VERDICT, "a pass, here and in the statement")
+    _same_uses(release)
     return f"{state}, and the same when judged again"
+
+
+def _same_uses(release: ReleaseFolder) -> None:
+    """Refuse a statement that says otherwise than the model how protected attributes were used."""
+    uses = release.statement.predicate.build_definition.internal_parameters.protected_attributes
+    if uses is None:  # an evaluation has no model, and releases made before it was stated hold none
+        return
+    policy, singles = release.params.policy, release.params.prepare.singles
+    made = ProtectedUse.of_file(release.model_file, policy, singles)
+    same(uses.to_json(), made.to_json(), "statement.json: protectedAttributes", "as the model was made")
 
 
 def metrics(release: ReleaseFolder) -> str:
