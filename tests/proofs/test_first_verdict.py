@@ -62,4 +62,4 @@ def test_three_commands_lead_to_a_verdict(tmp_path: Path) -> None:
             check=False,
         )
         assert ended.returncode in codes, ended.stderr
-    assert "age-four-fifths" in ended.stdout
+    assert "selection rate ratio by age" in ended.stdout
