@@ -135,7 +135,9 @@ class Standing:
         """Return the state that holds at a moment."""
         if self.state.phase not in UNDER_WAY:
             return self.state
+        # A clock that was set back must not make a canary look attended for as long as it lags.
         self.seen_us = min(self.seen_us, now_us)
+        # Once lapsed it stays so: whoever comes back late has to say that it goes on, and cannot just appear.
         self._lapsed |= now_us - self.seen_us > silent_minutes * MINUTE_US
         if not self._lapsed:
             return self.state
@@ -197,4 +199,5 @@ def place(person: str, challenger: str) -> float:
         Its digest, so that another canary meets other people first.
     """
     digest = hashlib.sha256(f"{challenger}\n{person}".encode()).digest()
+    # 53 bits are what a float holds exactly, so that the place is below 1 and the same on every machine.
     return (int.from_bytes(digest[:8]) >> 11) / 2**53

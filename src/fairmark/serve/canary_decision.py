@@ -153,6 +153,7 @@ def decide(
     RefusedError
         When there is no champion: nothing could be returned to, and nothing compared with.
     """
+    # Before anything is counted: with nothing to return to, no evidence could be acted on.
     refuse_without_champion(champion)
     found, left = families(counts, terms)
     total = float(total_evidence(found)[-1]) if counts.rows else 0.0
@@ -197,6 +198,7 @@ def _next(
 ) -> tuple[Action, float, tuple[str, ...]]:
     """Return what comes next, the share it comes with, and why; no reason where nothing is to be done."""
     rules, state = terms.rules, progress.state
+    # Harm goes before growing and before time running out, in every phase: nobody is to wait for it.
     if harmed:
         why = (
             f'evidence of {_exp(total):,.0f} against "every limit is met"; {1 / rules.level:,.0f} returns it'
@@ -205,6 +207,7 @@ def _next(
     if state.phase == "shadow" and not _over(progress, terms) and progress.shadowed >= rules.shadow:
         return "grow", rules.shares[0], (f"no harm in {progress.shadowed:,} decisions of the shadow",)
     if state.share >= 1:
+        # It has taken over and is still looked at: a fault that needs many people shows only now.
         held = progress.at_share >= rules.hold or progress.days >= 2 * rules.most_days
         return ("keep" if held else "continue"), 1.0, ()
     if state.phase == "share" and progress.at_share >= rules.least:
@@ -238,6 +241,8 @@ def _waiting(progress: Progress, terms: Terms) -> str:
 
 def _measured(each: Family, level: float, *, missed: bool, told: bool) -> Measured:
     against = float(each.missed[-1]) if len(each.missed) else 0.0
+    # The largest evidence that there ever was counts (Ville's inequality holds for it), part by part; all
+    # parts must have been shown, so the least of them decides.
     met = min((float(part.shown.max(initial=0.0)) for part in each.parts if not part.waived), default=np.inf)
     outcome: Literal["met", "missed", "open"] = "met" if met >= -np.log(level) else "open"
     if missed or against >= -np.log(level):
@@ -315,6 +320,7 @@ def _bounds(
 
 
 def _exp(log_e: float) -> float:
+    # exp overflows at 710: an e-value so large is told as it is, and no infinity reaches JSON.
     return float(np.exp(min(log_e, 700.0)))
 
 

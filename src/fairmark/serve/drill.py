@@ -127,6 +127,7 @@ def changed(release: str, folder: Path) -> str:
     with release_at(release, None) as target:
         copy = folder / target.folder.resolve().name
         shutil.copytree(target.folder, copy)
+    # A blank changes nothing of what the JSON says: only its bytes are others, which is what must be seen.
     with (copy / "model" / "model.json").open("a") as stream:
         stream.write(" ")
     return str(copy)
@@ -171,6 +172,7 @@ class Place:
         words = [sys.executable, "-m", "fairmark.serve.drill", fault, str(room or 0)]
         words += [champion or self.release, self.fallback, str(self.folder / "key.pem")]
         with (self.folder / "service.log").open("a") as log:
+            # All services of a drill append to one log: what came before is not told by this one.
             logged = log.tell()
             process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
@@ -181,6 +183,7 @@ class Place:
                 raise StateError(f"drill: the service must start, got {log_text!r}")
             yield Running(line.rpartition(" at ")[2].strip(), self, process, logged)
         finally:
+            # Killed and not asked to end: some drills leave a service that could not end in order.
             process.kill()
             process.wait()
             if process.stdout is not None:
@@ -289,6 +292,7 @@ def journal_full(place: Place) -> Drilled:
         metric = service.counted("fairmark_journal_unavailable_total")
         told = service.informed(answer, "must take and give entries", metric=metric)
         took = time.monotonic() - began
+        # Asked of the service that refused: reading needs no room, so that it can still show what it answered.
         missing = [each for each in answered if service.ask(f"/v1/decisions/{each}")[0] != 200]
     got = f"{status}, retry after {answer.get('retry_after')} s, {len(missing)} answered and not kept"
     must = "503, retry after 1 s, 0 answered and not kept"
@@ -307,6 +311,7 @@ def killed(place: Place) -> Drilled:
         service.process.wait()
     began = time.monotonic()
     with place.service() as service:
+        # The same key must give the same decision: a second one would be a person decided about twice.
         again = {key: service.decide(idempotency_key=key)[1]["id"] for key in answered}
         missing = [each for each in answered.values() if service.ask(f"/v1/decisions/{each}")[0] != 200]
         told = ("the supervisor, by the end of the process",)
@@ -370,6 +375,7 @@ def _copy(journal: Path, target: Path) -> None:
 
     if not journal.is_file():
         raise StateError(f"{journal}: must be the journal's file to drill on a copy of it, got none")
+    # SQLite's own backup takes one moment of a file that is being written; a copy of bytes would tear it.
     source = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
     with closing(source), closing(sqlite3.connect(target)) as copy:
         source.backup(copy)

@@ -131,5 +131,7 @@ def chosen_reasons(moves: Sequence[tuple[str, float]], decision: int, most: int)
         Each feature with its Shapley value, log-odds.
     """
     sign = 1 if decision == 1 else -1
+    # What spoke for the other decision is no reason for this one, however far it moved the score.
     towards = [(name, value) for name, value in moves if sign * value > 0]
+    # Ties by name, so that a replay tells the same reasons in the same order.
     return sorted(towards, key=lambda move: (-abs(move[1]), move[0]))[:most]

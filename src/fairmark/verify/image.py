@@ -81,6 +81,7 @@ def statement(found: ImageFolder) -> str:
 
 def files(found: ImageFolder) -> str:
     """Check that the folder holds the image, its lock, its bill and their statements, and nothing else."""
+    # A file too many could be taken for part of what was signed by whoever unpacks the folder.
     there = {path.name for path in found.folder.iterdir()}
     if there != BESIDE | {IMAGE}:
         lacking, beside = sorted((BESIDE | {IMAGE}) - there), sorted(there - BESIDE - {IMAGE})
@@ -144,6 +145,7 @@ def base(found: ImageFolder) -> str:
     """Check that the image stands on the stated base: its lowest layers are those of the base."""
     said = found.statement.base
     wanted, there = said.annotations.layers, found.image.unpacked_layers
+    # By the layers as unpacked: how they were packed is up to the registry that they came through.
     if not wanted or there[: len(wanted)] != wanted:
         raise VerificationError(
             f"base: must be {said.uri[:80]} with {len(wanted)} layers, got an image that stands on others"
@@ -156,6 +158,7 @@ def base(found: ImageFolder) -> str:
 
 def bill(found: ImageFolder) -> str:
     """Check the bill of materials: made again of the image's layers, it is the same."""
+    # Made anew of the layers, not compared with a list that came along: a bill can leave out what it likes.
     wanted = bill_of(found.image, found.statement.built).to_json()
     said = foreign_json(found.folder / BILL)
     names = [
@@ -248,6 +251,7 @@ def code(found: ImageFolder) -> str:
 
 def contents(found: ImageFolder) -> str:
     """Check that the image holds nothing of its making: no installer, compiler, cache, history, test, key."""
+    # The base's own layers are its maker's; a later layer that hides a secret still carries it.
     own = len(found.statement.base.annotations.layers)
     faults = [
         f"{path[:120]}: must not be in any layer, got a private key or a history in layer {layer}"
@@ -294,6 +298,7 @@ def released(found: ImageFolder, key: PublicKey | None, *, yours: bool) -> str:
         return "none inside: one is mounted where a container of it runs"
     if sum(map(len, inside.values())) > MOST_BYTES:
         raise VerificationError(f"releases: must hold at most {MOST_BYTES} bytes, got more")
+    # Only plain names were taken, so that nothing is written outside of this folder.
     with tempfile.TemporaryDirectory(prefix="fairmark-") as place:
         for name, content in inside.items():
             target = Path(place, *PurePosixPath(name).parts)
@@ -311,6 +316,7 @@ def signed(found: ImageFolder, key: PublicKey | None, *, name: str, yours: bool)
     envelope = found.envelope(name)
     claimed = envelope.keyids
     by = ", ".join(f"{keyid[:16]}…" for keyid in claimed)
+    # Without the key that it names nothing is known: that is no forgery, and must not read as one.
     if key is None or (yours and key.keyid not in claimed):
         raise StateError(f"{name}: signed as by key {by}: give its public key (--key) to check it")
     if envelope.signers([key]) != claimed:

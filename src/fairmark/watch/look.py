@@ -74,6 +74,7 @@ def typed(column: ColumnReader, value: object) -> Value:
     try:
         found = column.quick(value)
     except CellFault:
+        # A value that cannot be read is counted as unseen, and stops no look at all the others.
         return str(value)  # in no bin: what the service refuses is not in a journal
     if isinstance(found, dt.datetime):
         return found.replace(tzinfo=dt.UTC).timestamp() / DAY_S
@@ -199,6 +200,7 @@ async def look(
         The time; None for now.
     """
     now = now_us() if at_us is None else at_us
+    # Counts go on from the last look: reading ten million entries anew each week would take minutes.
     counted = Counted.read(counts, of.digest)
     async with opened(journal, memberships) as (source, held):
         await count_new(source, held, counted, of.plan, now, tell)
@@ -239,6 +241,7 @@ async def open_end(
     journal: Journal, of: Target, clone: Path | None, keys: "Sequence[PublicKey]", at_us: int
 ) -> RaisedAlarm | None:
     """Return the alarm that the end of the journal was not sealed for longer than a look, or None."""
+    # Seals are tags of a clone: without one nobody can say what is vouched for.
     if clone is None:
         return None
     return unsealed(await audit.unsealed(journal, clone, keys), of.of.watch.window_days, at_us)

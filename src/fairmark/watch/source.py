@@ -246,6 +246,7 @@ class PostgresSource:
 def _made(row: Iterable[object]) -> Row:
     """Return the columns as a row; what was erased is zeros, and no JSON."""
     found = Row._make(row)
+    # Erasure overwrites in place, so that entries keep their numbers and the chain its hashes.
     erased = found.personal is not None and found.personal[:1] != b"{"
     return found._replace(personal=None) if erased else found
 
