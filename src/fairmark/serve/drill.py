@@ -292,7 +292,7 @@ def journal_full(place: Place) -> Drilled:
         metric = service.counted("fairmark_journal_unavailable_total")
         told = service.informed(answer, "must take and give entries", metric=metric)
         took = time.monotonic() - began
-        # Asked of the service that refused: reading needs no room, so that it can still show what it answered.
+        # Asked of the service that refused: reading needs no room, so that it still shows what it answered.
         missing = [each for each in answered if service.ask(f"/v1/decisions/{each}")[0] != 200]
     got = f"{status}, retry after {answer.get('retry_after')} s, {len(missing)} answered and not kept"
     must = "503, retry after 1 s, 0 answered and not kept"
