@@ -23,8 +23,8 @@ from canaries import cells, rules, terms
 from fairmark.files import read_json
 from fairmark.judge.measurements import read_measurements
 from fairmark.params.read import read_params
-from fairmark.serve.canary_evidence import ALL, Counts, Terms, families, total_evidence
-from fairmark.serve.canary_plan import Truth, course, draw
+from fairmark.serve.canary.evidence import ALL, Counts, Terms, families, total_evidence
+from fairmark.serve.canary.plan import Truth, course, draw
 from fairmark.stats.arrays import Mask
 from fairmark.stats.score_test import ratio_statistic
 

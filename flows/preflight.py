@@ -81,7 +81,7 @@ def promote(
     from fairmark.errors import UsageError
     from fairmark.governance.promotion_tags import one_line, refs
     from fairmark.release.folder import ReleaseFolder
-    from fairmark.serve import canary_release
+    from fairmark.serve.canary import release as canary_release
 
     for name, text in (("wait_s", wait_s), ("look_s", look_s)):
         if text is not None and not text.replace(".", "", 1).isdecimal():

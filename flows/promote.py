@@ -46,10 +46,10 @@ from fairmark.governance.request import candidate
 from fairmark.journal.entry import now_us
 from fairmark.journal.place import journal_address, memberships_address, open_journal, open_memberships
 from fairmark.repo.locks import locked
-from fairmark.serve import canary_release
-from fairmark.serve.canary_decision import Advice
-from fairmark.serve.canary_plan import lines
-from fairmark.serve.canary_steering import Canary
+from fairmark.serve.canary import release as canary_release
+from fairmark.serve.canary.decision import Advice
+from fairmark.serve.canary.plan import lines
+from fairmark.serve.canary.steering import Canary
 from fairmark.signing.key_store import own_key
 from flows import preflight, traffic
 from flows.audited import note, recorded, task

@@ -36,8 +36,8 @@ from fairmark.governance import trail
 from fairmark.journal.entry import now_us
 from fairmark.journal.place import journal_address, memberships_address, open_journal
 from fairmark.params.read import read_params
-from fairmark.serve.canary import CanaryState
-from fairmark.serve.canary_release import attended
+from fairmark.serve.canary.release import attended
+from fairmark.serve.canary.state import CanaryState
 from fairmark.serve.stage import version_in
 from fairmark.signing.key_store import own_public
 from fairmark.watch import alarm as alarms

@@ -29,7 +29,7 @@ from fairmark.governance.promotions import promote
 from fairmark.governance.request import candidate, find_release
 from fairmark.journal.entry import DAY_US, Entry, now_us
 from fairmark.journal.place import journal_address, open_journal
-from fairmark.serve import canary_release
+from fairmark.serve.canary import release as canary_release
 from fairmark.signing.key_store import own_key
 from flows import promote as flow
 

@@ -16,9 +16,9 @@ from fairmark.governance import trail
 from fairmark.governance.promotion_tags import now_in, refs
 from fairmark.journal.entry import now_us
 from fairmark.journal.place import JOURNAL, MEMBERSHIPS, open_journal, open_memberships
-from fairmark.serve import canary_release
-from fairmark.serve.canary import CanaryState
-from fairmark.serve.canary_steering import Canary
+from fairmark.serve.canary import release as canary_release
+from fairmark.serve.canary.state import CanaryState
+from fairmark.serve.canary.steering import Canary
 
 TRIED, HELD = (f"sha256:{digest(version)}" for version in ("v0.2.0", "v0.1.0"))
 

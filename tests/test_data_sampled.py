@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scorecard_table import parts
 
-from fairmark.data.sampling import sampled, sizes
+from fairmark.data.split import sampled, sizes
 
 
 def test_parts_that_are_small_enough_are_given_back_as_they_are() -> None:

@@ -25,9 +25,9 @@ from fairmark.governance.request import Candidate
 from fairmark.journal.entry import now_us
 from fairmark.journal.place import JOURNAL, MEMBERSHIPS, open_journal, open_memberships
 from fairmark.repo.locks import locked
-from fairmark.serve import canary_release
-from fairmark.serve.canary import CanaryState
-from fairmark.serve.canary_counts import current
+from fairmark.serve.canary import release as canary_release
+from fairmark.serve.canary.counts import current
+from fairmark.serve.canary.state import CanaryState
 from fairmark.signing.key_store import own_key
 from flows import preflight, promote, traffic
 

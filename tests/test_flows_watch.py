@@ -20,7 +20,7 @@ from fairmark.journal.entry import DAY_US, Entry
 from fairmark.journal.place import JOURNAL, MEMBERSHIPS, open_journal, open_memberships
 from fairmark.params.read import read_params
 from fairmark.repo.git import need
-from fairmark.serve.canary import state_of
+from fairmark.serve.canary.state import state_of
 from fairmark.watch import notify
 from fairmark.watch.look import Target, open_end
 from flows import candidate, preflight

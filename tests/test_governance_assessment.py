@@ -28,7 +28,7 @@ from fairmark.governance.assessment import (
     refuse_open,
 )
 from fairmark.governance.assessment_approval import assessment_request, refuse_unsigned
-from fairmark.governance.assessment_page import assessment_page
+from fairmark.governance.pages import assessment_page
 from fairmark.governance.promotions import promote
 from fairmark.governance.request import candidate
 from fairmark.params.parse import typed

@@ -20,7 +20,7 @@ from fairmark.governance.approvals import keep, signed
 from fairmark.governance.approvers import FILE, read_approvers
 from fairmark.governance.finding_records import Opening, Severity
 from fairmark.governance.findings import NewFinding, ValidationFinding, open_finding
-from fairmark.governance.index_page import index_page
+from fairmark.governance.pages import index_page
 from fairmark.governance.promotions import promote
 from fairmark.governance.release_index import (
     IndexedRelease,

@@ -8,8 +8,8 @@ import pytest
 from canaries import CHAMPION, counts, limit, progress, rules, state, terms, waiver
 
 from fairmark.errors import RefusedError
-from fairmark.serve.canary import CanaryState
-from fairmark.serve.canary_decision import Advice, decide
+from fairmark.serve.canary.decision import Advice, decide
+from fairmark.serve.canary.state import CanaryState
 
 
 def advice(rates: tuple[float, ...] = (0.3, 0.3), looks: int = 100, **changes: Any) -> Advice:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from canaries import cells, counts, limit, rules, terms, waiver
 
-from fairmark.serve.canary_evidence import ALL, Decisions, Family, families, total_evidence, weights
+from fairmark.serve.canary.evidence import ALL, Decisions, Family, families, total_evidence, weights
 from fairmark.stats.e_process import Margin, Prior, against_within
 
 LOG20 = np.log(20)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from canaries import cells, limit, rules, terms
 
-from fairmark.serve.canary_evidence import ALL, Terms
-from fairmark.serve.canary_plan import Course, Foresight, Truth, course, draw, harmed, lines, plan
+from fairmark.serve.canary.evidence import ALL, Terms
+from fairmark.serve.canary.plan import Course, Foresight, Truth, course, draw, harmed, lines, plan
 from fairmark.stats.measures import MEASURES, summed
 
 
@@ -77,7 +77,7 @@ def test_the_stated_harm_is_beyond_the_limit_by_so_much(
     first = next(each for each in plan(replace(held, rules=rules(most=1000))) if isinstance(each, Foresight))
     assert words in first.harm
     if rate is not None:
-        from fairmark.serve.canary_evidence import families
+        from fairmark.serve.canary.evidence import families
 
         family = families(draw(held, Truth.of(held), 1, np.random.default_rng(0)), held)[0][0]
         _, table = harmed(held, family, "sex")

@@ -11,9 +11,9 @@ from canaries import CHALLENGER, CHAMPION, OTHER, Traffic, state, terms
 from fairmark.errors import RefusedError, StateError, UnavailableError
 from fairmark.journal.entry import DAY_US
 from fairmark.journal.memberships import Membership
-from fairmark.serve.canary import CanaryState
-from fairmark.serve.canary_decision import Advice
-from fairmark.serve.canary_steering import Canary, advice_in
+from fairmark.serve.canary.decision import Advice
+from fairmark.serve.canary.state import CanaryState
+from fairmark.serve.canary.steering import Canary, advice_in
 
 ALIKE, UNFAIR = {"Female": 0.6, "Male": 0.6}, {"Female": 0.3, "Male": 0.6}
 

@@ -14,7 +14,7 @@ from fairmark.journal.entry import Entry, IdempotencyKey, now_us, pseudonym
 from fairmark.journal.memberships import Membership
 from fairmark.serve import cases
 from fairmark.serve.body import Refused
-from fairmark.serve.canary import CanaryState, heartbeat
+from fairmark.serve.canary.state import CanaryState, heartbeat
 from fairmark.serve.desk import Desk
 from fairmark.serve.router import Router
 from fairmark.serve.scorer import Scorer

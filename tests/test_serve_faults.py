@@ -22,7 +22,7 @@ from fairmark.journal.memberships import Membership
 from fairmark.journal.place import open_journal
 from fairmark.serve import cases, desk, exchange, server
 from fairmark.serve.body import Refused
-from fairmark.serve.canary import CanaryState
+from fairmark.serve.canary.state import CanaryState
 from fairmark.serve.router import Router
 from fairmark.serve.scorer import Scorer
 from fairmark.serve.scorer import init as scorer_init

@@ -11,7 +11,7 @@ from served_release import ROW, broken, encoded, other, small_scorer
 
 from fairmark.errors import InputError, UsageError
 from fairmark.journal.entry import Entry
-from fairmark.serve.canary import OFF, CanaryState, place, state_of
+from fairmark.serve.canary.state import OFF, CanaryState, place, state_of
 from fairmark.serve.router import Router
 from fairmark.serve.scorer import Scorer
 

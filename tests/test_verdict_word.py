@@ -15,7 +15,7 @@ from test_governance_release_index import release
 
 from fairmark.cli.main import main
 from fairmark.files import write_json
-from fairmark.governance.index_page import index_page
+from fairmark.governance.pages import index_page
 from fairmark.governance.release_index import ReleaseIndex
 from fairmark.judge.verdict import Verdict, judge
 from fairmark.params.policy import Policy, Waiver

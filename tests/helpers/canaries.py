@@ -11,9 +11,9 @@ from fairmark.journal.memberships import Membership, MemoryMemberships
 from fairmark.journal.store import MemoryJournal
 from fairmark.params.policy import Limit, Waiver
 from fairmark.params.serve import Canary
-from fairmark.serve.canary import CanaryState
-from fairmark.serve.canary_decision import Progress
-from fairmark.serve.canary_evidence import ALL, EVERYBODY, Counts, Decisions, Terms
+from fairmark.serve.canary.decision import Progress
+from fairmark.serve.canary.evidence import ALL, EVERYBODY, Counts, Decisions, Terms
+from fairmark.serve.canary.state import CanaryState
 from fairmark.stats.arrays import Floats
 
 CHAMPION, CHALLENGER, OTHER = (f"sha256:{digit * 64}" for digit in "abc")

@@ -49,7 +49,7 @@ class Assess(Verb):
         name, release = _verified(given)
         items = assess(found, release, today)
         if given.page is not None:
-            from fairmark.governance.assessment_page import assessment_page
+            from fairmark.governance.pages import assessment_page
 
             write_text(given.page, assessment_page(project, name, items, today))
         left = [item for item in items if item.standing in ("open", "stale")]

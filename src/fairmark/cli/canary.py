@@ -11,9 +11,9 @@ from fairmark.terminal import say, say_json
 
 if TYPE_CHECKING:
     from fairmark.governance.promotion_tags import Promotion
-    from fairmark.serve.canary import CanaryState
-    from fairmark.serve.canary_decision import Advice
-    from fairmark.serve.canary_steering import Canary as Steered
+    from fairmark.serve.canary.decision import Advice
+    from fairmark.serve.canary.state import CanaryState
+    from fairmark.serve.canary.steering import Canary as Steered
 
 
 class _Closes(Protocol):
@@ -73,8 +73,8 @@ def _plan(given: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from fairmark.governance.request import find_release
-    from fairmark.serve import canary_release
-    from fairmark.serve.canary_plan import Foresight, lines, plan
+    from fairmark.serve.canary import release as canary_release
+    from fairmark.serve.canary.plan import Foresight, lines, plan
 
     terms = canary_release.terms(find_release(given.clone, given.release), dt.datetime.now(tz=dt.UTC).date())
     if given.json:
@@ -97,7 +97,7 @@ def _plan(given: argparse.Namespace) -> int:
 
 async def _status(given: argparse.Namespace) -> int:
     from fairmark.journal.place import journal_address, open_journal
-    from fairmark.serve.canary_counts import current
+    from fairmark.serve.canary.counts import current
 
     journal = await open_journal(journal_address(given.clone, given.journal))
     try:
@@ -148,7 +148,7 @@ async def _resume(given: argparse.Namespace) -> int:
     from fairmark.governance import trail
     from fairmark.governance.promotion_tags import one_line
     from fairmark.journal.entry import now_us
-    from fairmark.serve import canary_release
+    from fairmark.serve.canary import release as canary_release
 
     reason = one_line(given.reason)
     state = await canary_release.state(given.clone, given.journal)
@@ -168,7 +168,7 @@ async def _return(given: argparse.Namespace) -> int:
     from fairmark.governance import promotions, trail
     from fairmark.governance.promotion_tags import one_line
     from fairmark.journal.entry import now_us
-    from fairmark.serve import canary_release
+    from fairmark.serve.canary import release as canary_release
 
     reason = one_line(given.reason)
     state = await canary_release.state(given.clone, given.journal)
@@ -201,8 +201,8 @@ async def _steered(given: argparse.Namespace, challenger: str) -> "AsyncIterator
 
     from fairmark.governance import promotion_tags, trail
     from fairmark.journal.place import journal_address, memberships_address, open_journal, open_memberships
-    from fairmark.serve import canary_release
-    from fairmark.serve.canary_steering import Canary as Steered
+    from fairmark.serve.canary import release as canary_release
+    from fairmark.serve.canary.steering import Canary as Steered
 
     clone = given.clone
     folder = canary_release.folder_of(clone, challenger)

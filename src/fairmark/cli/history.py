@@ -40,7 +40,7 @@ class Index(Verb):
         now = dt.datetime.now(tz=dt.UTC)
         found = release_index(given.clone, now, trusted_keys(given))
         if given.page is not None:
-            from fairmark.governance.index_page import index_page
+            from fairmark.governance.pages import index_page
 
             write_text(given.page, index_page(found, now.date(), given.page.resolve().parent))
         say(*found.lines(now.date()))

@@ -97,7 +97,7 @@ async def _resume(given: argparse.Namespace) -> int:
     from fairmark.governance.promotion_tags import one_line
     from fairmark.journal.entry import now_us
     from fairmark.journal.place import journal_address, open_journal
-    from fairmark.serve.canary import CanaryState, readable
+    from fairmark.serve.canary.state import CanaryState, readable
 
     reason, who = one_line(given.resume), trail.identity(given.clone).name or "a person"
     journal = await open_journal(journal_address(given.clone, given.journal))
@@ -119,7 +119,7 @@ async def _look(given: argparse.Namespace) -> int:
     from fairmark.files import write_text
     from fairmark.journal.entry import now_us
     from fairmark.journal.place import journal_address, memberships_address, open_journal
-    from fairmark.serve.canary_release import attended
+    from fairmark.serve.canary.release import attended
     from fairmark.watch.look import counts_file, desk, look, standing, target
     from fairmark.watch.page import lines, page, state
 

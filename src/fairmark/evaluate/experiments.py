@@ -15,8 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fairmark.data.sampling import sampled, sizes
-from fairmark.data.split import Parts
+from fairmark.data.split import Parts, sampled, sizes
 from fairmark.evaluate.conditional import comparisons
 from fairmark.evaluate.curves import ScoredRows, abstention_bands
 from fairmark.evaluate.documents import (

@@ -20,8 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairmark.data.roles import LABEL, PERSON, TIME, WEIGHT
-from fairmark.data.sampling import sampled
-from fairmark.data.split import Parts, position
+from fairmark.data.split import Parts, position, sampled
 from fairmark.errors import InputError
 from fairmark.learn.policy_limits import Rows
 from fairmark.model.encoder import Encoder

@@ -17,7 +17,7 @@ from fairmark.journal.memberships import Memberships
 from fairmark.journal.store import Journal
 from fairmark.serve.access import Access
 from fairmark.serve.body import Fault, Refused
-from fairmark.serve.canary import SERVICE, Standing
+from fairmark.serve.canary.state import SERVICE, Standing
 from fairmark.serve.decision import Answer, Circumstances, answer_of, detail_of, entries_of, shadow_entry
 from fairmark.serve.metrics import Metrics
 from fairmark.serve.oversight import Ruling, needs_reasons, ruling

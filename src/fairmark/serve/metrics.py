@@ -18,7 +18,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from fairmark.journal.entry import Arm
-from fairmark.serve.canary import SERVICE, CanaryState, Phase
+from fairmark.serve.canary.state import SERVICE, CanaryState, Phase
 from fairmark.serve.decision import Detail
 from fairmark.serve.scorer import Scorer
 

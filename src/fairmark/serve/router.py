@@ -14,7 +14,7 @@ from fairmark.data.row import CellFault
 from fairmark.errors import UsageError
 from fairmark.journal.entry import Arm
 from fairmark.model.row import Encoded
-from fairmark.serve.canary import OFF, CanaryState, place
+from fairmark.serve.canary.state import OFF, CanaryState, place
 from fairmark.serve.oversight import Scored
 from fairmark.serve.scorer import Scorer, run
 from fairmark.serve.wire import Raw, Reader

@@ -11,9 +11,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from fairmark.data.sampling import sizes
 from fairmark.data.schema import Schema
-from fairmark.data.split import read_parts
+from fairmark.data.split import read_parts, sizes
 from fairmark.entry import run
 from fairmark.errors import InputError, ParamsError, StateError
 from fairmark.extras import require

@@ -163,7 +163,7 @@ class CanaryStanding(Record):
 
 
 def standing(found: Mapping[str, Any] | None) -> CanaryStanding | None:
-    """Return what whoever steers says of a canary (`serve.canary_release.attended`) as the page has it."""
+    """Return what whoever steers says of a canary (`serve.canary.release.attended`) as the page has it."""
     if found is None:
         return None
     return CanaryStanding(seen=iso(found["seen_us"]), **{k: v for k, v in found.items() if k != "seen_us"})

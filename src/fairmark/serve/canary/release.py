@@ -14,11 +14,11 @@ from fairmark.journal.store import Journal
 from fairmark.judge.measurements import read_measurements
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.statement import release_digest
-from fairmark.serve.canary import UNDER_WAY, CanaryState, readable
-from fairmark.serve.canary_counts import canary_entries, current
-from fairmark.serve.canary_decision import refuse_without_champion
-from fairmark.serve.canary_evidence import Terms
-from fairmark.serve.canary_steering import standing_at
+from fairmark.serve.canary.counts import canary_entries, current
+from fairmark.serve.canary.decision import refuse_without_champion
+from fairmark.serve.canary.evidence import Terms
+from fairmark.serve.canary.state import UNDER_WAY, CanaryState, readable
+from fairmark.serve.canary.steering import standing_at
 
 PRODUCTION = "production"
 SILENT_MINUTES = 60

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from fairmark.serve.canary_evidence import (
+from fairmark.serve.canary.evidence import (
     ALL,
     Counts,
     Decisions,

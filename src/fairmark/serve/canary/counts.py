@@ -15,9 +15,9 @@ import numpy as np
 from fairmark.journal.entry import DAY_US, Entry, Stored
 from fairmark.journal.memberships import Membership, Memberships
 from fairmark.journal.store import Journal
-from fairmark.serve.canary import OFF, CanaryState, readable
-from fairmark.serve.canary_decision import Progress
-from fairmark.serve.canary_evidence import ALL, Counts, Decisions, Terms
+from fairmark.serve.canary.decision import Progress
+from fairmark.serve.canary.evidence import ALL, Counts, Decisions, Terms
+from fairmark.serve.canary.state import OFF, CanaryState, readable
 
 PAGE = 2000
 COMPARED = 4

@@ -11,8 +11,7 @@ from typing import Literal
 import numpy as np
 
 from fairmark.errors import RefusedError
-from fairmark.serve.canary import CanaryState
-from fairmark.serve.canary_evidence import (
+from fairmark.serve.canary.evidence import (
     PAIRED_PRIOR,
     Counts,
     Family,
@@ -23,6 +22,7 @@ from fairmark.serve.canary_evidence import (
     families,
     total_evidence,
 )
+from fairmark.serve.canary.state import CanaryState
 from fairmark.stats import confidence_sequence
 
 Action = Literal["continue", "grow", "promote", "return", "insufficient evidence", "keep"]

@@ -1,4 +1,7 @@
-"""The page of the index of releases: one HTML file, which asks for nothing and runs nothing."""
+"""The pages of governance, each one HTML file that asks for nothing and runs nothing.
+
+The index of releases, and the self-assessment.
+"""
 
 import datetime as dt
 import os
@@ -9,7 +12,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from fairmark.governance.assessment import PRODUCTION
+from fairmark.governance.assessment import DESIGN, PRODUCTION, Answer, Item, counted, questionnaire
 from fairmark.governance.findings import HIGH, ValidationFinding
 from fairmark.governance.release_index import IndexedRelease, ReleaseIndex
 from fairmark.report.labels import NUMBER, Column, Table, count, number
@@ -147,3 +150,35 @@ def _measures(found: ReleaseIndex) -> Table | None:
     heads = [title(name) + (f" by {attribute}" if attribute else "") for name, attribute in names]
     columns = [Column("Release"), Column("Verdict"), *(Column(head, NUMBER) for head in heads)]
     return Table("Measures of test rows, newest release first", columns, rows)
+
+
+STANDINGS = {"evidence": "pass", "answered": "pass", "stale": "unsure", "open": "fail"}
+LOW = 3
+"""Below it an answer says that little or nothing was done."""
+
+
+def assessment_page(project: str, release: str | None, items: Sequence[Item], today: dt.date) -> str:
+    """Return the page as HTML; the same answers on the same day give the same text.
+
+    Parameters
+    ----------
+    release
+        The release whose evidence is shown; None where there is none.
+    """
+    refusing = sum(item.refuses for item in items)
+    titles = list(dict.fromkeys(item.requirement for item in items if item.requirement != DESIGN))
+    return html(
+        "assessment.html.j2",
+        more=jinja2.PackageLoader("fairmark.governance"),
+        project=project,
+        release=release,
+        day=today.isoformat(),
+        counts=counted(items),
+        refusing=refusing,
+        style_="fail" if refusing else "pass",
+        asked=questionnaire(),
+        styles=STANDINGS,
+        low=[item.id for item in items if isinstance(item.answer, Answer) and (item.answer.scale or 5) < LOW],
+        parts=[(title, [item for item in items if item.requirement == title]) for title in titles],
+        design=[item for item in items if item.requirement == DESIGN],
+    )

@@ -15,7 +15,10 @@ from fairmark.errors import ConflictError, InputError, RefusedError, StateError
 from fairmark.journal.entry import IdempotencyKey, Stored, json_bytes
 from fairmark.journal.memberships import Memberships
 from fairmark.journal.store import Journal
-from fairmark.serve.canary import (
+from fairmark.serve.canary.counts import PAGE, CanaryCounter, canary_entries
+from fairmark.serve.canary.decision import Advice, decide, refuse_without_champion
+from fairmark.serve.canary.evidence import Terms
+from fairmark.serve.canary.state import (
     MINUTE_US,
     UNDER_WAY,
     CanaryState,
@@ -25,9 +28,6 @@ from fairmark.serve.canary import (
     readable,
     state_of,
 )
-from fairmark.serve.canary_counts import PAGE, CanaryCounter, canary_entries
-from fairmark.serve.canary_decision import Advice, decide, refuse_without_champion
-from fairmark.serve.canary_evidence import Terms
 
 ENDS: Mapping[str, Phase] = {"return": "halted", "keep": "promoted", "insufficient evidence": "off"}
 """The phase that an action ends a canary with."""
