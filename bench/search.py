@@ -26,7 +26,8 @@ from sklearn.metrics import roc_auc_score
 
 from fairmark.data.split import read_parts
 from fairmark.learn.fit import fit_model
-from fairmark.learn.search import Search, SearchResults
+from fairmark.learn.search import Search
+from fairmark.learn.search_results import SearchResults
 from fairmark.learn.trial import Setup, attempt
 from fairmark.learn.workers import Checkpoint, workers
 from fairmark.params.learn import FloatRange, Tune

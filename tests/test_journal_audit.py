@@ -130,8 +130,9 @@ FORGERIES: dict[str, tuple[str, ...]] = {
     ),
     "inserted": (
         """
-        INSERT INTO entries SELECT 9, CASE WHEN id LIKE 'f%' THEN 'e' ELSE 'f' END || substr(id, 2), kind, at_us,
-            about, closes, due_us, release, arm, mode, caller, decision, score, took_us, body, chain, seal FROM entries WHERE number = 8
+        INSERT INTO entries SELECT 9, CASE WHEN id LIKE 'f%' THEN 'e' ELSE 'f' END || substr(id, 2),
+            kind, at_us, about, closes, due_us, release, arm, mode, caller, decision, score, took_us, body,
+            chain, seal FROM entries WHERE number = 8
         """,
         "INSERT INTO personal SELECT 9, salt, subject, content FROM personal WHERE number = 8",
         "UPDATE head SET number = 9",

@@ -9,7 +9,9 @@ from people_table import chosen, limit, policy
 from search_formula import outcome, tune
 
 from fairmark.learn.policy_limits import Limits, Rows
-from fairmark.learn.search import SearchResults, Trial
+from fairmark.learn.ranking import Trial
+from fairmark.learn.search_results import SearchResults
+from fairmark.learn.search_summary import note, summary
 from fairmark.learn.summaries import OverTime
 from fairmark.learn.training_data import HeldOut
 from fairmark.params.learn import Assurance
@@ -64,7 +66,7 @@ def test_the_note_says_what_holds_over_time_in_figures(missed: int, said: str) -
         [Trial(0, "searched", chosen(), found)],
     )
 
-    assert "Over time selection-rate-ratio is 0.55 to 0.9 in 4 stretches" in results.note()
-    assert "0.55 in the latest, and 0.9 in all of them" in results.note()
-    assert said in results.note()
-    assert results.summary().over_time == over
+    assert "Over time selection-rate-ratio is 0.55 to 0.9 in 4 stretches" in note(results)
+    assert "0.55 in the latest, and 0.9 in all of them" in note(results)
+    assert said in note(results)
+    assert summary(results).over_time == over

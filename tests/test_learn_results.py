@@ -9,7 +9,9 @@ from people_table import chosen, limit, policy
 from search_formula import outcome, tune
 
 from fairmark.files import write_csv
-from fairmark.learn.search import SearchResults, Trial
+from fairmark.learn.ranking import Trial
+from fairmark.learn.search_results import SearchResults
+from fairmark.learn.search_summary import note, summary
 from fairmark.learn.summaries import Role
 from fairmark.learn.trial import IntermediateValue
 
@@ -29,7 +31,7 @@ def test_the_best_of_those_that_keep_every_limit_is_chosen() -> None:
 
     assert found.best.number == 2
     assert len(found.feasible) == 4
-    assert found.note() == (
+    assert note(found) == (
         "Trial 2 has the best accuracy of the 4 of 6 trials that keep every gated limit on validation rows, "
         "those on groups with a margin of 0.05."
     )
@@ -39,9 +41,9 @@ def test_where_none_keeps_them_the_nearest_is_chosen_and_says_so() -> None:
     found = result(POINTS[:2])
 
     assert found.best.number == 1
-    assert "None of 2 trials keeps every gated limit" in found.note()
-    assert found.note().endswith("Trial 1 is the nearest: it misses selection-rate-ratio by 0.1.")
-    assert found.summary().nearest == found.row(found.best)
+    assert "None of 2 trials keeps every gated limit" in note(found)
+    assert note(found).endswith("Trial 1 is the nearest: it misses selection-rate-ratio by 0.1.")
+    assert summary(found).nearest == found.row(found.best)
 
 
 def test_of_equals_the_first_is_chosen() -> None:
@@ -68,13 +70,13 @@ def test_the_table_has_a_line_for_every_trial(tmp_path: Path) -> None:
 
 
 def test_the_summary_is_plain_json_that_names_the_plain_models(tmp_path: Path) -> None:
-    result(POINTS, failed=1).summary().write(tmp_path / "summary.json")
-    summary = json.loads((tmp_path / "summary.json").read_text())
+    summary(result(POINTS, failed=1)).write(tmp_path / "summary.json")
+    written = json.loads((tmp_path / "summary.json").read_text())
 
-    assert (summary["trials"], summary["failed"], summary["feasible"], summary["chosen"]) == (7, 1, 4, 2)
-    assert (summary["baseline"]["number"], summary["unmitigated"]["number"]) == (0, 1)
-    assert [row["number"] for row in summary["frontier"]] == [4, 2, 1, 0]
-    assert summary["nearest"] is None
+    assert (written["trials"], written["failed"], written["feasible"], written["chosen"]) == (7, 1, 4, 2)
+    assert (written["baseline"]["number"], written["unmitigated"]["number"]) == (0, 1)
+    assert [row["number"] for row in written["frontier"]] == [4, 2, 1, 0]
+    assert written["nearest"] is None
 
 
 def test_the_summary_says_how_far_inside_a_limit_the_rows_had_to_be() -> None:
@@ -82,7 +84,7 @@ def test_the_summary_says_how_far_inside_a_limit_the_rows_had_to_be() -> None:
     plain = result(POINTS)
     found = SearchResults(by_rows, policy(), "accuracy", plain.trials, brackets={("boosted", 0): (0.5, 1.5)})
 
-    told = found.summary()
+    told = summary(found)
 
     assert told.margins is not None
     assert told.margins["selection-rate-ratio"] == pytest.approx(0.82 - 0.8 - 0.02)
@@ -97,7 +99,7 @@ def test_a_limit_that_the_search_cannot_measure_is_named() -> None:
     strange = limit("calibration_error", None, at_most=0.1)
     found = SearchResults(tune(), policy(strange), "accuracy", result(POINTS).trials)
 
-    assert found.summary().not_searched == ["calibration-error"]
+    assert summary(found).not_searched == ["calibration-error"]
 
 
 def test_a_pruned_trial_is_in_the_table_and_nowhere_else(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_a_pruned_trial_is_in_the_table_and_nowhere_else(tmp_path: Path) -> None
     found = SearchResults(search, policy(), "accuracy", [*plain.trials, Trial(6, "searched", chosen(), gone)])
 
     assert (found.best.number, found.frontier) == (plain.best.number, plain.frontier)
-    assert (found.summary().pruned, found.summary().failed) == (1, 0)
+    assert (summary(found).pruned, summary(found).failed) == (1, 0)
     write_csv(tmp_path / "trials.csv", found.table())
     table = pd.read_csv(tmp_path / "trials.csv")
     row = table.iloc[6]
@@ -126,7 +128,7 @@ def test_one_of_the_finalists_is_chosen_where_there_are_any() -> None:
     found = SearchResults(search, policy(), "accuracy", [*result(POINTS).trials, *rounds])
 
     assert found.best.number == 7
-    assert found.note() == (
+    assert note(found) == (
         "Trial 7 has the best accuracy of the 2 of 2 finalists that keep every gated limit on train and "
         "validation rows held out in turn, those on groups with a margin of 0.05."
     )
@@ -147,9 +149,7 @@ def test_where_fairness_could_not_be_measured_quality_decides_and_the_note_says_
     unseen = SearchResults(found.tune, found.policy, "accuracy", blind)
 
     assert unseen.best.number == 1
-    assert unseen.note().startswith(
-        "Not measured by the search: selection-rate-ratio, because too few groups"
-    )
-    assert "by 1" not in unseen.note()
+    assert note(unseen).startswith("Not measured by the search: selection-rate-ratio, because too few groups")
+    assert "by 1" not in note(unseen)
     assert unseen.row(unseen.best).fairness is None
-    assert unseen.summary().not_measured == ["selection-rate-ratio"]
+    assert summary(unseen).not_measured == ["selection-rate-ratio"]

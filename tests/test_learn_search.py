@@ -11,7 +11,8 @@ import pytest
 from people_table import chosen, policy
 from search_formula import TUNE, formula, outcome, strength_of, tune
 
-from fairmark.learn.search import Search, Trial, ranked
+from fairmark.learn.ranking import Trial, ranked
+from fairmark.learn.search import Search
 from fairmark.learn.trial import IntermediateValue, Outcome, TrialRequest, bars, is_dominated
 from fairmark.learn.workers import Checkpoint, Here
 from fairmark.params.learn import Pruning

@@ -12,7 +12,9 @@ from search_formula import TUNE, outcome, tune
 
 from fairmark.errors import InputError, ParamsError
 from fairmark.files import read_json
-from fairmark.learn.search import SearchResults, Trial, ranked
+from fairmark.learn.ranking import Trial, ranked
+from fairmark.learn.search_results import SearchResults
+from fairmark.learn.search_summary import note, report, summary
 from fairmark.learn.space import Aim, Space
 from fairmark.learn.summaries import read_trials
 from fairmark.learn.trial import Outcome
@@ -92,10 +94,10 @@ def test_a_useful_trial_that_misses_a_limit_says_by_how_much() -> None:
     found = results([trial(0, 0.7, -0.1, 0.8, useless=False), trial(1, 0.5, 0.2, 0.6, useless=True)])
 
     assert found.best.number == 0
-    assert found.note().endswith(
+    assert note(found).endswith(
         "Trial 0 is the nearest of those that are of use: it misses selection-rate-ratio by 0.1."
     )
-    assert found.summary().useful == 1
+    assert summary(found).useful == 1
     assert found.table()["useful"].tolist() == [True, False]
 
 
@@ -105,7 +107,7 @@ def test_a_useful_trial_goes_before_finalists_that_lost_their_use() -> None:
 
     assert found.useful
     assert found.best.number == 1
-    assert "Trial 1 has the best balanced_accuracy of the 1 of 3 trials" in found.note()
+    assert "Trial 1 has the best balanced_accuracy of the 1 of 3 trials" in note(found)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_where_one_label_is_rare_and_nothing_of_use_balanced_accuracy_is_propose
     goal: str, positives: float, answer: str | None
 ) -> None:
     trials = [trial(0, 0.51, 0.1, 0.8, useless=True)]
-    lines = SearchResults(tune(useful=USEFUL), policy(), goal, trials).report(positives)
+    lines = report(SearchResults(tune(useful=USEFUL), policy(), goal, trials), positives)
 
     proposed = [line for line in lines if "{maximise: balanced_accuracy, by: null}" in line]
     assert len(proposed) == (answer is not None)
@@ -129,7 +131,7 @@ def test_where_one_label_is_rare_and_nothing_of_use_balanced_accuracy_is_propose
 
 
 def test_where_only_the_share_selected_makes_it_useless_that_is_what_can_be_done() -> None:
-    lines = results([trial(0, 0.8, 0.1, 0.8, useless=True)]).report(0.5)
+    lines = report(results([trial(0, 0.8, 0.1, 0.8, useless=True)]), 0.5)
 
     assert lines[-1].startswith("what can be done: let another share be selected than 0.01 to 0.9")
 
@@ -173,8 +175,8 @@ def test_the_price_chooses_as_the_worked_example_says(price: float, best: str) -
     told = " | ".join(f"**{worth[name]:.3f}**" if name == best else f"{worth[name]:.3f}" for name in names)
     assert f"| {price:g} | {told} |" in DOCS
     if best != "C":
-        assert f"one unit nearer may cost {price:g} of the accuracy (tune.price)" in found.note()
-        assert "The nearest, trial 2, misses selection-rate-ratio by 0.02" in found.note()
+        assert f"one unit nearer may cost {price:g} of the accuracy (tune.price)" in note(found)
+        assert "The nearest, trial 2, misses selection-rate-ratio by 0.02" in note(found)
 
 
 SPACE = Space(tune())
@@ -226,7 +228,7 @@ def test_a_plain_model_goes_before_one_that_is_better_by_no_more_than_chance(
 
     assert noisy.best.number == taken
     if taken and gain > 0.02:
-        assert noisy.note().endswith("within a standard error of so few rows, and trial 1 is taken.")
+        assert note(noisy).endswith("within a standard error of so few rows, and trial 1 is taken.")
 
 
 def test_of_plain_models_that_decide_as_well_the_one_that_ranks_best_is_taken() -> None:
@@ -259,8 +261,8 @@ def test_without_limits_on_groups_the_smaller_plain_model_is_taken_unless_it_ran
 
 
 def test_the_summary_says_what_a_plain_model_would_have_done() -> None:
-    ahead = beside_plain((0.83, 0.1, 0.80), (0.80, 0.2, 0.80)).note()
-    behind = beside_plain((0.81, 0.1, 0.80), (0.80, 0.2, 0.80)).note()
+    ahead = note(beside_plain((0.83, 0.1, 0.80), (0.80, 0.2, 0.80)))
+    behind = note(beside_plain((0.81, 0.1, 0.80), (0.80, 0.2, 0.80)))
 
     assert "0.03 better than a plain model with one threshold for all (trial 1, logistic)" in ahead
     assert behind.endswith("less than 0.02 (tune.useful.plain), and trial 1 is taken.")

@@ -25,7 +25,7 @@ from fairmark.files import lines_of, sha256
 from fairmark.terminal import say
 
 if TYPE_CHECKING:
-    from fairmark.learn.search import Trial
+    from fairmark.learn.ranking import Trial
 
 
 P = ParamSpec("P")

@@ -19,7 +19,10 @@ from fairmark.extras import require
 from fairmark.files import canonical_floats, write_csv, write_text
 from fairmark.learn.group_threshold_search import reaches
 from fairmark.learn.policy_limits import Limits
-from fairmark.learn.search import Search, SearchResults
+from fairmark.learn.search import Search
+from fairmark.learn.search_results import SearchResults
+from fairmark.learn.search_summary import report
+from fairmark.learn.search_summary import summary as summary_of
 from fairmark.learn.space import Aim
 from fairmark.learn.summaries import RivalRow
 from fairmark.learn.threshold import Goal
@@ -101,13 +104,13 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     if not result.done:
         raise InputError(*sorted({f"tune: {trial.outcome.failure}" for trial in trials_run}))
     if not result.useful:
-        raise InputError(*result.report(float(known.train.label.mean())))
+        raise InputError(*report(result, float(known.train.label.mean())))
     chosen = {"chosen": canonical_floats(result.best.chosen.model_dump(mode="json"))}
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
     beside = _rivals(known, result, search, base, goal)
     stated = {} if seen is whole else {"sample": sizes(seen, whole)}
-    result.summary().model_copy(update=beside | stated).write(summary)
+    summary_of(result).model_copy(update=beside | stated).write(summary)
     record.forget()
 
 
