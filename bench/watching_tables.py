@@ -33,7 +33,8 @@ from fairmark.data.roles import LABEL
 from fairmark.evaluate.reference import reference
 from fairmark.journal.entry import DAY_US
 from fairmark.journal.memberships import Membership
-from fairmark.watch.summary import Watched, summarise
+from fairmark.watch.documents import Watched
+from fairmark.watch.summary import summarise
 
 QUIET, AFTER = 5, 2
 

@@ -52,7 +52,7 @@ from flows.settings import ROOT
 
 if TYPE_CHECKING:
     from fairmark.journal.store import Journal
-    from fairmark.watch.summary import WatchSummary
+    from fairmark.watch.documents import WatchSummary
 
 BY = "flow watch"
 

@@ -19,8 +19,8 @@ from fairmark.errors import StateError, UsageError
 from fairmark.journal.store import MemoryJournal
 from fairmark.watch import notify
 from fairmark.watch.alarm import Decision, Recorded, attempted, decide, record, recorded
+from fairmark.watch.documents import RaisedAlarm
 from fairmark.watch.notify import Channels
-from fairmark.watch.summary import RaisedAlarm
 
 SECRET = b"a secret of the tests"
 

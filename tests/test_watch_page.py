@@ -9,9 +9,10 @@ from browser import launched, opened
 from watched import START, WEEK, counted, outcomes, traffic, watched
 
 from fairmark.journal.entry import DAY_US
+from fairmark.watch.documents import WatchSummary
 from fairmark.watch.look import Case, Desk, Drill, Promoted, standing
 from fairmark.watch.page import lines, page, state
-from fairmark.watch.summary import WatchSummary, summarise
+from fairmark.watch.summary import summarise
 from fairmark.watch.windows import Counted
 
 NOBODY = Desk(promotions=(), cases=(), contests=(), drills=(), alarms=())

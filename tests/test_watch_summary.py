@@ -6,7 +6,8 @@ from watched import START, WEEK, counted, decision, outcome, outcomes, reference
 
 from fairmark.journal.entry import DAY_US, Entry
 from fairmark.journal.memberships import Membership
-from fairmark.watch.summary import RaisedAlarm, WatchSummary, summarise
+from fairmark.watch.documents import RaisedAlarm, WatchSummary
+from fairmark.watch.summary import summarise
 
 QUIET = 0.4
 

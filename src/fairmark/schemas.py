@@ -32,7 +32,7 @@ from fairmark.params.scores import ScoresFile
 from fairmark.record import Record
 from fairmark.release.sbom.cyclonedx import Bill
 from fairmark.release.statement import Statement
-from fairmark.watch.summary import WatchSummary
+from fairmark.watch.documents import WatchSummary
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -15,8 +15,8 @@ from fairmark.journal.store import MemoryJournal
 from fairmark.params.parse import typed
 from fairmark.params.policy import Policy
 from fairmark.params.watch import Watch
+from fairmark.watch.documents import Watched
 from fairmark.watch.source import JournalSource
-from fairmark.watch.summary import Watched
 from fairmark.watch.windows import Counted, Plan, count_new
 
 RELEASE = "sha256:" + "a" * 64

@@ -14,7 +14,7 @@ from fairmark.journal.entry import DAY_US, Entry, IdempotencyKey, Stored, json_b
 from fairmark.journal.store import Journal
 from fairmark.params.watch import Action, Watch
 from fairmark.record import Record
-from fairmark.watch.summary import RaisedAlarm, iso
+from fairmark.watch.documents import RaisedAlarm, iso
 
 BY = "watch"
 """Who writes the entries."""

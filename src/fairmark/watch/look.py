@@ -25,8 +25,9 @@ from fairmark.release.folder import ReleaseFolder
 from fairmark.release.statement import release_digest
 from fairmark.verify.verify import verified_copy
 from fairmark.watch.alarm import Recorded, recorded, unsealed
+from fairmark.watch.documents import RaisedAlarm, Watched, WatchSummary, iso
 from fairmark.watch.source import opened
-from fairmark.watch.summary import RaisedAlarm, Watched, WatchSummary, iso, summarise
+from fairmark.watch.summary import summarise
 from fairmark.watch.windows import Counted, Plan, count_new
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from fairmark.report.labels import NUMBER, STRIP, Column, Table, count, interval
 from fairmark.report.rendering import html
 from fairmark.report.svg import Frame, around, axis, tag, unit, whisker
 from fairmark.stats.measures import label as title
+from fairmark.watch.documents import GroupRate, LookState, WatchSummary
 from fairmark.watch.identified import KnownRate
 from fairmark.watch.look import Desk, Promoted
-from fairmark.watch.summary import GroupRate, LookState, WatchSummary
 
 CONTENTS = (
     ("state", "State"),

@@ -1,215 +1,31 @@
-"""What the watch found, watch.json: the one document that lines, page, alarms and flow are made of."""
+"""The summary of what was counted: rates and disparities by group with bounds, limits, drift, and alarms."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from fairmark.data.reference import Reference
-from fairmark.journal.entry import moment
-from fairmark.params.policy import Policy
-from fairmark.params.watch import Watch
-from fairmark.record import Record, utc_text
 from fairmark.stats import confidence_sequence
 from fairmark.stats.arrays import Floats
-from fairmark.stats.e_process import Prior, against_reference
-from fairmark.watch.detector import Alarm, Carried, delay, detect, to_largest
-from fairmark.watch.evidence import RELATION, LimitStream, Of, Stream, limit_streams, margin_of, streams
-from fairmark.watch.identified import EstimatedRate, KnownRate, estimated_rates, known_rates
+from fairmark.stats.e_process import Prior
+from fairmark.watch.change import Past, raised_alarm
+from fairmark.watch.detector import delay, detect, to_largest
+from fairmark.watch.documents import (
+    DelayState,
+    Disparity,
+    DriftState,
+    GroupRate,
+    LimitState,
+    LookState,
+    StreamState,
+    Watched,
+    WatchSummary,
+    iso,
+)
+from fairmark.watch.evidence import LimitStream, Stream, limit_streams, margin_of, streams
+from fairmark.watch.identified import estimated_rates, known_rates
 from fairmark.watch.windows import ALL, DELAY_DAYS, LATENCY_MS, Counted, Counts
-
-Change = Literal[
-    "covariate shift", "prior probability shift", "concept shift", "decisions", "limit", "operation"
-]
-"""The part of the joint distribution that moved (Moreno-Torres et al. 2012), or what else did."""
-
-LEADING = 0.1
-"""Share of the detector from which a stream is named as one that carries a change."""
-
-
-class Moved(Record):
-    """A stream that carries an alarm."""
-
-    stream: str
-    share: float
-    """Of the detector, 0..1."""
-    since: str
-    """Start of the look at which its change most likely began, ISO 8601."""
-    cells: tuple[str, ...]
-    """What moved most, in words, such as `Sales 11.3% to 19.0%`."""
-    return_of: str | None
-    """The start of an earlier change that it is alike again, and that had gone in between: a seasonal return;
-    None where there is none."""
-    goes_on_since: str | None = None
-    """The start of a change that was told before and has not gone since; None where it is another."""
-
-
-class RaisedAlarm(Record):
-    """The detector reached the run length."""
-
-    at: str
-    """End of the look, ISO 8601."""
-    of: Of
-    """What carries most of it."""
-    kinds: tuple[Of, ...]
-    """All that it is of: each kind with a stream that would have raised it alone, `of` first."""
-    change: Change
-    value: float
-    moved: tuple[Moved, ...]
-    text: str
-
-
-class StreamState(Record):
-    """One thing that is watched, and its own detector at every look."""
-
-    name: str
-    of: Of
-    values: tuple[float, ...]
-
-
-class LimitState(Record):
-    """A gated limit of the policy, held against what came; by always-valid bounds."""
-
-    name: str
-    measure: str
-    attribute: str | None
-    limit: str
-    outcome: Literal["kept", "missed", "open", "unknown"]
-    """kept or missed: shown at the level, at any look; open: neither; unknown: it can't be told."""
-    text: str
-
-
-class GroupRate(Record):
-    """Decisions of one group, with bounds that hold at every look and for all groups at once."""
-
-    attribute: str
-    group: str
-    rows: int
-    selected: int
-    value: float | None
-    low: float
-    high: float
-    reference: float | None
-    """On test rows."""
-
-
-class Disparity(Record):
-    """The lowest over the highest selection rate of an attribute's groups; 1 = parity."""
-
-    attribute: str
-    value: float | None
-    low: float
-    high: float
-    lowest: str | None
-    highest: str | None
-
-
-class LookState(Record):
-    """One look, in numbers for pictures."""
-
-    start: str
-    end: str
-    decisions: int
-    selection_rate: float | None
-    mean_score: float | None
-    referred: int
-    overridden: int
-    judged: int
-    contests: int
-    labels: int
-    fallback: int
-    accuracy: tuple[float, float, float] | None
-    """Value, low, high; None without labels, or where it is not identified."""
-    ratios: Mapping[str, tuple[float, float, float]]
-    """Selection rate ratio by attribute."""
-    detector: float
-
-
-class DriftState(Record):
-    """One feature: how far what came lies from the reference. Described, not decided by."""
-
-    feature: str
-    distance: float
-    """Total variation between the last look's cells and the test rows', 0..1: the share that moved."""
-    missing: float
-    unseen: float
-    outside: float
-    """Shares of the last look's rows."""
-    mean: float | None
-    mean_before: float | None
-    sd: float | None
-    sd_before: float | None
-
-
-class DelayState(Record):
-    """In how many looks a stated harm is told, by simulation; None beyond 60."""
-
-    what: str
-    looks: int | None
-
-
-class WatchSummary(Record):
-    """watch.json."""
-
-    release: str
-    name: str
-    version: str
-    made: str
-    window_days: int
-    run_length: int
-    level: float
-    labels: Literal["all", "selected"]
-    outcome_days: int
-    decisions: int
-    pending: int
-    """Decisions since the last look."""
-    selected: int
-    referred: int
-    reviews: int
-    confirmed: int
-    overridden: int
-    contests: int
-    erased: int
-    arms: Mapping[str, int]
-    latency: Mapping[str, int]
-    """Answers by time, such as `up to 5 ms`."""
-    outcomes: int
-    delays: Mapping[str, int]
-    """Outcomes by the days until they came."""
-    looks: tuple[LookState, ...]
-    watched: int
-    """Streams that the detector is the mean of; `streams` holds those that rows came for."""
-    streams: tuple[StreamState, ...]
-    drift: tuple[DriftState, ...]
-    alarms: tuple[RaisedAlarm, ...]
-    limits: tuple[LimitState, ...]
-    groups: tuple[GroupRate, ...]
-    estimated_groups: tuple[GroupRate, ...]
-    """Where only probabilities of membership are known: an estimate, which no limit is held against."""
-    disparities: tuple[Disparity, ...]
-    overrides: tuple[GroupRate, ...]
-    """Shares of a person's decisions that overturned the model."""
-    rates: tuple[KnownRate, ...]
-    estimates: tuple[EstimatedRate, ...]
-    harm: float
-    harms: tuple[DelayState, ...]
-
-
-@dataclass(frozen=True)
-class Watched:
-    """A release as it is watched: its name, reference, policy and how."""
-
-    name: str
-    version: str
-    reference: Reference
-    policy: Policy
-    watch: Watch
-
-
-def iso(at_us: int) -> str:
-    """Return microseconds since 1970 as ISO 8601, to the second, UTC."""
-    return utc_text(moment(at_us))
 
 
 def summarise(counted: Counted, of: Watched, now_us: int) -> WatchSummary:
@@ -222,7 +38,7 @@ def summarise(counted: Counted, of: Watched, now_us: int) -> WatchSummary:
     total = counted.total or Counts(now_us, now_us)
     by_name = {each.name: each for each in every}
     past: Past = {}
-    raised = [_raised(k, found.alarms, looks, by_name, of, past) for k in range(len(found.alarms))]
+    raised = [raised_alarm(k, found.alarms, looks, by_name, of, past) for k in range(len(found.alarms))]
     groups = _group_rates(total, reference, level)
     return WatchSummary(
         release=counted.release,
@@ -506,194 +322,3 @@ def _harms(looks: Sequence[Counts], of: Watched, watched: int) -> list[DelayStat
             )
             found.append(DelayState(what=what, looks=delay(counts, [1 - then, then], some, **how)))
     return found
-
-
-def _raised(
-    at: int,
-    alarms: Sequence[Alarm],
-    looks: Sequence[Counts],
-    by_name: Mapping[str, Stream | LimitStream],
-    of: Watched,
-    past: "Past",
-) -> RaisedAlarm:
-    alarm = alarms[at]
-    leading = [each for each in alarm.carried if each.share >= LEADING or each.alone] or alarm.carried[:1]
-    moved = tuple(_moved(each, by_name[each.name], looks, alarm.look, past, of) for each in leading)
-    change = change_of(alarm, by_name)
-    names = ", ".join(each.stream for each in moved[:4])
-    names += f" and {len(moved) - 4} more" if len(moved) > 4 else ""
-    text = f"{change}: {names}, most likely since {moved[0].since[:10]}"
-    if moved[0].goes_on_since:
-        text = f"{change} goes on: {names}, most likely since {moved[0].goes_on_since[:10]}"
-    elif moved[0].return_of:
-        text += f"; alike again to {moved[0].return_of[:10]}, and gone in between"
-    if change == "covariate shift" and of.watch.labels == "all" and not _labelled(by_name, alarm)[1]:
-        text += "; outcomes that could tell a shift of labels have not come"
-    text += f" (alarm {at + 1})" if at else ""
-    return RaisedAlarm(
-        at=iso(looks[alarm.look].end_us), of=alarm.of, kinds=tuple(alarm.kinds), change=change,
-        value=alarm.value, moved=moved, text=text,
-    )  # fmt: skip
-
-
-SHOWN = float(np.log(20))
-"""Evidence from which two stretches are said to differ."""
-
-
-def _labelled(
-    by_name: Mapping[str, Stream | LimitStream], alarm: Alarm
-) -> tuple[Mapping[Change, float], bool]:
-    """Return how much is to be said against each reading of an alarm, and whether outcomes could say it.
-
-    A change is covariate shift where the label at a score stayed as it was, prior probability shift where the
-    score at a label did, and concept shift where the scores did: each is held against the rows whose outcome
-    came since, as the logarithm of an e-value. Without labels of everybody the second can't be told.
-    """
-    relation = by_name[RELATION]
-    since = min(each.since for each in alarm.carried)
-    assert isinstance(relation, Stream)  # noqa: S101 - as `streams` makes it
-    seen, known = relation.counts[since : alarm.look + 1].sum(axis=0), relation.reference
-    if "score at the label" not in by_name:
-        return {}, bool(seen.any())
-    against: dict[Change, float] = {
-        "covariate shift": float(against_reference(seen, known).sum()),
-        "prior probability shift": float(against_reference(seen.T, known.T).sum()),
-        "concept shift": float(against_reference(seen.sum(axis=1), known.sum(axis=1))),
-    }
-    return against, bool(seen.any())
-
-
-def change_of(alarm: Alarm, by_name: Mapping[str, Stream | LimitStream]) -> Change:
-    """Return which part of the joint distribution moved, by the streams that show it alone, or the first.
-
-    Where labels show a change it is named by what stayed as it was (`_labelled`); by concept shift where
-    nothing did, or where labels of the selected alone show it. Then comes a limit that is missed, then
-    inputs; decisions and scores move with each of them, and are told where nothing else does, as they do
-    before outcomes come.
-    """
-    shown = {each.part for each in alarm.carried if each.alone} or {alarm.carried[0].part}
-    if shown & {"relation", "labels", "reverse"}:
-        against, _ = _labelled(by_name, alarm)
-        named: Change = "concept shift"
-        if against and min(against.values()) < SHOWN:
-            named = min(against, key=lambda each: against[each])
-        if named != "covariate shift" or not shown & {"inputs", "limit"}:
-            return named
-    order: tuple[tuple[str, Change], ...] = (
-        ("limit", "limit"),
-        ("inputs", "covariate shift"),
-        ("decisions", "decisions"),
-        ("operation", "operation"),
-    )
-    return next((change for part, change in order if part in shown), "covariate shift")
-
-
-def _moved(
-    each: Carried,
-    stream: Stream | LimitStream,
-    looks: Sequence[Counts],
-    look: int,
-    past: "Past",
-    of: Watched,
-) -> Moved:
-    cells: tuple[str, ...] = ()
-    back = onset = None
-    if isinstance(stream, Stream):
-        segment = stream.counts[each.since : look + 1].sum(axis=0)
-        cells = _moved_cells(each.name, segment, stream.reference, of.reference)
-        if stream.reference.any():
-            told = past.setdefault(each.name, [])
-            onset = _onset(stream, each.since, look, told)
-            back = _earlier(stream, each.since, look, told, of.watch) if onset is None else None
-            if onset is not None:
-                told.pop()
-            told.append(Told(each.since if onset is None else onset, each.since, look))
-    else:
-        hits, rows = (
-            stream.hits[each.since : look + 1].sum(axis=0),
-            stream.rows[each.since : look + 1].sum(axis=0),
-        )
-        pairs = zip(stream.groups, hits, rows, strict=True)
-        cells = tuple(f"{group or 'all'} {x / n:.1%} of {int(n):,}" for group, x, n in pairs if n)
-    return Moved(
-        stream=each.name,
-        share=each.share,
-        since=iso(looks[each.since].start_us),
-        cells=cells,
-        return_of=None if back is None else iso(looks[back].start_us),
-        goes_on_since=None if onset is None else iso(looks[onset].start_us),
-    )
-
-
-def _moved_cells(name: str, segment: Floats, known: Floats, reference: Reference) -> tuple[str, ...]:
-    if not known.sum() or len(known) > 1:
-        return ()
-    now, then = segment[0] / max(segment[0].sum(), 1), known[0] / known[0].sum()
-    feature = reference.by_name.get(name.removeprefix("feature "))
-    labels = dict(feature.labels()) if feature is not None else {}
-    if not labels and len(now) == 2:
-        labels = {0: "0", 1: "1"}
-    if name.startswith("mix of "):
-        labels = dict(enumerate(reference.groups[name.removeprefix("mix of ")]))
-    order = np.argsort(-np.abs(now - then), kind="stable")[:3].tolist()
-    return tuple(f"{labels.get(k, f'bin {k + 1}')} {then[k]:.1%} to {now[k]:.1%}" for k in order)
-
-
-def _differs(rows: Floats, known: Floats) -> bool:
-    return float(against_reference(rows, known).sum()) > SHOWN
-
-
-def _gone(stream: Stream, start: int, end: int, change: Floats) -> bool:
-    """Return whether looks start..end-1, or the later half of them, are shown to be back from a change.
-
-    They must be shown to differ from the change, and not from the reference: looks of which neither is shown
-    are no sign that anything was back.
-    """
-    for first in {start, (start + end) // 2}:
-        between = stream.counts[first:end].sum(axis=0)
-        if first < end and _differs(between, change) and not _differs(between, stream.reference):
-            return True
-    return False
-
-
-class Told(NamedTuple):
-    """A change of one stream that was told: the look at which it began, and the last looks that told it."""
-
-    onset: int
-    since: int
-    look: int
-
-
-Past = dict[str, list[Told]]
-"""Changes of each stream by its name, in order."""
-REMEMBERED = 12
-"""Of the newest changes of a stream so many are looked at for one that comes again."""
-
-
-def _onset(stream: Stream, since: int, look: int, told: Sequence[Told]) -> int | None:
-    """Return the look at which a change began that was told last and has not gone since, or None.
-
-    After an alarm the detector begins anew, so a change that lasts is told again: not as another one.
-    """
-    change = stream.counts[since : look + 1].sum(axis=0)
-    for last in told[-1:]:
-        then = stream.counts[last.since : last.look + 1].sum(axis=0)
-        if not _differs(change, then) and not _gone(stream, last.look + 1, since, change):
-            return last.onset
-    return None
-
-
-def _earlier(stream: Stream, since: int, look: int, told: Sequence[Told], watch: Watch) -> int | None:
-    """Return the start of an earlier change that this one is alike to, and that had gone, or None.
-
-    Of the changes that were told before, the newest; or the looks of a year ago.
-    """
-    length, year = look - since + 1, round(365 / watch.window_days)
-    change = stream.counts[since : look + 1].sum(axis=0)
-    last_year = Told(since - year, since - year, since - year + length - 1)
-    for each in [*told[: -REMEMBERED - 1 : -1], last_year]:
-        then = stream.counts[max(each.since, 0) : each.look + 1].sum(axis=0)
-        alike = each.since >= 0 and _differs(then, stream.reference) and not _differs(change, then)
-        if alike and _gone(stream, each.look + 1, since, change):
-            return each.onset
-    return None
