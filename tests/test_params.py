@@ -69,6 +69,31 @@ def test_what_does_not_fit_together_is_refused(
         read_params(_written(tmp_path, {section: {key: value}}))
 
 
+BLIND: dict[str, Any] = {"blind": "training", "mitigation": [], "reweighing": [False]}
+BY = {"attribute": "sex", "constraint": "demographic_parity"}
+SHARES = {"attribute": "sex", "groups": {"Female": 0.9}, "others": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"train": {"threshold": {"maximise": "accuracy", "by": BY}}},
+            r"train.threshold.by must be null where",
+        ),
+        (
+            {"split": {"test_share": SHARES}},
+            "because train rows would weigh by their groups, got shares by sex",
+        ),
+    ],
+)
+def test_what_would_read_groups_in_training_is_refused_where_the_search_is_blind(
+    change: dict[str, dict[str, Any]], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ParamsError, match=told):
+        read_params(_written(tmp_path, change | {"tune": BLIND}))
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

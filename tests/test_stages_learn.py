@@ -17,9 +17,12 @@ import yaml
 from people_table import TRAIN, limit, policy, written
 from search_formula import TUNE
 
+from fairmark.data.split import read_parts
 from fairmark.entry import option_names
-from fairmark.errors import InputError
+from fairmark.errors import InputError, ParamsError
 from fairmark.files import read_json
+from fairmark.learn.fit import fitted
+from fairmark.learn.training_data import ready
 from fairmark.model.model import Model, digest
 from fairmark.params.learn import Chosen, Tune
 from fairmark.params.parse import read_yaml, section, typed
@@ -258,3 +261,64 @@ def test_a_dask_cluster_of_two_workers_gives_the_bytes_of_one_process(
     paths: tuple[Path, ...], searched: Path, tmp_path: Path, cluster: str
 ) -> None:
     assert outside(paths, tmp_path / "out", FAIRMARK_DASK_SCHEDULER=cluster) == bytes_of(searched)
+
+
+BLIND = {"mitigation": [], "trials": 4, "finalists": None}
+
+
+def shuffled(paths: tuple[Path, ...], folder: Path) -> tuple[Path, ...]:
+    """Return the same files where nobody has the groups that he had."""
+    evidence = pd.read_parquet(paths[1])
+    names = ["side", "age", "side_age"]
+    evidence[names] = evidence[names].sample(frac=1, random_state=2).reset_index(drop=True)
+    folder.mkdir()
+    evidence.to_parquet(folder / "evidence.parquet")
+    return (paths[0], folder / "evidence.parquet", *paths[2:])
+
+
+def test_a_search_that_is_blind_in_choosing_makes_the_same_model_whoever_has_which_group(
+    paths: tuple[Path, ...], tmp_path: Path
+) -> None:
+    strangers = shuffled(paths, tmp_path / "strangers")
+    found = [
+        tuned(each, tmp_path / str(k), **BLIND, blind="choice", sample=900)
+        for k, each in enumerate((paths, strangers))
+    ]
+    made = [trained(each, tmp_path / str(k) / "tuned.yaml", tmp_path / str(k))[0]
+            for k, each in enumerate((paths, strangers))]  # fmt: skip
+
+    assert found[0]["tuned.yaml"] == found[1]["tuned.yaml"]
+    assert made[0] == made[1]
+    # They were measured all the same.
+    assert found[0]["trials.csv"] != found[1]["trials.csv"]
+
+
+def test_a_search_that_is_blind_in_training_scores_alike_and_may_choose_another_threshold(
+    paths: tuple[Path, ...], tmp_path: Path
+) -> None:
+    strangers = shuffled(paths, tmp_path / "strangers")
+    for k, each in enumerate((paths, strangers)):
+        tuned(each, tmp_path / str(k), **BLIND, blind="training")
+    one = chosen_in(tmp_path / "0" / "tuned.yaml")
+    models = [
+        fitted(ready(read_parts(*each), TRAIN), one, TRAIN, POLICY).model for each in (paths, strangers)
+    ]
+
+    assert (one.blind, one.margin) == ("training", 0.05)
+    assert models[0].scorer.dumps() == models[1].scorer.dumps()
+    assert models[0].threshold != models[1].threshold
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"reweighing": [True]}, r"mitigation must be \[\] and reweighing \[false\] where blind is choice"),
+        ({"mitigation": SMALL["mitigation"]}, r"got \['side'\]"),
+        ({"blind": "sometimes"}, "tune: blind"),
+    ],
+)
+def test_a_blind_search_that_would_read_groups_in_training_is_refused(
+    changes: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ParamsError, match=why):
+        typed(Tune, SMALL | BLIND | {"blind": "choice"} | changes, "tune")

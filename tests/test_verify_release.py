@@ -425,9 +425,7 @@ def test_the_statement_of_another_release_is_caught(small_release: Path) -> None
 def test_a_dirty_tree_is_told(small_release: Path) -> None:
     forge(
         small_release,
-        lambda value: value["predicate"]["buildDefinition"].update(
-            internalParameters={"cleanTree": False, "verdict": "pass"}
-        ),
+        lambda value: value["predicate"]["buildDefinition"]["internalParameters"].update(cleanTree=False),
     )
 
     assert wrong(small_release) == {"clean tree"}
@@ -442,6 +440,26 @@ def test_a_statement_that_hides_how_protected_attributes_were_used_is_caught(sma
     forge(small_release, blind)
 
     assert wrong(small_release) == {"verdict"}
+
+
+def test_a_statement_that_is_silent_on_protected_attributes_is_caught(small_release: Path) -> None:
+    forge(
+        small_release,
+        lambda value: value["predicate"]["buildDefinition"]["internalParameters"].pop("protectedAttributes"),
+    )
+
+    assert wrong(small_release) == {"verdict"}
+
+
+def test_params_that_call_the_search_blind_where_the_model_says_nothing_of_it_are_caught(
+    small_release: Path,
+) -> None:
+    params = yaml.safe_load((small_release / "params.yaml").read_text())
+    params["tune"]["blind"] = "choice"
+    (small_release / "params.yaml").write_text(yaml.safe_dump(params))
+    restate(small_release)
+
+    assert "verdict" in wrong(small_release)
 
 
 def test_an_output_that_the_statement_names_otherwise_is_caught(small_release: Path) -> None:

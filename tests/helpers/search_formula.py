@@ -8,6 +8,7 @@ from fairmark.params.learn import Chosen, Tune
 
 TUNE: dict[str, Any] = {
     "seed": 7,
+    "blind": None,
     "sampler": "tpe",
     "trials": 11,
     "batch": 3,

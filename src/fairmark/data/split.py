@@ -369,13 +369,15 @@ def _difference(wanted: pd.Series, other: pd.Series) -> str:
     return f"{len(odd):,} of {len(wanted):,} rows that differ from the table's, row {odd[0] + 1:,} the first"
 
 
-def sampled(parts: Parts, most: int | None, seed: int, of: Collection[str] = PARTS) -> Parts:
+def sampled(
+    parts: Parts, most: int | None, seed: int, of: Collection[str] = PARTS, *, groups: bool = True
+) -> Parts:
     """Return a stratified sample without replacement of each part in `of` that has more than `most` rows.
 
-    Strata are label and groups. Rows are sorted by stratum, in an order drawn within each, and taken at even
-    distances (systematic sampling, Madow 1949): each stratum keeps its share to within one row. Where persons
-    have several rows, persons are drawn instead, each with all rows, as many as fit into `most`. Other parts
-    are kept whole; `parts` itself is returned where none has more.
+    Strata are label and groups, or without `groups` the label alone. Rows are sorted by stratum, in an order
+    drawn within each, and taken at even distances (systematic sampling, Madow 1949): each stratum keeps its
+    share to within one row. Where persons have several rows, persons are drawn instead, each with all rows,
+    as many as fit into `most`. Other parts are kept whole; `parts` itself is returned where none has more.
     """
     numbers = {name: np.flatnonzero((parts.belongs == name).to_numpy()) for name in PARTS}
     if most is None or all(len(numbers[name]) <= most for name in of):
@@ -388,7 +390,7 @@ def sampled(parts: Parts, most: int | None, seed: int, of: Collection[str] = PAR
         elif PERSON in parts.table:
             kept.append(rows[_drawn_persons(parts.table[PERSON].iloc[rows], most, draw)])
         else:
-            order = np.lexsort((draw.random(len(rows)), _strata(parts, rows)))
+            order = np.lexsort((draw.random(len(rows)), _strata(parts, rows, groups=groups)))
             kept.append(rows[order[np.arange(most) * len(rows) // most]])
     chosen = np.sort(np.concatenate(kept))
     return replace(
@@ -409,11 +411,11 @@ def sizes(fewer: Parts, parts: Parts) -> dict[str, SampledPart]:
     }
 
 
-def _strata(parts: Parts, rows: Places) -> Ints:
+def _strata(parts: Parts, rows: Places, *, groups: bool) -> Ints:
     stratum = parts.table[LABEL].to_numpy(np.int64)[rows]
-    for name in sorted(parts.schema.singles):
-        codes, groups = pd.factorize(parts.evidence[name].iloc[rows], sort=True)
-        stratum = stratum * len(groups) + codes
+    for name in sorted(parts.schema.singles) if groups else ():
+        codes, names = pd.factorize(parts.evidence[name].iloc[rows], sort=True)
+        stratum = stratum * len(names) + codes
     return stratum
 
 

@@ -156,9 +156,14 @@ def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watc
     ------
     InputError
         When the choices leave nothing to learn, as when a mitigation relabels every row alike.
+    ParamsError
+        When groups are to have thresholds of their own in a search that is blind to them.
     """
     base = aimed(rows, chosen, base)
     policy = policy.following(Goal.of(base.threshold.maximise).measure)
+    if chosen.blind is not None:
+        _require_blind(chosen.blind, base)
+        policy = policy.blind if chosen.blind == "choice" else policy
     scorer = _learnt(rows, chosen, base, watch)
     held = _held(rows, scorer)
     # The validation rows of the model that is kept, then the other folds, each scored by a model without it.
@@ -170,6 +175,14 @@ def fitted(rows: Ready, chosen: Chosen, base: Train, policy: Policy, watch: Watc
     found = decide(held, rows, chosen, base, policy)
     model = Model(rows.encoder, scorer, found.calibration, found.threshold, base.seed, chosen, found.own)
     return Fitted(model, held, found)
+
+
+def _require_blind(blind: str, base: Train) -> None:
+    if base.threshold.by is not None:
+        raise ParamsError(
+            f"params.yaml: train.threshold.by must be null where tune.blind is {blind}, got thresholds of "
+            f"groups of {base.threshold.by.attribute}"
+        )
 
 
 def aimed(rows: Ready, chosen: Chosen, base: Train) -> Train:

@@ -8,6 +8,7 @@ import numpy as np
 
 from fairmark.errors import ParamsError
 from fairmark.params.learn import (
+    Blind,
     Choice,
     Chosen,
     Dimension,
@@ -53,6 +54,7 @@ class Aim:
     maximise: Maximise | None = None
     selected: tuple[float, float] | None = None
     price: float | None = None
+    blind: Blind | None = None
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ class Space:
             selected=aim.selected,
             # Without a margin no limit is looked at, and nothing has a price.
             price=aim.price if aim.margin is not None else None,
+            blind=aim.blind,
         )
 
     def nearby(self, chosen: Chosen, factor: float) -> Chosen:

@@ -138,12 +138,13 @@ def ready(parts: Parts, base: Train) -> Ready:
     )
 
 
-def searched(parts: Parts, sample: int | None, seed: int) -> Parts:
+def searched(parts: Parts, sample: int | None, seed: int, groups: bool = True) -> Parts:
     """Return the parts that trials see: of train and of validation rows a stratified sample of so many.
 
+    By label and groups, or without `groups` by label alone, as where training must not read them.
     Test rows stay as many as they are: their number sets the margin, and nothing else of them is read.
     """
-    return sampled(parts, sample, seed, ("train", "valid"))
+    return sampled(parts, sample, seed, ("train", "valid"), groups=groups)
 
 
 def _test_rows(parts: Parts) -> Mapping[str, Mapping[str, float]] | None:

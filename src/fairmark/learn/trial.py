@@ -164,8 +164,9 @@ class Setup:
     """A hash of the files, so that a process which has read other files under these paths reads again."""
     pruning: str | None = None
     useful: str | None = None
-    sample: tuple[int, int] | None = None
-    """Rows of a part beyond which trials see a sample of so many, and the seed that draws it."""
+    sample: tuple[int, int, bool] | None = None
+    """Rows of a part beyond which trials see a sample of so many, the seed that draws it, and whether it is
+    drawn by label and groups, or by label alone."""
 
     @classmethod
     def of(
@@ -177,7 +178,7 @@ class Setup:
         stamp: str,
         pruning: Pruning | None = None,
         useful: Useful | None = None,
-        sample: tuple[int, int] | None = None,
+        sample: tuple[int, int, bool] | None = None,
     ) -> Self:
         """Return the setup of a search."""
         table, evidence, schema, rows = (str(path.resolve()) for path in paths)
@@ -196,6 +197,7 @@ def attempt(setup: Setup, asked: str) -> str:
     ask = TrialRequest.model_validate_json(asked)
     base = aimed(known, ask.chosen, base)
     policy = policy.following(Goal.of(base.threshold.maximise).measure)
+    policy = policy.blind if ask.chosen.blind == "choice" else policy
     seen: list[IntermediateValue] = []
     try:
         made = fitted(known, ask.chosen, base, policy, _watch(setup, ask, seen, (known, base, policy)))
@@ -322,6 +324,6 @@ def _loaded(setup: Setup) -> tuple[Ready, Train, Policy]:
     # Once a process, whatever kind of worker it is: reading costs as much as a small fit.
     base = Train.model_validate_json(setup.base)
     table, evidence, schema, rows = map(Path, setup.paths)
-    most, seed = setup.sample or (None, 0)
-    known = ready(searched(read_parts(table, evidence, schema, rows), most, seed), base)
+    parts = read_parts(table, evidence, schema, rows)
+    known = ready(parts if setup.sample is None else searched(parts, *setup.sample), base)
     return known, base, Policy.model_validate_json(setup.policy)

@@ -18,14 +18,23 @@ class ProtectedUse(CamelRecord):
     """The protected attributes that were used, sorted, for each of three uses; nothing named, not used."""
 
     training: tuple[str, ...]
-    """In costs or weights of train rows: mitigation, reweighing (every attribute that is no crossing)."""
+    """In costs or weights of train rows: mitigation, reweighing (every attribute that is no crossing), and
+    weights that give groups back the shares which the test part took (`split.test_share` by group)."""
     choice: tuple[str, ...]
-    """In choosing among trials and thresholds, by the policy's gated limits on held-out rows."""
+    """In choosing among trials and thresholds, by the policy's gated limits on held-out rows; none where the
+    search was blind to them (`tune.blind: choice`)."""
     decision: tuple[str, ...]
     """In the decision itself, by thresholds of groups' own."""
 
     @classmethod
-    def of(cls, chosen: Chosen, policy: Policy, singles: tuple[str, ...], own: str | None) -> Self:
+    def of(
+        cls,
+        chosen: Chosen,
+        policy: Policy,
+        singles: tuple[str, ...],
+        own: str | None,
+        weighed_by: str | None = None,
+    ) -> Self:
         """Return the uses of a model.
 
         Parameters
@@ -38,13 +47,17 @@ class ProtectedUse(CamelRecord):
             The attributes that are no crossing of others: those that reweighing joins.
         own
             The attribute whose groups have thresholds of their own, if one has.
+        weighed_by
+            The attribute whose groups gave different shares of their rows to the test part, if one did.
         """
         training = {step.attribute for step in chosen.mitigation} | (
             {*singles} if chosen.reweighing else set()
         )
+        training |= set() if weighed_by is None else {weighed_by}
+        aimed = policy.blind if chosen.blind == "choice" else policy
         choice = {
             limit.attribute
-            for limit in policy.limits
+            for limit in aimed.limits
             if limit.gate and limit.attribute is not None and QUANTITIES[limit.measure].searched
         }
         return cls(
@@ -54,10 +67,12 @@ class ProtectedUse(CamelRecord):
         )
 
     @classmethod
-    def of_file(cls, file: ModelFile, policy: Policy, singles: tuple[str, ...]) -> Self:
+    def of_file(
+        cls, file: ModelFile, policy: Policy, singles: tuple[str, ...], weighed_by: str | None
+    ) -> Self:
         """Return the uses of the model that `file` describes."""
         own = None if file.thresholds is None else file.thresholds.attribute
-        return cls.of(file.chosen, policy, singles, own)
+        return cls.of(file.chosen, policy, singles, own, weighed_by)
 
     @property
     def sentences(self) -> list[str]:

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
 from fairmark.params.base import Count, OpenShare, Section, Seed, Share, Text, one_of
 from fairmark.stats.measures import GOALS, RARER
@@ -143,10 +150,18 @@ class Rivals(Section):
     """Models that GridSearch learns."""
 
 
+Blind = Literal["training", "choice"]
+"""Where protected attributes are not read: in training (`training`), or in choosing as well (`choice`)."""
+
+
 class Tune(Section):
     """The search: its budget, its sampler, and what it searches over."""
 
     seed: Seed
+    blind: Blind | None
+    """`training`: no cost, weight or sample of rows, and no threshold of a group's own, follows from a
+    protected attribute. `choice`: nor does any choice among trials and thresholds, for which the policy's
+    limits on groups are measured and never aimed for. null: they may be used."""
     sampler: Literal["tpe", "random", "grid"]
     trials: Count
     batch: Count
@@ -170,6 +185,16 @@ class Tune(Section):
     finalists: Finalists | None
     rivals: Rivals | None
     """What the report lays beside the trials, for the attribute and constraint of the first mitigation."""
+
+    @model_validator(mode="after")
+    def _blind(self) -> "Tune":
+        if self.blind is not None and (self.mitigation or True in self.reweighing):
+            raise ValueError(
+                f"mitigation must be [] and reweighing [false] where blind is {self.blind}, because both "
+                f"read protected attributes in training, got {[each.attribute for each in self.mitigation]} and "
+                f"{self.reweighing}"
+            )
+        return self
 
 
 class ByGroup(Section):
@@ -340,6 +365,24 @@ class Chosen(Section):
     price: Annotated[float, Field(ge=0)] | None = None
     """What a unit nearer to a limit may cost, as `tune.price`, where no threshold keeps every limit; null: no
     limit moves the threshold there."""
+    blind: Blind | None = None
+    """Where protected attributes were not read, as `tune.blind`; null, and left out, where they may be."""
+
+    @model_validator(mode="after")
+    def _reads_none(self) -> "Chosen":
+        if self.blind is not None and (self.mitigation or self.reweighing):
+            raise ValueError(
+                f"must have no mitigation and no reweighing where blind is {self.blind}, got some"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_null_blind(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Left out where nobody asked for it, so that models made before have the bytes that they had.
+        values: dict[str, Any] = plain(self)
+        if self.blind is None:
+            values.pop("blind", None)
+        return values
 
 
 def measure_of(maximise: Maximise) -> str:

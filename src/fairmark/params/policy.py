@@ -336,6 +336,15 @@ class Policy(Section):
         answer = self.constant_answer.model_copy(update={"measures": measures})
         return self.model_copy(update={"limits": limits, "constant_answer": answer})
 
+    @property
+    def blind(self) -> Self:
+        """The same where no limit on groups gates: they are measured, and nothing aims for them."""
+        limits = [
+            limit if limit.attribute is None else limit.model_copy(update={"gate": False})
+            for limit in self.limits
+        ]
+        return self.model_copy(update={"limits": limits})
+
     def citation(self, limit: Limit) -> str:
         """Return the law of a limit in sentences, and by when to read it again; empty without one."""
         if limit.law is None:

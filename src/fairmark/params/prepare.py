@@ -320,6 +320,11 @@ class Split(Section):
     shift: OpenShare
     """Share of rows that would have to be others for a part to be like the train part, told from here on."""
 
+    @property
+    def weighed_by(self) -> str | None:
+        """The attribute whose groups have shares of their own in the test part, for which all rows weigh."""
+        return self.test_share.attribute if isinstance(self.test_share, ByGroup) else None
+
     @model_validator(mode="after")
     def _fitting(self) -> Self:
         if self.order == "hash" and self.gap_days is not None:

@@ -5,6 +5,7 @@ written down where a reviewer sees it, or the file is refused. A stage reads its
 `fairmark.params.parse`, and comes here only to be refused.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -96,9 +97,22 @@ class Params(Section):
                 "train.threshold.by.attribute must be named in policy.protected_at_prediction, because every "
                 f"decision would read it, got {by.attribute!r} and {allowed}"
             )
+        if self.tune.blind is not None:
+            faults += self._read_in_training(self.tune.blind)
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    def _read_in_training(self, blind: str) -> Iterator[str]:
+        """Yield a fault for each protected attribute that training would read outside the section `tune`."""
+        weighed = self.split.weighed_by
+        if weighed is not None:
+            yield (
+                f"split.test_share must be one for all groups where tune.blind is {blind}, because train "
+                f"rows would weigh by their groups, got shares by {weighed}"
+            )
+        if self.train.threshold.by is not None:
+            yield f"train.threshold.by must be null where tune.blind is {blind}, got thresholds of groups"
 
     def _of_another(self) -> list[str]:
         """Return a fault for each text that is said of another project, such as the one copied from."""

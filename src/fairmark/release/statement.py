@@ -292,7 +292,9 @@ def state(
         found["not_known"] = UNKNOWN
     elif (folder / "model" / MODEL_JSON).is_file():
         file = ModelFile.of(folder / "model")
-        found["protected_attributes"] = ProtectedUse.of_file(file, params.policy, params.prepare.singles)
+        found["protected_attributes"] = ProtectedUse.of_file(
+            file, params.policy, params.prepare.singles, params.split.weighed_by
+        )
     definition = BuildDefinition(
         build_type=(EVALUATION if evaluation else MODEL_RELEASE).build_type,
         external_parameters=ExternalParameters(**said),

@@ -58,7 +58,8 @@ def search_view(facts: Facts) -> SearchView:
         for name, one in (facts.search.sample or {}).items()
         if one.rows < one.of
     ]
-    seen = f" Trials saw a stratified sample by label and group, {listed(sample)}." if sample else ""
+    strata = "label and group" if facts.chosen.blind is None else "label"
+    seen = f" Trials saw a stratified sample by {strata}, {listed(sample)}." if sample else ""
     return SearchView(
         sentence=f"{facts.search.note}{lost}{seen}{left}",
         frontier=_frontier(facts),

@@ -306,4 +306,4 @@ def protected_use(facts: Facts) -> Sequence[str]:
     own = facts.measurements.model.thresholds
     singles = tuple(facts.schema.singles)
     decides = None if own is None else own.attribute
-    return ProtectedUse.of(facts.chosen, facts.policy, singles, decides).sentences
+    return ProtectedUse.of(facts.chosen, facts.policy, singles, decides, facts.split.sampled_by).sentences

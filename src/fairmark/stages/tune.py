@@ -76,7 +76,9 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
         raise ParamsError(*(f"params.yaml: {fault}" for fault in strangers))
     paths = (table, evidence, schema, rows)
     whole = read_parts(*paths)
-    seen = searched(whole, search.sample, search.seed)
+    # Blind in choosing: limits on groups are measured of every trial, and no trial or threshold follows them.
+    policy = policy.blind if search.blind == "choice" else policy
+    seen = searched(whole, search.sample, search.seed, search.blind is None)
     known = ready(seen, base)
     aim, why = _aim(known, search, base, policy.following("accuracy"))
     goal = Goal.of(aim.maximise or "accuracy")
@@ -89,7 +91,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     sections = [section.model_dump_json() for section in (search, base, policy)]
     key = key_of(paths, sections)
     record = Checkpoint.open(key)
-    sample = None if search.sample is None else (search.sample, search.seed)
+    sample = None if search.sample is None else (search.sample, search.seed, search.blind is None)
     rules = (search.margin, key, search.pruning, search.useful, sample)
     trying = partial(attempt, Setup.of(paths, base, policy, *rules))
     try:
@@ -146,6 +148,7 @@ def _aim(known: Ready, search: Tune, base: Train, policy: Policy) -> tuple[Aim, 
             maximise=threshold.maximise,
             selected=None if search.useful is None else search.useful.selected,
             price=search.price,
+            blind=search.blind,
         ),
         why,
     )

@@ -165,12 +165,23 @@ def verdict(release: ReleaseFolder) -> str:
 
 
 def _same_uses(release: ReleaseFolder) -> None:
-    """Refuse a statement that says otherwise than the model how protected attributes were used."""
+    """Refuse a statement that says otherwise than the model how protected attributes were used.
+
+    A model of another blindness than params.yaml asks of the search is refused too.
+    """
     uses = release.statement.predicate.build_definition.internal_parameters.protected_attributes
-    if uses is None:  # an evaluation has no model, and releases made before it was stated hold none
+    if release.kind is EVALUATION:  # it has no model
         return
-    policy, singles = release.params.policy, release.params.prepare.singles
-    made = ProtectedUse.of_file(release.model_file, policy, singles)
+    if uses is None:  # silence would be the way round the comparison below
+        raise VerificationError(
+            "statement.json: protectedAttributes: must say how protected attributes were used, got nothing"
+        )
+    params = release.params
+    blind = release.model_file.chosen.blind
+    same(blind, params.tune.blind, f"model/{MODEL_JSON}: chosen: blind", "the tune.blind of params.yaml")
+    made = ProtectedUse.of_file(
+        release.model_file, params.policy, params.prepare.singles, params.split.weighed_by
+    )
     same(uses.to_json(), made.to_json(), "statement.json: protectedAttributes", "as the model was made")
 
 
