@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from postgres_server import PASSWORD, PostgresServer
@@ -39,6 +40,23 @@ def test_decisions_are_counted_by_hand() -> None:
     assert found.scores == [1, 1, 3, 0]
     assert found.expected == pytest.approx([2, 0.5, 3, 1.8])
     assert found.latency[1] == 5
+
+
+@pytest.mark.parametrize("name", ['debt [€, "total"]', "a\\b", "a\nb"])
+def test_a_column_whose_name_json_escapes_is_counted_like_any_other(name: str) -> None:
+    wanted = only(counted([*YES, *NO]))
+    first, *rest = reference().features
+    renamed = reference().model_copy(update={"features": (first.model_copy(update={"name": name}), *rest)})
+    entries = [
+        msgspec.structs.replace(each, personal=each.personal.replace(b'"pay"', json_bytes(name)))
+        for each in [*YES, *NO]
+        if each.personal is not None
+    ]
+
+    found = only(counted(entries, reference=renamed))
+
+    assert found.features == {name: wanted.features["pay"], "job": wanted.features["job"]}
+    assert found.moments[name] == wanted.moments["pay"]
 
 
 def test_outcomes_join_their_decisions_and_groups_by_hand() -> None:

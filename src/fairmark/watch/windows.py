@@ -11,11 +11,12 @@ Memory is bounded by a chunk of rows and by the counts: rows are read in order a
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from pathlib import Path
 from typing import Any, Final
 
@@ -495,20 +496,25 @@ class _Counter:
             self._confusion(to, row.id, each.attribute, group, answer, label)
 
 
+ESCAPED = re.compile(r'["\\\x00-\x1f]')
+"""What a JSON string holds escaped alone (RFC 8259, section 7)."""
+
+
 class _Inputs:
     """Counts the inputs of decisions; all rows of a span are decoded at once, and no other input is."""
 
     def __init__(self, plan: Plan) -> None:
         names = [each.name for each in plan.reference.features]
         self.places = [_Places(each, plan.typed.get(each.name)) for each in plan.reference.features]
-        # Names of columns are no identifiers: the fields have numbers, and the JSON the names.
-        self.fields = [f"f{k}" for k in range(len(names))]
-        row = msgspec.defstruct(
-            "Row",
-            [(field, Any, None) for field in self.fields],
-            rename=dict(zip(self.fields, names, strict=True)),
-            gc=False,
-        )
+        # Names of columns are no identifiers: the fields have numbers, and the JSON the names. One that JSON
+        # would escape can be no field's name, and rows are then decoded whole.
+        row: type[Any] = dict
+        self.read: list[Callable[[Any], object]] = [methodcaller("get", name) for name in names]
+        if not any(ESCAPED.search(name) for name in names):
+            fields = [f"f{k}" for k in range(len(names))]
+            renamed = dict(zip(fields, names, strict=True))
+            row = msgspec.defstruct("Row", [(each, Any, None) for each in fields], rename=renamed, gc=False)
+            self.read = [attrgetter(each) for each in fields]
         personal = msgspec.defstruct("Personal", [("row", row, msgspec.field(default_factory=row))], gc=False)
         self.decoder = msgspec.json.Decoder(list[personal])  # type: ignore[valid-type]
 
@@ -517,8 +523,8 @@ class _Inputs:
         kept = [each for each in contents if each is not None and each[:1] == b"{"]
         to.erased += len(contents) - len(kept)
         rows = [each.row for each in self.decoder.decode(b"[%b]" % b",".join(kept))]  # type: ignore[attr-defined]
-        for field_, places in zip(self.fields, self.places, strict=True):
-            self._feature(to, places, [*map(attrgetter(field_), rows)])
+        for read, places in zip(self.read, self.places, strict=True):
+            self._feature(to, places, [*map(read, rows)])
 
     def _feature(self, to: Counts, places: "_Places", values: Sequence[object]) -> None:
         name = places.feature.name
