@@ -1,6 +1,6 @@
 """Many public tables through our stages by params alone, beside what a person would first try on them.
 
-Run `python bench/tables.py [--tables NAME ... | --all] [--more FILE] [--until STAGE] [--quick]`.
+Run `python bench/tables.py [--tables NAME ... | --all] [--more FILE] [--until STAGE] [--quick] [--resume]`.
 bench/tables.yaml says what each table is; `--more` names another such file, whose tables may come `from:
 {file: PATH}`. Of each table a project is made (`sides/projects.py`), and `prepare`, `audit` and `split`
 run once; then, on the same rows and columns:
@@ -15,11 +15,13 @@ run once; then, on the same rows and columns:
 A model is degenerate when it selects fewer than 1% or more than 99%, or is no better than deciding
 everybody alike. A stage that ends with a fault leaves its words in the column `stopped`. Seconds are of
 the processor, `tune` with one worker. Each table is written to bench/out/tables.csv as soon as it is
-done; what the peers answered is kept in bench/out/peers, and they are not run again on the same rows.
+done, with the commit that it was run at, and `--resume` runs only those that do not stand there yet; what the
+peers answered is kept in bench/out/peers, and they are not run again on the same rows.
 """
 
 import argparse
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ import pandas as pd
 from sides.equal_ratio import Judge
 from sides.peer import ask_once
 from sides.projects import RATIO, Project, StageError, project, specs
-from sides.rows import OUT, Rows
+from sides.rows import OUT, ROOT, Rows
 from sklearn.metrics import roc_auc_score
 
 from fairmark.model.model import Model
@@ -143,6 +145,21 @@ def one(name: str, spec: dict[str, Any], folder: Path, options: argparse.Namespa
     return line | compared(model.decide(*test).astype(float), judges["test"], sides)
 
 
+def commit() -> str:
+    """Return the commit that is run, with a plus where files that git knows differ from it."""
+    said = ["git", "describe", "--always", "--abbrev=7", "--exclude=*", "--dirty=+"]
+    return subprocess.run(said, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def kept(path: Path, of: str) -> list[dict[str, Any]]:
+    """Return the lines that an earlier run of a commit has written; none of one that was changed since."""
+    if of.endswith("+") or not path.is_file():
+        return []
+    rows = pd.read_csv(path, dtype={"commit": "str"}).to_dict("records")
+    lines = [{str(key): value for key, value in row.items() if not pd.isna(value)} for row in rows]
+    return [line for line in lines if line.get("commit") == of]
+
+
 def show(lines: list[dict[str, Any]]) -> None:
     """Print the lines as two tables: ranking without a limit, then decisions within it."""
     frame = pd.DataFrame(lines).set_index("table")
@@ -177,6 +194,9 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="not beside ExponentiatedGradient, which takes longest"
     )
+    parser.add_argument(
+        "--resume", action="store_true", help="without those that stand in bench/out/tables.csv"
+    )
     parser.add_argument("--until", choices=["train", "evaluate"], default="evaluate", help="the last stage")
     options = parser.parse_args()
     known = specs(options.more)
@@ -187,13 +207,15 @@ def main() -> None:
     named = options.tables or [name for name, spec in known.items() if options.all or not spec.get("slow")]
     os.environ["FAIRMARK_WORKERS"] = "1"
     OUT.mkdir(exist_ok=True)
-    lines = []
+    now, path = commit(), OUT / "tables.csv"
+    lines = kept(path, now) if options.resume else []
+    there = {line["table"] for line in lines}
     with tempfile.TemporaryDirectory() as scratch:
-        for name in named:
-            lines.append(one(name, known[name], Path(scratch) / name, options))
+        for name in [name for name in named if name not in there]:
+            lines.append(one(name, known[name], Path(scratch) / name, options) | {"commit": now})
             print(f"{name}: done", flush=True)
             frame = pd.DataFrame(lines)
-            frame.to_csv(OUT / "tables.csv", index=False, float_format="%.6g", lineterminator="\n")
+            frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
     show(lines)
 
 

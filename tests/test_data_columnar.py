@@ -122,6 +122,18 @@ def test_skipped_rows_are_counted(tmp_path: Path) -> None:
     assert found == ["a.csv: row 3: column age: must be at least 16, got '2'"]
 
 
+def test_rows_in_several_row_groups_read_as_one(tmp_path: Path) -> None:
+    table = pa.Table.from_pandas(pd.concat([people()] * 3, ignore_index=True))
+    stream = io.BytesIO()
+    pq.write_table(table, stream, row_group_size=2)
+    main = {"name": "a.csv", "rows": {"min": 1, "max": 9}}
+
+    parted = made(tmp_path, stream.getvalue(), format=FORMAT, files={"main": main | {"skip_rows": 5}})
+    whole = made(tmp_path, content(table.slice(5)), format=FORMAT, files={"main": main | {"skip_rows": 0}})
+
+    pd.testing.assert_frame_equal(parted.table, whole.table)
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.999])
 def test_a_truncated_file_is_refused(tmp_path: Path, kept: float) -> None:
     whole = content(people())

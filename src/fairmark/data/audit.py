@@ -14,7 +14,7 @@ import pandas as pd
 from fairmark.data.kinds import Cells
 from fairmark.data.pii import personal
 from fairmark.data.roles import LABEL, PERSON, ROW_ID, TIME, WEIGHT, WITHHELD
-from fairmark.data.row_ids import clusters, question
+from fairmark.data.row_ids import Codes, clusters, joined, question, smallest
 from fairmark.data.schema import AttributeSchema, Schema
 from fairmark.data.summaries import (
     ClassBalance,
@@ -45,7 +45,7 @@ class Power:
     group_auc: float
 
 
-def levels(cells: Cells, kind: str) -> Ints:
+def levels(cells: Cells, kind: str) -> Codes:
     """Return [n] the level of each cell, counted from 0: its category or quantile bin; missing is one too.
 
     There are `BINS` bins of about the same size; equal values share one. Where a column holds no more than
@@ -55,9 +55,8 @@ def levels(cells: Cells, kind: str) -> Ints:
         # Ranks, not values: bins hold about as many rows each, and one far value takes no bin of its own.
         ranks = cells.rank(method="average", pct=True).to_numpy(np.float64)
         codes = np.where(np.isnan(ranks), -1, np.ceil(np.nan_to_num(ranks) * BINS))
-        return np.unique(codes, return_inverse=True)[1].astype(np.int64)
-    codes, _ = pd.factorize(cells, use_na_sentinel=False)
-    return codes.astype(np.int64)
+        return smallest(np.unique(codes, return_inverse=True)[1])
+    return smallest(pd.factorize(cells, use_na_sentinel=False)[0])
 
 
 def folds(rows: int, count: int, seed: int) -> Ints:
@@ -65,7 +64,7 @@ def folds(rows: int, count: int, seed: int) -> Ints:
     return np.random.default_rng([seed, 0]).permutation(np.arange(rows) % count).astype(np.int64)
 
 
-def power(level: Ints, fold: Ints, group: Ints, names: list[str], counted: list[int]) -> Power | None:
+def power(level: Codes, fold: Ints, group: Ints, names: list[str], counted: list[int]) -> Power | None:
     """Return how well the levels of a column predict the group, out of fold; None where nothing can be said.
 
     Each row is scored by the rate of the group among rows of its level in the other folds, drawn towards the
@@ -149,7 +148,7 @@ class _Column:
 
     cells: Cells
     kind: str
-    level: Ints
+    level: Codes
     withheld: bool
 
 
@@ -213,7 +212,7 @@ def dependence(table: pd.DataFrame, features: Sequence[str]) -> Iterator[str]:
     if PERSON in table:
         return
     label, rows = table[LABEL].to_numpy(np.int64), len(table)
-    alike = table.groupby(list(features), dropna=False, sort=False, observed=True).ngroup().to_numpy()
+    alike = joined([smallest(pd.factorize(table[name], use_na_sentinel=False)[0]) for name in features])
     size = np.bincount(alike)
     positive = np.bincount(alike, weights=label)
     repeated = rows - len(size)
@@ -250,7 +249,7 @@ def _clusters(table: pd.DataFrame, columns: dict[str, _Column], seed: int) -> Cl
     if PERSON in table:
         return None
     codes = {
-        name: pd.factorize(column.cells, use_na_sentinel=False)[0].astype(np.int64)
+        name: smallest(pd.factorize(column.cells, use_na_sentinel=False)[0])
         for name, column in columns.items()
     }
     return clusters(codes, table[LABEL].to_numpy(np.int64), seed)
@@ -284,7 +283,8 @@ def _groups(
     holes = table[schema.feature_names].isna().mean(axis=1).groupby(evidence[name]).mean()
     labels = table[LABEL].groupby(evidence[name])
     rows, rate = labels.size(), labels.mean()
-    persons = table.get(PERSON, table[ROW_ID]).groupby(evidence[name]).nunique()
+    # Without persons each row is one.
+    persons = table[PERSON].groupby(evidence[name]).nunique() if PERSON in table else rows
     return {
         group: GroupSummary(
             rows=int(rows[group]),

@@ -114,7 +114,7 @@ def check(
 
     for name, (_, kind, typed) in columns.items():
         _note_unreadable(name, kind, typed, numbers, faults)
-    frame = pd.DataFrame({name: typed.cells for name, (_, _, typed) in columns.items()})
+    frame = pd.DataFrame({name: typed.cells for name, (_, _, typed) in columns.items()}, copy=False)
     sizes = pa.Check(
         lambda table: rows.min <= len(table) + refused <= rows.max,
         error=f"must have {rows.min:,} to {rows.max:,} rows, got {len(frame) + refused:,}",

@@ -20,6 +20,7 @@ from scipy.special import chdtrc
 
 from fairmark.data.audit import levels
 from fairmark.data.roles import LABEL, PERSON, ROW_ID, SOURCE
+from fairmark.data.row_ids import Codes, smallest
 from fairmark.data.schema import Schema
 from fairmark.data.split import PARTS, UNUSED
 from fairmark.data.summaries import (
@@ -137,8 +138,8 @@ def independent(
     if PERSON in table:
         first = table[ROW_ID].sort_values(kind="stable").index
         single[first] = ~table[PERSON].loc[first].duplicated().to_numpy(bool)
-    alike = [pd.factorize(table[name], use_na_sentinel=False)[0] for name in schema.feature_names]
-    alike += [pd.factorize(evidence[name])[0] for name in schema.singles]
+    columns = [*(table[name] for name in schema.feature_names), *(evidence[name] for name in schema.singles)]
+    alike = [smallest(pd.factorize(column, use_na_sentinel=False)[0]) for column in columns]
     parted_here = single & (table[SOURCE] != "test").to_numpy(bool) & (part != UNUSED).to_numpy(bool)
     kept = np.flatnonzero(parted_here)
     number = part.map({name: k for k, name in enumerate((*PARTS, UNUSED))}).to_numpy(np.int64)
@@ -158,9 +159,9 @@ def shift(
     least
         The distance from which a difference beyond chance is worth a sentence.
     """
-    codes: dict[tuple[str, str], Ints] = {("label", ""): table[LABEL].to_numpy(np.int64)}
+    codes: dict[tuple[str, str], Codes] = {("label", ""): table[LABEL].to_numpy(np.int64)}
     for name in schema.attributes:
-        codes["groups", name] = pd.factorize(evidence[name])[0].astype(np.int64)
+        codes["groups", name] = smallest(pd.factorize(evidence[name], use_na_sentinel=False)[0])
     for feature in schema.features:
         codes["features", feature.name] = levels(table[feature.name], feature.kind)
     base = (part == "train").to_numpy(bool)
@@ -176,7 +177,7 @@ def shift(
     return Shift(valid=valid, test=test, findings=tuple(findings), chance=chance)
 
 
-def _part_shift(codes: dict[tuple[str, str], Ints], base: Mask, here: Mask, as_one: float) -> PartShift:
+def _part_shift(codes: dict[tuple[str, str], Codes], base: Mask, here: Mask, as_one: float) -> PartShift:
     distances = {key: _between(code[base], code[here], as_one) for key, code in codes.items()}
     label = codes["label", ""]
     return PartShift(
@@ -188,7 +189,7 @@ def _part_shift(codes: dict[tuple[str, str], Ints], base: Mask, here: Mask, as_o
     )
 
 
-def _rate(labels: Ints) -> float | None:
+def _rate(labels: Codes) -> float | None:
     return float(labels.mean()) if len(labels) else None
 
 
@@ -200,7 +201,7 @@ def _rows_as_one(table: pd.DataFrame) -> float:
     return float((rows**2).sum() / rows.sum())
 
 
-def _between(one: Ints, other: Ints, as_one: float) -> Distance:
+def _between(one: Codes, other: Codes, as_one: float) -> Distance:
     """Return the total variation distance of two samples of codes, and its chance by Pearson's chi-square."""
     size = int(max(one.max(initial=0), other.max(initial=0))) + 1
     counts = np.array([np.bincount(codes, minlength=size) for codes in (one, other)], dtype=np.float64)

@@ -259,8 +259,9 @@ def _joined(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]
     columns = {name: _stacked([one.columns[name].cells for one in files.values()]) for name in plan.kinds}
     table = _marks(params, columns, files)
     evidence, order = groups(params.protected, columns, plan.kinds)
-    withheld = pd.DataFrame({f"{WITHHELD}{name}": columns[name] for name in plan.roles.withheld})
-    features = pd.DataFrame({name: columns[name] for name in plan.roles.features})
+    # Not copied: every cell would be held twice from here to the end.
+    withheld = pd.DataFrame({f"{WITHHELD}{name}": columns[name] for name in plan.roles.withheld}, copy=False)
+    features = pd.DataFrame({name: columns[name] for name in plan.roles.features}, copy=False)
     return Prepared(
         table=pd.concat([table, features], axis=1),
         evidence=pd.concat([table[[ROW_ID, LABEL]], evidence, withheld], axis=1),
@@ -275,7 +276,7 @@ def _stacked(cells: list[Cells]) -> Cells:
         return pd.Series(union_categoricals([one.array for one in cells], sort_categories=True))
     if any(isinstance(one.dtype, pd.CategoricalDtype) for one in cells):
         cells = [one.astype("str") for one in cells]
-    return pd.concat(cells, ignore_index=True)
+    return cells[0].reset_index(drop=True) if len(cells) == 1 else pd.concat(cells, ignore_index=True)
 
 
 def _marks(params: Prepare, columns: dict[str, Cells], files: dict[str, Checked]) -> pd.DataFrame:

@@ -95,6 +95,8 @@ def _moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return moments.cast(pa.timestamp("us")).cast(pa.string())
 
 
+BLOCK_ROWS = 1 << 18
+"""Rows of Parquet held as texts at a time."""
 CHUNK_CELLS = 600_000
 """Cells held as Python texts at a time; the rest stands in Arrow memory, a fifth of the size."""
 
@@ -237,14 +239,27 @@ def _parquet(content: bytes, source: Source, form: Parquet, params: Prepare, fau
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(io.BytesIO(content)).slice(source.skip_rows)
+        file = pq.ParquetFile(io.BytesIO(content))
+        nothing, index = without_index(
+            file.schema_arrow.empty_table(), {column for column, _ in columns_named(params)}
+        )
+        names = _named(nothing.column_names, faults)
+        found, types, unread = texts_of(nothing, names, params.drop, faults)
+        chunks: dict[str, list[pa.Array]] = {name: [] for name in found}
+        rows, skipped = 0, source.skip_rows
+        # A block at a time: the texts of all rows at once would be the largest thing that the stage holds.
+        for batch in file.iter_batches(BLOCK_ROWS):
+            block = pa.Table.from_batches([batch]).drop_columns(index).slice(skipped)
+            rows, skipped = rows + block.num_rows, skipped - min(skipped, batch.num_rows)
+            texts, _, _ = texts_of(block, names, params.drop, Faults(faults.where, "row"))
+            for name, column in texts.items():
+                chunks[name] += column.dictionary_encode().chunks
     except (pa.ArrowException, OSError, ValueError) as error:
         faults.add(f"must be a whole Parquet file, got {lines_of(str(error))[0]}")
         return _nothing(faults)
-    table, index = without_index(table, {column for column, _ in columns_named(params)})
-    names = _named(table.column_names, faults)
-    columns, types, unread = texts_of(table, names, params.drop, faults)
-    numbers = np.arange(table.num_rows, dtype=np.int64) + 1 + source.skip_rows
+    coded = pa.dictionary(pa.int32(), pa.string())
+    columns = {name: pa.chunked_array(chunks.pop(name), coded) for name in list(chunks)}
+    numbers = np.arange(rows, dtype=np.int64) + 1 + source.skip_rows
     return Raw(faults, numbers, as_codes(columns, form.missing), 0, types, unread=unread, index=index)
 
 

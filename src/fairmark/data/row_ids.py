@@ -38,7 +38,8 @@ LEAST_COLUMNS = 3
 """Columns that a pattern must have."""
 BLOCK_ROWS = 100_000
 """Rows held as Python texts at a time."""
-Codes = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.integer]
+"""[n] a number from 0 for each row, in as few bytes as hold the largest."""
 
 
 def contents(texts: pd.DataFrame) -> "pd.Series[str]":
@@ -123,6 +124,20 @@ def note_ids(
         )
 
 
+def smallest(codes: npt.NDArray[np.intp]) -> Codes:
+    """Return [n] the same numbers, none below 0, in the smallest type that holds them."""
+    return codes.astype(np.min_scalar_type(int(codes.max(initial=0))))
+
+
+def joined(codes: Sequence[Codes]) -> npt.NDArray[np.int64]:
+    """Return [n] a number from 0 for each row, which rows alike in every one of the codes share."""
+    pattern = np.zeros(len(codes[0]), dtype=np.int64)
+    for code in codes:
+        # Numbered anew at each step, so that the number stays below rows x values and can't overflow.
+        pattern = pd.factorize(pattern * (int(code.max(initial=0)) + 1) + code)[0].astype(np.int64)
+    return pattern
+
+
 def clusters(columns: Mapping[str, Codes], label: Codes, seed: int) -> Clusters | None:
     """Return the columns whose patterns repeat as the rows of a person would, or None where none do.
 
@@ -178,13 +193,13 @@ def question(clusters: Clusters | None) -> list[str]:
 
 def _grown(start: tuple[str, ...], columns: Mapping[str, Codes]) -> tuple[list[str], Codes] | None:
     """Return a pattern grown from some columns by every column that is stable within it."""
-    pattern = _joined([columns[name] for name in start])
+    pattern = joined([columns[name] for name in start])
     if not _like_persons(pattern):
         return None
     names = list(start)
     for name in columns:
         if name not in start:
-            finer = _joined([pattern, columns[name]])
+            finer = joined([pattern, columns[name]])
             # A column of the person splits no pattern; one that changes from row to row splits nearly all.
             if finer.max() + 1 <= STABLE_GROWTH * (pattern.max() + 1) and _like_persons(finer):
                 names, pattern = [*names, name], finer
@@ -205,14 +220,6 @@ def _repeated(pattern: Codes) -> float:
     return float((np.bincount(pattern)[pattern] > 1).mean())
 
 
-def _joined(codes: Sequence[Codes]) -> Codes:
-    pattern = np.zeros(len(codes[0]), dtype=np.int64)
-    for code in codes:
-        # Numbered anew at each step, so that the number stays below rows x values and can't overflow.
-        pattern = pd.factorize(pattern * (int(code.max(initial=0)) + 1) + code)[0].astype(np.int64)
-    return pattern
-
-
 def _shuffled(codes: Sequence[Codes], seed: int) -> Codes:
     draw = np.random.default_rng([seed, 3])
-    return _joined([draw.permutation(code) for code in codes])
+    return joined([draw.permutation(code) for code in codes])

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fairmark.data.roles import LABEL, PERSON, ROW_ID, SOURCE, TIME, WEIGHT
-from fairmark.data.row_ids import contents
+from fairmark.data.row_ids import contents, joined, smallest
 from fairmark.data.schema import MISSING, Schema
 from fairmark.data.summaries import SampledPart
 from fairmark.errors import InputError
@@ -97,7 +97,8 @@ def strata(evidence: pd.DataFrame, schema: Schema, unit: Ints) -> Ints:
             for name, code in codes.items()
         }
     )
-    return pd.DataFrame(shared).groupby(list(shared), sort=True).ngroup().to_numpy().astype(np.int64)
+    # From 0, where what differs is -1.
+    return joined([smallest(code.to_numpy() + 1) for code in shared.values()])
 
 
 def _by_hash(
