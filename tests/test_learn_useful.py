@@ -260,6 +260,20 @@ def test_without_limits_on_groups_the_smaller_plain_model_is_taken_unless_it_ran
     assert found.plain is plain[taken]
 
 
+def test_a_trial_has_to_be_better_than_the_best_plain_model_not_than_the_simplest() -> None:
+    boosted = SPACE.chosen(SPACE.none("boosted"), Aim(margin=0.05))
+    trees, line, best = (
+        trial(k, 0.8 + each, 0.1, 0.8, useless=False) for k, each in enumerate((0.04, 0, 0.05))
+    )
+    plain = [replace(trees, chosen=boosted), replace(line, chosen=PLAIN)]
+    rules, asked = policy(limit("accuracy", None, at_least=0.5)), {**USEFUL, "plain": 0.02}
+
+    found = SearchResults(tune(useful=asked, tie=0.0), rules, "balanced_accuracy", [*plain, best])
+
+    assert found.top is best
+    assert found.best is plain[1]
+
+
 def test_the_summary_says_what_a_plain_model_would_have_done() -> None:
     ahead = note(beside_plain((0.83, 0.1, 0.80), (0.80, 0.2, 0.80)))
     behind = note(beside_plain((0.81, 0.1, 0.80), (0.80, 0.2, 0.80)))

@@ -61,13 +61,16 @@ class SearchResults:
     def best(self) -> Trial:
         """The best of the feasible trials; without any, the useful one of most worth at `tune.price`.
 
-        A plain model that is held to the same limits goes before one that is not better by `useful.plain`, or
-        by no more than a standard error.
+        A plain model that is held to the same limits goes before one that is not better than the best plain
+        one by `useful.plain`, or by no more than a standard error.
         """
-        plain, asked = self.plain, None if self.tune.useful is None else self.tune.useful.plain
-        if plain is None or asked is None or is_ahead(self.top, plain, asked, self.tune.price):
+        order, asked = (
+            self._plain_of(self.final),
+            None if self.tune.useful is None else self.tune.useful.plain,
+        )
+        if asked is None or not order or is_ahead(self.top, order[0], asked, self.tune.price):
             return self.top
-        return plain
+        return self.plain or order[0]
 
     @cached_property
     def top(self) -> Trial:
@@ -76,28 +79,36 @@ class SearchResults:
 
     @cached_property
     def plain(self) -> Trial | None:
-        """The best plain model that one may be chosen of, held to the limits by one threshold for all."""
-        return self._plain_of(self.final)
+        """The plain model that one may be chosen of, held to the limits by one threshold for all.
 
-    def _plain_of(self, trials: Sequence[Trial]) -> Trial | None:
+        The best; or, without limits on groups, a logistic regression that ranks as well. A trial has to be
+        better than the best all the same: to be better than a simpler one proves nothing.
+        """
+        order = self._plain_of(self.final)
+        simple = (each for each in order if not self._on_groups and is_as_good(each, order[0]))
+        return next(simple, next(iter(order), None))
+
+    @property
+    def _on_groups(self) -> bool:
+        return any(limit.gate and limit.attribute for limit in self.policy.limits)
+
+    def _plain_of(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return the plain models among some trials, the best first."""
         # Without limits on groups the models that look at quality alone are held to as much.
-        space, groups = Space(self.tune), any(limit.gate and limit.attribute for limit in self.policy.limits)
+        space = Space(self.tune)
         plain = [
             trial
             for trial in trials
-            if space.is_plain(trial.chosen) and (trial.chosen.margin is not None or not groups)
+            if space.is_plain(trial.chosen) and (trial.chosen.margin is not None or not self._on_groups)
         ]
-        order = ranked(plain, self.tune.tie, self.tune.price)
-        return next(
-            (each for each in order if not groups and is_as_good(each, order[0])), next(iter(order), None)
-        )
+        return ranked(plain, self.tune.tie, self.tune.price)
 
     @cached_property
     def beside_plain(self) -> tuple[Trial, Trial] | None:
         """The best trial and the best plain one: of those one is chosen from, or of the searched ones."""
         for trials in (self.final, [trial for trial in self.done if trial.role != "finalist"]):
-            if (plain := self._plain_of(trials)) is not None:
-                return ranked(trials, self.tune.tie, self.tune.price)[0], plain
+            if order := self._plain_of(trials):
+                return ranked(trials, self.tune.tie, self.tune.price)[0], order[0]
         return None
 
     @cached_property

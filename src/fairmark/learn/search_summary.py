@@ -157,19 +157,25 @@ def _over_plain(results: SearchResults) -> str:
     if asked is None or results.beside_plain is None:
         return ""
     top, plain = results.beside_plain
+    taken = f"trial {results.best.number} is taken"
     if plain is top:
-        return ""
+        same = results.best is results.top
+        return (
+            ""
+            if same
+            else f"It is plain, and within a standard error a logistic regression ranks as well: {taken}."
+        )
     ahead = lead(top, plain, results.tune.price)
     what = f"a plain model with one threshold for all (trial {plain.number}, {plain.chosen.family})"
     if ahead < asked:
         return (
             f"Trial {top.number} is no more than {ahead:.2g} better than {what}, less than {asked:g} "
-            f"(tune.useful.plain), and trial {plain.number} is taken."
+            f"(tune.useful.plain), and {taken}."
         )
     if not is_ahead(top, plain, asked, results.tune.price):
         return (
             f"Trial {top.number} is {ahead:.2g} better than {what}, which is within a standard error of "
-            f"so few rows, and trial {plain.number} is taken."
+            f"so few rows, and {taken}."
         )
     if math.isinf(ahead):
         return f"Within the same limits {what} is of no use, or does not keep them."

@@ -191,8 +191,8 @@ class Tune(Section):
         if self.blind is not None and (self.mitigation or True in self.reweighing):
             raise ValueError(
                 f"mitigation must be [] and reweighing [false] where blind is {self.blind}, because both "
-                f"read protected attributes in training, got {[each.attribute for each in self.mitigation]} and "
-                f"{self.reweighing}"
+                f"read protected attributes in training, got {[each.attribute for each in self.mitigation]} "
+                f"and {self.reweighing}"
             )
         return self
 
