@@ -274,6 +274,19 @@ def test_a_trial_has_to_be_better_than_the_best_plain_model_not_than_the_simples
     assert found.best is plain[1]
 
 
+@pytest.mark.parametrize(("groups", "auc", "taken"), [(False, 0.79, 1), (False, 0.8, 0), (True, 0.79, 0)])
+def test_without_limits_on_groups_a_trial_that_ranks_worse_than_a_plain_model_is_not_taken(
+    groups: bool, auc: float, taken: int
+) -> None:
+    found = beside_plain((0.85, 0.1, auc), (0.8, 0.1, 0.8))
+    rules = policy() if groups else policy(limit("accuracy", None, at_least=0.5))
+
+    free = replace(found, policy=rules)
+
+    assert free.best.number == taken
+    assert note(free).endswith("and ranks worse: trial 1 is taken.") == bool(taken)
+
+
 def test_the_summary_says_what_a_plain_model_would_have_done() -> None:
     ahead = note(beside_plain((0.83, 0.1, 0.80), (0.80, 0.2, 0.80)))
     behind = note(beside_plain((0.81, 0.1, 0.80), (0.80, 0.2, 0.80)))

@@ -85,6 +85,17 @@ def is_ahead(best: Trial, plain: Trial, least: float, price: float) -> bool:
     return gained > max(least, one.gain_error) or one.area - two.area > max(least, one.area_error)
 
 
+def ranks_worse(best: Trial, plain: Sequence[Trial]) -> bool:
+    """Return whether a trial ranks rows worse than one of some plain models of which none is of less use.
+
+    Decisions at one threshold vary more from rows to rows than an AUC does, and the best of many trials owes
+    part of its lead to chance: where nothing but quality is asked, a lead that the ranking denies is none.
+    """
+    one = best.outcome
+    rivals = [each.outcome for each in plain if bool(each.outcome.useless) == bool(one.useless)]
+    return any(one.area < two.area for two in rivals if (one.violation > 0) == (two.violation > 0))
+
+
 def is_as_good(plain: Trial, first: Trial) -> bool:
     """Return whether a plain logistic regression ranks rows within a standard error of the first plain model.
 

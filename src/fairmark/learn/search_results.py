@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from fairmark.learn.ranking import Trial, is_ahead, is_as_good, ranked
+from fairmark.learn.ranking import Trial, is_ahead, is_as_good, ranked, ranks_worse
 from fairmark.learn.space import Space
 from fairmark.learn.summaries import Cell, TrialRow
 from fairmark.params.learn import Tune
@@ -62,15 +62,19 @@ class SearchResults:
         """The best of the feasible trials; without any, the useful one of most worth at `tune.price`.
 
         A plain model that is held to the same limits goes before one that is not better than the best plain
-        one by `useful.plain`, or by no more than a standard error.
+        one by `useful.plain`, or by no more than a standard error; without limits on groups, also before one
+        that ranks worse.
         """
-        order, asked = (
-            self._plain_of(self.final),
-            None if self.tune.useful is None else self.tune.useful.plain,
-        )
-        if asked is None or not order or is_ahead(self.top, order[0], asked, self.tune.price):
+        order, useful = self._plain_of(self.final), self.tune.useful
+        if useful is None or useful.plain is None or not order:
             return self.top
-        return self.plain or order[0]
+        ahead = is_ahead(self.top, order[0], useful.plain, self.tune.price)
+        return self.top if ahead and not self.ranks_worse else self.plain or order[0]
+
+    @property
+    def ranks_worse(self) -> bool:
+        """Whether the best trial ranks worse than a plain model, where no limit on groups asks for that."""
+        return not self._on_groups and ranks_worse(self.top, self._plain_of(self.final))
 
     @cached_property
     def top(self) -> Trial:

@@ -177,6 +177,8 @@ def _over_plain(results: SearchResults) -> str:
             f"Trial {top.number} is {ahead:.2g} better than {what}, which is within a standard error of "
             f"so few rows, and {taken}."
         )
+    if results.ranks_worse:
+        return f"Trial {top.number} decides {ahead:.2g} better than {what}, and ranks worse: {taken}."
     if math.isinf(ahead):
         return f"Within the same limits {what} is of no use, or does not keep them."
     best = "It" if top is results.top else f"Before it was cross-fitted it (trial {top.number})"
