@@ -1,6 +1,7 @@
 """A waiver reaches as far as it says, rows are asked for with power, and a lost row stops nobody."""
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from fairmark.stats.bounded_means import Bound, Units
 
 DAY = dt.date(2026, 11, 28)
 GAP = limit("true_positive_rate_difference", "race", at_most=0.2)
+BALANCE = limit("balanced_accuracy", "race", at_least=0.5)
 NEAR = limit("selection_rate_ratio", "sex", at_least=0.99)
 
 
@@ -133,6 +135,30 @@ def test_the_bounds_hold_wherever_lost_rows_belong(belongs: str, lost: tuple[int
 
     assert wide.high(0.05, 0.2) >= Difference(high, low).high(0.05, 0.2) - 1e-3
     assert wide.low(0.05, 0.2) <= Difference(high, low).low(0.05, 0.2) + 1e-3
+
+
+@pytest.mark.parametrize("belongs", ["A", "B"])
+def test_the_bounds_of_a_balance_hold_wherever_lost_rows_belong(belongs: str) -> None:
+    """The same of a share of both labels: of each lost row the part that hurts counts."""
+    counts = {"A": [50, 10, 12, 40], "B": [70, 9, 11, 60], "missing": [1, 2, 2, 1]}
+    joined = {**counts, belongs: [a + b for a, b in zip(counts[belongs], counts["missing"], strict=True)]}
+    wide, true = (
+        {each.group: each.comparison for each in compared(BALANCE, _balances(of), least)}
+        for of, least in ((counts, 100), ({name: joined[name] for name in ("A", "B")}, 0))
+    )
+
+    assert wide.keys() == {"A", "B"}
+    assert wide[belongs].low(0.05, 0.5) <= true[belongs].low(0.05, 0.5) + 1e-6
+    assert wide[belongs].high(0.05, 0.5) >= true[belongs].high(0.05, 0.5) - 1e-6
+
+
+def _balances(counts: Mapping[str, Sequence[int]]) -> Evidence:
+    cells = {name: ConfusionCounts(tn=tn, fp=fp, fn=fn, tp=tp) for name, (tn, fp, fn, tp) in counts.items()}
+    groups = {
+        name: GroupMeasures(rows=of.rows, positives=of.positives, cells=of, measures={})
+        for name, of in cells.items()
+    }
+    return Evidence({}, ConfusionCounts(tn=1, fp=1, fn=1, tp=1), {"race": groups}, {})
 
 
 @pytest.mark.parametrize("belongs", ["A", "B"])

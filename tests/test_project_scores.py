@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -10,9 +11,11 @@ from evaluation_release import ROOT, VENDOR, frame, proposed, run
 from fairmark import api
 from fairmark.errors import InputError, UsageError
 from fairmark.judge.measurements import Measurements
+from fairmark.judge.verdict import judge
 from fairmark.params.parse import typed
 from fairmark.params.read import read_params
 from fairmark.params.scores import UNKNOWN, Scores
+from fairmark.project.choices import Options
 from fairmark.project.evaluate_scores import decisions, evaluate_scores
 from fairmark.project.scores import ScoreOptions, pipeline
 from fairmark.yaml12 import parse_yaml
@@ -36,7 +39,8 @@ def test_columns_that_an_evaluation_does_not_read_are_left_out(table: Path) -> N
     assert set(made.made.drop) == {"decision", "remark"}
     assert made.params.prepare.row_id == "id"
     assert made.params.split.order == "hash"
-    assert set(made.params.policy.findings.model_dump().values()) == {None}
+    findings = made.params.policy.findings.model_dump()
+    assert {name for name, value in findings.items() if value is not None} == {"repeated_rows"}
     # Every row is a test row: none is learnt from.
     assert sum(next(e.rows for e in made.found.provable if e.kind == "ratio")) == 600
 
@@ -54,6 +58,41 @@ def test_measurements_are_those_of_the_front_door(project: Path) -> None:
     assert found.disparities["sex"]["selection_rate_ratio"].value == pytest.approx(
         own.disparities["sex"]["selection_rate_ratio"].value
     )
+
+
+def test_copied_rows_of_scores_leave_the_verdict_open(tmp_path: Path) -> None:
+    path = tmp_path / "copies.csv"
+    copies = pd.concat([frame().drop(columns=["id", "remark"])] * 6)
+    copies.to_csv(path, index=False)
+    folder = run(tmp_path / "copies", path, VENDOR)
+    found = Measurements.read(folder / "artifacts" / "evaluate" / "measurements.json")
+    verdict = judge(found, read_params(folder / "params.yaml").policy, None)
+
+    (sign,) = [each for each in verdict.findings if each.limit == "finding-repeated-rows"]
+    assert sign.outcome == "insufficient evidence"
+    # Five of six; scores of four digits repeat by chance too.
+    assert sign.value == pytest.approx(5 / 6, abs=0.02)
+
+
+@pytest.mark.parametrize(("flipped", "outcome"), [(False, "pass"), (True, "fail")])
+def test_decisions_that_are_worse_than_chance_for_a_group_do_not_pass(
+    tmp_path: Path, flipped: bool, outcome: str
+) -> None:
+    """Scores turned round for 6% of the rows select every group alike, and are right for three in four."""
+    draw, rows = np.random.default_rng(5), 4000
+    group, label = draw.choice(["a", "b", "c"], rows, p=[0.47, 0.47, 0.06]), draw.random(rows) < 0.5
+    score = 0.35 * label + 0.65 * draw.random(rows)
+    score = np.where(flipped & (group == "c"), 1 - score, score).round(5)
+    paid = np.where(label, "yes", "no")
+    pd.DataFrame({"score": score, "paid": paid, "group": group}).to_csv(tmp_path / "g.csv", index=False)
+    said = Options(target="paid", positive=("yes",), protect=("group",), name="vendor")
+    policy = proposed(tmp_path / "g.csv", VENDOR, said).params.policy
+    verdict = api.judge(
+        label.astype(int), (score >= 0.5).astype(int), groups={"group": group}, policy=policy, score=score
+    )
+
+    assert verdict.limits["group-better-than-chance"] == outcome
+    assert verdict.limits["group-four-fifths"] == "pass"
 
 
 def test_decisions_alone_are_judged_as_they_were_made(tmp_path: Path, table: Path, project: Path) -> None:
@@ -124,6 +163,7 @@ def test_a_later_table_with_another_scale_is_refused(project: Path, tmp_path: Pa
             tmp_path / "table.parquet",
             prepared / "evidence.parquet",
             prepared / "schema.json",
+            prepared / "summary.json",
             scores,
             tmp_path / "m.json",
             tmp_path / "n.json",

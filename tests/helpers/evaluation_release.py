@@ -70,7 +70,9 @@ def run(folder: Path, table: Path, judged: ScoreOptions) -> Path:
     metrics, measurements, plots = (
         out / "evaluate" / name for name in ("metrics.json", "measurements.json", "plots")
     )
-    evaluate_scores(rows, evidence, schema, made.scores, metrics, measurements, plots, params.evaluate)
+    evaluate_scores(
+        rows, evidence, schema, summary, made.scores, metrics, measurements, plots, params.evaluate
+    )
     document_scores(out, made.scores, out / "document", params.document, params.project, params.policy)
     return folder
 

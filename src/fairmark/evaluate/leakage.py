@@ -283,14 +283,13 @@ def signs(
     shared, lead, dates = leakage.duplicates, leakage.concentration, leakage.look_ahead.dates or {}
     # What repeats by chance repeats as often among validation rows: the excess over it is the sign.
     beyond = max(0.0, shared.train.same_label - shared.valid_in_train.same_label)
-    repeated = sum(entry.duplicates for entry in files) / max(1, sum(entry.rows for entry in files))
     late = {name: each.share for name, each in dates.items() if each.share is not None}
     return {
         "column_auc": _most(_columns(audit, leakage), "no feature could be measured alone"),
         "pair_auc": _most(_pairs(audit, leakage), ""),
         # A test file that is the train file is known by its bytes, however often rows repeat by chance.
         "shared_rows": _most([((), 1.0 if same else beyond)], ""),
-        "repeated_rows": _most([((), repeated)], ""),
+        "repeated_rows": repeated_rows(prepared),
         "late_dates": _most(
             [((name,), share) for name, share in late.items()],
             leakage.look_ahead.why or "no feature is a date",
@@ -310,6 +309,13 @@ def signs(
         "group_shift": _most(_shifts(split, valid.groups, test.groups), "no attribute"),
         "feature_shift": _most(_shifts(split, valid.features, test.features), "no feature"),
     }
+
+
+def repeated_rows(prepared: PrepareSummary) -> Strongest:
+    """Return the share of rows that repeat an earlier row of their file, which no model is needed for."""
+    files = prepared.files.all
+    share = sum(entry.duplicates for entry in files) / max(1, sum(entry.rows for entry in files))
+    return _most([((), share)], "")
 
 
 def _persons(clusters: Clusters | None) -> list[tuple[tuple[str, ...], float]]:

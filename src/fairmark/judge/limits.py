@@ -19,7 +19,7 @@ group where that can be enough (the group that makes the comparison uncertain), 
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -133,22 +133,36 @@ def _compared(limit: Limit, evidence: Evidence, least: int) -> list[Compared]:
     if QUANTITIES[limit.measure].over_groups:
         whole = evidence.cells.units_of("selection_rate")
         return [*_pairs(limit, entries, whole, least)]
-    if isinstance(QUANTITIES[limit.measure].measure.formula, Rate):
+    asked = QUANTITIES[limit.measure].measure
+    if isinstance(asked.formula, Rate):
         return [*_shares(limit, entries, least)]
+    # No bound of a measure of scores holds wherever rows belong: there those not known are a group.
+    lost = [] if asked.scored else _lost(entries, least)
     return [
         Compared(
             limit,
             (group,),
             (entry.rows,),
-            *_plain(limit.measure, group, entry.measures, entry.cells),
+            *_plain(
+                limit.measure,
+                group,
+                entry.measures,
+                entry.cells,
+                lambda part, rate: _beside(part, entries, lost, rate),
+            ),
             limit.measure,
         )
         for group, entry in entries.items()
+        if group not in lost
     ]
 
 
 def _plain(
-    name: str, group: str | None, entries: Mapping[str, Measured], cells: ConfusionCounts
+    name: str,
+    group: str | None,
+    entries: Mapping[str, Measured],
+    cells: ConfusionCounts,
+    beside: Callable[[Part, str], Part] = lambda part, rate: part,  # noqa: ARG005 - all rows are known
 ) -> tuple[Comparison, str]:
     quantity = QUANTITIES[name]
     if quantity.how == "gain":
@@ -159,7 +173,7 @@ def _plain(
         return Scored(name, entry, Part(group, 0.0, float(tests), tests)), entry.why or ""
     if not isinstance(formula, Composite):
         return Share(_part(cells.matrix, name, 0, group, cells)), share(name).empty
-    parts = [_part(cells.matrix, each, 0, group, cells) for each in formula.shares]
+    parts = [beside(_part(cells.matrix, each, 0, group, cells), each) for each in formula.shares]
     if formula.read is not None:
         return Share(parts[0], formula.read), share(formula.shares[0]).empty
     without = formula.shares[1 if parts[0].rows else 0]
@@ -176,6 +190,11 @@ def _lost(entries: Mapping[str, GroupMeasures], least: int) -> list[str]:
     """Return the groups that are not known and have fewer rows than `least`, beside two or more that are."""
     lost = [name for name, entry in entries.items() if is_unknown(name) and entry.rows < least]
     return lost if len(entries) - len(lost) > 1 else []
+
+
+def _beside(part: Part, entries: Mapping[str, GroupMeasures], lost: Sequence[str], rate: str) -> Part:
+    """Return one side of a rate with the rows of the lost groups, any of which may belong to it."""
+    return replace(part, lost=_counts(entries, lost, rate), lost_units=_lost_units(entries, lost, rate))
 
 
 def _counts(entries: Mapping[str, GroupMeasures], names: Sequence[str], rate: str) -> tuple[float, float]:
@@ -201,14 +220,10 @@ def _lost_units(entries: Mapping[str, GroupMeasures], names: Sequence[str], rate
 def _shares(limit: Limit, entries: Mapping[str, GroupMeasures], least: int) -> Iterator[Compared]:
     """Yield a share of each group that is known, or is large enough to be one."""
     lost = _lost(entries, least)
-    unknown = _counts(entries, lost, limit.measure)
     for group, entry in entries.items():
         if group not in lost:
-            part = replace(
-                _part(entry.cells.matrix, limit.measure, 0, group, entry.cells),
-                lost=unknown,
-                lost_units=_lost_units(entries, lost, limit.measure),
-            )
+            own = _part(entry.cells.matrix, limit.measure, 0, group, entry.cells)
+            part = _beside(own, entries, lost, limit.measure)
             why = share(limit.measure).empty
             yield Compared(limit, (group,), (entry.rows,), Share(part), why, limit.measure)
 
@@ -225,11 +240,7 @@ def _pairs(
     formula, kind = quantity.measure.formula, quantity.how
     for each in formula.rates if isinstance(formula, Larger) else (quantity.measure.name,):
         parts = [
-            replace(
-                _part(cells, each, k, name, entries[name].cells),
-                lost=_counts(every, lost, each),
-                lost_units=_lost_units(every, lost, each),
-            )
+            _beside(_part(cells, each, k, name, entries[name].cells), every, lost, each)
             for k, name in enumerate(names)
         ]
         # 2 n bounds of groups over n (n - 1) / 2 pairs: what each pooled pair costs of the level.

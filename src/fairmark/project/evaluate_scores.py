@@ -1,8 +1,8 @@
 """The stage that measures scores or decisions which were made elsewhere, on every row of the table.
 
-Reads `table`, `evidence` and `schema` of `prepare` and the file `scores`, which says what is judged. Writes
-`metrics`, `measurements` and the folder `plots`, as `stages.evaluate` writes them for a model; what only a
-model or its training rows could answer stands there as unanswered.
+Reads `table`, `evidence`, `schema` and the summary `prepared` of `prepare`, and the file `scores`, which says
+what is judged. Writes `metrics`, `measurements` and the folder `plots`, as `stages.evaluate` writes them for
+a model; what only a model or its training rows could answer stands there as unanswered.
 """
 
 import hashlib
@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from fairmark.data.roles import LABEL, ROW_ID, WEIGHT
 from fairmark.data.schema import Schema
 from fairmark.data.split import Parts
+from fairmark.data.summaries import PrepareSummary
 from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.evaluate import curves
 from fairmark.evaluate import measure as measuring
 from fairmark.evaluate.clusters import clusters
+from fairmark.evaluate.leakage import repeated_rows
 from fairmark.files import read_parquet, write_csv
 from fairmark.judge.findings import NAMES, Strongest
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
@@ -32,10 +34,11 @@ from fairmark.stats.arrays import Floats
 UNSEEN = "scores were given, not the model or the rows that it learnt from"
 
 
-def evaluate_scores(
+def evaluate_scores(  # noqa: PLR0913, PLR0917 - it names every path that it reads and writes
     table: Path,
     evidence: Path,
     schema: Path,
+    prepared: Path,
     scores: Scores,
     metrics: Path,
     measurements: Path,
@@ -85,7 +88,8 @@ def evaluate_scores(
             **persons,
         ),
         params.confidence,
-        {name: Strongest(value=None, each=(), why=UNSEEN) for name in NAMES},
+        {name: Strongest(value=None, each=(), why=UNSEEN) for name in NAMES}
+        | {"repeated_rows": repeated_rows(PrepareSummary.read(prepared))},
     )
     tail, bins, points = (1 - params.confidence) / 2, params.calibration_bins, params.curve_points
     measuring.headline(measured, threshold).write(metrics)

@@ -24,6 +24,7 @@ RARE = 0.2
 
 FOUR_FIFTHS = 0.8
 OPPORTUNITY = 0.2
+CHANCE = 0.5
 
 TEXTS = {
     "summary": "TODO: say in one sentence what a decision by this model says, and of whom.",
@@ -59,6 +60,8 @@ class Found:
         Sentences on columns that stand for a protected attribute, or for the label.
     provable
         What the test rows could show, the hardest pair of each limit first.
+    copies
+        Whether rows that are alike in every cell are copies of each other, and not alike by chance.
     """
 
     rate: float
@@ -66,15 +69,17 @@ class Found:
     proxies: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
     provable: tuple[Provable, ...] = ()
+    copies: bool = False
 
 
-def limit_names(protect: Sequence[Protect]) -> list[tuple[str, str]]:
-    """Return for each protected attribute the names of its two limits: of selection, and of opportunity."""
+def limit_names(protect: Sequence[Protect]) -> list[tuple[str, str, str]]:
+    """Return for each protected attribute the names of its limits: of selection, opportunity, and chance."""
     stems = [each.name.encode("ascii", "ignore").decode().replace("_", "-").strip("-") for each in protect]
     safe = [stem if stem[:1].isalpha() and stem.replace("-", "").isalnum() else "" for stem in stems]
     # Names of limits must be plain and different, whatever letters the columns are written in.
     unique = [stem if stem and safe.count(stem) == 1 else f"attribute-{k}" for k, stem in enumerate(safe, 1)]
-    return [(f"{stem}-four-fifths", f"{stem}-equal-opportunity") for stem in unique]
+    kinds = ("four-fifths", "equal-opportunity", "better-than-chance")
+    return [(f"{stem}-{kinds[0]}", f"{stem}-{kinds[1]}", f"{stem}-{kinds[2]}") for stem in unique]
 
 
 def params_text(
@@ -106,7 +111,7 @@ def params_text(
         text = with_entry(text, "tune", key, lines)
     for key, lines in _train(found, values).items():
         text = with_entry(text, "train", key, lines)
-    for key, lines in _policy(table, made, given, found).items():
+    for key, lines in _policy(table, made, given, found, values).items():
         text = with_entry(text, "policy", key, lines)
     for key, lines in _release(given, owner, name_of(table, given)).items():
         text = with_entry(text, "release", key, lines)
@@ -323,7 +328,9 @@ def _train(found: Found, values: Mapping[str, Any]) -> dict[str, list[str]]:
     return lines
 
 
-def _policy(table: Table, made: Choices, given: Options, found: Found) -> dict[str, list[str]]:
+def _policy(
+    table: Table, made: Choices, given: Options, found: Found, values: Mapping[str, Any]
+) -> dict[str, list[str]]:
     least = group_floor(table.rows)
     gain = {"measures": ["goal"], "at_least": 0, "not_required": None}
     return {
@@ -353,10 +360,39 @@ def _policy(table: Table, made: Choices, given: Options, found: Found) -> dict[s
             ),
             *entry("constant_answer", gain, 2),
         ],
+        "findings": _findings(found, values["policy"]["findings"]),
         "limits": ["  limits:", *_limits(made, found)],
         "waivers": entry("waivers", [], 2),
         "overrides": entry("overrides", [], 2),
     }
+
+
+COPIES = 0.05
+"""Share of rows that are copies of others, above which a verdict is left open."""
+
+
+def _findings(found: Found, default: Mapping[str, Any]) -> list[str]:
+    lines = comment(
+        "Signs that test rows tell too much, or of others (docs/findings.md): above its number one leaves "
+        "the verdict at insufficient evidence, until a waiver answers it. null reports only.",
+        2,
+    )
+    lines.append("  findings:")
+    for name, value in default.items():
+        if name == "repeated_rows":
+            lines += comment(_why_copies(found), 4)
+            value = COPIES if found.copies else value  # noqa: PLW2901 - the one that differs
+        lines += entry(name, value, 4)
+    return lines
+
+
+def _why_copies(found: Found) -> str:
+    if found.copies:
+        return (
+            "One column tells most rows apart, so that rows alike in every cell are copies: bounds would "
+            "take them for so many people."
+        )
+    return "No column tells most rows apart, or persons are named: rows repeat by chance, or are counted so."
 
 
 def group_floor(rows: int) -> int:
@@ -381,7 +417,7 @@ def _limits(made: Choices, found: Found) -> list[str]:
             "Above this a column that knows the outcome is likelier than a good model.",
         ),
     ]
-    for each, (ratio, difference) in zip(made.protect, limit_names(made.protect), strict=True):
+    for each, (ratio, difference, chance) in zip(made.protect, limit_names(made.protect), strict=True):
         lines += _proof(ratio, found)
         lines += _limit(
             ratio, "selection_rate_ratio", each.name, ("at_least", FOUR_FIFTHS),
@@ -395,6 +431,11 @@ def _limits(made: Choices, found: Found) -> list[str]:
             "Reported beside the gate: of those with a positive outcome, how much less often one "
             "group is found.",
             gate=False,
+        )  # fmt: skip
+        lines += _limit(
+            chance, "balanced_accuracy", each.name, ("at_least", CHANCE),
+            "In each group those with a positive outcome are selected more often than the others. Groups "
+            "can be selected alike while decisions are worse than chance for one of them.",
         )  # fmt: skip
     return lines
 

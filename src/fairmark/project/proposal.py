@@ -103,7 +103,8 @@ def proposal(
     tried = _tried(table, test, read(draft))
     params = read(draft)
     audit = audited(tried.table, tried.evidence, tried.schema, params.audit)
-    found = replace(first, provable=tuple(_provable(tried, made, params, first.test_share)))
+    provable_of = tuple(_provable(tried, made, params, first.test_share))
+    found = replace(first, provable=provable_of, copies=_copies_tell(tried, made))
     if scores is None:
         found = replace(found, proxies=tuple(_proxies(audit)), leaks=tuple(_leaks(audit, params)))
     text = params_text(default, table, made, given, found, owner, test)
@@ -168,7 +169,7 @@ def _provable(tried: Prepared, made: Choices, params: Params, share: float) -> l
     evidence = tried.evidence[rows.to_numpy()]
     rate = float(evidence[LABEL].mean())
     found: list[Provable] = []
-    for each, (ratio, difference) in zip(made.protect, limit_names(made.protect), strict=True):
+    for each, (ratio, difference, _) in zip(made.protect, limit_names(made.protect), strict=True):
         by = evidence.groupby(each.name)[LABEL]
         size, positives = by.size(), by.sum()
         groups = [
@@ -187,6 +188,18 @@ def _provable(tried: Prepared, made: Choices, params: Params, share: float) -> l
             one for limit in limits for one in provable([limit], params.policy, {each.name: groups}, rate)
         ]
     return found
+
+
+TELLING = 0.5
+"""Share of different rows that one column has a value of its own for, from which equal rows are copies."""
+
+
+def _copies_tell(tried: Prepared, made: Choices) -> bool:
+    """Return whether rows that are alike in every cell are copies, and nobody says whose they are."""
+    if made.person is not None:
+        return False
+    different = max((tried.table[name].nunique() for name in tried.schema.feature_names), default=0)
+    return different >= TELLING * (tried.summary.rows - tried.summary.duplicates)
 
 
 def _small(tried: Prepared, params: Params, share: float) -> list[str]:
@@ -220,6 +233,20 @@ def _rare(tried: Prepared, made: Choices) -> list[str]:
     return [f"{rows}: what is learnt and shown of so few is chance; get more, or name another outcome"]
 
 
+def _one_label(tried: Prepared, params: Params) -> list[str]:
+    """Return a sentence for each attribute with groups in which every row has the same label."""
+    lines = []
+    for attribute in params.prepare.protected:
+        labels = tried.table[LABEL].groupby(tried.evidence[attribute].to_numpy()).nunique()
+        if alike := [str(group) for group, count in labels.items() if count < 2]:
+            lines.append(
+                f"{attribute}: every row of {', '.join(alike[:8])} has the same label, so that no decision "
+                "can be shown to be better than chance there: merge groups (prepare.spellings), or record a "
+                "waiver"
+            )
+    return lines
+
+
 def _of_target(table: Table, made: Choices) -> list[str]:
     """Return a sentence on values of the outcome that were put together, by spelling or as negative."""
     lines, name = [], made.target
@@ -248,6 +275,7 @@ def _last_row(table: Table) -> list[str]:
 def _warnings(table: Table, made: Choices, found: Found, tried: Prepared, params: Params) -> list[str]:
     lines = [note.removesuffix(".") for note in (*table.file.notes, *table.numbers.notes)]
     lines += [*found.leaks, *_rare(tried, made), *_small(tried, params, found.test_share)]
+    lines += _one_label(tried, params)
     names = list(dict.fromkeys(each.limit for each in found.provable if each.kind == "ratio"))
     for name in names:
         hard = [each for each in found.provable if each.limit == name and each.needed is None]

@@ -20,7 +20,7 @@ from fairmark.project.columns import Column
 from fairmark.project.table import Table
 from fairmark.project.words import words_of
 from fairmark.project.yaml_text import comment, entry, with_entry
-from fairmark.yaml12 import format_yaml
+from fairmark.yaml12 import format_yaml, parse_yaml
 
 SCORED = frozenset(
     {"score", "scores", "prob", "proba", "probability", "p", "pd", "risk", "pred", "prediction"}
@@ -209,15 +209,20 @@ def scores_text(scores: Scores) -> str:
     return "\n".join(lines) + "\n"
 
 
+TOLD = ("repeated_rows",)
+"""The findings that rows alone tell, without the model that they were scored by."""
+
+
 def params_of_scores(text: str) -> str:
     """Return a params.yaml that asks of scores only what scores can answer."""
     why = (
         "Signs of leakage and of persons in several parts come from the model and the rows that it "
-        "learnt from, which "
-        "are not here: null leaves them open, and the report says so."
+        "learnt from, which are not here: null leaves them open, and the report says so. Copies of rows "
+        "(repeated_rows) are told of these rows too; where no column tells most rows apart they say nothing."
     )
-    nothing = dict.fromkeys(Findings.model_fields)
-    lines = [*comment(why, 2), "  findings:", *(f"    {name}: null" for name in nothing)]
+    known = parse_yaml(text, "params.yaml")["policy"]["findings"]
+    kept = {name: known[name] if name in TOLD else None for name in Findings.model_fields}
+    lines = [*comment(why, 2), "  findings:", *(line for item in kept.items() for line in entry(*item, 4))]
     text = with_entry(text, "policy", "findings", lines)
     return text.replace(
         "\naudit:\n",
@@ -236,14 +241,16 @@ def pipeline(default: Mapping[str, Any]) -> str:
     stages = {name: default["stages"][name] for name in ("prepare", "audit")}
     stages["evaluate"] = {
         "cmd": (
-            f"${{exact}} python -m fairmark.project.evaluate_scores {said} ${{tables}} --scores scores.yaml "
-            f"--metrics {measured}/metrics.json --measurements {measured}/measurements.json --plots "
-            f"{measured}/plots"
+            f"${{exact}} python -m fairmark.project.evaluate_scores {said} ${{tables}} "
+            f"--prepared artifacts/prepare/summary.json --scores scores.yaml "
+            f"--metrics {measured}/metrics.json --measurements {measured}/measurements.json "
+            f"--plots {measured}/plots"
         ),
         "deps": [
             "artifacts/prepare/table.parquet",
             "artifacts/prepare/evidence.parquet",
             "artifacts/prepare/schema.json",
+            "artifacts/prepare/summary.json",
             "src/fairmark",
         ],
         "params": ["evaluate", {"scores.yaml": ["scores"]}],
