@@ -186,9 +186,17 @@ def test_rows_that_look_like_several_of_a_person_stop_while_nobody_says_whose_th
     looks |= {"patterns": 30, "rows_each": 3.0, "label_constant": 1.0}
     found = _signs(changed(AUDITED, clusters=looks))["persons"]
 
-    assert found.each == (Shown(of=("age", "income"), value=0.98),)
+    assert found.each == (Shown(of=("age", "income"), value=1),)
     assert judge(_document(persons=found), _rules(persons=0.8), DAY).outcome == "insufficient evidence"
     assert judge(_document(persons=_signs()["persons"]), _rules(persons=0.8), DAY).outcome == "pass"
+
+
+def test_a_panel_of_few_people_is_asked_about_although_shuffled_rows_would_repeat_too() -> None:
+    """595 people of seven years each: every row repeats, and by chance three in ten would."""
+    looks = {"columns": ["id", "school"], "repeated": 0.93, "by_chance": 0.3}
+    looks |= {"patterns": 595, "rows_each": 7.0, "label_constant": 0.7}
+
+    assert _signs(changed(AUDITED, clusters=looks))["persons"].value == pytest.approx(0.9)
 
 
 def test_one_person_in_two_parts_is_too_many() -> None:

@@ -319,9 +319,14 @@ def repeated_rows(prepared: PrepareSummary) -> Strongest:
 
 
 def _persons(clusters: Clusters | None) -> list[tuple[tuple[str, ...], float]]:
+    """Return the share of rows with the columns of others among those that chance would leave alone.
+
+    Corrected for chance as Cohen's kappa (1960) is: a difference would be small in a panel of few people,
+    where every row is somebody's with others and a third would seem so when shuffled.
+    """
     if clusters is None:
         return [((), 0.0)]
-    return [(clusters.columns, clusters.repeated - clusters.by_chance)]
+    return [(clusters.columns, (clusters.repeated - clusters.by_chance) / (1 - clusters.by_chance))]
 
 
 def _dependence(split: SplitSummary) -> float:

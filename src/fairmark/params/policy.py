@@ -169,7 +169,7 @@ class Findings(Section):
     one_feature: Share | None
     """Share of all that moves scores which comes from one feature."""
     persons: Share | None
-    """Share of rows with the stable columns of others, beyond chance, while nobody says whose rows are."""
+    """Share of rows with the stable columns of others, beyond chance, while nobody says whose they are."""
     shared_persons: Share | None
     """Share of test rows of a person who has train or validation rows as well."""
     repeated_valid: Share | None
