@@ -10,8 +10,9 @@ from fairmark.serve.decision import Answer, Answers, ReasonCode, Released
 ANSWER = Answer(
     id="0" * 32, decision=None, score=0.25, confidence=0.75, decided_by="person", proposal=0,
     referred=("adverse",), case="1" * 32, due="2026-11-30T00:00:00Z", overturn_until=None,
-    reasons=(ReasonCode("age", -0.5),), flags=(), release=Released("loans", "v0.1.0", "sha256:ab"),
-    arm="champion", failed=(), mode="review", at="2026-11-28T00:00:00Z",
+    reasons=(ReasonCode("age", -0.5, "Age is low"),), baseline=0.3, flags=(),
+    release=Released("loans", "v0.1.0", "sha256:ab"), arm="champion", failed=(), mode="review",
+    at="2026-11-28T00:00:00Z",
 )  # fmt: skip
 
 

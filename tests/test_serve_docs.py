@@ -38,7 +38,7 @@ def shape(value: Any, like: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("block", ["decide", "refused"])
+@pytest.mark.parametrize("block", ["decide", "reasons", "refused"])
 def test_the_answer_is_the_one_on_the_page(service: Client, block: str) -> None:
     ((_, path, body),) = requests(block)
     wanted = json.loads(ANSWERS[block])

@@ -128,8 +128,9 @@ class Serve(Section):
     """How a release is served."""
 
     oversight: Oversight
-    reasons: Count
-    """Reason codes beside an adverse or referred decision, at most."""
+    reasons: Annotated[int, Field(ge=1, le=4)]
+    """Reason codes beside an adverse or referred decision, at most: more than four are not likely to be
+    helpful (12 CFR 1002.9, supplement I, comment 9(b)(2)-1). Their texts stand in `explain.texts`."""
     limits: RequestLimits
     journal: Kept
     canary: Canary

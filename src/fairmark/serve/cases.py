@@ -19,6 +19,7 @@ from fairmark.serve.body import Fault, Refused
 from fairmark.serve.decision import (
     Answer,
     Circumstances,
+    ReasonCode,
     answer_of,
     day_time,
     detail_of,
@@ -26,7 +27,7 @@ from fairmark.serve.decision import (
     inputs_of,
 )
 from fairmark.serve.desk import RETRY_AFTER_S, Desk, unavailable
-from fairmark.serve.oversight import is_open_to_overturning, outcome_of_review, ruling
+from fairmark.serve.oversight import chosen_reasons, is_open_to_overturning, outcome_of_review, ruling
 from fairmark.serve.wire import Raw
 from fairmark.stats.intervals import clopper_pearson
 
@@ -37,20 +38,33 @@ MOST_LISTED = 1000
 
 
 class Contribution(msgspec.Struct, frozen=True):
-    """One feature: what the row has there, and its exact Shapley value in log-odds."""
+    """One feature: what the row has there, its exact Shapley value in log-odds, and its reviewed text."""
 
     feature: str
     value: str | float | int | bool | None
     effect: float
+    text: str | None
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """Everything that moved one decision: `base` and all effects sum to `margin`, the calibrated log-odds."""
+    """Everything that moved one decision: `base` and all effects sum to `margin`, the calibrated log-odds.
+
+    Parameters
+    ----------
+    base
+        The mean log-odds of the rows that the model learnt from.
+    baseline
+        The score there.
+    reasons
+        The principal reasons for the proposal, at most four, the strongest first.
+    """
 
     id: str
     score: float
     margin: float
     base: float
+    baseline: float
+    reasons: tuple[ReasonCode, ...]
     contributions: tuple[Contribution, ...]
 
 
@@ -197,11 +211,22 @@ async def explain(desk: Desk, entry_id: str) -> Explanation:
         desk.note(entry.arm, error)
         fault = Fault("must be explained by the release that decided", "one that fails now")
         raise Refused(503, "no explanation now", fault, retry_after_s=RETRY_AFTER_S) from None
-    contributions = tuple(
-        Contribution(name, row.get(name), value)
-        for name, value in zip(scorer.features, values[:-1], strict=True)
+    moves = list(zip(scorer.features, values[:-1], strict=True))
+    proposal = detail_of(entry).proposal or 0
+    return Explanation(
+        id=entry_id,
+        score=entry.score,
+        margin=sum(values),
+        base=values[-1],
+        baseline=scorer.baseline,
+        reasons=tuple(
+            ReasonCode(*told, scorer.text(*told))
+            for told in chosen_reasons(moves, proposal, scorer.params.reasons)
+        ),
+        contributions=tuple(
+            Contribution(name, row.get(name), value, scorer.text(name, value)) for name, value in moves
+        ),
     )
-    return Explanation(entry_id, entry.score, sum(values), values[-1], contributions)
 
 
 async def outcomes(desk: Desk, labels: Sequence[tuple[str, int]], caller: str) -> int:

@@ -20,10 +20,20 @@ from fairmark.serve.wire import Raw
 
 
 class ReasonCode(msgspec.Struct, frozen=True, gc=False):
-    """One feature that moved the score towards the decision: its Shapley value in log-odds."""
+    """One feature that moved the score towards the decision.
+
+    Parameters
+    ----------
+    effect
+        Its Shapley value in log-odds, against the baseline.
+    text
+        What the person is told, as the release's reasons library has it for this feature and direction; None
+        where it has none.
+    """
 
     feature: str
     effect: float
+    text: str | None = None
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -43,6 +53,8 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
         Until when it is due.
     reasons
         The strongest first.
+    baseline
+        What they are told against; None without reasons.
     flags
         What is unusual about the row.
     failed
@@ -61,6 +73,7 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     case: str | None = None
     case_due_us: int | None = None
     reasons: tuple[ReasonCode, ...] = ()
+    baseline: float | None = None
     flags: tuple[Flagged, ...] = ()
     failed: tuple[Arm, ...] = ()
     contest: str | None = None
@@ -124,6 +137,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         Until when a person can overturn a decision that went out.
     reasons
         Features that moved the score towards the proposal; of adverse and referred decisions.
+    baseline
+        The score at the mean log-odds of the rows that the model learnt from, which the reasons are told
+        against; null without reasons.
     flags
         What is unusual about the row.
     failed
@@ -141,6 +157,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     due: str | None
     overturn_until: str | None
     reasons: tuple[ReasonCode, ...]
+    baseline: float | None
     flags: tuple[Flagged, ...]
     release: Released | None
     arm: Arm
@@ -216,7 +233,8 @@ def entries_of(
         confidence=scored.confidence if scored else None,
         case=case,
         case_due_us=rule.review_due_us if case else None,
-        reasons=tuple(ReasonCode(name, effect) for name, effect in reasons),
+        reasons=tuple(ReasonCode(*told, scorer.text(*told)) for told in reasons) if scorer else (),
+        baseline=scorer.baseline if scorer and reasons else None,
         flags=scored.flags if scored else (),
         failed=routed.failed,
         contest=when.contest,
@@ -298,6 +316,7 @@ def answer_of(entry: Entry, detail: Detail | None = None) -> Answer:
         due=day_time(detail.case_due_us),
         overturn_until=day_time(detail.overturn_until_us),
         reasons=detail.reasons,
+        baseline=detail.baseline,
         flags=detail.flags,
         release=release,
         arm=entry.arm,

@@ -118,6 +118,25 @@ class OverrideTable(msgspec.Struct, frozen=True):
     overrides: tuple[cases.Overrides, ...]
 
 
+class ReasonsLibrary(msgspec.Struct, frozen=True):
+    """The reviewed texts that reasons are told in.
+
+    Parameters
+    ----------
+    baseline
+        The score at the mean log-odds of the rows that the model learnt from, which reasons are told against.
+    reviewed_by, reviewed
+        Who reviewed the texts, and the day of it; null where the release holds none.
+    untold
+        Features that have no text: a reason for which they stand is told by their name alone.
+    """
+
+    baseline: float
+    reviewed_by: str | None
+    reviewed: str | None
+    untold: tuple[str, ...]
+
+
 class ReleaseAnswer(msgspec.Struct, frozen=True):
     """The release that is served, and what it says of itself.
 
@@ -127,6 +146,8 @@ class ReleaseAnswer(msgspec.Struct, frozen=True):
         Of human oversight, and whom a person turns to who objects.
     path
         By which of the ways rows are scored: `single row`, `booster` or `scorecard`.
+    reasons
+        In which words reasons are told, and against what.
     arms
         Every release that is loaded: arm -> digest.
     canary
@@ -145,6 +166,7 @@ class ReleaseAnswer(msgspec.Struct, frozen=True):
     threshold: float
     family: str
     path: str
+    reasons: ReasonsLibrary
     arms: dict[str, str]
     canary: dict[str, str | float | None]
     open: bool
@@ -270,7 +292,7 @@ def release_paths(desk: Desk) -> APIRouter:
     @router.get("/release", responses=answers(ReleaseAnswer))
     async def release(_: Caller = reader) -> Response:
         """Return card, verdict and statement of the release that is served."""
-        return as_json(_released(desk))
+        return as_json(release_answer(desk))
 
     @router.post("/open", responses=answers(Done, 409))
     async def set_open(asked: OpenRequest, caller: Caller = opener) -> Response:
@@ -281,8 +303,10 @@ def release_paths(desk: Desk) -> APIRouter:
     return router
 
 
-def _released(desk: Desk) -> ReleaseAnswer:
+def release_answer(desk: Desk) -> ReleaseAnswer:
+    """Return what the release that is served says of itself."""
     lead, state = desk.lead, desk.router.state
+    texts = lead.texts
     return ReleaseAnswer(
         name=lead.name,
         version=lead.version,
@@ -292,6 +316,12 @@ def _released(desk: Desk) -> ReleaseAnswer:
         threshold=lead.model.threshold,
         family=lead.model.family,
         path=lead.model.scorer.path,
+        reasons=ReasonsLibrary(
+            baseline=lead.baseline,
+            reviewed_by=texts.reviewed_by if texts else None,
+            reviewed=texts.reviewed.isoformat() if texts else None,
+            untold=tuple(lead.untold),
+        ),
         arms={arm: scorer.digest for arm, scorer in desk.router.releases.items()},
         canary={"phase": state.phase, "challenger": state.challenger, "share": state.share},
         open=desk.is_open,

@@ -21,6 +21,7 @@ from fairmark.data.schema import Schema
 from fairmark.errors import ParamsError, VerificationError
 from fairmark.model.boosted_trees import Boosted, train_ranges
 from fairmark.model.row import FEW, Encoded, PlainBooster, PlainCard, RowModel, SingleRow
+from fairmark.params.evaluate import ReasonTexts
 from fairmark.params.serve import Serve
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.statement import release_digest
@@ -48,6 +49,8 @@ class Scorer:
         Such as `loans`, `v0.1.0`, and `sha256:` with the release digest.
     params
         The section `serve` that the release was signed with.
+    texts
+        The reasons library that it was signed with (`explain.texts`); None for a release without one.
     ranges
         Smallest and largest train value of numeric features and dates, by the release's reference or else
         by the model; a feature whose range nothing tells is not among them.
@@ -62,6 +65,7 @@ class Scorer:
     digest: str
     schema: Schema
     params: Serve
+    texts: ReasonTexts | None
     model: RowModel
     ranges: Mapping[str, Range]
     reference: Reference | None
@@ -190,6 +194,25 @@ class Scorer:
             for places, moves, count in zip(order.tolist(), chosen.tolist(), counts.tolist(), strict=True)
         ]
 
+    def text(self, feature: str, effect: float) -> str | None:
+        """Return the reviewed text of a feature that moved the score by `effect`, or None without one."""
+        found = self.texts.features.get(feature) if self.texts is not None and effect else None
+        if found is None:
+            return None
+        return found.raises if effect > 0 else found.lowers
+
+    @property
+    def untold(self) -> list[str]:
+        """The features that no reviewed text tells of, in the order of a row's numbers."""
+        known = self.texts.features if self.texts is not None else {}
+        return [name for name in self.features if name not in known]
+
+    @cached_property
+    def baseline(self) -> float:
+        """The score at the mean log-odds of train rows: contributions count from it."""
+        row = Encoded(np.full(len(self.features), math.nan), (), self.model.threshold)
+        return float(0.5 * (1 + np.tanh(0.5 * self.contributions([row])[0, -1])))
+
     def contributions(self, rows: Sequence[Encoded], raws: Sequence[float] | None = None) -> Floats:
         """Return exact Shapley values of the calibrated log-odds, [n, p + 1]; the last is the base value."""
         return self.model.contributions(rows, raws)
@@ -230,6 +253,7 @@ def init(release: str, key: "PublicKey", clone: Path | None = None) -> Scorer:
             digest=f"sha256:{release_digest(place)}",
             schema=folder.schema,
             params=params,
+            texts=folder.params.explain.texts,
             model=model,
             ranges=_ranges(model, reference),
             reference=reference,

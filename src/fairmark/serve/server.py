@@ -94,6 +94,9 @@ def loaded(settings: Settings, say: Callable[[str], None]) -> Router:
     router = Router(champion, challenger, fallback)
     for scorer in router.releases.values():
         warm_up(scorer)
+        if scorer.untold:
+            must = "reasons of these features are told by their names alone, for explain.texts has none"
+            say(f"{scorer.name}-{scorer.version}: {must}: {', '.join(scorer.untold)}")
     return router
 
 
