@@ -14,6 +14,7 @@ import math
 import os
 import re
 import time
+from functools import lru_cache
 from typing import Literal, get_args
 
 import msgspec
@@ -161,11 +162,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             self.kind in KINDS
             and self.arm in ARMS
             and _ID.fullmatch(self.id)
-            and _is_text(self.about)
-            and _is_text(self.closes)
-            and _is_text(self.release)
-            and _is_text(self.mode)
-            and _is_text(self.caller)
+            and (self.about is None or _is_text(self.about))
+            and (self.closes is None or _is_text(self.closes))
+            and _is_known_text(self.release)
+            and _is_known_text(self.mode)
+            and _is_known_text(self.caller)
             and (self.subject is None or SHA256.fullmatch(self.subject))
             and _is_count(self.at_us)
             and (self.due_us is None or _is_count(self.due_us))
@@ -252,6 +253,10 @@ class Appended(msgspec.Struct, frozen=True):
 
 def _is_text(value: str | None) -> bool:
     return value is None or (0 < len(value) <= LONGEST_TEXT and "\0" not in value and value.isprintable())
+
+
+_is_known_text = lru_cache(maxsize=256)(_is_text)
+"""The same of what many entries share."""
 
 
 def _is_count(value: int) -> bool:

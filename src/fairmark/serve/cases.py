@@ -295,7 +295,7 @@ def _anew(desk: Desk, entry: Entry, case: Entry, correction: Raw) -> list[Entry]
     rule = ruling(routed.scored, policy, case.at_us)
     why = desk.reasons([routed], [rule])[0]
     when = Circumstances(case.at_us, policy.mode, case.caller or "", contest=case.id, about=entry.id)
-    return entries_of(routed, rule, why, row, when, entry.subject)
+    return entries_of(routed, rule, why, row, when, entry.subject)[1]
 
 
 async def cases(desk: Desk, kinds: Sequence[str], *, overdue: bool, most: int) -> list[Case]:

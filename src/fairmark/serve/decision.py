@@ -177,7 +177,7 @@ _inputs = msgspec.json.Decoder(Inputs)
 
 
 def detail_of(entry: Entry) -> Detail:
-    """Return the body of a decision's entry.
+    """Return the body of a decision's entry; law: the one that `entries_of` made it of.
 
     Raises
     ------
@@ -208,8 +208,8 @@ def entries_of(
     when: Circumstances,
     subject: str | None,
     entry_id: str | None = None,
-) -> list[Entry]:
-    """Return what the journal is to hold of one answer: the decision, its case, and what a shadow said.
+) -> tuple[Detail, list[Entry]]:
+    """Return what the journal is to hold of one answer: the decision's body, its entry, and that of its case.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ def entries_of(
                 body=json_bytes({"why": rule.referred}),
             )
         )
-    return entries
+    return detail, entries
 
 
 def shadow_entry(said: Scored, digest: str, about: str, at_us: int, mode: str) -> Entry:

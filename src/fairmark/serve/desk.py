@@ -18,7 +18,7 @@ from fairmark.journal.store import Journal
 from fairmark.serve.access import Access
 from fairmark.serve.body import Fault, Refused
 from fairmark.serve.canary.state import SERVICE, Standing
-from fairmark.serve.decision import Answer, Circumstances, answer_of, detail_of, entries_of, shadow_entry
+from fairmark.serve.decision import Answer, Circumstances, Detail, answer_of, entries_of, shadow_entry
 from fairmark.serve.metrics import Metrics
 from fairmark.serve.oversight import Ruling, needs_reasons, ruling
 from fairmark.serve.router import Routed, Router
@@ -208,24 +208,25 @@ class Desk:
             must = "must be opened for this release by a named person (POST /v1/open)"
             raise Refused(409, "not opened", Fault(must, "a closed service"))
         if len(asked.rows) >= IN_THREAD:
-            entries = await asyncio.to_thread(self.entries, asked, caller, began)
+            details, entries = await asyncio.to_thread(self.entries, asked, caller, began)
         else:
-            entries = self.entries(asked, caller, began)
+            details, entries = self.entries(asked, caller, began)
         kept = await self.append(entries, key)
-        answers = []
-        repeated = kept[0].id != entries[0].id
+        if kept[0].id != entries[0].id:  # answered before, under the same key
+            return [answer_of(entry) for entry in kept if entry.kind == "decision"]
+        decided = [entry for entry in kept if entry.kind == "decision"]
+        self.metrics.decided(decided, details)
         for entry in kept:
-            if entry.kind == "decision":
-                detail = detail_of(entry)
-                answers.append(answer_of(entry, detail))
-                if not repeated:
-                    self.metrics.decided(entry.arm, entry.decision, entry.score, detail)
-            elif entry.kind == "shadow" and not repeated:
+            if entry.kind == "shadow":
                 self.metrics.shadows.labels(str(entry.decision)).inc()
-        return answers
+        # What was written a moment ago need not be read again: law of `detail_of`.
+        return [answer_of(entry, detail) for entry, detail in zip(decided, details, strict=True)]
 
-    def entries(self, asked: DecisionRequest, caller: str, began_ns: int) -> list[Entry]:
-        """Return what the journal is to hold of rows: each decision, its case, and what a shadow said."""
+    def entries(self, asked: DecisionRequest, caller: str, began_ns: int) -> tuple[list[Detail], list[Entry]]:
+        """Return what the journal is to hold of rows, and the body of each decision among it.
+
+        Each decision, its case, and what a shadow said.
+        """
         router, policy = self.router, self.lead.params.oversight
         encoded = router.reader.encoded(asked.rows)
         ids = new_ids(len(asked.rows))
@@ -236,14 +237,17 @@ class Desk:
         rules = [ruling(each.scored, policy, now) for each in routed]
         reasons = self.reasons(routed, rules) if asked.reasons else [[] for _ in routed]
         found: list[Entry] = []
+        details = []
         when = Circumstances(now, policy.mode, caller, (time.perf_counter_ns() - began_ns) // 1000)
         for row, each, rule, why, number, subject in zip(
             asked.rows, routed, rules, reasons, ids, subjects, strict=True
         ):
-            found += entries_of(each, rule, why, _kept(router, each, row), when, subject, number)
+            detail, made = entries_of(each, rule, why, _kept(router, each, row), when, subject, number)
+            details.append(detail)
+            found += made
             if each.shadow is not None and router.challenger is not None:
                 found.append(shadow_entry(each.shadow, router.challenger.digest, number, now, policy.mode))
-        return found
+        return details, found
 
     def reasons(self, routed: Sequence[Routed], rules: Sequence[Ruling]) -> list[list[tuple[str, float]]]:
         """Return the reasons of those decisions that carry some, and none for the others."""

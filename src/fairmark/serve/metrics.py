@@ -3,7 +3,8 @@
 `docs/serving.md` lists them; alerts and the dashboard name no other.
 """
 
-from collections.abc import Mapping
+from collections import Counter as Counts
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import get_args
 
@@ -17,7 +18,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from fairmark.journal.entry import Arm
+from fairmark.journal.entry import Arm, Entry
 from fairmark.serve.canary.state import SERVICE, CanaryState, Phase
 from fairmark.serve.decision import Detail
 from fairmark.serve.scorer import Scorer
@@ -99,15 +100,17 @@ class Metrics:
             self.phase.labels(phase).set(phase == state.phase)
         self.unattended.set(state.phase == "halted" and state.by == SERVICE)
 
-    def decided(self, arm: Arm, decision: int | None, score: float | None, detail: Detail) -> None:
-        """Count one decision that was answered."""
-        self._decided[arm, "person" if decision is None else str(decision)].inc()
-        if score is not None:
-            self.scores.observe(score)
-        for why in detail.referred:
-            self._why(why).inc()
-        for flag in detail.flags:
-            self._flag(flag.flag).inc()
+    def decided(self, entries: Sequence[Entry], details: Sequence[Detail]) -> None:
+        """Count decisions that were answered, each with its body."""
+        for (arm, decision), count in Counts((each.arm, each.decision) for each in entries).items():
+            self._decided[arm, "person" if decision is None else str(decision)].inc(count)
+        for entry in entries:
+            if entry.score is not None:
+                self.scores.observe(entry.score)
+        for why, count in Counts(why for each in details for why in each.referred).items():
+            self._why(why).inc(count)
+        for flag, count in Counts(flag.flag for each in details for flag in each.flags).items():
+            self._flag(flag).inc(count)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count one HTTP answer, and how long it took."""
