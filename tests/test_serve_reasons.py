@@ -1,4 +1,4 @@
-"""Reasons are told in the release's reviewed words, against a stated baseline, and say where words are missing."""
+"""Reasons are told in the release's reviewed words, against a baseline, and say where words are missing."""
 
 import asyncio
 import datetime as dt
