@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypedDict
 
-from fairmark.errors import InputError, VerificationError
+from fairmark.errors import InputError, StateError, VerificationError
 from fairmark.files import canonical_json, first_departure, write_text
 from fairmark.record import SHA256
 from fairmark.repo.untrusted import foreign_text, strict_json
@@ -160,6 +160,34 @@ class Envelope:
         for each in claimed:
             by_id[each.keyid].verify(each.sig, data)
         return [each.keyid for each in claimed]
+
+    def signed_by(self, name: str, key: PublicKey | None, *, yours: bool) -> str:
+        """Return in words whose signature the file `name` carries: that of `key`, and of no other.
+
+        Parameters
+        ----------
+        key
+            None when nobody said whose it must be.
+        yours
+            Whether the key is the user's own, taken because none was given: what somebody else signed is not
+            wrong then, but not told.
+
+        Raises
+        ------
+        StateError
+            Without the key that it names nothing is known: that is no forgery, and must not read as one.
+        VerificationError
+            When it is signed by another key, by one more, or not by the key that it names.
+        """
+        claimed = self.keyids
+        by = ", ".join(f"{keyid[:16]}…" for keyid in claimed)
+        if key is None or (yours and key.keyid not in claimed):
+            raise StateError(f"{name}: signed as by key {by}: give its public key (--key) to check it")
+        # All of those that it claims, not one of them: a second signature that nobody can check proves
+        # nothing, and a reader might take it for a second witness.
+        if self.signers([key]) != claimed:
+            raise VerificationError(f"{name}: must be signed by key {key.keyid[:16]}… alone, got key {by}")
+        return f"{name} is signed by {'your own key' if yours else 'key'} {by}"
 
     def to_json(self) -> EnvelopeJson:
         """Return the envelope as plain JSON values."""

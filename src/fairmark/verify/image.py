@@ -312,16 +312,8 @@ def released(found: ImageFolder, key: PublicKey | None, *, yours: bool) -> str:
 
 
 def signed(found: ImageFolder, key: PublicKey | None, *, name: str, yours: bool) -> str:
-    """Check that a signed file is of `key`, and of no other."""
-    envelope = found.envelope(name)
-    claimed = envelope.keyids
-    by = ", ".join(f"{keyid[:16]}…" for keyid in claimed)
-    # Without the key that it names nothing is known: that is no forgery, and must not read as one.
-    if key is None or (yours and key.keyid not in claimed):
-        raise StateError(f"{name}: signed as by key {by}: give its public key (--key) to check it")
-    if envelope.signers([key]) != claimed:
-        raise VerificationError(f"{name}: must be signed by key {key.keyid[:16]}… alone, got key {by}")
-    return f"{name} is signed by {'your own key' if yours else 'key'} {by}"
+    """Check that a signed file is of `key`, and of no other (`Envelope.signed_by`)."""
+    return found.envelope(name).signed_by(name, key, yours=yours)
 
 
 def commit(found: ImageFolder, clone: Path) -> str:
