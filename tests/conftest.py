@@ -2,6 +2,7 @@
 
 import gc
 import os
+import random
 import shutil
 import tempfile
 from pathlib import Path
@@ -31,6 +32,8 @@ os.environ["FAIRMARK_CONFIG"] = tempfile.mkdtemp(prefix="fairmark-config-")
 import pytest
 from hypothesis import HealthCheck, settings
 
+DRAWN = random.Random()  # noqa: S311 - nobody guards anything by it
+
 # What collection makes lives until the end: looking through it for garbage is a quarter of its time.
 gc.disable()
 
@@ -43,6 +46,18 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("project")
+
+
+if "FAIRMARK_FUZZ" not in os.environ:
+    # Ids and salts are the same in each run, and others in each test: what holds once of them holds again.
+    # Keys (`secrets`, `cryptography`) are drawn from the system as ever, and so is all in other processes.
+    os.urandom = DRAWN.randbytes
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Draw by the name of the test from here on, its fixtures included."""
+    DRAWN.seed(item.nodeid)
 
 
 def pytest_collection_finish() -> None:

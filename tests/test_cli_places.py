@@ -124,7 +124,7 @@ def test_an_output_that_is_closed_or_full_ends_in_no_traceback(redirect: str) ->
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
 
     assert "Traceback" not in done.stderr

@@ -29,7 +29,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def run(flow: str, repo: Path, *words: str, **extra: str) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "FAIRMARK_HOME": str(repo), **extra}
     program = [sys.executable, "-c", BLOCK, str(FLOWS / f"{flow}.py"), *words]
-    return subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=600)
 
 
 def dirty(repo: Path) -> None:

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from flows_repo import FLOWS, ROOT, commit, edit, eventually, gone, living
+from flows_repo import FLOWS, ROOT, asleep, commit, edit, eventually, gone, living, nap
 from prefect_server import PREFECT, Server
 
 pytest_plugins = ("flows_fixtures",)
@@ -62,7 +62,7 @@ def test_without_a_server_a_flow_starts_one_says_nothing_of_it_and_leaves_none(
     environment = {key: text for key, text in os.environ.items() if not key.startswith("PREFECT")}
     environment |= {"FAIRMARK_HOME": str(repo), "HOME": str(repo.parent), **DEAD_PROXY}
     done = subprocess.run(
-        flow("retrain"), env=environment, capture_output=True, text=True, timeout=120, check=False
+        flow("retrain"), env=environment, capture_output=True, text=True, timeout=600, check=False
     )
 
     assert done.stderr == ""
@@ -111,8 +111,8 @@ def test_a_stage_that_another_process_holds_is_waited_for(server: Server, repo: 
     ):
         said = lines_until(process, "trying again")
         (repo / "go").touch()
-        assert other.wait(30) == 0
-        out, _ = process.communicate(timeout=60)
+        assert other.wait(240) == 0
+        out, _ = process.communicate(timeout=240)
 
     assert process.returncode == 0
     assert "must have DVC to itself" in said
@@ -120,14 +120,14 @@ def test_a_stage_that_another_process_holds_is_waited_for(server: Server, repo: 
 
 
 def test_a_killed_flow_leaves_no_stage_behind(server: Server, repo: Path) -> None:
-    slow_stage(repo, "echo up && sleep 7441")
+    slow_stage(repo, f"echo up && {nap(7441)}")
     with server.start(*flow("retrain"), FAIRMARK_HOME=str(repo)) as process:
         lines_until(process, "up")
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=240)
 
     assert process.returncode == 128 + signal.SIGTERM
-    assert gone("sleep\x007441")
+    assert gone(asleep(7441))
 
 
 def test_the_verdict_and_the_report_stand_in_prefect(server: Server, repo: Path) -> None:
@@ -178,32 +178,32 @@ def with_flows(repo: Path) -> None:
 
 def test_the_deployments_are_scheduled(deployed: Server) -> None:
     # An SQLAlchemy that Prefect can't insert scheduled runs with fails silently: nothing would ever run.
-    assert eventually(lambda: deployed.runs("SCHEDULED"), 90, every_s=0.5)
+    assert eventually(lambda: deployed.runs("SCHEDULED"), 240, every_s=0.5)
 
 
 def test_a_worker_runs_the_next_one_though_one_was_killed_with_its_run(deployed: Server, repo: Path) -> None:
     server = deployed
-    slow_stage(repo, "touch running && sleep 7461")
+    slow_stage(repo, f"touch running && {nap(7461)}")
     with_flows(repo)
     worker = (sys.executable, str(repo / "flows" / "worker.py"))
     with server.start(*worker, FAIRMARK_HOME=str(repo), **DEAD_PROXY) as first:
         ask_for_a_run(server)
-        assert eventually((repo / "running").exists, 150, every_s=0.2)
+        assert eventually((repo / "running").exists, 240, every_s=0.2)
         for pid in {first.pid, *living(f"FAIRMARK_HOME={repo}")}:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         first.communicate()
     assert [run["state_name"] for run in server.runs("RUNNING")] == ["Running"]
 
-    edit(repo / "dvc.yaml", " && sleep 7461", "")
+    edit(repo / "dvc.yaml", f" && {nap(7461)}", "")
     with server.start(*worker, FAIRMARK_HOME=str(repo), **DEAD_PROXY) as second:
         asked = ask_for_a_run(server)
         # Each question costs the server about as much as a step of the run does.
         ended = eventually(lambda: server.state(asked) == "COMPLETED", 240, every_s=0.5)
         # Its last lines are sent after its state; a worker that is stopped before would end it.
-        logged = eventually(lambda: "4/4 document up to date" in messages(server), 60, every_s=0.5)
+        logged = eventually(lambda: "4/4 document up to date" in messages(server), 240, every_s=0.5)
         second.send_signal(signal.SIGINT)
-        said, _ = second.communicate(timeout=30)
+        said, _ = second.communicate(timeout=240)
 
     assert "was killed together with its worker: it is set to Crashed" in said
     assert ended, said

@@ -86,7 +86,7 @@ def test_only_a_fault_loses_its_traceback_in_the_log(error: Exception, kept: boo
 )
 def test_words_that_a_flow_does_not_know_start_nothing(flow: str, word: str, code: int) -> None:
     program = [sys.executable, str(settings.ROOT / "flows" / f"{flow}.py"), word]
-    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=600)
 
     assert done.returncode == code
     assert f"usage: {flow}.py" in done.stdout + done.stderr

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -250,7 +249,7 @@ bill.list_environment = lambda _: listed
 bill.installed = lambda: dict(there)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))
 if sys.argv[3] == "stall":
-    module.state = lambda *_, **__: (print("stalled", flush=True), time.sleep(60))
+    module.state = lambda *_, **__: (print("stalled", flush=True), time.sleep(600))
 root = Path(sys.argv[1])
 try:
     module.assemble(root, root / "releases" / "loans-v0.1.0", "v0.1.0", trace(root),
@@ -315,8 +314,7 @@ def test_of_two_at_once_one_wins_and_the_other_says_why(
     first = start("stall")
     assert first.stdout is not None
     first.stdout.readline()
-    before = time.monotonic()
     second = start()
 
     assert "got another run that writes a release" in second.communicate(timeout=240)[1]
-    assert time.monotonic() - before < 30
+    assert first.poll() is None  # the second has not waited for its end

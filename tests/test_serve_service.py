@@ -169,7 +169,7 @@ def test_mlflow_s_own_client_asks_and_is_answered(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     client = ScoringServerClient(host, int(port))
-    client.wait_server_ready(timeout=5)
+    client.wait_server_ready(timeout=120)
     scored = client.invoke(pd.DataFrame([ROW, ROW])).get_predictions()
 
     wanted = service.ask("/v1/decide", {"row": ROW}).json
@@ -269,7 +269,7 @@ def test_tensors_that_do_not_fit_are_refused_before_anything_is_decided(service:
 def raw(service: Client, *pieces: bytes, wait_s: float = 0.0) -> bytes:
     """Return what the service says to bytes on a socket, piece by piece."""
     host, port = service.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as line:
+    with socket.create_connection((host, int(port)), timeout=120) as line:
         with contextlib.suppress(OSError):
             for piece in pieces:
                 line.sendall(piece)
@@ -381,7 +381,7 @@ def test_a_term_signal_lets_what_has_begun_be_answered_and_kept(released: Path, 
         time.sleep(0.15)
         assert client.process is not None
         client.process.terminate()
-        assert client.process.wait(30) == 0
+        assert client.process.wait(120) == 0
     done = [one.result().json["decisions"] for one in asked if one.exception() is None]
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as journal:
         kept = {row[0] for row in journal.execute("SELECT id FROM entries WHERE kind = 'decision'")}

@@ -190,7 +190,7 @@ write = key_store.write_new
 def stalled(path, content):
     write(path, content[:100])
     print("half", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 if sys.argv[1] == "stall":
     key_store.write_new = stalled
 print(key_store.own_key(make=True).public.keyid)
@@ -214,7 +214,7 @@ def test_a_killed_run_leaves_no_half_key(config: Path) -> None:
 
 def test_runs_at_once_end_with_one_key() -> None:
     running = [started("go") for _ in range(4)]
-    found = {each.communicate(timeout=60)[0] for each in running}
+    found = {each.communicate(timeout=240)[0] for each in running}
 
     assert {own_key(make=False).public.keyid + "\n"} == found
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import time
 import urllib.error
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from browser import launched
 from markdown_it import MarkdownIt
+from ports import free_port
 from processes import python_of
 
 from fairmark.errors import FairmarkError
@@ -111,9 +111,7 @@ def test_a_changed_release_is_not_shown(small_release: Path, key: Path) -> None:
 def _served(release: Path, key: Path) -> Iterator[str]:
     """Yield the address of the Space, run by its own environment."""
     python = python_of("space")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     env = {
         **os.environ,
         "PYTHONPATH": str(ROOT / "src"),  # the code as it stands, not the wheel that was made of it
@@ -130,14 +128,14 @@ def _served(release: Path, key: Path) -> Iterator[str]:
             assert program.poll() is None, "the Space ended"
             assert time.monotonic() < end, "the Space does not answer"
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60).close()
                 break
             except (urllib.error.URLError, OSError):
                 time.sleep(0.3)
         yield f"http://127.0.0.1:{port}/"
     finally:
         program.terminate()
-        program.wait(30)
+        program.wait(120)
 
 
 @pytest.mark.proof

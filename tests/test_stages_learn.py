@@ -2,10 +2,8 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from flows_repo import eventually
 from people_table import TRAIN, limit, policy, written
 from search_formula import TUNE
 
@@ -180,76 +179,71 @@ def outside(paths: tuple[Path, ...], out: Path, **environment: str) -> dict[str,
     return bytes_of(out)
 
 
+# Sends itself a signal when the third outcome is on record, however fast or slow it is.
+STOPPED = """
+import os, runpy, signal, sys
+from fairmark.learn.workers import Checkpoint
+keep = Checkpoint.keep
+def last(self, *pair):
+    keep(self, *pair)
+    if len(self.found) == 3:
+        os.kill(os.getpid(), signal.{name})
+Checkpoint.keep = last
+# A shell without job control starts its background jobs deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("fairmark.stages.tune", run_name="__main__", alter_sys=True)
+"""
+
+
+def stopped(paths: tuple[Path, ...], out: Path, name: str) -> "subprocess.CompletedProcess[str]":
+    """Search with two workers, and be stopped by a signal at the third outcome."""
+    program, *words = command(paths, out)
+    environment = {**os.environ, "FAIRMARK_STATE": str(out.parent / "state"), "FAIRMARK_WORKERS": "2"}
+    return subprocess.run(
+        [program, "-c", STOPPED.format(name=name), *words[2:]],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
 @pytest.mark.slow
 def test_a_search_of_two_workers_that_was_killed_ends_with_the_bytes_of_one(
     paths: tuple[Path, ...], searched: Path, tmp_path: Path
 ) -> None:
-    state = tmp_path / "state"
-    environment = {**os.environ, "FAIRMARK_STATE": str(state), "FAIRMARK_WORKERS": "2"}
-    running = subprocess.Popen(command(paths, tmp_path / "out"), env=environment, stderr=subprocess.DEVNULL)
-    wait_for(lambda: any(path.stat().st_size for path in state.glob("*.jsonl")))
-    running.send_signal(signal.SIGKILL)
-    running.wait()
-    (kept,) = state.glob("*.jsonl")
-    lines = len([line for line in kept.read_text().splitlines() if line])
+    assert stopped(paths, tmp_path / "out", "SIGKILL").returncode == -signal.SIGKILL
+    (kept,) = (tmp_path / "state").glob("*.jsonl")
 
-    assert 0 < lines < 10
+    assert len([line for line in kept.read_text().splitlines() if line]) == 3
     assert not (tmp_path / "out").exists()
     assert outside(paths, tmp_path / "out", FAIRMARK_WORKERS="1") == bytes_of(searched)
 
 
 @pytest.mark.slow
 def test_a_search_that_was_stopped_by_hand_says_how_to_go_on(paths: tuple[Path, ...], tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    environment = {**os.environ, "FAIRMARK_STATE": str(state), "FAIRMARK_WORKERS": "2"}
-    running = subprocess.Popen(
-        command(paths, tmp_path / "out"),
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell without job control starts its background jobs deaf to Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-    )
-    wait_for(lambda: any(path.stat().st_size for path in state.glob("*.jsonl")))
-    running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=240)
+    ended = stopped(paths, tmp_path / "out", "SIGINT")
 
-    assert running.returncode == 1
-    assert "tune: must run to its end, got stopped: run it again" in told
+    assert ended.returncode == 1
+    assert "tune: must run to its end, got stopped: run it again" in ended.stderr
     assert not (tmp_path / "out").exists()
-
-
-def wait_for(held: Any, seconds: float = 240) -> None:
-    end = time.monotonic() + seconds
-    while not held():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    address = tmp_path / "scheduler.json"  # the scheduler chooses a port and writes it there
     dask = [sys.executable, "-m", "dask"]
-    local = ["--host", "127.0.0.1", "--no-dashboard"]
-    port = address.rpartition(":")[2]
+    local = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(address)]
     # Without a nanny, which is one more process that imports all that a worker imports.
     spare = ["--no-nanny", "--nthreads", "1", "--local-directory", str(tmp_path / "spare")]
-    worker = ["worker", address, *local, *spare]
     with (tmp_path / "dask.log").open("w") as log:
         running = [
-            subprocess.Popen([*dask, *words], stdout=log, stderr=log, start_new_session=True)
-            for words in (["scheduler", *local, "--port", port], worker, worker)
+            subprocess.Popen([*dask, *words, *local], stdout=log, stderr=log, start_new_session=True)
+            for words in (["scheduler", "--port", "0"], ["worker", *spare], ["worker", *spare])
         ]
         try:
-            wait_for(lambda: answers(int(port)))
-            yield address
+            assert eventually(lambda: address.exists() and address.read_text().endswith("}"))
+            yield str(read_json(address)["address"])
         finally:
             for process in running:  # a worker whose scheduler is gone would try to reach it without end
                 os.killpg(process.pid, signal.SIGKILL)

@@ -227,10 +227,11 @@ def test_what_is_no_secret_is_left_alone(text: str) -> None:
     ],
 )
 def test_redaction_takes_linear_time(piece: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     redacted(piece * 2_000)
 
-    assert time.monotonic() - began < 10
+    # Processor time, whatever else runs: a text that is looked through anew at each piece would take minutes.
+    assert time.process_time() - began < 60
 
 
 def test_a_stream_that_is_not_utf_8_or_is_closed_ends_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

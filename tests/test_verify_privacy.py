@@ -1,6 +1,7 @@
 """A release shows no more of single people than its params allow, and says what it shows."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -325,11 +326,10 @@ def test_no_release_is_gathered_that_shows_too_much(working: Path) -> None:
 
 
 def test_a_page_that_opens_sections_without_end_is_read_in_one_go() -> None:
-    import time
-
     text = '<section id="reasons">' * 200_000 + CASE
-    began = time.monotonic()
+    began = time.process_time()
 
     with pytest.raises(VerificationError, match="must end"):
         explained(text)
-    assert time.monotonic() - began < 5
+    # Processor time, whatever else runs: reading every section anew at each of them would take minutes.
+    assert time.process_time() - began < 60

@@ -65,10 +65,20 @@ def call(folder: Path, *command: str) -> str:
     who = {f"GIT_{role}_{what}": "a" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     environment = {**os.environ, **who, "PATH": path}
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def nap(seconds: int) -> str:
+    """Return a command that sleeps so long and that no other run of the tests on this machine has."""
+    return f"sleep {seconds}.{os.getpid()}"
+
+
+def asleep(seconds: int) -> str:
+    """Return by what `living` knows those who run `nap(seconds)`."""
+    return "\0".join([*nap(seconds).split(), ""])
 
 
 def living(marker: str) -> list[int]:
@@ -84,8 +94,8 @@ def living(marker: str) -> list[int]:
     return found
 
 
-def eventually(holds: Callable[[], object], within_s: float = 10, every_s: float = 0.05) -> bool:
-    """Return whether `holds` within a time; at once when it does."""
+def eventually(holds: Callable[[], object], within_s: float = 120, every_s: float = 0.05) -> bool:
+    """Return whether `holds` within a time; at once when it does: a long time costs only who fails."""
     until = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > until:
@@ -95,8 +105,8 @@ def eventually(holds: Callable[[], object], within_s: float = 10, every_s: float
 
 
 def gone(marker: str) -> bool:
-    """Return whether no process of `marker` lives, the kernel given a moment to bury the killed."""
-    return eventually(lambda: not living(marker), 30, every_s=0.2)
+    """Return whether no process of `marker` lives, the kernel given time to bury the killed."""
+    return eventually(lambda: not living(marker), every_s=0.2)
 
 
 def edit(path: Path, old: str, new: str) -> None:

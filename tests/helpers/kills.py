@@ -121,7 +121,7 @@ def kill(root: Path, home: Path, after_s: float, whom: Whom) -> str | None:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         process.wait()
-        assert eventually(lambda: not alive(root), within_s=15), alive(root)
+        assert eventually(lambda: not alive(root)), alive(root)
         assert process.stdout is not None
         words = [line.strip() for line in process.stdout.read().splitlines() if line.strip()]
     return words[-1] if words else "nothing yet"

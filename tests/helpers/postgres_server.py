@@ -4,12 +4,12 @@ import itertools
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 PASSWORD = "of a test"  # noqa: S105, on loopback, for as long as the test runs
 
@@ -36,9 +36,7 @@ class PostgresServer:
         self._user = _other_user() if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(self.data, self._user)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         word = self.data / "word"
         word.write_text(PASSWORD)
         if self._user:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 from flows_repo import NO_ANALYTICS, ROOT, eventually
+from ports import free_port
 
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 DIRECT = NO_ANALYTICS | {
@@ -24,9 +24,7 @@ class Server:
     """A running Prefect server, asked through its API."""
 
     def __init__(self, home: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.api = f"http://127.0.0.1:{self.port}/api"
         self.environment = {**os.environ, **DIRECT, "PREFECT_HOME": str(home), "PREFECT_API_URL": self.api}
         # One for all questions: each new client reads the certificates of the machine for 30 ms.
@@ -72,7 +70,7 @@ class Server:
         words = (PREFECT, "server", "start", "--no-ui", "--host", "127.0.0.1", "--port", str(self.port))
         with self.start(*words) as process:
             try:
-                assert eventually(self.up, 150, every_s=0.2)
+                assert eventually(self.up, 240, every_s=0.2)
                 yield
             finally:
                 self.client.close()

@@ -1,5 +1,6 @@
 """A service that runs in a process of its own, for tests that speak to it over a socket."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -15,6 +16,8 @@ from typing import Any
 
 from fairmark.serve.access import SCOPES, new_key
 
+NUMBERS = itertools.count(1)
+"""Of keys: each name stands in a file once."""
 SECRET = "a secret of the tests alone"  # noqa: S105 - no secret
 
 
@@ -58,7 +61,7 @@ class Client:
         for name, text in (headers or {}).items():
             asked.add_header(name, text)
         try:
-            with urllib.request.urlopen(asked, timeout=30) as found:  # noqa: S310 - the same
+            with urllib.request.urlopen(asked, timeout=120) as found:  # noqa: S310 - the same
                 return _answered(found.status, found)
         except urllib.error.HTTPError as error:
             with error:
@@ -66,7 +69,7 @@ class Client:
 
     def with_key(self, *scopes: str) -> "Client":
         """Return a client of the same service with a key of these scopes alone."""
-        name = f"key-{'-'.join(scopes)}-{os.urandom(3).hex()}"
+        name = f"key-{'-'.join(scopes)}-{next(NUMBERS)}"
         token = new_key(self.place / "keys.jsonl", name, scopes)
         client = Client(self.url, token, self.process, self.place)
         wait_until(lambda: client.ask("/v1/release").status != 401, "the key is known")
@@ -77,7 +80,7 @@ def _answered(status: int, found: Any) -> Answered:
     return Answered(status, {name.lower(): text for name, text in found.headers.items()}, found.read())
 
 
-def wait_until(holds: Any, what: str, limit_s: float = 30.0) -> None:
+def wait_until(holds: Any, what: str, limit_s: float = 120.0) -> None:
     """Wait until something holds."""
     end = time.monotonic() + limit_s
     while not holds():
@@ -103,7 +106,7 @@ def running(
 ) -> Iterator[Client]:
     """Yield a client with a key of every scope; the service ends with the block."""
     keys = place / "keys.jsonl"
-    token = new_key(keys, f"all-{os.urandom(3).hex()}", SCOPES)
+    token = new_key(keys, f"all-{next(NUMBERS)}", SCOPES)
     program = [sys.executable, *words] if words else [sys.executable, "-m", "fairmark.cli"]
     log = (place / "service.log").open("a")
     process = subprocess.Popen(
@@ -121,7 +124,7 @@ def running(
     finally:
         process.terminate()
         try:
-            process.wait(30)
+            process.wait(120)
         finally:
             process.kill()
             process.wait()
