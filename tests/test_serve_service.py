@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -374,17 +373,24 @@ def test_a_client_that_leaves_harms_nobody(service: Client) -> None:
 
 
 def test_a_term_signal_lets_what_has_begun_be_answered_and_kept(released: Path, tmp_path: Path) -> None:
-    key, body = Path(os.environ["FAIRMARK_CONFIG"]) / "key.pub.pem", {"rows": [ROW] * 2000}
-    release = released / "releases" / "loans-v0.1.0"
-    with running(release, key, tmp_path) as client, ThreadPoolExecutor() as pool:
-        asked = [pool.submit(client.ask, "/v1/decide", body) for _ in range(3)]
-        time.sleep(0.15)
-        assert client.process is not None
-        client.process.terminate()
+    key, body = (
+        Path(os.environ["FAIRMARK_CONFIG"]) / "key.pub.pem",
+        json.dumps({"rows": [ROW] * 2000}).encode(),
+    )
+    with running(released / "releases" / "loans-v0.1.0", key, tmp_path) as client:
+        host, port = client.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=120) as line:
+            line.sendall(head(client, f"content-length: {len(body)}", "expect: 100-continue"))
+            assert line.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"  # it has begun
+            assert client.process is not None
+            client.process.terminate()
+            line.sendall(body)
+            answer = b"".join(iter(lambda: line.recv(65536), b""))
         assert client.process.wait(120) == 0
-    done = [one.result().json["decisions"] for one in asked if one.exception() is None]
+    told = json.loads(answer[answer.index(b"{") :])["decisions"]
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as journal:
         kept = {row[0] for row in journal.execute("SELECT id FROM entries WHERE kind = 'decision'")}
 
-    assert done
-    assert {each["id"] for answers in done for each in answers} <= kept
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert len(told) == 2000
+    assert {each["id"] for each in told} == kept

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from fairmark.errors import UnavailableError
+from fairmark.journal import postgres, sqlite
 from fairmark.journal.entry import Entry, IdempotencyKey, json_bytes
 from fairmark.journal.place import open_journal
 from fairmark.journal.store import Journal
@@ -37,4 +38,6 @@ async def _worker(journal: Journal, numbers: Iterator[int]) -> None:
 
 
 if __name__ == "__main__":
+    # On a busy machine another writer may keep the lock for longer than a caller of the service would wait.
+    postgres.PATIENCE_S = sqlite.PATIENCE_S = 120.0
     asyncio.run(write(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

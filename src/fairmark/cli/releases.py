@@ -1,6 +1,7 @@
 """The verbs that take a release that is made: check it, make it again, show what differs, hand it on."""
 
 import argparse
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 
 _PIECES = {"statement": "statement.json", "verdict": "verdict.intoto.json", "sbom": "sbom.intoto.json"}
 _OF_MODELS = {"sbom"}
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage: what is imported and read of one release is in use to the end of the block."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class Verify(Verb):
@@ -34,6 +47,7 @@ class Verify(Verb):
         parser.add_argument("--clone", type=Path, help="a clone of the repository: check commit and tag too")
         parser.add_argument("--json", action="store_true", help="write the facts as JSON")
 
+    @_uncollected()  # a tenth of the processor's time
     def run(self, given: argparse.Namespace) -> int:
         """Check the release, say whether each claim holds, and return 0, 4 (wrong) or 5 (undetermined)."""
         from fairmark.release.handover import release_at
