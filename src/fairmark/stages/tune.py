@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fairmark.data.schema import Schema
 from fairmark.data.split import read_parts, sizes
+from fairmark.data.summaries import SampledPart
 from fairmark.entry import run
 from fairmark.errors import InputError, ParamsError, StateError
 from fairmark.extras import require
@@ -75,11 +76,9 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     ):  # a waiver of a group that nobody is in would cover nothing
         raise ParamsError(*(f"params.yaml: {fault}" for fault in strangers))
     paths = (table, evidence, schema, rows)
-    whole = read_parts(*paths)
     # Blind in choosing: limits on groups are measured of every trial, and no trial or threshold follows them.
     policy = policy.blind if search.blind == "choice" else policy
-    seen = searched(whole, search.sample, search.seed, search.blind is None)
-    known = ready(seen, base)
+    known, stated = _seen(paths, search, base)
     aim, why = _aim(known, search, base, policy.following("accuracy"))
     goal = Goal.of(aim.maximise or "accuracy")
     followed = policy.following(goal.measure)
@@ -111,9 +110,20 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
     beside = _rivals(known, result, search, base, goal)
-    stated = {} if seen is whole else {"sample": sizes(seen, whole)}
     summary_of(result).model_copy(update=beside | stated).write(summary)
     record.forget()
+
+
+def _seen(
+    paths: tuple[Path, Path, Path, Path], search: Tune, base: Train
+) -> tuple[Ready, dict[str, dict[str, SampledPart]]]:
+    """Return the rows that trials see, and what the summary says of them where they are a sample.
+
+    All rows are let go of on return: a worker in this process reads them once more.
+    """
+    whole = read_parts(*paths)
+    seen = searched(whole, search.sample, search.seed, search.blind is None)
+    return ready(seen, base), {} if seen is whole else {"sample": sizes(seen, whole)}
 
 
 def _rivals(
