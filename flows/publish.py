@@ -38,6 +38,7 @@ from fairmark.files import lines_of
 from fairmark.params.read import read_params
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.handover import pack
+from fairmark.release.plan import in_words
 from fairmark.repo import process
 from fairmark.signing.key_store import own_public
 from fairmark.yaml12 import format_yaml
@@ -106,12 +107,12 @@ def readme(release: ReleaseFolder) -> str:
         "app_file": "app.py",
         "license": "apache-2.0",
         "pinned": False,
-        "short_description": f"{name}: {release.verdict.state}"[:60],
+        "short_description": f"{name}, verified before it is loaded"[:60],
     }
     return (
         f"---\n{format_yaml(head)}---\n\n# {project.title}\n\n{project.summary}\n\n"
-        f"Release `{name}`, verdict {release.verdict.state}. The page verifies it, by `key.pub.pem`, before "
-        "it loads it.\n\n"
+        f"Release `{name}`. Verdict: {in_words(release.verdict)}. The page verifies it, by `key.pub.pem`, "
+        "before it loads it.\n\n"
         f"Intended use: {project.intended_use}\n\nOut of scope: {project.out_of_scope}\n"
     )
 

@@ -115,7 +115,8 @@ def judged(params: Params, day: dt.date, earlier: int) -> "Verdict":
 
 def show(verdict: "Verdict", name: str) -> None:
     """Put the verdict and a link to the report into Prefect."""
-    create_table_artifact(plan.table(verdict), key=f"{name}-verdict", description=f"Verdict: {verdict.state}")
+    told = f"Verdict: {plan.in_words(verdict)}"
+    create_table_artifact(plan.table(verdict), key=f"{name}-verdict", description=told)
     create_link_artifact((ROOT / REPORT).as_uri(), link_text="Report", key=f"{name}-report")
 
 

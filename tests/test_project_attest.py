@@ -1,6 +1,8 @@
 """An evaluation is released as a model is: verified before it is signed, tagged, held to every word."""
 
+import datetime as dt
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +21,13 @@ from release_folder import git
 from fairmark import api
 from fairmark.cli.main import main
 from fairmark.errors import RefusedError, StateError, UsageError, VerificationError
+from fairmark.export.papers import report_paper
 from fairmark.files import read_json, sha256, write_json, write_text
 from fairmark.governance.promotions import promote
+from fairmark.governance.release_index import release_index
 from fairmark.params.scores import UNKNOWN
 from fairmark.project import attest
+from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import STATEMENT
 from fairmark.signing.dsse import seal
 from fairmark.signing.git_tags import tag_release
@@ -67,6 +72,21 @@ def folder(released: Path, tmp_path: Path) -> Path:
 
 def wrong(facts: list[Fact]) -> set[str]:
     return {fact.name for fact in facts if fact.asked and fact.held is not True}
+
+
+def test_verdict_statement_tag_card_page_index_and_paper_of_an_evaluation_say_one_word(folder: Path) -> None:
+    root, release = folder.parents[1], ReleaseFolder(folder)
+    word = release.verdict.state
+    (only,) = release_index(root, dt.datetime.now(tz=dt.UTC), [MAKER.public]).releases
+    (box,) = re.findall(r'<div class="verdict .*?</div>', release.text("report.html"), re.DOTALL)
+    assert only.found is not None
+
+    assert release.statement.predicate.build_definition.internal_parameters.verdict == word
+    assert f": verdict {word}\n" in git(root, "cat-file", "tag", "vendor@v0.1.0")
+    assert f"## Verdict: {word}\n" in release.text("evaluation-card.md")
+    assert f"<span>{word.capitalize()}</span>" in box
+    assert (only.found.state, only.found.stands_on) == (word, release.verdict.stands_on)
+    assert f"Verdict: {word}." in [*report_paper(release).texts()]
 
 
 def test_an_evaluation_holds_offline_and_against_its_clone(folder: Path) -> None:

@@ -32,7 +32,7 @@ from fairmark.repo.commit import trace
 from fairmark.repo.dvc_files import address
 
 pytest_plugins = ("registry_fixtures", "release_fixtures")
-PASS: Any = SimpleNamespace(outcome="pass", state="pass")
+PASS: Any = SimpleNamespace(outcome="pass", state="pass", stands_on=())
 
 
 def registered(folder: Path, uri: str | None = None) -> Registered:

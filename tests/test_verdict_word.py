@@ -1,4 +1,4 @@
-"""One word for one verdict: report, card, verb, index and Space say the flow's, and what it stands on."""
+"""One word for one verdict: pages, cards, verbs, index, papers and Space say the flow's, and what it stands on."""
 
 import datetime as dt
 import json
@@ -14,14 +14,19 @@ from stage_outputs import FAIR, PROJECT, TEAMS, facts, limit, policy
 from test_governance_release_index import release
 
 from fairmark.cli.main import main
+from fairmark.export.hub_card import hub_card
 from fairmark.files import write_json
 from fairmark.governance.pages import index_page
 from fairmark.governance.release_index import ReleaseIndex
 from fairmark.judge.verdict import Verdict, judge
 from fairmark.params.policy import Policy, Waiver
+from fairmark.params.read import read_params
+from fairmark.params.scores import Scores
+from fairmark.report.evaluation import evaluation_card, evaluation_page
 from fairmark.report.inputs import Facts
 from fairmark.report.model_card import card, card_page
 from fairmark.report.page import page
+from flows.publish import readme
 from space.app import Shown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,3 +116,50 @@ def test_the_space_says_it_and_what_it_stands_on(case: str) -> None:
 
     assert f"Verdict: **{verdict.state}**." in text
     assert text.count("It stands on") == len(verdict.stands_on)
+
+
+def test_the_pages_of_an_evaluation_say_it_and_what_it_stands_on(case: str) -> None:
+    _, found, verdict = told(case)
+    scores = Scores(made_by="Vendor", version="3", score="score", threshold=0.5, decision=None, selected=None)
+    report = evaluation_page(found, scores, found.schema, found.prepared, found.audit)
+    text = evaluation_card(found, scores, found.schema)
+    (box,) = re.findall(r'<div class="verdict .*?</div>', report, re.DOTALL)
+
+    assert f"<span>{verdict.state.capitalize()}</span>" in box
+    assert f"## Verdict: {verdict.state}\n" in text
+    if case in LEANS_ON:
+        assert "on record cover" in box
+        assert "on record cover" in text.partition("## Verdict")[2][:200]
+
+
+def test_the_cards_for_a_hub_say_it_and_what_it_stands_on(case: str) -> None:
+    rules, found, verdict = told(case)
+    params = read_params(ROOT / "params.yaml").model_copy(update={"policy": rules})
+    release: Any = SimpleNamespace(
+        verdict=verdict,
+        params=params,
+        measurements=found.measurements,
+        statement=SimpleNamespace(tag="loans@v0.1.0"),
+        text=lambda _: "# Card\n",
+    )
+
+    for body in (hub_card(release).split("---\n", 2)[2], readme(release).split("---\n", 2)[2]):
+        assert verdict.state in body.replace("**", "")
+        assert [each for each in verdict.stands_on if each not in body] == []
+
+
+ALONE = {
+    "src/fairmark/release/statement.py": "states verdict.json, which holds all of it, by SHA-256",
+    "src/fairmark/verify/consistency.py": "compares it",
+    "src/fairmark/project/attest.py": "the first line of the tag, which names the statement",
+}
+"""Files that write or read the word without what it stands on, each with why."""
+
+
+def test_nothing_else_says_the_word_without_what_it_stands_on() -> None:
+    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "flows").glob("*.py"), ROOT / "space" / "app.py"]
+    texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in files}
+    saying = {name for name, text in texts.items() if re.search(r"\bverdict\.state\b", text)}
+    beside = {name for name in saying if re.search(r"stands_on|in_words|on_record|waived_by", texts[name])}
+
+    assert saying - beside == set(ALONE)

@@ -67,6 +67,7 @@ class Judge(Verb):
         from fairmark.files import read_json
         from fairmark.judge.verdict import judge_document
         from fairmark.params.read import read_params
+        from fairmark.release.plan import in_words
 
         if given.measurements is None:
             _name_own(given)
@@ -88,7 +89,7 @@ class Judge(Verb):
             for finding in verdict.findings:
                 say(f"{finding.outcome}: {finding.text}")
             say(*(f"note: {text}" for text in policy.stale_citations(today)))
-            say(f"verdict: {verdict.state}{''.join(f'; on {each}' for each in verdict.stands_on)}")
+            say(f"verdict: {in_words(verdict)}")
         return 0 if verdict.outcome == "pass" else 3
 
 

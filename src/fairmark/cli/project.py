@@ -145,13 +145,14 @@ class Attest(Verb):
             When the policy was loosened without approvals, or privacy forbids what it would show.
         """
         from fairmark.project.attest import attest
+        from fairmark.release.plan import in_words
         from fairmark.signing.key_store import key_in, own_key, public_place
 
         # No flow runs in such a project, and so nothing else makes the maker's key.
         key = own_key(make=True) if given.key is None else key_in(given.key)
         made = attest(given.clone.resolve(), key, given.version)
         say(*(fact.line() for fact in made.facts))
-        say(f"released: {made.folder}, tag {made.tag}, verdict {made.verdict.state}")
+        say(f"released: {made.folder}, tag {made.tag}, verdict {in_words(made.verdict)}")
         public = public_place() if given.key is None else None
         say(f"whoever has {public or 'your public key'} runs fairmark verify RELEASE --key KEY")
         return 0 if made.verdict.outcome == "pass" else 3

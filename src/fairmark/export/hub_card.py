@@ -71,10 +71,11 @@ def hub_card(release: ReleaseFolder, licence: str = OTHER) -> str:
             }
         ],
     }
-    card = release.text("model-card.md")
+    card, verdict = release.text("model-card.md"), release.verdict
+    on = f", which stands on {'; '.join(verdict.stands_on)}" if verdict.stands_on else ""
     note = (
-        f"Release `{tag}` of fairmark, verdict **{release.verdict.state}**. The metrics above are those of "
-        f"its test rows, rounded to {decimals} decimals; data licence: {params.project.data_licence}."
+        f"Release `{tag}` of fairmark, verdict **{verdict.state}**{on}. The metrics above are those of its "
+        f"test rows, rounded to {decimals} decimals; data licence: {params.project.data_licence}."
     )
     first, _, rest = card.partition("\n")
     return f"---\n{format_yaml(head)}---\n\n{first}\n\n{note}\n{rest}"

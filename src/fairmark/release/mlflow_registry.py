@@ -232,6 +232,7 @@ def _tags(folder: Path, trace: Trace, verdict: "Verdict") -> dict[str, str]:
         "release": folder.name,
         "commit": trace.commit,
         "verdict": verdict.state,
+        **({"stands_on": "; ".join(verdict.stands_on)} if verdict.stands_on else {}),
         "data_md5": " ".join(entry.md5 for entry in data_outputs(folder).values()),
         "dvc_lock_sha256": sha256(folder / "dvc.lock"),
         "statement_sha256": release_digest(folder),

@@ -151,6 +151,11 @@ def blocks(finding: "Finding") -> bool:
     return finding.gate and finding.outcome != "pass" and finding.waived_by is None
 
 
+def in_words(verdict: "Verdict") -> str:
+    """Return the verdict's state and, where it stands on records of people, on which: one line."""
+    return f"{verdict.state}{''.join(f'; on {each}' for each in verdict.stands_on)}"
+
+
 def table(verdict: "Verdict") -> list[dict[str, object]]:
     """Return the verdict as rows for Prefect's table artifact, those that stop a release first."""
     return [
