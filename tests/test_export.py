@@ -7,18 +7,34 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from docx import Document
 from huggingface_hub import ModelCard, ModelCardData
 from pypdf import PdfReader
 from pypdf.generic import Destination
+from sklearn.metrics import roc_curve
 
 from fairmark.cli.main import main
+from fairmark.data.reference import ScoreReference
 from fairmark.errors import UsageError
+from fairmark.export.figures import calibration, limit_figures, roc
 from fairmark.export.hub_card import hub_card
-from fairmark.export.paper import MOST_COLUMNS, Grid, Heading, Paper, Paragraph, Run, grid, of_markdown, said
+from fairmark.export.paper import (
+    MOST_COLUMNS,
+    Figure,
+    Grid,
+    Heading,
+    Paper,
+    Paragraph,
+    Run,
+    grid,
+    of_markdown,
+    said,
+)
 from fairmark.export.papers import assessment_paper, card_paper, report_paper
 from fairmark.export.pdf import write_pdf
 from fairmark.export.word import write_word
@@ -152,13 +168,55 @@ def test_the_files_say_what_the_papers_say(papers: dict[str, Paper], written: Pa
         assert [each for each in numbers(iter(wanted)) if each not in in_pdf] == []
 
 
+# ------------------------------------------------------------------ the figures
+
+
+def figures(paper: Paper) -> list[Figure]:
+    return [each for each in paper.blocks if isinstance(each, Figure)]
+
+
+def test_each_limit_on_groups_and_the_scores_have_a_figure_that_is_told_in_words(
+    papers: dict[str, Paper], written: Path
+) -> None:
+    limit, scores = figures(papers["report"])
+    shown = Document(str(written / "report.docx")).element.xpath("//wp:docPr/@descr")
+
+    assert limit.caption.startswith("four-fifths: Selection rate ratio by sex must be at least 0.800")
+    assert "area under the whole curve" in scores.caption
+    assert shown == [limit.caption, scores.caption]
+    assert [len(page.images) for page in PdfReader(written / "report.pdf").pages if page.images]
+
+
+def test_the_roc_curve_is_that_of_the_rows_with_their_bins_for_scores() -> None:
+    counts = ScoreReference(edges=(0.2, 0.5), negatives=(6, 3, 1), positives=(1, 2, 5), mean=0.4)
+    label = [0] * 10 + [1] * 8
+    bins = np.repeat([0, 1, 2, 0, 1, 2], [6, 3, 1, 1, 2, 5])
+    x, y, _ = roc_curve(label, bins, drop_intermediate=False)
+
+    assert np.allclose(roc(counts).x, x)
+    assert np.allclose(roc(counts).y, y)
+    assert calibration(counts) == [(0, 0.2, 1 / 7), (0.2, 0.5, 2 / 5), (0.5, 1, 5 / 6)]
+
+
+def test_names_of_groups_that_no_font_or_formula_can_show_are_drawn_as_text(release: ReleaseFolder) -> None:
+    strange = "$\\frac{1}$ \u65e5 " + "long " * 30
+    changed = [each.model_copy(update={"group": strange}) for each in release.verdict.findings]
+    verdict = release.verdict.model_copy(update={"findings": tuple(changed)})
+    made: Any = SimpleNamespace(verdict=verdict, params=release.params)
+    ((name, figure),) = limit_figures(made, release.params.policy)
+    again = dict(limit_figures(made, release.params.policy))
+
+    assert figure.png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert again[name].png == figure.png
+
+
 # ------------------------------------------------------------------ the files
 
 
 def test_a_paper_twice_is_the_same_bytes_and_holds_no_time_of_its_making(
     papers: dict[str, Paper], written: Path, tmp_path: Path
 ) -> None:
-    for name in ("model-card", "self-assessment"):
+    for name in ("report", "self-assessment"):
         write_word(papers[name], tmp_path / f"{name}.docx")
         write_pdf(papers[name], tmp_path / f"{name}.pdf")
         for kind in ("docx", "pdf"):

@@ -1,4 +1,4 @@
-"""A paper as blocks: headings, paragraphs, items and tables, whatever file it becomes.
+"""A paper as blocks: headings, paragraphs, items, tables and figures, whatever file it becomes.
 
 The card of a release is Markdown that was sealed; it becomes blocks as CommonMark (0.31) reads it, so that a
 paper says what the card says, word by word.
@@ -60,7 +60,19 @@ class Grid:
     numbers: frozenset[int] = frozenset()
 
 
-Block: TypeAlias = Heading | Paragraph | Grid
+@dataclass(frozen=True)
+class Figure:
+    """A picture (PNG), and what it says in words: its caption, and what is read where it can't be seen."""
+
+    caption: str
+    png: bytes
+    width: float
+    """Of the text's width, 0..1."""
+    height: float
+    """As a share of its own width."""
+
+
+Block: TypeAlias = Heading | Paragraph | Grid | Figure
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,8 @@ class Paper:
         for block in self.blocks:
             if isinstance(block, Grid):
                 yield from (block.caption, *block.header, *(cell for row in block.rows for cell in row))
+            elif isinstance(block, Figure):
+                yield block.caption
             else:
                 yield block.text
 

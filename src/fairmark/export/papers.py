@@ -1,13 +1,14 @@
 """The papers of a release: its card, its report and the self-assessment, from the files that were sealed.
 
-The report of a paper is made of the verdict, the measurements and params.yaml of the release. What needs a
-picture (curves, the search, explanations, stress) stands on the release's own page alone, and the paper says
-so.
+The report of a paper is made of the verdict, the measurements, the reference and params.yaml of the release.
+What else there is (curves by group, the search, explanations, stress) stands on the release's own page alone,
+and the paper says so.
 """
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
+from fairmark.export.figures import limit_figures, score_figure
 from fairmark.export.paper import Block, Heading, Paper, grid, of_markdown, said
 from fairmark.governance.assessment import DESIGN, Answer, DesignDecision, Item, counted, questionnaire
 from fairmark.judge.finding_text import one_sided
@@ -21,8 +22,8 @@ from fairmark.stats.measures import MEASURED, meaning
 from fairmark.stats.measures import label as title
 
 ON_THE_PAGE = (
-    "Curves, the search, explanations of decisions and further checks stand in report.html of the release, "
-    "which is sealed as this paper's figures are."
+    "Curves by group, the search, explanations of decisions and further checks stand in report.html of the "
+    "release, which is sealed as this paper's figures are."
 )
 
 
@@ -105,6 +106,7 @@ def _limits(release: ReleaseFolder) -> Iterator[Block]:
     header = ("Limit", "Requires", "Role", "Measured", "Bound", "Outcome")
     yield from grid("The policy's limits, each by the comparison that decides it", header, rows, (3, 4))
     yield from reasons
+    yield from (figure for _, figure in limit_figures(release, policy))
     for kind, records in (("Waiver", policy.waivers), ("Override", policy.overrides)):
         for each in records:
             groups = f" for {', '.join(each.groups)}" if each.groups else ""
@@ -125,6 +127,8 @@ def _measures(release: ReleaseFolder) -> Iterator[Block]:
     )
     rows = [(title(name), measured(seen.overall[name], decimals), meaning(name) or "") for name in names]
     yield from grid("All test rows", ("Measure", "Value (interval)", "What it says"), rows, (1,))
+    if figure := score_figure(release):
+        yield figure
 
 
 def _groups(release: ReleaseFolder) -> Iterator[Block]:

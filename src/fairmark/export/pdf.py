@@ -4,6 +4,7 @@ Its font is DejaVu Sans, embedded: Latin, Greek, Cyrillic, Arabic signs and more
 is written as Python escapes it, so that it is seen and not an empty box; the Word file has the sign itself.
 """
 
+import io
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from fairmark.errors import StateError
-from fairmark.export.paper import Block, Grid, Heading, Paper, Paragraph, Run
+from fairmark.export.paper import Block, Figure, Grid, Heading, Paper, Paragraph, Run
 from fairmark.files import written_whole
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def write_pdf(paper: Paper, path: Path) -> None:
     def foot(canvas: Any, document: Any) -> None:
         canvas.setFont("DejaVu", 7.5)
         canvas.setFillColor(SOFT)
-        canvas.drawString(18 * mm, 10 * mm, _known(paper.title)[:110])
+        canvas.drawString(18 * mm, 10 * mm, in_font(paper.title)[:110])
         canvas.drawRightString(A4[0] - 18 * mm, 10 * mm, f"page {document.page}")
 
     with written_whole(path) as draft:
@@ -97,6 +98,8 @@ def _block(
             yield Lines(text, shown["item"], bulletText="\u2022") if item else Lines(text, shown["text"])
         case Grid():
             yield from _table(block, shown, width)
+        case Figure():
+            yield _figure(block, shown, width)
 
 
 def _table(block: Grid, shown: "dict[str, ParagraphStyle]", width: float) -> "Iterator[Flowable]":
@@ -130,6 +133,15 @@ def _table(block: Grid, shown: "dict[str, ParagraphStyle]", width: float) -> "It
     )
     yield made
     yield Spacer(1, 8)
+
+
+def _figure(block: Figure, shown: "dict[str, ParagraphStyle]", width: float) -> "Flowable":
+    from reportlab.platypus import Image, KeepTogether, Spacer
+    from reportlab.platypus import Paragraph as Lines
+
+    size = width * block.width
+    picture = Image(io.BytesIO(block.png), width=size, height=size * block.height, hAlign="LEFT")
+    return KeepTogether([picture, Lines(_markup(block.caption), shown["caption"]), Spacer(1, 8)])
 
 
 def _widths(block: Grid, width: float) -> list[float]:
@@ -190,10 +202,11 @@ def _run(run: Run) -> str:
 
 def _markup(text: str) -> str:
     """Return a text in ReportLab's markup: escaped, and in signs that the font has."""
-    return escape(_known(text))
+    return escape(in_font(text))
 
 
-def _known(text: str) -> str:
+def in_font(text: str) -> str:
+    """Return a text in signs that the font has; another is written as Python escapes it."""
     signs = _register()
     return "".join(
         each if ord(each) in signs else each.encode("unicode_escape").decode("ascii") for each in text
