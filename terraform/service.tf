@@ -177,14 +177,16 @@ resource "aws_wafv2_web_acl_logging_configuration" "this" {
 }
 
 locals {
-  journal = "${aws_db_instance.this["journal"].username}@${aws_db_instance.this["journal"].endpoint}"
+  # The role of terraform/journal-role.sql, which appends and changes no entry; the tables are the owner's.
+  journal = "fairmark_service@${aws_db_instance.this["journal"].endpoint}"
 
   # Filled by a person after the first apply (docs/deploy.md): no value of them is in a variable or in the state.
   secrets = {
-    service-keys = { key = "journal", text = "The service's API keys, hashed, with their scopes" }
-    subject-key  = { key = "journal", text = "The secret that pseudonyms are made with" }
-    alarm-key    = { key = "operations", text = "The key that webhooks of the watch are signed with" }
-    prefect-auth = { key = "operations", text = "user:password of the Prefect server" }
+    service-keys    = { key = "journal", text = "The service's API keys, hashed, with their scopes" }
+    journal-service = { key = "journal", text = "The password of fairmark_service, the role that appends to the journal" }
+    subject-key     = { key = "journal", text = "The secret that pseudonyms are made with" }
+    alarm-key       = { key = "operations", text = "The key that webhooks of the watch are signed with" }
+    prefect-auth    = { key = "operations", text = "user:password of the Prefect server" }
   }
 }
 
@@ -238,7 +240,7 @@ module "service" {
     RELEASE_KEY_PEM      = var.release_key
   }
   secrets = {
-    PGPASSWORD           = "${aws_db_instance.this["journal"].master_user_secret[0].secret_arn}:password::"
+    PGPASSWORD           = aws_secretsmanager_secret.this["journal-service"].arn
     SERVICE_KEYS_JSON    = aws_secretsmanager_secret.this["service-keys"].arn
     FAIRMARK_SUBJECT_KEY = aws_secretsmanager_secret.this["subject-key"].arn
   }

@@ -138,7 +138,7 @@ def test_what_a_month_costs_is_the_units_of_the_environment_at_the_prices_of_the
         sum(size * many for _, size, many in copies) * 0.115,
         gateways * 0.045 * HOURS,
         0.0225 * HOURS,
-        3 * 1 + 7 * 0.40,
+        3 * 1 + 8 * 0.40,
     ]
     rows = re.findall(r"^\|[^|\n]*\|[^|\n]*\|[^|\n]*\| (\d+) \| (\d+) \| (\d+) \|$", PAGE, re.MULTILINE)
     told = [int(row[column]) for row in rows]

@@ -109,6 +109,10 @@ run "whole" {
     error_message = "databases must be private and encrypted, with backups, their passwords made by RDS"
   }
   assert {
+    condition     = startswith(local.journal, "fairmark_service@") && alltrue([for each in aws_db_instance.this : each.username != "fairmark_service"])
+    error_message = "the service must append to the journal by a role of its own, not as the owner of its tables"
+  }
+  assert {
     condition     = sum([for each in aws_lb_listener.https.default_action[0].forward[0].target_group : each.weight]) == 100
     error_message = "the weights must sum to 100"
   }
