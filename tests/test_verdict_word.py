@@ -1,4 +1,4 @@
-"""One word for one verdict: pages, cards, verbs, index, papers and Space say the flow's, and what it stands on."""
+"""One word for one verdict: pages, cards, verbs, papers and Space say the flow's, and what it stands on."""
 
 import datetime as dt
 import json
