@@ -3,20 +3,26 @@
 One appender waits for each of its entries; eight and thirty-two share flushes. The bare side writes as many
 bytes to a file and waits for the disk, alone and with as many rows a flush as there are appenders: no journal
 that keeps its word is faster than that. PostgreSQL runs where its programs are installed, on the same disk.
+
+`python bench/journal.py check 1000000` writes so many entries by the journal's own writer, 5,000 at a time,
+and checks them all as `fairmark journal --check` does, its pages among it.
 """
 
 import asyncio
 import os
+import resource
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
 from postgres_server import PASSWORD, PostgresServer, binaries
 
+from fairmark.journal.audit import Audited, audit
 from fairmark.journal.entry import Entry, json_bytes, pseudonym
 from fairmark.journal.place import open_journal
 from fairmark.journal.store import Journal
@@ -24,6 +30,7 @@ from fairmark.journal.store import Journal
 ROOT = Path(__file__).parents[1]
 SECONDS = 2
 APPENDERS = (1, 8, 32)
+AT_ONCE = 5000
 ROW = {
     "age": 44, "workclass": "Private", "education-num": 13, "occupation": "Sales", "capital-gain": 0,
     "capital-loss": 0, "hours-per-week": 40, "native-country": "United-States",
@@ -93,6 +100,35 @@ def compared(folder: Path, name: str, address: str, run: Callable[[str], Awaitab
     asyncio.run(act())
 
 
+def checked(rows: int) -> None:
+    """Print what a whole check of so many entries costs, and what writing them did."""
+
+    async def act(path: Path) -> tuple[Audited, list[str], list[float]]:
+        journal = await open_journal(str(path))
+        times = [time.process_time()]
+        for at in range(0, rows, AT_ONCE):
+            await journal.append([entry() for _ in range(min(AT_ONCE, rows - at))])
+        times.append(time.process_time())
+        found = await audit(journal, None, [])
+        times.append(time.process_time())
+        pages = await journal.check_pages()
+        times.append(time.process_time())
+        await journal.close()
+        return found, pages, times
+
+    with tempfile.TemporaryDirectory(dir=ROOT) as place:
+        path = Path(place) / "journal.db"
+        found, pages, times = asyncio.run(act(path))
+        size_gb = path.stat().st_size / 1e9
+    wrote, walked, paged = (after - before for before, after in pairwise(times))
+    print(
+        f"{found.last:,} entries, {size_gb:.1f} GB: written with {1e6 * wrote / rows:.1f} us of CPU each, "
+        f"checked with {1e6 * walked / rows:.1f} ({walked:.0f} s) and {paged:.0f} s for the file's pages; "
+        f"{len(found.faults) + len(pages)} faults; at most "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB; load {os.getloadavg()[0]:.0f}"
+    )
+
+
 def main() -> None:
     """Print the figures of both stores."""
     with tempfile.TemporaryDirectory(dir=ROOT) as place:
@@ -110,4 +146,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["check"]:
+        checked(int(sys.argv[2]))
+    else:
+        main()
