@@ -47,6 +47,7 @@ def test_it_holds_what_a_release_holds(working: Path) -> None:
 
     assert sorted(path.name for path in folder.iterdir()) == [
         "DATASHEET.md",
+        "alternatives.json",
         "data-card.html",
         "data-card.md",
         "data.dvc",

@@ -12,6 +12,7 @@ from data_summaries import AUDITED, PARTED, PREPARED
 from people_table import SCHEMA, TRAIN, chosen, frames, limit, policy
 from schemas import regrouped
 from scorecard_table import CHECKS
+from stage_outputs import search, trials
 
 from fairmark.cli.main import main
 from fairmark.data.schema import Schema
@@ -57,7 +58,8 @@ def run(
     """Run train on people, and if the whole is asked for evaluate and explain; return every path."""
     names = "table evidence schema.json rows tuned model trained.json metrics.json measurements.json plots"
     more = "checks.json reference.json importance.csv explanations.json shapley.npz prepared audit parted"
-    made = {name.split(".")[0]: folder / name for name in f"{names} {more}".split()}
+    last = "searched alternatives"
+    made = {name.split(".")[0]: folder / name for name in f"{names} {more} {last}".split()}
     for name, frame in zip(("table", "evidence", "rows"), frames(2400), strict=True):
         write_parquet(made[name], frame)
     _schema().write(made["schema"])
@@ -66,11 +68,13 @@ def run(
     train(*read, picked, made["model"], made["trained"], base, rules)  # type: ignore[call-arg, arg-type]
     if not whole:
         return made
-    written = [made[name] for name in ("metrics", "measurements", "plots", "checks", "reference")]
+    names = ("metrics", "measurements", "plots", "checks", "reference", "alternatives")
+    written = [made[name] for name in names]
+    search(trials([])).write(made["searched"])
     for name, found in (("prepared", PREPARED), ("audit", AUDITED), ("parted", PARTED)):
         found.write(made[name])
     before = [*read[:3], made["prepared"], made["audit"], read[3], made["parted"]]
-    evaluate(*before, made["model"], *written, PARAMS, base, rules, PRIVACY)  # type: ignore[call-arg, arg-type]
+    evaluate(*before, made["model"], made["searched"], *written, PARAMS, base, rules, PRIVACY)  # type: ignore[call-arg, arg-type]
     explain(*read, made["model"], made["importance"], made["explanations"], made["shapley"], EXPLAIN)  # type: ignore[call-arg, arg-type]
     return made
 

@@ -11,14 +11,16 @@ import pytest
 from confusion_rows import limit, policy
 from data_summaries import AUDITED, PARTED, PREPARED
 from people_table import FEATURES, SCHEMA, TRAIN, chosen, frames
+from people_table import policy as people_policy
 from schemas import changed, regrouped
 from sklearn.metrics import accuracy_score, roc_auc_score
-from stage_outputs import checks
+from stage_outputs import checks, search, trials
 
 from fairmark.errors import InputError
 from fairmark.files import write_json, write_parquet
 from fairmark.judge.verdict import judge_document
 from fairmark.learn import fit_logistic
+from fairmark.learn.summaries import Alternative
 from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Encoder
 from fairmark.model.model import Model, digest
@@ -29,6 +31,9 @@ from fairmark.stages.evaluate import evaluate
 WHOLE = read_params(Path(__file__).parents[1] / "params.yaml")
 PARAMS = WHOLE.evaluate.model_copy(
     update={"confidence": 0.9, "replicates": 100, "calibration_bins": 5, "curve_points": 30}
+)
+RIVAL = Alternative(
+    number=1, chosen=chosen("logistic", 0.5), quality=0.7, limits={}, why="It has less accuracy."
 )
 PLOTS = ["calibration.csv", "groups.csv", "precision_recall.csv", "roc.csv"]
 
@@ -44,11 +49,13 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
         "rows",
         "parted",
         "model",
+        "searched",
         "metrics.json",
         "measurements.json",
         "plots",
         "further.json",
         "reference.json",
+        "alternatives.json",
     )
     made = {name: folder / name for name in names}
     table, evidence, parts = frames(900)
@@ -60,6 +67,8 @@ def _written(folder: Path, weighted: bool = False) -> dict[str, Path]:
     PREPARED.write(made["prepared"])
     AUDITED.write(made["audit"])
     PARTED.write(made["parted"])
+    found = search(trials([]))
+    found.model_copy(update={"alternatives": [RIVAL]}).write(made["searched"])
     for name, frame in (("table", table), ("evidence", evidence), ("rows", parts)):
         write_parquet(made[name], frame)
     encoder = Encoder.fit(table, FEATURES, 9)
@@ -75,12 +84,12 @@ def _evaluated(paths: dict[str, Path]) -> dict[str, Path]:
         patch.setattr(
             "fairmark.stages.evaluate.checks", lambda *_: checks({"side": {"left": 9}}, ("x", "job"))
         )
-        evaluate(*paths.values(), PARAMS, WHOLE.train, WHOLE.policy, WHOLE.privacy)  # type: ignore[call-arg, arg-type]
+        evaluate(*paths.values(), PARAMS, WHOLE.train, people_policy(), WHOLE.privacy)  # type: ignore[call-arg, arg-type]
     return paths
 
 
 def _outputs(paths: dict[str, Path]) -> dict[str, bytes]:
-    names = ("metrics.json", "measurements.json", "reference.json")
+    names = ("metrics.json", "measurements.json", "reference.json", "alternatives.json")
     files = [*(paths[name] for name in names), *(paths["plots"] / name for name in PLOTS)]
     return {path.name: path.read_bytes() for path in files}
 

@@ -23,6 +23,7 @@ from fairmark.evaluate.documents import (
 from fairmark.explain.documents import Explanations, FeatureImportance
 from fairmark.files import write_text
 from fairmark.governance.finding_records import FindingRecord
+from fairmark.judge.alternatives import Alternatives
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.provable import ProvableLimits
 from fairmark.judge.verdict import Verdict
@@ -51,6 +52,7 @@ DOCUMENTS: Mapping[str, type[Record]] = {
     "metrics": HeadlineMetrics,
     "reference": Reference,
     "checks": CheckResults,
+    "alternatives": Alternatives,
     "roc-point": RocPoint,
     "precision-recall-point": PrecisionRecallPoint,
     "calibration-bin": CalibrationBin,

@@ -125,4 +125,5 @@ def policy(
         protected_at_prediction=[],
         constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
         findings=Findings(**dict.fromkeys(Findings.model_fields)),
+        alternatives=None,
     )

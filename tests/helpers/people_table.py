@@ -81,6 +81,7 @@ def policy(*limits: Limit, min_group_rows: int = 20) -> Policy:
         protected_at_prediction=[],
         constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
         findings=Findings(**dict.fromkeys(Findings.model_fields)),
+        alternatives=None,
     )
 
 

@@ -443,6 +443,21 @@ ATTACKS = [
         {"reference"},
         relocked=True,
     ),
+    Attack(
+        "a rival that costs less in the file than its values say",
+        of_json(
+            "alternatives.json",
+            lambda value: value["rivals"][0]["beside"].update(lost=0.001),
+        ),
+        {"metrics"},
+        relocked=True,
+    ),
+    Attack(
+        "rivals that the file leaves out",
+        of_json("alternatives.json", lambda value: value.update(rivals=[])),
+        {"metrics"},
+        relocked=True,
+    ),
     Attack("a verdict that the policy does not give", _no_pass, {"verdict"}),
     Attack("a stated file that nothing asks for", _beside, {"files"}),
     Attack("a file too many in the model", lambda folder: _beside(folder, "model/notes.txt"), {"model"}),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from loans_table import said_of
+from rival_models import alternatives
 from schemas import column, schema, withheld
 
 from fairmark.data.reference import Reference
@@ -147,6 +148,7 @@ def measurements(folder: Path) -> Measurements:
         data,
         0.95,
         dict.fromkeys(Findings.model_fields, none),
+        alternatives(digest(folder)).judged,
     )
     return Measurements.of(measure(label, score, decision, None, groups, known, **options), about)
 
@@ -181,6 +183,7 @@ STAGES: dict[str, dict[str, list[str]]] = {
             "artifacts/evaluate/measurements.json",
             "artifacts/evaluate/metrics.json",
             "artifacts/evaluate/reference.json",
+            "artifacts/evaluate/alternatives.json",
         ],
     },
     "document": {
@@ -201,6 +204,7 @@ def write_artifacts(root: Path) -> None:
     found.write(made / "evaluate" / "measurements.json")
     headline(found, 0.5).write(made / "evaluate" / "metrics.json")
     binned(found, root).write(made / "evaluate" / "reference.json")
+    alternatives(found.model.sha256).write(made / "evaluate" / "alternatives.json")
     for name in PAGES:
         write_text(made / "document" / name, model_card(found))
     write_text(made / "document" / "data-card.md", data_card(root, found))

@@ -84,6 +84,7 @@ POLICY = Policy(
     protected_at_prediction=[],
     constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
     findings=Findings(**dict.fromkeys(Findings.model_fields)),
+    alternatives=None,
 )
 
 KINDS = {

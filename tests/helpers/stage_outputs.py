@@ -14,6 +14,7 @@ import schemas
 import yaml
 from confusion_rows import about
 from data_summaries import AUDITED, PARTED, PREPARED, changed
+from rival_models import alternatives
 from schemas import column
 
 from fairmark.data.schema import Schema
@@ -135,6 +136,7 @@ def policy(
         protected_at_prediction=[],
         constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
         findings=Findings(**dict.fromkeys(Findings.model_fields)),
+        alternatives=None,
     )
 
 
@@ -574,6 +576,7 @@ def facts(
         "measurements": measured,
         "curves": curves(attributes),
         "checks": checks(attributes, names),
+        "alternatives": alternatives("a" * 64, rules.limits[0].name, next(iter(attributes))),
         "explanations": explanations(attributes, names),
         "verdict": _judged(measured.model_dump_json(exclude_unset=True), rules.model_dump_json()),
     }

@@ -16,6 +16,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from fairmark.errors import InputError
 from fairmark.files import canonical_floats
+from fairmark.judge.alternatives import RivalGain
 from fairmark.judge.constant_answer import gain
 from fairmark.judge.findings import Strongest
 from fairmark.judge.findings import faults as finding_faults
@@ -214,6 +215,8 @@ class About:
     data: MeasuredRows
     confidence: float
     findings: Mapping[str, Strongest]
+    alternatives: tuple[RivalGain, ...] | None = None
+    """Rivals on the frontier; None where nobody measured any."""
 
 
 class Measurements(RowMeasures):
@@ -224,11 +227,16 @@ class Measurements(RowMeasures):
     confidence: Annotated[float, Field(gt=0, lt=1)]
     """That of every interval in it, two-sided and one by one."""
     findings: dict[str, Strongest]
+    alternatives: tuple[RivalGain, ...] | None = None
+    """What rivals on the search's frontier would gain and cost (alternatives.json); given where they were
+    measured."""
 
     @classmethod
     def of(cls, measured: RowMeasures, about: About) -> Self:
         """Return the document of what was measured of these rows."""
+        rivals: dict[str, Any] = {} if about.alternatives is None else {"alternatives": about.alternatives}
         return cls(
+            **rivals,
             overall=measured.overall,
             cells=measured.cells,
             groups=measured.groups,
@@ -247,7 +255,14 @@ class Measurements(RowMeasures):
             # Rows of one group weigh alike, so that counts say all of what is compared between groups.
             of = groups[self.data.sampled_by]
             groups[self.data.sampled_by] = {name: entry.unweighted for name, entry in of.items()}
-        return Evidence(self.overall, self.cells, groups, self.findings, self.model.goal)
+        return Evidence(
+            self.overall,
+            self.cells,
+            groups,
+            self.findings,
+            self.model.goal,
+            alternatives=self.alternatives,
+        )
 
     def in_order(self, order: Mapping[str, Sequence[str]]) -> Self:
         """Return the same with `groups` in the order of schema.json, not as texts."""
@@ -269,6 +284,8 @@ class Evidence:
     goal: MeasuredGoal | None = None
     earlier: int | None = None
     """Other models that were judged on the test set before; None where nobody counted."""
+    alternatives: tuple[RivalGain, ...] | None = None
+    """Rivals on the search's frontier; None where nobody measured any."""
 
 
 def read_measurements(value: object) -> Measurements:

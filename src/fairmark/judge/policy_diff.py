@@ -23,6 +23,7 @@ SECTIONS = ("policy", "release", "privacy", *SERVED)
 
 UNSET_IS_LOOSE = {
     *(f"policy.findings.{name}" for name in Findings.model_fields),
+    "policy.alternatives.gain",
     "serve.canary.group_margin",
     "serve.canary.outcomes_from",
 }
@@ -47,6 +48,7 @@ LOOSER_UP = {
 """More is looser."""
 LOOSER_DOWN = {
     "policy.constant_answer.at_least",
+    "policy.alternatives.loss",
     "policy.min_group_rows",
     "release.approvals.plain",
     "release.approvals.waived",

@@ -47,6 +47,7 @@ from pydantic import JsonValue, model_validator
 
 from fairmark.errors import InputError
 from fairmark.judge import findings
+from fairmark.judge.alternatives import rival_signs
 from fairmark.judge.comparisons import Comparison
 from fairmark.judge.finding_text import Numbers, sentences, waived
 from fairmark.judge.limits import (
@@ -68,7 +69,7 @@ from fairmark.judge.measurements import (
     faults,
     read_measurements,
 )
-from fairmark.params.policy import EARLIER, Limit, Policy, Waiver
+from fairmark.params.policy import EARLIER, RIVALS, Limit, Policy, Waiver
 from fairmark.record import Record
 from fairmark.stats.measures import QUANTITIES
 
@@ -361,7 +362,9 @@ def _decisions(
     # A waiver changes no decision, so that another day, or another waiver, finds the same case decided
     # already.
     rules = policy.model_copy(update={"waivers": [], "overrides": []})
-    text = measurements.model_dump_json(include={"cells", "overall", "groups", "findings", "model"})
+    text = measurements.model_dump_json(
+        include={"cells", "overall", "groups", "findings", "model", "alternatives"}
+    )
     evidence = replace(measurements.evidence, earlier=earlier)
     return _decided_once(_Case(f"{text}{rules.model_dump_json()}{earlier}", evidence, rules))
 
@@ -466,6 +469,8 @@ def planned(limit: Limit, evidence: Evidence, policy: Policy) -> Sequence[Compar
         return findings.planned(limit, evidence.findings)
     if limit.measure == EARLIER and policy.budget is not None:
         return findings.spent(limit, policy, policy.budget, evidence.earlier)
+    if limit.measure == RIVALS:
+        return rival_signs(limit, policy, evidence.alternatives)
     wrong = invalid(limit, evidence.groups)
     if wrong:
         return [f"policy.limits.{limit.name}.{wrong}"]

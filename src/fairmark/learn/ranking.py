@@ -1,7 +1,7 @@
 """The order of a search's trials: which goes first, and when one is better than a plain model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fairmark.learn.summaries import Role
@@ -22,6 +22,20 @@ class Trial:
     def fairness(self, policy: Policy) -> float:
         """Return the least slack of the gated limits on groups; 0 without such a limit."""
         return fairness(policy, self.outcome.slacks)
+
+
+Room = Callable[[Trial], float]
+"""Says of a trial how fair it is; more is fairer."""
+
+
+def front_of(trials: Sequence[Trial], by: Room) -> list[Trial]:
+    """Return the Pareto front of quality and `by`: the trials that none dominates, best quality first."""
+    # By falling quality: a trial is on the front when it is fairer than all before it, in one pass over them.
+    front: list[Trial] = []
+    for trial in sorted(trials, key=lambda t: (-t.outcome.quality, -by(t), t.number)):
+        if not front or by(trial) > by(front[-1]):
+            front.append(trial)
+    return front
 
 
 def ranked(trials: Sequence[Trial], tie: float = 0.0, price: float = math.inf) -> list[Trial]:

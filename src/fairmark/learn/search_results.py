@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from fairmark.learn.ranking import Trial, is_ahead, is_as_good, ranked, ranks_worse
+from fairmark.learn.ranking import Trial, front_of, is_ahead, is_as_good, ranked, ranks_worse
 from fairmark.learn.space import Space
 from fairmark.learn.summaries import Cell, TrialRow
 from fairmark.params.learn import Tune
@@ -118,14 +118,7 @@ class SearchResults:
     @cached_property
     def frontier(self) -> list[Trial]:
         """The Pareto front: trials that none dominates in quality and fairness, worst quality first."""
-        # By falling quality: a trial is on the front when it is fairer than all before it, in one pass over
-        # them.
-        ranked = sorted(self.done, key=lambda t: (-t.outcome.quality, -t.fairness(self.policy), t.number))
-        found: list[Trial] = []
-        for trial in ranked:
-            if not found or trial.fairness(self.policy) > found[-1].fairness(self.policy):
-                found.append(trial)
-        return found[::-1]
+        return front_of(self.done, lambda trial: trial.fairness(self.policy))[::-1]
 
     def of(self, role: str) -> Trial | None:
         """Return the trial of a role that only one trial has, or None."""

@@ -183,6 +183,19 @@ class RivalRow(Record):
     """Why it is not taken, whatever it reaches."""
 
 
+class Alternative(Record):
+    """A trial of the frontier that was not chosen, with all that it takes to learn it again."""
+
+    number: int
+    chosen: Chosen
+    quality: float
+    """On the search's held-out rows."""
+    limits: dict[str, float | None]
+    """The measure of each limit on groups, on the same rows."""
+    why: str
+    """Why it was not taken."""
+
+
 class BracketRow(Record):
     """The range in which a strength was searched, found by trials."""
 
@@ -238,6 +251,8 @@ class SearchSummary(Record):
     not_measured: list[str]
     """Names of gated limits on groups for which the held-out rows were too few."""
     note: str
+    alternatives: list[Alternative] | None = None
+    """The frontier without the chosen trial, the less disparate ones first; None in those made before."""
     rivals: list[RivalRow] | None = None
     """Given where params ask for them."""
     sample: Mapping[str, SampledPart] | None = None

@@ -69,6 +69,21 @@ class ByDays(Section):
 Cluster = ByCluster | ByDays
 
 
+class RivalModels(Section):
+    """How less discriminatory alternatives are measured: how many rivals, and how steady their gain is."""
+
+    seed: Seed
+    rivals: Count
+    """Trials of the search's frontier that are learnt again and measured, at most: those less disparate than
+    the chosen one first. Each costs a fit (with `folds` so many), and one more a refit."""
+    refits: Count
+    """How often the chosen model and its rivals are learnt again from train rows drawn with replacement."""
+    resamples: Annotated[int, Field(ge=20)]
+    """Resamples of the test rows, for ranges."""
+    bands: Annotated[int, Field(ge=1, le=20)]
+    """Bands of the score, of equal width, by which those are counted who are decided otherwise."""
+
+
 class Evaluate(Section):
     """How test rows are measured."""
 
@@ -85,6 +100,8 @@ class Evaluate(Section):
     """Which rows hang together, beside those of one person (`prepare.person`): bounds are then for clusters.
     null: rows of different persons are independent."""
     references: References | None
+    alternatives: RivalModels | None
+    """null measures no rivals of the chosen model."""
 
 
 class ReasonText(Section):

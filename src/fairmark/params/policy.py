@@ -225,6 +225,23 @@ SPENT = "test-set-budget"
 EARLIER = "earlier_verdicts"
 """Its measure: other verdicts that were given on the test set before."""
 
+
+class RivalRule(Section):
+    """Which less discriminatory alternative has to be answered: one so much fairer at so small a loss."""
+
+    limit: Text
+    """A limit on groups, in whose unit the gain is."""
+    gain: Annotated[float, Field(gt=0)]
+    """Nearer to parity by at least so much, in the mean over refits on test rows."""
+    loss: Annotated[float, Field(ge=0)]
+    """At a loss of at most so much of what the threshold is for (accuracy, a profit)."""
+
+
+RIVAL = "less-discriminatory-alternative"
+"""The limit that a waiver names where a rival of the chosen model is left all the same."""
+RIVALS = "alternatives"
+"""Its measure: rivals that the rule holds of."""
+
 LATER = ("test", "valid")
 """The parts that are compared with the train part."""
 
@@ -254,6 +271,8 @@ class Policy(Section):
     """Attributes whose group the decision itself may be told; empty (the rule) keeps them evidence alone."""
     constant_answer: ConstantAnswer
     findings: Findings
+    alternatives: RivalRule | None
+    """null reports less discriminatory alternatives, and gates none."""
     limits: Annotated[list[Limit], Field(min_length=1)]
     waivers: list[Waiver]
     """They let a comparison go on that is undecided; never one that fails."""
@@ -267,7 +286,7 @@ class Policy(Section):
         if twice:
             raise ValueError(f"must name each limit once, got {twice} twice")
         self.stages()
-        own = [limit.name for limit in (*self.gains, *self.signs, *self.spending)]
+        own = [limit.name for limit in (*self.gains, *self.signs, *self.rivalled, *self.spending)]
         taken = sorted(set(names) & set(own))
         if taken:
             raise ValueError(f"limits must not have the names of what is required anyway, got {taken}")
@@ -277,6 +296,12 @@ class Policy(Section):
                 raise ValueError(f"{kind} must name a limit, one of {[*names, *own]}, got {strangers}")
         every = (*self.limits, *self.gains, *self.spending)
         whole = {limit.name for limit in every if limit.attribute is None}
+        grouped = [limit.name for limit in self.limits if limit.attribute is not None]
+        if self.alternatives is not None and self.alternatives.limit not in grouped:
+            raise ValueError(
+                f"alternatives.limit must be one of the limits on groups, {grouped}, got "
+                f"{self.alternatives.limit!r}"
+            )
         named = [each.limit for each in (*self.waivers, *self.overrides) if each.groups is not None]
         if astray := sorted(whole & set(named)):
             raise ValueError(
@@ -458,6 +483,23 @@ class Policy(Section):
         ]
 
     @property
+    def rivalled(self) -> list[Limit]:
+        """The limit that `alternatives` stands for: no rival that its rule holds of goes unanswered."""
+        if self.alternatives is None:
+            return []
+        return [
+            Limit.model_construct(
+                name=RIVAL,
+                measure=RIVALS,
+                attribute=None,
+                at_least=None,
+                at_most=0.0,
+                gate=True,
+                reason="Of models that serve alike the least discriminatory is taken, or it is said why not.",
+            )
+        ]
+
+    @property
     def required(self) -> list[Limit]:
-        """Every limit of the verdict: those written, on the constant answer, the findings, the budget."""
-        return [*self.limits, *self.gains, *self.signs, *self.spending]
+        """Every limit of the verdict: those written, on the constant answer, findings, rivals, the budget."""
+        return [*self.limits, *self.gains, *self.signs, *self.rivalled, *self.spending]

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from fairmark.errors import VerificationError
 from fairmark.params.prepare import Privacy
-from fairmark.release.layout import REFERENCE
+from fairmark.release.layout import ALTERNATIVES, REFERENCE
 
 if TYPE_CHECKING:
     from fairmark.data.reference import Reference
+    from fairmark.judge.alternatives import Alternatives
     from fairmark.judge.measurements import Measurements
 
 REPORT = "report.html"
@@ -70,6 +71,8 @@ class Shown:
         Smallest count of the measurements that is not zero, and where it stands.
     reference
         Smallest count of the reference that is not zero, and where it stands; None where there is none.
+    alternatives
+        The same of those whom rivals would decide otherwise.
     """
 
     decisions: int
@@ -77,6 +80,7 @@ class Shown:
     leaf: int | None
     cell: tuple[int, str] | None
     reference: tuple[int, str] | None = None
+    alternatives: tuple[int, str] | None = None
 
     def faults(self, allowed: Privacy) -> list[str]:
         """Return what goes beyond the section `privacy` of params.yaml, one line each."""
@@ -91,7 +95,11 @@ class Shown:
                 f"{BOOSTER}: every leaf must stand for {allowed.smallest_leaf} rows "
                 f"(privacy.smallest_leaf), got one of {self.leaf}"
             )
-        for where, cell in (("measurements.json", self.cell), (REFERENCE, self.reference)):
+        for where, cell in (
+            ("measurements.json", self.cell),
+            (REFERENCE, self.reference),
+            (ALTERNATIVES, self.alternatives),
+        ):
             if cell is not None and cell[0] < allowed.smallest_cell:
                 faults.append(
                     f"{where}: every count must be of {allowed.smallest_cell} rows "
@@ -101,7 +109,11 @@ class Shown:
 
 
 def shown(
-    report: str, booster: str | None, measurements: "Measurements", reference: "Reference | None" = None
+    report: str,
+    booster: str | None,
+    measurements: "Measurements",
+    reference: "Reference | None" = None,
+    alternatives: "Alternatives | None" = None,
 ) -> Shown:
     """Return what a release shows of few people.
 
@@ -115,6 +127,8 @@ def shown(
         What measurements.json says.
     reference
         What reference.json says; None for a release without one.
+    alternatives
+        What alternatives.json says; None for a release without one.
 
     Raises
     ------
@@ -126,7 +140,9 @@ def shown(
     leaf = None if booster is None else smallest_leaf(booster)
     cells = sorted(counted(measurements))
     binned = () if reference is None else reference.counted()
-    return Shown(decisions, lines, leaf, cells[0] if cells else None, min(binned, default=None))
+    swapped = () if alternatives is None else alternatives.counted()
+    least = (min(binned, default=None), min(swapped, default=None))
+    return Shown(decisions, lines, leaf, cells[0] if cells else None, *least)
 
 
 def shown_of_evaluation(report: str, measurements: "Measurements") -> Shown:

@@ -16,6 +16,7 @@ from fairmark.files import sha256
 from fairmark.model.model_file import ENCODER_JSON, MODEL_JSON, EncoderFile, ModelFile
 from fairmark.record import Record
 from fairmark.release.layout import (
+    ALTERNATIVES,
     BILL,
     GATHERED,
     KINDS,
@@ -36,6 +37,7 @@ from fairmark.signing.model_signature import MODEL_SEAL, read_model_seal
 
 if TYPE_CHECKING:
     from fairmark.evaluate.documents import HeadlineMetrics
+    from fairmark.judge.alternatives import Alternatives
     from fairmark.judge.measurements import Measurements
     from fairmark.judge.verdict import Verdict
     from fairmark.params.read import Params
@@ -278,6 +280,21 @@ class ReleaseFolder:
             When keys came or went between the fairmark that made the release and this one.
         """
         return self._document(REFERENCE, Reference)
+
+    @cached_property
+    def alternatives(self) -> "Alternatives":
+        """What alternatives.json says of rivals of the model.
+
+        Raises
+        ------
+        VerificationError
+            When it is no such document.
+        UndeterminedError
+            When keys came or went between the fairmark that made the release and this one.
+        """
+        from fairmark.judge.alternatives import Alternatives
+
+        return self._document(ALTERNATIVES, Alternatives)
 
     @cached_property
     def verdict(self) -> "Verdict":

@@ -14,6 +14,7 @@ MEASUREMENTS = "artifacts/evaluate/measurements.json"
 DATASHEET = "data/DATASHEET.md"
 
 REFERENCE = "reference.json"
+ALTERNATIVES = "alternatives.json"
 STATEMENT = "statement.json"
 VERDICT = "verdict.json"
 BILL = "sbom.cdx.json"
@@ -44,6 +45,7 @@ GATHERED = {
     "measurements.json": MEASUREMENTS,
     "metrics.json": "artifacts/evaluate/metrics.json",
     REFERENCE: "artifacts/evaluate/reference.json",
+    ALTERNATIVES: "artifacts/evaluate/alternatives.json",
     "schema.json": "artifacts/prepare/schema.json",
     "model-card.md": "artifacts/document/model-card.md",
     "model-card.html": "artifacts/document/model-card.html",

@@ -26,10 +26,11 @@ from fairmark.errors import RefusedError
 from fairmark.evaluate.documents import CalibrationBin
 from fairmark.explain.documents import Explanations
 from fairmark.files import read_parquet
+from fairmark.judge.alternatives import Alternatives
 from fairmark.judge.measurements import Measurements
 from fairmark.params.read import Params
 from fairmark.release.disclosure import BOOSTER, REPORT, shown, shown_of_evaluation
-from fairmark.release.layout import REFERENCE
+from fairmark.release.layout import ALTERNATIVES, REFERENCE
 from fairmark.repo.dvc_files import names
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def refuse(root: Path, folder: Path, params: Params, *, evaluation: bool = False
         found = shown_of_evaluation(report, measured)
     else:
         binned = Reference.read(folder / REFERENCE) if (folder / REFERENCE).is_file() else None
-        found = shown(report, trees, measured, binned)
+        rivals = Alternatives.read(folder / ALTERNATIVES) if (folder / ALTERNATIVES).is_file() else None
+        found = shown(report, trees, measured, binned, rivals)
     faults = found.faults(allowed)
     faults += [
         f"{where}: every count must be of {allowed.smallest_cell} rows (privacy.smallest_cell), got {count}"

@@ -14,6 +14,7 @@ from fairmark.evaluate.documents import (
     ScoringMetrics,
 )
 from fairmark.explain.documents import Explanations
+from fairmark.judge.alternatives import Alternatives
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.provable import ProvableLimits
 from fairmark.judge.verdict import Verdict
@@ -35,6 +36,7 @@ FILES = {
     "measurements": "evaluate/measurements.json",
     "curves": "evaluate/plots",
     "checks": "evaluate/checks.json",
+    "alternatives": "evaluate/alternatives.json",
     "explanations": "explain/explanations.json",
 }
 """Fact -> the stage's output that holds it, below the folder of all of them; `dvc.yaml` lists each."""
@@ -101,6 +103,7 @@ class Facts(MeasuredFacts):
     trials: Sequence[TrialRow]
     search: SearchSummary
     checks: CheckResults
+    alternatives: Alternatives
     explanations: Explanations
 
     @property

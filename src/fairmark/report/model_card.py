@@ -7,6 +7,7 @@ from fairmark.judge.finding_text import one_sided
 from fairmark.judge.measurements import Disparity
 from fairmark.judge.verdict import decisive
 from fairmark.report import data as people
+from fairmark.report.alternatives import alternatives_view
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import SIGNS, count, listed, measured, number, setting
 from fairmark.report.quality import small_groups
@@ -77,6 +78,7 @@ def card(facts: Facts) -> str:
         small=small_groups(facts),
         unsure=[name for name, outcome in facts.verdict.limits.items() if outcome == "insufficient evidence"],
         note=facts.search.note,
+        alternatives=alternatives_view(facts),
         listed=listed,
     )
 

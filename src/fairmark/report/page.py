@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from fairmark.judge.measured import Measured
 from fairmark.report import data as people
 from fairmark.report import explanations, quality
+from fairmark.report.alternatives import alternatives_view
 from fairmark.report.checks import checks_view
 from fairmark.report.comparisons import comparisons_view
 from fairmark.report.inputs import Facts
@@ -21,6 +22,7 @@ CONTENTS = (
     ("groups", "Groups"),
     ("gaps", "Gaps between groups"),
     ("search", "The search"),
+    ("alternatives", "Less discriminatory alternatives"),
     ("curves", "Curves"),
     ("data", "The data"),
     ("reasons", "Explanations"),
@@ -56,6 +58,7 @@ def page(facts: Facts) -> str:
         small=quality.small_groups(facts),
         groups=[_groups(facts, attribute) for attribute in attributes],
         search=search_view(facts),
+        alternatives=alternatives_view(facts),
         price=price_text(facts),
         curves={
             "whole": [

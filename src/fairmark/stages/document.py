@@ -17,6 +17,7 @@ from fairmark.errors import InputError
 from fairmark.evaluate.documents import CheckResults
 from fairmark.explain.documents import Explanations
 from fairmark.files import write_text
+from fairmark.judge.alternatives import Alternatives
 from fairmark.judge.measurements import Measurements
 from fairmark.judge.provable import ProvableLimits
 from fairmark.judge.verdict import judge
@@ -86,6 +87,7 @@ def document(  # noqa: PLR0913, PLR0917 - it names every section that it reads
         measurements=measurements.in_order(groups),
         curves=Curves.read(at["curves"]),
         checks=CheckResults.read(at["checks"]),
+        alternatives=Alternatives.read(at["alternatives"]),
         explanations=trimmed(Explanations.read(at["explanations"]), privacy.decisions_shown),
         verdict=verdict,
     )

@@ -5,7 +5,9 @@ and the folder `model` of `train`. Writes `metrics` (JSON: the headline, for `dv
 (JSON: every measure overall, by group and by intersection, with the cells behind it, and the findings of
 earlier stages; what `judge` reads), the folder `plots` (CSV: roc, precision_recall, calibration, groups) and
 `further` (JSON: the experiments beside, `evaluate.experiments`) and `reference` (JSON: histograms of
-features, scores and decisions, by which the release is served and watched, `data.reference`).
+features, scores and decisions, by which the release is served and watched, `data.reference`) and
+`alternatives` (JSON: rivals on the search's frontier, learnt again from what the `searched` summary of `tune`
+says, beside the chosen model).
 Read by `document` and the release. Test rows are measured on here, and nowhere decided by.
 """
 
@@ -23,12 +25,15 @@ from fairmark.data.summaries import DataAudit, PrepareSummary, SplitSummary
 from fairmark.entry import run
 from fairmark.evaluate import curves
 from fairmark.evaluate import measure as measuring
+from fairmark.evaluate.alternatives import alternatives as rival_models
 from fairmark.evaluate.clusters import clusters
 from fairmark.evaluate.experiments import Experiment, checks, leakage
 from fairmark.evaluate.leakage import signs
 from fairmark.evaluate.reference import reference as counted
+from fairmark.evaluate.refits import Fits
 from fairmark.files import write_csv
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
+from fairmark.learn.summaries import SearchSummary
 from fairmark.model.model import Model, digest
 from fairmark.params.evaluate import Evaluate
 from fairmark.params.learn import Train
@@ -46,11 +51,13 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
     rows: Path,
     parted: Path,
     model: Path,
+    searched: Path,
     metrics: Path,
     measurements: Path,
     plots: Path,
     further: Path,
     reference: Path,
+    alternatives: Path,
     params: Evaluate,
     base: Train,
     policy: Policy,
@@ -104,8 +111,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         persons["units"] = whose.units
     if person is None and not parts.schema.weighted and earlier[2].sampled_by is not None:
         persons["sampled_by"] = earlier[2].sampled_by
+    sha256, smallest, fits = digest(model), privacy.smallest_cell, Fits(base, policy)
+    rivals = rival_models(experiment, sha256, SearchSummary.read(searched), person, fits, smallest, step)
     about = About(
-        MeasuredModel.from_json({"sha256": digest(model), **scorer.stated}, "model.json"),
+        MeasuredModel.from_json({"sha256": sha256, **scorer.stated}, "model.json"),
         MeasuredRows(
             part="test",
             rows=len(test),
@@ -116,7 +125,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         ),
         params.confidence,
         signs(*earlier, leaks),
+        None if params.alternatives is None else rivals.judged,
     )
+    rivals.write(alternatives)
     checks(experiment, base, policy, about, leaks, step).write(further)
     own = None if scorer.own is None else scorer.own.groups
     measuring.headline(measured, scorer.threshold, own).write(metrics)
@@ -130,7 +141,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - it names every path that it reads and 
         document,
         bins=params.reference_bins,
         most=base.max_categories,
-        smallest=privacy.smallest_cell,
+        smallest=smallest,
     ).write(reference)
     for name, picture in pictures.items():
         write_csv(plots / f"{name}.csv", picture)

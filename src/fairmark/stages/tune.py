@@ -18,6 +18,7 @@ from fairmark.entry import run
 from fairmark.errors import InputError, ParamsError, StateError
 from fairmark.extras import require
 from fairmark.files import canonical_floats, write_csv, write_text
+from fairmark.learn.alternatives import alternatives
 from fairmark.learn.group_threshold_search import reaches
 from fairmark.learn.policy_limits import Limits
 from fairmark.learn.search import Search
@@ -77,7 +78,7 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
         raise ParamsError(*(f"params.yaml: {fault}" for fault in strangers))
     paths = (table, evidence, schema, rows)
     # Blind in choosing: limits on groups are measured of every trial, and no trial or threshold follows them.
-    policy = policy.blind if search.blind == "choice" else policy
+    whole_policy, policy = policy, policy.blind if search.blind == "choice" else policy
     known, stated = _seen(paths, search, base)
     aim, why = _aim(known, search, base, policy.following("accuracy"))
     goal = Goal.of(aim.maximise or "accuracy")
@@ -110,7 +111,8 @@ def tune(  # noqa: PLR0913, PLR0917 - it names every path and section that it re
     write_text(tuned, HEADER + format_yaml(chosen))
     write_csv(trials, result.table())
     beside = _rivals(known, result, search, base, goal)
-    summary_of(result).model_copy(update=beside | stated).write(summary)
+    front = {"alternatives": alternatives(result, whole_policy.following(goal.measure))}
+    summary_of(result).model_copy(update=front | beside | stated).write(summary)
     record.forget()
 
 

@@ -248,7 +248,7 @@ def personal(release: ReleaseFolder) -> str:
     """Check that the release shows no more of single people than its own params allow."""
     booster = release.text(BOOSTER) if BOOSTER in release.files else None
     binned = release.reference if release.has_reference else None
-    found = shown(release.text(REPORT), booster, release.measurements, binned)
+    found = shown(release.text(REPORT), booster, release.measurements, binned, release.alternatives)
     allowed = release.params.privacy
     if faults := found.faults(allowed):
         raise VerificationError(*faults)
@@ -256,7 +256,7 @@ def personal(release: ReleaseFolder) -> str:
     words = [f"{found.decisions} decisions and {found.lines} lines of single rows (at most {most})"]
     if found.leaf is not None:
         words.append(f"leaves of {found.leaf} rows or more ({allowed.smallest_leaf})")
-    cells = [cell for cell, _ in filter(None, (found.cell, found.reference))]
+    cells = [cell for cell, _ in filter(None, (found.cell, found.reference, found.alternatives))]
     if cells:
         words.append(f"counts of {min(cells)} or more ({allowed.smallest_cell})")
     return ", ".join(words)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from fairmark.errors import VerificationError
 from fairmark.files import canonical_floats
+from fairmark.judge.alternatives import gains, mean_of
 from fairmark.model.model_file import MODEL_JSON
 from fairmark.model.protected_use import ProtectedUse
 from fairmark.params.learn import stated_goal
 from fairmark.params.prepare import ByCross
 from fairmark.record import first_difference
 from fairmark.release.folder import ReleaseFolder
-from fairmark.release.layout import DATASHEET, EVALUATION, REFERENCE, SCORES, VERDICT
+from fairmark.release.layout import ALTERNATIVES, DATASHEET, EVALUATION, REFERENCE, SCORES, VERDICT
 from fairmark.release.statement import FileInput
 from fairmark.repo.dvc_files import Output, address, files_of, folder_address, names
 
@@ -207,7 +208,34 @@ def metrics(release: ReleaseFolder) -> str:
     )
     if not overall:
         raise VerificationError("metrics.json: must have quality, got no measure of all rows")
+    if release.kind is not EVALUATION:
+        _same_rivals(release)
     return f"{len(overall)} measures, and the gaps by {', '.join(found.fairness)}, as measured"
+
+
+def _same_rivals(release: ReleaseFolder) -> None:
+    """Refuse alternatives of another model, or with other means than the gate reads or its values give."""
+    found, asked = release.alternatives, release.params.evaluate.alternatives
+    same(found.model_sha256, release.model_sha256, ALTERNATIVES, "of this model")
+    same(
+        found.smallest_cell,
+        release.params.privacy.smallest_cell,
+        ALTERNATIVES,
+        "of the cells that privacy allows",
+    )
+    known = release.measurements.alternatives
+    read = None if known is None else [each.to_json() for each in known]
+    wanted = None if asked is None else [each.to_json() for each in found.judged]
+    same(read, wanted, "measurements.json: alternatives", f"what {ALTERNATIVES} says of each rival")
+    for each in found.rivals:
+        same(
+            each.mean.to_json(),
+            mean_of([each.beside, *each.refits]).to_json(),
+            ALTERNATIVES,
+            "the mean over refits",
+        )
+        beside = gains(release.params.policy, found.test, each.test) if found.test is not None else None
+        same(each.beside.to_json(), beside and beside.to_json(), ALTERNATIVES, "what both models come to")
 
 
 def reference(release: ReleaseFolder) -> str:
