@@ -11,14 +11,14 @@ from sklearn.metrics import accuracy_score
 from stage_outputs import search, trials
 
 from fairmark.data.split import Parts
-from fairmark.evaluate.alternatives import Decided, alternatives, calibration, drawn, resampled_weights, swaps
+from fairmark.evaluate.alternatives import Decided, alternatives, calibration, resampled_weights, swaps
 from fairmark.evaluate.experiments import Experiment
 from fairmark.evaluate.refits import Fits
 from fairmark.evaluate.summary_metrics import Rows
 from fairmark.judge.alternatives import Alternatives
 from fairmark.learn.fit import fit_model
 from fairmark.learn.summaries import Alternative, RivalRow
-from fairmark.learn.training_data import ready
+from fairmark.learn.training_data import drawn, ready
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Evaluate, RivalModels
 

@@ -6,7 +6,15 @@ from stage_outputs import audit, dependence, explanations, facts
 
 from fairmark.explain import documents as docs
 from fairmark.report.charts import dependence_picture as drawn
-from fairmark.report.explanations import by_group, decisions, dependences, importance, signed
+from fairmark.report.explanations import (
+    by_group,
+    decisions,
+    dependences,
+    importance,
+    ranks,
+    signed,
+    stability,
+)
 from fairmark.report.inputs import Facts
 from fairmark.report.labels import Table
 
@@ -159,3 +167,16 @@ def test_a_feature_without_any_value_is_passed_over() -> None:
     empty = dependence("numeric", grid=[], mean=[], ice=[[], []], edges=[], density=[], near=[])
 
     assert dependences(_explained(dependence={"age": empty})) == ([], [])
+
+
+def test_the_page_says_of_how_many_refits_explanations_are_said_to_hold() -> None:
+    found = facts()
+
+    said, table = stability(found), ranks(found)
+    assert said[0].startswith(
+        "Learnt again 2 times, from train rows drawn with replacement and with other seeds"
+    )
+    assert said[0].endswith(f"{MINUS}1.000 at least; 0.050 of 60 rows are decided otherwise.")
+    assert "0.900 of the principal reasons come again, the first one in 0.800, and all in 0.700." in said[1]
+    assert table is not None
+    assert list(table.rows) == [("age", "1", "1", "2"), ("job", "2", "2", "1")]

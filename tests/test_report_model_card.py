@@ -58,7 +58,15 @@ def _traceable(found: Facts) -> set[str]:
         if isinstance(value, str):
             shown |= set(NUMBER.findall(value))
         elif isinstance(value, int | float):
-            shown |= {f"{value:.3f}", f"{abs(value):.3f}", f"{value:,.0f}", f"{value:.4g}", f"{value:g}"}
+            # What a loss is in a thousand decisions is worked out of it.
+            shown |= {
+                f"{abs(value) * 1000:.1f}",
+                f"{value:.3f}",
+                f"{abs(value):.3f}",
+                f"{value:,.0f}",
+                f"{value:.4g}",
+                f"{value:g}",
+            }
     return shown
 
 

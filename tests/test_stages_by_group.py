@@ -20,7 +20,7 @@ from fairmark.errors import ParamsError
 from fairmark.files import read_json, write_parquet
 from fairmark.judge.verdict import judge_document
 from fairmark.model.model import Model, digest
-from fairmark.params.evaluate import Explain
+from fairmark.params.evaluate import Explain, ExplainedRefits
 from fairmark.params.learn import ByGroup, Threshold
 from fairmark.params.read import read_params
 from fairmark.stages.evaluate import evaluate
@@ -42,7 +42,10 @@ BASE = TRAIN.model_copy(
 POLICY = policy(limit("selection_rate_ratio", "side", at_least=0.5)).model_copy(
     update={"protected_at_prediction": ["side"]}
 )
-EXPLAIN = Explain(seed=4, sample=200, background=20, top=1, decisions=6, grid=4, mutable=None, texts=None)
+REFITS = ExplainedRefits(seed=6, refits=2, rows=30, most_rows=None)
+EXPLAIN = Explain(
+    seed=4, sample=200, background=20, top=1, decisions=6, grid=4, mutable=None, texts=None, stability=REFITS
+)
 
 
 def _schema() -> Schema:
@@ -75,7 +78,9 @@ def run(
         found.write(made[name])
     before = [*read[:3], made["prepared"], made["audit"], read[3], made["parted"]]
     evaluate(*before, made["model"], made["searched"], *written, PARAMS, base, rules, PRIVACY)  # type: ignore[call-arg, arg-type]
-    explain(*read, made["model"], made["importance"], made["explanations"], made["shapley"], EXPLAIN)  # type: ignore[call-arg, arg-type]
+    explain(
+        *read, made["model"], made["importance"], made["explanations"], made["shapley"], EXPLAIN, base, rules
+    )  # type: ignore[call-arg, arg-type]
     return made
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from schemas import column, schema
-from scorecard_table import CHOSEN, ODD
+from scorecard_table import CHOSEN, ODD, POLICY
 
 from fairmark.errors import InputError
 from fairmark.files import write_parquet
@@ -16,11 +16,14 @@ from fairmark.learn.training_data import Sample
 from fairmark.model.encoder import Encoder
 from fairmark.model.model import Model
 from fairmark.model.model_file import Calibration
-from fairmark.params.evaluate import Explain
+from fairmark.params.evaluate import Explain, ExplainedRefits
 from fairmark.params.learn import Threshold, Train
 from fairmark.stages.explain import explain
 
-PARAMS = Explain(seed=4, sample=40, background=20, top=2, decisions=4, grid=5, mutable=None, texts=None)
+REFITS = ExplainedRefits(seed=6, refits=2, rows=30, most_rows=None)
+PARAMS = Explain(
+    seed=4, sample=40, background=20, top=2, decisions=4, grid=5, mutable=None, texts=None, stability=REFITS
+)
 TRAIN = Train(
     seed=1,
     max_categories=9,
@@ -78,7 +81,7 @@ def _outputs(paths: dict[str, Path]) -> list[Path]:
 
 
 def test_the_explanations_speak_of_every_feature_and_group(paths: dict[str, Path]) -> None:
-    explain(**paths, params=PARAMS)
+    explain(**paths, params=PARAMS, base=TRAIN, policy=POLICY)
 
     found = json.loads(paths["explanations"].read_text())
     assert {each["feature"] for each in found["importance"]} == {"age", ODD, "own", "since"}
@@ -88,7 +91,7 @@ def test_the_explanations_speak_of_every_feature_and_group(paths: dict[str, Path
 
 
 def test_the_ranking_is_the_importance_that_dvc_plots(paths: dict[str, Path]) -> None:
-    explain(**paths, params=PARAMS)
+    explain(**paths, params=PARAMS, base=TRAIN, policy=POLICY)
 
     ranking = pd.read_csv(paths["ranking"])
     assert list(ranking.columns) == ["feature", "mean_abs_shap"]
@@ -96,15 +99,15 @@ def test_the_ranking_is_the_importance_that_dvc_plots(paths: dict[str, Path]) ->
 
 
 def test_no_row_id_is_written(paths: dict[str, Path]) -> None:
-    explain(**paths, params=PARAMS)
+    explain(**paths, params=PARAMS, base=TRAIN, policy=POLICY)
 
     assert not any(b"secret" in path.read_bytes() for path in _outputs(paths))
 
 
 def test_explaining_twice_gives_the_same_bytes(paths: dict[str, Path]) -> None:
-    explain(**paths, params=PARAMS)
+    explain(**paths, params=PARAMS, base=TRAIN, policy=POLICY)
     first = [path.read_bytes() for path in _outputs(paths)]
-    explain(**paths, params=PARAMS)
+    explain(**paths, params=PARAMS, base=TRAIN, policy=POLICY)
 
     assert [path.read_bytes() for path in _outputs(paths)] == first
 
@@ -113,7 +116,7 @@ def test_a_model_that_is_no_model_is_refused_and_nothing_is_written(paths: dict[
     (paths["model"] / "model.json").write_text("{}")
 
     with pytest.raises(InputError, match=r"model\.json"):
-        explain(**paths, params=PARAMS)
+        explain(**paths, params=PARAMS, base=TRAIN, policy=POLICY)
 
     assert not paths["explanations"].exists()
     assert not paths["ranking"].exists()

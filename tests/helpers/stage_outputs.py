@@ -335,7 +335,19 @@ def explanations(attributes: Mapping[str, Mapping[str, int]], names: Sequence[st
     """Return explanations.json of two features."""
     number, word = names
     means = {number: 0.11, word: -0.22}
+    agreed = explained.ReasonAgreement(rows=90, kept=0.9, first=0.8, every=0.7)
     return explained.Explanations(
+        stability=explained.Stability(
+            refits=2,
+            rows=60,
+            features=[
+                explained.FeatureRanks(feature=name, rank=rank, again=[rank, 3 - rank])
+                for rank, name in enumerate(names, 1)
+            ],
+            correlation=[1.0, -1.0],
+            reasons={"no": agreed, "yes": agreed},
+            otherwise=0.05,
+        ),
         rows=500,
         background=100,
         base=-1.2,

@@ -9,7 +9,7 @@ are measured on and choose nothing: the rivals and their order come from the sea
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -38,7 +38,7 @@ from fairmark.learn.policy_limits import Limits
 from fairmark.learn.policy_limits import Rows as HeldRows
 from fairmark.learn.summaries import Alternative, SearchSummary
 from fairmark.learn.threshold import Goal
-from fairmark.learn.training_data import Ready, ready
+from fairmark.learn.training_data import Ready, drawn, ready
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Evaluate, RivalModels
 from fairmark.params.learn import Chosen
@@ -356,23 +356,6 @@ def resampled_weights(weight: Floats, person: Places | None, resamples: int, see
     draw = np.random.default_rng([seed, 3])
     counts = [np.bincount(draw.integers(0, size, size), minlength=size)[unit] for _ in range(resamples)]
     return np.stack(counts) * weight
-
-
-def drawn(rows: Ready, seed: int, number: int) -> Ready:
-    """Return the same rows with train rows drawn with replacement, those of a person together, in order."""
-    _, unit = np.unique(rows.keys.to_numpy(), return_inverse=True)
-    size = int(unit.max()) + 1
-    draw = np.random.default_rng([seed, 4, number])
-    times = np.bincount(draw.integers(0, size, size), minlength=size)[unit]
-    kept = np.repeat(np.arange(len(unit)), times)
-    return replace(
-        rows,
-        train=rows.train.take(kept),
-        train_groups=rows.train_groups.iloc[kept].reset_index(drop=True),
-        keys=rows.keys.iloc[kept].reset_index(drop=True),
-        # When they are from is asked by cross-fitting alone, which refits do without.
-        moments=None,
-    )
 
 
 def what(chosen: Chosen) -> str:

@@ -165,6 +165,47 @@ class ExplainedDecision(Decision):
     lime: LimeOpinion
 
 
+class FeatureRanks(Record):
+    """The rank of a feature by importance: of the model, and of each refit; 1 moves scores most."""
+
+    feature: str
+    rank: int
+    again: Sequence[int]
+
+
+class ReasonAgreement(Record):
+    """How far refits give the model's own principal reasons, of rows of one decision that both decide so.
+
+    Means over rows and refits, 0..1; 1 = the same reasons. None without such rows.
+    """
+
+    rows: int
+    """Pairs of a row and a refit."""
+    kept: float | None
+    """The mean share of the model's reasons that a refit names too."""
+    first: float | None
+    """The share in which the first reason is the same."""
+    every: float | None
+    """The share in which all reasons are the same, whatever their order."""
+
+
+class Stability(Record):
+    """How explanations hold when the model is learnt again from train rows drawn anew, with other seeds."""
+
+    refits: int
+    """How many; 0 where there are none, and `why` says why."""
+    rows: int
+    """Test rows that each of them explained."""
+    features: Sequence[FeatureRanks] = ()
+    """The model's first features, the most important first."""
+    correlation: Sequence[float | None] = ()
+    """Spearman's rank correlation of all features' importance with the model's own, -1..1, one a refit."""
+    reasons: Mapping[Literal["no", "yes"], ReasonAgreement] | None = None
+    otherwise: float | None = None
+    """The mean share of rows that a refit decides otherwise, each at its own common threshold."""
+    why: str = ""
+
+
 class Explanations(Record):
     """explanations.json: what moves the score for everybody, for each group, and in a few decisions."""
 
@@ -185,3 +226,5 @@ class Explanations(Record):
     decisions: Sequence[ExplainedDecision]
     reasons: Mapping[Literal["no", "yes"], ReasonCoverage] | None = None
     """By decision; None in releases made before it was measured."""
+    stability: Stability | None = None
+    """None in releases made before it was measured."""

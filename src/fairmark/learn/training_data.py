@@ -236,6 +236,23 @@ def rotated(rows: Ready, folds: int, seed: int) -> Iterator[Ready]:
         )
 
 
+def drawn(rows: Ready, seed: int, number: int) -> Ready:
+    """Return the same rows with train rows drawn with replacement, those of a person together, in order."""
+    _, unit = np.unique(rows.keys.to_numpy(), return_inverse=True)
+    size = int(unit.max()) + 1
+    draw = np.random.default_rng([seed, 4, number])
+    times = np.bincount(draw.integers(0, size, size), minlength=size)[unit]
+    kept = np.repeat(np.arange(len(unit)), times)
+    return replace(
+        rows,
+        train=rows.train.take(kept),
+        train_groups=rows.train_groups.iloc[kept].reset_index(drop=True),
+        keys=rows.keys.iloc[kept].reset_index(drop=True),
+        # When they are from is asked by cross-fitting alone, which refits do without.
+        moments=None,
+    )
+
+
 def stretches(rows: Ready, folds: int) -> list[Ready]:
     """Return the folds of `rotated` where these follow each other in time, the earliest first; else none."""
     return [] if rows.moments is None else [*_forward(rows, rows.moments, folds)]

@@ -120,6 +120,17 @@ class ReasonTexts(Section):
     """Every feature of the model."""
 
 
+class ExplainedRefits(Section):
+    """How often the model is learnt again to see whether its explanations hold."""
+
+    seed: Seed
+    refits: Count
+    rows: Count
+    """Test rows that are explained by each, at most."""
+    most_rows: Count | None
+    """Rows of a part beyond which refits learn from a stratified sample of so many; None for all rows."""
+
+
 class Explain(Section):
     """How much is explained."""
 
@@ -133,6 +144,8 @@ class Explain(Section):
     """Features that a person can change, and which way; counterfactuals change no other. Null shows none."""
     texts: ReasonTexts | None
     """Reasons in reviewed words; null names features and values alone."""
+    stability: ExplainedRefits | None
+    """null learns nothing again."""
 
 
 class Document(Section):

@@ -61,10 +61,10 @@ def in_words(facts: Facts, rival: Rival) -> str:
             times, of = rival.steady[limit.name], 1 + len(rival.refits)
             gained.append(
                 f"{number(abs(gain), shown)} {way} by {limit.name} (nearer in {times} of {of} fits, and in "
-                f"{rival.resampled.fairer.get(limit.name, 0.0):.0%} of the resamples)"
+                f"{number(rival.resampled.fairer.get(limit.name), shown)} of the resamples)"
             )
     lost = rival.mean.lost
-    costs = f"costs {number(lost, shown + 1)}" if lost >= 0 else f"brings {number(-lost, shown + 1)}"
+    costs = f"costs {number(lost, shown)}" if lost >= 0 else f"brings {number(-lost, shown)}"
     goal = title(facts.alternatives.goal).lower() if facts.alternatives.goal != "profit" else "profit a row"
     each = ""
     if facts.alternatives.goal in COUNTED:
@@ -80,7 +80,7 @@ def _how(found: Alternatives) -> str:
         f"Rivals are trials of the search's frontier, learnt again {again}as they were tried; test rows "
         f"chose none. Both models were then learnt {found.refits} times more from train rows drawn with "
         "replacement, with other seeds, and thresholds from validation rows alone; means are over all of "
-        f"these fits. Ranges hold {found.confidence:.0%} of {count(found.resamples)} resamples of the "
+        f"these fits. Ranges hold {found.confidence:g} of {count(found.resamples)} resamples of the "
         f"{count(found.rows)} test rows. They are point values and ranges of few fits, and keep no level."
     )
 

@@ -183,6 +183,42 @@ def coverage(facts: Facts) -> list[str]:
     ]
 
 
+def stability(facts: Facts) -> list[str]:
+    """Return in words whether refits give the same reasons, and of how many refits that is said."""
+    found, shown = facts.explanations.stability, facts.decimals
+    if found is None:
+        return []
+    if not found.refits:
+        return [f"Whether explanations hold when the model is learnt again was not measured: {found.why}."]
+    known = [each for each in found.correlation if each is not None]
+    alike = f"features rank with a correlation of {number(min(known), shown)} at least; " if known else ""
+    whole = (
+        f"Learnt again {found.refits} times, from train rows drawn with replacement and with other seeds: "
+        f"{alike}{number(found.otherwise, shown)} of {count(found.rows)} rows are decided otherwise."
+    )
+    return [
+        whole,
+        *(
+            f"Of rows decided {name} both times, {number(each.kept, shown)} of the principal reasons come "
+            f"again, the first one in {number(each.first, shown)}, and all in {number(each.every, shown)}."
+            for name, each in (found.reasons or {}).items()
+            if each.kept is not None
+        ),
+    ]
+
+
+def ranks(facts: Facts) -> Table | None:
+    """Return the ranks of the first features in the model and in each refit."""
+    found = facts.explanations.stability
+    if found is None or not found.refits:
+        return None
+    columns = [Column("Feature"), Column("Rank", NUMBER)]
+    columns += [Column(f"Refit {place + 1}", NUMBER) for place in range(found.refits)]
+    rows = [(each.feature, str(each.rank), *map(str, each.again)) for each in found.features]
+    caption = f"Ranks of the first features by importance, in the model and {found.refits} refits"
+    return Table(caption, columns, rows)
+
+
 def _reason(reason: Reason, facts: Facts) -> Reason:
     """Return a reason without what no page shows: a personal value, and a group that would tell one."""
     name = reason.feature

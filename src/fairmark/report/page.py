@@ -142,6 +142,8 @@ def _reasons(facts: Facts) -> Mapping[str, object]:
         "tables": tables,
         "decisions": explanations.decisions(facts),
         "coverage": explanations.coverage(facts),
+        "stability": explanations.stability(facts),
+        "ranks": explanations.ranks(facts),
     }
 
 

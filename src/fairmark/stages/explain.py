@@ -1,12 +1,14 @@
 """Stage `explain`: what moves the score, by group, along each feature, and in single decisions.
 
-Reads the test part of the table and the evidence (prepare, split) and the model folder (train). Writes
+Reads the table and the evidence (prepare, split) and the model folder (train); test rows are explained, and
+train and validation rows make the refits that say whether explanations hold. Writes
 importance.csv (`feature,mean_abs_shap`, falling) and explanations.json: importance over a seeded sample of
 test rows, the same by group, dependence for the first features, single decisions with reasons in words and
-LIME's opinion beside each (and the threshold, where groups have their own), and `additivity`, the largest
-gap between a margin and the sum of its contributions; and shapley.npz, the Shapley values and the values of
-the sample, for `shap.Explanation`. No row id is written: row numbers count within the sample. The first two
-are read by document; the third is for people at work on the data, and no release takes it along.
+LIME's opinion beside each (and the threshold, where groups have their own), `stability` over refits, and
+`additivity`, the largest gap between a margin and the sum of its contributions; and shapley.npz, the Shapley
+values and the values of the sample, for `shap.Explanation`. No row id is written: row numbers count within
+the sample. The first two are read by document; the third is for people at work on the data, and no release
+takes it along.
 """
 
 import sys
@@ -37,9 +39,12 @@ from fairmark.explain.shapley import (
     shapley_values,
     write_shapley,
 )
+from fairmark.explain.stability import stability
 from fairmark.files import write_csv
 from fairmark.model.model import Model
 from fairmark.params.evaluate import Explain
+from fairmark.params.learn import Train
+from fairmark.params.policy import Policy
 from fairmark.terminal import Steps
 
 
@@ -53,6 +58,8 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
     explanations: Path,
     shapley: Path,
     params: Explain,
+    base: Train,
+    policy: Policy,
 ) -> None:
     """Explain a seeded sample of test rows.
 
@@ -90,6 +97,10 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
         above_threshold(scorer, scorer.margin(frame), groups),
     )
     single = with_thresholds(scorer, single, groups)
+    step("refits, and what they explain")
+    # In an order of its own, so that the first rows are a sample of the sample.
+    mixed = frame.iloc[np.random.default_rng([params.seed, 5]).permutation(len(frame))]
+    held = stability(parts, scorer, mixed, params.stability, base, policy, params.top)
     step("dependence, and LIME beside single decisions")
     explained = Explanations(
         rows=len(frame),
@@ -104,6 +115,7 @@ def explain(  # noqa: PLR0913, PLR0917 - it names every path that it reads and w
         },
         decisions=in_words(second_opinions(scorer, frame, contributions, single, params.seed), params.texts),
         reasons=coverage(contributions, decided),
+        stability=held,
     )
     write_csv(ranking, pd.DataFrame([dict(each) for each in ranked]))
     explained.write(explanations)
