@@ -107,6 +107,9 @@ def test_the_mean_is_over_the_models_as_made_and_every_refit(found: Alternatives
 def test_no_more_rivals_are_learnt_than_params_ask_for(found: Alternatives) -> None:
     assert [each.name for each in found.rivals] == ["trial-7", "trial-8"]
     assert found.unmeasured[0].name == "trial-9"
+    # The chosen trial of the made-up search has 0.82: this one loses 0.22 on held-out rows, and is judged so.
+    assert found.judged[2].lost == pytest.approx(0.22)
+    assert found.judged[2].held_out
     assert found.unmeasured[0].why.endswith("params ask for 2 rivals (evaluate.alternatives.rivals).")
 
 

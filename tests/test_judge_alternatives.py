@@ -71,6 +71,13 @@ def test_what_nobody_measured_or_what_has_no_value_is_never_a_pass() -> None:
     assert judged(ruled(), rival("a", 0.5, None)).limits[RIVAL] == "pass"
 
 
+def test_a_rival_that_nobody_learnt_again_is_asked_about_by_what_the_search_has() -> None:
+    found = judged(ruled(), rival("trial-9", 0.0, 0.1) | {"held_out": True})
+
+    assert found.outcome == "insufficient evidence"
+    assert "both on the search's held-out rows, because it was not learnt again" in texts(found)[0]
+
+
 def test_a_policy_without_the_rule_judges_as_if_there_were_no_rivals() -> None:
     with_rivals, without = (
         judged(policy(RATIO), rival("a", 0.0, 0.5)),

@@ -211,6 +211,7 @@ def test_every_number_and_word_of_the_sections_has_a_known_way() -> None:
     words = {place for place in every if place.startswith("release.governance.")}
 
     assert every - known - words == {
+        "policy.alternatives",  # its numbers stand in the tables; of another limit somebody should look
         "policy.budget",  # fewer verdicts or more, or another test set: somebody should look at it
         "policy.constant_answer.not_required",
         "privacy.retention.releases_days",

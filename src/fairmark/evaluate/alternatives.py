@@ -22,6 +22,7 @@ from fairmark.evaluate.summary_metrics import Rows
 from fairmark.files import canonical_floats
 from fairmark.judge.alternatives import (
     Alternatives,
+    Beside,
     GroupCalibration,
     Range,
     Reached,
@@ -151,7 +152,7 @@ def alternatives(
     followed = fits.policy.following(goal.measure)
     test, valid = (Judged(Rows.of(seen, name), followed, goal) for name in ("test", "valid"))
     comparing = _Comparing(known, model, test, valid, person, fits, params, asked, smallest)
-    offered = searched.alternatives or []
+    offered, held = searched.alternatives or [], _held(searched, followed)
     rivals: list[Rival] = []
     unmeasured: list[Unmeasured] = []
     for each in offered[: asked.rivals]:
@@ -159,7 +160,7 @@ def alternatives(
         try:
             rivals.append(comparing.rival(each))
         except InputError as error:  # settings may suit drawn rows no more: a finding, not a fault
-            unmeasured.append(_unmeasured(each, f"{each.why} {error}"))
+            unmeasured.append(_unmeasured(each, f"{each.why} {error}", held))
     return Alternatives(
         model_sha256=digest,
         goal=searched.goal,
@@ -173,7 +174,7 @@ def alternatives(
         test=comparing.reached,
         calibration=calibration(test.rows, comparing.chosen.score, params.calibration_bins, smallest),
         rivals=tuple(rivals),
-        unmeasured=(*unmeasured, *_left(offered[asked.rivals :], asked), *_lotteries(searched)),
+        unmeasured=(*unmeasured, *_left(offered[asked.rivals :], asked, held), *_lotteries(searched)),
         why="" if rivals else "no other trial stands on the search's frontier",
     )
 
@@ -198,13 +199,28 @@ def nothing(digest: str, goal: str, smallest: int, why: str) -> Alternatives:
     )
 
 
-def _left(offered: Sequence[Alternative], asked: RivalModels) -> list[Unmeasured]:
+Held = Callable[[Alternative], Beside]
+"""Says how a rival stands beside the chosen trial on the search's held-out rows."""
+
+
+def _held(searched: SearchSummary, policy: Policy) -> Held:
+    best = searched.best
+
+    def beside(each: Alternative) -> Beside:
+        own = Reached(quality=best.quality or 0.0, limits={name: best.limit(name) for name in each.limits})
+        return gains(policy, own, Reached(quality=each.quality, limits=dict(each.limits)))
+
+    return beside
+
+
+def _left(offered: Sequence[Alternative], asked: RivalModels, held: Held) -> list[Unmeasured]:
     why = f"Not learnt again: params ask for {asked.rivals} rivals (evaluate.alternatives.rivals)."
-    return [_unmeasured(each, f"{each.why} {why}") for each in offered]
+    return [_unmeasured(each, f"{each.why} {why}", held) for each in offered]
 
 
-def _unmeasured(each: Alternative, why: str) -> Unmeasured:
-    return Unmeasured(name=_name(each), quality=each.quality, limits=dict(each.limits), why=why)
+def _unmeasured(each: Alternative, why: str, held: Held) -> Unmeasured:
+    limits = dict(each.limits)
+    return Unmeasured(name=_name(each), quality=each.quality, limits=limits, why=why, beside=held(each))
 
 
 def _lotteries(searched: SearchSummary) -> list[Unmeasured]:

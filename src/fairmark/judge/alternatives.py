@@ -120,6 +120,8 @@ class Unmeasured(Record):
     """On the search's held-out rows."""
     limits: dict[str, float | None]
     why: str
+    beside: Beside | None = None
+    """Beside the chosen model on the same held-out rows; None for a lottery, which can't be taken."""
 
 
 class Alternatives(Record):
@@ -158,11 +160,17 @@ class Alternatives(Record):
 
     @property
     def judged(self) -> "tuple[RivalGain, ...]":
-        """What the gate reads of it."""
-        return tuple(
+        """What the gate reads of it: rivals that nobody learnt again by what the search has of them."""
+        measured = [
             RivalGain(name=each.name, lost=each.mean.lost, gained=dict(each.mean.gained))
             for each in self.rivals
-        )
+        ]
+        others = [
+            RivalGain(name=each.name, lost=each.beside.lost, gained=dict(each.beside.gained), held_out=True)
+            for each in self.unmeasured
+            if each.beside is not None
+        ]
+        return (*measured, *others)
 
 
 class RivalGain(Record):
@@ -171,6 +179,8 @@ class RivalGain(Record):
     name: str
     lost: float
     gained: dict[str, float | None]
+    held_out: bool = False
+    """True of one that was not learnt again: both are then of the search's held-out rows."""
 
 
 @dataclass(frozen=True)
@@ -180,11 +190,18 @@ class RivalSign(Sign):
     rule: RivalRule
     lost: float = 0.0
     known: bool = True
+    held_out: bool = False
 
     @property
     def shown(self) -> bool:
         """Whether the rule holds of it, so that it must be answered; what is not known must be, too."""
         return bool(self.of) or not self.known
+
+    @property
+    def _of(self) -> str:
+        if self.held_out:
+            return "both on the search's held-out rows, because it was not learnt again"
+        return "each the mean over refits on test rows"
 
     def text(self) -> str:
         """Return which rival is less disparate by how much, at which loss, and what to do."""
@@ -206,8 +223,7 @@ class RivalSign(Sign):
             )
         return (
             f"{name} is less disparate by {rule.limit}, by {self.value:.5g} (asked about from {rule.gain:g} "
-            f"on), at a loss of {self.lost:.5g} (at most {rule.loss:g}), each the mean over refits on test "
-            f"rows: {answer}."
+            f"on), at a loss of {self.lost:.5g} (at most {rule.loss:g}), {self._of}: {answer}."
         )
 
 
@@ -219,7 +235,7 @@ def rival_signs(limit: Limit, policy: Policy, rivals: Sequence[RivalGain] | None
     if rivals is None:
         return [RivalSign(limit, (), None, "rivals were not measured", rule, known=False)]
     found = [
-        RivalSign(limit, (each.name,), gain, "", rule, each.lost)
+        RivalSign(limit, (each.name,), gain, "", rule, each.lost, held_out=each.held_out)
         for each in rivals
         if each.lost <= rule.loss and ((gain := each.gained.get(rule.limit)) is None or gain >= rule.gain)
     ]
