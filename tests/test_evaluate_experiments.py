@@ -39,6 +39,7 @@ EVALUATE = Evaluate(
     cluster=None,
     checks=CHECKS,
     references=None,
+    alternatives=None,
 )
 BOOSTED = CHOSEN.model_copy(
     update={"family": "boosted", "settings": {"num_leaves": 4, "min_child_samples": 5}}

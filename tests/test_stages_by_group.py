@@ -71,16 +71,15 @@ def run(
     train(*read, picked, made["model"], made["trained"], base, rules)  # type: ignore[call-arg, arg-type]
     if not whole:
         return made
-    names = ("metrics", "measurements", "plots", "checks", "reference", "alternatives")
-    written = [made[name] for name in names]
+    outputs = ("metrics", "measurements", "plots", "checks", "reference", "alternatives")
+    written = [made[name] for name in outputs]
     search(trials([])).write(made["searched"])
     for name, found in (("prepared", PREPARED), ("audit", AUDITED), ("parted", PARTED)):
         found.write(made[name])
     before = [*read[:3], made["prepared"], made["audit"], read[3], made["parted"]]
     evaluate(*before, made["model"], made["searched"], *written, PARAMS, base, rules, PRIVACY)  # type: ignore[call-arg, arg-type]
-    explain(
-        *read, made["model"], made["importance"], made["explanations"], made["shapley"], EXPLAIN, base, rules
-    )  # type: ignore[call-arg, arg-type]
+    told = [made[name] for name in ("model", "importance", "explanations", "shapley")]
+    explain(*read, *told, EXPLAIN, base, rules)  # type: ignore[call-arg, arg-type]
     return made
 
 

@@ -87,9 +87,12 @@ class Judged:
         """Return what decisions come to."""
         held = self.limits.held(by.score, by.threshold)
         on_groups = {limit.name for limit in self.policy.limits if limit.attribute is not None}
+        values = {name: value for name, value in held.measures.items() if name in on_groups}
         return Reached(
             quality=canonical_floats(float(self.goal.reached(held.table))),
-            limits={name: canonical_floats(v) for name, v in held.measures.items() if name in on_groups},
+            limits={
+                name: None if value is None else canonical_floats(value) for name, value in values.items()
+            },
         )
 
     def values(self, decision: Labels, weights: Floats) -> tuple[Floats, dict[str, Floats]]:
@@ -357,7 +360,7 @@ def _tables(label: Labels, decision: Labels, code: Places, groups: int, weights:
     inside = code >= 0
     cell = (code * 4 + label * 2 + decision)[inside]
     sums = [np.bincount(cell, one[inside], minlength=groups * 4) for one in weights]
-    return np.stack(sums).reshape(len(weights), groups, 2, 2)
+    return np.stack(sums).reshape(len(weights), groups, 2, 2).astype(np.float64)
 
 
 def _range(values: Floats, tails: tuple[float, float]) -> Range:
