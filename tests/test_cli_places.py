@@ -9,6 +9,8 @@ import pytest
 from release_folder import git
 
 from fairmark.cli.main import VERBS, main
+from fairmark.errors import StateError
+from fairmark.files import write_text
 
 pytest_plugins = ("release_fixtures",)
 
@@ -68,6 +70,27 @@ def test_a_verb_says_the_same_from_a_folder_below(
         told.append((code, (out + err).replace(f"{root}/", "").replace(str(root), ".")))
 
     assert told[1] == told[0]
+
+
+@pytest.mark.parametrize("verb", [["finding", "list"], ["assess"], ["index"], ["doctor"], ["retention"]])
+def test_links_that_lead_in_a_circle_are_told_in_a_line(
+    verb: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+
+    assert main([*verb, "--clone", str(circle)]) != 0
+    assert str(circle) in "".join(capsys.readouterr())
+
+
+def test_a_pipe_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    """As a device is not: root would take /dev/null from everybody."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(StateError, match="must be a file to be replaced, got a device or a pipe"):
+        write_text(pipe, "page")
+    assert pipe.is_fifo()
 
 
 def test_a_folder_below_is_taken_for_its_clone(

@@ -243,6 +243,18 @@ def test_a_clock_before_the_commit_is_called_what_it_is(root: Path) -> None:
             refuse_expired_waivers(find_release(root, release), at(dt.date(1970, 1, 2)))
 
 
+def test_a_clock_before_the_newest_commit_promotes_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Approvals and answers are committed after the release: what has expired since would count again."""
+    approve(root, "v0.1.0", BOB)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", (dt.datetime.now(tz=dt.UTC) + dt.timedelta(days=1)).isoformat())
+    git(root, "commit", "--allow-empty", "-q", "-m", "Answers")
+
+    with pytest.raises(StateError, match="clock: must be past the commit's own time"):
+        to(root, "production", "v0.1.0")
+
+
 def test_a_waiver_that_expired_since_lets_nothing_on(root: Path) -> None:
     folder = find_release(root, "loans-v0.2.0")
     refuse_expired_waivers(folder, at(SOON))

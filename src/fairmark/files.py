@@ -76,10 +76,14 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises
     ------
     StateError
-        When the disk is full or the folder can't be written; what stood at `path` is untouched.
+        When the disk is full, the folder can't be written, or `path` is a device or a pipe; what stood there
+        is untouched.
     """
     draft: Path | None = None
     try:
+        # A device, such as /dev/null, would be gone for everybody on the machine.
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise StateError(f"{path}: must be a file to be replaced, got a device or a pipe")
         # In the same folder, because a file is renamed in one step only within one file system. The disk is
         # not waited for: what a power cut takes can be made again, and keys have a writer of their own.
         path.parent.mkdir(parents=True, exist_ok=True)

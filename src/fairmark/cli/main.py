@@ -102,6 +102,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         silence()
         stopped(who, [disk_fault(error)])
         return 1
+    except RuntimeError as error:
+        # What Path.resolve raises before Python 3.13 of links in a circle; nothing else is foreseen.
+        circle = str(error).partition("Symlink loop from ")[2]
+        if not circle:
+            raise
+        stopped(who, [f"{circle}: must lead to a place, got links in a circle"])
+        return 1
     except KeyboardInterrupt:
         say(f"{who} stopped by the keyboard", error=True)
         return 130

@@ -38,6 +38,8 @@ FINE_BINS = 50
 """Bins of a number whose AUC alone is measured: few enough to hold rows, enough to lose no power."""
 COARSE_BINS = 10
 """Bins of a number in a pair: squared, still few enough to hold rows."""
+CONTINUOUS = frozenset({"numeric", "date"})
+"""Kinds of columns whose values have distances."""
 Train = tuple[Floats, Labels, Floats]
 """Encoded train rows [m, p], their labels and their weights [m]."""
 MOST_KEPT = 20
@@ -85,7 +87,7 @@ class Binned:
         """Return the bins of one feature: quantiles of train rows for numbers and dates, else its values."""
         # Edges come from train rows alone: edges of the measured rows would be a way for them to know
         # themselves.
-        continuous = column.kind in {"numeric", "date"}
+        continuous = column.kind in CONTINUOUS
         cuts = edges(train, bins) if continuous else np.arange(1, _values(column), dtype=np.float64)
         return cls(_places(train, cuts), _places(values, cuts), len(cuts) + 2)
 
@@ -127,19 +129,34 @@ def feature_pair_auc(
 ) -> list[PairAuc]:
     """Return the AUC of each pair of the leading features, as `single_feature_auc` has it of one.
 
-    The answer may stand in no column and in two of them: a start and an end, an amount and its total. The
-    highest comes first, and None stands last.
+    The answer may stand in no column and in two of them: a start and an end, an amount and its total. So of
+    two numbers, or two dates, the difference and the ratio are tried beside the bins of both, which are too
+    coarse for values that lie close together. The highest comes first, and None stands last.
     """
     place = {column.name: k for k, column in enumerate(columns)}
     binned = {
         name: Binned.of(columns[place[name]], train[0][:, place[name]], matrix[:, place[name]], COARSE_BINS)
         for name in leading
     }
-    pairs = [
-        PairAuc(columns=[one, two], auc=_auc(binned[one].crossed(binned[two]), train, rows))
-        for one, two in combinations(leading, 2)
-    ]
+    pairs = []
+    for one, two in combinations(leading, 2):
+        j, k = place[one], place[two]
+        tried = [binned[one].crossed(binned[two])]
+        if columns[j].kind == columns[k].kind and columns[j].kind in CONTINUOUS:
+            joined = zip(
+                _joined(train[0][:, j], train[0][:, k]), _joined(matrix[:, j], matrix[:, k]), strict=True
+            )
+            tried += [Binned.of(columns[j], *each, FINE_BINS) for each in joined]
+        known = [auc for bins in tried if (auc := _auc(bins, train, rows)) is not None]
+        pairs.append(PairAuc(columns=[one, two], auc=max(known, default=None)))
     return sorted(pairs, key=lambda pair: (-(pair.auc or 0.0), pair.columns))
+
+
+def _joined(one: Floats, two: Floats) -> tuple[Floats, Floats]:
+    """Return the difference and the ratio of two columns, NaN where one is missing or the second is 0."""
+    ratio = np.full(len(one), np.nan)
+    np.divide(one, two, out=ratio, where=two != 0)
+    return one - two, ratio
 
 
 def _auc(bins: Binned, train: Train, rows: Rows) -> float | None:

@@ -36,9 +36,10 @@ from fairmark.governance.request import (
     refuse_expired_waivers,
     release_origin,
 )
-from fairmark.repo.commit import tagged
+from fairmark.repo.commit import committed_at, tagged
 from fairmark.repo.git import need, own_folder
 from fairmark.repo.locks import locked
+from fairmark.repo.machine import refuse_behind
 from fairmark.signing.git_tags import sign_tag, tag_signer, tagged_statement
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def promote(
     VerificationError
         When the release is not what it says, or the chain of promotions is broken.
     StateError
-        When it is there already, has no tag of its own, or the repository can't take the promotion.
+        When it is there already, has no tag of its own, the clock is before the newest commit, or the
+        repository can't take the promotion.
     """
     check_stage(stage), one_line(reason)
     approvers = read_approvers(root / FILE)
@@ -111,6 +113,9 @@ def promote(
             "elsewhere: there is nothing in it that could decide"
         )
     now = dt.datetime.now(tz=dt.UTC)
+    # Approvals, answers and findings are committed after the release: a clock set back to its commit would
+    # let those count that have expired since.
+    refuse_behind(committed_at(root, "HEAD"), now)
     refuse_expired_waivers(folder, now)
     if stage == PRODUCTION:
         refuse_unready(root, folder, approvers, keys, now)
