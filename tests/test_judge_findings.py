@@ -154,7 +154,7 @@ def test_two_columns_that_know_the_label_together_alone_are_found() -> None:
 def test_an_answer_in_the_difference_or_ratio_of_two_numbers_is_found(how: Any) -> None:
     """A balance and what is due of it: bins of each alone hold hundreds of both labels."""
     draw = np.random.default_rng(3)
-    label, total = draw.integers(0, 2, 900), draw.uniform(100, 1100, 900)
+    label, total = draw.integers(0, 2, 900, dtype=np.int8), draw.uniform(100, 1100, 900)
     due = how(total, np.where(label == 1, 1.02, 0.98) if how is np.multiply else 18 * label - 9)
     matrix = np.column_stack([total, due])
     columns = [Column(name=name, kind="numeric", categories=None) for name in ("total", "due")]
@@ -162,7 +162,8 @@ def test_an_answer_in_the_difference_or_ratio_of_two_numbers_is_found(how: Any) 
     seen = rows(label[600:].tolist(), ["red"] * 300)
     (found,) = feature_pair_auc(columns, ["total", "due"], train, matrix[600:], seen)
 
-    assert found.auc == 1
+    # One bin of fifty may hold both labels.
+    assert found.auc > 0.99
 
 
 # ------------------------------------------------------------------ persons, parts and shift
