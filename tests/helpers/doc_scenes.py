@@ -1,15 +1,14 @@
 """Prepared folders that pages of the documentation are run in: one has real releases and a journal."""
 
-import contextlib
 import csv
 import shutil
-import socket
 from pathlib import Path
 
 import yaml
 from fixed_keys import ADA, BOB, approver, pem
 from flows_repo import ROOT, call, commit
 from kills import project, run
+from ports import free_port
 from self_assessment import answered
 from service import SECRET, running
 
@@ -102,7 +101,7 @@ def environment(folder: Path) -> dict[str, str]:
     """Return what the commands of a page are given beside a home: who commits, and this project's code."""
     who = {f"GIT_{role}_{what}": "a" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     code = {"PYTHONPATH": str(folder / "src")} if (folder / "src").is_dir() else {}
-    ports = dict(zip(("PREFECT_SERVER_API_PORT", "DASK_PORT"), map(str, free_ports(2)), strict=True))
+    ports = {name: str(free_port()) for name in ("PREFECT_SERVER_API_PORT", "DASK_PORT")}
     return {
         **who,
         **code,
@@ -113,12 +112,3 @@ def environment(folder: Path) -> dict[str, str]:
         "FAIRMARK_SUBJECT_KEY": SECRET,
         "FAIRMARK_CYCLONEDX": str(ROOT / ".venv-tools" / "bin" / "cyclonedx-py"),
     }
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of the loopback that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        found = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in found:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in found]
