@@ -33,7 +33,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # whoever runs thi
 
 from fairmark.files import lines_of
 from fairmark.journal.entry import DAY_US
+from fairmark.repo.process import guarded
 from fairmark.terminal import say as tell
+from flows import server
+from flows.settings import SERVED, own_profile
 
 if TYPE_CHECKING:
     from fairmark.serve.body import StructT
@@ -49,8 +52,6 @@ COLUMNS = (
 )  # fmt: skip
 APPROVERS = ("approver-1", "approver-2")
 SUBJECT_KEY = "the secret of a demonstration"
-START = "refs/demo/start"
-"""The commit with the data that have no fault."""
 BEGAN = time.monotonic()
 
 
@@ -70,6 +71,8 @@ class Stage:
     """
 
     place: Path
+    prefect: dict[str, str] = field(default_factory=dict)
+    """By which settings its flows find their Prefect server; none lets each start one of its own."""
 
     @property
     def clone(self) -> Path:
@@ -97,6 +100,7 @@ class Stage:
             "FAIRMARK_SERVICE_KEYS": str(self.place / "callers.jsonl"),
             "FAIRMARK_SUBJECT_KEY": SUBJECT_KEY,
             "FAIRMARK_BESIDE": str(self.place / "records.csv"),
+            **self.prefect,
             "PREFECT_HOME": str(ROOT / ".prefect"),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(self.clone / "src"),
@@ -129,6 +133,21 @@ class Stage:
         return self.run(sys.executable, "-m", "fairmark.cli", *words, who=who)
 
 
+@contextmanager
+def one_server(stage: Stage) -> Iterator[None]:
+    """Let one Prefect server hear of all flows, unless one is named: each would start one of its own."""
+    if SERVED or own_profile():
+        yield
+        return
+    started = server.start({**stage.environment(), **guarded()})
+    stage.prefect.update(started.settings)
+    try:
+        server.await_answer(started)
+        yield
+    finally:
+        started.stop()
+
+
 def set_up(stage: Stage) -> None:
     """Clone the repository, with its data, and make keys for a maker and two approvers."""
     shutil.rmtree(stage.place, ignore_errors=True)
@@ -139,8 +158,7 @@ def set_up(stage: Stage) -> None:
         stdout=subprocess.DEVNULL,
     )
     stage.run("git", "remote", "remove", "origin")  # its releases are of other keys, and not looked for
-    for key, value in (("user.name", "fairmark demo"), ("user.email", "demo@localhost")):
-        stage.run("git", "config", key, value)
+    name_committer(stage)
     (stage.clone / ".git" / "info" / "exclude").write_text(".venv-tools\n", "utf-8")
     (stage.clone / ".venv-tools").symlink_to(ROOT / ".venv-tools")  # what writes the SBOM
     cache = ROOT / ".dvc" / "cache"
@@ -151,6 +169,12 @@ def set_up(stage: Stage) -> None:
     approvers = stage.clone / "approvers"
     approvers.write_text(approvers.read_text(encoding="utf-8") + "\n".join(lines) + "\n", encoding="utf-8")
     stage.run("git", "commit", "--quiet", "--all", "--message", "Name who may approve in the demonstration")
+
+
+def name_committer(stage: Stage) -> None:
+    """Say who commits in a clone."""
+    for key, value in (("user.name", "fairmark demo"), ("user.email", "demo@localhost")):
+        stage.run("git", "config", key, value)
 
 
 def _make_key(folder: Path, who: str) -> str:
@@ -194,7 +218,7 @@ FAULTS: Mapping[Fault, str] = {
 
 
 def spoil(stage: Stage, fault: Fault) -> None:
-    """Put a fault into the data of a clone, and run the stages on them."""
+    """Put a fault that nobody notices into the data of a clone, run the stages on them, and commit both."""
     for name in ("adult.data", "adult.test"):
         path = stage.clone / "data" / name
         head, *lines = lines_of(path.read_text(encoding="utf-8"))
@@ -206,36 +230,44 @@ def spoil(stage: Stage, fault: Fault) -> None:
         path.write_text("\n".join([*([head] if head else []), *(",".join(row) for row in rows), ""]), "utf-8")
     stage.run("dvc", "add", "--quiet", "data")
     stage.run("dvc", "repro", "--quiet")
-
-
-def new_data(stage: Stage, fault: Fault, message: str) -> None:
-    """Put a new version of the first data into the clone, with a fault that nobody has noticed; commit it."""
-    stage.run("git", "checkout", "--quiet", START, "--", "data.dvc")
-    stage.run("dvc", "checkout", "--quiet", "data.dvc")
-    spoil(stage, fault)
-    stage.run("dvc", "push", "--quiet", "data.dvc")
     stage.run("git", "add", "--all")
-    stage.run("git", "commit", "--quiet", "--message", message)
+    stage.run("git", "commit", "--quiet", "--message", FAULTS[fault])
 
 
-def ahead(stage: Stage, faults: Sequence[Fault]) -> list[Future[None]]:
-    """Run the stages on each fault's data beside everything else; return what is done when each is.
+MADE = ("params.yaml", "data.dvc", "dvc.lock", "artifacts")
+"""What newer data come with."""
 
-    In a clone of its own that shares the cache, where DVC finds what came of a stage that has run.
+
+def new_data(stage: Stage, branch: str) -> None:
+    """Take newer data, and what the stages made of them, from a branch of the clone beside this one."""
+    stage.run("git", "fetch", "--quiet", str(stage.place / "ahead" / "project"), branch)
+    stage.run("git", "checkout", "--quiet", "FETCH_HEAD", "--", *MADE)
+    stage.run("dvc", "checkout", "--quiet")
+    stage.run("dvc", "push", "--quiet", "data.dvc")
+    stage.run("git", "add", "--all")  # the store of data that lies in the repository among it
+    stage.run("git", "commit", "--quiet", "--reuse-message", "FETCH_HEAD")
+
+
+def ahead(stage: Stage) -> list[Future[str]]:
+    """Put each fault into the first data beside everything else; return branches, once each is there.
+
+    In a clone of its own that shares the cache: what the stages made there is at hand here.
     """
     beside = Stage(stage.place / "ahead")
     beside.place.mkdir()
     stage.run("git", "clone", "--quiet", "--no-tags", str(stage.clone), str(beside.clone))
+    name_committer(beside)
     beside.run("dvc", "cache", "dir", "--local", str(stage.place / "cache"))
 
-    def make(fault: Fault) -> None:
-        beside.run("git", "reset", "--quiet", "--hard")
+    def make(fault: Fault) -> str:
+        beside.run("git", "checkout", "--quiet", "-b", fault.__name__, "origin/HEAD")
         beside.run("dvc", "checkout", "--quiet", "data.dvc")
-        lighten(beside)
+        lighten(beside, LIGHTER)
         spoil(beside, fault)
+        return fault.__name__
 
     pool = ThreadPoolExecutor(1)
-    made = [pool.submit(make, fault) for fault in faults]
+    made = [pool.submit(make, fault) for fault in FAULTS]
     pool.shutdown(wait=False)
     return made
 
@@ -243,17 +275,20 @@ def ahead(stage: Stage, faults: Sequence[Fault]) -> list[Future[None]]:
 def release(stage: Stage) -> Path:
     """Make a release of what the clone holds, have it approved by both approvers, and return its folder."""
     before = {*(stage.clone / "releases").glob("*")}
-    stage.run(sys.executable, "flows/release.py")
+    stage.run(sys.executable, "flows/release.py", "--costs", "no")
     (made,) = {*(stage.clone / "releases").glob(f"{NAME}-*")} - before
     until = (dt.datetime.now(tz=dt.UTC).date() + dt.timedelta(days=30)).isoformat()
     for what in (made.name, "--assessment"):
-        for who in APPROVERS:
-            stage.fairmark(
-                "approve", what, "--reason", "Shown in a demonstration.", "--expires", until, who=who
-            )
+        with ThreadPoolExecutor(len(APPROVERS)) as both:
+            list(both.map(partial(_approve, stage, what, until), APPROVERS))
     stage.run("git", "add", "--all")
     stage.run("git", "commit", "--quiet", "--message", f"Approve {made.name}")
     return made
+
+
+def _approve(stage: Stage, what: str, until: str, who: str) -> None:
+    """Let one approver sign."""
+    stage.fairmark("approve", what, "--reason", "Shown in a demonstration.", "--expires", until, who=who)
 
 
 class Caller:
@@ -391,10 +426,19 @@ def service(stage: Stage, *options: str) -> Iterator[Caller]:
             process.wait(60)
 
 
-def canary(stage: Stage, release: Path) -> None:
-    """Try a release beside the one in production, on traffic, until the evidence ends it."""
+def canary(stage: Stage, release: Path, first: Callable[[Caller], None] = lambda _: None) -> None:
+    """Try a release beside the one in production, on traffic, until the evidence ends it.
+
+    Parameters
+    ----------
+    first
+        What else a caller does, before there is a canary.
+    """
+    from fairmark.serve.paths import ReleaseAnswer
+
     say(f"canary of {release.name}: both models score everybody, then it answers a growing share")
     with service(stage, "--challenger", str(release)) as caller:
+        first(caller)
         traffic = Traffic(caller, itertools.cycle(people()))
         words = [sys.executable, "flows/promote.py", "--release", release.name, "--look_s", "1"]
         flow = subprocess.Popen(
@@ -411,8 +455,11 @@ def canary(stage: Stage, release: Path) -> None:
         reader.start()
         sent = 0
         while flow.poll() is None:
-            traffic.send()
-            sent += traffic.batch
+            if caller.ask("/v1/release", ReleaseAnswer).canary["phase"] in {"off", "halted"}:
+                time.sleep(1)  # before it has begun, and once it is over, no decision is evidence
+            else:
+                traffic.send()
+                sent += traffic.batch
         reader.join()
         for line in said[-8:]:
             tell(f"          | {line.rstrip()}")
@@ -501,18 +548,40 @@ async def _outcomes(desk: "Desk", labels: Sequence[tuple[str, int]]) -> None:
     await cases.outcomes(desk, labels, "demo")
 
 
-LIGHTER = (
-    ("\n  replicates: 2000\n", "\n  replicates: 500\n"),
-    ("\n    most_rows: 50000\n", "\n    most_rows: 4000\n"),
+Change = tuple[str, str]
+NEARER: Sequence[Change] = (
+    ("\n  trials: 20\n", "\n  trials: 6\n"),
+    (
+        "\n      strength: auto\n",
+        "\n      strength: {type: float, low: 1.3, high: 1.5, log: false, grid: 2}\n",
+    ),
+    ("\n  finalists: {trials: 1, folds: 5, near: [0.92]}\n", "\n  finalists: null\n"),
 )
-"""Lines of params.yaml, and what stands in their place for a demonstration."""
+"""Lines of params.yaml, with what stands in their place where a model is sought near the champion."""
+LIGHTER: Sequence[Change] = (
+    ("\n  replicates: 2000\n", "\n  replicates: 200\n"),
+    ("\n    most_rows: 50000\n", "\n    most_rows: 4000\n"),
+    ("\n    leading: 12\n", "\n    leading: 3\n"),
+    ("\n    sizes: [0.05, 0.1, 0.25, 0.5, 1]\n", "\n    sizes: [0.25, 1]\n"),
+    ("\n    history: [0.25, 0.5, 0.75, 1]\n", "\n    history: [0.5, 1]\n"),
+    ("\n    missing_shares: [0.05, 0.2]\n", "\n    missing_shares: [0.2]\n"),
+    ("\n    nudges: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]\n", "\n    nudges: [0.1, 1]\n"),
+    ("\n  references: {groups: {}, strata: [education-num]}\n", "\n  references: null\n"),
+    ("\n  sample: 1000\n", "\n  sample: 300\n"),
+    (
+        "\n  alternatives: {seed: 18, rivals: 2, refits: 2, resamples: 200, bands: 5}\n",
+        "\n  alternatives: null\n",
+    ),
+    ("\n  stability: {seed: 19, refits: 3, rows: 500, most_rows: 50000}\n", "\n  stability: null\n"),
+)
+"""And where it is checked on fewer rows."""
 
 
-def lighten(stage: Stage) -> None:
-    """Let what is made from now on be checked on fewer rows: a demonstration should end while one looks."""
+def lighten(stage: Stage, changes: Sequence[Change]) -> None:
+    """Change lines of params.yaml for what is made from now on: one looks on while a demonstration runs."""
     params = stage.clone / "params.yaml"
     text = params.read_text(encoding="utf-8")
-    for before, after in LIGHTER:
+    for before, after in changes:
         if text.count(before) != 1:
             raise SystemExit(
                 f"params.yaml: must have the line {before.strip()} once, got {text.count(before)}"
@@ -521,65 +590,69 @@ def lighten(stage: Stage) -> None:
     params.write_text(text, encoding="utf-8")
 
 
-def contest(stage: Stage) -> None:
+def contest(caller: Caller) -> None:
     """Let a person object to a decision with a mended input, and another person decide on the case."""
     from fairmark.serve.cases import Contested, Reviewed
     from fairmark.serve.decision import Answer
 
-    with service(stage) as caller:
-        wrong = next(filter(label, people()))
-        told = {**form(wrong), "education-num": 3}
-        answer = caller.ask("/v1/decide", Answer, {"row": told, "subject": "a-person"})
-        named = ", ".join(reason.feature for reason in answer.reasons)
-        say(f"decided {answer.decision}, score {answer.score:.3f}, because of {named}")
-        found = caller.ask(
-            "/v1/contest",
-            Contested,
-            {
-                "id": answer.id,
-                "words": "My years of education are wrong.",
-                "correction": {"education-num": form(wrong)["education-num"]},
-            },
-        )
-        anew = found.redecision
-        assert anew is not None  # noqa: S101 - a correction was sent
-        say(f"objected to, due {found.due}; decided anew on the mended input: score {anew.score:.3f}")
-        done = caller.ask(
-            f"/v1/review/{found.case}",
-            Reviewed,
-            {"decision": 1, "reason": "the input was wrong", "words": ""},
-        )
-        say(f"a person decided {done.decision}: on record as {done.kind}")
+    wrong = next(filter(label, people()))
+    told = {**form(wrong), "education-num": 3}
+    answer = caller.ask("/v1/decide", Answer, {"row": told, "subject": "a-person"})
+    say(f"decided {answer.decision}, score {answer.score:.3f} against a baseline of {answer.baseline:.3f}:")
+    for reason in answer.reasons:
+        tell(f"          | {reason.text or reason.feature} ({reason.feature}, {reason.effect:+.2f})")
+    found = caller.ask(
+        "/v1/contest",
+        Contested,
+        {
+            "id": answer.id,
+            "words": "My years of education are wrong.",
+            "correction": {"education-num": form(wrong)["education-num"]},
+        },
+    )
+    anew = found.redecision
+    assert anew is not None  # noqa: S101 - a correction was sent
+    say(f"objected to, due {found.due}; decided anew on the mended input: score {anew.score:.3f}")
+    done = caller.ask(
+        f"/v1/review/{found.case}",
+        Reviewed,
+        {"decision": 1, "reason": "the input was wrong", "words": ""},
+    )
+    say(f"a person decided {done.decision}: on record as {done.kind}")
 
 
 def main() -> int:
     """Run the demonstration, and return 0."""
     say("a clone with keys of its own")
     set_up(stage := Stage(PLACE))
+    with one_server(stage):
+        play(stage)
+    return 0
+
+
+def play(stage: Stage) -> None:
+    """Show a release from its making to the watch page, and two newer ones that are returned."""
     stage.run("dvc", "pull", "--quiet", "data.dvc")
     shutil.copyfile(stage.clone / "data" / "adult.test", PLACE / "adult.test")  # before a fault is put in
     stage.run("dvc", "repro", "--quiet")  # of the stages' outputs, what is not at hand is made
     if stage.run("git", "status", "--porcelain"):
         stage.run("git", "commit", "--quiet", "--all", "--message", "Run the stages")
-    stage.run("git", "update-ref", START, "HEAD")
-    others = ahead(stage, list(FAULTS))
+    others = ahead(stage)
     champion = release(stage)
     say(f"released, approved by two: {champion.name}")
     stage.fairmark("promote", champion.name, "--to", "production", "--reason", "The first release.")
-    lighten(stage)
-    stage.run("git", "commit", "--quiet", "--all", "--message", "Check less")
+    lighten(stage, [*NEARER, *LIGHTER])
+    stage.run("git", "commit", "--quiet", "--all", "--message", "Search and check less")
     say(f"in production; {WEEKS} weeks pass, the last {CHANGED} unlike the others")
     asyncio.run(weeks(stage, champion))
     for line in lines_of(stage.run(sys.executable, "flows/watch.py")):
         tell(f"          | {line}")
     say(f"branches: {stage.run('git', 'branch', '--list', 'candidate/*').split()}; nothing was promoted")
-    contest(stage)
-    for made, (fault, message) in zip(others, FAULTS.items(), strict=True):
-        made.result()
-        new_data(stage, fault, message)
+    for number, (made, message) in enumerate(zip(others, FAULTS.values(), strict=True)):
+        new_data(stage, made.result())
         newer = release(stage)
         say(f"{newer.name} passed its gate, on data with a fault that it can't see: {message}")
-        canary(stage, newer)
+        canary(stage, newer, *[] if number else [contest])
     page = stage.place / "watch.html"
     stage.run(
         sys.executable, "-m", "fairmark.cli", "watch", "--stage", "production", "--page", str(page),
@@ -590,7 +663,6 @@ def main() -> int:
     say("done")
     tell(f"open {page.relative_to(ROOT)}")
     tell(f"     {(champion / 'report.html').relative_to(ROOT)}")
-    return 0
 
 
 if __name__ == "__main__":

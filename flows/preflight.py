@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fairmark.errors import FairmarkError, StateError, VerificationError
+from fairmark.errors import FairmarkError, StateError, UsageError, VerificationError
 from fairmark.files import lines_of
 from fairmark.params.read import read_params
 from fairmark.release import plan
@@ -38,7 +38,7 @@ def alone(state: Path) -> Iterator[None]:
         yield
 
 
-def release(root: Path, version: str | None) -> None:
+def release(root: Path, version: str | None, costs: str | None = None) -> None:
     """Refuse a release that can't come to be; a refusal stands in the audit trail like that of the flow.
 
     Raises
@@ -49,11 +49,13 @@ def release(root: Path, version: str | None) -> None:
     """
     try:
         with alone(root / ".fairmark"):
+            if costs not in {None, "no"}:
+                raise UsageError(f"--costs: must be no, or not be given, got {costs[:40]!a}")
             _look(root, version)
     except FairmarkError as error:
         from flows.audited import recorded
 
-        with recorded(root, "release", {"version": version}, needed=True):
+        with recorded(root, "release", {"version": version, "costs": costs}, needed=True):
             raise error from None
 
 
@@ -78,7 +80,6 @@ def promote(
         When there is no such release or environment, a number is none, there is no key, or production holds
         nothing that could be gone back to.
     """
-    from fairmark.errors import UsageError
     from fairmark.governance.promotion_tags import one_line, refs
     from fairmark.release.folder import ReleaseFolder
     from fairmark.serve.canary import release as canary_release
@@ -114,8 +115,6 @@ def stage(to: str | None) -> str:
     UsageError
         When it is none.
     """
-    from fairmark.errors import UsageError
-
     if to is not None and to not in ENVIRONMENTS:
         raise UsageError(f"--to: must be one of {', '.join(ENVIRONMENTS)}, got {to[:40]!a}")
     return to or PRODUCTION
@@ -200,8 +199,6 @@ def publish(root: Path, space: str | None, release: str | None) -> None:
     FairmarkError
         When the Space is none, there is no such release folder, or no key to check it by.
     """
-    from fairmark.errors import UsageError
-
     if space is None or not _SPACE.fullmatch(space):
         raise UsageError(f"--space: must be OWNER/NAME, got {'none' if space is None else space[:80]!a}")
     tag = release or last(root, read_params(root / "params.yaml").project.name)

@@ -22,6 +22,7 @@ if __name__ == "__main__":  # what can be refused is refused before Prefect is i
         "Make a release of HEAD.",
         preflight.release,
         version="such as v1.0.0; by default the next minor version",
+        costs="no leaves unmeasured what one model costs in time and energy, which no release holds",
     )
 
 # isort: split
@@ -236,13 +237,15 @@ def aim(asked: str | None, seen: "Trace", params: Params) -> plan.Goal:
 
 @flow(name="release")
 @audited(lambda: ROOT, needed=True)
-def release(version: str | None = None) -> None:
+def release(version: str | None = None, costs: str | None = None) -> None:
     """Make a release of HEAD, or finish the one that HEAD carries already.
 
     Parameters
     ----------
     version
         Such as `v1.0.0`; by default the next minor version.
+    costs
+        `no` leaves unmeasured what one model costs in time and energy.
     """
     with preflight.alone(STATE):
         retrain.put_right()
@@ -253,7 +256,7 @@ def release(version: str | None = None) -> None:
         if goal.tagged and goal.present:
             confirm(goal, seen, params)
         else:
-            make(goal, seen, params)
+            make(goal, seen, params, metered=costs != "no")
 
 
 def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
@@ -270,7 +273,7 @@ def confirm(goal: plan.Goal, seen: "Trace", params: Params) -> None:
     summarise(progress, folder, seen, verdict)
 
 
-def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
+def make(goal: plan.Goal, seen: "Trace", params: Params, *, metered: bool = True) -> None:
     """Refuse a policy loosened without approvals; retrain, judge, weigh, gather and verify; tag, register."""
     # By a clock that is behind, waivers would stand that have ended.
     refuse_behind(seen.committed, dt.datetime.now(tz=dt.UTC))
@@ -286,8 +289,9 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
         verdict = judge(params, seen)
     note(verdict=verdict.state)
     plan.refuse_unless_passed(verdict, REPORT)
-    with progress.step("costs"):
-        cost = weigh(params)
+    with progress.step("costs") as step:
+        cost = weigh(params) if metered else {}
+        step.idle = not metered
     with progress.step("gather"):
         # Before the tag is set, after which there is no way back.
         ready(ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
@@ -299,7 +303,7 @@ def make(goal: plan.Goal, seen: "Trace", params: Params) -> None:
         version = register(folder, seen, params, verdict)
         record(folder, version, cost)
         step.note = version.text
-    summarise(progress, folder, seen, verdict, costs_line(cost))
+    summarise(progress, folder, seen, verdict, costs_line(cost) if metered else "")
 
 
 def held_to(found: policy_gate.PolicyComparison) -> None:

@@ -287,6 +287,20 @@ def test_results_that_are_not_what_dvc_recorded_are_refused(repo: Path) -> None:
     assert folders(repo) == []
 
 
+def test_costs_are_left_unmeasured_where_that_is_asked_for(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "weigh", lambda *_: pytest.fail("measured"))
+
+    release.release.fn(costs="no")
+    assert folders(repo) == [f"{NAME}-v0.1.0"]
+
+
+def test_another_word_for_the_costs_is_refused(repo: Path) -> None:
+    with pytest.raises(UsageError, match="--costs: must be no, or not be given, got 'none'"):
+        preflight.release(repo, None, "none")
+
+
 def test_a_version_that_exists_is_refused_before_anything_is_made() -> None:
     release.release.fn()
 
