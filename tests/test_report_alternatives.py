@@ -4,7 +4,7 @@ import pytest
 from rival_models import alternatives, rival
 from stage_outputs import FAIR, facts
 
-from fairmark.judge.alternatives import SwappedGroup
+from fairmark.judge.alternatives import Beside, SwappedGroup
 from fairmark.params.policy import RivalRule
 from fairmark.report.alternatives import alternatives_view, in_words
 from fairmark.report.inputs import Facts
@@ -33,6 +33,14 @@ def test_a_profit_is_told_in_its_own_unit() -> None:
     assert in_words(found, found.alternatives.rivals[0]).endswith(
         "it costs 0.020 of profit a row, 20.0 units of profit a thousand."
     )
+
+
+def test_a_rival_that_gains_nothing_is_told_to_be_as_near_to_parity() -> None:
+    alike = rival(ON_GROUPS.name, "team", mean=Beside(lost=0.0, gained={ON_GROUPS.name: 0.0}))
+    found = compared(rivals=(alike,), goal="profit")
+
+    assert in_words(found, alike).startswith("trial-4 is 0.000 apart from it, which is as near to parity, by")
+    assert page(found)
 
 
 def test_the_tables_hold_the_values_of_the_file() -> None:

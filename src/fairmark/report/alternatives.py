@@ -58,6 +58,7 @@ def in_words(facts: Facts, rival: Rival) -> str:
         gain = rival.mean.gained.get(limit.name)
         if gain is not None and limit.gate:
             way = "nearer to parity" if gain > 0 else "farther from parity"
+            way = way if float(number(abs(gain), shown)) else "apart from it, which is as near to parity,"
             times, of = rival.steady[limit.name], 1 + len(rival.refits)
             gained.append(
                 f"{number(abs(gain), shown)} {way} by {limit.name} (nearer in {times} of {of} fits, and in "
