@@ -23,7 +23,7 @@ from fairmark.governance.findings import (
     read_register,
     refuse_high,
 )
-from fairmark.governance.trail import REF
+from fairmark.governance.trail import REF, append, entries
 from fairmark.schemas import published
 from fairmark.signing.dsse import Envelope, seal
 from fairmark.signing.keys import PublicKey, SigningKey
@@ -174,6 +174,27 @@ def test_a_record_that_is_changed_signed_by_another_or_moved_is_told(root: Path)
     assert "0001-open.json: must be signed by a key that approvers names" in faults
     assert "0001-open.json: must be as the audit trail tells of it" in faults
     assert "0002-open.json: must be as the audit trail tells of it" in faults
+
+
+def test_a_record_noted_twice_must_be_as_it_was_noted_first(root: Path) -> None:
+    """Whoever puts a milder finding in its place and notes that one too has not undone the first entry."""
+    number = found(root)
+    milder = root / "findings" / f"{number}-open.json"
+    milder.unlink()
+    (root / "milder").mkdir()
+    shutil.copytree(root / ".git", root / "milder" / ".git")
+    for name in ("params.yaml", FILE):
+        shutil.copy(root / name, root / "milder" / name)
+    git(root / "milder", "update-ref", "-d", REF)
+    found(root / "milder", severity="low")
+    shutil.copy(root / "milder" / "findings" / milder.name, milder)
+    (entry,) = entries(root / "milder")
+    append(root, entry.to_json()["what"], "open")  # type: ignore[arg-type]
+    shutil.rmtree(root / "milder")
+
+    assert register(root).faults == (
+        f"findings/{milder.name}: must be as the audit trail tells of it, got another or none",
+    )
 
 
 def test_a_closing_of_another_opening_closes_nothing(root: Path) -> None:

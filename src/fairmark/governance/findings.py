@@ -8,7 +8,7 @@ severity keeps releases from production.
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +165,8 @@ def open_finding(
     )  # fmt: skip
     with _alone(root):
         _sound(root, approvers, trusted)
-        numbers = [int(name[:4]) for name in (*_there(root), *_committed(root), *_noted(root))]
+        noted = [name for name, _ in _noted(root)]
+        numbers = [int(name[:4]) for name in (*_there(root), *_committed(root), *noted)]
         number = f"{max(numbers, default=0) + 1:04d}"
         return number, _write(root, f"{number}-open", (subject,), said, key)
 
@@ -379,16 +380,19 @@ def _committed(root: Path) -> list[str]:
     return [path.stem for path in names if path.suffix == ".json" and NAME.fullmatch(path.stem)]
 
 
-def _noted(root: Path) -> Mapping[str, str]:
-    """Return the SHA-256 of each record that the audit trail tells of."""
-    return {
-        entry.event.finding: entry.event.record
+def _noted(root: Path) -> list[tuple[str, str]]:
+    """Return each record that the audit trail tells of, by name, with the SHA-256 that it was noted with.
+
+    One that was noted twice is there twice: a later entry takes nothing back of an earlier one.
+    """
+    return [
+        (entry.event.finding, entry.event.record)
         for entry in trail.entries(root)
         if entry.event.action == NOTED
         and entry.event.record is not None
         and entry.event.finding is not None
         and NAME.fullmatch(entry.event.finding)
-    }
+    ]
 
 
 def _changed(root: Path) -> Iterator[str]:
@@ -402,7 +406,7 @@ def _changed(root: Path) -> Iterator[str]:
         path = root / FOLDER / f"{name}.json"
         if not path.is_file() or path.read_bytes() != committed_file(root, "HEAD", f"{FOLDER}/{path.name}"):
             yield f"{FOLDER}/{path.name}: must be as HEAD holds it, got another or none"
-    for name, digest in _noted(root).items():
+    for name, digest in _noted(root):
         try:
             same = digest_of(_envelope(root, name)) == digest
         except FairmarkError:
