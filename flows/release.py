@@ -76,8 +76,7 @@ def judge(params: Params, seen: "Trace") -> "Verdict":
     note(**judged_on.noted(earlier))
     committed, today = dt.date.fromisoformat(seen.committed[:10]), dt.datetime.now(tz=dt.UTC).date()
     verdict = judged(params, committed, earlier)
-    recorded = params.policy.waivers or params.policy.overrides
-    if recorded and verdict.outcome == "pass" and today != committed:
+    if params.policy.every_waiver and verdict.outcome == "pass" and today != committed:
         now = judged(params, today, earlier)
         if now.outcome != "pass":
             say(f"by the clock here it is {today}: what stood on the commit's day, {committed}, does not now")
@@ -349,6 +348,7 @@ def summarise(progress: Progress, folder: Path, seen: "Trace", verdict: "Verdict
         ("signed", preflight.signed_by()),
         ("verdict", verdict.state),
         *(("stands on", each) for each in verdict.stands_on),
+        *(("policy", each) for each in verdict.lines),
         *(("note", each) for each in stale_citations()),
         *plan.figures(Measurements.read(folder / "measurements.json")),
         *([("costs", cost)] if cost else []),

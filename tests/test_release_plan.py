@@ -36,7 +36,9 @@ def finding(**changed: Any) -> Any:
 
 
 def verdict(outcome: str, *findings: SimpleNamespace, faults: tuple[str, ...] = ()) -> Any:
-    return SimpleNamespace(outcome=outcome, state=outcome, findings=findings, faults=faults)
+    found = SimpleNamespace(outcome=outcome, state=outcome, findings=findings, faults=faults, lines=())
+    found.deciding = (("", found),)
+    return found
 
 
 def test_a_commit_without_a_release_gets_the_next_free_version() -> None:

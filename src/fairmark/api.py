@@ -113,15 +113,16 @@ def judge(
         raise InputError(f"today: must be a datetime.date, or None, got {today!r}")
     read = read_policy(policy)
     found = measure(y_true, y_pred, groups=groups, score=score, weight=weight, person=person)
+    limits = [*read.limits, *(limit for each in read.overlays for limit in each.limits)]
     lacking = [
         f"groups: must have a column for {limit.attribute}, which limit {limit.name} asks for, got none"
-        for limit in read.limits
+        for limit in limits
         if limit.attribute is not None and limit.attribute not in found.groups
     ]
     if score is None:
         lacking += [
             f"score: must be given for limit {limit.name} on {limit.measure}, got decisions alone"
-            for limit in read.limits
+            for limit in limits
             if (asked := quantity(limit.measure)) is not None and asked.measure.name in SCORED
         ]
     if lacking:

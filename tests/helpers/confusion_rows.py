@@ -13,7 +13,7 @@ from fairmark.evaluate.measure import measure
 from fairmark.judge.findings import Strongest
 from fairmark.judge.measured import Measured
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
-from fairmark.params.policy import Bounds, ConstantAnswer, Findings, Limit, Policy, Waiver
+from fairmark.params.policy import Bounds, ConstantAnswer, Findings, Limit, Overlay, Policy, Waiver
 
 MODEL = "a" * 64
 Counts = Mapping[str, tuple[int, int, int, int]]
@@ -108,6 +108,7 @@ def policy(
     *limits: Limit,
     waivers: tuple[Waiver, ...] = (),
     overrides: tuple[Waiver, ...] = (),
+    overlays: tuple[Overlay, ...] = (),
     correction: Any = "bonferroni",
 ) -> Policy:
     """Return a policy of these limits; of the four-fifths rule by sex, where none is given."""
@@ -122,6 +123,7 @@ def policy(
         limits=list(limits) or [FOUR_FIFTHS],
         waivers=list(waivers),
         overrides=list(overrides),
+        overlays=list(overlays),
         protected_at_prediction=[],
         constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
         findings=Findings(**dict.fromkeys(Findings.model_fields)),

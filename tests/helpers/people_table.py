@@ -78,6 +78,7 @@ def policy(*limits: Limit, min_group_rows: int = 20) -> Policy:
         limits=list(limits) or [limit("selection_rate_ratio", "side", at_least=0.8)],
         waivers=[],
         overrides=[],
+        overlays=[],
         protected_at_prediction=[],
         constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
         findings=Findings(**dict.fromkeys(Findings.model_fields)),

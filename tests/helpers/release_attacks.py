@@ -268,6 +268,27 @@ def _policy(params: Any) -> Any:
     return next(limit for limit in params["policy"]["limits"] if limit["name"] == "four-fifths")
 
 
+def _overlays(params: Any) -> Any:
+    return params["policy"]["overlays"]
+
+
+def _without_overlays(name: str) -> Change:
+    """Return the attack that takes all overlays out of params.yaml, or out of what dvc.lock says of it."""
+
+    def change(value: Any) -> None:
+        stages = value["stages"].values() if name == "dvc.lock" else ()
+        ran = [stage["params"]["params.yaml"] for stage in stages]
+        for params in ran if name == "dvc.lock" else [value]:
+            if "policy" in params:
+                params["policy"]["overlays"] = []
+
+    return of_yaml(name, change)
+
+
+def _policies(statement: Any) -> Any:
+    return statement["predicate"]["buildDefinition"]["internalParameters"]["policies"]
+
+
 def _tag(folder: Path) -> str:
     external = _external(stated(folder))
     return f"{external['name']}@{external['version']}"
@@ -401,6 +422,33 @@ ATTACKS = [
         "edit the policy",
         of_yaml("params.yaml", lambda params: _policy(params).update(at_least=0.5)),
         {"pipeline", "verdict"},
+    ),
+    Attack(
+        "loosen an overlay of the policy",
+        of_yaml("params.yaml", lambda params: _overlays(params)[0]["limits"][0].update(at_least=0.1)),
+        {"pipeline", "verdict"},
+    ),
+    Attack("drop an overlay of the policy", _without_overlays("params.yaml"), {"pipeline", "verdict"}),
+    Attack(
+        "drop an overlay from params and dvc.lock, and keep its verdict",
+        all_of(_without_overlays("params.yaml"), _without_overlays("dvc.lock")),
+        {"verdict"},
+    ),
+    Attack(
+        "let no release wait for an overlay",
+        of_yaml("params.yaml", lambda params: _overlays(params)[0].update(must_pass=False)),
+        {"pipeline", "verdict"},
+    ),
+    Attack(
+        "a better word for an overlay in the verdict",
+        of_json(VERDICT, lambda value: value["overlays"][0]["verdict"].update(level=0.5)),
+        {"verdict"},
+    ),
+    Attack(
+        "another word for an overlay in the statement",
+        of_statement(lambda it: _policies(it).update(elsewhere="pass with waiver")),
+        {"verdict"},
+        restated=False,
     ),
     Attack(
         "edit the policy that is stated",

@@ -86,6 +86,13 @@ def _params() -> dict[str, Any]:
     rest = {"at_most": None, "gate": True, "reason": "A floor."}
     params["privacy"] |= {"personal": ["sex"]}
     params["policy"] |= {"limits": [limit | rest for limit in limits], "waivers": []}
+    law = {"jurisdiction": "Elsewhere", "citation": "Act 1", "checked": "2026-11-28", "term_days": None}
+    elsewhere = limits[1] | rest | {"at_least": 0.7, "law": law | {"note": None}}
+    params["policy"]["overlays"] = [
+        {"name": "elsewhere", "jurisdiction": "Elsewhere", "must_pass": True, "stages": ["abroad"]}
+        | {"level": 0.01, "protected_at_prediction": None, "limits": [elsewhere]}
+        | {"waivers": [], "overrides": []}
+    ]
     params["explain"] |= {"mutable": {"home": "either"}}
     return params
 

@@ -81,6 +81,7 @@ POLICY = Policy(
     limits=[limit("roc_auc", None, 0.55), limit("accuracy", None, 0.5)],
     waivers=[],
     overrides=[],
+    overlays=[],
     protected_at_prediction=[],
     constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
     findings=Findings(**dict.fromkeys(Findings.model_fields)),

@@ -133,6 +133,7 @@ def policy(
         limits=list(limits),
         waivers=list(waivers),
         overrides=list(overrides),
+        overlays=[],
         protected_at_prediction=[],
         constant_answer=ConstantAnswer(measures=[], at_least=0, not_required="A test."),
         findings=Findings(**dict.fromkeys(Findings.model_fields)),

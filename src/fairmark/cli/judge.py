@@ -9,7 +9,8 @@ from fairmark.cli.verb import Verb
 from fairmark.terminal import say, say_json
 
 if TYPE_CHECKING:
-    from fairmark.params.policy import Budget
+    from fairmark.judge.verdict import Verdict
+    from fairmark.params.policy import Budget, Overlay
 
 MEASURED = "artifacts/evaluate/measurements.json"
 TRAINED = "artifacts/train/model"
@@ -88,9 +89,22 @@ class Judge(Verb):
         else:
             for finding in verdict.findings:
                 say(f"{finding.outcome}: {finding.text}")
+            for each in policy.overlays:
+                _say_own(each, verdict)
             say(*(f"note: {text}" for text in policy.stale_citations(today)))
+            say(*verdict.lines)
             say(f"verdict: {in_words(verdict)}")
         return 0 if verdict.outcome == "pass" else 3
+
+
+def _say_own(overlay: "Overlay", verdict: "Verdict") -> None:
+    """Say what was found of the limits that an overlay adds or replaces."""
+    own = {limit.name for limit in overlay.limits}
+    found = next(each.verdict for each in verdict.overlays if each.name == overlay.name)
+    for finding in found.findings:
+        if finding.limit in own:
+            say(f"{finding.outcome}: {overlay.name}: {finding.text}")
+    say(*(f"fail: {overlay.name}: {fault}" for fault in found.faults))
 
 
 def _earlier(measured: object, budget: "Budget | None") -> int | None:

@@ -71,6 +71,8 @@ def _verdict(release: ReleaseFolder) -> Iterator[Block]:
     yield said(f"Verdict: {verdict.state}.", bold=True)
     for text in verdict.stands_on:
         yield said(f"Stands on {text}", item=True)
+    for text in verdict.lines:
+        yield said(text, item=True)
     if beware := one_sided(release.measurements.overall):
         yield said(beware, bold=True)
     yield said(sentence(verdict))

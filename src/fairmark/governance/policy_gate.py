@@ -288,7 +288,7 @@ def _request(
     authors: frozenset[str] = frozenset(),
 ) -> ApprovalRequest:
     digest = policy_digest(sections, approvers, of)
-    waived = {each.limit for each in (*params.policy.waivers, *params.policy.overrides)}
+    waived = {each.limit for each in params.policy.every_waiver}
     return ApprovalRequest(
         kind=POLICY,
         name=f"policy of {of.project}",

@@ -34,6 +34,7 @@ from fairmark.governance.request import (
     candidate,
     from_tags,
     refuse_expired_waivers,
+    refuse_overlays,
     release_origin,
 )
 from fairmark.repo.commit import committed_at, tagged
@@ -117,6 +118,7 @@ def promote(
     # let those count that have expired since.
     refuse_behind(committed_at(root, "HEAD"), now)
     refuse_expired_waivers(folder, now)
+    refuse_overlays(folder, stage, now)
     if stage == PRODUCTION:
         refuse_unready(root, folder, approvers, keys, now)
     plan = _PromotionPlan(

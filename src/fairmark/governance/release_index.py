@@ -17,7 +17,7 @@ from fairmark.governance.findings import ValidationFinding, read_register
 from fairmark.governance.history import History, history, shown
 from fairmark.governance.promotions import allowed, approved, promoters
 from fairmark.governance.request import RELEASE, ApprovalRequest, release_origin
-from fairmark.judge.verdict import State, covers
+from fairmark.judge.verdict import State, covers, in_overlay
 from fairmark.release.disclosure import REPORT
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import EVALUATION, STATEMENT, VERDICT
@@ -70,6 +70,8 @@ class Measures:
     title: str
     state: State
     stands_on: tuple[str, ...]
+    policies: tuple[str, ...]
+    """A line for the default policy and each overlay with its own word; none without overlays."""
     measures: Mapping[tuple[str, str], "Measured | None"]
     decimals: int
     waivers: tuple[StandingWaiver, ...]
@@ -123,6 +125,9 @@ class IndexedRelease:
     def facts(self) -> Iterator[tuple[str, str]]:
         """Yield what is measured and who approved, each with its name."""
         if self.found:
+            for text in self.found.policies:
+                policy, _, word = text.rpartition(": ")
+                yield policy, word
             for (name, attribute), value in self.found.measures.items():
                 where = f" by {attribute}" if attribute else ""
                 yield f"{title(name)}{where}", measured(value, self.found.decimals)
@@ -280,6 +285,7 @@ class _Release:
             title=params.project.title,
             state=verdict.state,
             stands_on=verdict.stands_on,
+            policies=verdict.lines,
             measures=measures,
             decimals=params.document.decimals,
             waivers=tuple(_waivers(release)),
@@ -318,9 +324,7 @@ class _Release:
             origin = release_origin(self.root, self.tag, release.commit, self.approvers)
         except FairmarkError:
             return (), None
-        waived = tuple(
-            sorted({each.limit for each in release.verdict.findings if each.gate and each.waived_by})
-        )
+        waived = tuple(sorted({limit for limit, _ in release.verdict.let_through}))
         request = ApprovalRequest(
             kind=RELEASE,
             name=folder.name,
@@ -339,10 +343,16 @@ class _Release:
 def _waivers(release: ReleaseFolder) -> Iterator[StandingWaiver]:
     """Yield each waiver or override of the policy that covers a comparison which was let through."""
     policy = release.params.policy
-    through = [each for each in release.verdict.findings if each.gate and each.waived_by]
-    for override, records in ((False, policy.waivers), (True, policy.overrides)):
-        for each in records:
-            if any(covers(each, found.limit, found.groups) for found in through):
-                yield StandingWaiver(
-                    each.limit, tuple(each.groups or ()), each.decided_by, each.last_day, override
-                )
+    under = {"": policy} | {each.name: policy.under(each) for each in policy.overlays}
+    for name, verdict in release.verdict.deciding:
+        through = [each for each in verdict.findings if each.gate and each.waived_by]
+        for override, records in ((False, under[name].waivers), (True, under[name].overrides)):
+            for each in records:
+                if any(covers(each, found.limit, found.groups) for found in through):
+                    yield StandingWaiver(
+                        in_overlay(name, each.limit),
+                        tuple(each.groups or ()),
+                        each.decided_by,
+                        each.last_day,
+                        override,
+                    )

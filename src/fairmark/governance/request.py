@@ -132,8 +132,8 @@ def candidate(
     _refuse_unverified(folder, root, next((key for key in known if key.keyid in makers), None))
     name, version = release.statement.external.name, release.statement.external.version
     rules = release.params.release.approvals
-    through = [each for each in release.verdict.findings if each.gate and each.waived_by]
-    waived = tuple(sorted({str(each.limit) for each in through}))
+    through = release.verdict.let_through
+    waived = tuple(sorted({limit for limit, _ in through}))
     request = ApprovalRequest(
         kind=RELEASE,
         name=f"{name}-{version}",
@@ -144,14 +144,14 @@ def candidate(
         waived=waived,
         needed=rules.waived if waived else rules.plain,
     )
-    lines = tuple(dict.fromkeys(_through(each) for each in through))
+    lines = tuple(dict.fromkeys(_through(*each) for each in through))
     evaluation = release.kind is EVALUATION
     return Candidate(request, name, version, release.commit, release.verdict.state, lines, evaluation)
 
 
-def _through(finding: "Finding") -> str:
+def _through(limit: str, finding: "Finding") -> str:
     group = f" ({finding.group})" if finding.group else ""
-    return f"{finding.limit}{group}: {finding.outcome}, let through by {finding.waived_by}"
+    return f"{limit}{group}: {finding.outcome}, let through by {finding.waived_by}"
 
 
 def _refuse_unverified(folder: Path, root: Path, key: PublicKey | None) -> None:
@@ -174,21 +174,54 @@ def refuse_expired_waivers(folder: Path, now: dt.datetime) -> None:
     StateError
         When the clock is before the release's commit.
     """
-    from fairmark.judge.verdict import judge
+    from fairmark.judge.verdict import in_overlay, judge
 
     release, today = ReleaseFolder(folder), now.date()
     # With a clock set back, a waiver that has expired would stand again.
     refuse_behind(release.statement.commit.annotations.committed, now)
     # Without a waiver nothing depends on the day, so that the verified verdict still holds.
-    if not any(each.gate and each.waived_by for each in release.verdict.findings):
+    if not release.verdict.let_through:
         return
     again = judge(release.measurements, release.params.policy, today, earlier=release.verdict.earlier)
-    open_ = [f"{each.limit}: {each.text}" for each in again.findings if each.gate and not each.met]
+    open_ = [
+        f"{in_overlay(name, each.limit)}: {each.text}"
+        for name, verdict in again.deciding
+        for each in verdict.findings
+        if each.gate and not each.met
+    ]
     if open_:
         raise RefusedError(
             f"{folder.name}: verdict must still pass on {today}, got {again.outcome} (release again, with "
             "a policy that says who decides now)",
             *dict.fromkeys(open_),
+        )
+
+
+def refuse_overlays(folder: Path, stage: str, now: dt.datetime) -> None:
+    """Do nothing when the release in `folder`, which was verified, passes now under each overlay of a stage.
+
+    Raises
+    ------
+    RefusedError
+        Naming each overlay of the policy that asks for a pass there, and what stands in its way.
+    """
+    from fairmark.judge.verdict import judge
+
+    release = ReleaseFolder(folder)
+    asked = {each.name for each in release.params.policy.overlays if stage in each.stages}
+    if not asked:
+        return
+    again = judge(release.measurements, release.params.policy, now.date(), earlier=release.verdict.earlier)
+    missed = [each for each in again.overlays if each.name in asked and each.verdict.outcome != "pass"]
+    if missed:
+        raise RefusedError(
+            f"{folder.name}: must pass under {', '.join(each.name for each in missed)} to go to {stage}, got",
+            *(
+                f"{each.line}; {one.limit}: {one.text}"
+                for each in missed
+                for one in each.verdict.findings
+                if one.gate and not one.met
+            ),
         )
 
 

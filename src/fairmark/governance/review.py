@@ -73,6 +73,8 @@ class Review:
         yield f"At {_cell(self.base.name)}: {_cell(self.base.state)}. Each side is judged by its own policy."
         for text in () if self.head.verdict is None else self.head.verdict.stands_on:
             yield f"- stands on {_cell(text)}"
+        for text in () if self.head.verdict is None else self.head.verdict.lines:
+            yield f"- {_cell(text)}"
         yield from _table(
             "Limits",
             ("Limit", "Requires", "Before", "Now", "Outcome"),

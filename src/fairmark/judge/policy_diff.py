@@ -99,6 +99,7 @@ WORDS = {
 }
 """What is said, and decides nothing; taken away, it is missed."""
 NAMED = {"policy.limits", "release.licences.exceptions"}
+OVERLAYS = "policy.overlays"
 WAIVING = {"policy.waivers": "waiver", "policy.overrides": "override"}
 
 
@@ -137,11 +138,16 @@ def _mapping(where: str, old: object, new: object) -> Iterator[Change]:
     old, new = old or {}, new or {}
     for key in dict.fromkeys([*old, *new]):
         place = f"{where}.{key}"
-        if place in WORDS:
+        if place == OVERLAYS and _are_entries(old.get(key)) and _are_entries(new.get(key)):
+            yield from _overlays(old, new)
+        elif place in WORDS:
             yield from _wording(place, old.get(key), new.get(key))
         elif place in NAMED | WAIVING.keys() and _are_entries(old.get(key)) and _are_entries(new.get(key)):
-            compared = _named if place in NAMED else _waiving
-            yield from compared(place, _entries(old.get(key)), _entries(new.get(key)))
+            before, after = _entries(old.get(key)), _entries(new.get(key))
+            if place in NAMED:
+                yield from _named(place, before, after, limits=place == "policy.limits")
+            else:
+                yield from _waiving(place, WAIVING[place], before, after)
         elif isinstance(old.get(key), Mapping) or isinstance(new.get(key), Mapping):
             yield from _mapping(place, old.get(key), new.get(key))
         else:
@@ -198,9 +204,8 @@ def _list(where: str, old: set[str], new: set[str]) -> Iterator[Change]:
         yield Change(where, LOOSENED if where in LOOSER_LONG else TIGHTENED, f"{entry} is put in")
 
 
-def _named(where: str, old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Change]:
-    """Compare two lists of named entries: the limits, and the licence exceptions."""
-    limits = where == "policy.limits"
+def _named(where: str, old: Sequence[Entry], new: Sequence[Entry], *, limits: bool) -> Iterator[Change]:
+    """Compare two lists of named entries: limits, or the licence exceptions."""
     was, now = ({str(each["name"]): each for each in entries} for entries in (old, new))
     for name in sorted(set(was) - set(now)):
         yield Change(f"{where}.{name}", LOOSENED if limits else TIGHTENED, "taken out")
@@ -211,6 +216,51 @@ def _named(where: str, old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[C
             yield from _limit(f"{where}.{name}", was[name], now[name])
         elif was[name] != now[name]:
             yield Change(f"{where}.{name}", NEUTRAL, "another reason")
+
+
+def _overlays(old: Entry, new: Entry) -> Iterator[Change]:
+    """Compare the overlays of two policies: what each asks with the limits that it has not of its own."""
+    was, now = ({str(each["name"]): each for each in _entries(of.get("overlays"))} for of in (old, new))
+    for name in sorted(was.keys() - now.keys()):
+        yield Change(f"{OVERLAYS}.{name}", LOOSENED, "taken out")
+    for name in sorted(now.keys() - was.keys()):
+        yield Change(f"{OVERLAYS}.{name}", TIGHTENED, "put in")
+        for key, kind in WAIVING.items():
+            own = key.removeprefix("policy.")
+            yield from _waiving(f"{OVERLAYS}.{name}.{own}", kind, [], _entries(now[name].get(own)))
+    for name in sorted(was.keys() & now.keys()):
+        yield from _overlay(f"{OVERLAYS}.{name}", (old, was[name]), (new, now[name]))
+
+
+def _overlay(where: str, before: tuple[Entry, Entry], after: tuple[Entry, Entry]) -> Iterator[Change]:
+    (old_policy, old), (policy, new) = before, after
+    for key in dict.fromkeys([*old, *new]):
+        place, was, now = f"{where}.{key}", old.get(key), new.get(key)
+        if key == "limits":
+            own = {str(one["name"]) for each in (was, now) for one in _entries(each)}
+            yield from _named(place, _under(old_policy, was, own), _under(policy, now, own), limits=True)
+        elif f"policy.{key}" in WAIVING:
+            yield from _waiving(place, WAIVING[f"policy.{key}"], _entries(was), _entries(now))
+        elif was == now:
+            continue
+        elif key == "must_pass":
+            yield Change(place, TIGHTENED if now is True else LOOSENED, f"{_short(was)} to {_short(now)}")
+        elif key == "jurisdiction":
+            yield Change(place, NEUTRAL, "said otherwise")
+        elif key == "stages":
+            gone = _texts(was) - _texts(now)
+            yield Change(place, LOOSENED if gone else TIGHTENED, f"{_short(was)} to {_short(now)}")
+        elif key == "level" and _is_number(was) and _is_number(now):
+            yield Change(place, LOOSENED if now > was else TIGHTENED, f"{_short(was)} to {_short(now)}")
+        else:
+            yield Change(place, LOOSENED, f"{_short(was)} to {_short(now)}")
+
+
+def _under(policy: Entry, limits: object, names: set[str]) -> list[Entry]:
+    """Return what an overlay asks by these names: its own limit, or else that of the default policy."""
+    every = {str(each["name"]): each for each in _entries(policy.get("limits"))}
+    every |= {str(each["name"]): each for each in _entries(limits)}
+    return [each for name, each in every.items() if name in names]
 
 
 def _added(limit: Entry) -> Way:
@@ -245,9 +295,8 @@ def _law(where: str, old: object, new: object) -> Change:
     return Change(where, LOOSENED if gone or longer else NEUTRAL, text)
 
 
-def _waiving(where: str, old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Change]:
+def _waiving(where: str, kind: str, old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[Change]:
     """Compare waivers or overrides: looser is what no earlier one covers in limit, groups and days."""
-    kind = WAIVING[where]
     for each in new:
         if each in old:
             continue

@@ -69,7 +69,7 @@ from fairmark.judge.measurements import (
     faults,
     read_measurements,
 )
-from fairmark.params.policy import EARLIER, RIVALS, Limit, Policy, Waiver
+from fairmark.params.policy import EARLIER, RIVALS, Limit, Overlay, Policy, Waiver
 from fairmark.record import Record
 from fairmark.stats.measures import QUANTITIES
 
@@ -131,8 +131,35 @@ class Finding(Record):
         return self.outcome == MET or self.waived_by is not None
 
 
+class OverlayVerdict(Record):
+    """The verdict of one overlay of the policy, on the same measurements as the default policy's."""
+
+    name: str
+    jurisdiction: str
+    must_pass: bool
+    """Whether the release waits for it."""
+    verdict: "Verdict"
+
+    @model_validator(mode="after")
+    def _of_one_policy(self) -> Self:
+        if self.verdict.overlays:
+            raise ValueError(f"verdict must be that of one policy, got {len(self.verdict.overlays)} overlays")
+        return self
+
+    @property
+    def line(self) -> str:
+        """The overlay, whose law it is, its own word and what that word rests on."""
+        held = "" if self.must_pass else "; shown, and no release waits for it"
+        on = "".join(f"; on {each}" for each in self.verdict.stands_on)
+        return f"{self.name} ({self.jurisdiction}): {self.verdict.state}{on}{held}"
+
+
 class Verdict(Record):
-    """The document verdict.json: the outcome, with every finding behind it and what its error rates are."""
+    """The document verdict.json: the outcome, with every finding behind it and what its error rates are.
+
+    Where the policy has overlays, `outcome` and `state` are those by which a release goes out: a pass only
+    where the default policy and each overlay that must pass say so. All else is of the default policy.
+    """
 
     outcome: Outcome
     findings: tuple[Finding, ...]
@@ -150,6 +177,9 @@ class Verdict(Record):
     """The one word for the verdict, wherever it is told: `pass with waiver` where a pass rests on one."""
     earlier: int | None = None
     """How many other verdicts were given on the test set before; None where nobody counted."""
+    own: State | None = None
+    """The word of the default policy alone, where it has overlays."""
+    overlays: tuple[OverlayVerdict, ...] = ()
 
     @classmethod
     def of(
@@ -174,35 +204,116 @@ class Verdict(Record):
             guarantee=guarantee,
             judged_on=None if today is None else today.isoformat(),
             limits=_by_limit(findings),
-            state=WAIVED if outcome == MET and _let_through(findings) else outcome,
+            state=WAIVED if outcome == MET and _through(findings) else outcome,
         )
 
     @model_validator(mode="after")
     def _of_its_findings(self) -> Self:
         if self.limits != _by_limit(self.findings):
             raise ValueError(f"limits must be what the findings say, got {self.limits}")
-        state = WAIVED if self.outcome == MET and _let_through(self.findings) else self.outcome
+        if (self.own is None) != (not self.overlays):
+            raise ValueError(f"own must be given with overlays, and only then, got {self.own}")
+        through = bool(_through(self.findings))
+        states = [each.verdict.state for each in self.overlays if each.must_pass]
+        if self.own is not None:
+            if through != (self.own == WAIVED) and _outcome(self.own) == MET:
+                raise ValueError(f"own must be as the findings say, got {self.own}")
+            if self.outcome != (worst := _worst_of([self.own, *states])):
+                raise ValueError(f"outcome must be {worst}, as policy and overlays say, got {self.outcome}")
+        waived = self.outcome == MET and (through or WAIVED in states)
+        state = WAIVED if waived else self.outcome
         if self.state != state:
             raise ValueError(f"state must be {state}, as the findings say, got {self.state}")
         return self
 
+    def beside(self, overlays: Sequence[OverlayVerdict]) -> Self:
+        """Return this verdict of the default policy with those of its overlays; without any, as it is."""
+        if not overlays:
+            return self
+        states = [self.state, *(each.verdict.state for each in overlays if each.must_pass)]
+        worst = _worst_of(states)
+        state = WAIVED if worst == MET and WAIVED in states else worst
+        update: dict[str, object] = {
+            "outcome": worst,
+            "state": state,
+            "own": self.state,
+            "overlays": tuple(overlays),
+        }
+        if self.guarantee:
+            update["guarantee"] = f"{self.guarantee} {FAMILIES}"
+        return self.model_copy(update=update)
+
+    @property
+    def policy_state(self) -> State:
+        """The word of the default policy alone."""
+        return self.own or self.state
+
+    @property
+    def deciding(self) -> "tuple[tuple[str, Verdict], ...]":
+        """What a release waits for: this verdict, and those of overlays that must pass, by their names.
+
+        The default policy's has the name "".
+        """
+        return (("", self), *((each.name, each.verdict) for each in self.overlays if each.must_pass))
+
+    @property
+    def let_through(self) -> tuple[tuple[str, Finding], ...]:
+        """Each gated comparison that the release's pass rests on a record for, with its limit's whole name.
+
+        What an overlay only takes over from the default policy, record included, is told once.
+        """
+        known = {(each.limit, each.group, each.waived_by) for each in _through(self.findings)}
+        return tuple(
+            (in_overlay(name, each.limit), each)
+            for name, verdict in self.deciding
+            for each in _through(verdict.findings)
+            if not name or (each.limit, each.group, each.waived_by) not in known
+        )
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """A line for each policy with its own word, where there are several."""
+        if not self.overlays:
+            return ()
+        return (f"default policy: {self.policy_state}", *(each.line for each in self.overlays))
+
     @property
     def stands_on(self) -> tuple[str, ...]:
         """What a pass rests on beside what was shown: each gated limit that a record lets go on, and who."""
+        through: dict[tuple[str, str], list[str]] = {}
+        for limit, each in self.let_through:
+            if each.waived_by is not None:
+                through.setdefault((limit, each.waived_by), []).append(each.group or "all rows")
         return tuple(
             f"{limit} ({_few(groups)}) by {by.removeprefix(OVERRIDE)}"
             + (", although it fails" if by.startswith(OVERRIDE) else "")
-            for (limit, by), groups in _let_through(self.findings).items()
+            for (limit, by), groups in through.items()
         )
 
 
-def _let_through(findings: Sequence[Finding]) -> dict[tuple[str, str], list[str]]:
-    """Return the groups of each gated limit that a record lets go on, by limit and who decided."""
-    through: dict[tuple[str, str], list[str]] = {}
-    for each in findings:
-        if each.gate and each.outcome != MET and each.waived_by is not None:
-            through.setdefault((each.limit, each.waived_by), []).append(each.group or "all rows")
-    return through
+FAMILIES = (
+    "It is for the default policy: each overlay has its own level for its own comparisons, so that whoever "
+    "misses a limit of one of them passes under it with chance at most that level, and nothing is said of "
+    "all overlays together."
+)
+
+
+def in_overlay(overlay: str, limit: str) -> str:
+    """Return the name of a limit among those of several policies; that of the default policy as it is."""
+    return f"{overlay}/{limit}" if overlay else limit
+
+
+def _outcome(state: State) -> Outcome:
+    return MET if state == "pass with waiver" else state
+
+
+def _worst_of(states: Sequence[State]) -> Outcome:
+    return min(map(_outcome, states), key=SEVERITY.index)
+
+
+def _through(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the gated comparisons that a record lets go on."""
+    return [each for each in findings if each.gate and each.waived_by is not None]
 
 
 def _by_limit(findings: Sequence[Finding]) -> dict[str, Outcome]:
@@ -286,11 +397,35 @@ def judge(
         nobody counted, which judges as the first does and says so.
     """
     goal = measurements.model.goal
-    policy = policy.following(None if goal is None else goal.measure)
     expected = Expected(expected_model, expected_threshold, expected_groups, expected_thresholds)
-    wrong = faults(measurements, expected) or [*forbidden(measurements.model, policy)]
+    wrong, measure = faults(measurements, expected), None if goal is None else goal.measure
     if wrong:
-        return refused(wrong, policy, today)
+        return refused(wrong, policy.following(measure), today)
+    found = _judged(measurements, policy.following(measure), today, earlier)
+    # Each overlay is a family of comparisons of its own: it neither gives nor takes any of the level.
+    return found.beside(
+        [
+            _of_overlay(each, _judged(measurements, policy.under(each).following(measure), today, earlier))
+            for each in policy.overlays
+        ]
+    )
+
+
+def _of_overlay(overlay: Overlay, verdict: Verdict) -> OverlayVerdict:
+    return OverlayVerdict(
+        name=overlay.name,
+        jurisdiction=overlay.jurisdiction,
+        must_pass=overlay.must_pass,
+        verdict=verdict,
+    )
+
+
+def _judged(
+    measurements: Measurements, policy: Policy, today: dt.date | None, earlier: int | None
+) -> Verdict:
+    """Return the verdict of one policy, without its overlays."""
+    if wrong := [*forbidden(measurements.model, policy)]:
+        return _failed(wrong, policy, today)
     decided, gated = _decisions(measurements, policy, earlier)
     judged = [_finding(each, policy, today, earlier) for each in decided]
     outcome = _worst([finding for finding in judged if finding.gate]) if gated else UNSURE
@@ -332,7 +467,12 @@ def judge_document(
 
 
 def refused(wrong: Sequence[str], policy: Policy, today: dt.date | None) -> Verdict:
-    """Return the failure of every limit of measurements that have faults."""
+    """Return the failure of every limit, under the policy and its overlays, of measurements with faults."""
+    overlays = [_of_overlay(each, _failed(wrong, policy.under(each), today)) for each in policy.overlays]
+    return _failed(wrong, policy, today).beside(overlays)
+
+
+def _failed(wrong: Sequence[str], policy: Policy, today: dt.date | None) -> Verdict:
     text = "No verdict on these measurements, so it fails: " + "; ".join(wrong[:5])
     findings = [_refused(limit, text) for limit in policy.required]
     return Verdict.of(MISSED, findings, policy, today, faults=wrong)
@@ -361,7 +501,7 @@ def _decisions(
     """
     # A waiver changes no decision, so that another day, or another waiver, finds the same case decided
     # already.
-    rules = policy.model_copy(update={"waivers": [], "overrides": []})
+    rules = policy.model_copy(update={"waivers": [], "overrides": [], "overlays": []})
     text = measurements.model_dump_json(
         include={"cells", "overall", "groups", "findings", "model", "alternatives"}
     )
@@ -378,7 +518,8 @@ class _Case:
     policy: Policy = field(compare=False)
 
 
-@lru_cache(maxsize=4)
+# Of one verdict the default policy and its overlays.
+@lru_cache(maxsize=16)
 def _decided_once(case: _Case) -> tuple[list[_Decision], int]:
     measurements, policy = case.measurements, case.policy
     plans = [(limit, planned(limit, measurements, policy)) for limit in policy.required]

@@ -255,6 +255,39 @@ SUBJECT = {
 """What a waiver of a finding names in `groups`; nothing, where the finding is one of the whole table."""
 
 
+DEFAULT = "default"
+"""What the policy without its overlays is called among them."""
+
+
+class Overlay(Section):
+    """The policy of another jurisdiction on the same measurements: limits more than the default policy's."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    jurisdiction: Text
+    must_pass: bool
+    """Whether a release waits for a pass under it as well; False shows its verdict beside the others."""
+    stages: list[Text]
+    """Stages to which a release is promoted only where it passes under this overlay."""
+    level: Annotated[float, Field(gt=0, lt=0.5)] | None
+    """That of its own family of comparisons; null: as high as the default policy's."""
+    protected_at_prediction: list[Text] | None
+    """Attributes whose group the decision may be told there; null: those of the default policy."""
+    limits: list[Limit]
+    """Added to those of the default policy, or in the place of the one that has the name."""
+    waivers: list[Waiver]
+    overrides: list[Waiver]
+
+    @model_validator(mode="after")
+    def _of_a_law(self) -> Self:
+        if self.name == DEFAULT:
+            raise ValueError(f"name must be another than that of the policy itself, got {self.name}")
+        if not self.limits and self.protected_at_prediction is None:
+            raise ValueError("must have limits or protected_at_prediction of its own, got neither")
+        if unsaid := [limit.name for limit in self.limits if limit.law is None]:
+            raise ValueError(f"limits must name the law that they go back to, got none for {unsaid}")
+        return self
+
+
 class Policy(Section):
     """What a model must meet to be released, and why."""
 
@@ -278,9 +311,56 @@ class Policy(Section):
     """They let a comparison go on that is undecided; never one that fails."""
     overrides: list[Waiver]
     """They let a comparison go on that fails: shown as a failure wherever the verdict is shown."""
+    overlays: list[Overlay]
+    """Policies of other jurisdictions, each with a verdict of its own on the same measurements."""
 
     @model_validator(mode="after")
-    def _named_once(self) -> Self:
+    def _consistent(self) -> Self:
+        self.check_names()
+        names = [overlay.name for overlay in self.overlays]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"must name each overlay once, got {twice} twice")
+        for overlay in self.overlays:
+            try:
+                self.under(overlay).check_names()
+            except ValueError as error:
+                raise ValueError(f"overlays.{overlay.name}: {error}") from error
+        return self
+
+    def under(self, overlay: Overlay) -> Self:
+        """Return the policy of an overlay, whole: this one with its limits added or in the place of others.
+
+        What waives a limit that the overlay replaces was decided on another number, and does not stand there.
+        """
+        own = {limit.name: limit for limit in overlay.limits}
+        kept = [own.pop(limit.name, limit) for limit in self.limits]
+        replaced = {limit.name for limit in overlay.limits}
+        told = overlay.protected_at_prediction
+        return self.model_copy(
+            update={
+                "level": self.level if overlay.level is None else overlay.level,
+                "limits": [*kept, *own.values()],
+                "protected_at_prediction": self.protected_at_prediction if told is None else told,
+                "waivers": [*(w for w in self.waivers if w.limit not in replaced), *overlay.waivers],
+                "overrides": [*(w for w in self.overrides if w.limit not in replaced), *overlay.overrides],
+                "overlays": [],
+            }
+        )
+
+    @property
+    def every_waiver(self) -> list[Waiver]:
+        """All waivers and overrides, those of overlays included."""
+        own = [*self.waivers, *self.overrides]
+        return own + [w for each in self.overlays for w in (*each.waivers, *each.overrides)]
+
+    def check_names(self) -> None:
+        """Do nothing where each limit is named once, and waivers name limits.
+
+        Raises
+        ------
+        ValueError
+            Where it is not so.
+        """
         names = [limit.name for limit in self.limits]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -307,7 +387,6 @@ class Policy(Section):
             raise ValueError(
                 f"waivers and overrides of limits on all rows must have null groups, got {astray}"
             )
-        return self
 
     def strangers(
         self, groups: Mapping[str, Collection[str]], features: Collection[str] | None = None
@@ -344,6 +423,10 @@ class Policy(Section):
             if known is not None and wrong:
                 asked = f"{spoken}s in groups, {sorted(known)}" if spoken else "null groups"
                 faults.append(f"policy.{kind} of {each.limit}: must name {asked}, got {wrong}")
+        for overlay in self.overlays:
+            own = {"waivers": overlay.waivers, "overrides": overlay.overrides}
+            of_it = self.under(overlay).model_copy(update=own).strangers(groups, features)
+            faults += [fault.replace("policy.", f"policy.overlays.{overlay.name}.", 1) for fault in of_it]
         return faults
 
     def following(self, goal: str | None) -> Self:
@@ -382,11 +465,12 @@ class Policy(Section):
     def stale_citations(self, today: dt.date) -> list[str]:
         """Return a sentence for each citation that is older than its term, or of a day to come."""
         found = []
-        for limit in self.limits:
+        every = [("", self.limits), *((f"overlay {each.name}, ", each.limits) for each in self.overlays)]
+        for of, limit in ((of, limit) for of, limits in every for limit in limits):
             if limit.law is None:
                 continue
             law, term = limit.law, limit.law.term_days
-            where = f"limit {limit.name}: {law.citation}"
+            where = f"{of}limit {limit.name}: {law.citation}"
             if law.checked > today:
                 found.append(f"{where} must have been read by {today}, got {law.checked}, which is to come")
             elif term is not None and (today - law.checked).days > term:

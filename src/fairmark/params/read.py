@@ -54,9 +54,11 @@ class Params(Section):
             faults.append("split.order must be hash when prepare.time is null, got time")
         faults += self._of_another()
         known = set(self.prepare.protected)
+        policies = {"policy": self.policy} | {f"policy.overlays.{o.name}": o for o in self.policy.overlays}
         faults += [
-            f"policy.limits.{limit.name}.attribute must be one of {sorted(known)}, got {limit.attribute!r}"
-            for limit in self.policy.limits
+            f"{where}.limits.{limit.name}.attribute must be one of {sorted(known)}, got {limit.attribute!r}"
+            for where, policy in policies.items()
+            for limit in policy.limits
             if limit.attribute is not None and limit.attribute not in known
         ]
         faults += [
@@ -65,8 +67,9 @@ class Params(Section):
             if step.attribute not in known
         ]
         faults += [
-            f"policy.protected_at_prediction must be of {sorted(known)}, got {name!r}"
-            for name in self.policy.protected_at_prediction
+            f"{where}.protected_at_prediction must be of {sorted(known)}, got {name!r}"
+            for where, policy in policies.items()
+            for name in policy.protected_at_prediction or ()
             if name not in known
         ]
         withheld = {*self.prepare.forbidden, *known, self.prepare.target.column}

@@ -364,6 +364,10 @@ def _policy(
         "limits": ["  limits:", *_limits(made, found)],
         "waivers": entry("waivers", [], 2),
         "overrides": entry("overrides", [], 2),
+        "overlays": [
+            *comment("Policies of other jurisdictions on the same measurements (docs/verdict.md).", 2),
+            *entry("overlays", [], 2),
+        ],
     }
 
 

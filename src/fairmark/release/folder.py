@@ -155,10 +155,8 @@ class ReleaseFolder:
     def written_params(self) -> dict[str, object]:
         """The value of params.yaml as a person wrote it: what is compared, never what is acted on."""
         found = self._mapping(self._yaml("params.yaml"), "params.yaml")
-        match found:
-            case {"policy": {"limits": list(limits)}} if len(limits) > MOST_LIMITS:
-                got = len(limits)
-                raise VerificationError(f"params.yaml: must have at most {MOST_LIMITS} limits, got {got}")
+        if (got := _limits_judged(found)) > MOST_LIMITS:
+            raise VerificationError(f"params.yaml: must have at most {MOST_LIMITS} limits, got {got}")
         return found
 
     @cached_property
@@ -421,3 +419,16 @@ def _of_other_keys(error: InputError) -> bool:
     return isinstance(cause, ValidationError) and all(
         fault["type"] in _OTHER_KEYS for fault in cause.errors()
     )
+
+
+def _limits_judged(params: Mapping[str, object]) -> int:
+    """Return how many limits a policy has judged: an overlay's own, and for each overlay the default ones."""
+    match params:
+        case {"policy": {"limits": list(limits), "overlays": list(overlays)}}:
+            own = [each["limits"] for each in overlays if isinstance(each, dict) and "limits" in each]
+            return len(limits) * (1 + len(overlays)) + sum(
+                len(each) for each in own if isinstance(each, list)
+            )
+        case {"policy": {"limits": list(limits)}}:
+            return len(limits)
+    return 0

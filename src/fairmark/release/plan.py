@@ -110,23 +110,26 @@ NAMED = 5
 
 def blocking_lines(verdict: "Verdict") -> list[str]:
     """Return a line for each limit in the way: the comparison that decides it, and which are like it."""
+    from fairmark.judge.verdict import in_overlay
+
     ours: dict[str, list[Finding]] = {}
-    for finding in verdict.findings:
-        if blocks(finding):
-            ours.setdefault(finding.limit, []).append(finding)
-    return [_line(each) for each in ours.values()]
+    for policy, judged in verdict.deciding:
+        for finding in judged.findings:
+            if blocks(finding):
+                ours.setdefault(in_overlay(policy, finding.limit), []).append(finding)
+    return [_line(name, each) for name, each in ours.items()]
 
 
-def _line(found: Sequence["Finding"]) -> str:
+def _line(name: str, found: Sequence["Finding"]) -> str:
     from fairmark.judge.verdict import decisive
 
     first = decisive(found)
     others = [each.group or "all rows" for each in found if each is not first]
     if not others:
-        return f"{first.limit}: {first.text}"
+        return f"{name}: {first.text}"
     more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
     named = "; ".join(others[:NAMED])
-    return f"{first.limit}: {first.text} So it is, less far from the limit, of {named}{more}."
+    return f"{name}: {first.text} So it is, less far from the limit, of {named}{more}."
 
 
 def refuse_unless_passed(verdict: "Verdict", report: str) -> None:
@@ -140,6 +143,7 @@ def refuse_unless_passed(verdict: "Verdict", report: str) -> None:
     if verdict.outcome != "pass":
         raise RefusedError(
             f"verdict: must be pass, got {verdict.state}",
+            *verdict.lines,
             *verdict.faults,
             *blocking_lines(verdict)[:LONGEST],
             f"report: {report}",
@@ -158,9 +162,12 @@ def in_words(verdict: "Verdict") -> str:
 
 def table(verdict: "Verdict") -> list[dict[str, object]]:
     """Return the verdict as rows for Prefect's table artifact, those that stop a release first."""
+    from fairmark.judge.verdict import in_overlay
+
+    every = [(in_overlay(name, one.limit), one) for name, of in verdict.deciding for one in of.findings]
     return [
         {
-            "limit": finding.limit,
+            "limit": name,
             "outcome": finding.outcome + (f", waived by {finding.waived_by}" if finding.waived_by else ""),
             "counts": "gate" if finding.gate else "reported",
             "group": " ".join(filter(None, (finding.attribute, finding.group))) or "all",
@@ -172,7 +179,7 @@ def table(verdict: "Verdict") -> list[dict[str, object]]:
             "found": finding.text,
         }
         # False sorts before True; the sort is stable and keeps the policy's order within both parts.
-        for finding in sorted(verdict.findings, key=lambda finding: not blocks(finding))
+        for name, finding in sorted(every, key=lambda each: not blocks(each[1]))
     ]
 
 

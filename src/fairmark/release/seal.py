@@ -58,14 +58,17 @@ def verdict_statement(verdict: "Verdict", digests: Mapping[str, str]) -> dict[st
     digests
         Name of a file of the release -> its SHA-256.
     """
+    from fairmark.judge.verdict import in_overlay
+
     # A limit that is compared in several groups is one test, and stands as its worst comparison does.
     marks = {"pass": 0, "warn": 1, "fail": 2}
     worst: dict[str, int] = {}
-    for finding in verdict.findings:
+    every = [(in_overlay(name, one.limit), one) for name, of in verdict.deciding for one in of.findings]
+    for limit, finding in every:
         if finding.gate:
             kept = finding.waived_by is not None
             mark = marks["pass" if finding.outcome == "pass" else "warn" if kept else "fail"]
-            worst[finding.limit] = max(worst.get(finding.limit, 0), mark)
+            worst[limit] = max(worst.get(limit, 0), mark)
     tests = {kind: sorted(name for name, mark in worst.items() if mark == at) for kind, at in marks.items()}
     overall = "FAILED" if verdict.outcome != "pass" else "WARNED" if tests["warn"] else "PASSED"
     return {

@@ -20,6 +20,7 @@ from fairmark.errors import VerificationError
 from fairmark.files import canonical_json, sha256
 from fairmark.model.model_file import MODEL_JSON, ModelFile
 from fairmark.model.protected_use import ProtectedUse
+from fairmark.params.policy import DEFAULT
 from fairmark.params.scores import UNKNOWN
 from fairmark.record import CamelRecord
 from fairmark.release.layout import (
@@ -134,6 +135,8 @@ class InternalParameters(CamelRecord):
 
     clean_tree: bool
     verdict: str
+    policies: dict[str, str] | None = None
+    """The own word of the default policy and of each overlay, where there are several."""
     not_known: tuple[str, ...] | None = None
     protected_attributes: ProtectedUse | None = None
     """How the model came to use them; None of an evaluation, and in releases made before it was stated."""
@@ -287,6 +290,8 @@ def state(
     policy = written.pop("policy")
     said = {"name": params.project.name, "version": version, "params": written, "policy": policy}
     found: dict[str, Any] = {"clean_tree": not trace.dirty, "verdict": verdict.state}
+    if verdict.overlays:
+        found["policies"] = stated_policies(verdict)
     if evaluation:
         said["scores"] = foreign_yaml(root / SCORES)["scores"]
         found["not_known"] = UNKNOWN
@@ -315,6 +320,12 @@ def state(
             run_details=RunDetails(builder=Builder(id=BUILDER, version=made_with())),
         ),
     )
+
+
+def stated_policies(verdict: "Verdict") -> dict[str, str]:
+    """Return the own word of the default policy and of each overlay, by name."""
+    found: dict[str, str] = {each.name: each.verdict.state for each in verdict.overlays}
+    return {DEFAULT: verdict.policy_state, **found}
 
 
 def release_digest(folder: Path) -> str:

@@ -15,6 +15,7 @@ from fairmark.report.rendering import html, markdown, rendered
 from fairmark.report.verdict import (
     NOT_KNOWN,
     gates_fairness,
+    overlay_views,
     own_thresholds,
     protected_use,
     state,
@@ -58,6 +59,7 @@ def card(facts: Facts) -> str:
         withheld=people.withheld(facts),
         attributes=_attributes(facts),
         limits=_limits(facts),
+        overlays=overlay_views(facts.verdict, facts.policy, facts.decimals),
         data=data,
         rows=count(data.rows),
         positives=count(data.positives),

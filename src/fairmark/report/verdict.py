@@ -69,6 +69,20 @@ class LimitView:
 
 
 @dataclass(frozen=True)
+class OverlayView:
+    """An overlay of the policy: whose law, its own word, and the limits that are its own."""
+
+    name: str
+    jurisdiction: str
+    must_pass: bool
+    state: State
+    style: str
+    sentence: str
+    limits: Sequence[LimitView]
+    level: float
+
+
+@dataclass(frozen=True)
 class VerdictView:
     """The outcome, one sentence about it, and each limit in the order of the policy."""
 
@@ -80,6 +94,7 @@ class VerdictView:
     guarantee: str
     limits: Sequence[LimitView]
     gates_fairness: bool
+    overlays: Sequence[OverlayView]
 
 
 @dataclass(frozen=True)
@@ -120,7 +135,29 @@ def verdict_view(
         guarantee=verdict.guarantee,
         limits=limits,
         gates_fairness=gates_fairness(policy),
+        overlays=overlay_views(verdict, policy, decimals),
     )
+
+
+def overlay_views(verdict: Verdict, policy: Policy, decimals: int) -> list[OverlayView]:
+    """Return each overlay with its own word and its own limits, in the order of the policy."""
+    judged = {each.name: each.verdict for each in verdict.overlays}
+    views = []
+    for overlay in policy.overlays:
+        found, under = judged[overlay.name], policy.under(overlay)
+        views.append(
+            OverlayView(
+                overlay.name,
+                overlay.jurisdiction,
+                overlay.must_pass,
+                state(found, under),
+                STYLES[state(found, under)],
+                " ".join([*found.faults, summary(found, under)]),
+                [_limit(limit, found, under, decimals) for limit in overlay.limits],
+                under.level,
+            )
+        )
+    return views
 
 
 TURNED = 12
@@ -168,19 +205,27 @@ def gates_fairness(policy: Policy) -> bool:
 
 def summary(verdict: Verdict, policy: Policy) -> str:
     """Return the sentences beside the verdict's word; what it needs on record to stand comes first."""
-    return " ".join(filter(None, [on_record(verdict, policy), sentence(verdict)]))
+    under = {each.name: policy.under(each) for each in policy.overlays}
+    each = [
+        f"Under {one.name} ({one.jurisdiction}): {state(one.verdict, under[one.name])}"
+        + ("." if one.must_pass else ", which no release waits for.")
+        for one in verdict.overlays
+    ]
+    return " ".join(filter(None, [on_record(verdict, policy), sentence(verdict), *each]))
 
 
 def on_record(verdict: Verdict, policy: Policy) -> str:
     """Return until when recorded waivers and overrides cover all that stops a release, or nothing."""
-    left = [f for f in verdict.findings if f.gate and not f.met]
+    under = {"": policy} | {each.name: policy.under(each) for each in policy.overlays}
+    left = [(f, under[name]) for name, of in verdict.deciding for f in of.findings if f.gate and not f.met]
+    faults = [fault for _, of in verdict.deciding for fault in of.faults]
     # What was refused has no value because its measurements say nothing: no record can let that through.
-    ends = [[w.last_day for w in _recorded(f, policy) if covers(w, f.limit, f.groups)] for f in left]
-    if not left or verdict.faults or not all(ends):
+    ends = [[w.last_day for w in _recorded(f, of) if covers(w, f.limit, f.groups)] for f, of in left]
+    if not left or faults or not all(ends):
         return ""
     # Each finding stands until the last of its records ends, and the verdict until the first finding falls.
     until = min(max(each) for each in ends)
-    missed = any(f.outcome == "fail" for f in left)
+    missed = any(f.outcome == "fail" for f, _ in left)
     kind, what = ("Overrides and waivers", "missed or open") if missed else ("Waivers", "open")
     return f"{kind} on record cover what is {what}: a release made by {until} may go out, and names them."
 
@@ -199,7 +244,7 @@ def _limit(limit: Limit, verdict: Verdict, policy: Policy, decimals: int) -> Lim
     scale = _scale(findings)
     return LimitView(
         name=limit.name,
-        measure=f"{title(limit.measure)}{where}",
+        measure=f"{title(worst.measure)}{where}",
         required=f"{SIGNS[worst.at]} {number(worst.limit_value, decimals)}",
         outcome=outcome,
         style=STYLES[outcome],

@@ -14,7 +14,7 @@ from fairmark.params.prepare import ByCross
 from fairmark.record import first_difference
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import ALTERNATIVES, DATASHEET, EVALUATION, REFERENCE, SCORES, VERDICT
-from fairmark.release.statement import FileInput
+from fairmark.release.statement import FileInput, stated_policies
 from fairmark.repo.dvc_files import Output, address, files_of, folder_address, names
 
 if TYPE_CHECKING:
@@ -161,8 +161,12 @@ def verdict(release: ReleaseFolder) -> str:
         same(stated, state, VERDICT, "the verdict of the statement")
     else:
         same([stated, outcome], [state, "pass"], VERDICT, "a pass, here and in the statement")
+    policies = release.statement.predicate.build_definition.internal_parameters.policies
+    same(policies or {}, stated_policies(release.verdict) if release.verdict.overlays else {}, VERDICT,
+         "the verdicts by overlay of the statement")  # fmt: skip
     _same_uses(release)
-    return f"{state}, and the same when judged again"
+    each = "".join(f"; {line}" for line in release.verdict.lines)
+    return f"{state}, and the same when judged again{each}"
 
 
 def _same_uses(release: ReleaseFolder) -> None:

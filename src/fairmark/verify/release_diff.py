@@ -327,6 +327,7 @@ def _verdict(release: ReleaseFolder) -> dict[str, str]:
     """Return the outcome of the verdict, of each limit, and of each finding."""
     outcomes = {"outcome": str(release.verdict.outcome)}
     outcomes |= {f"limit {name}": str(outcome) for name, outcome in release.verdict.limits.items()}
+    outcomes |= {f"overlay {each.name}": each.verdict.state for each in release.verdict.overlays}
     times: Counter[str] = Counter()
     for finding in release.verdict.findings:
         groups = " and ".join(sorted(map(str, finding.groups)))

@@ -240,6 +240,7 @@ def model_component(
                 _property(f"fairmark:limit:{name}", outcome)
                 for name, outcome in sorted(verdict.limits.items())
             ),
+            *(_property(f"fairmark:verdict:{each.name}", each.verdict.state) for each in verdict.overlays),
             _property("fairmark:threshold", found.model.threshold),
             *_thresholds(found.model.thresholds),
             _property("fairmark:measured:rows", measured.data.rows),
