@@ -9,8 +9,9 @@ import datetime as dt
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,16 +28,44 @@ from fairmark.params.policy import Findings, Policy
 
 if TYPE_CHECKING:
     from fairmark.data.summaries import DataAudit
+    from fairmark.judge.by_probability import AttributeByProbability
     from fairmark.judge.measurements import Measurements
     from fairmark.params.prepare import Audit
     from fairmark.verify.verify import Fact
 
 __all__ = [
-    "Model", "Policy", "Verdict", "attest", "audit", "judge", "load_release", "measure", "metric_frame",
-    "metric_frame_of", "policy_findings", "read_policy", "verify",
+    "GroupProbabilities", "Model", "Policy", "Verdict", "attest", "audit", "judge", "load_release", "measure",
+    "metric_frame", "metric_frame_of", "policy_findings", "read_policy", "verify",
 ]  # fmt: skip
 
 SectionT = TypeVar("SectionT", bound=Section)
+
+
+@dataclass(frozen=True)
+class GroupProbabilities:
+    """The groups of an attribute that no row states, by the probabilities of a proxy such as BISG.
+
+    Nobody is put into a group: rates are weighted, and limits are judged by what rows and probabilities leave
+    possible, whoever belongs to a group (`stats.proxy_groups`).
+
+    Parameters
+    ----------
+    groups
+        Of each group the probability of every row, shape `[rows]`; those of a row add up to 1.
+    proxy, version
+        What gives the probabilities, and which version of it.
+    error
+        How far the mean probability of a bin is from the true share of the group at most.
+    bins
+        Bins of equal width over 0..1, in each of which the proxy is taken to be right, or off by `error`.
+    """
+
+    groups: Mapping[str, ArrayLike]
+    proxy: str
+    version: str
+    error: float = 0.0
+    bins: int = 10
+
 
 Groups = pd.DataFrame | pd.Series | Mapping[str, ArrayLike]
 """The groups of each row: a column for each protected attribute."""
@@ -71,11 +100,12 @@ def policy_findings() -> tuple[str, ...]:
     return tuple(Findings.model_fields)
 
 
-def judge(
+def judge(  # noqa: PLR0913 - all but the first two by name
     y_true: ArrayLike,
     y_pred: ArrayLike | None = None,
     *,
-    groups: Groups,
+    groups: Groups | None = None,
+    probabilities: Mapping[str, GroupProbabilities] | None = None,
     policy: Policy | Mapping[str, object] | str | Path,
     score: ArrayLike | None = None,
     weight: ArrayLike | None = None,
@@ -90,7 +120,7 @@ def judge(
 
     Parameters
     ----------
-    y_true, y_pred, groups, score, weight, person
+    y_true, y_pred, groups, probabilities, score, weight, person
         As `measure` takes them.
     policy
         As `read_policy` takes it.
@@ -112,12 +142,21 @@ def judge(
     if today is not None and (not isinstance(today, dt.date) or isinstance(today, dt.datetime)):
         raise InputError(f"today: must be a datetime.date, or None, got {today!r}")
     read = read_policy(policy)
-    found = measure(y_true, y_pred, groups=groups, score=score, weight=weight, person=person)
+    found = measure(
+        y_true,
+        y_pred,
+        groups=groups,
+        probabilities=probabilities,
+        score=score,
+        weight=weight,
+        person=person,
+    )
+    known = {*found.groups, *(found.by_probability or ())}
     limits = [*read.limits, *(limit for each in read.overlays for limit in each.limits)]
     lacking = [
         f"groups: must have a column for {limit.attribute}, which limit {limit.name} asks for, got none"
         for limit in limits
-        if limit.attribute is not None and limit.attribute not in found.groups
+        if limit.attribute is not None and limit.attribute not in known
     ]
     if score is None:
         lacking += [
@@ -134,7 +173,8 @@ def measure(  # noqa: PLR0913 - all but the first two by name
     y_true: ArrayLike,
     y_pred: ArrayLike | None = None,
     *,
-    groups: Groups,
+    groups: Groups | None = None,
+    probabilities: Mapping[str, GroupProbabilities] | None = None,
     score: ArrayLike | None = None,
     threshold: float = 0.5,
     weight: ArrayLike | None = None,
@@ -154,6 +194,9 @@ def measure(  # noqa: PLR0913 - all but the first two by name
         Decisions, 0 or 1, shape `[rows]`; by default 1 where `score` is at least `threshold`.
     groups
         The groups of each row, a column for each protected attribute; a missing value is a group of its own.
+        None only beside `probabilities`.
+    probabilities
+        Attributes that no row states, by name.
     score
         Scores, 0 to 1, shape `[rows]`. Without them the decisions stand for scores, so that measures of
         scores are those of the decisions.
@@ -186,7 +229,7 @@ def measure(  # noqa: PLR0913 - all but the first two by name
         decision = _bits(y_pred, "y_pred")
     else:
         decision = (_numbers(score, "score") >= threshold).astype(np.int8)
-    frame = _frame(groups, len(label))
+    frame = pd.DataFrame() if groups is None and probabilities else _frame(groups, len(label))
     names = {str(name): sorted(frame[name].unique()) for name in frame}
     heavy = None if weight is None else _numbers(weight, "weight")
     whose = None if person is None else _persons(person, len(label))
@@ -203,6 +246,10 @@ def measure(  # noqa: PLR0913 - all but the first two by name
         bins=bins,
         person=whose,
     )
+    several = whose is not None and len(np.unique(whose)) < len(label)
+    probable = _probable(
+        probabilities or {}, label, decision, frame, weighted=heavy is not None, persons=several
+    )
     shown = hashlib.sha256(decision.tobytes() + (b"" if marks is None else marks.tobytes())).hexdigest()
     persons = None if whose is None else len(np.unique(whose))
     about = About(
@@ -217,8 +264,44 @@ def measure(  # noqa: PLR0913 - all but the first two by name
         ),
         confidence=confidence,
         findings={name: Strongest(value=None, each=(), why=_UNSEEN) for name in NAMES},
+        by_probability=probable,
     )
     return Document.of(found, about)
+
+
+def _probable(
+    given: Mapping[str, GroupProbabilities],
+    label: NDArray[np.int8],
+    decision: NDArray[np.int8],
+    frame: pd.DataFrame,
+    *,
+    weighted: bool,
+    persons: bool,
+) -> "dict[str, AttributeByProbability]":
+    """Return the attributes that no row states, counted."""
+    from fairmark.data.schema import ProbableAttribute
+    from fairmark.evaluate.by_probability import counted, refuse_units
+    from fairmark.params.parse import typed
+    from fairmark.params.prepare import ByProbabilities
+
+    found = {}
+    for name, each in given.items():
+        where = f"probabilities.{name}"
+        if name in frame:
+            raise InputError(f"{where}: must be an attribute that groups do not state, got one that they do")
+        refuse_units(where, weighted=weighted, persons=persons)
+        said: dict[str, Any] = {
+            "proxy": each.proxy,
+            "version": each.version,
+            "error": each.error,
+            "bins": each.bins,
+        }
+        columns = {str(group): str(group) for group in each.groups}
+        typed(ByProbabilities, {"by": "probabilities", "columns": columns, **said}, where)
+        of = ProbableAttribute(columns={}, **said)
+        cells = {str(group): _numbers(chance, f"{where}.{group}") for group, chance in each.groups.items()}
+        found[name] = counted(label, decision, cells, of, where)
+    return found
 
 
 _UNSEEN = "decisions alone were given, not the table or the model"
@@ -269,7 +352,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
 
 
-def _frame(groups: Groups, rows: int) -> pd.DataFrame:
+def _frame(groups: Groups | None, rows: int) -> pd.DataFrame:
     """Return the groups as texts, a column for each attribute."""
     if isinstance(groups, pd.Series):
         groups = {str(groups.name or "group"): groups.to_numpy()}

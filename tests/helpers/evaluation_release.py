@@ -52,9 +52,9 @@ def proposed(table: Path, judged: ScoreOptions, said: Options = SAID) -> Proposa
     return proposal([table], DEFAULT, said, Overrides(), None, "Ada", judged=judged)
 
 
-def run(folder: Path, table: Path, judged: ScoreOptions) -> Path:
+def run(folder: Path, table: Path, judged: ScoreOptions, said: Options = SAID) -> Path:
     """Run the stages of a project of scores in `folder`, as its dvc.yaml would."""
-    made = proposed(table, judged)
+    made = proposed(table, judged, said)
     assert made.scores is not None
     write_text(folder / "params.yaml", made.text)
     write_text(folder / "scores.yaml", scores_text(made.scores))

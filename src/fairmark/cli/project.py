@@ -76,6 +76,16 @@ class Init(Verb):
         scores.add_argument("--selected", metavar="VALUE", help="its positive value")
         scores.add_argument("--made-by", metavar="TEXT", help="who made the model, and by what")
         scores.add_argument("--model-version", metavar="TEXT", help="which version of it")
+        scores.add_argument(
+            "--probabilities", action="append", default=[], metavar="ATTRIBUTE=GROUP:COLUMN,...",
+            help="groups that no row states, by the columns of a proxy's probabilities; again for more",
+        )  # fmt: skip
+        scores.add_argument("--proxy", metavar="TEXT", help="what gives the probabilities, such as BISG")
+        scores.add_argument("--proxy-version", metavar="TEXT", help="which version of it, on which tables")
+        scores.add_argument(
+            "--proxy-error", type=float, metavar="NUMBER",
+            help="how far its mean probability is from the true share at most; by default 0",
+        )  # fmt: skip
         form = parser.add_argument_group("how the file is written, where it is not found out")
         form.add_argument("--sheet", metavar="NAME", help="the sheet of a workbook")
         form.add_argument("--separator", metavar="SIGN")
@@ -303,10 +313,13 @@ def _scores(given: argparse.Namespace) -> "ScoreOptions | None":
     said = {
         name: getattr(given, name) for name in ("score", "threshold", "decision", "selected", "made_by")
     } | {"version": given.model_version}
+    said |= {name: getattr(given, name) for name in ("proxy", "proxy_version", "proxy_error")}
     if given.scores:
         if len(given.files) > 1:
             raise UsageError(f"FILE: must be one table with --scores, got {len(given.files)}")
-        return ScoreOptions(**said)
+        return ScoreOptions(**said, probabilities=tuple(given.probabilities))
+    if given.probabilities:
+        raise UsageError("--probabilities: must come with --scores, got it alone")
     if named := [name for name, value in said.items() if value is not None]:
         raise UsageError(f"--{named[0].replace('_', '-')}: must come with --scores, got it alone")
     return None
@@ -384,6 +397,10 @@ def _report(found: "Proposal") -> list[str]:
         *(
             f"protected: {each.name}{f' by edges {list(each.edges)}' if each.edges else ''}"
             for each in made.protect
+        ),
+        *(
+            f"protected: {it.name} by probability ({it.proxy}, {it.version}): {', '.join(it.columns)}"
+            for it in made.probable
         ),
         "what the test rows could prove, before anything is trained:",
     ]

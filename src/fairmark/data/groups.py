@@ -19,7 +19,7 @@ from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Protected
 
 
 def groups(
-    protected: dict[str, Protected], columns: dict[str, Cells], kinds: dict[str, Kind]
+    protected: Mapping[str, Protected], columns: dict[str, Cells], kinds: dict[str, Kind]
 ) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     """Return [n, attributes] group names, str without missing values, and each attribute's groups in order.
 

@@ -7,6 +7,7 @@ mends a table sees all of it at once.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,11 +21,19 @@ from fairmark.data.raw import read_raw
 from fairmark.data.roles import LABEL, PERSON, ROW_ID, SOURCE, WEIGHT, WITHHELD, sources
 from fairmark.data.row_ids import content_ids
 from fairmark.data.row_rules import exclusions, filtered
-from fairmark.data.schema import AttributePart, AttributeSchema, ColumnSchema, Label, Schema, WithheldColumn
+from fairmark.data.schema import (
+    AttributePart,
+    AttributeSchema,
+    ColumnSchema,
+    Label,
+    ProbableAttribute,
+    Schema,
+    WithheldColumn,
+)
 from fairmark.data.summaries import ColumnReading, PrepareSummary, SourceFile, SourceFiles
 from fairmark.errors import stop
 from fairmark.files import sha256
-from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Inferred, Prepare, Protected, Source
+from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Inferred, Prepare, Source
 from fairmark.terminal import silent
 
 SHOWN = 60
@@ -44,7 +53,7 @@ def described(params: Prepare, plan: Plan, files: dict[str, Checked], groups: di
     main = files["main"]
     meaning = main.meaning
     return Schema(
-        attributes={name: _attribute(params, plan, name, groups[name]) for name in params.protected},
+        attributes={name: _attribute(params, plan, name, groups[name]) for name in params.grouped},
         features=tuple(_column(name, plan, main) for name in plan.roles.features),
         label=Label(column=params.target.column, positive=meaning.positive, negative=meaning.negative),
         person=params.person,
@@ -52,6 +61,7 @@ def described(params: Prepare, plan: Plan, files: dict[str, Checked], groups: di
         timed=params.time is not None,
         weighted=params.weight is not None,
         test_file=params.files.test is not None,
+        **_by_probability(params),
         withheld=tuple(
             WithheldColumn(**dict(_column(name, plan, main)), why=why)
             for name, why in plan.roles.withheld.items()
@@ -59,8 +69,14 @@ def described(params: Prepare, plan: Plan, files: dict[str, Checked], groups: di
     )
 
 
+def _by_probability(params: Prepare) -> dict[str, Any]:
+    known = params.by_probability.items()
+    found = {name: ProbableAttribute(**each.model_dump(exclude={"by"})) for name, each in known}
+    return {"by_probability": found} if found else {}
+
+
 def _attribute(params: Prepare, plan: Plan, name: str, groups: list[str]) -> AttributeSchema:
-    attribute, columns = params.protected[name], tuple(sources(params, name))
+    attribute, columns = params.grouped[name], tuple(sources(params, name))
     parts = _parts(params, plan, attribute)
     # Naming the columns says it all, unless a number is cut, a boolean named, or a column taken twice.
     if all(part.edges is None and part.pair is None for part in parts) and len(columns) == len(parts):
@@ -68,13 +84,11 @@ def _attribute(params: Prepare, plan: Plan, name: str, groups: list[str]) -> Att
     return AttributeSchema(by=attribute.by, columns=columns, groups=tuple(groups), parts=parts)
 
 
-def _parts(params: Prepare, plan: Plan, attribute: Protected) -> tuple[AttributePart, ...]:
+def _parts(params: Prepare, plan: Plan, attribute: ByColumn | ByEdges | ByCross) -> tuple[AttributePart, ...]:
     """Return each raw column of an attribute with what turns its values into groups."""
     match attribute:
         case ByCross():
-            return tuple(
-                part for name in attribute.of for part in _parts(params, plan, params.protected[name])
-            )
+            return tuple(part for name in attribute.of for part in _parts(params, plan, params.grouped[name]))
         case ByEdges():
             return (AttributePart(column=attribute.column, edges=tuple(attribute.edges), pair=None),)
         case ByColumn():
@@ -258,7 +272,7 @@ def _note_of_all(plan: Plan, params: Prepare, files: dict[str, Checked]) -> None
 def _joined(folder: Path, params: Prepare, plan: Plan, files: dict[str, Checked]) -> Prepared:
     columns = {name: _stacked([one.columns[name].cells for one in files.values()]) for name in plan.kinds}
     table = _marks(params, columns, files)
-    evidence, order = groups(params.protected, columns, plan.kinds)
+    evidence, order = groups(params.grouped, columns, plan.kinds)
     # Not copied: every cell would be held twice from here to the end.
     withheld = pd.DataFrame({f"{WITHHELD}{name}": columns[name] for name in plan.roles.withheld}, copy=False)
     features = pd.DataFrame({name: columns[name] for name in plan.roles.features}, copy=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fairmark.errors import Faults
-from fairmark.params.prepare import ByColumn, ByCross, ByEdges, Column, Inferred, Prepare
+from fairmark.params.prepare import ByColumn, ByCross, ByEdges, ByProbabilities, Column, Inferred, Prepare
 
 ROW_ID = "_row_id"
 LABEL = "_label"
@@ -67,6 +67,8 @@ def sources(params: Prepare, name: str) -> list[str]:
     attribute = params.protected[name]
     if isinstance(attribute, ByCross):
         return list(dict.fromkeys(column for part in attribute.of for column in sources(params, part)))
+    if isinstance(attribute, ByProbabilities):
+        return [*attribute.columns.values()]
     return [attribute.column]
 
 
@@ -109,6 +111,11 @@ def columns_named(params: Prepare) -> Iterator[tuple[str, str]]:
         (f"protected.{name}", attribute.column)
         for name, attribute in params.protected.items()
         if isinstance(attribute, ByColumn | ByEdges)
+    ]
+    places += [
+        (f"protected.{name}", column)
+        for name, attribute in params.by_probability.items()
+        for column in attribute.columns.values()
     ]
     places += [("forbidden", column) for column in params.forbidden]
     first: dict[str, str] = {}

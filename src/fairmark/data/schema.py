@@ -6,6 +6,7 @@ Every later stage, the model's reader of raw rows and whoever checks a release r
 from collections.abc import Collection
 from typing import Literal, Self
 
+from fairmark.errors import InputError
 from fairmark.params.base import Share
 from fairmark.record import Record
 from fairmark.stats import group_names
@@ -66,6 +67,16 @@ class AttributeSchema(Record):
     """How the columns are turned into groups, where naming the columns does not say it."""
 
 
+class ProbableAttribute(Record):
+    """A protected attribute that is known by probability: the column of each group, and whose they are."""
+
+    columns: dict[str, str]
+    proxy: str
+    version: str
+    error: float
+    bins: int
+
+
 class Schema(Record):
     """The columns, the label and the groups of the prepared table."""
 
@@ -82,6 +93,23 @@ class Schema(Record):
     weighted: bool
     test_file: bool
     """Whether the test rows are those of a published file."""
+    by_probability: dict[str, ProbableAttribute] | None = None
+    """Attributes whose groups no row states, where there are any."""
+
+    def refuse_probabilities(self) -> None:
+        """Do nothing where rows state every group: no model is made by groups that are known by probability.
+
+        Raises
+        ------
+        InputError
+            Naming the attributes.
+        """
+        if self.by_probability:
+            names = ", ".join(sorted(self.by_probability))
+            raise InputError(
+                f"prepare.protected: must have groups that rows state where a model is made, got {names} by "
+                "probabilities, which are judged of scores alone (fairmark init --scores, fairmark.api.judge)"
+            )
 
     @property
     def columns(self) -> tuple[ColumnSchema, ...]:

@@ -18,6 +18,7 @@ from fairmark.params.policy import Bounds
 from fairmark.stats import intervals
 from fairmark.stats.bounded_means import Pair, Units
 from fairmark.stats.exact_test import MISSED, Sample, lower, rejects
+from fairmark.stats.proxy_groups import ProxyRate
 from fairmark.stats.score_test import Kind
 
 
@@ -396,7 +397,7 @@ _Part = TypeVar("_Part")
 def bounded(comparison: _Part, bounds: Bounds) -> _Part:
     """Return the same comparison with its means bounded as the policy says."""
     found: Any = comparison
-    if isinstance(found, Units):
+    if isinstance(found, Units | ProxyRate):
         found = replace(found, by=bounds.rates)
     elif isinstance(found, Scored):
         found = replace(found, by=bounds.auc if found.name == "roc_auc" else bounds.losses)

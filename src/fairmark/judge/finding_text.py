@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
+from fairmark.judge.by_probability import ProxyPair, ProxyShare
 from fairmark.judge.constant_answer import AccuracyGain
 from fairmark.judge.limits import Compared
 from fairmark.judge.measured import Measured
@@ -28,6 +29,9 @@ def sentences(
         yield "Measure on test rows of every group concerned, or record a waiver in policy.waivers."
     else:
         yield f"{where} is {_number(value)}{_rows(each)}; {_against(each, outcome, bound, opposite)}."
+        if isinstance(each.comparison, ProxyShare | ProxyPair):
+            yield from _by_proxy(each, each.comparison, outcome)
+            return
         yield from _advice(each, outcome, value, more, _again(policy, earlier))
         yield from _rare(each, outcome)
     lost = max((sum(part.lost) for part in each.comparison.parts), default=0.0)
@@ -65,7 +69,29 @@ def _where(each: Compared) -> str:
     return f"{spoken(limit.measure)}{rate}" + (f" by {limit.attribute}{group}" if limit.attribute else "")
 
 
+def _by_proxy(each: Compared, comparison: ProxyShare | ProxyPair, outcome: str) -> Iterator[str]:
+    """Yield what bounds of groups that are known by probability stand on, and how far rows can lead."""
+    attribute, (low, high) = each.limit.attribute, comparison.identified
+    error = comparison.parts[0].rate.error
+    off = f", to within {error:g}," if error else ""
+    yield (
+        f"No row states {attribute}: the value weighs each row by its probability ({comparison.proxy}), and "
+        f"is right where decisions say nothing more of {attribute} than that; the bounds hold whoever is of "
+        f"a group, if the mean probability of each bin is right{off} and rows are independent."
+    )
+    if outcome == "insufficient evidence":
+        yield (
+            f"With any number of rows like these the bounds are {_number(low)} and {_number(high)}: a "
+            "sharper proxy or groups that people state themselves can decide, or record a waiver in "
+            "policy.waivers."
+        )
+    elif outcome == "fail":
+        yield "Change the model (a longer search, more mitigation, other features) or, openly, the policy."
+
+
 def _rows(each: Compared) -> str:
+    if isinstance(each.comparison, ProxyShare | ProxyPair):
+        return f" on {' and '.join(f'{rows:,}' for rows in each.rows)} expected test rows"
     return f" on {' and '.join(f'{rows:,}' for rows in each.rows)} test rows"
 
 

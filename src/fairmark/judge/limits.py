@@ -22,7 +22,9 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import cast
 
+from fairmark.judge.by_probability import ProxyPair, ProxyShare, compared_by_probability
 from fairmark.judge.comparisons import (
     Balance,
     Comparison,
@@ -41,7 +43,7 @@ from fairmark.params.policy import Bounds, Limit
 from fairmark.stats.bounded_means import Units
 from fairmark.stats.confusion import ConfusionMatrix
 from fairmark.stats.group_names import is_unknown
-from fairmark.stats.measures import QUANTITIES, Composite, Larger, share
+from fairmark.stats.measures import QUANTITIES, Composite, Larger, of_rates, share
 from fairmark.stats.measures import Share as Rate
 from fairmark.stats.rates import MANY, rate_of
 from fairmark.stats.score_test import Kind, difference_statistic, ratio_statistic
@@ -90,13 +92,21 @@ PROFIT = "profit_gain"
 """The gain in a profit: params give its numbers, so that it stands in no registry."""
 
 
-def invalid(limit: Limit, attributes: Collection[str]) -> str | None:
-    """Return why a limit can't be judged on these attributes, or None if it can."""
+def invalid(limit: Limit, attributes: Collection[str], probable: Collection[str] = ()) -> str | None:
+    """Return why a limit can't be judged on these attributes, or None if it can.
+
+    `probable` are those whose groups are known by probability alone.
+    """
     quantity = QUANTITIES.get(limit.measure)
     if quantity is None:
         wrong = f"measure must be one of {', '.join(QUANTITIES)}, got {limit.measure!r}"
         return None if limit.measure == PROFIT else wrong
-    if limit.attribute is not None and limit.attribute not in attributes:
+    if limit.attribute in probable and not of_rates(limit.measure):
+        return (
+            f"measure must be a rate, or a ratio or difference of one, of groups known by probability, got "
+            f"{limit.measure}"
+        )
+    if limit.attribute is not None and limit.attribute not in {*attributes, *probable}:
         return f"attribute must be one that was measured, {sorted(attributes)}, got {limit.attribute!r}"
     return next(limit.misfits(), None)
 
@@ -112,6 +122,8 @@ def compared(
     each = _compared(limit, evidence, least)
     if bounds is not None:
         each = [replace(one, comparison=bounded(one.comparison, bounds)) for one in each]
+    if limit.attribute in evidence.by_probability:
+        return each
     entries = evidence.groups[limit.attribute] if limit.attribute is not None else {}
     if all(entry.persons is None for entry in entries.values()):
         return each
@@ -129,6 +141,12 @@ def _compared(limit: Limit, evidence: Evidence, least: int) -> list[Compared]:
             return [Compared(limit, (), (evidence.cells.rows,), gained, "no rows", PROFIT)]
         one = _plain(limit.measure, None, evidence.overall, cells)
         return [Compared(limit, (), (evidence.cells.rows,), *one, limit.measure)]
+    if limit.attribute in evidence.by_probability:
+        probable = compared_by_probability(limit.measure, evidence.by_probability[limit.attribute])
+        return [
+            Compared(limit, groups, rows, cast("Comparison", comparison), why, rate)
+            for groups, rows, comparison, why, rate in probable
+        ]
     entries = evidence.groups[limit.attribute]
     if QUANTITIES[limit.measure].over_groups:
         whole = evidence.cells.units_of("selection_rate")
@@ -329,6 +347,8 @@ class _Way:
 
 def rows_needed(comparison: Comparison, aim: Aim) -> Mapping[str, int] | None:
     """Return how many more test rows of which group ("" for all rows) would decide, or None."""
+    if isinstance(comparison, ProxyShare | ProxyPair):
+        return None  # what the proxy leaves open no row closes: the verdict says how far rows could lead
     value = comparison.value
     if value is None or value == aim.at or any(part.rows < 1 for part in comparison.parts):
         return None

@@ -8,7 +8,7 @@ model, other thresholds or other groups than the ones expected.
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ from pydantic import Field, JsonValue, model_validator
 from fairmark.errors import InputError
 from fairmark.files import canonical_floats
 from fairmark.judge.alternatives import RivalGain
+from fairmark.judge.by_probability import AttributeByProbability
 from fairmark.judge.constant_answer import gain
 from fairmark.judge.findings import Strongest
 from fairmark.judge.findings import faults as finding_faults
@@ -217,6 +218,7 @@ class About:
     findings: Mapping[str, Strongest]
     alternatives: tuple[RivalGain, ...] | None = None
     """Rivals on the frontier; None where nobody measured any."""
+    by_probability: Mapping[str, AttributeByProbability] = field(default_factory=dict)
 
 
 class Measurements(RowMeasures):
@@ -230,13 +232,17 @@ class Measurements(RowMeasures):
     alternatives: tuple[RivalGain, ...] | None = None
     """What rivals on the search's frontier would gain and cost (alternatives.json); given where they were
     measured."""
+    by_probability: dict[str, AttributeByProbability] | None = None
+    """Attributes that no row states, where there are any."""
 
     @classmethod
     def of(cls, measured: RowMeasures, about: About) -> Self:
         """Return the document of what was measured of these rows."""
         rivals: dict[str, Any] = {} if about.alternatives is None else {"alternatives": about.alternatives}
+        probable = {"by_probability": dict(about.by_probability)} if about.by_probability else {}
         return cls(
             **rivals,
+            **probable,
             overall=measured.overall,
             cells=measured.cells,
             groups=measured.groups,
@@ -262,6 +268,7 @@ class Measurements(RowMeasures):
             self.findings,
             self.model.goal,
             alternatives=self.alternatives,
+            by_probability=self.by_probability or {},
         )
 
     def in_order(self, order: Mapping[str, Sequence[str]]) -> Self:
@@ -286,6 +293,7 @@ class Evidence:
     """Other models that were judged on the test set before; None where nobody counted."""
     alternatives: tuple[RivalGain, ...] | None = None
     """Rivals on the search's frontier; None where nobody measured any."""
+    by_probability: Mapping[str, AttributeByProbability] = field(default_factory=dict)
 
 
 def read_measurements(value: object) -> Measurements:
@@ -321,8 +329,22 @@ def faults(document: Measurements, expected: Expected) -> list[str]:
         *_origin(document, expected),
         *_whole(document),
         *_parts(document, expected),
+        *_probable(document),
         *finding_faults(document.findings),
     ]
+
+
+def _probable(document: Measurements) -> Iterator[str]:
+    cells: dict[str, int] = {name: count for name, count in document.cells.each()}  # noqa: C416 - plain keys
+    found = document.by_probability or {}
+    for name, attribute in found.items():
+        where = f"measurements.by_probability.{name}"
+        if name in document.groups:
+            yield f"{where}: must be an attribute that no row states, got one of measurements.groups"
+        elif document.cells.units is not None or document.cells.weighted is not None:
+            yield f"{where}: must be of rows of one weight, each of another person, got others"
+        else:
+            yield from attribute.faults(cells, where)
 
 
 def _origin(document: Measurements, expected: Expected) -> Iterator[str]:

@@ -502,11 +502,12 @@ def _decisions(
     # A waiver changes no decision, so that another day, or another waiver, finds the same case decided
     # already.
     rules = policy.model_copy(update={"waivers": [], "overrides": [], "overlays": []})
-    text = measurements.model_dump_json(
-        include={"cells", "overall", "groups", "findings", "model", "alternatives"}
-    )
+    text = measurements.model_dump_json(include=_READ)
     evidence = replace(measurements.evidence, earlier=earlier)
     return _decided_once(_Case(f"{text}{rules.model_dump_json()}{earlier}", evidence, rules))
+
+
+_READ = {"cells", "overall", "groups", "findings", "model", "alternatives", "by_probability"}
 
 
 @dataclass(frozen=True)
@@ -612,7 +613,7 @@ def planned(limit: Limit, evidence: Evidence, policy: Policy) -> Sequence[Compar
         return findings.spent(limit, policy, policy.budget, evidence.earlier)
     if limit.measure == RIVALS:
         return rival_signs(limit, policy, evidence.alternatives)
-    wrong = invalid(limit, evidence.groups)
+    wrong = invalid(limit, evidence.groups, evidence.by_probability)
     if wrong:
         return [f"policy.limits.{limit.name}.{wrong}"]
     return compared(limit, evidence, policy.min_group_rows, policy.bounds) or [

@@ -214,7 +214,32 @@ class ByCross(Section):
     of: Annotated[list[Text], Field(min_length=2)]
 
 
-Protected = Annotated[ByColumn | ByEdges | ByCross, Field(discriminator="by")]
+class ByProbabilities(Section):
+    """A protected attribute that no row states: a proxy, such as BISG, says how likely each group is.
+
+    Nobody is put into a group. It is judged of scores made elsewhere, and never where a model is made.
+    """
+
+    by: Literal["probabilities"]
+    columns: Annotated[dict[Text, Text], Field(min_length=2)]
+    """Group -> the column of its probability; those of a row add up to 1."""
+    proxy: Text
+    """What gives the probabilities, such as `BISG`."""
+    version: Text
+    """Which version of it, on which tables."""
+    error: Annotated[float, Field(ge=0, lt=1)]
+    """How far the mean probability of a bin is from the true share of the group at most, 0..1."""
+    bins: Annotated[int, Field(ge=1, le=100)]
+    """Bins of equal width over 0..1, in each of which the proxy is taken to be right, or off by `error`."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len({*self.columns.values()}) < len(self.columns):
+            raise ValueError(f"must name a column of its own for each group, got {self.columns}")
+        return self
+
+
+Protected = Annotated[ByColumn | ByEdges | ByCross | ByProbabilities, Field(discriminator="by")]
 
 
 class Prepare(Section):
@@ -239,8 +264,18 @@ class Prepare(Section):
 
     @property
     def singles(self) -> tuple[str, ...]:
-        """The attributes that are no crossing of others, in order."""
-        return tuple(name for name, each in self.protected.items() if not isinstance(each, ByCross))
+        """The attributes whose groups rows state, and that are no crossing of others, in order."""
+        return tuple(name for name, each in self.protected.items() if isinstance(each, ByColumn | ByEdges))
+
+    @property
+    def grouped(self) -> dict[str, "ByColumn | ByEdges | ByCross"]:
+        """The attributes whose groups rows state."""
+        return {name: it for name, it in self.protected.items() if not isinstance(it, ByProbabilities)}
+
+    @property
+    def by_probability(self) -> dict[str, ByProbabilities]:
+        """The attributes whose groups are known by probability alone."""
+        return {name: it for name, it in self.protected.items() if isinstance(it, ByProbabilities)}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -272,6 +307,10 @@ class Prepare(Section):
                     for part in attribute.of
                     if part not in self.singles
                 ]
+            elif isinstance(attribute, ByProbabilities):
+                wrong = sorted({*attribute.columns.values()} & {*self.drop, *taken})
+                if wrong:
+                    faults.append(f"protected.{name} must have columns of its own, got {', '.join(wrong)}")
             elif attribute.column in self.drop:
                 faults.append(f"protected.{name} must not stand in drop, got column {attribute.column!r}")
             elif attribute.column == self.target.column:

@@ -20,6 +20,7 @@ from fairmark.params.prepare import Audit, Prepare, Privacy, Split
 from fairmark.params.release import Project, Release
 from fairmark.params.serve import Serve
 from fairmark.params.watch import Watch
+from fairmark.stats.measures import of_rates
 
 
 class Params(Section):
@@ -60,6 +61,13 @@ class Params(Section):
             for where, policy in policies.items()
             for limit in policy.limits
             if limit.attribute is not None and limit.attribute not in known
+        ]
+        faults += [
+            f"{where}.limits.{limit.name}.measure must be a rate, or a ratio or difference of one, of groups "
+            f"known by probability, got {limit.measure}"
+            for where, policy in policies.items()
+            for limit in policy.limits
+            if limit.attribute in self.prepare.by_probability and not of_rates(limit.measure)
         ]
         faults += [
             f"tune.mitigation.attribute must be one of {sorted(known)}, got {step.attribute!r}"

@@ -29,6 +29,8 @@ class Options:
     ----------
     protect
         Columns, or `column=edge,edge` for groups of numbers.
+    probable
+        Attributes whose groups are known by probability alone; with one, `protect` may be empty.
     """
 
     target: str | None = None
@@ -45,6 +47,18 @@ class Options:
     name: str | None = None
     owner: str | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    probable: "tuple[Probable, ...]" = ()
+
+
+@dataclass(frozen=True)
+class Probable:
+    """A protected attribute that no row states: the column of each group's probability, and the proxy."""
+
+    name: str
+    columns: Mapping[str, str]
+    proxy: str
+    version: str
+    error: float
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,7 @@ class Choices:
     weight: str | None
     spellings: Mapping[str, Mapping[str, str]]
     why: Mapping[str, str]
+    probable: tuple[Probable, ...] = ()
 
 
 def chosen(table: Table, given: Options, ask: Ask | None, test: Table | None = None) -> Choices:
@@ -138,6 +153,7 @@ def chosen(table: Table, given: Options, ask: Ask | None, test: Table | None = N
         weight,
         {name: means for name in named if (means := _spellings(table, name))},
         why,
+        given.probable,
     )
 
 
@@ -250,6 +266,8 @@ def _others(column: Column, table: Table, positive: tuple[str, ...]) -> tuple[st
 
 def _protect(table: Table, given: Options, target: str, ask: Ask | None) -> tuple[Protect, ...]:
     said = given.protect
+    if not said and given.probable:
+        return ()
     if not said:
         found = candidates.protected(table.columns, target)
         if ask is None:

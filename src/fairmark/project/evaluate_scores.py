@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairmark.data.roles import LABEL, ROW_ID, WEIGHT
+from fairmark.data.roles import LABEL, ROW_ID, WEIGHT, WITHHELD
 from fairmark.data.schema import Schema
 from fairmark.data.split import Parts
 from fairmark.data.summaries import PrepareSummary
@@ -22,9 +22,11 @@ from fairmark.entry import run
 from fairmark.errors import InputError
 from fairmark.evaluate import curves
 from fairmark.evaluate import measure as measuring
+from fairmark.evaluate.by_probability import counted, refuse_units
 from fairmark.evaluate.clusters import clusters
 from fairmark.evaluate.leakage import repeated_rows
 from fairmark.files import read_parquet, write_csv
+from fairmark.judge.by_probability import AttributeByProbability
 from fairmark.judge.findings import NAMES, Strongest
 from fairmark.judge.measurements import About, MeasuredModel, MeasuredRows, Measurements
 from fairmark.params.evaluate import Evaluate
@@ -73,6 +75,10 @@ def evaluate_scores(  # noqa: PLR0913, PLR0917 - it names every path that it rea
         bins=params.calibration_bins,
         person=person,
     )
+    probable = _by_probability(proof, described, label, decision)
+    if probable:
+        weighs, several = measured.cells.weighted is not None, measured.cells.units is not None
+        refuse_units(f"by_probability.{min(probable)}", weighted=weighs, persons=several)
     threshold = scores.measured_threshold
     persons: dict[str, Any] = {} if person is None else {"persons": len(np.unique(person))}
     if params.cluster is not None:
@@ -90,6 +96,7 @@ def evaluate_scores(  # noqa: PLR0913, PLR0917 - it names every path that it rea
         params.confidence,
         {name: Strongest(value=None, each=(), why=UNSEEN) for name in NAMES}
         | {"repeated_rows": repeated_rows(PrepareSummary.read(prepared))},
+        by_probability=probable,
     )
     tail, bins, points = (1 - params.confidence) / 2, params.calibration_bins, params.curve_points
     measuring.headline(measured, threshold).write(metrics)
@@ -101,6 +108,20 @@ def evaluate_scores(  # noqa: PLR0913, PLR0917 - it names every path that it rea
         "groups": measuring.table(measured),
     }.items():
         write_csv(plots / f"{name}.csv", picture)
+
+
+def _by_probability(
+    proof: pd.DataFrame, schema: Schema, label: NDArray[np.int8], decision: NDArray[np.int8]
+) -> dict[str, AttributeByProbability]:
+    """Return the attributes that no row states: their columns are withheld, as all that is protected."""
+    found = {}
+    for name, each in (schema.by_probability or {}).items():
+        cells = {
+            group: pd.to_numeric(proof[f"{WITHHELD}{column}"], errors="coerce").to_numpy(np.float64)
+            for group, column in each.columns.items()
+        }
+        found[name] = counted(label, decision, cells, each, f"prepare.protected.{name}")
+    return found
 
 
 def decisions(rows: pd.DataFrame, scores: Scores) -> tuple[Floats, NDArray[np.int8]]:

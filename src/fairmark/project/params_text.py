@@ -10,7 +10,7 @@ from typing import Any
 
 from fairmark.judge.provable import Provable
 from fairmark.params.read import Params, parse_params
-from fairmark.project.choices import Choices, Options, Protect
+from fairmark.project.choices import Choices, Options, Probable, Protect
 from fairmark.project.table import Table
 from fairmark.project.yaml_text import comment, entry, flow, scalar, with_entry, with_section
 from fairmark.yaml12 import parse_yaml
@@ -72,7 +72,11 @@ class Found:
     copies: bool = False
 
 
-def limit_names(protect: Sequence[Protect]) -> list[tuple[str, str, str]]:
+BINS = 10
+"""Bins of the probability of a group, in each of which the proxy is taken to be right."""
+
+
+def limit_names(protect: Sequence[Protect | Probable]) -> list[tuple[str, str, str]]:
     """Return for each protected attribute the names of its limits: of selection, opportunity, and chance."""
     stems = [each.name.encode("ascii", "ignore").decode().replace("_", "-").strip("-") for each in protect]
     safe = [stem if stem[:1].isalpha() and stem.replace("-", "").isalnum() else "" for stem in stems]
@@ -184,6 +188,20 @@ def _prepare(table: Table, made: Choices, found: Found, test: Table | None) -> l
         if each.edges:
             said = {"by": "edges", "column": each.column, "edges": [_whole(edge) for edge in each.edges]}
         lines += entry(each.name, said, 4)
+    for it in made.probable:
+        lines += comment("No row states the group; the bounds hold whoever is of it (docs/verdict.md).", 4)
+        lines += entry(
+            it.name,
+            {
+                "by": "probabilities",
+                "columns": dict(it.columns),
+                "proxy": it.proxy,
+                "version": it.version,
+                "error": it.error,
+                "bins": BINS,
+            },
+            4,
+        )
     if found.proxies:
         lines += comment(
             "Withheld from the model beside the protected attributes. Nothing is withheld by itself; "
@@ -298,6 +316,8 @@ def _tune(made: Choices, values: Mapping[str, Any]) -> dict[str, list[str]]:
             "with a gate."
         )
         lines["mitigation"] = [*comment(why, 2), "  mitigation:", *(f"    - {flow(step)}" for step in each)]
+        if not each:
+            lines["mitigation"] = ["  mitigation: []"]
     return lines
 
 
@@ -421,7 +441,8 @@ def _limits(made: Choices, found: Found) -> list[str]:
             "Above this a column that knows the outcome is likelier than a good model.",
         ),
     ]
-    for each, (ratio, difference, chance) in zip(made.protect, limit_names(made.protect), strict=True):
+    every: list[Protect | Probable] = [*made.protect, *made.probable]
+    for each, (ratio, difference, chance) in zip(every, limit_names(every), strict=True):
         lines += _proof(ratio, found)
         lines += _limit(
             ratio, "selection_rate_ratio", each.name, ("at_least", FOUR_FIFTHS),
@@ -436,6 +457,8 @@ def _limits(made: Choices, found: Found) -> list[str]:
             "group is found.",
             gate=False,
         )  # fmt: skip
+        if isinstance(each, Probable):  # of such groups rates alone are bounded
+            continue
         lines += _limit(
             chance, "balanced_accuracy", each.name, ("at_least", CHANCE),
             "In each group those with a positive outcome are selected more often than the others. Groups "

@@ -25,7 +25,7 @@ from fairmark.project.params_text import (
     params_text,
     read,
 )
-from fairmark.project.scores import ScoreOptions, copied, params_of_scores, parts_of, scores_of
+from fairmark.project.scores import ScoreOptions, copied, params_of_scores, parts_of, probable_of, scores_of
 from fairmark.project.table import Table, read_table
 
 
@@ -95,6 +95,7 @@ def proposal(
     if scores is None:
         made = chosen(table, given, ask, test)
     else:
+        given = given if judged is None else replace(given, probable=probable_of(table, judged))
         table, made = parts_of(table, given, scores, ask)
     # Of scores that are judged every row is a test row.
     first = Found(_rate(table, made), test_share=TEST_SHARE if test is None and scores is None else 1.0)
@@ -206,7 +207,7 @@ def _small(tried: Prepared, params: Params, share: float) -> list[str]:
     """Return a sentence for each attribute with groups that have fewer test rows than the policy asks for."""
     least, lines = params.policy.min_group_rows, []
     rows = tried.table[SOURCE] == ("test" if tried.schema.test_file else "main")
-    for attribute in params.prepare.protected:
+    for attribute in params.prepare.grouped:
         sizes = tried.evidence.loc[rows.to_numpy(), attribute].value_counts() * share
         few = [f"{group} ({round(size)})" for group, size in sizes.items() if round(size) < least]
         if few:

@@ -15,7 +15,7 @@ from fairmark.params.parse import typed
 from fairmark.params.policy import Findings
 from fairmark.params.scores import Scores
 from fairmark.project.candidates import Candidate, quoted
-from fairmark.project.choices import Ask, Choices, Options, chosen
+from fairmark.project.choices import Ask, Choices, Options, Probable, chosen
 from fairmark.project.columns import Column
 from fairmark.project.table import Table
 from fairmark.project.words import words_of
@@ -41,6 +41,11 @@ class ScoreOptions:
     selected: str | None = None
     made_by: str | None = None
     version: str | None = None
+    probabilities: tuple[str, ...] = ()
+    """Attributes that no row states, each as `ATTRIBUTE=GROUP:COLUMN,GROUP:COLUMN`."""
+    proxy: str | None = None
+    proxy_version: str | None = None
+    proxy_error: float | None = None
 
 
 def scores_of(table: Table, given: ScoreOptions, ask: Ask | None) -> Scores:
@@ -84,6 +89,45 @@ def scores_of(table: Table, given: ScoreOptions, ask: Ask | None) -> Scores:
         "version": given.version or "TODO: say which version of it",
     }
     return typed(Scores, said, "scores")
+
+
+def probable_of(table: Table, given: ScoreOptions) -> tuple[Probable, ...]:
+    """Return the attributes that are known by probability alone.
+
+    Raises
+    ------
+    UsageError
+        When they are said in another form or name no column of the table, or nobody says what gives them.
+    """
+    if not given.probabilities:
+        said = {
+            "--proxy": given.proxy,
+            "--proxy-version": given.proxy_version,
+            "--proxy-error": given.proxy_error,
+        }
+        if alone := [name for name, value in said.items() if value is not None]:
+            raise UsageError(f"{alone[0]}: must come with --probabilities, got it alone")
+        return ()
+    if given.proxy is None or given.proxy_version is None:
+        raise UsageError(
+            "--proxy, --proxy-version: must say what gives the probabilities, and which version, got nothing"
+        )
+    if given.proxy_error is not None and not 0 <= given.proxy_error < 1:
+        raise UsageError(f"--proxy-error: must be in 0..1, below 1, got {given.proxy_error:g}")
+    found = []
+    for said_so in given.probabilities:
+        name, _, parts = said_so.partition("=")
+        columns = dict(part.rsplit(":", 1) for part in parts.split(",") if ":" in part)
+        strange = [column for column in columns.values() if column not in table.columns]
+        if not name or len(columns) < 2 or len(columns) != len(parts.split(",")) or strange:
+            got = f"{said_so!r}" if not strange else f"no column {strange[0]!r} in {table.path.name}"
+            raise UsageError(
+                "--probabilities: must be ATTRIBUTE=GROUP:COLUMN,GROUP:COLUMN with columns of the table, "
+                f"got {got}"
+            )
+        error = given.proxy_error or 0.0
+        found.append(Probable(name, columns, given.proxy, given.proxy_version, error))
+    return tuple(found)
 
 
 def _asked(table: Table, ask: Ask | None) -> str:
@@ -141,7 +185,8 @@ def _of_decision(column: Column, selected: str | None) -> list[str]:
 
 def parts_of(table: Table, given: Options, scores: Scores, ask: Ask | None) -> tuple[Table, Choices]:
     """Return the table with its columns of scores as the stages read them, and the parts of all columns."""
-    kept = tuple(name for name in (scores.score, scores.decision) if name is not None)
+    probable = {column for each in given.probable for column in each.columns.values()}
+    kept = tuple(name for name in (scores.score, scores.decision, *sorted(probable)) if name is not None)
     # By no time and with nothing dropped: nothing is split or learnt here.
     made = chosen(table, replace(given, time="none", keep=kept, drop=()), ask)
     used = {
@@ -158,6 +203,9 @@ def parts_of(table: Table, given: Options, scores: Scores, ask: Ask | None) -> t
     if scores.score is not None:
         said = {"kind": "numeric", "min": 0, "max": 1, "missing": 0}
         columns[scores.score] = replace(columns[scores.score], said=said, why="", left_out=None)
+    for name in probable:
+        chance = {"kind": "numeric", "min": 0, "max": 1, "missing": 0}
+        columns[name] = replace(columns[name], said=chance, why="", left_out=None)
     if scores.decision is not None:
         said = {
             "kind": "categorical",

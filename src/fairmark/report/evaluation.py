@@ -8,6 +8,7 @@ from fairmark.data.summaries import DataAudit, PrepareSummary
 from fairmark.judge.measured import Measured
 from fairmark.params.scores import UNKNOWN, Scores
 from fairmark.report import quality
+from fairmark.report.by_probability import by_probability
 from fairmark.report.inputs import MeasuredFacts
 from fairmark.report.labels import count, interval, measured, number
 from fairmark.report.rendering import html, markdown
@@ -64,6 +65,7 @@ def evaluation_page(
             }
             for name in attributes
         ],
+        probable=by_probability(facts.measurements, facts.decimals),
         curves={
             "whole": [it for it in pictures if it] if scores.score else [],
             "groups": [
@@ -94,6 +96,7 @@ def evaluation_card(facts: MeasuredFacts, scores: Scores, schema: Schema) -> str
         measures=[
             (title(name), measured(overall.get(name), facts.decimals)) for name in MEASURED if name in overall
         ],
+        probable=by_probability(facts.measurements, facts.decimals),
         gaps=[
             (attribute, title(name), measured(entry, facts.decimals))
             for attribute, entries in facts.measurements.disparities.items()

@@ -45,6 +45,7 @@ def split(
     step = Steps("split")
     frame, groups = read_coded(table), read_coded(evidence)
     described = Schema.read(schema)
+    described.refuse_probabilities()
     step(f"parting {len(frame):,} rows")
     part = parts.parted(frame, groups, described, params)
     step("how the parts differ")

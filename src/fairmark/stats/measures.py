@@ -578,6 +578,12 @@ def share(name: str) -> Share:
     return row.formula
 
 
+def of_rates(name: str) -> bool:
+    """Return whether a limit's measure is a rate of rows, or a ratio or difference of rates."""
+    asked = QUANTITIES.get(name)
+    return asked is not None and asked.how != "gain" and isinstance(asked.measure.formula, Share | Larger)
+
+
 def quantity(name: str) -> Quantity | None:
     """Return what a name stands for, also where no limit may be laid on it; None when it is not known."""
     if name in QUANTITIES:

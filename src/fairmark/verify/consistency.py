@@ -319,7 +319,14 @@ def schema(release: ReleaseFolder) -> str:
         ("test_file", found.test_file, prepare.files.test is not None),
     ):
         same(value, said, f"schema.json: {key}", "what params.yaml says")
-    attributes, protected = found.attributes, prepare.protected
+    attributes, protected = found.attributes, prepare.grouped
+    probable = {name: each.to_json() for name, each in (found.by_probability or {}).items()}
+    stated = {name: each.model_dump(exclude={"by"}) for name, each in prepare.by_probability.items()}
+    same(probable, stated, "schema.json: byProbability", "what params.yaml says of probabilities")
+    measured = release.measurements.by_probability or {}
+    told = {name: each.about for name, each in measured.items()}
+    same(told, {name: each | {"columns": sorted(each["columns"].values())} for name, each in stated.items()},
+         "measurements.json: by_probability", "what params.yaml says of probabilities")  # fmt: skip
     same(sorted(attributes), sorted(protected), "schema.json: attributes", "those of params.yaml")
     for name, entry in attributes.items():
         attribute = protected[name]

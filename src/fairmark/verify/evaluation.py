@@ -95,6 +95,12 @@ def _tables(release: ReleaseFolder) -> Iterator[tuple[str, ...]]:
     for attribute, entries in found.disparities.items():
         for name, entry in entries.items():
             yield (shown(attribute), shown(title(name)), shown(measured(entry, decimals)))
+    if found.by_probability:
+        from fairmark.report.by_probability import by_probability
+
+        for it in by_probability(found, decimals):
+            yield tuple(column.label for column in it.rates.columns)
+            yield from (tuple(map(shown, row)) for row in it.rates.rows)
 
 
 def personal(release: ReleaseFolder) -> str:

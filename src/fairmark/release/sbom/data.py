@@ -69,11 +69,11 @@ def tables(data: list[Component]) -> list[str]:
 
 def sensitive(params: "Params") -> list[str]:
     """Return the columns that are personal data, those of protected attributes among them, sorted."""
+    prepare = params.prepare
     protected = {
-        attribute.column
-        for attribute in params.prepare.protected.values()
-        if not isinstance(attribute, ByCross)
+        attribute.column for attribute in prepare.grouped.values() if not isinstance(attribute, ByCross)
     }
+    protected |= {column for each in prepare.by_probability.values() for column in each.columns.values()}
     return sorted({*params.privacy.personal, *protected})
 
 
