@@ -173,7 +173,8 @@ def release(minor: int, state: Any = "pass", stages: Any = (), **changes: Any) -
         title="Income above a line", state=state, stands_on=("race-equal-opportunity (Other) by A. P.",) * (
             state == "pass with waiver"
         ),
-        policies=(), measures={("roc_auc", ""): value, ("selection_rate_ratio", "sex"): value, ("accuracy", ""): None},
+        policies=(),
+        measures={("roc_auc", ""): value, ("selection_rate_ratio", "sex"): value, ("accuracy", ""): None},
         decimals=3, waivers=(waiver,) * (state == "pass with waiver"), evaluation=False,
         citations=("limit four-fifths: read the law again",),
     )  # fmt: skip

@@ -31,7 +31,7 @@ from fairmark.verify.verify import verify
 CHANCE = np.repeat([0.0, 0.05, 0.95, 1.0], 1000)
 DECISION = np.tile([1, 1, 0, 0, 0], 800)
 LABEL = np.tile([1, 0], 2000)
-PROXY = {"proxy": "BISG", "version": "census 2020"}
+PROXY: dict[str, Any] = {"proxy": "BISG", "version": "census 2020"}
 
 
 def limit(measure: str, **side: float) -> dict[str, Any]:

@@ -120,8 +120,8 @@ def test_what_rests_on_a_waiver_of_an_overlay_is_a_pass_with_waiver_that_names_i
     verdict = judge(document(NEAR), policy(overlays=(overlay(ratio(0.87), waivers=[kept]),)), DAY)
 
     assert (verdict.own, verdict.state) == ("pass", "pass with waiver")
-    assert verdict.stands_on == ("elsewhere/selection-rate-ratio (Female / Male) by A. Person until "
-                                 "2026-11-23: Few rows.",)  # fmt: skip
+    said = "elsewhere/selection-rate-ratio (Female / Male) by A. Person until 2026-11-23: Few rows."
+    assert verdict.stands_on == (said,)
     assert [name for name, _ in verdict.let_through] == ["elsewhere/selection-rate-ratio"]
 
 

@@ -68,9 +68,9 @@ def test_the_weighted_estimator_is_off_by_the_covariance_within_the_proxy() -> N
         member += [1] * size + [0] * (100 - size)
         hit += [1.0 * (k < of_members * size) for k in range(size)]
         hit += [1.0 * (k < of_others * (100 - size)) for k in range(100 - size)]
-    p, a, h = (np.array(each) for each in (chance, member, hit))
-    inside = np.mean([np.cov(a[p == q], h[p == q], bias=True)[0, 1] for q in (0.2, 0.7)])
-    found = selected(nodes_of(p, np.zeros(200), h.astype(np.int8), 10)).weighted
+    proxy, a, h = (np.array(each) for each in (chance, member, hit))
+    inside = np.mean([np.cov(a[proxy == q], h[proxy == q], bias=True)[0, 1] for q in (0.2, 0.7)])
+    found = selected(nodes_of(proxy, np.zeros(200, dtype=np.int8), h.astype(np.int8), 10)).weighted
 
     assert found is not None
     assert found - h[a == 1].mean() == pytest.approx(-inside / a.mean())
@@ -89,7 +89,10 @@ def test_no_rate_that_a_linear_programme_finds_possible_is_left_out(
     found = selected(nodes_of(*given_rows, bins), error)
     place = np.minimum((given_rows[0] * bins).astype(int), bins - 1)
     size = np.bincount(place, minlength=bins)
-    hits, mass = (np.bincount(place, weights=each, minlength=bins) for each in (given_rows[2], given_rows[0]))
+    hits, mass = (
+        np.asarray(np.bincount(place, weights=each, minlength=bins), dtype=np.float64)
+        for each in (given_rows[2], given_rows[0])
+    )
 
     highest = _possible(size, hits, mass, error)
     assert highest is None or found.identified()[1] >= highest - 1e-6

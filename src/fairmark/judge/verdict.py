@@ -148,10 +148,9 @@ class OverlayVerdict(Record):
 
     @property
     def line(self) -> str:
-        """The overlay, whose law it is, its own word and what that word rests on."""
+        """The overlay, whose law it is, and its own word."""
         held = "" if self.must_pass else "; shown, and no release waits for it"
-        on = "".join(f"; on {each}" for each in self.verdict.stands_on)
-        return f"{self.name} ({self.jurisdiction}): {self.verdict.state}{on}{held}"
+        return f"{self.name} ({self.jurisdiction}): {self.verdict.state}{held}"
 
 
 class Verdict(Record):
