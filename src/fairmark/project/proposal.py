@@ -237,7 +237,7 @@ def _rare(tried: Prepared, made: Choices) -> list[str]:
 def _one_label(tried: Prepared, params: Params) -> list[str]:
     """Return a sentence for each attribute with groups in which every row has the same label."""
     lines = []
-    for attribute in params.prepare.protected:
+    for attribute in params.prepare.grouped:
         labels = tried.table[LABEL].groupby(tried.evidence[attribute].to_numpy()).nunique()
         if alike := [str(group) for group, count in labels.items() if count < 2]:
             lines.append(
