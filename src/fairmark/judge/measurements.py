@@ -239,7 +239,9 @@ class Measurements(RowMeasures):
     def of(cls, measured: RowMeasures, about: About) -> Self:
         """Return the document of what was measured of these rows."""
         rivals: dict[str, Any] = {} if about.alternatives is None else {"alternatives": about.alternatives}
-        probable = {"by_probability": dict(about.by_probability)} if about.by_probability else {}
+        probable: dict[str, Any] = (
+            {"by_probability": dict(about.by_probability)} if about.by_probability else {}
+        )
         return cls(
             **rivals,
             **probable,
