@@ -47,7 +47,7 @@ def policy(*limits: dict[str, Any]) -> dict[str, Any]:
         "bounds": {"losses": "betting", "auc": "placements", "rates": "gaffke"}, "min_group_rows": 10,
         "protected_at_prediction": [], "findings": dict.fromkeys(Findings.model_fields),
         "constant_answer": {"measures": ["accuracy"], "at_least": 0.0, "not_required": "A test."},
-        "limits": [*limits], "waivers": [], "overrides": [], "overlays": [],
+        "limits": [*limits], "waivers": [], "overrides": [], "overlays": [], "alternatives": None,
     }  # fmt: skip
 
 
