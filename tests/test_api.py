@@ -87,7 +87,7 @@ POLICY = {
     "bounds": {"losses": "betting", "auc": "placements", "rates": "gaffke"},
     "min_group_rows": 10,
     "protected_at_prediction": [], "findings": NONE, "limits": [LIMIT], "waivers": [], "overrides": [],
-    "overlays": [],
+    "overlays": [], "alternatives": None,
     "constant_answer": {"measures": ["accuracy"], "at_least": 0.0, "not_required": "shown elsewhere"},
 }  # fmt: skip
 
