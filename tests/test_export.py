@@ -153,6 +153,14 @@ def test_the_report_says_the_verdict_and_every_limit_with_its_outcome(
     assert {row[0]: row[-1] for row in limits.rows} == release.verdict.limits
 
 
+def test_persons_that_no_column_names_are_not_known(papers: dict[str, Paper]) -> None:
+    (limits,) = [b for b in papers["report"].blocks if isinstance(b, Grid) and "limits" in b.caption]
+    rows = {row[0]: row for row in limits.rows}
+
+    assert rows["finding-shared-persons"][3:5] == ("not known", "not known")
+    assert rows["four-fifths"][3] != "not known"
+
+
 def test_the_files_say_what_the_papers_say(papers: dict[str, Paper], written: Path) -> None:
     for name, paper in papers.items():
         word, pages = Document(str(written / f"{name}.docx")), PdfReader(written / f"{name}.pdf").pages

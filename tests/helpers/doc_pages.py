@@ -114,7 +114,9 @@ SLOW: Mapping[str, Page] = {
             "8786": "$DASK_PORT",
         },
         before={
+            "prefect work-pool create": "prefect_answers $PREFECT_API_URL",
             "createdb": "unset PREFECT_API_URL; ended",
+            "dask scheduler": "prefect_answers http://127.0.0.1:$PREFECT_SERVER_API_PORT/api",
             "FAIRMARK_DASK_SCHEDULER": "sed -i 's/^  trials: 4/  trials: 5/' params.yaml",
         },
         servers={

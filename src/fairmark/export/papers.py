@@ -18,6 +18,7 @@ from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import EVALUATION, EVALUATION_CARD
 from fairmark.release.statement import release_digest
 from fairmark.report.labels import SIGNS, count, measured, number, sentence
+from fairmark.report.verdict import NOT_KNOWN, PERSONS_UNKNOWN
 from fairmark.stats.measures import MEASURED, meaning
 from fairmark.stats.measures import label as title
 
@@ -91,18 +92,21 @@ def _limits(release: ReleaseFolder) -> Iterator[Block]:
         worst = decisive([each for each in verdict.findings if each.limit == limit.name])
         where = f" by {limit.attribute}" if limit.attribute else ""
         group = f" ({worst.group})" if worst.group else ""
+        # Where no column says whose a row is, a share of 0 was counted of nothing.
+        unknown = limit.measure == "shared_persons" and release.params.prepare.person is None
         rows.append(
             (
                 limit.name,
                 f"{title(limit.measure)}{where} {SIGNS[worst.at]} {number(worst.limit_value, decimals)}",
                 "gate" if limit.gate else "reported",
-                f"{number(worst.value, decimals)}{group}",
-                number(worst.bound, decimals),
+                NOT_KNOWN if unknown else f"{number(worst.value, decimals)}{group}",
+                NOT_KNOWN if unknown else number(worst.bound, decimals),
                 verdict.limits[limit.name],
             )
         )
         law = f" Law: {policy.citation(limit)}" if limit.law else ""
-        text = f"{limit.name}: {worst.text} Why this limit: {limit.reason}{law}"
+        found = PERSONS_UNKNOWN if unknown else worst.text
+        text = f"{limit.name}: {found} Why this limit: {limit.reason}{law}"
         reasons.append(said(text, item=True))
     yield Heading(1, "Each limit")
     header = ("Limit", "Requires", "Role", "Measured", "Bound", "Outcome")

@@ -121,7 +121,9 @@ def verdict_view(
     limits = [_limit(limit, verdict, policy, decimals) for limit in policy.required]
     if not persons_known:
         limits = [
-            replace(view, value=NOT_KNOWN, bound=NOT_KNOWN, text=PERSONS_UNKNOWN)
+            replace(
+                view, value=NOT_KNOWN, bound=NOT_KNOWN, text=PERSONS_UNKNOWN, strip=Markup(), axis=Markup()
+            )
             if limit.measure == "shared_persons"
             else view
             for limit, view in zip(policy.required, limits, strict=True)
