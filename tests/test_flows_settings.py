@@ -4,6 +4,8 @@ import logging
 import signal
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +93,12 @@ def test_words_that_a_flow_does_not_know_start_nothing(flow: str, word: str, cod
     assert done.returncode == code
     assert f"usage: {flow}.py" in done.stdout + done.stderr
     assert "starting Prefect" not in done.stdout + done.stderr
+
+
+def test_a_server_that_is_started_here_unpacks_no_page_into_what_is_installed() -> None:
+    said = tomllib.loads((settings.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["prefect"]
+    place = said["server"]["ui"]["static_directory"]
+    ignored = subprocess.run(["git", "check-ignore", "--quiet", place], cwd=settings.ROOT, check=False)
+
+    assert not Path(place).is_absolute()
+    assert ignored.returncode == 0
