@@ -34,7 +34,7 @@ told() {  # what a command says in the end, and the command
   return 1
 }
 prefect_answers() {
-  told true python -c "import urllib.request as r; print(r.urlopen('$1/health', timeout=5).read().decode())"
+  told true python -c "import urllib.request as r; print(r.urlopen('$1/health', timeout=60).read().decode())"
 }
 cloned() {  # into a folder beside this one, whose code is then run
   git clone --quiet "$ROOT" "../$1" && cd "../$1" && export PYTHONPATH=$PWD/src
