@@ -22,6 +22,7 @@ from fairmark.params.prepare import ByColumn, Prepare
 from fairmark.release import seal
 from fairmark.release.folder import ReleaseFolder
 from fairmark.release.layout import SOURCES
+from fairmark.release.plan import in_words
 from fairmark.release.sbom.requirements import normal
 from fairmark.release.statement import FileInput
 from fairmark.repo.data_versions import held_at
@@ -327,7 +328,7 @@ def _verdict(release: ReleaseFolder) -> dict[str, str]:
     """Return the outcome of the verdict, of each limit, and of each finding."""
     outcomes = {"outcome": str(release.verdict.outcome)}
     outcomes |= {f"limit {name}": str(outcome) for name, outcome in release.verdict.limits.items()}
-    outcomes |= {f"overlay {each.name}": each.verdict.state for each in release.verdict.overlays}
+    outcomes |= {f"overlay {each.name}": in_words(each.verdict) for each in release.verdict.overlays}
     times: Counter[str] = Counter()
     for finding in release.verdict.findings:
         groups = " and ".join(sorted(map(str, finding.groups)))
