@@ -56,7 +56,7 @@ def told(column: str, said: dict[str, Any]) -> dict[str, Any]:
             "x",
             {"kind": "date", "format": "%d.%m.%Y", "earliest": None, "latest": None, "missing": 0},
             ("31.01.2020", "31.02.2020"),
-            "must be a date like %d.%m.%Y, got '31.02.2020'",
+            "must be a date like 31.01.2026 (%d.%m.%Y), got '31.02.2020'",
         ),
         (
             "x",

@@ -134,7 +134,7 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "nothing": ("income", "", "must be given, got nothing"),
     "a missing mark": ("income", "n/a", "must be given, got nothing"),
     "no such rank": ("rating", "superb", "must be one of poor, fair, good, best"),
-    "no such day": ("opened", "31.02.2016", "must be a date like %d.%m.%Y"),
+    "no such day": ("opened", "31.02.2016", "must be a date like 31.01.2026"),
     "too late": ("opened", "01.01.2020", "must be 2019-12-31 or earlier"),
     "neither yes nor no": ("owner", "maybe", "must be J or N"),
 }

@@ -34,7 +34,7 @@ def applicants() -> tuple[Path, list[Mapping[str, object]]]:
 def granted() -> tuple[Path, list[Mapping[str, object]]]:
     """Return applicants with whether they were granted what they asked for."""
     draw = np.random.default_rng(3)
-    return Path.home() / "applicants.csv", [*_people(draw, 3000)]
+    return Path.home() / "applicants.csv", [*_people(draw, 10_000)]
 
 
 def scores() -> tuple[Path, list[Mapping[str, object]]]:

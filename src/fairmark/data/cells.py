@@ -134,7 +134,8 @@ class Kind:
                 unit = self.numerals.unit
                 return f"must be a finite number with {unit}" if unit else "must be a finite number"
             case "date":
-                return f"must be a date like {self.form or '2026-01-31 (ISO 8601)'}"
+                day, form = dt.date(2026, 1, 31), self.form or "%Y-%m-%d"
+                return f"must be a date like {day:{form}} ({self.form or 'ISO 8601'})"
             case "boolean" if self.pair:
                 return f"must be {self.pair[0]} or {self.pair[1]}"
         return "must be text"

@@ -341,6 +341,7 @@ class _Comparing:
         fairer: dict[str, float] = {}
         for name, values in before.items():
             gain = after[name] - values if at_least[name] else values - after[name]
+            # A resample without a positive of a group defines no rate of it: it says nothing either way.
             gain = gain[~np.isnan(gain)]
             gained[name] = _range(gain, tails) if len(gain) else None
             fairer[name] = float((gain > 0).mean()) if len(gain) else 0.0
@@ -357,6 +358,7 @@ def _value(limit: Limit, table: Floats) -> Floats:
 
 def _tables(label: Labels, decision: Labels, code: Places, groups: int, weights: Floats) -> Floats:
     """Return confusion matrices of weights, [resamples, groups, 2, 2], without rows of a code below 0."""
+    # A row without a group belongs to none here: these ranges are for the reader, and gate nothing.
     inside = code >= 0
     cell = (code * 4 + label * 2 + decision)[inside]
     sums = [np.bincount(cell, one[inside], minlength=groups * 4) for one in weights]
@@ -373,6 +375,7 @@ def resampled_weights(weight: Floats, person: Places | None, resamples: int, see
     unit = np.arange(len(weight)) if person is None else np.unique(person, return_inverse=True)[1]
     size = int(unit.max()) + 1
     draw = np.random.default_rng([seed, 3])
+    # Units and not rows are drawn: rows of one person say less than as many rows of others.
     counts = [np.bincount(draw.integers(0, size, size), minlength=size)[unit] for _ in range(resamples)]
     return np.stack(counts) * weight
 
@@ -401,6 +404,7 @@ def calibration(
         for place, name in enumerate(names):
             own = code == place
             label, weight = rows.label[own], rows.weight[own]
+            # A share of positives tells both counts, so that either of them has to be large enough.
             if min(int((label == 0).sum()), int((label == 1).sum())) < smallest or not weight.sum() > 0:
                 continue
             binned = bin_scores(label, score[own], weight, bins)
@@ -461,6 +465,7 @@ def _joined(table: Places, edges: Floats, smallest: int) -> tuple[SwapBand, ...]
         if not _is_small(table[start:stop].sum(axis=0), smallest):
             found.append((start, stop))
             start = stop
+    # What is left above the last band is too small for one of its own: it joins the bands before it.
     while start < len(table) and found:
         start, _ = found.pop()
         if not _is_small(table[start:].sum(axis=0), smallest):

@@ -109,6 +109,7 @@ def agreement(own: _Explained, again: Sequence[_Explained], answer: Literal[0, 1
     named = reasons_of(sign * own.moves)
     kept, first, every, rows = [], [], [], 0
     for each in again:
+        # Reasons against and for are other reasons: rows that the refit decides otherwise are counted apart.
         alike = (own.decision == answer) & (each.decision == answer) & named.any(axis=1)
         theirs = reasons_of(sign * each.moves)
         rows += int(alike.sum())
@@ -131,5 +132,6 @@ def reasons_of(moves: Floats) -> Mask:
     moves
         Contributions towards the decision, above 0 where a feature moved the score that way, [n, p].
     """
+    # The rank of each feature within its row: sorting the order gives back the places.
     place = np.argsort(np.argsort(-moves, axis=1, kind="stable"), axis=1, kind="stable")
     return np.asarray((place < MOST_REASONS) & (moves > 0))

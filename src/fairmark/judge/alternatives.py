@@ -161,6 +161,7 @@ class Alternatives(Record):
     @property
     def judged(self) -> "tuple[RivalGain, ...]":
         """What the gate reads of it: rivals that nobody learnt again by what the search has of them."""
+        # Asking for fewer refits must hide no rival: the others are judged by what the search has of them.
         measured = [
             RivalGain(name=each.name, lost=each.mean.lost, gained=dict(each.mean.gained))
             for each in self.rivals
@@ -237,6 +238,7 @@ def rival_signs(limit: Limit, policy: Policy, rivals: Sequence[RivalGain] | None
     found = [
         RivalSign(limit, (each.name,), gain, "", rule, each.lost, held_out=each.held_out)
         for each in rivals
+        # A gain that is not defined may be any: it has to be answered as one that is large enough.
         if each.lost <= rule.loss and ((gain := each.gained.get(rule.limit)) is None or gain >= rule.gain)
     ]
     found.sort(key=lambda each: (-(float("inf") if each.value is None else each.value), each.of))
@@ -269,5 +271,6 @@ def mean_of(each: Sequence[Beside]) -> Beside:
     for name in names:
         values = [one.gained.get(name) for one in each]
         known = [value for value in values if value is not None]
+        # The mean of those that are known would leave out the fits that had too few of a group.
         gained[name] = sum(known) / len(known) if len(known) == len(values) else None
     return Beside(lost=sum(one.lost for one in each) / len(each), gained=gained)

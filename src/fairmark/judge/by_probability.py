@@ -182,11 +182,14 @@ class ProxyPair:
 
     def low(self, tail: float, at: float) -> float:  # noqa: ARG002 - the same at every limit
         """Return the lower bound."""
+        # The quotient that is the ratio needs its own two bounds to hold; the larger of both orders of a
+        # difference needs all four.
         part = tail / 2 if self.kind == "ratio" else tail / 4
         return self._least(self.one.rate.bounds(part), self.two.rate.bounds(part))
 
     def high(self, tail: float, at: float) -> float:  # noqa: ARG002 - the same
         """Return the upper bound."""
+        # The other way round: the smaller of both quotients is the ratio only where all four hold.
         part = tail / 4 if self.kind == "ratio" else tail / 2
         return self._most(self.one.rate.bounds(part), self.two.rate.bounds(part))
 
@@ -240,4 +243,5 @@ def _part(attribute: AttributeByProbability, group: str, name: str) -> ProxyPart
 
 def _said(parts: Sequence[ProxyPart], comparison: ProxyShare | ProxyPair, name: str) -> Comparable:
     groups = tuple(str(part.group) for part in parts)
+    # Each row counts for every group by its chance of it, so that these are expected rows and no count.
     return groups, tuple(part.tests for part in parts), comparison, share(name).empty, name

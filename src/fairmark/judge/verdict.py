@@ -753,8 +753,9 @@ def _guarantee(comparisons: int, policy: Policy, level: float, kinds: str) -> st
             )
         case _:
             first = (
-                f"A model which misses any of the {comparisons} gated limits passes with chance at most "
-                f"{share} (intersection-union test); each bound holds by itself with chance {sure}."
+                f"A model which misses any gated limit passes with chance at most {share} "
+                f"(intersection-union test of {comparisons} comparisons); each bound holds by itself with "
+                f"chance {sure}."
             )
     if policy.budget is None:
         first += " It is for one verdict on these test rows: nobody counts others (policy.budget)."

@@ -35,6 +35,7 @@ def alternatives(results: SearchResults, policy: Policy) -> list[Alternative]:
     others = [trial for choices, trial in whole.items() if choices != _choices(best)]
     fairer = [trial for trial in others if by(trial) > by(best)]
     rest = [trial for trial in others if by(trial) <= by(best)]
+    # A court asks first for what costs least among the less disparate, then for how far one could go.
     fairer.sort(key=lambda trial: (-trial.outcome.quality, trial.number))
     rest.sort(key=lambda trial: (-by(trial), trial.number))
     return [
@@ -68,6 +69,7 @@ def room(trial: Trial, policy: Policy) -> float:
     found = []
     for limit in [each for each in on_groups if each.gate] or on_groups:
         value = trial.outcome.measures[limit.name]
+        # Not defined is not near: no measured value stands farther from a limit of a share.
         if value is None:
             found.append(-1.0)
         else:

@@ -128,6 +128,7 @@ class SearchResults:
         """Return a trial as one row of the table."""
         outcome, chosen = trial.outcome, trial.chosen
         measured = trial in self.done
+        # A failed trial has choices and no results: its row keeps every column, so that the table is one.
         row: dict[str, Cell] = {"number": trial.number, "role": trial.role, "family": chosen.family}
         row |= {"balance": chosen.balance, "reweighing": chosen.reweighing}
         row |= {f"{chosen.family}.{name}": value for name, value in chosen.settings.items()}

@@ -68,6 +68,7 @@ def _more(results: SearchResults) -> dict[str, Any]:
     if results.tune.useful is not None:
         more["useful"] = len(results.useful)
         more["of_use"] = results.tune.useful
+        # Without a plain trial, or where only one of both is of use, no difference is a number.
         pair = results.beside_plain
         ahead = math.inf if pair is None else lead(*pair, results.tune.price)
         more["over_plain"] = ahead if math.isfinite(ahead) and results.tune.useful.plain is not None else None
@@ -101,6 +102,7 @@ def note(results: SearchResults) -> str:
 
 
 def _chosen(results: SearchResults) -> str:
+    # Of the best trial, also where a plain one is taken for it: that is said after it.
     best_of_few = results.top.role == "finalist"
     folded = results.top.chosen.folds is not None
     held = "train and validation rows held out in turn" if folded else "validation rows"

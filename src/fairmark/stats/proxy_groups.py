@@ -150,6 +150,7 @@ class ProxyRate:
         slack = self.error * self.table.sum(axis=(1, 2))
         by_members = np.concatenate([[0.0], np.cumsum(members + slack)])
         by_hits = np.concatenate([np.cumsum(hits[::-1])[::-1], [0.0]])
+        # Left of the split members are what is scarce, right of it hits: the split that allows the fewest.
         first = int(np.argmin(by_members + by_hits))
         if self.whole:  # whoever of the group did not hit missed: one split serves both
             return first, first
@@ -160,6 +161,7 @@ class ProxyRate:
         """Return whether the highest possible rate is shown to be below `at`, with chance `tail` to err."""
         first, last = self.scarce()
         bins = len(self.nodes)
+        # The rows chose the split, so every split that they could have chosen has its part of the tail.
         splits = bins + 1 if self.whole else (bins + 1) ** 2
         p, hit, miss = (
             self.probability,
@@ -206,6 +208,7 @@ def _in(cells: tuple[str, ...]) -> Floats:
 @lru_cache(maxsize=4096)
 def _upper(rate: ProxyRate, tail: float) -> float:
     """Return the upper bound of the highest rate that is possible."""
+    # By bisection: what is shown to be below a rate is shown to be below each higher one.
     low, high = rate.identified()[1], 1.0
     while high - low > _PRECISION:
         middle = (low + high) / 2

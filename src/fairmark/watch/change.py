@@ -47,6 +47,7 @@ def raised_alarm(
     `past` holds the changes that earlier alarms of the same looks stated, and is added to.
     """
     alarm = alarms[at]
+    # A stream that would have raised the alarm alone is named whatever its share, and always one.
     leading = [each for each in alarm.carried if each.share >= LEADING or each.alone] or alarm.carried[:1]
     moved = tuple(_moved(each, by_name[each.name], looks, alarm.look, past, of) for each in leading)
     change = change_of(alarm, by_name)
@@ -131,6 +132,7 @@ def _moved(
             stated = past.setdefault(each.name, [])
             onset = _onset(stream, each.since, look, stated)
             back = _earlier(stream, each.since, look, stated, of.watch) if onset is None else None
+            # One change that goes on stays one entry, from where it began to the look that stated it last.
             if onset is not None:
                 stated.pop()
             stated.append(ReportedChange(each.since if onset is None else onset, each.since, look))
@@ -161,6 +163,7 @@ def _moved_cells(name: str, segment: Floats, known: Floats, reference: Reference
         labels = {0: "0", 1: "1"}
     if name.startswith("mix of "):
         labels = dict(enumerate(reference.groups[name.removeprefix("mix of ")]))
+    # Equal moves keep the order of the bins, so that the same counts give the same words.
     order = np.argsort(-np.abs(now - then), kind="stable")[:3].tolist()
     return tuple(f"{labels.get(k, f'bin {k + 1}')} {then[k]:.1%} to {now[k]:.1%}" for k in order)
 
@@ -175,6 +178,7 @@ def _gone(stream: Stream, start: int, end: int, change: Floats) -> bool:
     They must be shown to differ from the change, and not from the reference: looks of which neither is shown
     are no sign that anything was back.
     """
+    # All of them, and the later half: a season may fade before it is gone.
     for first in {start, (start + end) // 2}:
         between = stream.counts[first:end].sum(axis=0)
         if first < end and _differs(between, change) and not _differs(between, stream.reference):
