@@ -135,7 +135,8 @@ def test_the_verdict_and_the_report_stand_in_prefect(server: Server, repo: Path)
         "from flows import release\n"
         "from types import SimpleNamespace as N\n"
         "from prefect import flow\n"
-        "flow(lambda: release.show(N(outcome='fail', state='fail', findings=[]), 'loans'), name='show')()\n"
+        "verdict = N(state='fail', stands_on=(), deciding=[('', N(findings=[]))])\n"
+        "flow(lambda: release.show(verdict, 'loans'), name='show')()\n"
     )
     extra = {"PYTHONPATH": str(ROOT), "FAIRMARK_HOME": str(repo)}
     code, _, err = finished(server.start(sys.executable, "-c", program, **extra))

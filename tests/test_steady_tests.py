@@ -67,3 +67,9 @@ def test_the_ids_of_a_test_are_those_of_its_last_run(request: pytest.FixtureRequ
 
     again = random.Random(request.node.nodeid)  # noqa: S311 - the draw of conftest.py
     assert new_id() == again.randbytes(16).hex()
+
+
+def test_no_two_files_of_tests_share_a_name() -> None:
+    names = [path.name for path in HERE.rglob("test_*.py")]
+
+    assert sorted(set(names)) == sorted(names)
